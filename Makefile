@@ -1,0 +1,45 @@
+# The same few words for a person, for CI and for a first visit. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up check test
+
+# rustup's folder is often missing from the PATH of a shell that is not interactive.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SPALLA := $(TARGET_DIR)/debug/spalla
+
+# In CI the lock file is the truth; at the desk a new dependency may still change it.
+LOCKED := $(if $(CI),--locked)
+
+define lints
+cargo fmt --all --check
+cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+cargo xtask tidy
+endef
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build, then take a sample repository through build, test, package and an approved deploy
+	./scripts/setup-build.sh
+	cargo build $(LOCKED) -p spalla
+	$(SPALLA) demo
+	@printf '\nThe binary is %s; `%s --help` lists its commands.\n' '$(SPALLA)' '$(SPALLA)'
+
+up: ## Build and run the server with its worker and its page
+	./scripts/setup-build.sh
+	cargo build $(LOCKED) -p spalla
+	$(SPALLA) up
+
+check: ## Format, lints, tidy and unit tests: before every commit
+	$(lints)
+	cargo test $(LOCKED) --workspace --lib --bins
+
+test: ## Everything CI runs: installs what tests need, then all checks and all tests on both databases
+	./scripts/setup-build.sh
+	./scripts/setup-test.sh
+	$(lints)
+	./scripts/check-dependencies.sh
+	./scripts/check-sample-app.sh
+	cargo test $(LOCKED) --workspace

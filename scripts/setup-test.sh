@@ -1,0 +1,31 @@
+#!/bin/sh
+# Prepares a machine to test Spalla: the Postgres server's programs, jq, curl and git. Tests start a
+# database of their own in a temporary folder; the service that the package may start is not used.
+# Touches nothing when nothing is missing.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+
+# Debian keeps the server's programs beside each other per version, not on the PATH.
+has_postgres() {
+    for folder in /usr/lib/postgresql/*/bin; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+missing=
+has_postgres || missing="$missing postgresql"
+for tool in jq curl git; do
+    command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+done
+# shellcheck disable=SC2086 # one word per package
+[ -z "$missing" ] || "$here/install-packages.sh" $missing
+
+if ! has_postgres; then
+    printf 'setup-test: no initdb under /usr/lib/postgresql/*/bin; is the Postgres server installed?\n' >&2
+    exit 2
+fi
+printf 'setup-test: ready (Postgres server programs, jq, curl, git)\n'

@@ -1,0 +1,89 @@
+//! Every exception to a check, in one place, with its reason. The lists are meant to shrink: an exception
+//! that covers no file any more is itself a finding.
+
+use super::finding::Finding;
+use super::tree::Tree;
+
+/// A part of the tree to which a check does not apply.
+pub(crate) struct Exception {
+    /// The beginning of the paths it covers.
+    pub(crate) under: &'static str,
+    /// Why the check does not apply there.
+    pub(crate) reason: &'static str,
+}
+
+/// Where operating system processes may be born.
+pub(crate) const PROCESS_BIRTHPLACES: &[Exception] = &[
+    Exception {
+        under: "crates/spalla-worker/src/sandbox",
+        reason: "the one place in which a run's processes are made, owned and reaped",
+    },
+    Exception {
+        under: "xtask/src/tidy/tree.rs",
+        reason: "a developer's tool asks git and waits for the answer",
+    },
+];
+
+/// Where async tasks may be born; each of these owns what it starts.
+pub(crate) const TASK_BIRTHPLACES: &[Exception] = &[];
+
+/// Where SQL may stand in a Rust string.
+pub(crate) const SQL_IN_STRINGS: &[Exception] =
+    &[Exception { under: "xtask/src/tidy/sql_strings.rs", reason: "its tests show what it finds" }];
+
+/// Where marks of unfinished work may stand in string literals.
+pub(crate) const MARKS_AS_DATA: &[Exception] = &[
+    Exception {
+        under: "crates/spalla-worker/src/builtin/",
+        reason: "the surveyor looks for these marks in other people's code",
+    },
+    Exception { under: "xtask/src/tidy/marks.rs", reason: "this check names what it looks for" },
+];
+
+/// Where the superuser's home may be named.
+pub(crate) const SUPERUSER_HOME: &[Exception] =
+    &[Exception { under: "crates/spalla-worker/src/sandbox", reason: "it is what the sandbox hides" }];
+
+const ALL: &[&[Exception]] =
+    &[PROCESS_BIRTHPLACES, TASK_BIRTHPLACES, SQL_IN_STRINGS, MARKS_AS_DATA, SUPERUSER_HOME];
+
+/// Tells whether one of the exceptions covers the path.
+pub(crate) fn covered(exceptions: &[Exception], path: &str) -> bool {
+    exceptions.iter().any(|exception| path.starts_with(exception.under))
+}
+
+/// Finds exceptions that cover nothing.
+pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    stale(tree, ALL)
+}
+
+fn stale(tree: &Tree, lists: &[&[Exception]]) -> Vec<Finding> {
+    let unused = |exception: &&Exception| !tree.files().any(|file| file.path.starts_with(exception.under));
+    lists
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(unused)
+        .map(|exception| {
+            let message = format!(
+                "the exception for `{}` ({}) covers no file: remove it",
+                exception.under, exception.reason
+            );
+            Finding::fault("xtask/src/tidy/exceptions.rs", 1, message)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exception, stale};
+    use crate::tidy::tree::Tree;
+
+    #[test]
+    fn an_exception_that_covers_nothing_is_found() {
+        let tree = Tree::of([("crates/a/src/sandbox/mount.rs", "")]);
+        let used = [Exception { under: "crates/a/src/sandbox", reason: "r" }];
+        let unused = [Exception { under: "crates/b", reason: "r" }];
+        assert!(stale(&tree, &[&used]).is_empty());
+        assert_eq!(stale(&tree, &[&used, &unused]).len(), 1);
+    }
+}
