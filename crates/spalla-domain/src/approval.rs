@@ -1,0 +1,132 @@
+//! An approval: a person's yes or no that a work item waits for.
+
+use crate::{ApprovalId, Refusal, Timestamp, WorkItemId, problem::Code};
+use serde::{Deserialize, Serialize};
+
+/// What is approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// That the item starts at all.
+    #[default]
+    Start,
+    /// A deployment.
+    Deploy,
+    /// A risky command.
+    Command,
+    /// A merge into somebody's branch.
+    Merge,
+    /// Spending above a limit.
+    Spend,
+    /// The use of a secret.
+    Secret,
+}
+
+/// The state of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has decided.
+    Pending,
+    /// Somebody said yes.
+    Approved,
+    /// Somebody said no; the item does not start.
+    Rejected,
+}
+
+/// An approval as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// What waits for it.
+    pub work_item_id: WorkItemId,
+    /// What is approved.
+    pub kind: Kind,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it was decided.
+    pub decided_at: Option<Timestamp>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+    /// What they said.
+    pub note: Option<String>,
+}
+
+/// What a person says to an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+/// Returns the state after a decision; an approval is decided once.
+pub fn transition(approval: &Approval, decision: Decision) -> Result<Status, Refusal> {
+    match (approval.status, decision) {
+        (Status::Pending, Decision::Approve) => Ok(Status::Approved),
+        (Status::Pending, Decision::Reject) => Ok(Status::Rejected),
+        (Status::Approved | Status::Rejected, Decision::Approve | Decision::Reject) => Err(Refusal::new(
+            Code::AlreadyDecided,
+            format!(
+                "approval {} was already {}{}",
+                approval.id,
+                approval.status.as_str(),
+                approval.decided_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default()
+            ),
+        )
+        .mend("ask for a new approval")),
+    }
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        impl $type {
+            /// Returns the name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Reads the name back.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+names!(Kind { Start = "start", Deploy = "deploy", Command = "command", Merge = "merge", Spend = "spend", Secret = "secret" });
+names!(Status { Pending = "pending", Approved = "approved", Rejected = "rejected" });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_is_decided_once() {
+        let mut approval = Approval {
+            id: ApprovalId(1),
+            work_item_id: WorkItemId(2),
+            kind: Kind::Deploy,
+            status: Status::Pending,
+            requested_at: Timestamp::from_ms(0),
+            decided_at: None,
+            decided_by: None,
+            note: None,
+        };
+        for (decision, status) in
+            [(Decision::Approve, Status::Approved), (Decision::Reject, Status::Rejected)]
+        {
+            approval.status = Status::Pending;
+            assert_eq!(transition(&approval, decision), Ok(status));
+            approval.status = status;
+            for again in [Decision::Approve, Decision::Reject] {
+                assert_eq!(transition(&approval, again).unwrap_err().code, Code::AlreadyDecided);
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Events: facts about the past, one past-tense variant each, written in the transaction of the change.
+
+use crate::problem::Code;
+use crate::retry::ErrorClass;
+use crate::work_item::{Status, When};
+use crate::{ApprovalId, EventSeq, Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
+use serde::{Deserialize, Serialize};
+
+/// A fact, with what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number; a safe cursor.
+    pub seq: EventSeq,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// The work item it is about.
+    pub work_item_id: Option<WorkItemId>,
+    /// The run it is about.
+    pub run_id: Option<RunId>,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// A fact that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// The work item it is about.
+    pub work_item_id: Option<WorkItemId>,
+    /// The run it is about.
+    pub run_id: Option<RunId>,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What happened. The tag is the event's type on the wire, the rest its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload")]
+pub enum Fact {
+    /// A project was made.
+    #[serde(rename = "project.created")]
+    ProjectCreated {
+        /// Its name.
+        name: String,
+    },
+    /// A project was changed.
+    #[serde(rename = "project.updated")]
+    ProjectUpdated {},
+    /// A project was put away.
+    #[serde(rename = "project.archived")]
+    ProjectArchived {},
+    /// A work item was made.
+    #[serde(rename = "work_item.created")]
+    WorkItemCreated {
+        /// Its title.
+        title: String,
+    },
+    /// A work item, its recipe or its policy was changed.
+    #[serde(rename = "work_item.updated")]
+    WorkItemUpdated {
+        /// The members that were changed.
+        changed: Vec<String>,
+    },
+    /// A work item was put into the queue, or what it waits for grew.
+    #[serde(rename = "work_item.queued")]
+    WorkItemQueued {
+        /// Unmet dependencies.
+        unmet: u32,
+        /// Approvals that hold it.
+        approvals: u32,
+        /// Not before this moment.
+        due_at: Option<Timestamp>,
+    },
+    /// A work item now waits for another one.
+    #[serde(rename = "work_item.dependency_added")]
+    DependencyAdded {
+        /// What it waits for.
+        depends_on: WorkItemId,
+        /// Which end of it.
+        when: When,
+    },
+    /// A work item can't start unless a dependency is mended.
+    #[serde(rename = "work_item.blocked")]
+    WorkItemBlocked {
+        /// Why.
+        reason: Code,
+        /// The dependency.
+        by: WorkItemId,
+    },
+    /// What blocked a work item was mended.
+    #[serde(rename = "work_item.unblocked")]
+    WorkItemUnblocked {},
+    /// Nothing holds the work item any more: it can be claimed.
+    #[serde(rename = "work_item.ready")]
+    WorkItemReady {},
+    /// A failed work item will be tried again.
+    #[serde(rename = "work_item.retry_scheduled")]
+    RetryScheduled {
+        /// Failures so far.
+        failures: u32,
+        /// Not before this moment.
+        due_at: Timestamp,
+    },
+    /// A work item came to its end.
+    #[serde(rename = "work_item.finished")]
+    WorkItemFinished {
+        /// How: `succeeded`, `failed` or `cancelled`.
+        status: Status,
+    },
+    /// A person brought a work item back into the queue.
+    #[serde(rename = "work_item.requeued")]
+    WorkItemRequeued {
+        /// Not before this moment.
+        due_at: Option<Timestamp>,
+    },
+    /// A work item was put away.
+    #[serde(rename = "work_item.archived")]
+    WorkItemArchived {},
+    /// An approval was asked for.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested {
+        /// The approval.
+        approval_id: ApprovalId,
+        /// What is to be approved.
+        kind: crate::approval::Kind,
+    },
+    /// A person said yes or no.
+    #[serde(rename = "approval.decided")]
+    ApprovalDecided {
+        /// The approval.
+        approval_id: ApprovalId,
+        /// What they said.
+        status: crate::approval::Status,
+        /// Who said it.
+        by: Option<String>,
+    },
+    /// A run was made; nobody holds it yet.
+    #[serde(rename = "run.created")]
+    RunCreated {
+        /// Its ordinal among the item's attempts.
+        attempt: u32,
+    },
+    /// A worker took a run.
+    #[serde(rename = "run.claimed")]
+    RunClaimed {
+        /// Its ordinal among the item's attempts.
+        attempt: u32,
+        /// The holder.
+        worker: WorkerId,
+        /// The token of the lease.
+        fence: Fence,
+        /// How often it was taken over from a holder that vanished.
+        takeovers: u32,
+    },
+    /// A holder's time was over; anybody may take the run.
+    #[serde(rename = "run.lease_expired")]
+    LeaseExpired {
+        /// The holder that vanished.
+        worker: WorkerId,
+        /// The token of the lease.
+        fence: Fence,
+    },
+    /// A worker gave a run back unfinished.
+    #[serde(rename = "run.handed_back")]
+    RunHandedBack {
+        /// The token of the lease.
+        fence: Fence,
+    },
+    /// A run ended well.
+    #[serde(rename = "run.succeeded")]
+    RunSucceeded {
+        /// The token under which it ended; none when a person completed it.
+        fence: Option<Fence>,
+    },
+    /// A run failed.
+    #[serde(rename = "run.failed")]
+    RunFailed {
+        /// The token under which it ended; none when a person completed it.
+        fence: Option<Fence>,
+        /// What kind of failure it was.
+        class: ErrorClass,
+    },
+    /// A person stopped a run.
+    #[serde(rename = "run.cancelled")]
+    RunCancelled {},
+    /// A run was given up after too many holders had vanished.
+    #[serde(rename = "run.lost")]
+    RunLost {
+        /// How often it had been taken over.
+        takeovers: u32,
+    },
+}

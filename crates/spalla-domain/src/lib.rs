@@ -1,0 +1,22 @@
+//! The words and the rules of Spalla: what a work item, a queue entry, a run, a lease and an approval are, and
+//! every change they may go through. Pure: no clock, no randomness, no input or output; `now` is an argument.
+
+pub mod approval;
+pub mod claim;
+pub mod event;
+pub mod id;
+pub mod lease;
+pub mod log;
+pub mod plan;
+pub mod problem;
+pub mod project;
+pub mod queue;
+pub mod recipe;
+pub mod retry;
+pub mod run;
+pub mod time;
+pub mod work_item;
+
+pub use id::{ApprovalId, EntryId, EventSeq, Fence, ProjectId, QueueId, RunId, WorkItemId, WorkerId};
+pub use problem::{Code, Refusal};
+pub use time::Timestamp;
