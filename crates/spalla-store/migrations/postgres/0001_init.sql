@@ -1,0 +1,303 @@
+-- The tables of the store: the same as on SQLite, where each is explained. Three kinds of column: bigint (also ids,
+-- flags 0 and 1, and times in milliseconds since 1970), text (also JSON) and bytea.
+--
+-- There are no foreign keys. The rows of the queue move between tables all the time, so a reference to them would be
+-- checked and lock its target with every move; and all rows are written by one program, which has loaded and locked
+-- what they belong to in the same transaction. CHECK constraints state the life cycle once more.
+--
+-- Ids and event numbers come from sequences, which keep nobody waiting. The tables whose rows come and go leave dead
+-- rows behind, so they are cleaned early and without pauses; a leased row has room beside it for its next version.
+
+-- What belongs to the store as a whole, such as its id.
+create table meta (
+    key text not null primary key,
+    value text not null
+);
+
+create sequence project_seq as bigint;
+create sequence work_item_seq as bigint;
+create sequence entry_seq as bigint;
+create sequence run_seq as bigint;
+create sequence approval_seq as bigint;
+create sequence queue_seq as bigint;
+create sequence event_seq as bigint;
+
+create table project (
+    id bigint not null primary key,
+    name text not null check (name <> ''),
+    description text,
+    repository text,
+    created_at bigint not null,
+    archived_at bigint
+);
+
+create index project_listed on project (id) where archived_at is null;
+
+-- What claimers choose by: one row for each combination of project, executor and labels that ever occurred.
+create table queue (
+    id bigint not null primary key,
+    project_id bigint not null,
+    executor text not null check (executor in ('recipe', 'agent', 'external')),
+    labels text not null
+);
+
+-- By digest, because the labels of an item can be longer than an index takes.
+create unique index queue_by_key on queue (project_id, executor, md5(labels));
+
+-- What is to be done. The texts come last: whoever reads only the head does not read their pages.
+create table work_item (
+    id bigint not null primary key,
+    project_id bigint not null,
+    queue bigint not null,
+    priority bigint not null check (priority between 0 and 9),
+    critical bigint not null check (critical in (0, 1)),
+    timeout_ms bigint check (timeout_ms > 0),
+    max_retries bigint check (max_retries >= 0),
+    backoff_base_ms bigint,
+    backoff_jitter_ms bigint,
+    created_at bigint not null,
+    updated_at bigint not null,
+    archived_at bigint,
+    executor text not null check (executor in ('recipe', 'agent', 'external')),
+    agent text,
+    category text,
+    labels text not null,
+    title text not null check (title <> ''),
+    description text,
+    prompt text,
+    recipe text,
+    check (executor <> 'agent' or agent is not null)
+);
+
+create index work_item_by_project on work_item (project_id, id) where archived_at is null;
+create index work_item_archived on work_item (id) where archived_at is not null;
+
+-- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued.
+create table entry (
+    work_item_id bigint not null primary key,
+    id bigint not null unique,
+    queue bigint not null,
+    priority bigint not null check (priority between 0 and 9),
+    dependencies bigint not null check (dependencies >= 0),
+    enqueued_at bigint not null
+);
+
+-- The five places where an entry's work item can stand; it stands in exactly one of them. An item without an entry
+-- stands nowhere and is open. Each row carries the newest fencing token and the counters along.
+
+-- Where an item without an entry is found. That it has none is what makes it open.
+create table open (
+    work_item_id bigint not null primary key
+);
+
+-- Nothing is missing: claimers take the smallest key first.
+create table ready (
+    queue bigint not null,
+    prio bigint not null,
+    work_item_id bigint not null unique,
+    fence bigint not null check (fence >= 0),
+    attempt bigint not null check (attempt >= 0),
+    failures bigint not null check (failures >= 0),
+    primary key (queue, prio, work_item_id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+-- Only the time is missing.
+create table delayed (
+    due_at bigint not null,
+    work_item_id bigint not null unique,
+    prio bigint not null,
+    fence bigint not null check (fence >= 0),
+    attempt bigint not null check (attempt >= 0),
+    failures bigint not null check (failures >= 0),
+    primary key (due_at, work_item_id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+-- A dependency or an approval is missing.
+create table blocked (
+    work_item_id bigint not null primary key,
+    prio bigint not null,
+    fence bigint not null check (fence >= 0),
+    attempt bigint not null check (attempt >= 0),
+    failures bigint not null check (failures >= 0),
+    reason text not null,
+    unmet bigint not null check (unmet >= 0),
+    broken_reason text
+        check (broken_reason in ('dependency_failed', 'dependency_cancelled', 'dependency_succeeded')),
+    broken_by bigint,
+    pending bigint not null check (pending >= 0),
+    rejected bigint not null check (rejected >= 0),
+    due_at bigint,
+    check (unmet + pending + rejected > 0),
+    check ((broken_reason is null) = (broken_by is null)),
+    check (broken_reason is null or broken_reason = reason)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+create index blocked_broken on blocked (work_item_id) where broken_reason is not null;
+
+-- A run of it is not over. Nobody holds the run while worker is null.
+create table leased (
+    work_item_id bigint not null primary key,
+    run_id bigint not null unique,
+    queue bigint not null,
+    prio bigint not null,
+    fence bigint not null check (fence >= 0),
+    attempt bigint not null check (attempt > 0),
+    failures bigint not null check (failures >= 0),
+    worker text,
+    until bigint,
+    takeovers bigint not null check (takeovers >= 0),
+    holds bigint not null check (holds >= 0),
+    created_at bigint not null,
+    started_at bigint,
+    check ((worker is null) = (until is null)),
+    check (worker is null or (started_at is not null and fence > 0))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+-- What a claim takes first. `until` is in no index, so that a heartbeat changes the row alone.
+create index leased_pending on leased (queue, prio, work_item_id) where worker is null and holds = 0;
+
+-- It came to its end.
+create table finished (
+    work_item_id bigint not null primary key,
+    project_id bigint not null,
+    status text not null check (status in ('succeeded', 'failed', 'cancelled')),
+    at bigint not null,
+    prio bigint not null,
+    fence bigint not null check (fence >= 0),
+    attempt bigint not null check (attempt >= 0),
+    failures bigint not null check (failures >= 0)
+);
+
+create index finished_by_status on finished (status, work_item_id);
+create index finished_by_project on finished (project_id, status, work_item_id);
+
+-- What a work item waits for.
+create table dep (
+    parent bigint not null,
+    child bigint not null,
+    "when" text not null check ("when" in ('success', 'failure', 'done')),
+    primary key (parent, child),
+    check (parent <> child)
+);
+
+create index dep_by_child on dep (child, parent, "when");
+
+-- Runs that are over: written once, never changed.
+create table run (
+    id bigint not null primary key,
+    work_item_id bigint not null,
+    project_id bigint not null,
+    attempt bigint not null check (attempt > 0),
+    takeovers bigint not null check (takeovers >= 0),
+    fence bigint not null check (fence >= 0),
+    ended_under bigint check (ended_under > 0 and ended_under <= fence),
+    created_at bigint not null,
+    started_at bigint,
+    ended_at bigint not null,
+    exit_code bigint,
+    status text not null check (status in ('succeeded', 'failed', 'cancelled', 'lost')),
+    class text,
+    worker text,
+    usage text,
+    error text,
+    result text,
+    check ((status = 'failed') = (class is not null))
+);
+
+create index run_by_work_item on run (work_item_id, id);
+create index run_by_status on run (status, id);
+create index run_by_project on run (project_id, status, id);
+
+create table approval (
+    id bigint not null primary key,
+    work_item_id bigint not null,
+    kind text not null check (kind in ('start', 'deploy', 'command', 'merge', 'spend', 'secret')),
+    status text not null check (status in ('pending', 'approved', 'rejected')),
+    requested_at bigint not null,
+    decided_at bigint,
+    decided_by text,
+    note text,
+    check ((status = 'pending') = (decided_at is null)),
+    check (status <> 'pending' or (decided_by is null and note is null))
+);
+
+create index approval_by_work_item on approval (work_item_id, id);
+create index approval_pending on approval (id) where status = 'pending';
+
+-- Facts, in the order in which they became visible.
+create table event (
+    seq bigint not null primary key,
+    at bigint not null,
+    project_id bigint not null,
+    work_item_id bigint,
+    run_id bigint,
+    kind text not null,
+    body text not null
+);
+
+create index event_by_project on event (project_id, seq);
+create index event_by_run on event (run_id, seq) where run_id is not null;
+
+-- Consecutive log lines, compressed.
+create table log_chunk (
+    run_id bigint not null,
+    first_seq bigint not null check (first_seq > 0),
+    lines bigint not null check (lines > 0),
+    data bytea not null,
+    primary key (run_id, first_seq)
+);
+
+-- Answers kept for requests that bore an idempotency key.
+create table reply (
+    key text not null primary key,
+    at bigint not null,
+    fingerprint bytea not null check (length(fingerprint) = 32),
+    reply text not null
+);
+
+-- Work items as clients see them: the state follows from where the item stands.
+create view work_item_state as
+select
+    work_item.id, work_item.project_id, work_item.priority, work_item.critical, work_item.timeout_ms,
+    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.created_at,
+    work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
+    work_item.labels, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    case
+        when work_item.archived_at is not null then 'archived'
+        when finished.work_item_id is not null then finished.status
+        when leased.work_item_id is not null then 'running'
+        when blocked.broken_reason is not null then 'blocked'
+        when entry.work_item_id is not null then 'queued'
+        else 'open'
+    end as status,
+    case when delayed.work_item_id is not null then 'delayed' else blocked.reason end as reason,
+    work_item.queue
+from work_item
+left join finished on finished.work_item_id = work_item.id
+left join leased on leased.work_item_id = work_item.id
+left join blocked on blocked.work_item_id = work_item.id
+left join delayed on delayed.work_item_id = work_item.id
+left join entry on entry.work_item_id = work_item.id;
+
+-- Runs as clients see them: those that are not over, and those that are.
+create view live_run_state as
+select
+    leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
+    leased.worker, leased.until, leased.created_at, leased.started_at, cast(null as bigint) as ended_at,
+    case when leased.worker is null then 'pending' else 'running' end as status,
+    cast(null as text) as class, cast(null as bigint) as exit_code, cast(null as text) as usage,
+    cast(null as text) as error, cast(null as text) as result,
+    work_item.executor, work_item.agent, work_item.title
+from leased
+cross join work_item
+where work_item.id = leased.work_item_id;
+
+create view ended_run_state as
+select
+    run.id, run.work_item_id, run.project_id, run.attempt, run.takeovers, run.fence,
+    run.worker, cast(null as bigint) as until, run.created_at, run.started_at, run.ended_at,
+    run.status, run.class, run.exit_code, run.usage, run.error, run.result,
+    work_item.executor, work_item.agent, work_item.title
+from run
+cross join work_item
+where work_item.id = run.work_item_id;

@@ -1,0 +1,9 @@
+select
+    approval.id, approval.work_item_id, approval.kind, approval.status, approval.requested_at, approval.decided_at,
+    approval.decided_by, approval.note, work_item.title
+from approval
+cross join work_item
+where
+    approval.status = 'pending' and approval.id < :before and work_item.id = approval.work_item_id
+order by approval.id desc
+limit :limit offset :offset

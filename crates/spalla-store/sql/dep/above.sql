@@ -1,0 +1,3 @@
+select dep.parent, dep.child, dep."when"
+from :rows(child)
+join dep on dep.child = rows.child

@@ -1,0 +1,18 @@
+select
+    entry.id, entry.work_item_id, work_item.project_id, work_item.title, entry.priority, waiting.prio,
+    entry.enqueued_at, waiting.unmet, waiting.approvals, waiting.due_at, waiting.reason
+from (
+    select
+        ready.work_item_id, ready.prio, 0 as unmet, 0 as approvals, cast(null as bigint) as due_at,
+        cast(null as text) as reason
+    from ready
+    where
+        cast(:project_id as bigint) is null
+        or ready.queue in (select queue.id from queue where queue.project_id = :project_id)
+    order by ready.prio, ready.work_item_id
+    limit :limit offset :offset
+) as waiting
+cross join entry
+cross join work_item
+where entry.work_item_id = waiting.work_item_id and work_item.id = waiting.work_item_id
+order by waiting.prio, waiting.work_item_id

@@ -1,0 +1,5 @@
+select
+    work_item_id, prio, fence, attempt, failures, run_id, worker, until, takeovers, holds, created_at, started_at
+from leased
+where worker = :worker
+order by run_id

@@ -1,0 +1,12 @@
+-- The rows are read twice, because `update … from` would copy them into a table of its own first.
+with changed as (
+    select * from :rows(
+        work_item_id, run_id, fence_before, queue, prio, fence, attempt, failures, worker text, until, takeovers,
+        holds, started_at
+    )
+)
+update leased
+set (queue, prio, fence, attempt, failures, worker, until, takeovers, holds, started_at) = (
+    select queue, prio, fence, attempt, failures, worker, until, takeovers, holds, started_at from changed
+)
+where (work_item_id, run_id, fence) = (select work_item_id, run_id, fence_before from changed)

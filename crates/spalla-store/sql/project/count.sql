@@ -1,0 +1,1 @@
+select count(*) from project where archived_at is null

@@ -1,0 +1,1 @@
+select id, project_id, executor, labels from queue order by id

@@ -1,0 +1,1 @@
+select count(*) from run where project_id = :project_id and status = :status

@@ -1,0 +1,5 @@
+select *
+from ended_run_state
+where status = :status and id < :before
+order by id desc
+limit :limit offset :offset

@@ -1,0 +1,6 @@
+select *
+from live_run_state
+where
+    status = :status and id < :before and (cast(:project_id as bigint) is null or project_id = :project_id)
+order by id desc
+limit :limit offset :offset

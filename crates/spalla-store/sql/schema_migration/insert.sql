@@ -1,0 +1,1 @@
+insert into schema_migration (version, applied_at) values (:version, :applied_at)

@@ -1,0 +1,1 @@
+update sequence set next = next + :count where name = :name returning next - :count

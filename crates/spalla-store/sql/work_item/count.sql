@@ -1,0 +1,1 @@
+select count(*) from work_item where archived_at is null

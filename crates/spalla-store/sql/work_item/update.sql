@@ -1,0 +1,13 @@
+update work_item
+set
+    queue = rows.queue, priority = rows.priority, critical = rows.critical, timeout_ms = rows.timeout_ms,
+    max_retries = rows.max_retries, backoff_base_ms = rows.backoff_base_ms,
+    backoff_jitter_ms = rows.backoff_jitter_ms, updated_at = rows.updated_at, archived_at = rows.archived_at,
+    executor = rows.executor, agent = rows.agent, category = rows.category, labels = rows.labels,
+    title = rows.title, description = rows.description, prompt = rows.prompt, recipe = rows.recipe
+from :rows(
+    id, queue, priority, critical, timeout_ms, max_retries, backoff_base_ms, backoff_jitter_ms, updated_at,
+    archived_at, executor text, agent text, category text, labels text, title text, description text, prompt text,
+    recipe text
+)
+where work_item.id = rows.id

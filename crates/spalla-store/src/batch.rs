@@ -1,0 +1,220 @@
+//! One batch: many requests, one transaction. Requests are applied one after another on the desk; a refused one
+//! changes nothing and does not touch the others. What picks items comes after what may make them eligible.
+
+use crate::command::{Command, IdempotencyKey, Reply, Request};
+use crate::desk::Desk;
+use crate::error::{ExecuteError, StoreError};
+use crate::operations;
+use crate::store::{Randomness, Settings};
+use crate::timekeeper::Timekeeper;
+use crate::tx::{KeptReply, Result, Sequence, Tx};
+use spalla_domain::claim::ExchangeReply;
+use spalla_domain::event::Event;
+use spalla_domain::problem::Code;
+use spalla_domain::queue::Jitter;
+use spalla_domain::{Refusal, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a batch is executed with.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The present moment.
+    pub(crate) now: Timestamp,
+    /// What the rules need to know.
+    pub(crate) settings: &'a Settings,
+    /// The random numbers.
+    pub(crate) randomness: &'a dyn Randomness,
+    /// When the clock is next needed.
+    pub(crate) timekeeper: &'a Timekeeper,
+    /// The id of this store, from which trace ids are derived.
+    pub(crate) store_id: &'a str,
+}
+
+impl Context<'_> {
+    /// Returns a fresh jitter for a retry.
+    pub(crate) fn jitter(&self) -> Jitter {
+        let millionths = self.randomness.next() % 2_000_001;
+        Jitter(i32::try_from(millionths).unwrap_or_default() - 1_000_000)
+    }
+}
+
+/// What a batch did; valid once the transaction is committed.
+pub(crate) struct Done {
+    /// The answers, in the order of the requests.
+    pub(crate) replies: Vec<std::result::Result<Reply, Refusal>>,
+    /// The events with their numbers.
+    pub(crate) events: Vec<Event>,
+}
+
+type Slot = std::result::Result<Reply, Refusal>;
+
+/// Executes the requests in the open transaction; the caller commits it, or rolls it back on an error.
+pub(crate) async fn run<T: Tx>(tx: &mut T, context: Context<'_>, requests: &[Request]) -> Result<Done> {
+    let mut desk = Desk::new(tx, context);
+    let mut kept = load_kept(&mut desk, requests).await?;
+    prefetch(&mut desk, requests).await?;
+
+    let mut slots: Vec<Option<Slot>> = vec![None; requests.len()];
+    let mut promised = BTreeSet::new();
+    for (slot, request) in slots.iter_mut().zip(requests) {
+        let key = request.idempotency.as_ref();
+        // Whoever sends the key of a request that has yet to pick is answered after it.
+        if key.is_none_or(|key| !promised.contains(&key.key)) {
+            *slot = Some(settle(&mut desk, &mut kept, request).await?);
+            promised.extend(key.filter(|_| operations::picks(&request.command)).map(|key| key.key.clone()));
+        }
+    }
+    pick(&mut desk, requests, &mut slots, &mut kept).await?;
+    let events = desk.write_all().await?;
+    let replies = slots.into_iter().map(|slot| slot.unwrap_or(Ok(Reply::Done))).collect();
+    Ok(Done { replies, events })
+}
+
+/// Answers a request from what is kept under its key, or settles it; one that picks items is then half done.
+async fn settle<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    kept: &mut BTreeMap<String, KeptReply>,
+    request: &Request,
+) -> Result<Slot> {
+    if let Some(key) = &request.idempotency
+        && let Some(reply) = kept.get(&key.key)
+    {
+        return replay(key, reply);
+    }
+    let answer = refusal_or(operations::settle(desk, &request.command).await)?;
+    if !operations::picks(&request.command) {
+        keep(desk, kept, request, &answer)?;
+    }
+    Ok(answer)
+}
+
+/// Runs the second half of the commands that pick items: after all others, on rows that are written.
+async fn pick<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    requests: &[Request],
+    slots: &mut [Option<Slot>],
+    kept: &mut BTreeMap<String, KeptReply>,
+) -> Result<()> {
+    if !requests.iter().any(|request| operations::picks(&request.command)) {
+        return Ok(());
+    }
+    desk.write_rows().await?;
+    if operations::keep_time::is_needed(desk.context, requests) {
+        operations::keep_time::sweep(desk).await?;
+    }
+    for (slot, request) in slots.iter_mut().zip(requests) {
+        let mut answer = match slot.take() {
+            Some(answer) => answer,
+            None => settle(desk, kept, request).await?,
+        };
+        let replayed = request.idempotency.as_ref().is_some_and(|key| kept.contains_key(&key.key));
+        if let Ok(reply) = &mut answer
+            && operations::picks(&request.command)
+            && !replayed
+        {
+            operations::pick(desk, &request.command, reply).await?;
+            keep(desk, kept, request, &answer)?;
+        }
+        *slot = Some(answer);
+    }
+    Ok(())
+}
+
+fn refusal_or(answer: std::result::Result<Reply, ExecuteError>) -> Result<Slot> {
+    match answer {
+        Ok(reply) => Ok(Ok(reply)),
+        Err(ExecuteError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(ExecuteError::Store(error)) => Err(error),
+    }
+}
+
+async fn load_kept<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result<BTreeMap<String, KeptReply>> {
+    let mut keys: Vec<_> = requests.iter().filter_map(|r| r.idempotency.as_ref().map(|i| i.key.clone())).collect();
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // In one order everywhere, so that two servers that share keys wait for each other and not in a circle.
+    keys.sort();
+    keys.dedup();
+    Ok(desk.tx.replies(&keys).await?.into_iter().map(|reply| (reply.key.clone(), reply)).collect())
+}
+
+fn replay(key: &IdempotencyKey, kept: &KeptReply) -> Result<Slot> {
+    if key.fingerprint != kept.fingerprint {
+        let detail = format!("idempotency key {:?} came before with a different request", key.key);
+        return Ok(Err(Refusal::new(Code::IdempotencyKeyReused, detail).mend("use a new key for a new request")));
+    }
+    let reply = serde_json::from_str(&kept.reply)
+        .map_err(|error| StoreError::Corrupt(format!("the kept reply of key {:?}: {error}", key.key)))?;
+    Ok(Ok(reply))
+}
+
+/// Keeps the reply to a granted request that bore a key. A refusal changed nothing, so it is weighed anew each time.
+fn keep<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    kept: &mut BTreeMap<String, KeptReply>,
+    request: &Request,
+    answer: &Slot,
+) -> Result<()> {
+    let (Some(IdempotencyKey { key, fingerprint }), Ok(reply)) = (&request.idempotency, answer) else {
+        return Ok(());
+    };
+    if brought_nothing(reply) {
+        return Ok(());
+    }
+    let reply = serde_json::to_string(reply)
+        .map_err(|error| StoreError::Corrupt(format!("keeping the reply of key {key:?}: {error}")))?;
+    let reply = KeptReply { key: key.clone(), fingerprint: *fingerprint, reply, at: desk.context.now };
+    desk.staged.replies.push(reply.clone());
+    kept.insert(key.clone(), reply);
+    Ok(())
+}
+
+/// A claim that brought nothing changed nothing: whoever repeats it may find something.
+fn brought_nothing(reply: &Reply) -> bool {
+    match reply {
+        Reply::Claimed(runs) => runs.is_empty(),
+        Reply::Exchanged(exchanged) => **exchanged == ExchangeReply::default(),
+        _ => false,
+    }
+}
+
+/// Loads in sets what the commands name, so that applying them one by one needs no further round trips.
+async fn prefetch<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result<()> {
+    let (mut runs, mut items, mut projects, mut made) = (vec![], vec![], vec![], 0);
+    let mut logged = vec![];
+    for Request { command, .. } in requests {
+        match command {
+            Command::Exchange(exchange) => {
+                runs.extend(exchange.completed.iter().map(|c| c.run_id));
+                runs.extend(exchange.heartbeats.iter().map(|h| h.run_id));
+            }
+            Command::Complete(end) => runs.push(end.run_id),
+            Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => runs.push(heartbeat.run_id),
+            Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => runs.push(*run_id),
+            Command::AppendLogs(batch) => {
+                runs.push(batch.run_id);
+                logged.push(batch.run_id);
+            }
+            Command::Enqueue { work_item_id, depends_on, .. } => {
+                items.push(*work_item_id);
+                items.extend(depends_on);
+            }
+            Command::Start { work_item_id } | Command::RequestApproval { work_item_id, .. } => items.push(*work_item_id),
+            Command::CreateWorkItems { items: new, .. } => {
+                made += new.len();
+                projects.extend(new.iter().map(|planned| planned.item.project_id));
+                items.extend(new.iter().flat_map(|planned| planned.item.depends_on.iter().map(|d| d.id)));
+            }
+            _ => {}
+        }
+    }
+    desk.load_runs(runs).await?;
+    desk.load_log_ends(logged).await?;
+    desk.load_items(items).await?;
+    desk.load_projects(projects).await?;
+    if made > 1 {
+        desk.reserve(Sequence::WorkItem, made).await?;
+    }
+    Ok(())
+}

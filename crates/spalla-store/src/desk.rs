@@ -1,0 +1,501 @@
+//! The desk: the rows that one batch works on. Loads them in sets, hands them to the operations one command after
+//! another, remembers how they were, and writes the differences back in sets. It decides nothing.
+
+use crate::batch::Context;
+use crate::error::{ExecuteError, StoreError};
+use crate::tx::{Changes, EdgeRow, EndedRun, Head, PlaceRow, Placed, QueueKey, Result, Sequence, Tx};
+use spalla_domain::event::{Event, Fact, NewEvent};
+use spalla_domain::project::Project;
+use spalla_domain::queue::{Entry, Place, Standing, Step};
+use spalla_domain::run::LiveRun;
+use spalla_domain::{Fence, ProjectId, QueueId, Refusal, RunId, Timestamp, WorkItemId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The answer of an operation.
+pub(crate) type Answer<T> = std::result::Result<T, ExecuteError>;
+
+/// A work item on the desk.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// All but its texts.
+    pub(crate) head: Head,
+    /// What it carries.
+    pub(crate) standing: Standing,
+    /// Where it stands.
+    pub(crate) place: Place,
+    saved: Saved,
+}
+
+/// How an item was when it was loaded or last written.
+#[derive(Debug, Clone)]
+struct Saved {
+    queue: QueueId,
+    standing: Standing,
+    place: Place,
+    entry: Option<Entry>,
+}
+
+/// A run, live or over.
+pub(crate) enum Run {
+    /// Not over; it is the live run of this item.
+    Live(WorkItemId),
+    /// Over.
+    Ended(Box<EndedRun>),
+}
+
+impl Item {
+    fn loaded(head: Head, standing: Standing, place: Place) -> Self {
+        let saved = Saved { queue: head.queue, standing, place: place.clone(), entry: head.entry.clone() };
+        Self { head, standing, place, saved }
+    }
+
+    /// Returns the item's run that is not over.
+    pub(crate) fn live_run(&self) -> Option<&LiveRun> {
+        match &self.place {
+            Place::Leased(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    fn row(&self) -> Option<PlaceRow> {
+        row(self.head.id, self.head.queue, self.standing, &self.place)
+    }
+
+    fn saved_row(&self) -> Option<PlaceRow> {
+        row(self.head.id, self.saved.queue, self.saved.standing, &self.saved.place)
+    }
+}
+
+fn row(id: WorkItemId, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
+    (*place != Place::Open).then(|| PlaceRow { queue, placed: Placed { id, standing, place: place.clone() } })
+}
+
+/// What an item carries that was never enqueued.
+pub(crate) const FRESH: Standing = Standing { prio: 0, fence: Fence::NONE, attempt: 0, failures: 0 };
+
+/// The rows of one batch.
+pub(crate) struct Desk<'t, T> {
+    pub(crate) tx: &'t mut T,
+    pub(crate) context: Context<'t>,
+    projects: BTreeMap<ProjectId, Option<Project>>,
+    items: BTreeMap<WorkItemId, Option<Item>>,
+    live: BTreeMap<RunId, WorkItemId>,
+    ended: BTreeMap<RunId, Option<EndedRun>>,
+    above: BTreeMap<WorkItemId, Vec<EdgeRow>>,
+    below: BTreeMap<WorkItemId, Vec<EdgeRow>>,
+    log_ends: BTreeMap<RunId, i64>,
+    queues: Option<BTreeMap<QueueKey, QueueId>>,
+    reserved: BTreeMap<Sequence, std::ops::Range<i64>>,
+    /// New and changed rows other than places and entries, which are found by comparing.
+    pub(crate) staged: Changes,
+}
+
+impl<'t, T: Tx> Desk<'t, T> {
+    /// Makes an empty desk in an open transaction.
+    pub(crate) fn new(tx: &'t mut T, context: Context<'t>) -> Self {
+        Self {
+            tx,
+            context,
+            projects: BTreeMap::new(),
+            items: BTreeMap::new(),
+            live: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            above: BTreeMap::new(),
+            below: BTreeMap::new(),
+            log_ends: BTreeMap::new(),
+            queues: None,
+            reserved: BTreeMap::new(),
+            staged: Changes::default(),
+        }
+    }
+
+    /// Takes ids of a sequence so that the next ones need no round trip each.
+    pub(crate) async fn reserve(&mut self, sequence: Sequence, count: usize) -> Result<()> {
+        let range = self.reserved.entry(sequence).or_insert(0..0);
+        if ((range.end - range.start) as usize) < count {
+            let first = self.tx.allocate(sequence, count).await?;
+            *range = first..first + count as i64;
+        }
+        Ok(())
+    }
+
+    /// Returns the next id of a sequence.
+    pub(crate) async fn next_id(&mut self, sequence: Sequence) -> Result<i64> {
+        self.reserve(sequence, 1).await?;
+        self.reserved
+            .get_mut(&sequence)
+            .and_then(Iterator::next)
+            .ok_or_else(|| StoreError::Corrupt(format!("sequence {sequence:?} is exhausted")))
+    }
+
+    /// Loads projects that are not on the desk yet.
+    pub(crate) async fn load_projects(&mut self, ids: impl IntoIterator<Item = ProjectId>) -> Result<()> {
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !self.projects.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let found = self.tx.projects(&wanted).await?;
+        self.projects.extend(wanted.into_iter().map(|id| (id, None)));
+        self.projects.extend(found.into_iter().map(|project| (project.id, Some(project))));
+        Ok(())
+    }
+
+    /// Returns a project.
+    pub(crate) async fn project(&mut self, id: ProjectId) -> Answer<Project> {
+        self.load_projects([id]).await?;
+        let project = self.projects.get(&id).cloned().flatten();
+        Ok(project.ok_or_else(|| Refusal::not_found("project", id))?)
+    }
+
+    /// Keeps a new or changed project on the desk.
+    pub(crate) fn keep_project(&mut self, project: Project) {
+        self.projects.insert(project.id, Some(project));
+    }
+
+    /// Loads and locks items that are not on the desk yet.
+    pub(crate) async fn load_items(&mut self, ids: impl IntoIterator<Item = WorkItemId>) -> Result<()> {
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !self.items.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let (heads, places) = self.tx.items(&wanted).await?;
+        self.items.extend(wanted.into_iter().map(|id| (id, None)));
+        self.lay_out(heads, places, true)
+    }
+
+    /// Lays picked items on the desk; returns their ids in the order given.
+    pub(crate) async fn adopt(&mut self, places: Vec<Placed>) -> Result<Vec<WorkItemId>> {
+        let order: Vec<_> = places.iter().map(|placed| placed.id).collect();
+        let new: Vec<_> = places.into_iter().filter(|placed| !self.is_here(placed.id)).collect();
+        if !new.is_empty() {
+            let ids: Vec<_> = new.iter().map(|placed| placed.id).collect();
+            let heads = self.tx.heads(&ids).await?;
+            self.lay_out(heads, new, false)?;
+        }
+        Ok(order)
+    }
+
+    fn is_here(&self, id: WorkItemId) -> bool {
+        matches!(self.items.get(&id), Some(Some(_)))
+    }
+
+    fn lay_out(&mut self, heads: Vec<Head>, places: Vec<Placed>, may_be_open: bool) -> Result<()> {
+        let mut places: BTreeMap<_, _> = places.into_iter().map(|placed| (placed.id, placed)).collect();
+        for head in heads {
+            let (standing, place) = match places.remove(&head.id) {
+                Some(placed) => (placed.standing, placed.place),
+                None if may_be_open && head.entry.is_none() => (FRESH, Place::Open),
+                // It has an entry, so it stands somewhere: another writer moved it between two loads.
+                None => return Err(StoreError::Conflict { what: "a queue entry" }),
+            };
+            if let Place::Leased(run) = &place {
+                self.live.insert(run.id, head.id);
+            }
+            self.items.insert(head.id, Some(Item::loaded(head, standing, place)));
+        }
+        match places.into_keys().next() {
+            None => Ok(()),
+            Some(id) => Err(StoreError::Corrupt(format!("work item {id} has a place in the queue and does not exist"))),
+        }
+    }
+
+    /// Puts a new item on the desk.
+    pub(crate) fn make_item(&mut self, head: Head) {
+        self.below.insert(head.id, vec![]);
+        self.items.insert(head.id, Some(Item::loaded(head, FRESH, Place::Open)));
+    }
+
+    /// Returns an item, locked.
+    pub(crate) async fn item(&mut self, id: WorkItemId) -> Answer<&mut Item> {
+        self.load_items([id]).await?;
+        let item = self.items.get_mut(&id).and_then(Option::as_mut);
+        Ok(item.ok_or_else(|| Refusal::not_found("work item", id))?)
+    }
+
+    /// Loads the items whose live run is named, and the runs that are over.
+    pub(crate) async fn load_runs(&mut self, ids: impl IntoIterator<Item = RunId>) -> Result<()> {
+        let known = |id: &RunId| self.live.contains_key(id) || self.ended.contains_key(id);
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !known(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let live = self.tx.live_runs(&wanted).await?;
+        self.adopt(live).await?;
+        let over: Vec<_> = wanted.into_iter().filter(|id| !self.live.contains_key(id)).collect();
+        if !over.is_empty() {
+            let found = self.tx.ended_runs(&over).await?;
+            self.ended.extend(over.into_iter().map(|id| (id, None)));
+            self.ended.extend(found.into_iter().map(|run| (run.id, Some(run))));
+        }
+        Ok(())
+    }
+
+    /// Returns a run, live or over.
+    pub(crate) async fn run(&mut self, id: RunId) -> Answer<Run> {
+        self.load_runs([id]).await?;
+        if let Some(Some(run)) = self.ended.get(&id) {
+            return Ok(Run::Ended(Box::new(run.clone())));
+        }
+        match self.live.get(&id) {
+            Some(item) => Ok(Run::Live(*item)),
+            None => Err(Refusal::not_found("run", id).into()),
+        }
+    }
+
+    /// Records that a run is over.
+    pub(crate) fn end_run(&mut self, run: EndedRun) {
+        self.live.remove(&run.id);
+        self.ended.insert(run.id, Some(run.clone()));
+        self.staged.runs_ended.push(run);
+    }
+
+    /// Loads what items wait for.
+    pub(crate) async fn edges_above(&mut self, id: WorkItemId) -> Result<Vec<EdgeRow>> {
+        if !self.above.contains_key(&id) {
+            let edges = self.tx.edges_above(&[id]).await?;
+            self.above.insert(id, edges);
+        }
+        Ok(self.above[&id].clone())
+    }
+
+    /// Loads what waits for items, in one go.
+    pub(crate) async fn load_edges_below(&mut self, ids: impl IntoIterator<Item = WorkItemId>) -> Result<()> {
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !self.below.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let edges = self.tx.edges_below(&wanted).await?;
+        self.below.extend(wanted.into_iter().map(|id| (id, vec![])));
+        for edge in edges {
+            self.below.entry(edge.parent).or_default().push(edge);
+        }
+        Ok(())
+    }
+
+    /// Returns what waits for an item.
+    pub(crate) async fn edges_below(&mut self, id: WorkItemId) -> Result<Vec<EdgeRow>> {
+        self.load_edges_below([id]).await?;
+        Ok(self.below[&id].clone())
+    }
+
+    /// Adds a dependency edge between items that are on the desk.
+    pub(crate) async fn add_edge(&mut self, edge: EdgeRow) -> Result<()> {
+        self.edges_above(edge.child).await?;
+        self.edges_below(edge.parent).await?;
+        self.above.entry(edge.child).or_default().push(edge);
+        self.below.entry(edge.parent).or_default().push(edge);
+        self.staged.edges_made.push(edge);
+        Ok(())
+    }
+
+    /// Tells the desk that a new item waits for nothing yet.
+    pub(crate) fn make_edges(&mut self, id: WorkItemId) {
+        self.above.insert(id, vec![]);
+    }
+
+    /// Returns the number of a run's next log line; the first kept line is 1.
+    pub(crate) async fn log_end(&mut self, run: RunId) -> Result<i64> {
+        self.load_log_ends([run]).await?;
+        Ok(self.log_ends[&run])
+    }
+
+    /// Loads the numbers of next log lines.
+    pub(crate) async fn load_log_ends(&mut self, runs: impl IntoIterator<Item = RunId>) -> Result<()> {
+        let wanted: BTreeSet<_> = runs.into_iter().filter(|id| !self.log_ends.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let found = self.tx.log_ends(&wanted).await?;
+        self.log_ends.extend(wanted.into_iter().map(|id| (id, 1)));
+        self.log_ends.extend(found);
+        Ok(())
+    }
+
+    /// Remembers the number of a run's next log line.
+    pub(crate) fn set_log_end(&mut self, run: RunId, next_seq: i64) {
+        self.log_ends.insert(run, next_seq);
+    }
+
+    /// Returns the queues there are, except those of archived projects.
+    pub(crate) async fn queues(&mut self) -> Result<&BTreeMap<QueueKey, QueueId>> {
+        if self.queues.is_none() {
+            let found = self.tx.queues().await?;
+            self.queues = Some(found.into_iter().map(|(id, key)| (key, id)).collect());
+        }
+        Ok(self.queues.get_or_insert_default())
+    }
+
+    /// Lets the queues be loaded anew: an archived project's are none any more.
+    pub(crate) fn forget_queues(&mut self) {
+        self.queues = None;
+    }
+
+    /// Returns the queue of a key, made where there is none.
+    pub(crate) async fn queue(&mut self, key: QueueKey) -> Result<QueueId> {
+        if let Some(id) = self.queues().await?.get(&key) {
+            return Ok(*id);
+        }
+        let id = QueueId(self.next_id(Sequence::Queue).await?);
+        self.queues.get_or_insert_default().insert(key.clone(), id);
+        self.staged.queues_made.push((id, key));
+        Ok(id)
+    }
+
+    /// Moves an item on the desk to where a rule says, with the facts.
+    pub(crate) fn step(&mut self, id: WorkItemId, step: Step) {
+        let Some(Some(item)) = self.items.get_mut(&id) else { return };
+        let before = item.live_run().map(|run| run.id);
+        item.place = step.place;
+        item.standing = Standing { prio: item.standing.prio, ..step.standing };
+        let run = item.live_run().map(|run| run.id);
+        if let Some(run) = run {
+            self.live.insert(run, id);
+        }
+        self.facts(id, run.or(before), step.facts);
+    }
+
+    /// Records facts about an item and its run.
+    pub(crate) fn facts(&mut self, id: WorkItemId, run_id: Option<RunId>, facts: Vec<Fact>) {
+        let Some(Some(item)) = self.items.get(&id) else { return };
+        let project_id = item.head.project_id;
+        for fact in facts {
+            let about_run = matches!(
+                fact,
+                Fact::RunCreated { .. }
+                    | Fact::RunClaimed { .. }
+                    | Fact::LeaseExpired { .. }
+                    | Fact::RunHandedBack { .. }
+                    | Fact::RunSucceeded { .. }
+                    | Fact::RunFailed { .. }
+                    | Fact::RunCancelled {}
+                    | Fact::RunLost { .. }
+            );
+            let run_id = run_id.filter(|_| about_run);
+            self.fact(project_id, Some(id), run_id, fact);
+        }
+    }
+
+    /// Records one fact.
+    pub(crate) fn fact(
+        &mut self,
+        project_id: ProjectId,
+        work_item_id: Option<WorkItemId>,
+        run_id: Option<RunId>,
+        fact: Fact,
+    ) {
+        let at = self.context.now;
+        self.staged.events.push(NewEvent { at, project_id, work_item_id, run_id, fact });
+    }
+
+    /// Writes everything but the events, so that picks see it.
+    pub(crate) async fn write_rows(&mut self) -> Result<()> {
+        let events = std::mem::take(&mut self.staged.events);
+        self.write_all().await?;
+        self.staged.events = events;
+        Ok(())
+    }
+
+    /// Writes everything; returns the events with their numbers.
+    pub(crate) async fn write_all(&mut self) -> Result<Vec<Event>> {
+        let mut changes = std::mem::take(&mut self.staged);
+        for item in self.items.values_mut().flatten() {
+            compare(item, &mut changes);
+        }
+        for row in changes.entered.iter().chain(changes.moved_within.iter().map(|(_, after)| after)) {
+            if let Some(at) = waits_until(&row.placed.place) {
+                self.context.timekeeper.note(at);
+            }
+        }
+        if changes.is_empty() { Ok(vec![]) } else { self.tx.write(changes).await }
+    }
+}
+
+/// Returns the moment at which the clock moves an item on.
+fn waits_until(place: &Place) -> Option<Timestamp> {
+    match place {
+        Place::Delayed { due_at } => Some(*due_at),
+        Place::Leased(run) => run.lease.as_ref().map(|lease| lease.until),
+        Place::Open | Place::Blocked(_) | Place::Ready | Place::Finished(_) => None,
+    }
+}
+
+/// Adds to the changes what differs from how the item was, and takes the present as how it was.
+fn compare(item: &mut Item, changes: &mut Changes) {
+    match (&item.saved.entry, &item.head.entry) {
+        (None, Some(entry)) => changes.entries_made.push(entry.clone()),
+        (Some(old), Some(new)) if old != new => changes.entries_changed.push(new.clone()),
+        _ => {}
+    }
+    let (before, after) = (item.saved_row(), item.row());
+    if before != after {
+        match (before, after) {
+            (Some(before), Some(after)) if stays(&before, &after) => changes.moved_within.push((before, after)),
+            (before, after) => {
+                changes.left.extend(before);
+                changes.entered.extend(after);
+            }
+        }
+    }
+    item.saved = Saved {
+        queue: item.head.queue,
+        standing: item.standing,
+        place: item.place.clone(),
+        entry: item.head.entry.clone(),
+    };
+}
+
+/// Tells whether a row can be changed where it is: in a table whose key stays the same.
+fn stays(before: &PlaceRow, after: &PlaceRow) -> bool {
+    match (&before.placed.place, &after.placed.place) {
+        (Place::Blocked(_), Place::Blocked(_)) | (Place::Finished(_), Place::Finished(_)) => true,
+        (Place::Leased(before), Place::Leased(after)) => before.id == after.id,
+        _ => false,
+    }
+}
+
+impl Changes {
+    /// Tells whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            projects_made,
+            projects_changed,
+            queues_made,
+            items_made,
+            items_changed,
+            entries_made,
+            entries_changed,
+            left,
+            entered,
+            moved_within,
+            runs_ended,
+            edges_made,
+            approvals_made,
+            approvals_decided,
+            log_chunks,
+            replies,
+            events,
+        } = self;
+        projects_made.is_empty()
+            && projects_changed.is_empty()
+            && queues_made.is_empty()
+            && items_made.is_empty()
+            && items_changed.is_empty()
+            && entries_made.is_empty()
+            && entries_changed.is_empty()
+            && left.is_empty()
+            && entered.is_empty()
+            && moved_within.is_empty()
+            && runs_ended.is_empty()
+            && edges_made.is_empty()
+            && approvals_made.is_empty()
+            && approvals_decided.is_empty()
+            && log_chunks.is_empty()
+            && replies.is_empty()
+            && events.is_empty()
+    }
+}

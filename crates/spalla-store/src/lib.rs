@@ -1,0 +1,29 @@
+//! The durable state of Spalla: every operation is one transaction and one whole decision.
+//!
+//! ```text
+//!  Request ──► combiner (writer) ──► batch: desk loads rows, operations apply pure rules, one write ──► commit ──► Reply
+//!                                     │                                                    │
+//!                                     └─ Tx: memory │ SQL over SQLite │ SQL over Postgres  └─ Committed ──► wake-ups
+//!  reads go straight to the database, beside the writer
+//! ```
+
+mod batch;
+pub mod command;
+mod desk;
+pub mod error;
+mod log_chunk;
+mod memory;
+mod operations;
+pub mod read;
+mod sql;
+mod timekeeper;
+mod store;
+mod trace;
+mod tx;
+pub mod view;
+
+pub use command::{Command, Reply, Request};
+pub use error::{ExecuteError, StoreError};
+pub use read::Read;
+pub use store::{Clock, Committed, Location, Options, Randomness, Settings, Store};
+pub use tx::Result;

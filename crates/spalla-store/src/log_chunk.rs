@@ -1,0 +1,62 @@
+//! Log lines are never rows: consecutive lines of a run are kept as one compressed chunk.
+
+use crate::error::StoreError;
+use crate::view::LogRecord;
+use spalla_domain::log::{LogLine, Stream};
+use spalla_domain::{RunId, Timestamp, WorkItemId};
+
+/// Makes the first line of every run's log, which is not kept: it says what the record says.
+pub(crate) fn first_line(run: RunId, item: WorkItemId, attempt: u32, created_at: Timestamp) -> LogRecord {
+    let text = format!("Starting run {run} of work item {item} (attempt {attempt})");
+    LogRecord { seq: 0, at: created_at, stream: Stream::System, step: None, text }
+}
+
+/// Compression level 1: logs arrive faster than higher levels could follow, and repeat themselves anyway.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Packs lines into a chunk: one JSON line each, then zstd.
+pub(crate) fn pack(lines: &[LogLine]) -> Result<Vec<u8>, StoreError> {
+    let mut plain = Vec::with_capacity(lines.iter().map(|line| line.text.len() + 80).sum());
+    for line in lines {
+        serde_json::to_writer(&mut plain, line).map_err(|e| StoreError::Corrupt(format!("packing a log line: {e}")))?;
+        plain.push(b'\n');
+    }
+    zstd::encode_all(&*plain, ZSTD_LEVEL).map_err(|e| StoreError::Corrupt(format!("compressing log lines: {e}")))
+}
+
+/// Unpacks a chunk; the lines are numbered from `first_seq`.
+pub(crate) fn unpack(first_seq: i64, data: &[u8]) -> Result<Vec<LogRecord>, StoreError> {
+    let plain = zstd::decode_all(data).map_err(|e| StoreError::Corrupt(format!("decompressing log lines: {e}")))?;
+    plain
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .zip(first_seq..)
+        .map(|(line, seq)| {
+            let line: LogLine =
+                serde_json::from_slice(line).map_err(|e| StoreError::Corrupt(format!("log line {seq}: {e}")))?;
+            Ok(LogRecord { seq, at: line.at, stream: line.stream, step: line.step, text: line.text })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_as_they_went_in() {
+        let line = |text: &str| LogLine {
+            at: Timestamp::from_ms(5),
+            stream: Stream::Stderr,
+            step: Some(2),
+            text: text.to_owned(),
+        };
+        let lines = ["", "a\tb", "naïve \u{0} \n inside"].map(line);
+        let back = unpack(7, &pack(&lines).unwrap()).unwrap();
+        assert_eq!(back.iter().map(|r| (r.seq, r.text.as_str())).collect::<Vec<_>>(), [
+            (7, ""),
+            (8, "a\tb"),
+            (9, "naïve \u{0} \n inside"),
+        ]);
+    }
+}

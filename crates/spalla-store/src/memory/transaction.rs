@@ -1,0 +1,260 @@
+//! A transaction on the store in memory. There is one writer, so loads lock nothing.
+
+use super::database::{Database, Order, all_of};
+use super::table::Table;
+use crate::error::StoreError;
+use crate::tx::{
+    Body, Changes, EdgeRow, EndedRun, Head, KeptReply, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
+};
+use spalla_domain::approval::Approval;
+use spalla_domain::event::Event;
+use spalla_domain::project::Project;
+use spalla_domain::queue::Place;
+use spalla_domain::{ApprovalId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+use std::collections::BTreeSet;
+
+/// An open transaction.
+pub(crate) struct MemoryTx<'a> {
+    pub(crate) database: &'a mut Database,
+}
+
+impl MemoryTx<'_> {
+    fn head(&self, id: WorkItemId) -> Option<Head> {
+        let (queue, item) = self.database.items.get(&id)?;
+        Some(Head {
+            id,
+            project_id: item.project_id,
+            queue: *queue,
+            priority: item.spec.priority,
+            critical: item.spec.critical,
+            timeout_ms: item.spec.timeout_ms,
+            policy: item.policy,
+            archived_at: item.archived_at,
+            entry: self.database.entries.get(&id).cloned(),
+        })
+    }
+
+    fn placed(&self, id: &WorkItemId) -> Option<Placed> {
+        self.database.places.get(id).map(|row| row.placed.clone())
+    }
+
+    fn best(&self, table: &Table<Order, ()>, queues: &[QueueId], limit: u32) -> Vec<Placed> {
+        let limit = limit as usize;
+        let ends = |queue| (queue, i64::MIN, WorkItemId(i64::MIN))..=(queue, i64::MAX, WorkItemId(i64::MAX));
+        let mut heads: Vec<_> =
+            queues.iter().flat_map(|queue| table.range(ends(*queue)).take(limit)).map(|(order, ())| *order).collect();
+        heads.sort_by_key(|(_, prio, id)| (*prio, *id));
+        heads.iter().take(limit).filter_map(|(_, _, id)| self.placed(id)).collect()
+    }
+
+    fn leased(&self, keep: impl Fn(&spalla_domain::lease::Lease) -> bool) -> Vec<Placed> {
+        let live = self.database.live.values().filter_map(|id| self.placed(id));
+        live.filter(|placed| match &placed.place {
+            Place::Leased(run) => run.lease.as_ref().is_some_and(&keep),
+            _ => false,
+        })
+        .collect()
+    }
+}
+
+impl Tx for MemoryTx<'_> {
+    async fn allocate(&mut self, sequence: Sequence, count: usize) -> Result<i64> {
+        let last = self.database.sequences.get(&sequence).copied().unwrap_or_default();
+        self.database.sequences.put(sequence, last + count as i64);
+        Ok(last + 1)
+    }
+
+    async fn projects(&mut self, ids: &[ProjectId]) -> Result<Vec<Project>> {
+        Ok(ids.iter().filter_map(|id| self.database.projects.get(id).cloned()).collect())
+    }
+
+    async fn project_is_active(&mut self, id: ProjectId) -> Result<bool> {
+        let mut live = self.database.live.values();
+        Ok(live.any(|item| self.database.items.get(item).is_some_and(|(_, item)| item.project_id == id)))
+    }
+
+    async fn heads(&mut self, ids: &[WorkItemId]) -> Result<Vec<Head>> {
+        Ok(ids.iter().filter_map(|id| self.head(*id)).collect())
+    }
+
+    async fn items(&mut self, ids: &[WorkItemId]) -> Result<(Vec<Head>, Vec<Placed>)> {
+        let heads = ids.iter().filter_map(|id| self.head(*id)).collect();
+        Ok((heads, ids.iter().filter_map(|id| self.placed(id)).collect()))
+    }
+
+    async fn bodies(&mut self, ids: &[WorkItemId]) -> Result<Vec<Body>> {
+        let body = |id: &WorkItemId| {
+            let (_, item) = self.database.items.get(id)?;
+            let repository = self.database.projects.get(&item.project_id)?.repository.clone();
+            Some(Body { item: item.clone(), repository })
+        };
+        Ok(ids.iter().filter_map(body).collect())
+    }
+
+    async fn live_runs(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
+        Ok(ids.iter().filter_map(|id| self.placed(self.database.live.get(id)?)).collect())
+    }
+
+    async fn ended_runs(&mut self, ids: &[RunId]) -> Result<Vec<EndedRun>> {
+        Ok(ids.iter().filter_map(|id| self.database.ended.get(id).cloned()).collect())
+    }
+
+    async fn edges_above(&mut self, children: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
+        let rows = children.iter().flat_map(|id| self.database.above.range(all_of(*id)));
+        Ok(rows.map(|((child, parent), when)| EdgeRow { parent: *parent, child: *child, when: *when }).collect())
+    }
+
+    async fn edges_below(&mut self, parents: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
+        let rows = parents.iter().flat_map(|id| self.database.below.range(all_of(*id)));
+        Ok(rows.map(|((parent, child), when)| EdgeRow { parent: *parent, child: *child, when: *when }).collect())
+    }
+
+    async fn ancestry(&mut self, of: WorkItemId) -> Result<Vec<(WorkItemId, WorkItemId)>> {
+        let (mut seen, mut next, mut edges) = (BTreeSet::from([of]), vec![of], vec![]);
+        while let Some(child) = next.pop() {
+            for ((_, parent), _) in self.database.above.range(all_of(child)) {
+                edges.push((child, *parent));
+                if seen.insert(*parent) {
+                    next.push(*parent);
+                }
+            }
+        }
+        Ok(edges)
+    }
+
+    async fn approvals(&mut self, ids: &[ApprovalId]) -> Result<Vec<Approval>> {
+        Ok(ids.iter().filter_map(|id| self.database.approvals.get(id).cloned()).collect())
+    }
+
+    async fn approvals_of(&mut self, items: &[WorkItemId]) -> Result<Vec<Approval>> {
+        Ok(self.database.approvals.values().filter(|a| items.contains(&a.work_item_id)).cloned().collect())
+    }
+
+    async fn log_ends(&mut self, runs: &[RunId]) -> Result<Vec<(RunId, i64)>> {
+        let last = |run: &RunId| {
+            let chunks = self.database.log_chunks.range((*run, i64::MIN)..=(*run, i64::MAX));
+            chunks.last().map(|(_, chunk)| (*run, chunk.first_seq + i64::from(chunk.lines)))
+        };
+        Ok(runs.iter().filter_map(last).collect())
+    }
+
+    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
+        let projects = &self.database.projects;
+        let is_live = |key: &QueueKey| projects.get(&key.project_id).is_some_and(|project| project.archived_at.is_none());
+        let queues = self.database.queues.range(..).filter(|(_, key)| is_live(key));
+        Ok(queues.map(|(id, key)| (*id, key.clone())).collect())
+    }
+
+    async fn replies(&mut self, keys: &[String]) -> Result<Vec<KeptReply>> {
+        Ok(keys.iter().filter_map(|key| self.database.replies.get(key).cloned()).collect())
+    }
+
+    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+        Ok(self.best(&self.database.ready, queues, limit))
+    }
+
+    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+        Ok(self.best(&self.database.pending, queues, limit))
+    }
+
+    async fn pick_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {
+        let due = self.database.due.range(..=(now, WorkItemId(i64::MAX)));
+        Ok(due.take(limit as usize).filter_map(|((_, id), ())| self.placed(id)).collect())
+    }
+
+    async fn pick_overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {
+        let mut overdue = self.leased(|lease| lease.is_expired(now));
+        overdue.truncate(limit as usize);
+        Ok(overdue)
+    }
+
+    async fn pick_held_by(&mut self, worker: &WorkerId) -> Result<Vec<Placed>> {
+        Ok(self.leased(|lease| lease.worker == *worker))
+    }
+
+    async fn held_back(&mut self, limit: u32) -> Result<Vec<Placed>> {
+        let held = |row: &&PlaceRow| matches!(row.placed.place, Place::Blocked(_) | Place::Delayed { .. });
+        Ok(self.database.places.values().filter(held).take(limit as usize).map(|row| row.placed.clone()).collect())
+    }
+
+    async fn next_moment(&mut self) -> Result<Option<Timestamp>> {
+        let due = self.database.due.range(..).next().map(|((at, _), ())| *at);
+        let lease = self.leased(|_| true).into_iter().filter_map(|placed| match placed.place {
+            Place::Leased(run) => run.lease.map(|lease| lease.until),
+            _ => None,
+        });
+        Ok(lease.chain(due).min())
+    }
+
+    async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
+        let database = &mut *self.database;
+        write_fixed(database, &changes);
+        write_places(database, &changes)?;
+        for run in changes.runs_ended {
+            check(database.ended.put(run.id, run), "run")?;
+        }
+        for EdgeRow { parent, child, when } in changes.edges_made {
+            check(database.below.put((parent, child), when), "dep")?;
+            database.above.put((child, parent), when);
+        }
+        for chunk in changes.log_chunks {
+            check(database.log_chunks.put((chunk.run_id, chunk.first_seq), chunk), "log_chunk")?;
+        }
+        for reply in changes.replies {
+            check(database.replies.put(reply.key.clone(), reply), "reply")?;
+        }
+        let last = database.events.last().map_or(0, |(seq, _)| seq.0);
+        let events: Vec<_> = changes.events.into_iter().zip(last + 1..).map(numbered).collect();
+        for event in &events {
+            database.events.put(event.seq, event.clone());
+        }
+        Ok(events)
+    }
+}
+
+fn numbered((new, seq): (spalla_domain::event::NewEvent, i64)) -> Event {
+    Event {
+        seq: EventSeq(seq),
+        at: new.at,
+        project_id: new.project_id,
+        work_item_id: new.work_item_id,
+        run_id: new.run_id,
+        fact: new.fact,
+    }
+}
+
+fn write_fixed(database: &mut Database, changes: &Changes) {
+    for project in changes.projects_made.iter().chain(&changes.projects_changed) {
+        database.projects.put(project.id, project.clone());
+    }
+    for (id, key) in &changes.queues_made {
+        database.queues.put(*id, key.clone());
+    }
+    for (queue, item) in changes.items_made.iter().chain(&changes.items_changed) {
+        database.items.put(item.id, (*queue, item.clone()));
+    }
+    for entry in changes.entries_made.iter().chain(&changes.entries_changed) {
+        database.entries.put(entry.work_item_id, entry.clone());
+    }
+    for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {
+        database.approvals.put(approval.id, approval.clone());
+    }
+}
+
+fn write_places(database: &mut Database, changes: &Changes) -> Result<()> {
+    for row in &changes.left {
+        check(database.leave(row), "place")?;
+    }
+    for (before, after) in &changes.moved_within {
+        check(database.leave(before), "place")?;
+        check(database.enter(after.clone()), "place")?;
+    }
+    for row in &changes.entered {
+        check(database.enter(row.clone()), "place")?;
+    }
+    Ok(())
+}
+
+fn check(fits: bool, what: &'static str) -> Result<()> {
+    if fits { Ok(()) } else { Err(StoreError::Conflict { what }) }
+}

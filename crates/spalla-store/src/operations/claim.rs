@@ -1,0 +1,162 @@
+//! Claim: hand runs to a worker under a lease, pending ones first, then eligible entries, best first.
+
+use super::keep_time::expire;
+use crate::command::Reply;
+use crate::desk::{Answer, Desk, Run};
+use crate::error::{ExecuteError, StoreError};
+use crate::trace::trace_id;
+use crate::tx::{Body, Placed, Result, Sequence, Tx};
+use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
+use spalla_domain::problem::Code;
+use spalla_domain::queue::{self, Place, Step};
+use spalla_domain::work_item::TIMEOUT_MS_DEFAULT;
+use spalla_domain::{QueueId, Refusal, RunId, WorkItemId, WorkerId, run};
+use std::collections::BTreeMap;
+
+/// Claims up to `max` runs.
+pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest) -> Result<Vec<Assignment>> {
+    let max = request.max.min(CLAIM_RUNS_MAX);
+    if max == 0 {
+        return Ok(vec![]);
+    }
+    let queues = queues(desk, request).await?;
+    if queues.is_empty() {
+        return Ok(vec![]);
+    }
+    desk.write_rows().await?;
+    let pending = desk.tx.pick_pending(&queues, max).await?;
+    let mut taken = take(desk, pending, request).await?;
+    // Runs that were there before may have log lines.
+    let known = taken.len();
+    let room = max - taken.len() as u32;
+    if room > 0 && desk.context.settings.claims_take_eligible {
+        let ready = desk.tx.pick_ready(&queues, room).await?;
+        desk.reserve(Sequence::Run, ready.len()).await?;
+        taken.extend(take(desk, ready, request).await?);
+    }
+    assignments(desk, &taken, known).await
+}
+
+async fn queues<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest) -> Result<Vec<QueueId>> {
+    let fits = |executor, labels: &[String]| {
+        (request.executors.is_empty() || request.executors.contains(&executor))
+            && (request.labels.is_empty() || request.labels.iter().any(|label| labels.contains(label)))
+    };
+    let all = desk.queues().await?.iter();
+    Ok(all.filter(|(key, _)| fits(key.executor, &key.labels)).map(|(_, id)| *id).collect())
+}
+
+/// Leases the picked items; passes over what an earlier command of this batch took.
+async fn take<T: Tx>(desk: &mut Desk<'_, T>, picked: Vec<Placed>, request: &ClaimRequest) -> Result<Vec<WorkItemId>> {
+    let mut taken = vec![];
+    for id in desk.adopt(picked).await? {
+        match lease(desk, id, &request.worker_id, request.ttl_ms).await {
+            Ok(()) => taken.push(id),
+            Err(ExecuteError::Refused(_)) => {}
+            Err(ExecuteError::Store(error)) => return Err(error),
+        }
+    }
+    Ok(taken)
+}
+
+/// Leases one item: a run of it that nobody holds, or a new one.
+async fn lease<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, worker: &WorkerId, ttl_ms: i64) -> Answer<()> {
+    let now = desk.context.now;
+    let item = desk.item(id).await?.clone();
+    let worker = worker.clone();
+    let step = match &item.place {
+        Place::Leased(live) => {
+            let command = run::Command::Claim { worker, ttl_ms };
+            let step = run::transition(live, item.standing.attempt, item.standing.fence, command, now)?;
+            let run::Next::Live(live) = step.next else {
+                return Err(StoreError::Corrupt(format!("claiming run {} ended it", live.id)).into());
+            };
+            let standing = queue::Standing { fence: step.fence, ..item.standing };
+            Step { place: Place::Leased(live), standing, facts: step.facts }
+        }
+        place => {
+            let run_id = RunId(desk.next_id(Sequence::Run).await?);
+            queue::transition(place, item.standing, queue::Command::Claim { run_id, worker, ttl_ms }, now)?
+        }
+    };
+    desk.step(id, step);
+    Ok(())
+}
+
+/// Claims one run by its id.
+pub(crate) async fn claim_run<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    run_id: RunId,
+    worker: &WorkerId,
+    ttl_ms: i64,
+) -> Answer<Reply> {
+    let id = match desk.run(run_id).await? {
+        Run::Live(id) => id,
+        Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
+    };
+    // A holder whose time is over may have been the last one allowed.
+    expire(desk, id).await?;
+    match desk.run(run_id).await? {
+        Run::Live(_) => lease(desk, id, worker, ttl_ms).await?,
+        Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
+    }
+    desk.write_rows().await?;
+    Ok(Reply::Claimed(assignments(desk, &[id], 1).await?))
+}
+
+/// Says that a run is over.
+pub(crate) fn over(run: RunId, status: run::Status) -> Refusal {
+    Refusal::new(Code::RunEnded, format!("run {run} is over: {}", status.as_str()))
+}
+
+/// Tells a worker all it needs to carry its runs out. The first `known` runs may have log lines.
+async fn assignments<T: Tx>(desk: &mut Desk<'_, T>, ids: &[WorkItemId], known: usize) -> Result<Vec<Assignment>> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let bodies: BTreeMap<_, _> = desk.tx.bodies(ids).await?.into_iter().map(|body| (body.item.id, body)).collect();
+    let mut assignments = Vec::with_capacity(ids.len());
+    for id in ids {
+        let item = desk.item(*id).await.map_err(internal)?.clone();
+        let (Some(live), Some(body)) = (item.live_run(), bodies.get(id)) else {
+            return Err(StoreError::Corrupt(format!("work item {id} was claimed and has no run or no text")));
+        };
+        assignments.push(assignment(desk.context.store_id, &item.standing, live, body));
+    }
+    let known = &mut assignments[..known];
+    desk.load_log_ends(known.iter().map(|assignment| assignment.run_id)).await?;
+    for assignment in known {
+        assignment.next_log_seq = desk.log_end(assignment.run_id).await?;
+    }
+    Ok(assignments)
+}
+
+fn internal(error: ExecuteError) -> StoreError {
+    match error {
+        ExecuteError::Store(error) => error,
+        ExecuteError::Refused(refusal) => StoreError::Corrupt(refusal.to_string()),
+    }
+}
+
+fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, body: &Body) -> Assignment {
+    let spec = &body.item.spec;
+    Assignment {
+        run_id: live.id,
+        work_item_id: body.item.id,
+        project_id: body.item.project_id,
+        fencing_token: standing.fence,
+        expires_at: live.lease.as_ref().map_or(live.created_at, |lease| lease.until),
+        attempt: standing.attempt,
+        trace_id: trace_id(store_id, live.id),
+        next_log_seq: 1,
+        executor: spec.executor,
+        agent: spec.agent.clone(),
+        title: spec.title.clone(),
+        description: spec.description.clone(),
+        prompt: spec.prompt.clone(),
+        labels: spec.labels.clone(),
+        recipe: spec.recipe.clone(),
+        timeout_ms: spec.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT),
+        repository: body.repository.clone(),
+    }
+}

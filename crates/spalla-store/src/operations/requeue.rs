@@ -1,0 +1,45 @@
+//! Requeue: a person brings an item back into the queue, whatever became of it, with all its retries.
+
+use super::dependencies::{all_holds, parent_of, propagate};
+use super::enqueue::{check_live, enter};
+use crate::command::{Delay, Reply, Requeued};
+use crate::desk::{Answer, Desk, Run};
+use crate::tx::Tx;
+use spalla_domain::WorkItemId;
+use spalla_domain::queue;
+
+/// Brings an item back into the queue.
+pub(crate) async fn requeue<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    target: Requeued,
+    priority: Option<u8>,
+    delay: Delay,
+) -> Answer<Reply> {
+    let id = match target {
+        Requeued::WorkItem(id) => id,
+        Requeued::Run(run) => match desk.run(run).await? {
+            Run::Live(id) => id,
+            Run::Ended(run) => run.work_item_id,
+        },
+    };
+    check_live(desk, id).await?;
+    let delay_ms = match delay {
+        Delay::Ms(ms) => ms,
+        Delay::Backoff => backoff_ms(desk, id).await?,
+    };
+    let mut holds = all_holds(desk, id).await?;
+    holds.due_at = (delay_ms > 0).then(|| desk.context.now.plus_ms(delay_ms));
+    let item = desk.item(id).await?.clone();
+    let before = parent_of(&item);
+    let step = queue::transition(&item.place, item.standing, queue::Command::Requeue(holds), desk.context.now)?;
+    desk.step(id, step);
+    let entry = enter(desk, id, priority, true).await?;
+    propagate(desk, id, before).await?;
+    Ok(Reply::Entry { id: entry, work_item_id: id })
+}
+
+async fn backoff_ms<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<i64> {
+    let (server, jitter) = (desk.context.settings.retry, desk.context.jitter());
+    let item = desk.item(id).await?;
+    Ok(item.head.policy.retries(server).delay_ms(item.standing.failures.max(1), jitter.get()))
+}

@@ -1,0 +1,182 @@
+//! Work items: make, change, put away.
+
+use super::dependencies::{parent_of, propagate};
+use super::enqueue::{check_can_be_waited_for, check_live, is_queued, place, rerank};
+use crate::command::{PlannedItem, Reply};
+use crate::desk::{Answer, Desk};
+use crate::tx::{EdgeRow, Head, QueueKey, Sequence, Tx};
+use spalla_domain::event::Fact;
+use spalla_domain::queue::{self, Place};
+use spalla_domain::work_item::{Policy, Spec, SpecPatch, WorkItem, check_not_archived};
+use spalla_domain::{ProjectId, QueueId, Refusal, WorkItemId, problem::Code};
+
+/// Makes work items with their dependencies, all or none.
+pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem], enqueue: bool) -> Answer<Reply> {
+    check(desk, planned).await?;
+    let mut ids: Vec<WorkItemId> = Vec::with_capacity(planned.len());
+    for PlannedItem { item, after } in planned {
+        let id = WorkItemId(desk.next_id(Sequence::WorkItem).await?);
+        make(desk, id, item.project_id, &item.spec).await?;
+        // A new item closes no circle: nothing waits for it yet.
+        let among = after.iter().filter_map(|(index, when)| ids.get(*index).map(|parent| (*parent, *when)));
+        let others = item.depends_on.iter().map(|dependency| (dependency.id, dependency.when));
+        let mut parents: Vec<_> = others.chain(among).collect();
+        parents.sort_by_key(|(parent, _)| *parent);
+        parents.dedup_by_key(|(parent, _)| *parent);
+        for (parent, when) in parents {
+            desk.add_edge(EdgeRow { parent, child: id, when }).await?;
+        }
+        ids.push(id);
+    }
+    if enqueue {
+        for id in &ids {
+            place(desk, *id, None, None).await?;
+        }
+    }
+    Ok(Reply::WorkItems(ids))
+}
+
+async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer<()> {
+    for (place, PlannedItem { item, after }) in planned.iter().enumerate() {
+        let project = desk.project(item.project_id).await?;
+        check_not_archived(&project, None)?;
+        for dependency in &item.depends_on {
+            check_can_be_waited_for(dependency.id, desk.item(dependency.id).await?.head.archived_at)?;
+        }
+        if let Some((later, _)) = after.iter().find(|(index, _)| *index >= place) {
+            let detail = format!("item {place} waits for item {later}, which does not come before it");
+            return Err(Refusal::new(Code::DependencyCycle, detail).into());
+        }
+    }
+    Ok(())
+}
+
+async fn make<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, project_id: ProjectId, spec: &Spec) -> Answer<()> {
+    let queue = desk.queue(queue_key(project_id, spec)).await?;
+    let now = desk.context.now;
+    let item = WorkItem {
+        id,
+        project_id,
+        spec: spec.clone(),
+        policy: Policy::default(),
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+    };
+    desk.make_item(head(queue, &item));
+    desk.make_edges(id);
+    desk.staged.items_made.push((queue, item));
+    desk.facts(id, None, vec![Fact::WorkItemCreated { title: spec.title.clone() }]);
+    Ok(())
+}
+
+fn queue_key(project_id: ProjectId, spec: &Spec) -> QueueKey {
+    QueueKey { project_id, executor: spec.executor, labels: spec.labels.clone() }
+}
+
+fn head(queue: QueueId, item: &WorkItem) -> Head {
+    Head {
+        id: item.id,
+        project_id: item.project_id,
+        queue,
+        priority: item.spec.priority,
+        critical: item.spec.critical,
+        timeout_ms: item.spec.timeout_ms,
+        policy: item.policy,
+        archived_at: item.archived_at,
+        entry: None,
+    }
+}
+
+/// Changes a work item, its recipe or its policy; where it waits in the queue, its order there follows.
+pub(crate) async fn update<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: WorkItemId,
+    patch: &SpecPatch,
+    policy: Policy,
+) -> Answer<Reply> {
+    check_live(desk, id).await?;
+    let mut item = body(desk, id).await?;
+    let spec = patch.clone().apply(&item.spec).checked()?;
+    let mut changed = changed_members(&item.spec, &spec);
+    if policy != Policy::default() {
+        changed.push("policy".to_owned());
+    }
+    if changed.is_empty() {
+        return Ok(Reply::WorkItems(vec![id]));
+    }
+    item.spec = spec;
+    item.policy = item.policy.overlaid(policy);
+    item.updated_at = desk.context.now;
+    let queue = desk.queue(queue_key(item.project_id, &item.spec)).await?;
+    rewrite(desk, queue, item).await?;
+    desk.facts(id, None, vec![Fact::WorkItemUpdated { changed }]);
+    Ok(Reply::WorkItems(vec![id]))
+}
+
+/// Reads an item with its texts, as it is at this point of the batch.
+async fn body<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<WorkItem> {
+    desk.write_rows().await?;
+    let body = desk.tx.bodies(&[id]).await?.pop();
+    Ok(body.ok_or_else(|| Refusal::not_found("work item", id))?.item)
+}
+
+async fn rewrite<T: Tx>(desk: &mut Desk<'_, T>, queue: QueueId, item: WorkItem) -> Answer<()> {
+    let id = item.id;
+    let before = parent_of(desk.item(id).await?);
+    let on_desk = desk.item(id).await?;
+    let old_priority = on_desk.head.priority;
+    let entry = on_desk.head.entry.take().map(|mut entry| {
+        entry.queue = queue;
+        if item.spec.priority != old_priority {
+            entry.priority = item.spec.priority;
+        }
+        entry
+    });
+    on_desk.head = Head { entry, ..head(queue, &item) };
+    if is_queued(&on_desk.place) {
+        rerank(desk, id).await?;
+    }
+    desk.staged.items_changed.push((queue, item));
+    propagate(desk, id, before).await
+}
+
+fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
+    let members = [
+        ("title", old.title != new.title),
+        ("description", old.description != new.description),
+        ("prompt", old.prompt != new.prompt),
+        ("executor", old.executor != new.executor),
+        ("agent", old.agent != new.agent),
+        ("category", old.category != new.category),
+        ("priority", old.priority != new.priority),
+        ("critical", old.critical != new.critical),
+        ("timeout_seconds", old.timeout_ms != new.timeout_ms),
+        ("recipe", old.recipe != new.recipe),
+        ("labels", old.labels != new.labels),
+    ];
+    members.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Puts a work item away. In the queue it is cancelled first; doing it twice is once.
+pub(crate) async fn archive<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<Reply> {
+    let on_desk = desk.item(id).await?.clone();
+    if on_desk.head.archived_at.is_some() {
+        return Ok(Reply::WorkItems(vec![id]));
+    }
+    let before = parent_of(&on_desk);
+    if !matches!(on_desk.place, Place::Open | Place::Finished(_)) {
+        let cancel = queue::Command::Cancel;
+        let step = queue::transition(&on_desk.place, on_desk.standing, cancel, desk.context.now)?;
+        desk.step(id, step);
+    }
+    let mut item = body(desk, id).await?;
+    item.archived_at = Some(desk.context.now);
+    let on_desk = desk.item(id).await?;
+    on_desk.head.archived_at = item.archived_at;
+    let queue = on_desk.head.queue;
+    desk.staged.items_changed.push((queue, item));
+    desk.facts(id, None, vec![Fact::WorkItemArchived {}]);
+    propagate(desk, id, before).await?;
+    Ok(Reply::WorkItems(vec![id]))
+}

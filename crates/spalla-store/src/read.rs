@@ -1,0 +1,54 @@
+//! The reads of every store. Lists are newest first unless they say otherwise; reads lock nothing.
+
+use crate::tx::Result;
+use crate::view::{
+    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter, RunView,
+    WorkItemFilter, WorkItemView,
+};
+use futures_util::future::BoxFuture;
+use spalla_domain::event::Event;
+use spalla_domain::project::Project;
+use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
+
+/// What can be read.
+pub trait Read: Send + Sync {
+    /// Lists projects that are not archived.
+    fn projects(&self, page: Page) -> BoxFuture<'_, Result<Vec<Project>>>;
+    /// Counts the projects of the list.
+    fn count_projects(&self) -> BoxFuture<'_, Result<u64>>;
+    /// Reads one project, archived or not.
+    fn project(&self, id: ProjectId) -> BoxFuture<'_, Result<Option<Project>>>;
+    /// Lists work items; archived ones only when asked for by status.
+    fn work_items(&self, filter: WorkItemFilter, page: Page) -> BoxFuture<'_, Result<Vec<WorkItemView>>>;
+    /// Counts the work items of the list.
+    fn count_work_items(&self, filter: WorkItemFilter) -> BoxFuture<'_, Result<u64>>;
+    /// Reads one work item.
+    fn work_item(&self, id: WorkItemId) -> BoxFuture<'_, Result<Option<WorkItemView>>>;
+    /// Lists the approvals of a work item, or of all with none; `pending_only` leaves out what is decided.
+    fn approvals(
+        &self,
+        work_item_id: Option<WorkItemId>,
+        pending_only: bool,
+        page: Page,
+    ) -> BoxFuture<'_, Result<Vec<ApprovalView>>>;
+    /// Reads one approval.
+    fn approval(&self, id: ApprovalId) -> BoxFuture<'_, Result<Option<ApprovalView>>>;
+    /// Lists runs.
+    fn runs(&self, filter: RunFilter, page: Page) -> BoxFuture<'_, Result<Vec<RunView>>>;
+    /// Counts the runs of the list.
+    fn count_runs(&self, filter: RunFilter) -> BoxFuture<'_, Result<u64>>;
+    /// Reads one run.
+    fn run(&self, id: RunId) -> BoxFuture<'_, Result<Option<RunView>>>;
+    /// Lists queue entries, highest rank first.
+    fn queue(&self, filter: QueueFilter, page: Page) -> BoxFuture<'_, Result<Vec<EntryView>>>;
+    /// Counts the entries of the list.
+    fn count_queue(&self, filter: QueueFilter) -> BoxFuture<'_, Result<u64>>;
+    /// Reads a run's log, oldest first; the first line is made, not kept: `Starting run …`. None without the run.
+    fn log(&self, run_id: RunId, filter: LogFilter) -> BoxFuture<'_, Result<Option<Vec<LogRecord>>>>;
+    /// Reads events after a number, oldest first.
+    fn events(&self, filter: EventFilter, limit: u32) -> BoxFuture<'_, Result<Vec<Event>>>;
+    /// Reads the number of the newest event.
+    fn newest_event(&self) -> BoxFuture<'_, Result<EventSeq>>;
+    /// Reads how many there are of what.
+    fn depths(&self) -> BoxFuture<'_, Result<Depths>>;
+}

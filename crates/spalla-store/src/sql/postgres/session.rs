@@ -1,0 +1,248 @@
+//! One connection to Postgres: how it is set up, how statements are pipelined on it, and the three steps of a
+//! transaction.
+
+use super::fault::{commit_fault, connect_fault, fault};
+use super::target::Target;
+use super::value::{parameters, row};
+use crate::error::StoreError;
+use crate::sql::driver::Driver;
+use crate::sql::statement::{Answer, Call, Compiled, Dialect};
+use crate::tx::Result;
+use futures_util::TryStreamExt as _;
+use futures_util::future::{maybe_done, poll_immediate};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
+
+/// Greeting and set-up together; a host that takes the connection and says nothing is not waited for longer.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server may take to hear a goodbye.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Notices say only that something happened; who has this many before it needs no more.
+const NOTICES_MAX: usize = 64;
+
+/// Locks are held for one batch and its commit, so that whoever waits longer waits for a server that hangs; ours must
+/// not become that one either. Answers are on disk, whatever the database's default is.
+const WRITER: &str = "
+    set lock_timeout = '5s';
+    set statement_timeout = '30s';
+    set idle_in_transaction_session_timeout = '30s';
+    set jit = off;
+    do $$ begin
+        if current_setting('synchronous_commit') = 'off' then set synchronous_commit = on; end if;
+    end $$;
+";
+
+/// A read that takes longer than this has lost its reader.
+const READER: &str = "
+    set default_transaction_read_only = on;
+    set statement_timeout = '30s';
+    set jit = off;
+";
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Migrations, which may wait for each other and take their time.
+    Setup,
+    /// Batches.
+    Write,
+    /// Reads.
+    Read,
+    /// To tell other servers, and to be told.
+    Listen,
+}
+
+/// A connection.
+pub(super) struct Session {
+    client: Client,
+    /// Drives the socket; ends with the session.
+    connection: JoinSet<()>,
+    prepared: HashMap<&'static str, Prepared>,
+    has_failed: bool,
+}
+
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    compiled: Compiled,
+}
+
+impl Session {
+    /// Connects.
+    pub(super) async fn connect(target: &Target, purpose: Purpose) -> Result<Self> {
+        let (session, _) = Self::connect_listening(target, purpose).await?;
+        Ok(session)
+    }
+
+    /// Connects, and returns where notices arrive; the payloads of other channels' notices are left out.
+    pub(super) async fn connect_listening(target: &Target, purpose: Purpose) -> Result<(Self, mpsc::Receiver<String>)> {
+        let greeting = timeout(GREETING_TIMEOUT, Self::greet(target, purpose)).await;
+        greeting.unwrap_or_else(|_| {
+            let (target, seconds) = (target.words(), GREETING_TIMEOUT.as_secs());
+            let detail = format!("connecting to Postgres at {target}: no greeting within {seconds} s");
+            Err(StoreError::Unavailable { detail })
+        })
+    }
+
+    async fn greet(target: &Target, purpose: Purpose) -> Result<(Self, mpsc::Receiver<String>)> {
+        let connected = target.config.connect(NoTls).await;
+        let (client, connection) = connected.map_err(|error| connect_fault(target.words(), &error))?;
+        let (notices, noticed) = mpsc::channel(NOTICES_MAX);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(drive(connection, notices));
+        let mut session = Self { client, connection: tasks, prepared: HashMap::new(), has_failed: false };
+        match purpose {
+            Purpose::Setup => {}
+            Purpose::Write => session.run_script(WRITER, "setting up a writing connection").await?,
+            Purpose::Read => session.run_script(READER, "setting up a reading connection").await?,
+            Purpose::Listen => session.run_script("listen spalla", "listening to other servers").await?,
+        }
+        Ok((session, noticed))
+    }
+
+    /// Tells whether the connection is known to be gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Says goodbye, so that the server does not have to find out.
+    pub(super) async fn end(mut self) {
+        drop(self.prepared);
+        drop(self.client);
+        // Whoever does not hear it finds out later; the task ends with the set.
+        let _ = timeout(GOODBYE_TIMEOUT, self.connection.join_next()).await;
+    }
+
+    /// Begins a transaction that may write.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        self.has_failed = false;
+        self.run_script("begin isolation level read committed read write", "beginning a transaction").await
+    }
+
+    /// Commits; on an error the transaction is to be rolled back, or its fate is not known.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        if self.has_failed {
+            return Err(StoreError::Corrupt("a batch went on after one of its statements had failed".to_owned()));
+        }
+        if self.is_closed() {
+            let detail = "the connection broke before the commit".to_owned();
+            return Err(StoreError::Unavailable { detail });
+        }
+        self.client.batch_execute("commit").await.map_err(|error| commit_fault(&error))
+    }
+
+    /// Rolls back.
+    pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.run_script("rollback", "rolling back").await
+    }
+
+    /// Tells the other servers, by this one's name, that something was committed.
+    pub(super) async fn notify(&mut self, node: &str) -> Result<()> {
+        self.run_script(&format!("notify spalla, '{node}'"), "telling other servers").await
+    }
+
+    /// Runs a script of several statements.
+    pub(super) async fn run_script(&mut self, script: &str, doing: &str) -> Result<()> {
+        self.client.batch_execute(script).await.map_err(|error| fault(doing, &error))
+    }
+
+    /// Sends all calls at once and returns the answers in order.
+    pub(super) async fn run_calls(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
+        let answers = self.pipeline(calls).await;
+        self.has_failed |= answers.is_err();
+        answers
+    }
+
+    async fn pipeline(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
+        for call in calls {
+            self.prepare(call).await?;
+        }
+        let mut sent = Vec::with_capacity(calls.len());
+        for call in calls {
+            let mut answer = Box::pin(maybe_done(self.answer(call)));
+            // The first look sends the call: all of them are on their way, in order, before the first answer is
+            // waited for.
+            poll_immediate(answer.as_mut()).await;
+            sent.push(answer);
+        }
+        let mut answers = Vec::with_capacity(calls.len());
+        for mut answer in sent {
+            answer.as_mut().await;
+            // The first error is the cause; what follows it says only that the transaction is aborted.
+            answers.push(answer.as_mut().take_output().unwrap_or_else(|| Ok(Answer::default()))?);
+        }
+        Ok(answers)
+    }
+
+    async fn prepare(&mut self, call: &Call) -> Result<()> {
+        let name = call.statement.name;
+        if !self.prepared.contains_key(name) {
+            let compiled = call.statement.compile(Dialect::Postgres)?;
+            let statement = self.client.prepare(&compiled.sql).await;
+            let statement = statement.map_err(|error| fault(&format!("preparing {name}"), &error))?;
+            self.prepared.insert(name, Prepared { statement, compiled });
+        }
+        match self.prepared[name].compiled.misfit(call) {
+            Some(why) => Err(StoreError::Corrupt(format!("statement {name}: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    async fn answer(&self, call: &Call) -> Result<Answer> {
+        let name = call.statement.name;
+        let Prepared { statement, compiled } = &self.prepared[name];
+        if compiled.columns.is_some() && call.rows.is_empty() {
+            return Ok(Answer::default());
+        }
+        let odd = |why: String| StoreError::Corrupt(format!("statement {name}: {why}"));
+        let doing = |error: &tokio_postgres::Error| fault(&format!("statement {name}"), error);
+        let parameters = parameters(compiled, statement.params(), call).map_err(odd)?;
+        let stream = self.client.query_raw(statement, parameters).await.map_err(|error| doing(&error))?;
+        let mut stream = pin!(stream);
+        let mut rows = Vec::new();
+        while let Some(found) = stream.try_next().await.map_err(|error| doing(&error))? {
+            rows.push(row(&found).map_err(odd)?);
+        }
+        let written = stream.rows_affected().unwrap_or_default();
+        Ok(Answer { rows, written })
+    }
+}
+
+/// Drives a connection to its end and hands on its notices.
+async fn drive<T>(mut connection: Connection<Socket, T>, notices: mpsc::Sender<String>)
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(notice))) => {
+                // When there is no room left, enough are waiting.
+                let _ = notices.try_send(notice.payload().to_owned());
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection to Postgres broke");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+/// The open transaction of a session.
+pub(super) struct Transaction<'a>(pub(super) &'a mut Session);
+
+impl Driver for Transaction<'_> {
+    async fn run(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
+        self.0.run_calls(&calls).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}

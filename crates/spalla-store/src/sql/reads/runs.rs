@@ -1,0 +1,72 @@
+//! Reads of runs: those that are not over and those that are, as one list.
+
+use super::{SqlReads, before};
+use crate::sql::driver::Reader;
+use crate::sql::row::{each, row, run};
+use crate::sql::statement::{Row, Statement, Value};
+use crate::sql::statements::run as sql;
+use crate::tx::Result;
+use crate::view::{Page, RunFilter, RunView};
+use spalla_domain::RunId;
+use spalla_domain::run::Status;
+
+impl<R: Reader> SqlReads<R> {
+    pub(super) async fn list_runs(&self, filter: RunFilter, page: Page) -> Result<Vec<RunView>> {
+        let (statement, scalars) = list(filter, page);
+        self.run_views(self.rows(statement, scalars).await?)
+    }
+
+    pub(super) async fn runs_count(&self, filter: RunFilter) -> Result<u64> {
+        let (statement, scalars) = count(filter);
+        self.count(statement, scalars).await
+    }
+
+    pub(super) async fn find_run(&self, id: RunId) -> Result<Option<RunView>> {
+        Ok(self.run_views(self.rows(&sql::FIND, row![id]).await?)?.pop())
+    }
+
+    fn run_views(&self, rows: Vec<Row>) -> Result<Vec<RunView>> {
+        each("run", rows, |fields| run::read_view(fields, &self.store_id))
+    }
+}
+
+fn is_live(status: Status) -> bool {
+    matches!(status, Status::Pending | Status::Running)
+}
+
+/// Chooses by the condition that leaves the fewest rows; what else is asked is looked at on the way.
+fn list(filter: RunFilter, page: Page) -> (&'static Statement, Vec<Value>) {
+    let RunFilter { work_item_id, project_id, status, agent } = filter;
+    let (before, Page { limit, offset, .. }) = (before(page), page);
+    let word = status.map(Status::as_str);
+    match (work_item_id, agent, status, project_id) {
+        (Some(item), agent, _, _) => {
+            (&sql::LIST_OF_WORK_ITEM, row![item, before, project_id, word, agent, limit, offset])
+        }
+        (None, Some(agent), _, _) => (&sql::LIST_OF_AGENT, row![agent, before, project_id, word, limit, offset]),
+        (None, None, Some(status), _) if is_live(status) => {
+            (&sql::LIST_LIVE, row![word, before, project_id, limit, offset])
+        }
+        (None, None, Some(_), Some(project)) => {
+            (&sql::LIST_ENDED_OF_PROJECT, row![project, word, before, limit, offset])
+        }
+        (None, None, Some(_), None) => (&sql::LIST_ENDED, row![word, before, limit, offset]),
+        (None, None, None, Some(project)) => (&sql::LIST_OF_PROJECT, row![project, before, limit, offset]),
+        (None, None, None, None) => (&sql::LIST, row![before, limit, offset]),
+    }
+}
+
+/// Chooses as the list does.
+fn count(filter: RunFilter) -> (&'static Statement, Vec<Value>) {
+    let RunFilter { work_item_id, project_id, status, agent } = filter;
+    let word = status.map(Status::as_str);
+    match (work_item_id, agent, status, project_id) {
+        (Some(item), agent, _, _) => (&sql::COUNT_OF_WORK_ITEM, row![item, project_id, word, agent]),
+        (None, Some(agent), _, _) => (&sql::COUNT_OF_AGENT, row![agent, project_id, word]),
+        (None, None, Some(status), _) if is_live(status) => (&sql::COUNT_LIVE, row![word, project_id]),
+        (None, None, Some(_), Some(project)) => (&sql::COUNT_ENDED_OF_PROJECT, row![project, word]),
+        (None, None, Some(_), None) => (&sql::COUNT_ENDED, row![word]),
+        (None, None, None, Some(project)) => (&sql::COUNT_OF_PROJECT, row![project]),
+        (None, None, None, None) => (&sql::COUNT, vec![]),
+    }
+}

@@ -1,0 +1,170 @@
+//! Work items, their heads and bodies, entries and dependencies as rows.
+
+use super::{Fields, json, row};
+use crate::sql::statement::Row;
+use crate::tx::{Body, EdgeRow, Head, Result};
+use crate::view::WorkItemView;
+use spalla_domain::QueueId;
+use spalla_domain::problem::Code;
+use spalla_domain::queue::Entry;
+use spalla_domain::work_item::{Executor, Policy, Spec, Status, When, WorkItem};
+
+/// Writes a new work item.
+pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
+    let WorkItem { id, project_id, spec, policy, created_at, updated_at, archived_at } = item;
+    Ok(row![
+        id,
+        project_id,
+        queue,
+        spec.priority,
+        spec.critical,
+        spec.timeout_ms,
+        policy.max_retries,
+        policy.backoff_base_ms,
+        policy.backoff_jitter_ms,
+        created_at,
+        updated_at,
+        archived_at,
+        spec.executor.as_str(),
+        spec.agent,
+        spec.category,
+        json(&spec.labels)?,
+        spec.title,
+        spec.description,
+        spec.prompt,
+        spec.recipe,
+    ])
+}
+
+/// Writes a changed work item.
+pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
+    let WorkItem { id, project_id: _, spec, policy, created_at: _, updated_at, archived_at } = item;
+    Ok(row![
+        id,
+        queue,
+        spec.priority,
+        spec.critical,
+        spec.timeout_ms,
+        policy.max_retries,
+        policy.backoff_base_ms,
+        policy.backoff_jitter_ms,
+        updated_at,
+        archived_at,
+        spec.executor.as_str(),
+        spec.agent,
+        spec.category,
+        json(&spec.labels)?,
+        spec.title,
+        spec.description,
+        spec.prompt,
+        spec.recipe,
+    ])
+}
+
+fn policy(fields: &mut Fields) -> Result<Policy> {
+    Ok(Policy {
+        max_retries: fields.maybe_number("max_retries")?,
+        backoff_base_ms: fields.maybe_int("backoff_base_ms")?,
+        backoff_jitter_ms: fields.maybe_int("backoff_jitter_ms")?,
+    })
+}
+
+/// Reads a head with its entry, where it has one.
+pub(crate) fn read_head(fields: &mut Fields) -> Result<Head> {
+    let mut head = Head {
+        id: fields.id("id")?,
+        project_id: fields.id("project_id")?,
+        queue: fields.id("queue")?,
+        priority: fields.number("priority")?,
+        critical: fields.flag("critical")?,
+        timeout_ms: fields.maybe_int("timeout_ms")?,
+        policy: policy(fields)?,
+        archived_at: fields.maybe_time("archived_at")?,
+        entry: None,
+    };
+    if let Some(id) = fields.maybe_id("entry.id")? {
+        head.entry = Some(Entry {
+            id,
+            work_item_id: head.id,
+            queue: fields.id("entry.queue")?,
+            priority: fields.number("entry.priority")?,
+            dependencies: fields.number("entry.dependencies")?,
+            enqueued_at: fields.time("entry.enqueued_at")?,
+        });
+    }
+    Ok(head)
+}
+
+/// Reads an item with its texts; the columns come as the table has them, all but the queue.
+fn read(fields: &mut Fields) -> Result<WorkItem> {
+    let (id, project_id) = (fields.id("id")?, fields.id("project_id")?);
+    let (priority, critical) = (fields.number("priority")?, fields.flag("critical")?);
+    let (timeout_ms, policy) = (fields.maybe_int("timeout_ms")?, policy(fields)?);
+    let (created_at, updated_at) = (fields.time("created_at")?, fields.time("updated_at")?);
+    let archived_at = fields.maybe_time("archived_at")?;
+    let executor = fields.word("executor", Executor::parse)?;
+    let (agent, category) = (fields.maybe_text("agent")?, fields.maybe_text("category")?);
+    let labels = fields.json("labels")?;
+    let (title, description) = (fields.text("title")?, fields.maybe_text("description")?);
+    let (prompt, recipe) = (fields.maybe_text("prompt")?, fields.maybe_text("recipe")?);
+    let spec = Spec {
+        title,
+        description,
+        prompt,
+        executor,
+        agent,
+        category,
+        priority,
+        critical,
+        timeout_ms,
+        recipe,
+        labels,
+    };
+    Ok(WorkItem { id, project_id, spec, policy, created_at, updated_at, archived_at })
+}
+
+/// Reads an item with its project's repository.
+pub(crate) fn read_body(fields: &mut Fields) -> Result<Body> {
+    Ok(Body { item: read(fields)?, repository: fields.maybe_text("project.repository")? })
+}
+
+/// Reads an item with its state; what it waits for is read apart.
+pub(crate) fn read_view(fields: &mut Fields) -> Result<WorkItemView> {
+    Ok(WorkItemView {
+        item: read(fields)?,
+        status: fields.word("status", Status::parse)?,
+        reason: fields.maybe_word("reason", code)?,
+        depends_on: vec![],
+    })
+}
+
+/// Reads a code.
+pub(crate) fn code(word: &str) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| code.as_str() == word)
+}
+
+/// Writes a new entry.
+pub(crate) fn new_entry(entry: Entry) -> Row {
+    let Entry { id, work_item_id, queue, priority, dependencies, enqueued_at } = entry;
+    row![work_item_id, id, queue, priority, dependencies, enqueued_at]
+}
+
+/// Writes a changed entry.
+pub(crate) fn changed_entry(entry: Entry) -> Row {
+    let Entry { id: _, work_item_id, queue, priority, dependencies, enqueued_at } = entry;
+    row![work_item_id, queue, priority, dependencies, enqueued_at]
+}
+
+/// Reads an edge.
+pub(crate) fn read_edge(fields: &mut Fields) -> Result<EdgeRow> {
+    Ok(EdgeRow {
+        parent: fields.id("parent")?,
+        child: fields.id("child")?,
+        when: fields.word("when", When::parse)?,
+    })
+}
+
+/// Writes a new edge.
+pub(crate) fn new_edge(edge: EdgeRow) -> Row {
+    row![edge.parent, edge.child, edge.when.as_str()]
+}

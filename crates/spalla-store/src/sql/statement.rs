@@ -1,0 +1,279 @@
+//! Statements live in files under `sql/`. One file serves both databases where it can:
+//!
+//! - `:name` is a scalar parameter. Scalars are numbered in the order in which they first appear, and a call gives
+//!   them in that order; a name that appears again is the same parameter.
+//! - `:rows(a, b text, c blob)` stands where a table stands, is always called `rows` there, and holds the rows of the
+//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement; on SQLite a one-row `select`,
+//!   and the statement runs once for each row, which costs no round trip there. Columns are integers unless they say
+//!   `text` or `blob`; their parameters are numbered after all scalars, wherever these stand.
+//! - `:ordered_rows(a, b text)` is the same with one more column, `ord`, which ascends with the rows of the call: from
+//!   1 on Postgres; always 0 on SQLite, where the rows come one by one anyway.
+//!
+//! At most one of the two stands in a statement; to use it twice, give it a name with `with`. Without rows the
+//! statement is not run at all. Strings, quoted names and comments are passed over, and so are casts (`::bigint`).
+//!
+//! Postgres must be able to tell the type of every scalar: where it can't, write `:name::bigint` in the file that is
+//! for Postgres, or `cast(:name as bigint)`, which both understand. Answers hold integers, booleans (as 0 and 1), text
+//! and bytes; `sum` and the like are numeric on Postgres and want `cast(… as bigint)`.
+
+use crate::error::StoreError;
+use std::fmt::Write as _;
+
+/// A value of one of the three kinds that both databases share.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    /// No value.
+    Null,
+    /// Also ids, flags (0, 1) and times in milliseconds.
+    Int(i64),
+    /// Also JSON.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A row of an answer.
+pub(crate) type Row = Vec<Value>;
+
+/// A statement in both dialects, as written in its file or files.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// Its file without the ending, such as `ready/insert`. No two statements share a name: drivers keep what they
+    /// prepared under it.
+    pub(crate) name: &'static str,
+    /// Its text for SQLite.
+    pub(crate) sqlite: &'static str,
+    /// Its text for Postgres.
+    pub(crate) postgres: &'static str,
+}
+
+/// One statement to run with its parameters.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What to run.
+    pub(crate) statement: &'static Statement,
+    /// The scalar parameters, in the order in which they first appear in the text.
+    pub(crate) scalars: Vec<Value>,
+    /// The rows, for a statement with `:rows`; without any the statement is not run.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What a statement answered.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Answer {
+    /// The rows that it returned, in the order of the call's rows on SQLite, in any order on Postgres.
+    pub(crate) rows: Vec<Row>,
+    /// How many rows it wrote.
+    pub(crate) written: u64,
+}
+
+/// Which database a text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Parameters are `?1`, rows come one by one.
+    Sqlite,
+    /// Parameters are `$1`, rows come as arrays.
+    Postgres,
+}
+
+/// What a column of `:rows` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Integers.
+    Int,
+    /// Text.
+    Text,
+    /// Bytes.
+    Blob,
+}
+
+/// A statement as a database takes it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Compiled {
+    /// The text with numbered parameters, without comments.
+    pub(crate) sql: String,
+    /// The names of the scalars, in the order of their numbers.
+    pub(crate) scalars: Vec<String>,
+    /// The columns of `:rows`, whose parameters follow the scalars.
+    pub(crate) columns: Option<Vec<(String, Kind)>>,
+}
+
+impl Statement {
+    /// Translates the statement for a database.
+    pub(crate) fn compile(&self, dialect: Dialect) -> Result<Compiled, StoreError> {
+        let text = match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        };
+        compile(dialect, text).map_err(|why| StoreError::Corrupt(format!("statement {}: {why}", self.name)))
+    }
+}
+
+impl Compiled {
+    /// Tells how a call does not fit the statement: a defect of whoever made the call.
+    pub(crate) fn misfit(&self, call: &Call) -> Option<String> {
+        let (given, wanted) = (call.scalars.len(), self.scalars.len());
+        if given != wanted {
+            return Some(format!("{given} scalars given, {wanted} wanted ({})", self.scalars.join(", ")));
+        }
+        let width = self.columns.as_ref().map_or(0, Vec::len);
+        let odd = call.rows.iter().find(|row| row.len() != width || width == 0)?;
+        Some(format!("a row of {} values given, {width} wanted", odd.len()))
+    }
+}
+
+/// Translates a text for a database, or says what is wrong with it.
+pub(crate) fn compile(dialect: Dialect, text: &str) -> Result<Compiled, String> {
+    let mut scalars: Vec<String> = Vec::new();
+    let mut table = None;
+    let pieces = split(text)?;
+    for piece in &pieces {
+        match piece {
+            Piece::Scalar(name) if !scalars.iter().any(|known| known == name) => scalars.push((*name).to_owned()),
+            Piece::Table(_) if table.is_some() => return Err("more than one `:rows`".to_owned()),
+            Piece::Table(found) => table = Some(found),
+            Piece::Plain(_) | Piece::Scalar(_) => {}
+        }
+    }
+    let sql: String = pieces.iter().map(|piece| piece.render(dialect, &scalars)).collect();
+    let columns = table.map(|table| table.columns.clone());
+    Ok(Compiled { sql: sql.trim().to_owned(), scalars, columns })
+}
+
+/// A part of a statement's text.
+enum Piece<'a> {
+    /// Stands as it is.
+    Plain(&'a str),
+    /// A scalar parameter.
+    Scalar(&'a str),
+    /// `:rows(…)` or `:ordered_rows(…)`.
+    Table(Table),
+}
+
+/// The rows of a call, as a statement declares them.
+struct Table {
+    columns: Vec<(String, Kind)>,
+    is_ordered: bool,
+}
+
+impl Piece<'_> {
+    fn render(&self, dialect: Dialect, scalars: &[String]) -> String {
+        match self {
+            Self::Plain(text) => (*text).to_owned(),
+            Self::Scalar(name) => {
+                let number = scalars.iter().position(|known| known == name).map_or(0, |at| at + 1);
+                match dialect {
+                    Dialect::Sqlite => format!("?{number}"),
+                    Dialect::Postgres => format!("${number}"),
+                }
+            }
+            Self::Table(table) => match dialect {
+                Dialect::Sqlite => table.as_select(scalars.len() + 1),
+                Dialect::Postgres => table.as_unnest(scalars.len() + 1),
+            },
+        }
+    }
+}
+
+impl Table {
+    fn as_select(&self, first: usize) -> String {
+        let mut sql = "(select ".to_owned();
+        for (number, (name, _)) in (first..).zip(&self.columns) {
+            let comma = if number == first { "" } else { ", " };
+            let _ = write!(sql, "{comma}?{number} as {name}");
+        }
+        sql + if self.is_ordered { ", 0 as ord) as rows" } else { ") as rows" }
+    }
+
+    fn as_unnest(&self, first: usize) -> String {
+        let array = |(number, (_, kind)): (usize, &(String, Kind))| match kind {
+            Kind::Int => format!("${number}::bigint[]"),
+            Kind::Text => format!("${number}::text[]"),
+            Kind::Blob => format!("${number}::bytea[]"),
+        };
+        let arrays: Vec<String> = (first..).zip(&self.columns).map(array).collect();
+        let mut names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        if self.is_ordered {
+            names.push("ord");
+        }
+        let ordinality = if self.is_ordered { " with ordinality" } else { "" };
+        format!("unnest({}){ordinality} as rows({})", arrays.join(", "), names.join(", "))
+    }
+}
+
+/// Splits a text into its pieces, leaving comments out.
+fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut plain_from = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let (length, piece) = match rest.as_bytes() {
+            [b'\'' | b'"', ..] => (quoted_length(rest)?, None),
+            [b'-', b'-', ..] => (rest.find('\n').unwrap_or(rest.len()), Some(Piece::Plain(" "))),
+            [b'/', b'*', ..] => (comment_length(rest)?, Some(Piece::Plain(" "))),
+            [b':', b':', ..] => (2, None),
+            [b':', next, ..] if is_name_byte(*next) && !next.is_ascii_digit() => {
+                let (length, piece) = parameter(rest)?;
+                (length, Some(piece))
+            }
+            [first, ..] if first.is_ascii() => (1, None),
+            _ => (rest.chars().next().map_or(1, char::len_utf8), None),
+        };
+        if let Some(piece) = piece {
+            pieces.push(Piece::Plain(&text[plain_from..at]));
+            pieces.push(piece);
+            plain_from = at + length;
+        }
+        at += length;
+    }
+    pieces.push(Piece::Plain(&text[plain_from..]));
+    Ok(pieces)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Returns how long the string or quoted name is that the text begins with; a doubled quote reads as two of them.
+fn quoted_length(text: &str) -> Result<usize, String> {
+    let quote = &text[..1];
+    text[1..].find(quote).map(|end| end + 2).ok_or_else(|| format!("a {quote} is never closed"))
+}
+
+fn comment_length(text: &str) -> Result<usize, String> {
+    text.find("*/").map(|end| end + 2).ok_or_else(|| "a comment is never closed".to_owned())
+}
+
+/// Reads the parameter that the text begins with, and its length.
+fn parameter(text: &str) -> Result<(usize, Piece<'_>), String> {
+    let name_length = text[1..].bytes().take_while(|byte| is_name_byte(*byte)).count();
+    let (name, rest) = text[1..].split_at(name_length);
+    if name != "rows" && name != "ordered_rows" {
+        return Ok((1 + name_length, Piece::Scalar(name)));
+    }
+    let inside = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let Some((inside, _)) = inside else {
+        return Err(format!("`:{name}` wants its columns in brackets right behind it"));
+    };
+    let columns = inside.split(',').map(column).collect::<Result<_, _>>()?;
+    let table = Table { columns, is_ordered: name == "ordered_rows" };
+    Ok((1 + name_length + inside.len() + 2, Piece::Table(table)))
+}
+
+fn column(text: &str) -> Result<(String, Kind), String> {
+    let mut words = text.split_whitespace();
+    let (name, kind) = match (words.next(), words.next(), words.next()) {
+        (Some(name), None, None) => (name, Kind::Int),
+        (Some(name), Some("text"), None) => (name, Kind::Text),
+        (Some(name), Some("blob"), None) => (name, Kind::Blob),
+        _ => return Err(format!("`{}` is no column: write `name`, `name text` or `name blob`", text.trim())),
+    };
+    if !name.bytes().all(is_name_byte) {
+        return Err(format!("`{name}` is no name of a column"));
+    }
+    Ok((name.to_owned(), kind))
+}
+
+#[cfg(test)]
+mod tests;

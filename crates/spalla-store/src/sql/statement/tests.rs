@@ -1,0 +1,92 @@
+//! What becomes of a statement's text in either dialect.
+
+use super::Dialect::{Postgres, Sqlite};
+use super::{Call, Compiled, Kind, Statement, Value, compile};
+
+fn sql(dialect: super::Dialect, text: &str) -> String {
+    compile(dialect, text).unwrap().sql
+}
+
+#[test]
+fn scalars_are_numbered_by_first_appearance_and_keep_their_number() {
+    let text = "where a = :b and c = :a or d = :b limit :most_1";
+    let compiled = compile(Postgres, text).unwrap();
+    assert_eq!(compiled.sql, "where a = $1 and c = $2 or d = $1 limit $3");
+    assert_eq!(compiled.scalars, ["b", "a", "most_1"]);
+    assert_eq!(compiled.columns, None);
+    assert_eq!(sql(Sqlite, text), "where a = ?1 and c = ?2 or d = ?1 limit ?3");
+}
+
+#[test]
+fn rows_are_arrays_on_postgres_and_one_row_on_sqlite() {
+    let text = "into t from :rows(a, b text,\n  c blob) where rows.a = :a";
+    assert_eq!(
+        compile(Postgres, text).unwrap(),
+        Compiled {
+            sql: "into t from unnest($2::bigint[], $3::text[], $4::bytea[]) as rows(a, b, c) where rows.a = $1".into(),
+            scalars: vec!["a".into()],
+            columns: Some(vec![("a".into(), Kind::Int), ("b".into(), Kind::Text), ("c".into(), Kind::Blob)]),
+        }
+    );
+    assert_eq!(sql(Sqlite, text), "into t from (select ?2 as a, ?3 as b, ?4 as c) as rows where rows.a = ?1");
+}
+
+#[test]
+fn ordered_rows_have_their_place_as_a_column() {
+    let text = "from :ordered_rows(a, b text) order by ord";
+    assert_eq!(
+        sql(Postgres, text),
+        "from unnest($1::bigint[], $2::text[]) with ordinality as rows(a, b, ord) order by ord"
+    );
+    assert_eq!(sql(Sqlite, text), "from (select ?1 as a, ?2 as b, 0 as ord) as rows order by ord");
+}
+
+#[test]
+fn strings_names_casts_and_slices_are_left_alone() {
+    for text in ["'it''s :not' || \":nor\"", "x::text[1:2]", "'naïve :é' || ':x'"] {
+        assert_eq!(compile(Postgres, text).unwrap(), Compiled {
+            sql: text.into(),
+            scalars: vec![],
+            columns: None
+        });
+    }
+    assert_eq!(sql(Postgres, ":a::bigint"), "$1::bigint");
+}
+
+#[test]
+fn comments_are_left_out_with_what_they_hold() {
+    let text = "-- why :not :rows(a)\nvalues (:a) /* :nor ' */ -- the end";
+    let compiled = compile(Sqlite, text).unwrap();
+    assert_eq!(compiled.sql, "values (?1)");
+    assert_eq!(compiled.scalars, ["a"]);
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    for (text, why) in [
+        (":rows(a) :rows(b)", "more than one `:rows`"),
+        ("from :rows", "`:rows` wants its columns in brackets right behind it"),
+        (":rows(a real)", "`a real` is no column: write `name`, `name text` or `name blob`"),
+        (":rows()", "`` is no column: write `name`, `name text` or `name blob`"),
+        (":rows(a-b)", "`a-b` is no name of a column"),
+        ("'open", "a ' is never closed"),
+        ("/* open", "a comment is never closed"),
+    ] {
+        assert_eq!(compile(Postgres, text).unwrap_err(), why);
+    }
+}
+
+#[test]
+fn a_call_that_does_not_fit_is_told_apart() {
+    static STATEMENT: Statement = Statement { name: "t", sqlite: ":a :rows(b, c)", postgres: ":a :rows(b, c)" };
+    let compiled = STATEMENT.compile(Sqlite).unwrap();
+    let call = |scalars: usize, rows: &[usize]| Call {
+        statement: &STATEMENT,
+        scalars: vec![Value::Null; scalars],
+        rows: rows.iter().map(|width| vec![Value::Null; *width]).collect(),
+    };
+    assert_eq!(compiled.misfit(&call(1, &[])), None);
+    assert_eq!(compiled.misfit(&call(1, &[2, 2])), None);
+    assert_eq!(compiled.misfit(&call(2, &[])).unwrap(), "2 scalars given, 1 wanted (a)");
+    assert_eq!(compiled.misfit(&call(1, &[2, 1])).unwrap(), "a row of 1 values given, 2 wanted");
+}

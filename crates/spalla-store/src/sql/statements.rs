@@ -1,0 +1,210 @@
+//! Every statement of the store by table and verb, read from its file when the program is built.
+
+/// Declares statements: `both` is one file for both databases, `each` is one for each.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $table:ident { $($constant:ident = $dialects:ident $name:literal;)* })*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) mod $table {
+                use crate::sql::statement::Statement;
+                $(pub(crate) static $constant: Statement = statements!(@ $dialects $name);)*
+            }
+        )*
+
+        /// Every statement.
+        #[cfg(test)]
+        pub(crate) static ALL: &[&super::statement::Statement] = &[$($(&$table::$constant,)*)*];
+    };
+    (@ both $name:literal) => {
+        Statement {
+            name: $name,
+            sqlite: include_str!(concat!("../../sql/", $name, ".sql")),
+            postgres: include_str!(concat!("../../sql/", $name, ".sql")),
+        }
+    };
+    (@ each $name:literal) => {
+        Statement {
+            name: $name,
+            sqlite: include_str!(concat!("../../sql/", $name, ".sqlite.sql")),
+            postgres: include_str!(concat!("../../sql/", $name, ".postgres.sql")),
+        }
+    };
+}
+
+statements! {
+    /// The numbers that ids and events get.
+    sequence {
+        TAKE = each "sequence/take";
+    }
+    /// Projects.
+    project {
+        INSERT = both "project/insert";
+        UPDATE = both "project/update";
+        LOAD = each "project/load";
+        IS_ACTIVE = both "project/is_active";
+        FIND = both "project/find";
+        LIST = both "project/list";
+        COUNT = both "project/count";
+    }
+    /// What claimers choose by.
+    queue {
+        INSERT = both "queue/insert";
+        LOAD = both "queue/load";
+    }
+    /// Work items.
+    work_item {
+        INSERT = both "work_item/insert";
+        UPDATE = both "work_item/update";
+        LOCK = each "work_item/lock";
+        HEADS = both "work_item/heads";
+        HEADS_OF_RUNS = both "work_item/heads_of_runs";
+        BODIES = both "work_item/bodies";
+        FIND = both "work_item/find";
+        LIST = both "work_item/list";
+        LIST_OF_PROJECT = both "work_item/list_of_project";
+        LIST_FINISHED = both "work_item/list_finished";
+        LIST_FINISHED_OF_PROJECT = both "work_item/list_finished_of_project";
+        LIST_RUNNING = both "work_item/list_running";
+        LIST_QUEUED = both "work_item/list_queued";
+        LIST_BLOCKED = both "work_item/list_blocked";
+        LIST_OPEN = both "work_item/list_open";
+        LIST_ARCHIVED = both "work_item/list_archived";
+        SEARCH = both "work_item/search";
+        SEARCH_OF_PROJECT = both "work_item/search_of_project";
+        COUNT = both "work_item/count";
+        COUNT_OF_PROJECT = both "work_item/count_of_project";
+        COUNT_FINISHED = both "work_item/count_finished";
+        COUNT_FINISHED_OF_PROJECT = both "work_item/count_finished_of_project";
+        COUNT_RUNNING = both "work_item/count_running";
+        COUNT_QUEUED = both "work_item/count_queued";
+        COUNT_BLOCKED = both "work_item/count_blocked";
+        COUNT_OPEN = both "work_item/count_open";
+        COUNT_ARCHIVED = both "work_item/count_archived";
+        COUNT_SEARCH = both "work_item/count_search";
+        COUNT_SEARCH_OF_PROJECT = both "work_item/count_search_of_project";
+    }
+    /// Queue entries, and the lists of those that wait.
+    entry {
+        INSERT = both "entry/insert";
+        UPDATE = both "entry/update";
+        LIST = both "entry/list";
+        LIST_READY = both "entry/list_ready";
+        LIST_DELAYED = both "entry/list_delayed";
+        LIST_BLOCKED = both "entry/list_blocked";
+        COUNT_READY = both "entry/count_ready";
+        COUNT_DELAYED = both "entry/count_delayed";
+        COUNT_BLOCKED = both "entry/count_blocked";
+        DEPTHS = both "entry/depths";
+    }
+    /// Items without an entry.
+    open {
+        INSERT = both "open/insert";
+        DELETE = each "open/delete";
+    }
+    /// Items that can be claimed.
+    ready {
+        INSERT = each "ready/insert";
+        DELETE = each "ready/delete";
+        LOAD = each "ready/load";
+        PICK = each "ready/pick";
+    }
+    /// Items whose time is missing.
+    delayed {
+        INSERT = both "delayed/insert";
+        DELETE = each "delayed/delete";
+        LOAD = each "delayed/load";
+        PICK = each "delayed/pick";
+        FIRST = both "delayed/first";
+    }
+    /// Items that something holds.
+    blocked {
+        INSERT = both "blocked/insert";
+        UPDATE = each "blocked/update";
+        DELETE = each "blocked/delete";
+        LOAD = each "blocked/load";
+        FIRST = both "blocked/first";
+    }
+    /// Items with a run that is not over.
+    leased {
+        INSERT = each "leased/insert";
+        UPDATE = each "leased/update";
+        DELETE = each "leased/delete";
+        LOAD = each "leased/load";
+        LOAD_BY_RUN = each "leased/load_by_run";
+        PICK_PENDING = each "leased/pick_pending";
+        PICK_OVERDUE = each "leased/pick_overdue";
+        PICK_HELD_BY = each "leased/pick_held_by";
+        NEXT_MOMENT = both "leased/next_moment";
+    }
+    /// Items that came to their end.
+    finished {
+        INSERT = each "finished/insert";
+        UPDATE = both "finished/update";
+        DELETE = each "finished/delete";
+        LOAD = each "finished/load";
+    }
+    /// Dependencies.
+    dep {
+        INSERT = both "dep/insert";
+        ABOVE = both "dep/above";
+        BELOW = both "dep/below";
+        BELOW_RUNS = both "dep/below_runs";
+        LOCK = each "dep/lock";
+        ANCESTRY = both "dep/ancestry";
+    }
+    /// Runs: those that are over, and the lists of all.
+    run {
+        INSERT = each "run/insert";
+        LOAD = both "run/load";
+        FIND = both "run/find";
+        LIST = both "run/list";
+        LIST_OF_WORK_ITEM = both "run/list_of_work_item";
+        LIST_OF_PROJECT = both "run/list_of_project";
+        LIST_OF_AGENT = both "run/list_of_agent";
+        LIST_LIVE = both "run/list_live";
+        LIST_ENDED = both "run/list_ended";
+        LIST_ENDED_OF_PROJECT = both "run/list_ended_of_project";
+        COUNT = both "run/count";
+        COUNT_OF_WORK_ITEM = both "run/count_of_work_item";
+        COUNT_OF_PROJECT = both "run/count_of_project";
+        COUNT_OF_AGENT = both "run/count_of_agent";
+        COUNT_LIVE = both "run/count_live";
+        COUNT_ENDED = both "run/count_ended";
+        COUNT_ENDED_OF_PROJECT = both "run/count_ended_of_project";
+    }
+    /// Approvals.
+    approval {
+        INSERT = both "approval/insert";
+        DECIDE = both "approval/decide";
+        LOAD = each "approval/load";
+        LOAD_OF = each "approval/load_of";
+        FIND = both "approval/find";
+        LIST = both "approval/list";
+        LIST_PENDING = both "approval/list_pending";
+        LIST_OF_WORK_ITEM = both "approval/list_of_work_item";
+    }
+    /// Facts.
+    event {
+        LOCK = each "event/lock";
+        INSERT = each "event/insert";
+        LIST = both "event/list";
+        LIST_OF_PROJECT = both "event/list_of_project";
+        LIST_OF_RUN = both "event/list_of_run";
+        NEWEST = both "event/newest";
+    }
+    /// Log lines.
+    log_chunk {
+        INSERT = both "log_chunk/insert";
+        ENDS = both "log_chunk/ends";
+        LIST = both "log_chunk/list";
+    }
+    /// Kept replies.
+    reply {
+        INSERT = both "reply/insert";
+        LOCK = each "reply/lock";
+        LOAD = both "reply/load";
+    }
+}
+
+#[cfg(test)]
+mod tests;

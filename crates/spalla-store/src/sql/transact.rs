@@ -1,0 +1,57 @@
+//! What a database's writer does with a batch, seen from the writer: it hands over an open transaction and commits.
+
+use super::driver::Driver;
+use super::tx::SqlTx;
+use crate::batch::{self, Context, Done};
+use crate::command::Request;
+use crate::store::{Clock, Options, Randomness, Settings};
+use crate::timekeeper::Timekeeper;
+use crate::tx::Result;
+use std::sync::Arc;
+
+/// What a writer does with a batch inside an open transaction.
+pub(crate) trait Transact: Send + Sync + 'static {
+    /// Executes the requests; the writer commits, or rolls back on an error.
+    fn transact<'t, D: Driver + 't>(
+        &'t self,
+        driver: D,
+        requests: &'t [Request],
+    ) -> impl Future<Output = Result<Done>> + Send + 't;
+
+    /// Hears that a batch was not committed, or that nobody knows: what it led one to believe may be wrong.
+    fn forget(&self);
+}
+
+/// Executes commands; the drivers' tests do something smaller.
+pub(crate) struct Commands {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    timekeeper: Arc<Timekeeper>,
+    store_id: String,
+}
+
+impl Commands {
+    /// Makes it for an open store.
+    pub(crate) fn new(options: Options, timekeeper: Arc<Timekeeper>, store_id: String) -> Self {
+        let Options { settings, clock, randomness, .. } = options;
+        Self { settings, clock, randomness, timekeeper, store_id }
+    }
+}
+
+impl Transact for Commands {
+    async fn transact<'t, D: Driver + 't>(&'t self, driver: D, requests: &'t [Request]) -> Result<Done> {
+        let context = Context {
+            now: self.clock.now(),
+            settings: &self.settings,
+            randomness: &*self.randomness,
+            timekeeper: &self.timekeeper,
+            store_id: &self.store_id,
+        };
+        batch::run(&mut SqlTx::new(driver), context, requests).await
+    }
+
+    fn forget(&self) {
+        self.timekeeper.forget();
+    }
+}

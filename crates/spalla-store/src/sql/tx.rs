@@ -1,0 +1,293 @@
+//! A transaction over either SQL driver: it turns loads, picks and writes into statements, and rows into what the
+//! rules know. What belongs together is sent together, so that it costs one round trip.
+
+mod ahead;
+pub(super) mod call;
+mod write;
+
+use super::driver::Driver;
+use super::row::{Fields, approval, each, place, project, row, run, work_item};
+use super::statement::{Answer, Call, Row, Statement};
+use super::statements as sql;
+use crate::tx::{
+    Body, Changes, EdgeRow, EndedRun, Head, KeptReply, Placed, QueueKey, Result, Sequence, Tx,
+};
+use ahead::Ahead;
+use call::{by_ids, by_rows, once};
+use spalla_domain::approval::Approval;
+use spalla_domain::event::Event;
+use spalla_domain::project::Project;
+use spalla_domain::{ApprovalId, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+
+/// An open transaction.
+pub(crate) struct SqlTx<D> {
+    driver: D,
+    ahead: Ahead,
+}
+
+impl<D: Driver> SqlTx<D> {
+    /// Makes it over a driver whose transaction is open.
+    pub(crate) fn new(driver: D) -> Self {
+        Self { driver, ahead: Ahead::default() }
+    }
+
+    /// Runs one call and returns its rows.
+    async fn rows(&mut self, call: Call) -> Result<Vec<Row>> {
+        Ok(self.driver.run(vec![call]).await?.into_iter().flat_map(|answer| answer.rows).collect())
+    }
+
+    /// Runs one call and reads its rows.
+    async fn read<T>(
+        &mut self,
+        table: &'static str,
+        call: Call,
+        read: impl Fn(&mut Fields) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        each(table, self.rows(call).await?, read)
+    }
+
+    /// Runs one call of a single row with a single integer.
+    async fn maybe_number(&mut self, table: &'static str, call: Call) -> Result<Option<i64>> {
+        let rows = self.rows(call).await?;
+        let row = rows.into_iter().next().unwrap_or_default();
+        Fields::new(table, row).maybe_int("number")
+    }
+
+    /// Takes consecutive numbers and returns the first.
+    async fn take(&mut self, name: &'static str, count: usize) -> Result<i64> {
+        let mut calls = vec![take(name, count)];
+        let heads = self.ahead.wanted_heads();
+        if !heads.is_empty() {
+            calls.push(by_ids(&sql::work_item::HEADS, &heads));
+        }
+        let mut answers = self.driver.run(calls).await?.into_iter();
+        let first = answers.next().unwrap_or_default().rows.into_iter().next().unwrap_or_default();
+        self.ahead.keep_heads(each("work_item", rows_of(answers.next()), work_item::read_head)?);
+        Fields::new("sequence", first).int("next")
+    }
+
+    /// Runs a pick of one statement and puts its rows in the order of their rank.
+    async fn pick_best(
+        &mut self,
+        statement: &'static Statement,
+        queues: &[QueueId],
+        limit: u32,
+        read: fn(&mut Fields) -> Result<Placed>,
+    ) -> Result<Vec<Placed>> {
+        let call = Call { scalars: row![limit], ..by_ids(statement, queues) };
+        let mut picked = self.read("place", call, read).await?;
+        picked.sort_unstable_by_key(|placed| (placed.standing.prio, placed.id));
+        picked.truncate(limit as usize);
+        Ok(self.picked(picked))
+    }
+
+    /// Takes note of what was picked, because its heads are asked for next.
+    fn picked(&mut self, picked: Vec<Placed>) -> Vec<Placed> {
+        if self.driver.is_shared() {
+            self.ahead.expect_heads(&picked);
+        }
+        picked
+    }
+}
+
+/// How the tables of places are loaded, in the order in which items mostly go through them: whatever moves forward
+/// between two of these statements is found by a later one.
+const PLACES: [(&str, &Statement, fn(&mut Fields) -> Result<Placed>); 5] = [
+    ("blocked", &sql::blocked::LOAD, place::read_blocked),
+    ("delayed", &sql::delayed::LOAD, place::read_delayed),
+    ("ready", &sql::ready::LOAD, place::read_ready),
+    ("leased", &sql::leased::LOAD, place::read_leased),
+    ("finished", &sql::finished::LOAD, place::read_finished),
+];
+
+fn take(name: &'static str, count: usize) -> Call {
+    once(&sql::sequence::TAKE, row![i64::try_from(count).unwrap_or(i64::MAX), name])
+}
+
+fn rows_of(answer: Option<Answer>) -> Vec<Row> {
+    answer.unwrap_or_default().rows
+}
+
+const fn sequence_name(sequence: Sequence) -> &'static str {
+    match sequence {
+        Sequence::Project => "project",
+        Sequence::WorkItem => "work_item",
+        Sequence::Entry => "entry",
+        Sequence::Run => "run",
+        Sequence::Approval => "approval",
+        Sequence::Queue => "queue",
+    }
+}
+
+impl<D: Driver> Tx for SqlTx<D> {
+    async fn allocate(&mut self, sequence: Sequence, count: usize) -> Result<i64> {
+        self.take(sequence_name(sequence), count).await
+    }
+
+    async fn projects(&mut self, ids: &[ProjectId]) -> Result<Vec<Project>> {
+        self.read("project", by_ids(&sql::project::LOAD, ids), project::read).await
+    }
+
+    async fn project_is_active(&mut self, id: ProjectId) -> Result<bool> {
+        let live = self.maybe_number("leased", once(&sql::project::IS_ACTIVE, row![id])).await?;
+        Ok(live.is_some_and(|live| live > 0))
+    }
+
+    async fn heads(&mut self, ids: &[WorkItemId]) -> Result<Vec<Head>> {
+        if let Some(heads) = self.ahead.heads(ids) {
+            return Ok(heads);
+        }
+        self.read("work_item", by_ids(&sql::work_item::HEADS, ids), work_item::read_head).await
+    }
+
+    async fn items(&mut self, ids: &[WorkItemId]) -> Result<(Vec<Head>, Vec<Placed>)> {
+        let mut calls = vec![];
+        if self.driver.is_shared() {
+            calls.push(by_ids(&sql::work_item::LOCK, ids));
+        }
+        let locks = calls.len();
+        calls.push(by_ids(&sql::work_item::HEADS, ids));
+        calls.extend(PLACES.map(|(_, statement, _)| by_ids(statement, ids)));
+        let mut answers = self.driver.run(calls).await?.into_iter().skip(locks);
+        let heads = each("work_item", rows_of(answers.next()), work_item::read_head)?;
+        let mut places = Vec::with_capacity(heads.len());
+        for ((table, _, read), answer) in PLACES.into_iter().zip(answers) {
+            places.extend(each(table, answer.rows, read)?);
+        }
+        Ok((heads, places))
+    }
+
+    async fn bodies(&mut self, ids: &[WorkItemId]) -> Result<Vec<Body>> {
+        self.read("work_item", by_ids(&sql::work_item::BODIES, ids), work_item::read_body).await
+    }
+
+    async fn live_runs(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
+        let mut calls = vec![by_ids(&sql::leased::LOAD_BY_RUN, ids)];
+        if self.driver.is_shared() {
+            // Sent along, because it is asked next: the runs are locked by the first of the three.
+            calls.push(by_ids(&sql::work_item::HEADS_OF_RUNS, ids));
+            calls.push(by_ids(&sql::dep::BELOW_RUNS, ids));
+        }
+        let mut answers = self.driver.run(calls).await?.into_iter();
+        let places = each("leased", rows_of(answers.next()), place::read_leased)?;
+        if self.driver.is_shared() {
+            self.ahead.keep_heads(each("work_item", rows_of(answers.next()), work_item::read_head)?);
+            let edges = each("dep", rows_of(answers.next()), work_item::read_edge)?;
+            self.ahead.keep_edges_below(places.iter().map(|placed| placed.id), edges);
+        }
+        Ok(places)
+    }
+
+    async fn ended_runs(&mut self, ids: &[RunId]) -> Result<Vec<EndedRun>> {
+        self.read("run", by_ids(&sql::run::LOAD, ids), run::read).await
+    }
+
+    async fn edges_above(&mut self, children: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
+        let mut edges = self.read("dep", by_ids(&sql::dep::ABOVE, children), work_item::read_edge).await?;
+        edges.sort_unstable_by_key(|edge| (edge.child, edge.parent));
+        Ok(edges)
+    }
+
+    async fn edges_below(&mut self, parents: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
+        if let Some(edges) = self.ahead.edges_below(parents) {
+            return Ok(edges);
+        }
+        let mut edges = self.read("dep", by_ids(&sql::dep::BELOW, parents), work_item::read_edge).await?;
+        edges.sort_unstable_by_key(|edge| (edge.parent, edge.child));
+        Ok(edges)
+    }
+
+    async fn ancestry(&mut self, of: WorkItemId) -> Result<Vec<(WorkItemId, WorkItemId)>> {
+        let mut calls = vec![];
+        if self.driver.is_shared() {
+            calls.push(once(&sql::dep::LOCK, vec![]));
+        }
+        calls.push(once(&sql::dep::ANCESTRY, row![of]));
+        let answer = self.driver.run(calls).await?.pop();
+        each("dep", rows_of(answer), |fields| Ok((fields.id("child")?, fields.id("parent")?)))
+    }
+
+    async fn approvals(&mut self, ids: &[ApprovalId]) -> Result<Vec<Approval>> {
+        self.read("approval", by_ids(&sql::approval::LOAD, ids), approval::read).await
+    }
+
+    async fn approvals_of(&mut self, items: &[WorkItemId]) -> Result<Vec<Approval>> {
+        self.read("approval", by_ids(&sql::approval::LOAD_OF, items), approval::read).await
+    }
+
+    async fn log_ends(&mut self, runs: &[RunId]) -> Result<Vec<(RunId, i64)>> {
+        let ends = self.read("log_chunk", by_ids(&sql::log_chunk::ENDS, runs), |fields| {
+            Ok((fields.id("run_id")?, fields.maybe_int("end")?))
+        });
+        Ok(ends.await?.into_iter().filter_map(|(run, end)| Some((run, end?))).collect())
+    }
+
+    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
+        self.read("queue", once(&sql::queue::LOAD, vec![]), project::read_queue).await
+    }
+
+    async fn replies(&mut self, keys: &[String]) -> Result<Vec<KeptReply>> {
+        let keys: Vec<Row> = keys.iter().map(|key| row![key.as_str()]).collect();
+        let mut calls = vec![];
+        if self.driver.is_shared() {
+            calls.push(by_rows(&sql::reply::LOCK, keys.clone()));
+        }
+        calls.push(by_rows(&sql::reply::LOAD, keys));
+        let answer = self.driver.run(calls).await?.pop();
+        each("reply", rows_of(answer), read_reply)
+    }
+
+    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+        self.pick_best(&sql::ready::PICK, queues, limit, place::read_ready).await
+    }
+
+    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+        self.pick_best(&sql::leased::PICK_PENDING, queues, limit, place::read_leased).await
+    }
+
+    async fn pick_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {
+        let call = once(&sql::delayed::PICK, row![now, limit]);
+        let picked = self.read("delayed", call, place::read_delayed).await?;
+        Ok(self.picked(picked))
+    }
+
+    async fn pick_overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {
+        let call = once(&sql::leased::PICK_OVERDUE, row![now, limit]);
+        let picked = self.read("leased", call, place::read_leased).await?;
+        Ok(self.picked(picked))
+    }
+
+    async fn pick_held_by(&mut self, worker: &WorkerId) -> Result<Vec<Placed>> {
+        let call = once(&sql::leased::PICK_HELD_BY, row![worker.as_str()]);
+        let picked = self.read("leased", call, place::read_leased).await?;
+        Ok(self.picked(picked))
+    }
+
+    async fn held_back(&mut self, limit: u32) -> Result<Vec<Placed>> {
+        let calls = [&sql::blocked::FIRST, &sql::delayed::FIRST].map(|first| once(first, row![limit]));
+        let mut answers = self.driver.run(calls.into()).await?.into_iter();
+        let mut held = each("blocked", rows_of(answers.next()), place::read_blocked)?;
+        held.extend(each("delayed", rows_of(answers.next()), place::read_delayed)?);
+        held.sort_unstable_by_key(|placed| placed.id);
+        held.truncate(limit as usize);
+        Ok(held)
+    }
+
+    async fn next_moment(&mut self) -> Result<Option<Timestamp>> {
+        let moment = self.maybe_number("leased", once(&sql::leased::NEXT_MOMENT, vec![])).await?;
+        Ok(moment.map(Timestamp::from_ms))
+    }
+
+    async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
+        self.ahead.forget();
+        write::write(&mut self.driver, changes).await
+    }
+}
+
+fn read_reply(fields: &mut Fields) -> Result<KeptReply> {
+    let (key, at) = (fields.text("key")?, fields.time("at")?);
+    let fingerprint = fields.blob("fingerprint")?;
+    let length = fingerprint.len();
+    let fingerprint = fingerprint.try_into().map_err(|_| fields.odd("fingerprint", format!("has {length} bytes")))?;
+    Ok(KeptReply { key, fingerprint, reply: fields.text("reply")?, at })
+}

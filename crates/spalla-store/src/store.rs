@@ -1,0 +1,137 @@
+//! The store as everything above it sees it: requests in, replies and wake-ups out, reads beside.
+
+use crate::command::{Reply, Request};
+use crate::error::{ExecuteError, StoreError};
+use crate::read::Read;
+use crate::timekeeper::Timekeeper;
+use futures_util::future::BoxFuture;
+use spalla_domain::event::Event;
+use spalla_domain::retry::RetryPolicy;
+use spalla_domain::run::TAKEOVERS_MAX_DEFAULT;
+use spalla_domain::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Tells the time. Handed in, so that tests and the simulator own it.
+pub trait Clock: Send + Sync {
+    /// Returns the present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random numbers. Handed in, so that tests and the simulator own them.
+pub trait Randomness: Send + Sync {
+    /// Returns a number that no one could foresee, or a repeatable one in a test.
+    fn next(&self) -> u64;
+}
+
+/// What the rules need to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How failures are retried where an item does not say.
+    pub retry: RetryPolicy,
+    /// How often a run may be taken over before it is lost.
+    pub takeovers_max: u32,
+    /// Whether items with an undecided or refused approval are held.
+    pub require_approval: bool,
+    /// Whether claims take eligible entries as well; otherwise only tick and start make runs.
+    pub claims_take_eligible: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { retry: RetryPolicy::default(), takeovers_max: TAKEOVERS_MAX_DEFAULT, require_approval: true, claims_take_eligible: true }
+    }
+}
+
+/// Where the store keeps its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In memory: for tests and simulation.
+    Memory,
+    /// In a SQLite file.
+    Sqlite(PathBuf),
+    /// In a Postgres database, by its URL.
+    Postgres(String),
+}
+
+/// What a store is opened with.
+#[derive(Clone)]
+pub struct Options {
+    /// Where.
+    pub location: Location,
+    /// What the rules need to know.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The random numbers.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// What a commit changed, for whoever waits for it.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The events, with their numbers. Empty when another server's commit became known: read on from the last number.
+    pub events: Arc<[Event]>,
+}
+
+/// The answer to one request of a batch.
+pub(crate) type Outcome = Result<Reply, ExecuteError>;
+
+/// What takes requests: collects what arrives together into one transaction.
+pub(crate) trait Writer: Send + Sync {
+    /// Executes one request together with whatever else is waiting; answers after the commit.
+    fn execute(&self, request: Request) -> BoxFuture<'_, Outcome>;
+
+    /// Stops taking requests and waits until what was taken is answered.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A handle to an open store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) writer: Arc<dyn Writer>,
+    pub(crate) reads: Arc<dyn Read>,
+    pub(crate) committed: broadcast::Sender<Committed>,
+    pub(crate) timekeeper: Arc<Timekeeper>,
+}
+
+impl Store {
+    /// Opens the store: migrates it where needed, and starts its writer.
+    pub async fn open(options: Options) -> Result<Self, StoreError> {
+        match options.location.clone() {
+            Location::Memory => Ok(crate::memory::open(options)),
+            Location::Sqlite(path) => crate::sql::sqlite::open(&path, options).await,
+            Location::Postgres(url) => crate::sql::postgres::open(&url, options).await,
+        }
+    }
+
+    /// Executes one request; the answer is on disk when it arrives.
+    pub async fn execute(&self, request: impl Into<Request>) -> Result<Reply, ExecuteError> {
+        self.writer.execute(request.into()).await
+    }
+
+    /// Returns the reads.
+    pub fn read(&self) -> &dyn Read {
+        &*self.reads
+    }
+
+    /// Subscribes to commits. Whoever falls behind is told so and reads on from the last number it saw.
+    pub fn committed(&self) -> broadcast::Receiver<Committed> {
+        self.committed.subscribe()
+    }
+
+    /// Returns the earliest moment at which a lease ends or a delayed item is due, as far as this process knows; it
+    /// may be in the past. None means that nothing waits for the clock.
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        self.timekeeper.next()
+    }
+
+    /// Stops taking requests and waits until what was taken is answered.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+/// How many commits a subscriber may be behind before it has to read on from the store.
+pub(crate) const COMMITTED_BACKLOG: usize = 1_024;

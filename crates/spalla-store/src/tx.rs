@@ -1,0 +1,291 @@
+//! The narrow waist of the store: what an operation may load, pick and write inside one transaction. Implemented
+//! for memory and, over either SQL driver, for SQLite and Postgres. It moves rows and decides nothing.
+//!
+//! Every load locks what it returns where the store has other writers. Every write of a row that moved meanwhile
+//! fails with [`StoreError::Conflict`]: the batch is rolled back and tried again.
+
+use crate::error::StoreError;
+use serde_json::value::RawValue;
+use spalla_domain::approval::Approval;
+use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::event::{Event, NewEvent};
+use spalla_domain::project::Project;
+use spalla_domain::queue::{Entry, Place, Standing};
+use spalla_domain::run::Outcome;
+use spalla_domain::work_item::{Executor, Policy, WorkItem, When};
+use spalla_domain::{ApprovalId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+
+/// The result of everything that touches a store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What of a work item the rules need: all but its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Its id.
+    pub id: WorkItemId,
+    /// Whose it is.
+    pub project_id: ProjectId,
+    /// Who may claim it.
+    pub queue: QueueId,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Whether its final failure stops what waits for it to be done.
+    pub critical: bool,
+    /// How long a run may take, in milliseconds.
+    pub timeout_ms: Option<i64>,
+    /// What it says differently from the server's settings.
+    pub policy: Policy,
+    /// When it was archived.
+    pub archived_at: Option<Timestamp>,
+    /// Its queue entry, once it was enqueued.
+    pub entry: Option<Entry>,
+}
+
+/// Where a work item stands, and what it carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// The item.
+    pub id: WorkItemId,
+    /// What it carries.
+    pub standing: Standing,
+    /// Where it stands; never `Open`, which is the absence of a place.
+    pub place: Place,
+}
+
+/// What a claimer is told of an item beyond its head.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    /// The item, texts included.
+    pub item: WorkItem,
+    /// The project's repository.
+    pub repository: Option<String>,
+}
+
+/// A dependency edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EdgeRow {
+    /// What is waited for.
+    pub parent: WorkItemId,
+    /// What waits.
+    pub child: WorkItemId,
+    /// Which end of the parent.
+    pub when: When,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct EndedRun {
+    /// Its id.
+    pub id: RunId,
+    /// What it was to do.
+    pub work_item_id: WorkItemId,
+    /// Whose it was.
+    pub project_id: ProjectId,
+    /// Its ordinal among the item's attempts.
+    pub attempt: u32,
+    /// How often it was taken over.
+    pub takeovers: u32,
+    /// The newest token at its end.
+    pub fence: Fence,
+    /// The token under which it was ended; none when a person or the clock ended it.
+    pub ended_under: Option<Fence>,
+    /// Who held it last.
+    pub worker: Option<WorkerId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was first claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit status of the step that decided.
+    pub exit_code: Option<i32>,
+    /// What it produced.
+    pub result: Option<Box<RawValue>>,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+}
+
+/// What claimers choose by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct QueueKey {
+    /// The project.
+    pub project_id: ProjectId,
+    /// The executor.
+    pub executor: Executor,
+    /// The labels, sorted.
+    pub labels: Vec<String>,
+}
+
+/// Consecutive log lines of a run, compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogChunk {
+    /// The run.
+    pub run_id: RunId,
+    /// The number of the first line.
+    pub first_seq: i64,
+    /// How many lines.
+    pub lines: u32,
+    /// The lines; see `log_chunk`.
+    pub data: Vec<u8>,
+}
+
+/// The kept answer to a request that bore an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeptReply {
+    /// The client's key.
+    pub key: String,
+    /// A digest of the request.
+    pub fingerprint: [u8; 32],
+    /// The reply as JSON.
+    pub reply: String,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+/// The sequences that ids come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sequence {
+    /// Of projects.
+    Project,
+    /// Of work items.
+    WorkItem,
+    /// Of queue entries.
+    Entry,
+    /// Of runs.
+    Run,
+    /// Of approvals.
+    Approval,
+    /// Of queues.
+    Queue,
+}
+
+/// A place that is left or entered, with the queue that `ready` and `leased` are ordered in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlaceRow {
+    /// Who may claim it.
+    pub queue: QueueId,
+    /// The row.
+    pub placed: Placed,
+}
+
+/// Everything that a batch writes, as sets.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Projects that are new.
+    pub projects_made: Vec<Project>,
+    /// Projects that changed.
+    pub projects_changed: Vec<Project>,
+    /// Queues that are new.
+    pub queues_made: Vec<(QueueId, QueueKey)>,
+    /// Work items that are new, each with its queue.
+    pub items_made: Vec<(QueueId, WorkItem)>,
+    /// Work items that changed, each with its queue.
+    pub items_changed: Vec<(QueueId, WorkItem)>,
+    /// Entries that are new.
+    pub entries_made: Vec<Entry>,
+    /// Entries that changed.
+    pub entries_changed: Vec<Entry>,
+    /// Rows that leave their place, as they were loaded.
+    pub left: Vec<PlaceRow>,
+    /// Rows that enter a place.
+    pub entered: Vec<PlaceRow>,
+    /// Rows that stay in their place and change there: before and after.
+    pub moved_within: Vec<(PlaceRow, PlaceRow)>,
+    /// Runs that ended.
+    pub runs_ended: Vec<EndedRun>,
+    /// Edges that are new.
+    pub edges_made: Vec<EdgeRow>,
+    /// Approvals that are new.
+    pub approvals_made: Vec<Approval>,
+    /// Approvals that were decided.
+    pub approvals_decided: Vec<Approval>,
+    /// Log chunks that are new.
+    pub log_chunks: Vec<LogChunk>,
+    /// Replies to keep.
+    pub replies: Vec<KeptReply>,
+    /// Facts, in order; numbers are given by the store.
+    pub events: Vec<NewEvent>,
+}
+
+/// One transaction.
+pub(crate) trait Tx: Send {
+    /// Takes the next `count` ids of a sequence and returns the first.
+    fn allocate(&mut self, sequence: Sequence, count: usize) -> impl Future<Output = Result<i64>> + Send;
+
+    /// Loads projects.
+    fn projects(&mut self, ids: &[ProjectId]) -> impl Future<Output = Result<Vec<Project>>> + Send;
+
+    /// Tells whether runs of a project are not over.
+    fn project_is_active(&mut self, id: ProjectId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Loads heads without locking them: for items whose place is locked.
+    fn heads(&mut self, ids: &[WorkItemId]) -> impl Future<Output = Result<Vec<Head>>> + Send;
+
+    /// Loads and locks heads and places: items that a command is about, and both ends of edges. An item without a
+    /// place is open.
+    fn items(&mut self, ids: &[WorkItemId]) -> impl Future<Output = Result<(Vec<Head>, Vec<Placed>)>> + Send;
+
+    /// Loads items with their texts.
+    fn bodies(&mut self, ids: &[WorkItemId]) -> impl Future<Output = Result<Vec<Body>>> + Send;
+
+    /// Loads and locks the places of the items whose live run is named.
+    fn live_runs(&mut self, ids: &[RunId]) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Loads runs that are over.
+    fn ended_runs(&mut self, ids: &[RunId]) -> impl Future<Output = Result<Vec<EndedRun>>> + Send;
+
+    /// Loads the edges above items: what they wait for.
+    fn edges_above(&mut self, children: &[WorkItemId]) -> impl Future<Output = Result<Vec<EdgeRow>>> + Send;
+
+    /// Loads the edges below items: what waits for them.
+    fn edges_below(&mut self, parents: &[WorkItemId]) -> impl Future<Output = Result<Vec<EdgeRow>>> + Send;
+
+    /// Loads all edges above an item, to the roots, as (item, what it waits for); keeps others from adding edges.
+    fn ancestry(
+        &mut self,
+        of: WorkItemId,
+    ) -> impl Future<Output = Result<Vec<(WorkItemId, WorkItemId)>>> + Send;
+
+    /// Loads approvals.
+    fn approvals(&mut self, ids: &[ApprovalId]) -> impl Future<Output = Result<Vec<Approval>>> + Send;
+
+    /// Loads all approvals of items.
+    fn approvals_of(&mut self, items: &[WorkItemId]) -> impl Future<Output = Result<Vec<Approval>>> + Send;
+
+    /// Loads, for each run with log lines, the number after its last one.
+    fn log_ends(&mut self, runs: &[RunId]) -> impl Future<Output = Result<Vec<(RunId, i64)>>> + Send;
+
+    /// Loads the queues there are, except those of archived projects: nothing of them is started.
+    fn queues(&mut self) -> impl Future<Output = Result<Vec<(QueueId, QueueKey)>>> + Send;
+
+    /// Loads kept replies, and holds back whoever else uses one of these keys.
+    fn replies(&mut self, keys: &[String]) -> impl Future<Output = Result<Vec<KeptReply>>> + Send;
+
+    /// Picks and locks ready items of these queues, best first, passing over what others hold.
+    fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Picks and locks items of these queues whose live run nobody holds and nothing forbids, best first.
+    fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Picks and locks delayed items that are due, earliest first.
+    fn pick_due(&mut self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Picks and locks items whose lease is over.
+    fn pick_overdue(&mut self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Picks and locks all items that a worker holds.
+    fn pick_held_by(&mut self, worker: &WorkerId) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Returns up to `limit` held-back entries, for a tick's answer; locks nothing.
+    fn held_back(&mut self, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+
+    /// Returns the earliest moment at which a lease ends or a delayed item is due.
+    fn next_moment(&mut self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
+
+    /// Writes all changes and returns the events with their numbers.
+    fn write(&mut self, changes: Changes) -> impl Future<Output = Result<Vec<Event>>> + Send;
+}
