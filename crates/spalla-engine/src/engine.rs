@@ -1,0 +1,164 @@
+//! The engine's loop: takes one input, calls one stage.
+
+use crate::handle::EngineHandle;
+use crate::input::{Input, Parked};
+use crate::stages::{claim, keep_time, tick};
+use spalla_domain::event::Event;
+use spalla_store::{Clock, Committed, Store};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How many inputs may wait for the loop: claimers that found nothing. More than that wait outside.
+const INPUTS_MAX: usize = 4_096;
+
+/// The loop looks at the clock at least so often, so that a stepped clock is noticed.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// How long the loop waits before it asks a store again that was away.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What an engine is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The clock that the store uses as well.
+    pub clock: Arc<dyn Clock>,
+    /// How often eligible external items are given runs at most; none turns the background tick off.
+    pub background_interval: Option<Duration>,
+}
+
+/// A running engine.
+pub struct Engine {
+    inputs: mpsc::Sender<Input>,
+    /// The loop, and nothing else.
+    tasks: JoinSet<()>,
+}
+
+impl Engine {
+    /// Starts the loop.
+    pub fn start(store: Store, options: Options) -> (EngineHandle, Self) {
+        let (inputs, inbox) = mpsc::channel(INPUTS_MAX);
+        let handle = EngineHandle { store: store.clone(), inputs: inputs.clone() };
+        let commits = store.committed();
+        let engine_loop = Loop { store, options, waiting: VecDeque::new(), tick_due: true, last_tick: None, retry: None };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(engine_loop.run(inbox, commits));
+        (handle, Self { inputs, tasks })
+    }
+
+    /// Ends the loop: whoever waits is answered with nothing, and later claims do not wait.
+    pub async fn stop(self) {
+        // Where the loop is gone already there is nothing to end.
+        let _ = self.inputs.send(Input::Stop).await;
+        self.tasks.join_all().await;
+    }
+}
+
+struct Loop {
+    store: Store,
+    options: Options,
+    waiting: VecDeque<Parked>,
+    /// Something became eligible since the last background tick.
+    tick_due: bool,
+    last_tick: Option<Instant>,
+    /// When to ask a store again that was away.
+    retry: Option<Instant>,
+}
+
+impl Loop {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Input>, mut commits: broadcast::Receiver<Committed>) {
+        loop {
+            let wake = self.next_wake();
+            let input = tokio::select! {
+                input = inbox.recv() => input.unwrap_or(Input::Stop),
+                commit = commits.recv() => match commit {
+                    Ok(commit) => Input::Committed(commit),
+                    Err(broadcast::error::RecvError::Lagged(_)) => Input::Lagged,
+                    Err(broadcast::error::RecvError::Closed) => Input::Stop,
+                },
+                () = tokio::time::sleep_until(wake) => Input::Time,
+            };
+            if !self.take(input).await {
+                return;
+            }
+        }
+    }
+
+    /// Takes one input; returns whether the loop goes on.
+    async fn take(&mut self, input: Input) -> bool {
+        match input {
+            Input::Park { mut parked, wait } => {
+                parked.deadline = Instant::now() + wait;
+                self.waiting.push_back(parked);
+                // Something may have become eligible between its claim and now.
+                self.serve().await;
+            }
+            Input::Committed(commit) if commit.events.is_empty() => self.look_at_everything().await,
+            Input::Committed(commit) => self.committed(&commit.events).await,
+            Input::Lagged => self.look_at_everything().await,
+            Input::Time => self.time().await,
+            Input::Stop => {
+                claim::give_up_all(&mut self.waiting);
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn committed(&mut self, events: &[Event]) {
+        if events.iter().any(claim::may_be_claimable) {
+            self.tick_due = true;
+            self.serve().await;
+        }
+    }
+
+    /// Another server changed something, or commits went by unseen.
+    async fn look_at_everything(&mut self) {
+        self.tick_due = true;
+        self.keep_time().await;
+        self.serve().await;
+    }
+
+    async fn serve(&mut self) {
+        if !self.waiting.is_empty() {
+            claim::serve(&self.store, &mut self.waiting).await;
+        }
+    }
+
+    async fn keep_time(&mut self) {
+        let done = keep_time::keep_time(&self.store).await;
+        self.retry = (!done).then(|| Instant::now() + RETRY_AFTER);
+    }
+
+    async fn time(&mut self) {
+        let now = Instant::now();
+        claim::give_up(&mut self.waiting, now);
+        let may_ask = self.retry.is_none_or(|retry| retry <= now);
+        if may_ask && self.store.next_moment().is_some_and(|at| at <= self.options.clock.now()) {
+            self.keep_time().await;
+        }
+        if self.next_tick().is_some_and(|at| at <= now) {
+            (self.tick_due, self.last_tick) = (false, Some(now));
+            tick::tick_external(&self.store).await;
+        }
+    }
+
+    fn next_tick(&self) -> Option<Instant> {
+        let interval = self.options.background_interval.filter(|_| self.tick_due)?;
+        Some(self.last_tick.map_or_else(Instant::now, |last| last + interval))
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let due = self.store.next_moment().map(|at| {
+            let wait_ms = at.ms().saturating_sub(self.options.clock.now().ms()).max(0);
+            let due = now + Duration::from_millis(wait_ms.unsigned_abs()).min(LOOK_AT_LEAST);
+            self.retry.map_or(due, |retry| due.max(retry))
+        });
+        let patience = self.waiting.iter().map(|parked| parked.deadline);
+        patience.chain(due).chain(self.next_tick()).fold(now + LOOK_AT_LEAST, Instant::min)
+    }
+}

@@ -1,0 +1,85 @@
+//! All that can wake the engine's loop.
+
+use spalla_domain::claim::{ClaimRequest, HeartbeatAnswer};
+use spalla_store::{Command, Committed, ExecuteError, Reply, Request};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// What woke the loop.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A claimer found nothing and waits.
+    Park {
+        /// The claimer.
+        parked: Parked,
+        /// How long it waits.
+        wait: Duration,
+    },
+    /// The store committed something.
+    Committed(Committed),
+    /// Commits went by unseen.
+    Lagged,
+    /// A moment came that somebody waits for.
+    Time,
+    /// The engine is to end.
+    Stop,
+}
+
+/// A claimer that waits for something to become eligible.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    /// What it wants.
+    pub(crate) claim: ClaimRequest,
+    /// What it is told when nothing comes.
+    pub(crate) otherwise: Reply,
+    /// Where the answer goes; closed when the claimer went away.
+    pub(crate) answer: oneshot::Sender<Result<Reply, ExecuteError>>,
+    /// When it stops waiting.
+    pub(crate) deadline: Instant,
+}
+
+impl Parked {
+    /// Returns a claimer that waits, if the request is a claim and the answer leaves it something to wait for.
+    pub(crate) fn new(
+        request: &Request,
+        otherwise: Reply,
+        answer: oneshot::Sender<Result<Reply, ExecuteError>>,
+    ) -> Option<Self> {
+        let claim = claim_of(&request.command)?.clone();
+        Some(Self { claim, otherwise, answer, deadline: Instant::now() })
+    }
+
+    /// Returns the answer with the runs that came at last.
+    pub(crate) fn answer_with(otherwise: Reply, claimed: Reply) -> Reply {
+        match (otherwise, claimed) {
+            (Reply::Exchanged(mut exchanged), Reply::Claimed(runs)) => {
+                exchanged.runs = runs;
+                Reply::Exchanged(exchanged)
+            }
+            (_, claimed) => claimed,
+        }
+    }
+}
+
+fn claim_of(command: &Command) -> Option<&ClaimRequest> {
+    match command {
+        Command::Claim(claim) => Some(claim),
+        Command::Exchange(exchange) => Some(&exchange.claim),
+        _ => None,
+    }
+}
+
+/// Tells whether a claimer that got this answer has reason to wait: it got no run, and nothing it must act on.
+pub(crate) fn is_worth_waiting(request: &Request, reply: &Reply) -> bool {
+    let wants = claim_of(&request.command).is_some_and(|claim| claim.max > 0);
+    let must_act = |answer: &HeartbeatAnswer| answer.cancel || answer.pause;
+    wants
+        && match reply {
+            Reply::Claimed(runs) => runs.is_empty(),
+            Reply::Exchanged(reply) => {
+                reply.runs.is_empty() && reply.refused.is_empty() && !reply.heartbeats.iter().any(must_act)
+            }
+            _ => false,
+        }
+}

@@ -1,0 +1,4 @@
+//! The engine over the real store in memory, with a clock that the test owns.
+
+mod wake_ups;
+mod world;

@@ -1,0 +1,99 @@
+//! A store in memory with an engine on it, and short words for what the tests ask of them.
+
+use spalla_domain::claim::{Assignment, ClaimRequest};
+use spalla_domain::project::NewProject;
+use spalla_domain::work_item::{Executor, NewWorkItem, PRIORITY_DEFAULT, Spec};
+use spalla_domain::{ProjectId, Timestamp, WorkItemId, WorkerId};
+use spalla_engine::{Engine, EngineHandle, Options};
+use spalla_store::{Clock, Command, Location, Randomness, Reply, Settings, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A clock that stands still until the test moves it.
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Randomness for Counting {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(7_919, Ordering::SeqCst)
+    }
+}
+
+/// A store, an engine on it, and a project.
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) handle: EngineHandle,
+    pub(crate) engine: Engine,
+    project: ProjectId,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_000_000)));
+        let options = spalla_store::Options {
+            location: Location::Memory,
+            settings: Settings::default(),
+            clock: clock.clone(),
+            randomness: Arc::new(Counting(AtomicU64::new(0))),
+        };
+        let store = Store::open(options).await.unwrap();
+        let options = Options { clock: clock.clone(), background_interval: Some(Duration::from_secs(1)) };
+        let (handle, engine) = Engine::start(store, options);
+        let new = NewProject { name: "p".into(), description: None, repository: None };
+        let Ok(Reply::Project(project)) = handle.execute(Command::CreateProject(new)).await else { panic!() };
+        Self { clock, handle, engine, project }
+    }
+
+    pub(crate) async fn item(&self, executor: Executor) -> WorkItemId {
+        let spec = Spec {
+            title: "an item".into(),
+            description: None,
+            prompt: None,
+            executor,
+            agent: None,
+            category: None,
+            priority: PRIORITY_DEFAULT,
+            critical: true,
+            timeout_ms: None,
+            recipe: None,
+            labels: vec![],
+        };
+        let item = NewWorkItem { project_id: self.project, spec, depends_on: vec![] };
+        let command = Command::CreateWorkItems { items: vec![item.into()], enqueue: false };
+        match self.handle.execute(command).await {
+            Ok(Reply::WorkItems(ids)) => ids[0],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn enqueue(&self, work_item_id: WorkItemId, delay_ms: i64) {
+        let command = Command::Enqueue { work_item_id, depends_on: None, priority: None, delay_ms };
+        self.handle.execute(command).await.unwrap();
+    }
+
+    pub(crate) async fn claim(&self, worker: &str, wait: Duration) -> Vec<Assignment> {
+        match self.handle.claim(Command::Claim(request(worker)), wait).await {
+            Ok(Reply::Claimed(runs)) => runs,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub(crate) fn request(worker: &str) -> ClaimRequest {
+    let worker_id = WorkerId::new(worker).unwrap();
+    ClaimRequest { worker_id, max: 1, ttl_ms: 10_000, executors: vec![], labels: vec![] }
+}
