@@ -1,0 +1,63 @@
+//! How long to wait before trying again: twice as long each time, moved at random so that many workers that lost
+//! the same server do not come back in step.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// The first wait, in milliseconds.
+const FIRST_MS: u64 = 100;
+/// The longest wait, in milliseconds: a server that is back is noticed within this time.
+const LONGEST_MS: u64 = 15_000;
+/// The longest wait that the other side may ask for, in milliseconds.
+const ASKED_MS_MAX: i64 = 300_000;
+
+/// The waits of one series of failures.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Begins anew after a success; tells whether there had been a failure.
+    pub(crate) fn reset(&mut self) -> bool {
+        std::mem::take(&mut self.failures) > 0
+    }
+
+    /// Tells whether the last call succeeded.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// Returns the next wait, at least as long as the other side asks for.
+    pub(crate) fn next(&mut self, asked_ms: Option<i64>) -> Duration {
+        let whole = FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(LONGEST_MS);
+        self.failures = self.failures.saturating_add(1);
+        // Between half and the whole: the seed of a new hasher is the standard library's randomness.
+        let own = whole / 2 + RandomState::new().hash_one(whole) % (whole / 2 + 1);
+        let asked = asked_ms.unwrap_or(0).clamp(0, ASKED_MS_MAX).unsigned_abs();
+        Duration::from_millis(own.max(asked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_begin_anew_after_a_success() {
+        let mut backoff = Backoff::default();
+        for failure in 0..20_u32 {
+            let wait = backoff.next(None).as_millis();
+            let whole = (100_u128 << failure.min(16)).min(15_000);
+            assert!((whole / 2..=whole).contains(&wait), "{failure}: {wait}");
+        }
+        assert!(backoff.reset());
+        assert!(backoff.next(None).as_millis() <= 100);
+    }
+
+    #[test]
+    fn the_other_side_may_ask_for_more() {
+        assert_eq!(Backoff::default().next(Some(7_000)), Duration::from_secs(7));
+        assert_eq!(Backoff::default().next(Some(i64::MAX)), Duration::from_secs(300));
+    }
+}

@@ -1,0 +1,3 @@
+//! The agents Spalla brings along: they need no agent CLI, no account and no model.
+
+pub mod surveyor;

@@ -1,0 +1,106 @@
+use super::*;
+
+#[test]
+fn goals_of_looking_need_no_model() {
+    let goals = [
+        "",
+        "   ",
+        "Analyze the codebase structure",
+        "analyse the code base",
+        "Survey this repository.",
+        "describe the architecture",
+        "List all TODO and FIXME marks",
+        "find TODOs",
+        "Audit the dependencies",
+        "audit security risks",
+        "dependencies and hot spots",
+        "What are the entry points?",
+        "Show me where the tests are",
+        "Write a report on the dependencies",
+        "create a dependency graph",
+        "Generate an overview of the project",
+        "Draw a diagram of the modules",
+        "Review the dependencies",
+        "explain the structure of the repository",
+        "How many files are there, and how large is the codebase?",
+        "Describe how the modules depend on each other",
+        "don't fix anything, only list the TODOs",
+        "Look for hard-coded secrets without changing files",
+        "list fixed bugs in the history",
+        "ANALYZE THE CODEBASE STRUCTURE",
+        "please give me a summary of the project's tests",
+        "count lines of code",
+        "an overview of the design",
+    ];
+    for goal in goals {
+        assert_eq!(goal_needs_model(goal), None, "{goal}");
+    }
+}
+
+#[test]
+fn goals_of_making_need_a_model() {
+    let goals = [
+        "Fix the login bug",
+        "implement OAuth",
+        "Refactor the parser",
+        "write tests for the queue",
+        "Add a dark mode",
+        "Find and fix all TODOs",
+        "Analyze the codebase, then refactor it",
+        "Update the dependencies",
+        "Find the slow query & optimize it",
+        "make it faster",
+        "Create a REST API for reports of users and admins",
+        "audit the code; remove dead functions",
+        "translate the README",
+        "We are fixing the build",
+        "Please could you rename the module?",
+        "generate unit tests",
+        "Document the public API",
+        "Explore options to migrate the database",
+    ];
+    for goal in goals {
+        assert_eq!(goal_needs_model(goal), Some(NEEDS_A_MAKER), "{goal}");
+    }
+}
+
+#[test]
+fn goals_of_judging_need_a_model() {
+    for goal in [
+        "Why does the login fail?",
+        "explain how the scheduler picks a worker",
+        "Review the code",
+        "Analyze why the build is slow",
+        "How does authentication work",
+        "Should we use Postgres",
+        "suggest improvements",
+        "describe how retries work",
+    ] {
+        assert_eq!(goal_needs_model(goal), Some(NEEDS_UNDERSTANDING), "{goal}");
+    }
+}
+
+#[test]
+fn goals_without_a_known_word_say_so() {
+    for goal in ["hello", "the login page is broken", "don't", "the search index is broken"] {
+        assert_eq!(goal_needs_model(goal), Some(NAMES_NOTHING_KNOWN), "{goal}");
+    }
+}
+
+#[test]
+fn sections_named_by_the_goal_come_first() {
+    assert_eq!(section_order("Analyze the codebase structure")[..2], [Section::Structure, Section::Risks]);
+    assert_eq!(section_order("list TODOs and dependencies")[..2], [Section::Marks, Section::Dependencies]);
+    assert_eq!(section_order("where are the tests?")[0], Section::Tests);
+    assert_eq!(section_order("security audit")[0], Section::Risks);
+    assert_eq!(section_order("hot spots in the history")[0], Section::History);
+    assert_eq!(section_order("anything"), ORDER);
+}
+
+#[test]
+fn strange_goals_do_no_harm() {
+    for goal in ["ing", "ééing", "''''", "\u{202e}fix", &"a ".repeat(10_000)] {
+        let _ = goal_needs_model(goal);
+        assert_eq!(section_order(goal).len(), 7);
+    }
+}

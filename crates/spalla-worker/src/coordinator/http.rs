@@ -1,0 +1,267 @@
+//! The claim protocol over HTTP: JSON both ways, log lines as one JSON object per line.
+
+use super::{Coordinator, CoordinatorError};
+use futures_util::future::BoxFuture;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use spalla_domain::RunId;
+use spalla_domain::claim::{Completion, Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::work_item::Executor;
+use std::time::Duration;
+
+/// How long a connection may take, in milliseconds.
+const CONNECT_MS: u64 = 5_000;
+/// How long an answer may take beyond what the server was asked to wait, in milliseconds.
+const ANSWER_MS: u64 = 30_000;
+/// The most of an answer that is no JSON that is shown, in characters.
+const SHOWN_CHARS: usize = 300;
+
+/// Speaks to a server by its address.
+#[derive(Debug, Clone)]
+pub struct HttpCoordinator {
+    client: Client,
+    base: Url,
+    token: Option<String>,
+}
+
+/// Why there is no coordinator.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address is none.
+    #[error("the server's address {url:?} is no http URL: {reason}")]
+    Address {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client could not be made.
+    #[error("making the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+impl HttpCoordinator {
+    /// Makes a coordinator for the server at `url`; the token goes with every call.
+    pub fn new(url: &str, token: Option<String>) -> Result<Self, HttpError> {
+        let wrong = |reason: String| HttpError::Address { url: url.to_owned(), reason };
+        let base = Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|e| wrong(e.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong(format!("its scheme is {}", base.scheme())));
+        }
+        let client = Client::builder()
+            .connect_timeout(Duration::from_millis(CONNECT_MS))
+            .build()
+            .map_err(HttpError::Client)?;
+        Ok(Self { client, base, token })
+    }
+
+    fn post(&self, path: &str) -> Result<RequestBuilder, CoordinatorError> {
+        let url = self.base.join(path).map_err(|error| rejected(0, format!("{path}: {error}")))?;
+        let request = self.client.post(url).timeout(Duration::from_millis(ANSWER_MS));
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    async fn send_exchange(&self, exchange: Exchange, wait_ms: i64) -> Result<ExchangeReply, CoordinatorError> {
+        let body = json(&ExchangeBody::new(&exchange, wait_ms))?;
+        let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs() + ANSWER_MS);
+        let request = self.post("scheduler/exchange")?.timeout(wait);
+        let response = send(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(|error| unavailable(None, &error))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| rejected(status, format!("the answer to an exchange is not understood: {error}")))
+    }
+
+    async fn send_logs(&self, batch: LogBatch) -> Result<(), CoordinatorError> {
+        let mut body = Vec::new();
+        for line in &batch.lines {
+            body.extend(json(line)?);
+            body.push(b'\n');
+        }
+        let mut request = self
+            .post(&run_path(batch.run_id, "logs"))?
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .header("X-Fencing-Token", batch.fencing_token.to_string());
+        if let Some(seq) = batch.first_seq {
+            request = request.header("X-First-Seq", seq.to_string());
+        }
+        send(request.body(body)).await.map(drop)
+    }
+
+    async fn release(&self, run: Heartbeat) -> Result<(), CoordinatorError> {
+        let body = json(&serde_json::json!({ "fencing_token": run.fencing_token }))?;
+        let request = self.post(&run_path(run.run_id, "release"))?;
+        send(request.header(CONTENT_TYPE, "application/json").body(body)).await.map(drop)
+    }
+}
+
+impl Coordinator for HttpCoordinator {
+    fn exchange(
+        &self,
+        exchange: Exchange,
+        wait_ms: i64,
+    ) -> BoxFuture<'_, Result<ExchangeReply, CoordinatorError>> {
+        Box::pin(self.send_exchange(exchange, wait_ms))
+    }
+
+    fn append_logs(&self, batch: LogBatch) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(self.send_logs(batch))
+    }
+
+    fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let mut outcome = Ok(());
+            for run in runs {
+                // A run that is not ours any more needs no handing back; the others still do.
+                match self.release(run).await {
+                    Ok(()) | Err(CoordinatorError::Refused { .. }) => {}
+                    Err(error) => outcome = Err(error),
+                }
+            }
+            outcome
+        })
+    }
+}
+
+/// An exchange on the wire.
+#[derive(Serialize)]
+struct ExchangeBody<'a> {
+    worker_id: &'a str,
+    completed: &'a [Completion],
+    heartbeats: &'a [Heartbeat],
+    max: u32,
+    wait_seconds: Seconds,
+    ttl_seconds: Seconds,
+    executors: &'a [Executor],
+    labels: &'a [String],
+}
+
+/// Whole seconds are written without a point.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seconds {
+    Whole(i64),
+    Parts(f64),
+}
+
+impl Seconds {
+    fn of(ms: i64) -> Self {
+        if ms % 1_000 == 0 { Self::Whole(ms / 1_000) } else { Self::Parts(ms as f64 / 1e3) }
+    }
+}
+
+impl<'a> ExchangeBody<'a> {
+    fn new(exchange: &'a Exchange, wait_ms: i64) -> Self {
+        Self {
+            worker_id: exchange.claim.worker_id.as_str(),
+            completed: &exchange.completed,
+            heartbeats: &exchange.heartbeats,
+            max: exchange.claim.max,
+            wait_seconds: Seconds::of(wait_ms),
+            ttl_seconds: Seconds::of(exchange.claim.ttl_ms),
+            executors: &exchange.claim.executors,
+            labels: &exchange.claim.labels,
+        }
+    }
+}
+
+/// What a problem document says.
+#[derive(Debug, Default, Deserialize)]
+struct Problem {
+    code: Option<String>,
+    detail: Option<String>,
+    title: Option<String>,
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {
+    let response = request.send().await.map_err(|error| unavailable(None, &error))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let text = response.text().await.unwrap_or_default();
+    Err(error_of(status, seconds, &text))
+}
+
+fn error_of(status: StatusCode, retry_after_seconds: Option<i64>, text: &str) -> CoordinatorError {
+    let problem: Problem = serde_json::from_str(text).unwrap_or_default();
+    let detail =
+        problem.detail.or(problem.title).unwrap_or_else(|| text.chars().take(SHOWN_CHARS).collect::<String>());
+    match (status, problem.code) {
+        (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => CoordinatorError::Unavailable {
+            retry_after_ms: retry_after_seconds.map(|s| s.saturating_mul(1_000)),
+            detail: format!("status {}: {detail}", status.as_u16()),
+        },
+        (status, _) if status.is_server_error() => CoordinatorError::Unavailable {
+            retry_after_ms: retry_after_seconds.map(|s| s.saturating_mul(1_000)),
+            detail: format!("status {}: {detail}", status.as_u16()),
+        },
+        (StatusCode::CONFLICT | StatusCode::NOT_FOUND | StatusCode::GONE, Some(code)) => {
+            CoordinatorError::Refused { code, detail }
+        }
+        (status, _) => rejected(status.as_u16(), detail),
+    }
+}
+
+fn run_path(run: RunId, verb: &str) -> String {
+    format!("work-items/runs/{run}/{verb}")
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, CoordinatorError> {
+    serde_json::to_vec(value).map_err(|error| rejected(0, format!("what was to be sent is no JSON: {error}")))
+}
+
+fn rejected(status: u16, detail: String) -> CoordinatorError {
+    CoordinatorError::Rejected { status, detail }
+}
+
+fn unavailable(retry_after_ms: Option<i64>, error: &reqwest::Error) -> CoordinatorError {
+    let mut detail = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        detail.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    CoordinatorError::Unavailable { retry_after_ms, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, text: &str) -> CoordinatorError {
+        error_of(StatusCode::from_u16(status).unwrap(), Some(3), text)
+    }
+
+    #[test]
+    fn what_the_worker_does_next_follows_from_status_and_code() {
+        let stale = r#"{"code":"stale_token","detail":"the token is 4","status":409}"#;
+        assert_eq!(
+            error(409, stale),
+            CoordinatorError::Refused { code: "stale_token".into(), detail: "the token is 4".into() }
+        );
+        for status in [429, 500, 503] {
+            let expected = format!("status {status}: busy");
+            assert_eq!(
+                error(status, r#"{"title":"busy"}"#),
+                CoordinatorError::Unavailable { retry_after_ms: Some(3_000), detail: expected }
+            );
+        }
+        for (status, text) in [(401, "no"), (404, "<html>"), (422, "{}")] {
+            assert!(matches!(error(status, text), CoordinatorError::Rejected { .. }), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_with_the_reason() {
+        assert!(HttpCoordinator::new("localhost:18080", None).is_err());
+        assert!(HttpCoordinator::new("ftp://x", None).is_err());
+        let below = HttpCoordinator::new("http://host/spalla/", None).unwrap();
+        assert_eq!(below.base.join("scheduler/exchange").unwrap().path(), "/spalla/scheduler/exchange");
+    }
+}

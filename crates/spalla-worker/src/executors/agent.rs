@@ -1,0 +1,171 @@
+//! Carries out a run by a built-in agent. There is one so far: the surveyor, which only reads.
+
+use crate::builtin::surveyor::{
+    GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, Survey, SurveyOptions, goal_needs_model,
+    parse_git_log, survey, write_report,
+};
+use crate::run::{End, Failure, Run};
+use crate::scratchpad::{Error as ScratchpadError, GitError, Scratchpad, Source};
+use serde_json::json;
+use spalla_domain::retry::ErrorClass;
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
+
+/// The agents that this worker has.
+const AGENTS: [&str; 1] = ["surveyor"];
+/// How long git may take to tell the history, in milliseconds.
+const HISTORY_MS: i64 = 120_000;
+/// How much of the history is read, in bytes: some thousand commits of a large project.
+const HISTORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many lines about its progress the surveyor may be ahead of the log.
+const PROGRESS_MAX: usize = 64;
+
+/// What is surveyed. A worktree is in use as long as this lives.
+struct Tree {
+    root: PathBuf,
+    _scratchpad: Option<Scratchpad>,
+}
+
+/// Carries the run out.
+pub(crate) async fn execute(run: &Run<'_>) -> End {
+    let done = match run.assignment.agent.as_deref() {
+        Some("surveyor") => survey_project(run).await,
+        other => {
+            let name = other.unwrap_or_default();
+            let message = format!("there is no agent {name:?} on this worker; it has {}", AGENTS.join(", "));
+            Err(Failure::new(ErrorClass::Validation, message).into())
+        }
+    };
+    match done {
+        Ok(end) | Err(end) => end,
+    }
+}
+
+async fn survey_project(run: &Run<'_>) -> Result<End, End> {
+    let tree = tree_of(run).await?;
+    let history = history_of(run, &tree.root).await?;
+    let folder = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
+    // A clock beyond what a calendar holds is no reason not to survey.
+    let now = jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default();
+    let options = SurveyOptions { goal: goal_of(run), now, limits: Limits::default() };
+    let (surveyed, paths) = survey_beside(run, tree.root.clone(), history, options, folder).await?;
+    if let Some(interruption) = run.interruption() {
+        return Err(run.end_by(interruption));
+    }
+    let summary = summary_of(&surveyed);
+    run.log.say(format!("report: {}", paths.markdown.display())).await;
+    run.log.say(&summary).await;
+    let result = json!({
+        "report": paths.markdown,
+        "report_json": paths.json,
+        "picture": paths.picture,
+        "summary": summary,
+        "goal_needs_model": surveyed.goal_needs_model,
+    });
+    match surveyed.goal_needs_model {
+        // A goal that names nothing to measure asks for the whole report, and got it.
+        Some(reason) if Some(reason) != goal_needs_model("") => {
+            let message = format!("the surveyor can't pursue the goal alone: {reason}; its report is made all the same");
+            let failure = Failure { result: Some(result), ..Failure::new(ErrorClass::Validation, message) };
+            Ok(End::Failed(failure))
+        }
+        _ => Ok(End::Succeeded { result }),
+    }
+}
+
+/// A folder on this machine is read where it is; anything else is fetched first.
+async fn tree_of(run: &Run<'_>) -> Result<Tree, End> {
+    let Some(repository) = run.assignment.repository.as_deref() else {
+        let message = "the project has no repository to survey; set the project's repository";
+        return Err(Failure::new(ErrorClass::Validation, message).into());
+    };
+    match Source::parse(repository) {
+        Ok(Source::Local(root)) if root.is_dir() => {
+            run.log.say(format!("surveys {} in place; it is only read", root.display())).await;
+            Ok(Tree { root, _scratchpad: None })
+        }
+        Ok(_) => {
+            let scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
+            Ok(Tree { root: scratchpad.folder.clone(), _scratchpad: Some(scratchpad) })
+        }
+        Err(error) => Err(end_of(run, error)),
+    }
+}
+
+/// Reads the history; a folder without one is surveyed all the same.
+async fn history_of(run: &Run<'_>, root: &Path) -> Result<Option<GitHistory>, End> {
+    let Some(folder) = root.to_str() else { return Ok(None) };
+    let git = run.scratchpads.git(run);
+    match git.capture(&[&["-C", folder], GIT_LOG_ARGS].concat(), HISTORY_MS, HISTORY_BYTES_MAX).await {
+        Ok(captured) => Ok(Some(parse_git_log(&captured.stdout))),
+        Err(GitError::Interrupted(interruption)) => Err(run.end_by(interruption)),
+        Err(GitError::TimedOut) => {
+            run.log.say("no history: git took too long").await;
+            Ok(None)
+        }
+        Err(GitError::Failed(reason)) => {
+            run.log.say(format!("no history: {reason}")).await;
+            Ok(None)
+        }
+    }
+}
+
+/// Surveys on a thread of its own. A survey is bounded and can't be stopped half-way, so its end is waited for.
+async fn survey_beside(
+    run: &Run<'_>,
+    root: PathBuf,
+    history: Option<GitHistory>,
+    options: SurveyOptions,
+    folder: PathBuf,
+) -> Result<(Survey, ReportPaths), End> {
+    let (sender, mut lines) = mpsc::channel::<String>(PROGRESS_MAX);
+    let work = tokio::task::spawn_blocking(move || {
+        // A log that is closed wants no more lines.
+        let mut progress = |line: &str| drop(sender.blocking_send(line.to_owned()));
+        let surveyed = survey(&root, history.as_ref(), &options, &mut progress)?;
+        let paths = write_report(&surveyed, &folder)?;
+        Ok::<_, crate::builtin::surveyor::Error>((surveyed, paths))
+    });
+    let tell = async {
+        while let Some(line) = lines.recv().await {
+            run.log.say(line).await;
+        }
+    };
+    let (done, ()) = tokio::join!(work, tell);
+    let failed = |message: String| End::from(Failure::new(ErrorClass::System, message));
+    match done {
+        Ok(Ok(made)) => Ok(made),
+        Ok(Err(error)) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Err(failed(format!("{error}{cause}")))
+        }
+        Err(error) => Err(failed(format!("the surveyor itself failed: {error}"))),
+    }
+}
+
+fn goal_of(run: &Run<'_>) -> String {
+    run.assignment.prompt.clone().unwrap_or_else(|| run.assignment.title.clone())
+}
+
+fn end_of(run: &Run<'_>, error: ScratchpadError) -> End {
+    match error {
+        ScratchpadError::Interrupted(interruption) => run.end_by(interruption),
+        other => Failure::new(other.class(), other.to_string()).into(),
+    }
+}
+
+fn summary_of(survey: &Survey) -> String {
+    let mut languages: Vec<_> =
+        survey.languages.iter().filter(|row| row.kind == LanguageKind::Programming).collect();
+    languages.sort_by_key(|row| std::cmp::Reverse(row.code_lines));
+    let lines: usize = languages.iter().map(|row| row.code_lines).sum();
+    let names: Vec<&str> = languages.iter().take(3).map(|row| row.name).collect();
+    let names = if names.is_empty() { "no programming language".into() } else { names.join(", ") };
+    format!(
+        "{} files, {lines} lines of code in {names}; {} risky places, {} TODO marks, {} things to look at first",
+        survey.coverage.files,
+        survey.findings.len(),
+        survey.marks_found,
+        survey.priorities.len(),
+    )
+}

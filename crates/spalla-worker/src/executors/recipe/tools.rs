@@ -1,0 +1,186 @@
+//! Checks a recipe's tools before the first step: found, version as asked, checksum of the file.
+
+use super::programs;
+use crate::run::{End, Failure, Run};
+use crate::sandbox::{CommandSpec, How};
+use regex::Regex;
+use sha2::{Digest, Sha256};
+use spalla_domain::recipe::{Recipe, Tool};
+use spalla_domain::retry::ErrorClass;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// How long a tool may take to say its version, in milliseconds.
+const VERSION_MS: i64 = 20_000;
+/// The most of its answer that is read, in bytes.
+const VERSION_BYTES_MAX: usize = 64 * 1024;
+/// How tools are asked for their version, the usual way first.
+const VERSION_ARGS: [&[&str]; 4] = [&["--version"], &["version", "--client"], &["version"], &["-version"]];
+/// Tools whose program has another name.
+const PROGRAMS: [(&str, &str); 10] = [
+    ("awscli", "aws"),
+    ("aws-cli", "aws"),
+    ("azure-cli", "az"),
+    ("golang", "go"),
+    ("google-cloud-cli", "gcloud"),
+    ("google-cloud-sdk", "gcloud"),
+    ("maven", "mvn"),
+    ("nodejs", "node"),
+    ("opentofu", "tofu"),
+    ("python", "python3"),
+];
+
+static DOTTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)+[0-9A-Za-z.+~_-]*").ok());
+static WHOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+").ok());
+
+/// Checks every tool; the first that will not do ends the run.
+pub(super) async fn check(run: &Run<'_>, recipe: &Recipe) -> Result<(), End> {
+    for tool in &recipe.tools {
+        let found = check_tool(run, tool).await?;
+        run.log.say(format!("tool {}: {found}", tool.name)).await;
+    }
+    Ok(())
+}
+
+async fn check_tool(run: &Run<'_>, tool: &Tool) -> Result<String, End> {
+    let wrong = |reason: String| End::from(Failure::new(ErrorClass::Validation, reason));
+    let file = find(run, tool).map_err(wrong)?;
+    let mut found = file.display().to_string();
+    if let Some(asked) = &tool.sha256 {
+        let checked = file.clone();
+        let sum = tokio::task::spawn_blocking(move || sha256_of(&checked));
+        let sum = sum.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let sum = sum.map_err(|error| wrong(format!("tool {}: reading {}: {error}", tool.name, file.display())))?;
+        check_sum(tool, asked, &sum, &file).map_err(wrong)?;
+        found.push_str(", checksum as asked");
+    }
+    if let Some(asked) = &tool.version {
+        let version = version_of(run, tool, &file).await?;
+        if !meets(asked, &version) {
+            let (name, file) = (&tool.name, file.display());
+            return Err(wrong(format!(
+                "tool {name}: version {asked} is asked for, and {file} is version {version}; install {asked} on this \
+                 worker, or change the recipe"
+            )));
+        }
+        found.push_str(&format!(", version {version}"));
+    }
+    Ok(found)
+}
+
+fn find(run: &Run<'_>, tool: &Tool) -> Result<PathBuf, String> {
+    let mut env = run.env();
+    env.extend(tool.env.clone());
+    let other = PROGRAMS.iter().find(|(name, _)| *name == tool.name).map(|(_, program)| *program);
+    let names = [Some(tool.name.as_str()), other];
+    names.iter().flatten().find_map(|name| programs::find(name, &env)).ok_or_else(|| {
+        let also = other.map(|program| format!(" (nor {program})")).unwrap_or_default();
+        let path = env.get("PATH").map_or("", String::as_str);
+        format!("tool {}{also}: not found on this worker's PATH ({path}); install it, or change the recipe", tool.name)
+    })
+}
+
+fn check_sum(tool: &Tool, asked: &str, sum: &str, file: &Path) -> Result<(), String> {
+    if asked == sum {
+        return Ok(());
+    }
+    let name = &tool.name;
+    let why = if asked.len() == sum.len() {
+        "the file is another one than the recipe means".to_owned()
+    } else {
+        format!("the recipe's checksum has {} digits, and a SHA-256 has {}", asked.len(), sum.len())
+    };
+    Err(format!("tool {name}: sha256:{asked} is asked for, and {} has sha256:{sum}; {why}", file.display()))
+}
+
+fn sha256_of(file: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(file)?, &mut hasher)?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn version_of(run: &Run<'_>, tool: &Tool, file: &Path) -> Result<String, End> {
+    let mut env = run.env();
+    env.extend(tool.env.clone());
+    let mut answer = String::new();
+    for args in VERSION_ARGS {
+        let spec = CommandSpec {
+            label: format!("{} version", run.label()),
+            program: file.to_string_lossy().into_owned(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            cwd: "/".into(),
+            env: env.clone(),
+            stdin: Vec::new(),
+            timeout_ms: Some(VERSION_MS),
+            grace_ms: run.options.limits.grace_ms,
+        };
+        let stop = async { drop(run.interrupted().await) };
+        let captured = match run.sandbox.capture(spec, VERSION_BYTES_MAX, stop).await {
+            Ok(captured) => captured,
+            Err(error) => return Err(Failure::new(ErrorClass::System, error.to_string()).into()),
+        };
+        if let Some(interruption) = run.interruption() {
+            return Err(run.end_by(interruption));
+        }
+        answer = String::from_utf8_lossy(&[captured.stdout, captured.stderr].concat()).trim().to_owned();
+        if let (How::Exited(0), Some(version)) = (captured.ended.how, version_in(&answer)) {
+            return Ok(version);
+        }
+    }
+    let said: String = answer.lines().take(3).collect::<Vec<_>>().join("; ");
+    let message = format!("tool {}: {} does not tell its version (it says {said:?})", tool.name, file.display());
+    Err(Failure::new(ErrorClass::Validation, message).into())
+}
+
+/// Finds the version in what a tool says: the first number with dots, else the first number.
+fn version_in(answer: &str) -> Option<String> {
+    let find = |pattern: &LazyLock<Option<Regex>>| Some(pattern.as_ref()?.find(answer)?.as_str().to_owned());
+    let found = find(&DOTTED).or_else(|| find(&WHOLE))?;
+    Some(found.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
+}
+
+/// Tells whether a version is the one asked for: the same, or a closer description of it.
+fn meets(asked: &str, version: &str) -> bool {
+    let asked = asked.strip_prefix('v').unwrap_or(asked);
+    match version.strip_prefix(asked) {
+        Some(rest) => !rest.starts_with(|c: char| c.is_ascii_digit()),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_what_tools_say() {
+        let cases = [
+            ("aws-cli/2.15.0 Python/3.11.6 Linux/6.1 exe/x86_64", "2.15.0"),
+            ("git version 2.47.3", "2.47.3"),
+            ("jq-1.7.1", "1.7.1"),
+            ("v22.1.0", "22.1.0"),
+            ("go version go1.23.4 linux/amd64", "1.23.4"),
+            ("GNU bash, version 5.2.37(1)-release (x86_64)", "5.2.37"),
+            ("Client Version: v1.31.0\nKustomize Version: v5.4.2", "1.31.0"),
+            ("OpenTofu v1.8.0-rc1\non linux_amd64", "1.8.0-rc1"),
+            ("less 643 (GNU regular expressions)", "643"),
+            ("curl 8.14.1. Ready", "8.14.1"),
+        ];
+        for (answer, version) in cases {
+            assert_eq!(version_in(answer).as_deref(), Some(version), "{answer}");
+        }
+        assert_eq!(version_in("usage: tool"), None);
+    }
+
+    #[test]
+    fn a_version_is_met_by_a_closer_one() {
+        for (asked, version) in [("2.15", "2.15.0"), ("2.15.0", "2.15.0"), ("v1", "1.2"), ("14.2.0", "14.2.0-19")] {
+            assert!(meets(asked, version), "{asked} {version}");
+        }
+        for (asked, version) in [("2.1", "2.15.0"), ("2.15.1", "2.15.0"), ("3", "2.3"), ("2.15.0", "2.15")] {
+            assert!(!meets(asked, version), "{asked} {version}");
+        }
+    }
+}

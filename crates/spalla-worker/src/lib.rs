@@ -1,0 +1,28 @@
+//! The worker: claims runs, carries each out in a scratchpad of its own, and reports what came of it.
+//!
+//! ```text
+//! worker ── coordinator: the claim protocol, in process or over HTTP
+//!   └─ execute: one run ──┬─ scratchpad: a worktree that is the run's own
+//!                         ├─ executors: recipe steps, built-in agents
+//!                         │     └─ sandbox: every child process, supervised
+//!                         └─ run_log: output ─▶ batches ─▶ spool ─▶ coordinator
+//! ```
+//! Nothing here decides what runs next; that is the coordinator's. Nothing that a run does outlives it.
+
+mod backoff;
+pub mod builtin;
+mod control;
+pub mod coordinator;
+mod execute;
+mod executors;
+mod output;
+mod run;
+mod run_log;
+pub mod sandbox;
+mod scratchpad;
+mod spool;
+pub mod worker;
+
+pub use coordinator::{Coordinator, CoordinatorError, HttpCoordinator};
+pub use sandbox::{SUPERVISE_ARG, Supervisor, child_env, supervise_main};
+pub use worker::{Clock, Error, Handle, Limits, Options, Status, Worker};

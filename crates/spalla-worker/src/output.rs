@@ -1,0 +1,129 @@
+//! From the bytes of a command's output to log lines: split, shown without losing a byte, and bounded in every
+//! direction.
+
+use crate::run_log::RunLog;
+use crate::sandbox::{CHUNK_BYTES, PipeReader};
+use spalla_domain::log::{LINE_BYTES_MAX, Stream, text_of};
+
+/// Room for the notice at the end of a line that was cut, in bytes.
+const NOTICE_BYTES: usize = 100;
+
+/// Reads one stream of a step to its end into the log. Goes on reading when the log takes no more, so that the
+/// command never waits for it.
+pub(crate) async fn pump(mut pipe: PipeReader, stream: Stream, step: u32, log: &RunLog) {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut splitter = Splitter::default();
+    loop {
+        let read = pipe.read(&mut buffer).await;
+        let mut lines = Vec::new();
+        if read == 0 {
+            lines.extend(splitter.finish());
+        } else if !log.is_full() {
+            splitter.push(&buffer[..read], &mut lines);
+        }
+        log.output(stream, step, lines).await;
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+/// Cuts bytes into lines. Holds at most one line, and of that no more than is kept.
+#[derive(Debug, Default)]
+struct Splitter {
+    line: Vec<u8>,
+    cut_bytes: usize,
+}
+
+impl Splitter {
+    fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) {
+        let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(part) = parts.next() {
+            let room = part.len().min(LINE_BYTES_MAX - self.line.len());
+            self.line.extend_from_slice(&part[..room]);
+            self.cut_bytes += part.len() - room;
+            if parts.peek().is_some() {
+                lines.push(self.take());
+            }
+        }
+    }
+
+    /// Returns the last line when nothing ended it.
+    fn finish(&mut self) -> Option<String> {
+        (!self.line.is_empty() || self.cut_bytes > 0).then(|| self.take())
+    }
+
+    fn take(&mut self) -> String {
+        if self.cut_bytes == 0 && self.line.last() == Some(&b'\r') {
+            self.line.pop();
+        }
+        let bytes = self.line.len() + std::mem::take(&mut self.cut_bytes);
+        let mut text = text_of(&self.line);
+        self.line.clear();
+        if bytes > LINE_BYTES_MAX || text.len() > LINE_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(LINE_BYTES_MAX - NOTICE_BYTES));
+            text.push_str(&format!(" … [cut: the line has {bytes} bytes, at most {LINE_BYTES_MAX} are kept]"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(chunks: &[&[u8]]) -> Vec<String> {
+        let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
+        for chunk in chunks {
+            splitter.push(chunk, &mut lines);
+        }
+        lines.extend(splitter.finish());
+        lines
+    }
+
+    #[test]
+    fn lines_end_at_a_line_feed_and_the_last_one_is_kept() {
+        assert_eq!(split(&[b"a\r\nb\n\nc"]), ["a", "b", "", "c"]);
+        assert_eq!(split(&[b"one\r", b"\ntwo\rhalf\n"]), ["one", "two\rhalf"]);
+        assert_eq!(split(&[b""]), Vec::<String>::new());
+        assert_eq!(split(&[b"\n"]), [""]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_across_chunks() {
+        assert_eq!(split(&[b"caf\xc3", b"\xa9 \xff\n"]), ["café \\xFF"]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_with_a_notice_and_bounded_memory() {
+        let chunk = vec![b'x'; 1 << 20];
+        let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
+        for _ in 0..100 {
+            splitter.push(&chunk, &mut lines);
+            assert!(splitter.line.capacity() <= 4 * LINE_BYTES_MAX);
+        }
+        splitter.push(b"\nnext\n", &mut lines);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].len() <= LINE_BYTES_MAX, "{}", lines[0].len());
+        assert!(lines[0].ends_with("[cut: the line has 104857600 bytes, at most 65536 are kept]"));
+        assert_eq!(lines[1], "next");
+    }
+
+    #[test]
+    fn a_line_that_grows_by_being_shown_is_cut_too() {
+        let lines = split(&[&vec![0xff; LINE_BYTES_MAX], b"\n"]);
+        assert!(lines[0].len() <= LINE_BYTES_MAX && lines[0].contains("65536 bytes"), "{}", lines[0].len());
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_chunks_end_does_not_matter(
+            bytes in prop::collection::vec(prop::sample::select(vec![b'a', b'\n', b'\r', 0xc3, 0xa9]), 0..60),
+            at in 0..60_usize,
+        ) {
+            let at = at.min(bytes.len());
+            prop_assert_eq!(split(&[&bytes[..at], &bytes[at..]]), split(&[&bytes]));
+        }
+    }
+}

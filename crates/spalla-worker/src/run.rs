@@ -1,0 +1,153 @@
+//! One run while it is carried out: what was handed out, where it writes, and what can interrupt it.
+
+use crate::control::{Control, Stop};
+use crate::run_log::RunLog;
+use crate::sandbox::Sandbox;
+use crate::scratchpad::Scratchpads;
+use crate::worker::Options;
+use serde_json::Value;
+use spalla_domain::claim::{Assignment, RunError};
+use spalla_domain::retry::ErrorClass;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A run and everything that its executor may use.
+pub(crate) struct Run<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) log: &'a RunLog,
+    pub(crate) control: &'a Control,
+    pub(crate) options: &'a Options,
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) scratchpads: &'a Scratchpads,
+    started: Instant,
+    held_ms: AtomicU64,
+}
+
+/// Why a run does not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// It was told to end.
+    Stopped(Stop),
+    /// Its time is over.
+    TimedOut,
+}
+
+/// How an executor ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// What was asked is done.
+    Succeeded {
+        /// What the run produced.
+        result: Value,
+    },
+    /// It is not.
+    Failed(Failure),
+    /// The run was told to end before it was done.
+    Stopped(Stop),
+}
+
+/// A failure with what is known about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: RunError,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) result: Option<Value>,
+}
+
+impl Failure {
+    /// Makes a failure of which no more is known than why.
+    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { error: RunError { class, message: message.into() }, exit_code: None, result: None }
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Begins a run; its time runs from now.
+    pub(crate) fn begin(
+        assignment: &'a Assignment,
+        (log, control): (&'a RunLog, &'a Control),
+        options: &'a Options,
+        (sandbox, scratchpads): (&'a Sandbox, &'a Scratchpads),
+    ) -> Self {
+        let (started, held_ms) = (Instant::now(), AtomicU64::new(0));
+        Self { assignment, log, control, options, sandbox, scratchpads, started, held_ms }
+    }
+
+    /// Waits until something interrupts the run.
+    pub(crate) async fn interrupted(&self) -> Interruption {
+        loop {
+            tokio::select! {
+                stop = self.control.stopped() => return Interruption::Stopped(stop),
+                () = tokio::time::sleep_until(self.deadline()) => {}
+            }
+            // The deadline moves when a person holds the run.
+            if self.deadline() <= Instant::now() {
+                return Interruption::TimedOut;
+            }
+        }
+    }
+
+    /// Returns what has interrupted the run already.
+    pub(crate) fn interruption(&self) -> Option<Interruption> {
+        let timed_out = || (self.deadline() <= Instant::now()).then_some(Interruption::TimedOut);
+        self.control.stop().map(Interruption::Stopped).or_else(timed_out)
+    }
+
+    /// Holds while a person paused the run. The time does not count.
+    pub(crate) async fn hold(&self) {
+        if !self.control.is_paused() {
+            return;
+        }
+        self.log.say("paused: the next step waits until the run is resumed").await;
+        let since = Instant::now();
+        self.control.released().await;
+        let held = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.held_ms.fetch_add(held, Ordering::Relaxed);
+        self.log.say(format!("goes on after {}", seconds(since.elapsed()))).await;
+    }
+
+    /// Returns the end that follows from an interruption.
+    pub(crate) fn end_by(&self, interruption: Interruption) -> End {
+        match interruption {
+            Interruption::Stopped(stop) => End::Stopped(stop),
+            Interruption::TimedOut => {
+                let limit = Duration::from_millis(self.assignment.timeout_ms.max(0).unsigned_abs());
+                let message = format!("the run took longer than its {}", seconds(limit));
+                Failure::new(ErrorClass::TimedOut, message).into()
+            }
+        }
+    }
+
+    /// Returns the environment that every command of the run has.
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
+        let mut env = self.options.child_env.clone();
+        env.insert("SPALLA_RUN_ID".into(), self.assignment.run_id.to_string());
+        env.insert("SPALLA_WORK_ITEM_ID".into(), self.assignment.work_item_id.to_string());
+        env.insert("SPALLA_ATTEMPT".into(), self.assignment.attempt.to_string());
+        env.insert("SPALLA_TRACE_ID".into(), self.assignment.trace_id.clone());
+        env
+    }
+
+    /// Returns what a person sees of the run's commands in the list of processes.
+    pub(crate) fn label(&self) -> String {
+        format!("run-{}-{}", self.assignment.run_id, self.assignment.fencing_token)
+    }
+
+    fn deadline(&self) -> Instant {
+        let own = self.assignment.timeout_ms.max(0).unsigned_abs();
+        self.started + Duration::from_millis(own.saturating_add(self.held_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// Returns a duration as a person reads it.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}

@@ -1,0 +1,305 @@
+//! The log of one run on its way to the server: lines are gathered into batches, numbered, and sent until they
+//! are accepted. A server that is away delays them, and loses none.
+
+use crate::backoff::Backoff;
+use crate::control::{ControlSender, Stop};
+use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::spool::{Batch, Spool, cost_of_line};
+use crate::worker::Clock;
+use futures_util::future::BoxFuture;
+use spalla_domain::claim::{Assignment, LogBatch};
+use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
+use spalla_domain::{Fence, RunId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// A batch is sent when it has this many bytes,
+const BATCH_BYTES: usize = 32 * 1024;
+/// or this many lines,
+const BATCH_LINES: usize = 500;
+/// or its first line has waited this long, in milliseconds.
+const BATCH_MS: u64 = 250;
+/// How many groups of lines, each no larger than a batch, may wait between the readers and the sender: enough to
+/// keep both busy. Behind it the readers wait, and behind them the command.
+const GROUPS_MAX: usize = 16;
+/// How often a batch that the server calls wrong is sent again before the run is given up: it may be an older
+/// server in the middle of being replaced.
+const REJECTIONS_MAX: u32 = 5;
+
+/// Where a run writes its log.
+#[derive(Clone)]
+pub(crate) struct RunLog {
+    groups: mpsc::Sender<Vec<LogLine>>,
+    clock: Clock,
+    kept: Arc<Kept>,
+}
+
+/// How much of the steps' output the run has kept.
+#[derive(Debug)]
+struct Kept {
+    bytes: AtomicU64,
+    bytes_max: u64,
+    cut: AtomicBool,
+}
+
+impl RunLog {
+    /// Writes a line of Spalla's own, outside the steps.
+    pub(crate) async fn say(&self, text: impl AsRef<str>) {
+        self.system(None, text.as_ref()).await;
+    }
+
+    /// Writes a line of Spalla's own about a step.
+    pub(crate) async fn say_of(&self, step: u32, text: impl AsRef<str>) {
+        self.system(Some(step), text.as_ref()).await;
+    }
+
+    /// Tells whether no more output is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.cut.load(Ordering::Relaxed)
+    }
+
+    /// Writes what a step printed, as far as the run may keep it; a notice marks the cut.
+    pub(crate) async fn output(&self, stream: Stream, step: u32, texts: Vec<String>) {
+        if texts.is_empty() {
+            return;
+        }
+        let at = (self.clock)();
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        for text in texts {
+            if !self.keeps(&text) {
+                break;
+            }
+            let line = LogLine { at, stream, step: Some(step), text };
+            bytes += cost_of_line(&line);
+            group.push(line);
+            if bytes >= BATCH_BYTES || group.len() >= BATCH_LINES {
+                self.send(std::mem::take(&mut group)).await;
+                bytes = 0;
+            }
+        }
+        self.send(group).await;
+        self.mark_cut(step).await;
+    }
+
+    fn keeps(&self, text: &str) -> bool {
+        let bytes = text.len() as u64 + 1;
+        self.kept.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.kept.bytes_max
+    }
+
+    async fn mark_cut(&self, step: u32) {
+        let is_over = self.kept.bytes.load(Ordering::Relaxed) > self.kept.bytes_max;
+        if is_over && !self.kept.cut.swap(true, Ordering::Relaxed) {
+            let max = self.kept.bytes_max;
+            self.say_of(step, format!("the output is cut here: a run keeps at most {max} bytes; it goes on unseen"))
+                .await;
+        }
+    }
+
+    /// A text of several lines becomes several lines.
+    async fn system(&self, step: Option<u32>, text: &str) {
+        let at = (self.clock)();
+        let line = |text: &str| {
+            let text = text.trim_end_matches('\r');
+            let text = text[..text.floor_char_boundary(LINE_BYTES_MAX)].to_owned();
+            LogLine { at, stream: Stream::System, step, text }
+        };
+        let lines: Vec<LogLine> = text.trim_end_matches('\n').split('\n').map(line).collect();
+        for group in lines.chunks(BATCH_LINES) {
+            self.send(group.to_vec()).await;
+        }
+    }
+
+    async fn send(&self, group: Vec<LogLine>) {
+        if !group.is_empty() {
+            // The sender outlives every writer of its run, and reads to the end.
+            let _ = self.groups.send(group).await;
+        }
+    }
+}
+
+/// How the sending ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shipped {
+    /// Every line is on the server.
+    Whole,
+    /// The server takes no more: the lease is lost, or the lines are called wrong.
+    Ended,
+}
+
+/// Sends what the run writes.
+pub(crate) struct Shipper {
+    groups: mpsc::Receiver<Vec<LogLine>>,
+    coordinator: Arc<dyn Coordinator>,
+    control: ControlSender,
+    run_id: RunId,
+    fencing_token: Fence,
+    spool: Spool,
+    open: Vec<LogLine>,
+    open_bytes: usize,
+    next_seq: i64,
+    numbered: bool,
+    closed: bool,
+    flush_at: Instant,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+    rejections: u32,
+}
+
+/// Makes both ends of a run's log.
+pub(crate) fn run_log(
+    assignment: &Assignment,
+    bytes_max: u64,
+    spool: Spool,
+    (coordinator, control, clock): (Arc<dyn Coordinator>, ControlSender, Clock),
+) -> (RunLog, Shipper) {
+    let (sender, groups) = mpsc::channel(GROUPS_MAX);
+    let kept = Arc::new(Kept { bytes: AtomicU64::new(0), bytes_max, cut: AtomicBool::new(false) });
+    let shipper = Shipper {
+        groups,
+        coordinator,
+        control,
+        run_id: assignment.run_id,
+        fencing_token: assignment.fencing_token,
+        spool,
+        open: Vec::new(),
+        open_bytes: 0,
+        next_seq: assignment.next_log_seq,
+        numbered: true,
+        closed: false,
+        flush_at: Instant::now(),
+        retry_at: None,
+        backoff: Backoff::default(),
+        rejections: 0,
+    };
+    (RunLog { groups: sender, clock, kept }, shipper)
+}
+
+impl Shipper {
+    /// Sends until every writer is gone and every line is accepted.
+    pub(crate) async fn ship(mut self) -> Shipped {
+        let coordinator = Arc::clone(&self.coordinator);
+        let mut sending: Option<BoxFuture<'_, Result<(), CoordinatorError>>> = None;
+        loop {
+            if sending.is_none() && self.retry_at.is_none() {
+                match self.next_batch() {
+                    Some(batch) => sending = Some(coordinator.append_logs(batch)),
+                    None if self.closed => return Shipped::Whole,
+                    None => {}
+                }
+            }
+            let retry_at = self.retry_at;
+            tokio::select! {
+                group = self.groups.recv(), if !self.closed && self.spool.has_room() => self.gather(group),
+                sent = pending_or(sending.as_mut()) => {
+                    sending = None;
+                    if self.is_over_after(sent) {
+                        return self.discard().await;
+                    }
+                }
+                () = tokio::time::sleep_until(self.flush_at), if !self.open.is_empty() => self.close_batch(),
+                () = sleep_until_or_never(retry_at) => self.retry_at = None,
+            }
+        }
+    }
+
+    fn gather(&mut self, group: Option<Vec<LogLine>>) {
+        let Some(group) = group else {
+            self.closed = true;
+            return self.close_batch();
+        };
+        for line in group {
+            if self.open.is_empty() {
+                self.flush_at = Instant::now() + Duration::from_millis(BATCH_MS);
+            }
+            self.open_bytes += cost_of_line(&line);
+            self.open.push(line);
+            if self.open_bytes >= BATCH_BYTES || self.open.len() >= BATCH_LINES {
+                self.close_batch();
+            }
+        }
+    }
+
+    fn close_batch(&mut self) {
+        self.open_bytes = 0;
+        let lines = std::mem::take(&mut self.open);
+        if lines.is_empty() {
+            return;
+        }
+        let first_seq = self.next_seq;
+        self.next_seq = first_seq.saturating_add(i64::try_from(lines.len()).unwrap_or(i64::MAX));
+        self.spool.push(Batch { first_seq, lines });
+    }
+
+    fn next_batch(&mut self) -> Option<LogBatch> {
+        let (run_id, fencing_token, numbered) = (self.run_id, self.fencing_token, self.numbered);
+        self.spool.front().map(|batch| LogBatch {
+            run_id,
+            fencing_token,
+            first_seq: numbered.then_some(batch.first_seq),
+            lines: batch.lines.clone(),
+        })
+    }
+
+    /// Takes the answer to a batch; tells whether nothing more is to be sent.
+    fn is_over_after(&mut self, sent: Result<(), CoordinatorError>) -> bool {
+        let run = self.run_id;
+        match sent {
+            Ok(()) => {
+                self.spool.pop();
+                self.rejections = 0;
+                if self.backoff.reset() {
+                    tracing::info!(%run, "the server takes the log again");
+                }
+            }
+            Err(CoordinatorError::Unavailable { retry_after_ms, detail }) => {
+                if self.backoff.is_calm() {
+                    tracing::warn!(%run, detail, "the server does not take the log; it is kept and sent again");
+                }
+                self.retry_at = Some(Instant::now() + self.backoff.next(retry_after_ms));
+            }
+            // The server has fewer lines than it had accepted. It numbers the rest, so that no more are lost.
+            Err(CoordinatorError::Refused { code, detail }) if code == "log_gap" && self.numbered => {
+                tracing::error!(%run, detail, "the server lost log lines that it had accepted");
+                self.numbered = false;
+            }
+            Err(CoordinatorError::Refused { code, .. }) => {
+                self.control.stop(Stop::LeaseLost(code));
+                return true;
+            }
+            Err(CoordinatorError::Rejected { detail, .. }) if self.rejections >= REJECTIONS_MAX => {
+                self.control.stop(Stop::Broken(format!("the server does not accept the run's log: {detail}")));
+                return true;
+            }
+            Err(CoordinatorError::Rejected { status, detail }) => {
+                tracing::error!(%run, status, detail, "the server calls a batch of log lines wrong");
+                self.rejections += 1;
+                self.retry_at = Some(Instant::now() + self.backoff.next(None));
+            }
+        }
+        false
+    }
+
+    /// Reads on without keeping anything, so that no writer waits.
+    async fn discard(mut self) -> Shipped {
+        while self.groups.recv().await.is_some() {}
+        Shipped::Ended
+    }
+}
+
+async fn pending_or<T>(future: Option<&mut BoxFuture<'_, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until_or_never(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

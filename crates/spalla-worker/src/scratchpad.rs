@@ -1,0 +1,238 @@
+//! A folder of its own for every run: a git worktree of the project's repository, or an empty folder. Nothing is
+//! ever written to the person's own checkout: all git work happens in a mirror beneath the worker's data folder.
+//!
+//! ```text
+//! <data>/repositories/<project>.git                    mirror, fetched from the project's repository
+//! <data>/scratchpads/item-<id>/run-<id>-<token>/       worktree of the mirror, made anew for each run
+//! ```
+
+mod folder;
+mod git;
+mod mirror;
+mod source;
+
+pub(crate) use git::{Git, GitError};
+pub(crate) use source::Source;
+
+use crate::run::{Interruption, Run};
+use spalla_domain::ProjectId;
+use spalla_domain::retry::ErrorClass;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The scratchpads of one worker.
+#[derive(Debug)]
+pub(crate) struct Scratchpads {
+    data_dir: PathBuf,
+    mirrors: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
+    in_use: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+/// A folder for one run. The files stay when this is dropped; it only stops to be in use.
+#[derive(Debug)]
+pub(crate) struct Scratchpad {
+    /// The folder in which the run works.
+    pub(crate) folder: PathBuf,
+    /// The commit it was made from.
+    pub(crate) commit: Option<String>,
+    _in_use: InUse,
+}
+
+/// Keeps other runs from removing the folder.
+#[derive(Debug)]
+struct InUse {
+    folder: PathBuf,
+    all: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+/// Why there is no scratchpad.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The setting is nothing that git could fetch from.
+    #[error(
+        "the project's repository {0:?} is neither an absolute path nor a git URL (https, http, ssh, git, file, or \
+         user@host:path); set the project's repository to one"
+    )]
+    NoSource(String),
+    /// A local path that is not there.
+    #[error("the project's repository {0:?} does not exist on this worker; correct the project's repository")]
+    Missing(PathBuf),
+    /// A local path that is a file.
+    #[error("the project's repository {0:?} is no folder; correct the project's repository")]
+    NoFolder(PathBuf),
+    /// A folder without git.
+    #[error(
+        "the project's repository {0:?} is a folder, but not a git repository; run `git init` and commit there, or \
+         correct the project's repository"
+    )]
+    NoRepository(PathBuf),
+    /// A folder somewhere inside a repository.
+    #[error("the project's repository {path:?} is inside the git repository {top:?}; name its top folder")]
+    NotTheTop {
+        /// What was named.
+        path: PathBuf,
+        /// What would be right.
+        top: PathBuf,
+    },
+    /// A repository in which nothing was committed.
+    #[error("the repository {0} is empty: its HEAD names no commit; commit something first")]
+    Empty(String),
+    /// The repository says no.
+    #[error("the repository {repository} can't be read: {reason}; correct the project's repository or its access")]
+    Denied {
+        /// Which one.
+        repository: String,
+        /// What git says.
+        reason: String,
+    },
+    /// The repository can't be reached now.
+    #[error("the repository {repository} can't be reached: {reason}")]
+    Unreachable {
+        /// Which one.
+        repository: String,
+        /// What git says.
+        reason: String,
+    },
+    /// Git failed here.
+    #[error("{doing}: {reason}")]
+    Git {
+        /// What was being done.
+        doing: String,
+        /// What git says.
+        reason: String,
+    },
+    /// The disk failed here.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The run was interrupted meanwhile.
+    #[error("interrupted")]
+    Interrupted(Interruption),
+}
+
+impl Error {
+    /// Returns the class that decides whether trying again makes sense.
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSource(_)
+            | Self::Missing(_)
+            | Self::NoFolder(_)
+            | Self::NoRepository(_)
+            | Self::NotTheTop { .. }
+            | Self::Empty(_)
+            | Self::Denied { .. } => ErrorClass::Validation,
+            Self::Unreachable { .. } => ErrorClass::Network,
+            Self::Git { .. } | Self::Io { .. } | Self::Interrupted(_) => ErrorClass::System,
+        }
+    }
+}
+
+impl Scratchpads {
+    /// Opens the scratchpads beneath a data folder.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, Error> {
+        for name in ["repositories", "scratchpads", "reports", "spool"] {
+            let path = data_dir.join(name);
+            folder::make(&path).map_err(|source| Error::Io { doing: "making the folder", path, source })?;
+        }
+        git::write_config(data_dir)?;
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            mirrors: Mutex::default(),
+            in_use: Arc::default(),
+        })
+    }
+
+    /// Makes the folder for a run, after removing those of earlier runs of its work item.
+    pub(crate) async fn prepare(&self, run: &Run<'_>) -> Result<Scratchpad, Error> {
+        let source = run.assignment.repository.as_deref().map(Source::parse).transpose()?;
+        let item = self.data_dir.join("scratchpads").join(format!("item-{}", run.assignment.work_item_id));
+        let folder = item.join(run.label());
+        let kept = self.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let in_use = self.claim(folder.clone());
+        let Some(source) = source else {
+            remove_earlier(&item, kept).await?;
+            make(&folder).await?;
+            return Ok(Scratchpad { folder, commit: None, _in_use: in_use });
+        };
+        source.check()?;
+        let mirror = mirror::Mirror::new(self, run, &source);
+        let lock = self.lock_of(run.assignment.project_id);
+        let _held = tokio::select! {
+            held = lock.lock_owned() => held,
+            interruption = run.interrupted() => return Err(Error::Interrupted(interruption)),
+        };
+        mirror.forget_branches_beneath(&item, &kept).await?;
+        remove_earlier(&item, kept).await?;
+        make(&item).await?;
+        let commit = mirror.add_worktree(&folder).await?;
+        Ok(Scratchpad { folder, commit: Some(commit), _in_use: in_use })
+    }
+
+    /// Returns git for a run.
+    pub(crate) fn git<'a>(&self, run: &'a Run<'a>) -> Git<'a> {
+        Git::new(&self.data_dir, run)
+    }
+
+    /// Returns the folder for what an agent reports about a run.
+    pub(crate) async fn report_folder(&self, run: &Run<'_>) -> Result<PathBuf, Error> {
+        let path = self.data_dir.join("reports").join(format!("run-{}", run.assignment.run_id));
+        make(&path).await?;
+        Ok(path)
+    }
+
+    fn mirror_path(&self, project: ProjectId) -> PathBuf {
+        self.data_dir.join("repositories").join(format!("{project}.git"))
+    }
+
+    fn lock_of(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut mirrors = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(mirrors.entry(project).or_default())
+    }
+
+    fn claim(&self, folder: PathBuf) -> InUse {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone());
+        InUse { folder, all: Arc::clone(&self.in_use) }
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.folder);
+    }
+}
+
+/// Removes the folders of an item's runs that are over. One whose run is still being ended is kept, until the
+/// next time.
+async fn remove_earlier(item: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Error> {
+    let path = item.to_owned();
+    blocking("removing what earlier runs left in", item.to_owned(), move || {
+        for entry in folder::entries(&path)?.iter().filter(|entry| !kept.contains(*entry)) {
+            folder::remove(entry)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn make(path: &Path) -> Result<(), Error> {
+    let made = path.to_owned();
+    blocking("making the folder", path.to_owned(), move || folder::make(&made)).await
+}
+
+/// Does file work beside the run's tasks.
+async fn blocking(
+    doing: &'static str,
+    path: PathBuf,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|source| Error::Io { doing, path, source })
+}

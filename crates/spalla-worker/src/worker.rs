@@ -1,0 +1,192 @@
+//! The worker: claims runs, executes several at once, reports them, and drains when it is told to go.
+
+mod reports;
+mod service;
+
+use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::sandbox::{Sandbox, Supervisor};
+use crate::scratchpad::Scratchpads;
+use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
+use spalla_domain::work_item::Executor;
+use spalla_domain::{Timestamp, WorkerId};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Tells the time; handed in, so that nothing in here reads the clock of the machine.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a worker is and may.
+#[derive(Clone)]
+pub struct Options {
+    /// The id under which it holds leases.
+    pub worker_id: WorkerId,
+    /// How many runs it executes at once.
+    pub concurrency: u32,
+    /// How long a lease lasts without a heartbeat, in milliseconds.
+    pub ttl_ms: i64,
+    /// How often leases are extended, in milliseconds; never less often than three times in a lease.
+    pub heartbeat_interval_ms: i64,
+    /// How long a claim waits for a run, in milliseconds.
+    pub poll_wait_ms: i64,
+    /// What it can carry out.
+    pub executors: Vec<Executor>,
+    /// Takes only work items that bear one of these labels; empty means any.
+    pub labels: Vec<String>,
+    /// Where mirrors, scratchpads, reports and spooled logs are.
+    pub data_dir: PathBuf,
+    /// The shell that steps are given to.
+    pub shell: String,
+    /// Steps that are executed whatever the work item says.
+    pub steps_override: Vec<String>,
+    /// What every child has in its environment; `sandbox::child_env` chooses it from the worker's own.
+    pub child_env: BTreeMap<String, String>,
+    /// How child processes are supervised.
+    pub supervisor: Supervisor,
+    /// How long runs may go on after the wish to drain, in milliseconds; then they are handed back.
+    pub drain_grace_ms: i64,
+    /// The bounds of one run.
+    pub limits: Limits,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// The bounds of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How much of its output is kept, in bytes.
+    pub output_bytes_max: u64,
+    /// How much of its log waits in memory while the server is away, in bytes; the rest waits in a file.
+    pub spool_memory_bytes: usize,
+    /// How long its processes have between the wish to end and the end by force, in milliseconds.
+    pub grace_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { output_bytes_max: 64 * 1024 * 1024, spool_memory_bytes: 8 * 1024 * 1024, grace_ms: 3_000 }
+    }
+}
+
+impl Options {
+    /// Returns the options of a worker of which nothing else is said.
+    pub fn new(
+        worker_id: WorkerId,
+        data_dir: PathBuf,
+        child_env: BTreeMap<String, String>,
+        supervisor: Supervisor,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            worker_id,
+            concurrency: 1,
+            ttl_ms: LEASE_TTL_MS_DEFAULT,
+            heartbeat_interval_ms: 10_000,
+            poll_wait_ms: 20_000,
+            executors: vec![Executor::Recipe, Executor::Agent],
+            labels: Vec::new(),
+            data_dir,
+            shell: "/bin/sh".into(),
+            steps_override: Vec::new(),
+            child_env,
+            supervisor,
+            drain_grace_ms: 30_000,
+            limits: Limits::default(),
+            clock,
+        }
+    }
+}
+
+/// Why a worker can't work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its data folder can't be used.
+    #[error("the worker's data folder can't be used: {0}")]
+    DataDir(String),
+    /// The server does not accept its very first call, so that no later one would be.
+    #[error("the server does not accept this worker: {0}; check the server's address and the token")]
+    NotAccepted(#[source] CoordinatorError),
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// How many runs it executes.
+    pub running: usize,
+    /// Whether the server answered its newest call.
+    pub connected: bool,
+}
+
+/// How far the end of the worker has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Working,
+    Draining,
+    Stopping,
+}
+
+/// The hold on a worker.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    phase: watch::Sender<Phase>,
+    status: watch::Receiver<Status>,
+}
+
+impl Handle {
+    /// Lets the worker finish what it has within its grace, and go. It claims nothing more.
+    pub fn drain(&self) {
+        self.advance(Phase::Draining);
+    }
+
+    /// Lets the worker hand back what it has at once, and go.
+    pub fn stop(&self) {
+        self.advance(Phase::Stopping);
+    }
+
+    /// Returns what the worker is doing.
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let forward = *phase < to;
+            *phase = (*phase).max(to);
+            forward
+        });
+    }
+}
+
+/// What every run of a worker shares.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) scratchpads: Scratchpads,
+}
+
+/// A worker that has not begun.
+pub struct Worker {
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+    status: watch::Sender<Status>,
+}
+
+impl Worker {
+    /// Makes a worker and the hold on it.
+    pub fn new(options: Options, coordinator: Arc<dyn Coordinator>) -> Result<(Self, Handle), Error> {
+        let scratchpads =
+            Scratchpads::open(&options.data_dir).map_err(|error| Error::DataDir(error.to_string()))?;
+        let sandbox = Sandbox::new(options.supervisor.clone());
+        let shared = Arc::new(Shared { options, coordinator, sandbox, scratchpads });
+        let (phase, phase_seen) = watch::channel(Phase::Working);
+        let (status, status_seen) = watch::channel(Status::default());
+        Ok((Self { shared, phase: phase_seen, status }, Handle { phase, status: status_seen }))
+    }
+
+    /// Works until it is told to go. Every process it started is gone when this returns.
+    pub async fn run(self) -> Result<(), Error> {
+        service::Service::new(self.shared, self.status).run(self.phase).await
+    }
+}

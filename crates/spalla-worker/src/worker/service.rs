@@ -1,0 +1,459 @@
+//! The worker's one loop. Calls to the server and runs go on beside each other; the loop only decides.
+//!
+//! ```text
+//! poll ──── waits for runs while slots are free ─────────┐
+//! report ── ends of runs, and claims for their slots ────┼─▶ answers ─▶ start, stop or hold runs
+//! beat ──── extends all leases ──────────────────────────┘
+//! ```
+//! A slot that a call asks for is reserved until the call is answered, so that calls beside each other never claim
+//! more than can be executed.
+
+use super::reports::Reports;
+use super::{Error, Options, Phase, Shared, Status};
+use crate::backoff::Backoff;
+use crate::control::{ControlSender, Stop, control};
+use crate::coordinator::CoordinatorError;
+use crate::execute::{Outcome, execute};
+use futures_util::future::BoxFuture;
+use spalla_domain::claim::{Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError};
+use spalla_domain::retry::ErrorClass;
+use spalla_domain::{Fence, RunId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How long the worker goes on beyond the grace of its processes to report and hand back, in milliseconds.
+const FAREWELL_MS: u64 = 15_000;
+/// How long one try to hand back may take, in milliseconds.
+const HAND_BACK_MS: u64 = 5_000;
+/// How soon a claim that brought nothing at once is repeated, in milliseconds.
+const IDLE_MS: u64 = 100;
+/// The shortest heartbeat interval, in milliseconds.
+const HEARTBEAT_MS_MIN: i64 = 10;
+
+type Answer = Result<ExchangeReply, CoordinatorError>;
+
+/// A call to the server that may be on its way.
+#[derive(Default)]
+struct Call {
+    answer: Option<BoxFuture<'static, Answer>>,
+    sent_at: Option<Instant>,
+    not_before: Option<Instant>,
+    reserved: u32,
+    backoff: Backoff,
+}
+
+/// The loop and its state.
+pub(super) struct Service {
+    shared: Arc<Shared>,
+    status: watch::Sender<Status>,
+    runs: JoinSet<Outcome>,
+    leases: HashMap<Id, Heartbeat>,
+    controls: HashMap<(RunId, Fence), ControlSender>,
+    reports: Reports,
+    poll: Call,
+    report: Call,
+    beat: Call,
+    beating: Vec<Heartbeat>,
+    returned: Vec<Heartbeat>,
+    phase: Phase,
+    leave_at: Option<Instant>,
+    was_accepted: bool,
+}
+
+/// What wakes the loop.
+enum Wake {
+    RunEnded(Result<(Id, Outcome), JoinError>),
+    Polled(Answer),
+    Reported(Answer),
+    Beaten(Answer),
+    BeatDue,
+    Told(Phase),
+    TimeCame,
+}
+
+impl Service {
+    pub(super) fn new(shared: Arc<Shared>, status: watch::Sender<Status>) -> Self {
+        Self {
+            shared,
+            status,
+            runs: JoinSet::new(),
+            leases: HashMap::new(),
+            controls: HashMap::new(),
+            reports: Reports::default(),
+            poll: Call::default(),
+            report: Call::default(),
+            beat: Call::default(),
+            beating: Vec::new(),
+            returned: Vec::new(),
+            phase: Phase::Working,
+            leave_at: None,
+            was_accepted: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut phase: watch::Receiver<Phase>) -> Result<(), Error> {
+        let mut beats = tokio::time::interval(heartbeat_interval(&self.shared.options));
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_held = true;
+        while !self.is_done() {
+            self.place_calls();
+            let time = self.next_time();
+            let wake = tokio::select! {
+                biased;
+                answer = Call::answered(&mut self.poll.answer) => Wake::Polled(answer),
+                answer = Call::answered(&mut self.report.answer) => Wake::Reported(answer),
+                answer = Call::answered(&mut self.beat.answer) => Wake::Beaten(answer),
+                Some(ended) = self.runs.join_next_with_id() => Wake::RunEnded(ended),
+                changed = phase.changed(), if is_held => {
+                    // Without anybody who holds the worker it goes on as it was told last.
+                    is_held = changed.is_ok();
+                    Wake::Told(*phase.borrow_and_update())
+                }
+                _ = beats.tick() => Wake::BeatDue,
+                () = sleep_until_or_never(time) => Wake::TimeCame,
+            };
+            self.wake(wake)?;
+            self.tell_status();
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    fn wake(&mut self, wake: Wake) -> Result<(), Error> {
+        match wake {
+            Wake::RunEnded(ended) => self.run_ended(ended),
+            Wake::Polled(answer) => return self.polled(answer),
+            Wake::Reported(answer) => self.reported(answer),
+            Wake::Beaten(answer) => self.beaten(answer),
+            Wake::BeatDue => self.place_beat(),
+            Wake::Told(phase) => self.told(phase),
+            Wake::TimeCame => self.time_came(),
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let idle = self.runs.is_empty() && self.reports.is_empty();
+        match self.phase {
+            Phase::Working => false,
+            Phase::Draining => idle,
+            Phase::Stopping => idle || self.leave_at.is_some_and(|at| Instant::now() >= at),
+        }
+    }
+
+    fn tell_status(&self) {
+        let connected = self.was_accepted && [&self.poll, &self.report, &self.beat].iter().all(|call| call.backoff.is_calm());
+        let status = Status { running: self.runs.len(), connected };
+        self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
+    }
+}
+
+/// Calls to the server.
+impl Service {
+    fn place_calls(&mut self) {
+        if self.report.is_free()
+            && let Some(completed) = self.reports.take()
+        {
+            let max = self.free_slots();
+            let exchange = Exchange { completed, heartbeats: Vec::new(), claim: self.claim(max) };
+            self.report.place(exchange_owned(&self.shared.coordinator, exchange, 0), max);
+        }
+        let free = self.free_slots();
+        if self.poll.is_free() && free > 0 && self.reports.is_empty() {
+            let exchange = Exchange { completed: Vec::new(), heartbeats: Vec::new(), claim: self.claim(free) };
+            let wait_ms = self.shared.options.poll_wait_ms;
+            self.poll.place(exchange_owned(&self.shared.coordinator, exchange, wait_ms), free);
+        }
+    }
+
+    fn place_beat(&mut self) {
+        if self.beat.answer.is_some() || self.controls.is_empty() {
+            return;
+        }
+        let lease = |(run_id, fencing_token): &(RunId, Fence)| Heartbeat { run_id: *run_id, fencing_token: *fencing_token };
+        self.beating = self.controls.keys().map(lease).collect();
+        let heartbeats = self.beating.clone();
+        let exchange = Exchange { completed: Vec::new(), heartbeats, claim: self.claim(0) };
+        self.beat.place(exchange_owned(&self.shared.coordinator, exchange, 0), 0);
+    }
+
+    fn claim(&self, max: u32) -> ClaimRequest {
+        let options = &self.shared.options;
+        ClaimRequest {
+            worker_id: options.worker_id.clone(),
+            max,
+            ttl_ms: options.ttl_ms,
+            executors: options.executors.clone(),
+            labels: options.labels.clone(),
+        }
+    }
+
+    /// Returns how many more runs may be claimed: none once the worker is told to go.
+    fn free_slots(&self) -> u32 {
+        if self.phase != Phase::Working {
+            return 0;
+        }
+        let running = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+        let taken = running.saturating_add(self.poll.reserved).saturating_add(self.report.reserved);
+        self.shared.options.concurrency.saturating_sub(taken)
+    }
+
+    fn polled(&mut self, answer: Answer) -> Result<(), Error> {
+        let waited = self.poll.finish();
+        match answer {
+            Ok(reply) => {
+                self.was_accepted = true;
+                self.poll.succeeded();
+                // A server that does not let the worker wait is not asked without a pause.
+                let pause = Duration::from_millis(IDLE_MS);
+                if reply.runs.is_empty() && waited < pause {
+                    self.poll.not_before = Some(Instant::now() + pause);
+                }
+                self.start_all(reply.runs);
+            }
+            Err(error @ CoordinatorError::Rejected { .. }) if !self.was_accepted => return Err(Error::NotAccepted(error)),
+            Err(error) => self.poll.failed("claiming runs", &error),
+        }
+        Ok(())
+    }
+
+    fn reported(&mut self, answer: Answer) {
+        self.report.finish();
+        match answer {
+            Ok(reply) => {
+                self.was_accepted = true;
+                self.report.succeeded();
+                self.reports.arrived();
+                for refused in reply.refused {
+                    tracing::warn!(run = %refused.run_id, reason = refused.reason, "the end of a run does not count");
+                }
+                self.start_all(reply.runs);
+            }
+            Err(CoordinatorError::Rejected { status, detail }) => {
+                tracing::error!(status, detail, "the server calls the end of a run wrong");
+                if let Some(run) = self.reports.rejected(&detail) {
+                    tracing::error!(run = %run.run_id, "the end of the run is given up; its lease will expire");
+                }
+                self.report.pause(None);
+            }
+            Err(error) => {
+                self.reports.unanswered();
+                self.report.failed("reporting runs", &error);
+            }
+        }
+    }
+
+    fn beaten(&mut self, answer: Answer) {
+        self.beat.finish();
+        let beating = std::mem::take(&mut self.beating);
+        match answer {
+            Ok(reply) => {
+                self.was_accepted = true;
+                self.beat.succeeded();
+                let sent = |run: RunId| beating.iter().find(move |lease| lease.run_id == run);
+                for refused in reply.refused {
+                    if let Some(control) = sent(refused.run_id).and_then(|lease| self.control_of(lease)) {
+                        control.stop(Stop::LeaseLost(refused.reason));
+                    }
+                }
+                for told in reply.heartbeats {
+                    let Some(control) = sent(told.run_id).and_then(|lease| self.control_of(lease)) else { continue };
+                    control.pause(told.pause);
+                    if told.cancel {
+                        control.stop(Stop::Cancelled);
+                    }
+                }
+            }
+            Err(error) => self.beat.failed("extending leases", &error),
+        }
+    }
+
+    fn control_of(&self, lease: &Heartbeat) -> Option<&ControlSender> {
+        self.controls.get(&(lease.run_id, lease.fencing_token))
+    }
+}
+
+/// Runs.
+impl Service {
+    fn start_all(&mut self, assignments: Vec<Assignment>) {
+        for assignment in assignments {
+            let lease = Heartbeat { run_id: assignment.run_id, fencing_token: assignment.fencing_token };
+            if self.phase != Phase::Working {
+                self.returned.push(lease);
+                continue;
+            }
+            let (sender, receiver) = control();
+            self.controls.insert((lease.run_id, lease.fencing_token), sender.clone());
+            let run = execute(Arc::clone(&self.shared), assignment, sender, receiver);
+            let id = self.runs.spawn(run).id();
+            self.leases.insert(id, lease);
+        }
+    }
+
+    fn run_ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, Some(outcome)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(lease) = self.leases.remove(&id) else { return };
+        self.controls.remove(&(lease.run_id, lease.fencing_token));
+        match outcome {
+            Some(Outcome::Completed(completion)) => self.reports.add(*completion),
+            Some(Outcome::HandBack) => self.returned.push(lease),
+            Some(Outcome::LeaseLost) => {
+                tracing::warn!(run = %lease.run_id, token = %lease.fencing_token, "the lease is lost; the run was ended");
+            }
+            None => self.reports.add(panicked(lease)),
+        }
+    }
+}
+
+/// The end.
+impl Service {
+    fn told(&mut self, phase: Phase) {
+        if phase <= self.phase {
+            return;
+        }
+        self.phase = phase;
+        // What a waiting claim would still bring could not be executed.
+        self.poll = Call::default();
+        let options = &self.shared.options;
+        let grace = Duration::from_millis(options.drain_grace_ms.max(0).unsigned_abs());
+        match self.phase {
+            Phase::Working => {}
+            Phase::Draining => self.leave_at = Some(Instant::now() + grace),
+            Phase::Stopping => self.stop_runs(),
+        }
+    }
+
+    fn time_came(&mut self) {
+        if self.phase == Phase::Draining && self.leave_at.is_some_and(|at| Instant::now() >= at) {
+            self.phase = Phase::Stopping;
+            self.stop_runs();
+        }
+    }
+
+    fn stop_runs(&mut self) {
+        let grace_ms = self.shared.options.limits.grace_ms.max(0).unsigned_abs();
+        self.leave_at = Some(Instant::now() + Duration::from_millis(grace_ms.saturating_add(FAREWELL_MS)));
+        for control in self.controls.values() {
+            control.stop(Stop::Drained);
+        }
+    }
+
+    fn next_time(&self) -> Option<Instant> {
+        [self.poll.not_before, self.report.not_before, self.leave_at]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > Instant::now() || Some(*at) == self.leave_at)
+            .min()
+    }
+
+    /// Ends what did not end by itself, and hands back what is not done.
+    async fn leave(mut self) {
+        self.returned.extend(self.leases.values());
+        self.runs.shutdown().await;
+        if !self.reports.is_empty() {
+            tracing::warn!("the ends of some runs are not on the server; their leases will expire");
+        }
+        if self.returned.is_empty() {
+            return;
+        }
+        let mut backoff = Backoff::default();
+        let deadline = Instant::now() + Duration::from_millis(HAND_BACK_MS);
+        let handed_back = tokio::time::timeout_at(deadline, async {
+            while let Err(CoordinatorError::Unavailable { retry_after_ms, .. }) =
+                self.shared.coordinator.hand_back(self.returned.clone()).await
+            {
+                tokio::time::sleep(backoff.next(retry_after_ms)).await;
+            }
+        });
+        if handed_back.await.is_err() {
+            tracing::warn!(runs = self.returned.len(), "runs could not be handed back; their leases will expire");
+        }
+    }
+}
+
+impl Call {
+    fn is_free(&self) -> bool {
+        self.answer.is_none() && self.not_before.is_none_or(|at| Instant::now() >= at)
+    }
+
+    fn place(&mut self, answer: BoxFuture<'static, Answer>, reserved: u32) {
+        self.answer = Some(answer);
+        self.sent_at = Some(Instant::now());
+        self.not_before = None;
+        self.reserved = reserved;
+    }
+
+    async fn answered(answer: &mut Option<BoxFuture<'static, Answer>>) -> Answer {
+        match answer {
+            Some(answer) => answer.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Forgets the call that was answered; returns how long it took.
+    fn finish(&mut self) -> Duration {
+        self.answer = None;
+        self.reserved = 0;
+        self.sent_at.take().map(|at| at.elapsed()).unwrap_or_default()
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+    }
+
+    fn failed(&mut self, doing: &str, error: &CoordinatorError) {
+        let asked = match error {
+            CoordinatorError::Unavailable { retry_after_ms, .. } => *retry_after_ms,
+            CoordinatorError::Refused { .. } | CoordinatorError::Rejected { .. } => None,
+        };
+        if self.backoff.is_calm() {
+            tracing::warn!(doing, %error, "the server does not answer as it should; it is tried again");
+        }
+        self.pause(asked);
+    }
+
+    fn pause(&mut self, asked_ms: Option<i64>) {
+        self.not_before = Some(Instant::now() + self.backoff.next(asked_ms));
+    }
+}
+
+fn exchange_owned(
+    coordinator: &Arc<dyn crate::coordinator::Coordinator>,
+    exchange: Exchange,
+    wait_ms: i64,
+) -> BoxFuture<'static, Answer> {
+    let coordinator = Arc::clone(coordinator);
+    Box::pin(async move { coordinator.exchange(exchange, wait_ms).await })
+}
+
+fn heartbeat_interval(options: &Options) -> Duration {
+    let ms = options.heartbeat_interval_ms.min(options.ttl_ms / 3).max(HEARTBEAT_MS_MIN);
+    Duration::from_millis(ms.unsigned_abs())
+}
+
+fn panicked(lease: Heartbeat) -> Completion {
+    let message = "the worker failed while it executed the run; its own log says where".to_owned();
+    Completion {
+        run_id: lease.run_id,
+        fencing_token: lease.fencing_token,
+        success: false,
+        exit_code: None,
+        result: None,
+        usage: None,
+        error: Some(RunError { class: ErrorClass::System, message }),
+    }
+}
+
+async fn sleep_until_or_never(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,190 @@
+//! No process outlives its command, whatever it tries.
+
+use crate::tools::{lines_of, lives, sandbox, shell, until};
+use spalla_worker::sandbox::{How, SpawnError};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const KEPT: usize = 1 << 20;
+
+#[tokio::test]
+async fn status_output_and_input_are_those_of_the_command() {
+    let mut spec = shell("cat; echo wrong >&2; exit 7");
+    spec.stdin = b"what is read".to_vec();
+    let captured = sandbox().capture(spec, KEPT, std::future::pending()).await.unwrap();
+    assert_eq!(captured.ended.how, How::Exited(7), "{captured:?}");
+    assert_eq!(
+        (captured.stdout.as_slice(), captured.stderr.as_slice()),
+        (&b"what is read"[..], &b"wrong\n"[..])
+    );
+    assert_eq!((captured.ended.leftovers, captured.ended.survivors), (0, 0));
+}
+
+#[tokio::test]
+async fn a_signal_is_not_taken_for_a_status() {
+    let captured = sandbox().capture(shell("kill -SEGV $$"), KEPT, std::future::pending()).await.unwrap();
+    assert_eq!((captured.ended.how.clone(), captured.ended.how.code()), (How::Signalled(11), Some(139)));
+    assert_eq!(captured.ended.how.to_string(), "ended by SIGSEGV");
+}
+
+#[tokio::test]
+async fn nothing_is_inherited_but_what_was_given() {
+    let mut spec = shell("env; ls /proc/self/fd | wc -l");
+    spec.env.retain(|name, _| name == "PATH");
+    spec.env.insert("OWN".into(), "1".into());
+    let captured = sandbox().capture(spec, KEPT, std::future::pending()).await.unwrap();
+    let text = String::from_utf8(captured.stdout).unwrap();
+    let names: Vec<&str> = text.lines().filter_map(|l| l.split_once('=')).map(|(name, _)| name).collect();
+    assert!(
+        names.iter().all(|n| ["PATH", "OWN", "PWD", "SHLVL", "_", "OLDPWD", "SPALLA_TREE"].contains(n)),
+        "{names:?}"
+    );
+    assert_eq!(text.lines().last().unwrap().trim(), "4", "the three streams, and the folder that ls reads");
+}
+
+#[tokio::test]
+async fn what_can_not_start_says_why() {
+    let mut spec = shell("");
+    spec.program = "/no/such/program".into();
+    let missing = sandbox().spawn(spec).await.unwrap_err();
+    assert!(matches!(&missing, SpawnError::Command { missing: true, .. }), "{missing}");
+    let mut spec = shell("");
+    spec.cwd = "/no/such/folder".into();
+    let missing = sandbox().spawn(spec).await.unwrap_err();
+    assert!(
+        missing.to_string().starts_with("starting \"/bin/sh\" in /no/such/folder: No such file"),
+        "{missing}"
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_that_left_its_session_ends_with_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("pids");
+    let script = format!(
+        "(setsid sh -c 'echo $$ >> {0}; exec sleep 1000' &); (setsid sh -c 'setsid sleep 1000 & echo $! >> {0}' &); \
+         while [ ! -e {0} ] || [ $(wc -l < {0}) -lt 2 ]; do sleep 0.01; done",
+        seen.display()
+    );
+    let captured = sandbox().capture(shell(&script), KEPT, std::future::pending()).await.unwrap();
+    let pids = lines_of(&seen, 2).await;
+    assert_eq!(captured.ended.how, How::Exited(0));
+    assert!(captured.ended.leftovers >= 2, "{:?}", captured.ended);
+    assert!(!pids.iter().any(|pid| lives(pid)), "{pids:?}");
+}
+
+#[tokio::test]
+async fn a_tree_that_ignores_the_polite_signal_is_ended_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("pids");
+    let mut spec = shell(&format!(
+        "trap '' TERM; (trap '' TERM; setsid sh -c 'echo $$ >> {0}; while :; do sleep 1; done' &); echo $$ >> {0}; \
+         while :; do sleep 1; done",
+        seen.display()
+    ));
+    spec.grace_ms = 100;
+    let pids = lines_of(&seen, 2);
+    let captured = sandbox().capture(spec, KEPT, async { drop(pids.await) }).await.unwrap();
+    assert_eq!(captured.ended.how, How::Signalled(9));
+    assert!(captured.ended.stopped && !captured.ended.timed_out);
+    for pid in lines_of(&seen, 2).await {
+        assert!(!lives(&pid), "{pid}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_may_tidy_up_when_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    let spec = shell(&format!(
+        "trap 'echo tidied; exit 5' TERM; echo y > {}; while :; do sleep 0.01; done",
+        ready.display()
+    ));
+    let stop = lines_of(&ready, 1);
+    let captured = sandbox().capture(spec, KEPT, async { drop(stop.await) }).await.unwrap();
+    assert_eq!((captured.ended.how, captured.stdout.as_slice()), (How::Exited(5), &b"tidied\n"[..]));
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_ended() {
+    let mut spec = shell("sleep 1000");
+    spec.timeout_ms = Some(50);
+    let captured = sandbox().capture(spec, KEPT, std::future::pending()).await.unwrap();
+    assert!(captured.ended.timed_out, "{:?}", captured.ended);
+    assert_eq!(captured.ended.how, How::Signalled(15));
+}
+
+#[tokio::test]
+async fn a_killed_worker_takes_its_commands_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("pids");
+    let script = format!(
+        "(setsid sh -c 'echo $$ >> {0}; exec sleep 1000' &); echo $$ >> {0}; exec sleep 1000",
+        seen.display()
+    );
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_spalla-supervise"))
+        .args(["hold", &script])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pids = lines_of(&seen, 2).await;
+    assert!(pids.iter().all(|pid| lives(pid)), "{pids:?}");
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    until("the tree is gone", || pids.iter().all(|pid| !lives(pid)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_command_that_kills_its_supervisor_is_ended_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("pids");
+    let go = folder.path().join("go");
+    let script = format!(
+        "(setsid sh -c 'echo $$ >> {0}; exec sleep 1000' &); echo $$ >> {0}; \
+         while [ ! -e {1} ]; do sleep 0.01; done; kill -9 $PPID; exec sleep 1000",
+        seen.display(),
+        go.display()
+    );
+    let started = async {
+        lines_of(&seen, 2).await;
+        std::fs::write(&go, "").unwrap();
+        std::future::pending().await
+    };
+    let captured = sandbox().capture(shell(&script), KEPT, started).await.unwrap();
+    assert_eq!((captured.ended.how, captured.ended.survivors), (How::Unsupervised, 0));
+    for pid in lines_of(&seen, 2).await {
+        assert!(!lives(&pid), "{pid}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_a_pipe_that_somebody_else_holds() {
+    // The command hands its output to a process that is not its child, by way of /proc.
+    let folder = tempfile::tempdir().unwrap();
+    let (link, held) = (folder.path().join("link"), folder.path().join("held"));
+    let script = format!(
+        "echo said; echo /proc/$$/fd/1 > {}; while [ ! -e {} ]; do sleep 0.01; done",
+        link.display(),
+        held.display()
+    );
+    let running = sandbox();
+    let capture = running.capture(shell(&script), KEPT, std::future::pending());
+    let holder = async {
+        let path = lines_of(&link, 1).await.remove(0);
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::fs::write(&held, "y").unwrap();
+        file
+    };
+    let (captured, _still_open) = tokio::join!(capture, holder);
+    let captured = captured.unwrap();
+    assert_eq!((captured.ended.how, captured.stdout.as_slice()), (How::Exited(0), &b"said\n"[..]));
+}
+
+#[tokio::test]
+async fn endless_output_is_read_and_only_its_beginning_kept() {
+    let started = Instant::now();
+    let script = "head -c 200000000 /dev/zero";
+    let captured = sandbox().capture(shell(script), 1000, std::future::pending()).await.unwrap();
+    assert_eq!((captured.ended.how, captured.stdout.len(), captured.cut), (How::Exited(0), 1000, true));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
