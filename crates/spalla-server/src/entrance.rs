@@ -1,0 +1,116 @@
+//! What every request passes on its way in and every answer on its way out: id, guard, access, metrics, headers,
+//! and problems written as documents.
+
+use crate::auth::Caller;
+use crate::problem::Problem;
+use crate::state::App;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::any::Any;
+use std::time::Instant;
+
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a client: room for a trace context.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+/// What is served to everybody; the start page decides for itself what it shows to whom.
+const OPEN_PATHS: [&str; 3] = ["", "/health", "/observability/health"];
+
+/// What a page of this server may load where it does not say otherwise: nothing.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// Lets a request in, or not, and sends the answer on its way.
+pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let request_id = given_id(&parts.headers).unwrap_or_else(|| app.next_request_id());
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let template = parts.extensions.get::<MatchedPath>().cloned();
+    let answer = match admit(&app, &parts) {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    let answer = finish(answer, &path, &request_id);
+    let route = template.as_ref().map_or("unmatched", |template| trimmed(template.as_str()));
+    app.meters.answered(&method, route, answer.status(), arrived.elapsed());
+    tracing::debug!(%method, path, status = answer.status().as_u16(), request_id, "answered");
+    answer
+}
+
+/// Says who sent the request, or why it is not answered.
+fn admit(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    if let Some(fault) = parts.extensions.get::<crate::server::HeadFault>() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous_header", fault.message()));
+    }
+    app.hosts.check(parts)?;
+    let caller = app.gate.caller(&parts.headers);
+    if caller == Caller::Anonymous && !OPEN_PATHS.contains(&parts.uri.path().trim_end_matches('/')) {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no valid token")
+            .mend("send Authorization: Bearer with the token that `spalla token show` prints"));
+    }
+    Ok(caller)
+}
+
+/// Returns the id that the client gave, if it can be repeated in a header and a log without harm.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(REQUEST_ID).iter();
+    let id = values.next()?.to_str().ok()?;
+    let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b));
+    let fits = plain && (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && values.next().is_none();
+    fits.then(|| id.to_owned())
+}
+
+/// Writes problems out and adds the headers that every answer has.
+fn finish(mut answer: Response, path: &str, request_id: &str) -> Response {
+    if answer.status().is_server_error() {
+        tracing::error!(path, request_id, status = answer.status().as_u16(), "a request failed");
+    }
+    if let Some(problem) = answer.extensions_mut().remove::<Problem>() {
+        problem.add_headers(answer.headers_mut());
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+        let document = serde_json::to_vec(&problem.document(path, request_id)).unwrap_or_default();
+        *answer.body_mut() = Body::from(document);
+    }
+    let headers = answer.headers_mut();
+    // An id is plain ASCII, whoever made it.
+    headers.extend(HeaderValue::from_str(request_id).ok().map(|id| (REQUEST_ID, id)));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let resource_policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(resource_policy, HeaderValue::from_static("same-origin"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Both spellings of a path are one route.
+fn trimmed(template: &str) -> &str {
+    let trimmed = template.trim_end_matches('/');
+    if trimmed.is_empty() { "/" } else { trimmed }
+}
+
+/// Answers for a route that panicked: a defect, which ends this request and nothing else.
+pub(crate) fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let message = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
+    tracing::error!(message, "a route panicked");
+    Problem::internal().into_response()
+}
+
+/// Answers for a path that leads nowhere.
+pub(crate) async fn no_route(request: Request) -> Problem {
+    Problem::no_route(request.uri().path())
+}
+
+/// Answers for a method that the path does not know; the router adds `Allow`.
+pub(crate) async fn no_method(request: Request) -> Problem {
+    let detail = format!("{} is not possible on {}", request.method(), request.uri().path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).mend("use a method that Allow names")
+}

@@ -1,0 +1,17 @@
+//! From a request to wire types: path, query, headers, body. Whatever does not fit becomes a problem that names
+//! the place.
+
+pub(crate) mod body;
+mod complaint;
+mod depth;
+mod idempotency;
+mod id;
+mod json;
+mod params;
+mod wish;
+
+pub(crate) use complaint::complaint;
+pub(crate) use id::Id;
+pub(crate) use json::{ContentKind, content_kind, parse};
+pub(crate) use params::{NoParams, Params};
+pub(crate) use wish::{Batch, Wish};

@@ -1,0 +1,131 @@
+//! One client's way through the events: first from the store, then live, and from the store again whenever it fell
+//! behind. Its own cursor makes the seams exact: no event is missed and none comes twice.
+
+use super::event_stream::{Batch, EventStream, LiveEvent, PAGE};
+use crate::problem::Problem;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
+use spalla_store::view::EventFilter;
+use spalla_store::{Store, StoreError};
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+
+/// How long a client waits that found no place, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Which events a client wants.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// Of this project.
+    pub(crate) project_id: Option<ProjectId>,
+    /// Of this work item.
+    pub(crate) work_item_id: Option<WorkItemId>,
+    /// Of this run.
+    pub(crate) run_id: Option<RunId>,
+    /// Of one of these types; empty means any. A type that ends in `.*` stands for all that begin so.
+    pub(crate) types: Vec<String>,
+}
+
+impl Filter {
+    fn wants(&self, live: &LiveEvent) -> bool {
+        let event = &live.event;
+        self.project_id.is_none_or(|id| event.project_id == id)
+            && self.work_item_id.is_none_or(|id| event.work_item_id == Some(id))
+            && self.run_id.is_none_or(|id| event.run_id == Some(id))
+            && (self.types.is_empty() || self.wants_type(live.kind()))
+    }
+
+    fn wants_type(&self, kind: &str) -> bool {
+        self.types.iter().any(|wanted| match wanted.strip_suffix('*') {
+            Some(prefix) => kind.starts_with(prefix),
+            None => kind == wanted,
+        })
+    }
+}
+
+/// One client's way through the events.
+pub(crate) struct Subscription {
+    store: Store,
+    live: broadcast::Receiver<Batch>,
+    filter: Filter,
+    /// The number of the last event that was looked at.
+    cursor: EventSeq,
+    /// Whether the store has events after the cursor that may not come live.
+    is_behind: bool,
+    /// Holds the client's place among those that the server bears.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Subscription {
+    /// Begins after an event, or with what happens from now on.
+    pub(crate) async fn begin(
+        stream: &EventStream,
+        filter: Filter,
+        after: Option<EventSeq>,
+    ) -> Result<Self, Problem> {
+        let place = Arc::clone(&stream.places).try_acquire_owned().map_err(|_| crowded())?;
+        // First listen, then look: what is committed in between comes both ways, and the cursor drops one of them.
+        let live = stream.live.subscribe();
+        let newest = stream.store.read().newest_event().await?;
+        // A number that was never given out is one of another database: everything from now on is new to its owner.
+        let cursor = after.map_or(newest, |after| after.min(newest));
+        let is_behind = cursor < newest;
+        Ok(Self { store: stream.store.clone(), live, filter, cursor, is_behind, _place: place })
+    }
+
+    /// Waits for further events and returns them written out; none when there will be no more. Dropping the future
+    /// loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        loop {
+            if self.is_behind {
+                let frames = self.read_on().await?;
+                if !frames.is_empty() {
+                    return Ok(Some(frames));
+                }
+                continue;
+            }
+            match self.live.recv().await {
+                Ok(batch) => {
+                    let frames = self.take(&batch);
+                    if !frames.is_empty() {
+                        return Ok(Some(frames));
+                    }
+                }
+                Err(RecvError::Lagged(_)) => self.is_behind = true,
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<Bytes, StoreError> {
+        let filter = EventFilter {
+            project_id: self.filter.project_id,
+            run_id: self.filter.run_id,
+            after: Some(self.cursor),
+        };
+        let events = self.store.read().events(filter, PAGE).await?;
+        self.is_behind = events.len() >= PAGE as usize;
+        let events: Vec<LiveEvent> = events.into_iter().map(LiveEvent::new).collect();
+        Ok(self.take(&events))
+    }
+
+    fn take(&mut self, events: &[LiveEvent]) -> Bytes {
+        let fresh = events.iter().filter(|live| live.event.seq > self.cursor);
+        let wanted: Vec<&Bytes> = fresh.filter(|live| self.filter.wants(live)).map(LiveEvent::frame).collect();
+        self.cursor = events.last().map_or(self.cursor, |last| last.event.seq.max(self.cursor));
+        match wanted.as_slice() {
+            [] => Bytes::new(),
+            [one] => Bytes::clone(one),
+            many => many.iter().flat_map(|frame| frame.iter().copied()).collect(),
+        }
+    }
+}
+
+fn crowded() -> Problem {
+    let detail = format!("{} clients follow the events already", super::event_stream::STREAMS_MAX);
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
+        .mend("close a stream that nobody reads, or try again later")
+        .retry_after(RETRY_AFTER_SECONDS)
+}

@@ -1,0 +1,242 @@
+//! Problems: every error as an RFC 9457 document with a stable code, what was wrong and how to mend it. Handlers
+//! return them; the entrance writes them out, since only it knows the request's id.
+
+use crate::wire::problem::{FieldProblem, ProblemDocument};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use spalla_domain::problem::{Code, Kind};
+use spalla_domain::Refusal;
+use spalla_domain::id::ID_MAX;
+use spalla_store::{ExecuteError, StoreError};
+
+/// The media type of every error.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+/// How long a client waits before it tries again, where nothing better is known, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    mend: Option<String>,
+    errors: Vec<FieldProblem>,
+    retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    /// Makes a problem without advice.
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), mend: None, errors: vec![], retry_after_seconds: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Adds the places that are wrong.
+    #[must_use]
+    pub(crate) fn errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Adds when to try again.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Returns the status.
+    #[cfg(test)]
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Says that one member of the request does not fit.
+    pub(crate) fn invalid(path: &str, message: impl Into<String>) -> Self {
+        Self::invalid_at(FieldProblem::at_path(path, message))
+    }
+
+    /// Says that one place of the request does not fit.
+    pub(crate) fn invalid_at(error: FieldProblem) -> Self {
+        let detail = match &error.path {
+            Some(path) => format!("{path}: {}", error.message),
+            None => error.message.clone(),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid.as_str(), detail).errors(vec![error])
+    }
+
+    /// Moves the places of an error to a line of the body, where each line was read by itself.
+    #[must_use]
+    pub(crate) fn in_line(mut self, line: u64) -> Self {
+        self.detail = format!("line {line}: {}", self.detail);
+        self.errors.iter_mut().for_each(|error| error.line = Some(line));
+        self
+    }
+
+    /// Says that no route leads there.
+    pub(crate) fn no_route(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), format!("nothing is served at {path}"))
+            .mend("the paths that are served are listed in /openapi.json")
+    }
+
+    /// Says that a path names no id.
+    pub(crate) fn no_id(text: &str) -> Self {
+        let detail = format!("{text:?} is no id: ids are whole numbers from 1 to {ID_MAX}");
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), detail)
+    }
+
+    /// Says that something does not exist.
+    pub(crate) fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
+        Refusal::not_found(what, id).into()
+    }
+
+    /// Says that the server is at fault; what exactly is for its own log.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to answer; its log says why")
+            .mend("try again; if it stays so, look for the request_id in the server's log")
+    }
+
+    /// Says that the store answered another question than was asked: a defect.
+    pub(crate) fn unexpected_reply(reply: &spalla_store::Reply) -> Self {
+        tracing::error!(?reply, "the store answered with a reply of another kind");
+        Self::internal()
+    }
+
+    /// Returns the document for a client.
+    pub(crate) fn document(&self, instance: &str, request_id: &str) -> ProblemDocument {
+        ProblemDocument {
+            kind: format!("urn:spalla:problem:{}", self.code),
+            title: title(self.code),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.to_owned(),
+            mend: self.mend.clone(),
+            instance: instance.to_owned(),
+            request_id: request_id.to_owned(),
+            errors: self.errors.clone(),
+        }
+    }
+
+    /// Adds the headers that belong to the status.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"spalla\""));
+        }
+    }
+}
+
+/// Makes a short title of a code: `stale_token` is `Stale token`.
+fn title(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.code.kind() {
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        };
+        let mut problem = Self::new(status, refusal.code.as_str(), refusal.detail);
+        problem.mend = refusal.mend;
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            problem.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
+        }
+        problem
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = %error, "the store could not answer");
+        let unavailable = |code, detail: &str| {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER_SECONDS)
+        };
+        match error {
+            StoreError::Conflict { .. } => unavailable("unavailable", "other writers were faster too many times")
+                .mend("send the request again"),
+            StoreError::Unavailable { .. } => unavailable("unavailable", "the database can't be reached just now")
+                .mend("send the request again; nothing was changed"),
+            StoreError::Unknown { .. } => {
+                unavailable("unknown_outcome", "the connection to the database broke; the change may have happened")
+                    .mend("send the request again with the same Idempotency-Key, or read before you repeat it")
+            }
+            StoreError::Closed => unavailable("shutting_down", "the server is shutting down")
+                .mend("send the request again when it is back"),
+            StoreError::ReadOnly { .. } => unavailable("read_only", "the database can't be written")
+                .mend("mend the database's file permissions or mount on the server"),
+            StoreError::Full { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the server's disk is full")
+                    .mend("free space on the server and send the request again; nothing was changed")
+            }
+            StoreError::NewerSchema { .. } | StoreError::Configuration(_) | StoreError::Corrupt(_) => Self::internal(),
+        }
+    }
+}
+
+impl From<ExecuteError> for Problem {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => refusal.into(),
+            ExecuteError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_refusal_has_its_status() {
+        let status = |code| Problem::from(Refusal::new(code, "why")).status().as_u16();
+        let codes = [Code::NotFound, Code::InvalidRecipe, Code::StaleToken, Code::QueueFull];
+        assert_eq!(codes.map(status), [404, 422, 409, 429]);
+    }
+
+    #[test]
+    fn faults_of_the_store_say_whether_to_try_again_and_keep_their_insides() {
+        let detail = || "password=secret at row 7".to_owned();
+        let cases = [
+            (StoreError::Unavailable { detail: detail() }, 503, true),
+            (StoreError::Unknown { detail: detail() }, 503, true),
+            (StoreError::Closed, 503, true),
+            (StoreError::ReadOnly { detail: detail() }, 503, true),
+            (StoreError::Full { detail: detail() }, 507, false),
+            (StoreError::Corrupt(detail()), 500, false),
+        ];
+        for (error, status, again) in cases {
+            let problem = Problem::from(error);
+            let text = serde_json::to_string(&problem.document("/x", "1")).unwrap();
+            assert_eq!((problem.status().as_u16(), problem.retry_after_seconds.is_some()), (status, again), "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_title_is_the_code_in_words() {
+        assert_eq!(title("stale_token"), "Stale token");
+    }
+}

@@ -1,0 +1,40 @@
+//! What is served, one file per resource. A route reads wire types, asks the engine or the store's reads, and
+//! answers with wire types.
+
+mod approvals;
+mod docs;
+mod events;
+mod health;
+mod home;
+mod metrics;
+mod projects;
+mod recipes;
+mod run_logs;
+mod runs;
+mod scheduler;
+mod traces;
+mod work_items;
+mod workers;
+
+use crate::api::Api;
+
+/// Adds every route.
+pub(crate) fn add_all(api: Api) -> Api {
+    let groups = [
+        home::add,
+        projects::add,
+        work_items::add,
+        recipes::add,
+        approvals::add,
+        runs::add,
+        workers::add,
+        run_logs::add,
+        scheduler::add,
+        events::add,
+        health::add,
+        metrics::add,
+        traces::add,
+        docs::add,
+    ];
+    groups.into_iter().fold(api, |api, add| add(api))
+}

@@ -1,0 +1,55 @@
+//! Whether the server works.
+
+use crate::api::Api;
+use crate::auth::Caller;
+use crate::extract::{NoParams, Params};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::wire::health::{CheckReport, Health, HealthDetails};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use std::time::{Duration, Instant};
+use utoipa_axum::routes;
+
+/// How long a check may take before it counts as failed: longer than any read, shorter than a prober's patience.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Adds the routes.
+pub(super) fn add(api: Api) -> Api {
+    api.add_also_at("/observability/health", routes!(health))
+}
+
+/// Tells whether the server works; the particulars only to who has the token
+#[utoipa::path(get, path = "/health", tag = "observability",
+    responses((status = 200, description = "It works.", body = Health)))]
+async fn health(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    _: Params<NoParams>,
+) -> Result<Json<Health>, Problem> {
+    let begun = Instant::now();
+    let read = tokio::time::timeout(CHECK_TIMEOUT, app.read().depths()).await;
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let depths = match read {
+        Ok(Ok(depths)) => depths,
+        Ok(Err(error)) => return Err(unhealthy(&error.to_string())),
+        Err(_) => return Err(unhealthy(&format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs()))),
+    };
+    let details = HealthDetails {
+        version: app.version.clone(),
+        uptime_seconds: app.started.elapsed().as_secs(),
+        checks: vec![CheckReport { name: "store", healthy: true, duration_ms, error: None }],
+        queue: depths.into(),
+        newest_event_id: app.events.newest().0,
+        event_streams: app.events.clients(),
+    };
+    Ok(Json(Health { status: "ok", details: Some(details).filter(|_| caller == Caller::Administrator) }))
+}
+
+fn unhealthy(error: &str) -> Problem {
+    tracing::error!(error, "the store fails its check");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "the store can't be read")
+        .mend("look into the server's log")
+        .retry_after(1)
+}

@@ -1,0 +1,220 @@
+//! The log of a run: lines in from its worker, lines out to whoever reads.
+
+use crate::api::Api;
+use crate::extract::{Batch, ContentKind, Id, Params, parse};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::wire::log::{Kept, LogLineBody, LogStream, LogView, plain};
+use crate::wire::number::{IdInPath, LineCount, Ordinal};
+use crate::wire::text::Needle;
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use spalla_domain::claim::LogBatch;
+use spalla_domain::id::ID_MAX;
+use spalla_domain::log::LogLine;
+use spalla_domain::{Fence, RunId, Timestamp};
+use spalla_store::view::{LogFilter, LogRecord};
+use spalla_store::{Command, Reply, StoreError};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+/// How many lines are read from the store at once: a long log is never in memory as a whole.
+const PAGE_LINES: u64 = 2_000;
+
+/// Adds the routes.
+pub(super) fn add(api: Api) -> Api {
+    api.add(routes!(append_log, get_log))
+}
+
+/// What a worker says of its lines.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "the headers are read one by one; this describes them")]
+struct AppendHeaders {
+    /// The token of the lease.
+    #[param(inline, rename = "X-Fencing-Token")]
+    fencing_token: Ordinal,
+    /// The number of the first line, where the sender numbers its lines: repeated lines are then dropped, and a gap
+    /// is refused.
+    #[param(inline, rename = "X-First-Seq")]
+    first_seq: Option<Ordinal>,
+}
+
+/// Keeps lines of a run's log
+#[utoipa::path(post, path = "/work-items/runs/{id}/logs", tag = "runs", params(IdInPath, AppendHeaders),
+    request_body(description = "Lines of text, or one JSON object a line.",
+        content((String = "text/plain"), (LogLineBody = "application/x-ndjson"))),
+    responses((status = 200, description = "The lines are on disk.", body = Kept)))]
+async fn append_log(State(app): State<App>, Id(run_id): Id<RunId>, batch: Batch) -> Result<Json<Kept>, Problem> {
+    let fencing_token = number(&batch.headers, "X-Fencing-Token")?
+        .ok_or_else(|| Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token"))?;
+    let first_seq = number(&batch.headers, "X-First-Seq")?;
+    let lines = match batch.kind {
+        ContentKind::Ndjson => json_lines(&batch.bytes, app.now())?,
+        _ => text_lines(&batch.bytes, app.now()),
+    };
+    let command = LogBatch { run_id, fencing_token: Fence(fencing_token), first_seq, lines };
+    match app.execute(Command::AppendLogs(command), batch.key).await? {
+        Reply::Logged { next_seq } => Ok(Json(Kept::new(run_id, next_seq))),
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse::<i64>().ok());
+    match number.filter(|n| (0..=ID_MAX).contains(n) && values.next().is_none()) {
+        Some(number) => Ok(Some(number)),
+        None => Err(Problem::invalid(name, format!("the header is one whole number from 0 to {ID_MAX}"))),
+    }
+}
+
+fn split_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let lines = (!bytes.is_empty()).then(|| bytes.split(|byte| *byte == b'\n'));
+    lines.into_iter().flatten().map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+fn text_lines(bytes: &[u8], now: Timestamp) -> Vec<LogLine> {
+    split_lines(bytes).map(|line| plain(line, now)).collect()
+}
+
+fn json_lines(bytes: &[u8], now: Timestamp) -> Result<Vec<LogLine>, Problem> {
+    let lines = split_lines(bytes).enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    lines
+        .map(|(index, line)| match parse::<LogLineBody>(line) {
+            Ok(body) => Ok(body.into_line(now)),
+            Err(problem) => Err(problem.in_line(index as u64 + 1)),
+        })
+        .collect()
+}
+
+/// How a log is shown.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    /// The texts, one a line.
+    #[default]
+    Text,
+    /// An array of lines with their numbers, times and streams.
+    Json,
+}
+
+/// Which lines of the log are shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LogQuery {
+    /// How the lines are shown; `text` when left out.
+    #[param(inline)]
+    format: Option<LogFormat>,
+    /// Only lines with this text, in either case.
+    #[param(inline)]
+    q: Option<Needle>,
+    /// How many lines at most; all when left out.
+    #[param(inline)]
+    limit: Option<LineCount>,
+    /// How many lines to leave out.
+    #[param(inline)]
+    offset: Option<Ordinal>,
+    /// Only lines of this stream.
+    #[param(inline)]
+    stream: Option<LogStream>,
+}
+
+/// Shows the log of a run, oldest line first
+#[utoipa::path(get, path = "/work-items/runs/{id}/logs", tag = "runs", params(IdInPath, LogQuery),
+    responses((status = 200, description = "The lines.",
+        content((String = "text/plain; charset=utf-8"), (Vec<LogView> = "application/json")))))]
+async fn get_log(
+    State(app): State<App>,
+    Id(run_id): Id<RunId>,
+    Params(query): Params<LogQuery>,
+) -> Result<Response, Problem> {
+    let format = query.format.unwrap_or_default();
+    let filter = LogFilter {
+        from_seq: 0,
+        q: query.q.map(Into::into),
+        stream: query.stream.map(Into::into),
+        offset: query.offset.map_or(0, Ordinal::unsigned),
+        limit: None,
+    };
+    let mut reader = LogReader { app, run_id, format, filter, left: query.limit.map(LineCount::unsigned), is_first: true };
+    let first = reader.read().await?.ok_or_else(|| Problem::not_found("run", run_id))?;
+    let media_type = match format {
+        LogFormat::Text => "text/plain; charset=utf-8",
+        LogFormat::Json => "application/json",
+    };
+    Ok(([(header::CONTENT_TYPE, media_type)], reader.into_body(first)).into_response())
+}
+
+/// Reads a log page by page while it is sent.
+struct LogReader {
+    app: App,
+    run_id: RunId,
+    format: LogFormat,
+    filter: LogFilter,
+    /// How many lines are still wanted; none means all.
+    left: Option<u64>,
+    is_first: bool,
+}
+
+impl LogReader {
+    /// Reads the next page; none without the run.
+    async fn read(&mut self) -> Result<Option<Vec<LogRecord>>, StoreError> {
+        let limit = self.left.unwrap_or(PAGE_LINES).min(PAGE_LINES);
+        let filter = LogFilter { limit: Some(limit), ..self.filter.clone() };
+        self.app.read().log(self.run_id, filter).await
+    }
+
+    /// Takes note of a page; tells whether another one may follow.
+    fn advance(&mut self, page: &[LogRecord]) -> bool {
+        let read = page.len() as u64;
+        let wanted = self.left.unwrap_or(PAGE_LINES).min(PAGE_LINES);
+        self.left = self.left.map(|left| left.saturating_sub(read));
+        self.filter.offset = 0;
+        self.filter.from_seq = page.last().map_or(self.filter.from_seq, |last| last.seq + 1);
+        read >= wanted && self.left != Some(0)
+    }
+
+    fn into_body(self, first: Vec<LogRecord>) -> Body {
+        Body::from_stream(stream::try_unfold(Some((self, Some(first))), |state| async move {
+            let Some((mut reader, ready)) = state else { return Ok(None) };
+            let page = match ready {
+                Some(page) => page,
+                None => reader.read().await?.unwrap_or_default(),
+            };
+            let goes_on = reader.advance(&page);
+            let bytes = reader.write(page, !goes_on);
+            Ok::<_, StoreError>(Some((bytes, goes_on.then_some((reader, None)))))
+        }))
+    }
+
+    fn write(&mut self, page: Vec<LogRecord>, is_last: bool) -> Bytes {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        let mut text = String::with_capacity(page.iter().map(|line| line.text.len() + 1).sum());
+        if self.format == LogFormat::Text {
+            for line in page {
+                text.push_str(&line.text);
+                text.push('\n');
+            }
+            return text.into();
+        }
+        let mut separator = if is_first { "[" } else { "," };
+        for line in page {
+            text.push_str(separator);
+            text.push_str(&serde_json::to_string(&LogView::from(line)).unwrap_or_default());
+            separator = ",";
+        }
+        if is_last {
+            text.push_str(if separator == "[" { "[]" } else { "]" });
+        }
+        text.into()
+    }
+}

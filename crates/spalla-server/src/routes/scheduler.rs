@@ -1,0 +1,195 @@
+//! The scheduler: the queue, ticks, claims of many runs at once, and what failed for good.
+
+use super::work_items::find;
+use crate::api::Api;
+use crate::extract::{Id, Params, Wish};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::wire::Empty;
+use crate::wire::claim::{ClaimAnswer, ClaimBody, ExchangeAnswer, ExchangeBody};
+use crate::wire::list::{Limit, Listed, Offset, Paging, list_query};
+use crate::wire::number::{IdInPath, IdNumber};
+use crate::wire::queue::{Enqueued, QueueEntry, QueueReason};
+use crate::wire::scheduler::{DeadLetter, EnqueueBody, RequeueItemBody, RequeueRunBody, TickAnswer};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::IntoResponse;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use spalla_domain::{ProjectId, RunId, WorkItemId, work_item};
+use spalla_store::command::Requeued;
+use spalla_store::view::{Page, QueueFilter, RunFilter, WorkItemFilter, WorkItemView};
+use spalla_store::{Command, Reply};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+/// The most runs that one tick makes: a tick is one transaction, and the next one goes on.
+const TICK_RUNS_MAX: u32 = 10_000;
+/// How many histories are read at the same time for a page of dead letters.
+const HISTORIES_AT_ONCE: usize = 8;
+/// How many runs of a dead letter are shown: more than any retry policy makes.
+const HISTORY_RUNS_MAX: u32 = 100;
+
+/// Adds the routes.
+pub(super) fn add(api: Api) -> Api {
+    api.add(routes!(enqueue))
+        .add(routes!(tick))
+        .add(routes!(claim))
+        .add(routes!(exchange))
+        .add(routes!(list_queue))
+        .add(routes!(requeue_work_item))
+        .add(routes!(requeue_run))
+        .add(routes!(list_dead_letters))
+}
+
+/// Puts a work item into the queue; further wishes join its entry there
+#[utoipa::path(post, path = "/scheduler/enqueue", tag = "scheduler", request_body = EnqueueBody,
+    responses((status = 201, description = "The queue entry.", body = Enqueued)))]
+async fn enqueue(State(app): State<App>, wish: Wish<EnqueueBody>) -> Result<impl IntoResponse, Problem> {
+    let entry = app.execute(wish.body.into(), wish.key).await?;
+    let (id, entry) = show(&app, entry).await?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/work-items/{id}"))], Json(entry)))
+}
+
+/// Brings a work item back into the queue, whatever became of it
+#[utoipa::path(post, path = "/scheduler/requeue/work-item", tag = "scheduler", request_body = RequeueItemBody,
+    responses((status = 200, description = "The queue entry.", body = Enqueued)))]
+async fn requeue_work_item(State(app): State<App>, wish: Wish<RequeueItemBody>) -> Result<Json<Enqueued>, Problem> {
+    let entry = app.execute(wish.body.into_command()?, wish.key).await?;
+    Ok(Json(show(&app, entry).await?.1))
+}
+
+/// Brings the work item of a run back into the queue, whatever became of it
+#[utoipa::path(post, path = "/scheduler/requeue/run/{id}", tag = "scheduler", params(IdInPath),
+    request_body = Option<RequeueRunBody>,
+    responses((status = 200, description = "The queue entry.", body = Enqueued)))]
+async fn requeue_run(
+    State(app): State<App>,
+    Id(id): Id<RunId>,
+    wish: Wish<RequeueRunBody>,
+) -> Result<Json<Enqueued>, Problem> {
+    let entry = app.execute(wish.body.into_command(Requeued::Run(id))?, wish.key).await?;
+    Ok(Json(show(&app, entry).await?.1))
+}
+
+async fn show(app: &App, reply: Reply) -> Result<(WorkItemId, Enqueued), Problem> {
+    match reply {
+        Reply::Entry { id, work_item_id } => {
+            Ok((work_item_id, Enqueued::new(id, &find(app, work_item_id).await?)))
+        }
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Gives every eligible entry a run; safe to call from many places at once
+#[utoipa::path(post, path = "/scheduler/tick", tag = "scheduler", request_body = Option<Empty>,
+    responses((status = 200, description = "What was started, and what could not be.", body = TickAnswer)))]
+async fn tick(State(app): State<App>, wish: Wish<Empty>) -> Result<Json<TickAnswer>, Problem> {
+    let command = Command::Tick { max: TICK_RUNS_MAX, external_only: false };
+    match app.execute(command, wish.key).await? {
+        Reply::Ticked { started, blocked } => Ok(Json(TickAnswer::new(started, blocked))),
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Takes pending runs first, then eligible entries; waits where there is nothing
+#[utoipa::path(post, path = "/scheduler/claim", tag = "scheduler", request_body = ClaimBody,
+    responses((status = 200, description = "The runs with their leases.", body = ClaimAnswer)))]
+async fn claim(State(app): State<App>, wish: Wish<ClaimBody>) -> Result<Json<ClaimAnswer>, Problem> {
+    let (request, wait) = wish.body.into_request()?;
+    match app.claim(Command::Claim(request), wish.key, wait).await? {
+        Reply::Claimed(runs) => Ok(Json(runs.into())),
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Completes a batch, extends leases and claims the next runs, in one transaction
+#[utoipa::path(post, path = "/scheduler/exchange", tag = "scheduler", request_body = ExchangeBody,
+    responses((status = 200, description = "What was done, and the next runs.", body = ExchangeAnswer)))]
+async fn exchange(State(app): State<App>, wish: Wish<ExchangeBody>) -> Result<Json<ExchangeAnswer>, Problem> {
+    let (exchange, wait) = wish.body.into_exchange()?;
+    match app.claim(Command::Exchange(exchange), wish.key, wait).await? {
+        Reply::Exchanged(reply) => Ok(Json((*reply).into())),
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Which entries are shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct QueueQuery {
+    /// Held for this reason; `none` means that nothing holds them.
+    #[param(inline)]
+    reason: Option<QueueReason>,
+    /// Of this project.
+    #[param(inline)]
+    project_id: Option<IdNumber>,
+    /// How many entries at most; 50 when left out.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// How many entries to leave out.
+    #[param(inline)]
+    offset: Option<Offset>,
+    /// Counts the whole list into X-Total-Count.
+    count: Option<bool>,
+}
+
+/// Lists what waits, highest rank first, and why it is not running
+#[utoipa::path(get, path = "/scheduler/queue", tag = "scheduler", params(QueueQuery),
+    responses((status = 200, description = "The entries.", body = Vec<QueueEntry>)))]
+async fn list_queue(
+    State(app): State<App>,
+    uri: Uri,
+    Params(query): Params<QueueQuery>,
+) -> Result<Listed<QueueEntry>, Problem> {
+    let paging = Paging::new(query.limit, None, query.offset, query.count).by_offset();
+    let filter = QueueFilter {
+        project_id: query.project_id.map(|id| ProjectId(id.get())),
+        reason: query.reason.map(QueueReason::code),
+    };
+    let found = app.read().queue(filter.clone(), paging.page).await?;
+    let total = if paging.count { Some(app.read().count_queue(filter).await?) } else { None };
+    let last = found.last().map(|entry| entry.id.0);
+    let now = app.now();
+    let entries = found.into_iter().map(|entry| QueueEntry::new(entry, now)).collect();
+    Ok(Listed::new(entries, last, &uri, paging, total))
+}
+
+list_query! {
+    /// Which dead letters are shown.
+    DeadLettersQuery {
+        /// Of this project.
+        #[param(inline)]
+        project_id: Option<IdNumber>,
+    }
+}
+
+/// Lists the work items that failed for good, each with its runs
+#[utoipa::path(get, path = "/scheduler/dead-letters", tag = "scheduler", params(DeadLettersQuery),
+    responses((status = 200, description = "The dead letters.", body = Vec<DeadLetter>)))]
+async fn list_dead_letters(
+    State(app): State<App>,
+    uri: Uri,
+    Params(query): Params<DeadLettersQuery>,
+) -> Result<Listed<DeadLetter>, Problem> {
+    let paging = query.paging();
+    let filter = WorkItemFilter {
+        project_id: query.project_id.map(|id| ProjectId(id.get())),
+        status: Some(work_item::Status::Failed),
+        ..WorkItemFilter::default()
+    };
+    let found = app.read().work_items(filter.clone(), paging.page).await?;
+    let total = if paging.count { Some(app.read().count_work_items(filter).await?) } else { None };
+    let last = found.last().map(|view| view.item.id.0);
+    let letters = stream::iter(found).map(|view| dead_letter(&app, view)).buffered(HISTORIES_AT_ONCE);
+    Ok(Listed::new(letters.try_collect().await?, last, &uri, paging, total))
+}
+
+async fn dead_letter(app: &App, view: WorkItemView) -> Result<DeadLetter, Problem> {
+    let filter = RunFilter { work_item_id: Some(view.item.id), ..RunFilter::default() };
+    let page = Page { limit: HISTORY_RUNS_MAX, before: None, offset: 0 };
+    let runs = app.read().runs(filter, page).await?;
+    Ok(DeadLetter { work_item: view.into(), runs: runs.into_iter().map(Into::into).collect() })
+}

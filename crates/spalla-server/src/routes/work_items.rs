@@ -1,0 +1,182 @@
+//! Work items: making, showing, changing, starting.
+
+use crate::api::Api;
+use crate::extract::{Id, NoParams, Params, Wish};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::wire::list::{Listed, list_query};
+use crate::wire::number::{IdInPath, IdNumber};
+use crate::wire::run::Run;
+use crate::wire::text::Needle;
+use crate::wire::work_item::{NewWorkItem, PolicyChange, WorkItem, WorkItemChange, WorkItemStatus};
+use crate::wire::{Empty, recipe};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::IntoResponse;
+use spalla_domain::work_item::{self, Policy, SpecPatch};
+use spalla_domain::{ProjectId, WorkItemId};
+use spalla_store::view::{RunFilter, WorkItemFilter, WorkItemView};
+use spalla_store::{Command, Reply};
+use utoipa_axum::routes;
+
+/// Adds the routes.
+pub(super) fn add(api: Api) -> Api {
+    api.add(routes!(create_work_item, list_work_items))
+        .add(routes!(get_work_item, update_work_item, archive_work_item))
+        .add(routes!(set_policy))
+        .add(routes!(start_work_item))
+        .add(routes!(list_runs_of_work_item))
+}
+
+list_query! {
+    /// Which work items are shown.
+    WorkItemsQuery {
+        /// Of this project.
+        #[param(inline)]
+        project_id: Option<IdNumber>,
+        /// In this state; archived ones are shown only when asked for.
+        #[param(inline)]
+        status: Option<WorkItemStatus>,
+        /// With this label.
+        #[param(inline)]
+        label: Option<Needle>,
+        /// With this text in title, description or prompt, in either case.
+        #[param(inline)]
+        q: Option<Needle>,
+    }
+}
+
+list_query! {
+    /// Which runs of the work item are shown.
+    RunsOfItemQuery {}
+}
+
+/// Makes a work item
+#[utoipa::path(post, path = "/work-items/", tag = "work items", request_body = NewWorkItem,
+    responses((status = 201, description = "The new work item.", body = WorkItem)))]
+async fn create_work_item(State(app): State<App>, wish: Wish<NewWorkItem>) -> Result<impl IntoResponse, Problem> {
+    let item = work_item::NewWorkItem::from(wish.body);
+    item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
+    match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await? {
+        Reply::WorkItems(ids) if !ids.is_empty() => {
+            let location = [(header::LOCATION, format!("/work-items/{}", ids[0]))];
+            Ok((StatusCode::CREATED, location, Json(show(&app, ids[0]).await?)))
+        }
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Lists work items, newest first
+#[utoipa::path(get, path = "/work-items/", tag = "work items", params(WorkItemsQuery),
+    responses((status = 200, description = "The work items.", body = Vec<WorkItem>)))]
+async fn list_work_items(
+    State(app): State<App>,
+    uri: Uri,
+    Params(query): Params<WorkItemsQuery>,
+) -> Result<Listed<WorkItem>, Problem> {
+    let paging = query.paging();
+    let filter = WorkItemFilter {
+        project_id: query.project_id.map(|id| ProjectId(id.get())),
+        status: query.status.map(Into::into),
+        label: query.label.map(Into::into),
+        q: query.q.map(Into::into),
+    };
+    let found = app.read().work_items(filter.clone(), paging.page).await?;
+    let total = if paging.count { Some(app.read().count_work_items(filter).await?) } else { None };
+    let last = found.last().map(|view| view.item.id.0);
+    Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, &uri, paging, total))
+}
+
+/// Shows a work item
+#[utoipa::path(get, path = "/work-items/{id}", tag = "work items", params(IdInPath),
+    responses((status = 200, description = "The work item.", body = WorkItem)))]
+async fn get_work_item(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    _: Params<NoParams>,
+) -> Result<Json<WorkItem>, Problem> {
+    Ok(Json(show(&app, id).await?))
+}
+
+/// Changes a work item
+#[utoipa::path(patch, path = "/work-items/{id}", tag = "work items", params(IdInPath), request_body = WorkItemChange,
+    responses((status = 200, description = "The work item as it is now.", body = WorkItem)))]
+async fn update_work_item(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    wish: Wish<WorkItemChange>,
+) -> Result<Json<WorkItem>, Problem> {
+    let patch = SpecPatch::from(wish.body);
+    if let Some(Some(yaml)) = &patch.recipe {
+        recipe::check(yaml, "recipe")?;
+    }
+    let command = Command::UpdateWorkItem { id, patch: Box::new(patch), policy: Policy::default() };
+    app.execute(command, wish.key).await?;
+    Ok(Json(show(&app, id).await?))
+}
+
+/// Puts a work item away; refused while a run of it is not over
+#[utoipa::path(delete, path = "/work-items/{id}", tag = "work items", params(IdInPath),
+    responses((status = 204, description = "It is put away.")))]
+async fn archive_work_item(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    wish: Wish<Empty>,
+) -> Result<StatusCode, Problem> {
+    app.execute(Command::ArchiveWorkItem { id }, wish.key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says how failures of this work item are retried, differently from the server's settings
+#[utoipa::path(post, path = "/work-items/{id}/policy", tag = "work items", params(IdInPath),
+    request_body = PolicyChange, responses((status = 200, description = "The work item as it is now.", body = WorkItem)))]
+async fn set_policy(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    wish: Wish<PolicyChange>,
+) -> Result<Json<WorkItem>, Problem> {
+    let command = Command::UpdateWorkItem { id, patch: Box::default(), policy: wish.body.into() };
+    app.execute(command, wish.key).await?;
+    Ok(Json(show(&app, id).await?))
+}
+
+/// Gives the work item a run at once, if nothing holds it
+#[utoipa::path(post, path = "/work-items/{id}/start", tag = "work items", params(IdInPath), request_body = Option<Empty>,
+    responses((status = 201, description = "The new run, which nobody holds yet.", body = Run)))]
+async fn start_work_item(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    wish: Wish<Empty>,
+) -> Result<impl IntoResponse, Problem> {
+    match app.execute(Command::Start { work_item_id: id }, wish.key).await? {
+        Reply::Run(run) => {
+            let location = [(header::LOCATION, format!("/work-items/runs/{run}"))];
+            Ok((StatusCode::CREATED, location, Json(super::runs::show(&app, run).await?)))
+        }
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}
+
+/// Lists the runs of a work item, newest first
+#[utoipa::path(get, path = "/work-items/{id}/runs", tag = "work items", params(IdInPath, RunsOfItemQuery),
+    responses((status = 200, description = "Its runs.", body = Vec<Run>)))]
+async fn list_runs_of_work_item(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    uri: Uri,
+    Params(query): Params<RunsOfItemQuery>,
+) -> Result<Listed<Run>, Problem> {
+    find(&app, id).await?;
+    let filter = RunFilter { work_item_id: Some(id), ..RunFilter::default() };
+    super::runs::list(&app, filter, &uri, query.paging()).await
+}
+
+/// Reads a work item, or says that it does not exist.
+pub(super) async fn find(app: &App, id: WorkItemId) -> Result<WorkItemView, Problem> {
+    app.read().work_item(id).await?.ok_or_else(|| Problem::not_found("work item", id))
+}
+
+async fn show(app: &App, id: WorkItemId) -> Result<WorkItem, Problem> {
+    find(app, id).await.map(Into::into)
+}

@@ -1,0 +1,79 @@
+//! The requests and responses as JSON, apart from the types inside, with explicit conversions between the two. A
+//! change in here is a change of what clients see.
+
+pub(crate) mod approval;
+pub(crate) mod claim;
+pub(crate) mod event;
+pub(crate) mod health;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod number;
+pub(crate) mod problem;
+pub(crate) mod project;
+pub(crate) mod queue;
+pub(crate) mod recipe;
+pub(crate) mod run;
+pub(crate) mod scheduler;
+pub(crate) mod seconds;
+pub(crate) mod text;
+pub(crate) mod trace;
+pub(crate) mod work_item;
+pub(crate) mod worker;
+
+use serde::{Deserialize, Deserializer};
+
+/// A request's body, with the size up to which it is read.
+pub(crate) trait Body: serde::de::DeserializeOwned {
+    /// The most bytes that are read.
+    const BYTES_MAX: usize = BODY_BYTES_MAX;
+}
+
+/// The most bytes of an ordinary body: one resource with its texts fits many times.
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of a body that carries a batch: log lines, completions.
+pub(crate) const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A body without members.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Empty {}
+
+impl Body for Empty {}
+
+/// Reads a member that may be left out and, if it is there, may be null: null removes what the resource has.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads a member that may be left out but not be null.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Declares a closed list of words on the wire that stands for one of the domain.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident for $domain:ty { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        pub(crate) enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl From<$domain> for $name {
+            fn from(word: $domain) -> Self {
+                match word { $(<$domain>::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<$name> for $domain {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$variant,)+ }
+            }
+        }
+    };
+}
+pub(crate) use words;

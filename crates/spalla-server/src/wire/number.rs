@@ -1,0 +1,119 @@
+//! Whole numbers of requests, checked against their range while they are read, so that an error names the member.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use spalla_domain::claim::CLAIM_RUNS_MAX;
+use spalla_domain::id::ID_MAX;
+use spalla_domain::work_item::PRIORITY_MAX;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// A whole number within a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number<const MIN: i64, const MAX: i64>(i64);
+
+/// An id.
+pub(crate) type IdNumber = Number<1, ID_MAX>;
+/// A fencing token, the number of an event or of a log line, or a count.
+pub(crate) type Ordinal = Number<0, ID_MAX>;
+/// How many lines are wanted.
+pub(crate) type LineCount = Number<1, ID_MAX>;
+/// A priority; 9 is the most urgent.
+pub(crate) type Priority = Number<0, { PRIORITY_MAX as i64 }>;
+/// How many runs are claimed at once.
+pub(crate) type ClaimMax = Number<1, { CLAIM_RUNS_MAX as i64 }>;
+/// How many runs are claimed at the end of an exchange, which may be none.
+pub(crate) type ExchangeMax = Number<0, { CLAIM_RUNS_MAX as i64 }>;
+/// How many times a failed run is tried again.
+pub(crate) type Retries = Number<0, 1_000>;
+
+/// A sum of US dollars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Dollars(f64);
+
+impl Dollars {
+    /// Returns the sum.
+    pub(crate) const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Dollars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sum = f64::deserialize(deserializer)?;
+        if sum >= 0.0 { Ok(Self(sum)) } else { Err(D::Error::custom(format!("{sum} is below 0"))) }
+    }
+}
+
+impl PartialSchema for Dollars {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(SchemaType::Type(Type::Number)).minimum(Some(0)).into()
+    }
+}
+
+impl ToSchema for Dollars {}
+
+/// The id in a path, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the path is read by `Id`; this describes it")]
+pub(crate) struct IdInPath {
+    /// The id.
+    #[param(inline)]
+    id: IdNumber,
+}
+
+impl<const MIN: i64, const MAX: i64> Number<MIN, MAX> {
+    /// Returns the number.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the number as one that is not negative; ranges that begin below 0 have no use for it.
+    pub(crate) fn unsigned(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+
+    /// Returns the number in 32 bits; ranges that end above that stop at the largest.
+    pub(crate) fn small(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Number<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        if (MIN..=MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(D::Error::custom(format!("{number} is not between {MIN} and {MAX}")))
+        }
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> PartialSchema for Number<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::Integer))
+            .minimum(Some(MIN))
+            .maximum(Some(MAX))
+            .into()
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> ToSchema for Number<MIN, MAX> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_outside_its_range_or_with_a_fraction_is_refused() {
+        let read = |text| serde_json::from_str::<Priority>(text).map(Number::get);
+        assert_eq!(read("9").unwrap(), 9);
+        assert_eq!(read("10").unwrap_err().to_string(), "10 is not between 0 and 9");
+        for bad in ["-1", "1.0", "\"1\"", "null", "1e30", "99999999999999999999"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Runs on the wire.
+
+use super::claim::{ErrorBody, LeaseView, Usage, UsageBody};
+use super::number::Ordinal;
+use super::work_item::Executor;
+use super::{Body, words};
+use crate::problem::Problem;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use spalla_domain::retry::ErrorClass as DomainClass;
+use spalla_domain::{Fence, RunId, Timestamp, run};
+use spalla_store::command::RunEnd;
+use spalla_store::view::RunView;
+use utoipa::ToSchema;
+
+words! {
+    /// The state of a run.
+    RunStatus for run::Status {
+        /// Nobody holds it: the next claim takes it, or a person completes it.
+        Pending = "pending",
+        /// A worker holds it.
+        Running = "running",
+        /// It ended well.
+        Succeeded = "succeeded",
+        /// It failed.
+        Failed = "failed",
+        /// A person stopped it.
+        Cancelled = "cancelled",
+        /// Its holders vanished too many times.
+        Lost = "lost",
+    }
+}
+
+words! {
+    /// What kind of failure ended a run; it decides whether trying again makes sense.
+    ErrorClass for DomainClass {
+        /// The work itself failed.
+        Failed = "failed",
+        /// The run or a step took longer than it may.
+        TimedOut = "timed_out",
+        /// The network or a remote service failed.
+        Network = "network",
+        /// The machine could not do it.
+        System = "system",
+        /// What was asked can't be carried out as it stands; it is not tried again.
+        Validation = "validation",
+        /// The worker vanished too many times.
+        Lost = "lost",
+    }
+}
+
+/// One attempt to execute a work item.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Run {
+    /// Its id.
+    id: i64,
+    /// What it is to do.
+    work_item_id: i64,
+    /// Whose it is.
+    project_id: i64,
+    /// The title of what it is to do.
+    title: String,
+    /// Where it stands.
+    status: RunStatus,
+    /// Its ordinal among the item's attempts, from 1.
+    attempt: u32,
+    /// Who holds it; null when nobody does.
+    lease: Option<LeaseView>,
+    /// Who holds it or ended it.
+    worker_id: Option<String>,
+    /// The newest token; null while nobody has claimed it.
+    fencing_token: Option<i64>,
+    /// How often it was taken over from a holder that vanished.
+    takeovers: u32,
+    /// The agent, where the executor is one.
+    agent: Option<String>,
+    /// What carries it out.
+    executor: Executor,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was first claimed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    /// From its start to its end; null while it is not over, and where nobody claimed it.
+    duration_ms: Option<i64>,
+    /// The exit status of the step that decided.
+    exit_code: Option<i32>,
+    /// What it produced, any JSON.
+    #[schema(value_type = Option<serde_json::Value>)]
+    result: Option<Box<RawValue>>,
+    /// What it used.
+    usage: Option<Usage>,
+    /// Why it failed.
+    error: Option<RunErrorView>,
+    /// Ties its traces together: 32 hexadecimal digits.
+    trace_id: String,
+}
+
+/// Why a run failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunErrorView {
+    /// What kind of failure it was.
+    class: ErrorClass,
+    /// What happened.
+    message: String,
+}
+
+impl From<RunView> for Run {
+    fn from(view: RunView) -> Self {
+        let holder = view.lease.as_ref().map(|lease| lease.worker.clone()).or(view.worker);
+        let duration_ms = view.started_at.zip(view.ended_at).map(|(start, end)| end.ms() - start.ms());
+        Self {
+            id: view.id.0,
+            work_item_id: view.work_item_id.0,
+            project_id: view.project_id.0,
+            title: view.title,
+            status: view.status.into(),
+            attempt: view.attempt,
+            lease: view.lease.map(Into::into),
+            worker_id: holder.map(Into::into),
+            fencing_token: view.fence.map(|fence| fence.0),
+            takeovers: view.takeovers,
+            agent: view.agent,
+            executor: view.executor.into(),
+            created_at: view.created_at,
+            started_at: view.started_at,
+            ended_at: view.ended_at,
+            duration_ms,
+            exit_code: view.exit_code,
+            result: view.result,
+            usage: view.usage.map(Into::into),
+            error: view.error.map(|e| RunErrorView { class: e.class.into(), message: e.message }),
+            trace_id: view.trace_id,
+        }
+    }
+}
+
+/// The end of a run, said by its worker or by a person.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunEndBody {
+    /// Whether what was asked was done; may stand in the query instead.
+    pub(crate) success: Option<bool>,
+    /// The token of the lease; left out, a person completes a run that nobody holds.
+    #[schema(inline)]
+    fencing_token: Option<Ordinal>,
+    /// The exit status of the step that decided.
+    exit_code: Option<i32>,
+    /// What the run produced, any JSON.
+    #[schema(value_type = serde_json::Value, required = false)]
+    result: Option<Box<RawValue>>,
+    /// What the run used.
+    usage: Option<UsageBody>,
+    /// Why it failed: a message, or its class and a message.
+    error: Option<ErrorBody>,
+}
+
+impl Body for RunEndBody {}
+
+impl RunEndBody {
+    /// Puts query and body together.
+    pub(crate) fn into_end(self, run_id: RunId, query: Option<bool>) -> Result<RunEnd, Problem> {
+        let success = match (query, self.success) {
+            (Some(query), Some(body)) if query != body => {
+                let message = format!("the query says {query} and the body says {body}");
+                return Err(Problem::invalid("success", message).mend("say it once"));
+            }
+            (Some(success), _) | (None, Some(success)) => success,
+            (None, None) => {
+                return Err(Problem::invalid("success", "it is missing")
+                    .mend("say ?success=true or ?success=false, or name it in the body"));
+            }
+        };
+        Ok(RunEnd {
+            run_id,
+            fencing_token: self.fencing_token.map(|token| Fence(token.get())),
+            success,
+            exit_code: self.exit_code,
+            result: self.result,
+            usage: self.usage.map(Into::into),
+            error: self.error.map(Into::into),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! A server with all that it needs, and the calls that most tests make.
+
+use crate::answer::{Answer, document};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use spalla_domain::Timestamp;
+use spalla_engine::Engine;
+use spalla_server::{Access, Options, Server, Token};
+use spalla_store::{Clock, Location, Randomness, Settings, Store};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The administrator's token in every test that has one.
+pub(crate) const TOKEN: &str = "test-token";
+/// The code of the start link.
+pub(crate) const CODE: &str = "start-code";
+/// When every test begins: 2023-11-14T22:13:20Z.
+const BEGIN_MS: i64 = 1_700_000_000_000;
+
+/// A clock that stands still until it is told to go on.
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// Moves the clock.
+    pub(crate) fn advance(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Randomness for Counting {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// How a world is made.
+pub(crate) struct Setup {
+    pub(crate) access: Access,
+    pub(crate) location: Location,
+    pub(crate) served_hosts: Vec<String>,
+    pub(crate) grace: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            access: Access::None,
+            location: Location::Memory,
+            served_hosts: vec![],
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Store,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) server: JoinSet<()>,
+    client: Client,
+    token: Option<&'static str>,
+    _engine: Engine,
+}
+
+impl World {
+    /// Starts a server that lets everybody in.
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// Starts a server that wants the token; the calls below send it.
+    pub(crate) async fn start_with_token() -> Self {
+        Self::with(Setup { access: Access::Token(Token::new(TOKEN)), ..Setup::default() }).await
+    }
+
+    /// Starts a server.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let clock = Arc::new(ManualClock(AtomicI64::new(BEGIN_MS)));
+        let randomness = Arc::new(Counting(AtomicU64::new(1)));
+        let store = Store::open(spalla_store::Options {
+            location: setup.location,
+            settings: Settings::default(),
+            clock: clock.clone(),
+            randomness: randomness.clone(),
+        })
+        .await
+        .expect("the store opens");
+        let engine = spalla_engine::Options { clock: clock.clone(), background_interval: None };
+        let (handle, engine) = Engine::start(store.clone(), engine);
+        let token = matches!(setup.access, Access::Token(_)).then_some(TOKEN);
+        let options = Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            access: setup.access,
+            served_hosts: setup.served_hosts,
+            start_code: Some(Token::new(CODE)),
+            version: "1.2.3".into(),
+            clock: clock.clone(),
+            randomness,
+            grace: setup.grace,
+        };
+        let server = Server::bind(options, handle).await.expect("the server binds");
+        let (address, shutdown) = (server.local_addr(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.serve(shutdown.clone()));
+        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { address, clock, store, shutdown, server: tasks, client, token, _engine: engine }
+    }
+
+    /// Returns the address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Begins a request, with the token where there is one.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let request = self.bare(method, path);
+        self.token.map_or(request.try_clone().unwrap(), |token| request.bearer_auth(token))
+    }
+
+    /// Begins a request without a token.
+    pub(crate) fn bare(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), self.url(path))
+    }
+
+    /// Sends a request and checks what every answer has to have.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.expect("the server answers");
+        let answer = Answer::read(response).await;
+        answer.check(&method, &path, document(self).await);
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("POST", path).json(&body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("PATCH", path).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path)).await
+    }
+
+    /// Makes a project and returns its id.
+    pub(crate) async fn project(&self) -> i64 {
+        let project = self.post("/projects/", json!({"name": "app"})).await.json(201);
+        project["id"].as_i64().unwrap()
+    }
+
+    /// Makes a work item with what the body adds, in a new project, and returns its id.
+    pub(crate) async fn item(&self, body: Value) -> i64 {
+        let mut item = json!({"project_id": self.project().await, "title": "build"});
+        item.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        self.post("/work-items/", item).await.json(201)["id"].as_i64().unwrap()
+    }
+
+    /// Makes a work item and puts it into the queue.
+    pub(crate) async fn queued(&self, body: Value) -> i64 {
+        let id = self.item(body).await;
+        self.enqueue(id).await;
+        id
+    }
+
+    pub(crate) async fn enqueue(&self, id: i64) {
+        self.post("/scheduler/enqueue", json!({"work_item_id": id})).await.json(201);
+    }
+
+    /// Makes a work item with a run that nobody holds, and returns the run's id.
+    pub(crate) async fn pending_run(&self, body: Value) -> i64 {
+        let item = self.queued(body).await;
+        self.post(&format!("/work-items/{item}/start"), json!({})).await.json(201)["id"].as_i64().unwrap()
+    }
+
+    /// Makes a work item with a run that `w1` holds, and returns run and token.
+    pub(crate) async fn claimed_run(&self, body: Value) -> (i64, i64) {
+        let run = self.pending_run(body).await;
+        let claimed = self.post(&format!("/work-items/runs/{run}/claim"), json!({"worker_id": "w1"})).await.json(200);
+        (run, claimed["fencing_token"].as_i64().unwrap())
+    }
+
+    /// Ends a run well.
+    pub(crate) async fn complete(&self, run: i64, token: i64) -> Value {
+        let path = format!("/work-items/runs/{run}/complete?success=true");
+        self.post(&path, json!({"fencing_token": token})).await.json(200)
+    }
+}
