@@ -3,6 +3,7 @@
 
 use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::server::HeadFault;
 use crate::state::App;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -30,6 +31,7 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
     let request_id = given_id(&parts.headers).unwrap_or_else(|| app.next_request_id());
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let template = parts.extensions.get::<MatchedPath>().cloned();
+    let is_ambiguous = parts.extensions.get::<HeadFault>().is_some();
     let answer = match admit(&app, &parts) {
         Ok(caller) => {
             parts.extensions.insert(caller);
@@ -37,7 +39,11 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
         }
         Err(problem) => problem.into_response(),
     };
-    let answer = finish(answer, &path, &request_id);
+    let mut answer = finish(answer, &path, &request_id);
+    if is_ambiguous {
+        // Nobody can say where this request ends, so nothing after it is believed.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let route = template.as_ref().map_or("unmatched", |template| trimmed(template.as_str()));
     app.meters.answered(&method, route, answer.status(), arrived.elapsed());
     tracing::debug!(%method, path, status = answer.status().as_u16(), request_id, "answered");
@@ -46,7 +52,7 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
 
 /// Says who sent the request, or why it is not answered.
 fn admit(app: &App, parts: &Parts) -> Result<Caller, Problem> {
-    if let Some(fault) = parts.extensions.get::<crate::server::HeadFault>() {
+    if let Some(fault) = parts.extensions.get::<HeadFault>() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous_header", fault.message()));
     }
     app.hosts.check(parts)?;

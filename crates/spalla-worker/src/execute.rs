@@ -64,8 +64,12 @@ fn last_words(end: &End) -> String {
         End::Succeeded { .. } => "the run succeeded".into(),
         End::Failed(failure) => format!("the run failed: {}", failure.error.message),
         End::Stopped(Stop::Cancelled) => "the run was cancelled; its processes are ended".into(),
-        End::Stopped(Stop::Drained) => "the worker is going; the run is handed back, its processes are ended".into(),
-        End::Stopped(Stop::Broken(reason) | Stop::LeaseLost(reason)) => format!("the run was ended: {reason}"),
+        End::Stopped(Stop::Drained) => {
+            "the worker is going; the run is handed back, its processes are ended".into()
+        }
+        End::Stopped(Stop::Broken(reason) | Stop::LeaseLost(reason)) => {
+            format!("the run was ended: {reason}")
+        }
     }
 }
 

@@ -62,7 +62,9 @@ impl Splitter {
         self.line.clear();
         if bytes > LINE_BYTES_MAX || text.len() > LINE_BYTES_MAX {
             text.truncate(text.floor_char_boundary(LINE_BYTES_MAX - NOTICE_BYTES));
-            text.push_str(&format!(" … [cut: the line has {bytes} bytes, at most {LINE_BYTES_MAX} are kept]"));
+            text.push_str(&format!(
+                " … [cut: the line has {bytes} bytes, at most {LINE_BYTES_MAX} are kept]"
+            ));
         }
         text
     }

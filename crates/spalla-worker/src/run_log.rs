@@ -94,8 +94,11 @@ impl RunLog {
         let is_over = self.kept.bytes.load(Ordering::Relaxed) > self.kept.bytes_max;
         if is_over && !self.kept.cut.swap(true, Ordering::Relaxed) {
             let max = self.kept.bytes_max;
-            self.say_of(step, format!("the output is cut here: a run keeps at most {max} bytes; it goes on unseen"))
-                .await;
+            self.say_of(
+                step,
+                format!("the output is cut here: a run keeps at most {max} bytes; it goes on unseen"),
+            )
+            .await;
         }
     }
 
@@ -271,7 +274,8 @@ impl Shipper {
                 return true;
             }
             Err(CoordinatorError::Rejected { detail, .. }) if self.rejections >= REJECTIONS_MAX => {
-                self.control.stop(Stop::Broken(format!("the server does not accept the run's log: {detail}")));
+                self.control
+                    .stop(Stop::Broken(format!("the server does not accept the run's log: {detail}")));
                 return true;
             }
             Err(CoordinatorError::Rejected { status, detail }) => {

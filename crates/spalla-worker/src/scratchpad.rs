@@ -80,7 +80,9 @@ pub(crate) enum Error {
     #[error("the repository {0} is empty: its HEAD names no commit; commit something first")]
     Empty(String),
     /// The repository says no.
-    #[error("the repository {repository} can't be read: {reason}; correct the project's repository or its access")]
+    #[error(
+        "the repository {repository} can't be read: {reason}; correct the project's repository or its access"
+    )]
     Denied {
         /// Which one.
         repository: String,
@@ -143,11 +145,7 @@ impl Scratchpads {
             folder::make(&path).map_err(|source| Error::Io { doing: "making the folder", path, source })?;
         }
         git::write_config(data_dir)?;
-        Ok(Self {
-            data_dir: data_dir.to_owned(),
-            mirrors: Mutex::default(),
-            in_use: Arc::default(),
-        })
+        Ok(Self { data_dir: data_dir.to_owned(), mirrors: Mutex::default(), in_use: Arc::default() })
     }
 
     /// Makes the folder for a run, after removing those of earlier runs of its work item.

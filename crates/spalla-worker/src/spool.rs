@@ -162,7 +162,8 @@ mod tests {
     use spalla_domain::log::Stream;
 
     fn batch(n: i64) -> Batch {
-        let line = LogLine { at: Timestamp::from_ms(n), stream: Stream::Stdout, step: None, text: "x".repeat(36) };
+        let line =
+            LogLine { at: Timestamp::from_ms(n), stream: Stream::Stdout, step: None, text: "x".repeat(36) };
         Batch { first_seq: n, lines: vec![line] }
     }
 

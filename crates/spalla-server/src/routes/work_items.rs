@@ -56,7 +56,8 @@ list_query! {
 #[utoipa::path(post, path = "/work-items/", tag = "work items", request_body = NewWorkItem,
     responses((status = 201, description = "The new work item.", body = WorkItem)))]
 async fn create_work_item(State(app): State<App>, wish: Wish<NewWorkItem>) -> Result<impl IntoResponse, Problem> {
-    let item = work_item::NewWorkItem::from(wish.body);
+    let mut item = work_item::NewWorkItem::from(wish.body);
+    item.spec = item.spec.checked()?;
     item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
     match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await? {
         Reply::WorkItems(ids) if !ids.is_empty() => {

@@ -34,7 +34,7 @@ async fn a_recipe_that_breaks_a_rule_is_refused_by_line_and_column_on_every_way_
     for (answer, path) in answers {
         let problem = answer.problem(422, "invalid_recipe");
         let error = &problem["errors"][0];
-        assert_eq!((&error["line"], &error["column"], &error["path"]), (&json!(3), &json!(16), &json!(path)));
+        assert_eq!((&error["line"], &error["column"], &error["path"]), (&json!(3), &json!(17), &json!(path)));
         assert!(error["allowed"].as_array().unwrap().contains(&json!("cwd")), "{error}");
     }
     assert_eq!(world.get(&format!("/work-items/{item}")).await.json(200)["has_recipe"], false);

@@ -37,7 +37,8 @@ impl Clock for ManualClock {
     }
 }
 
-struct Counting(AtomicU64);
+/// Numbers that can be foreseen.
+pub(crate) struct Counting(AtomicU64);
 
 impl Randomness for Counting {
     fn next(&self) -> u64 {
@@ -68,6 +69,7 @@ impl Default for Setup {
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) randomness: Arc<Counting>,
     pub(crate) store: Store,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinSet<()>,
@@ -109,7 +111,7 @@ impl World {
             start_code: Some(Token::new(CODE)),
             version: "1.2.3".into(),
             clock: clock.clone(),
-            randomness,
+            randomness: randomness.clone(),
             grace: setup.grace,
         };
         let server = Server::bind(options, handle).await.expect("the server binds");
@@ -117,7 +119,7 @@ impl World {
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(shutdown.clone()));
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, clock, store, shutdown, server: tasks, client, token, _engine: engine }
+        Self { address, clock, randomness, store, shutdown, server: tasks, client, token, _engine: engine }
     }
 
     /// Returns the address of a path.
@@ -203,5 +205,22 @@ impl World {
     pub(crate) async fn complete(&self, run: i64, token: i64) -> Value {
         let path = format!("/work-items/runs/{run}/complete?success=true");
         self.post(&path, json!({"fencing_token": token})).await.json(200)
+    }
+
+    /// Waits until the metrics have a line, and returns them.
+    pub(crate) async fn until_metrics(&self, line: &str) -> String {
+        for _ in 0..5_000 {
+            let metrics = self.get("/metrics").await.text;
+            if metrics.lines().any(|given| given == line) {
+                return metrics;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the metrics never had {line}");
+    }
+
+    /// Waits until the server has so many connections, one of them for asking.
+    pub(crate) async fn until_connections(&self, count: usize) {
+        self.until_metrics(&format!("spalla_connections {count}")).await;
     }
 }

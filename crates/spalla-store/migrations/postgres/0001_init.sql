@@ -285,8 +285,8 @@ select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, cast(null as bigint) as ended_at,
     case when leased.worker is null then 'pending' else 'running' end as status,
-    cast(null as text) as class, cast(null as bigint) as exit_code, cast(null as text) as usage,
-    cast(null as text) as error, cast(null as text) as result,
+    cast(null as bigint) as exit_code, cast(null as text) as usage, cast(null as text) as error,
+    cast(null as text) as result,
     work_item.executor, work_item.agent, work_item.title
 from leased
 cross join work_item
@@ -296,7 +296,7 @@ create view ended_run_state as
 select
     run.id, run.work_item_id, run.project_id, run.attempt, run.takeovers, run.fence,
     run.worker, cast(null as bigint) as until, run.created_at, run.started_at, run.ended_at,
-    run.status, run.class, run.exit_code, run.usage, run.error, run.result,
+    run.status, run.exit_code, run.usage, run.error, run.result,
     work_item.executor, work_item.agent, work_item.title
 from run
 cross join work_item

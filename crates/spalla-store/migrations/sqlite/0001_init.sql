@@ -281,7 +281,7 @@ select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, null as ended_at,
     case when leased.worker is null then 'pending' else 'running' end as status,
-    null as class, null as exit_code, null as usage, null as error, null as result,
+    null as exit_code, null as usage, null as error, null as result,
     work_item.executor, work_item.agent, work_item.title
 from leased
 cross join work_item
@@ -291,7 +291,7 @@ create view ended_run_state as
 select
     run.id, run.work_item_id, run.project_id, run.attempt, run.takeovers, run.fence,
     run.worker, null as until, run.created_at, run.started_at, run.ended_at,
-    run.status, run.class, run.exit_code, run.usage, run.error, run.result,
+    run.status, run.exit_code, run.usage, run.error, run.result,
     work_item.executor, work_item.agent, work_item.title
 from run
 cross join work_item

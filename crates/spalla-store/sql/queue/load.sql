@@ -1,1 +1,5 @@
-select id, project_id, executor, labels from queue order by id
+select queue.id, queue.project_id, queue.executor, queue.labels
+from queue
+join project on project.id = queue.project_id
+where project.archived_at is null
+order by queue.id

@@ -9,9 +9,12 @@ use spalla_domain::Timestamp;
 
 /// A step from one version of the schema to the next.
 pub(crate) struct Migration {
-    version: i64,
-    name: &'static str,
-    script: &'static str,
+    /// Its number; ascending by one.
+    pub(crate) version: i64,
+    /// Its file without the ending.
+    pub(crate) name: &'static str,
+    /// The content of its file.
+    pub(crate) script: &'static str,
 }
 
 /// Every migration of SQLite, oldest first.
@@ -133,4 +136,25 @@ async fn find_store_id<M: Migrated>(database: &mut M) -> Result<Option<String>> 
 
 fn call(statement: &'static Statement, scalars: Vec<Value>) -> Call {
     Call { statement, scalars, rows: vec![] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Migration, POSTGRES, SQLITE};
+
+    #[test]
+    fn every_file_is_a_migration_under_its_number() {
+        for (folder, migrations) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
+            let folder = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+            files.sort();
+            let known: Vec<String> = migrations.iter().map(|Migration { name, .. }| format!("{name}.sql")).collect();
+            assert_eq!(files, known);
+            for (migration, number) in migrations.iter().zip(1..) {
+                assert_eq!(migration.version, number);
+                assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+            }
+        }
+    }
 }

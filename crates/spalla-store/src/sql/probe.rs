@@ -1,6 +1,7 @@
 //! A small table and small deeds for the tests of the drivers, which so need neither commands nor the schema.
 
 use super::driver::Driver;
+use super::migrate::Migration;
 use super::statement::{Call, Statement, Value};
 use super::transact::Transact;
 use crate::batch::Done;
@@ -31,6 +32,19 @@ pub(crate) const COUNT_CONNECTIONS: &str =
 pub(crate) const KILL_LISTENERS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
      where query = 'listen spalla' and datname = current_database()";
 
+/// A schema in two steps, the second of which can't be taken twice.
+pub(crate) static MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, name: "0001_probe", script: TABLE },
+    Migration {
+        version: 2,
+        name: "0002_rows",
+        script: "insert into probe (id, body) values (1, 'a;b'); insert into probe (id) values (2); -- and ; no more",
+    },
+];
+/// A third step that fails after it has done something.
+pub(crate) static WRONG_MIGRATION: Migration =
+    Migration { version: 3, name: "0003_wrong", script: "delete from probe; insert into nowhere (id) values (1)" };
+
 pub(crate) static INSERT: Statement = both(
     "probe/insert",
     "insert into probe (id, body, data) select id, body, data from :rows(id, body text, data blob)",
@@ -42,6 +56,7 @@ pub(crate) static INSERT_RETURNING: Statement = both(
 );
 pub(crate) static UPDATE: Statement = both("probe/update", "update probe set body = :body where id <= :most");
 pub(crate) static DELETE: Statement = both("probe/delete", "delete from probe where id = :id");
+pub(crate) static IDS: Statement = both("probe/ids", "select id from probe order by id");
 pub(crate) static ALL: Statement = both("probe/all", "select id, body, data from probe order by id");
 pub(crate) static WRONG: Statement = both("probe/wrong", "select nothing from nowhere");
 pub(crate) static REAL: Statement = both("probe/real", "select cast(0.5 as real) as half");

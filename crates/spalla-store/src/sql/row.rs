@@ -44,11 +44,6 @@ impl Fields {
         self.odd(column, "has no value")
     }
 
-    /// Passes over a column.
-    pub(crate) fn skip(&mut self, column: &str) -> Result<()> {
-        self.next(column).map(drop)
-    }
-
     /// Takes an integer that may be missing.
     pub(crate) fn maybe_int(&mut self, column: &str) -> Result<Option<i64>> {
         match self.next(column)? {
@@ -104,7 +99,7 @@ impl Fields {
     pub(crate) fn maybe_text(&mut self, column: &str) -> Result<Option<String>> {
         match self.next(column)? {
             Value::Null => Ok(None),
-            Value::Text(text) => Ok(Some(text)),
+            Value::Text(text) => Ok(Some(without_escapes(text))),
             Value::Int(_) | Value::Blob(_) => Err(self.odd(column, "is not a text")),
         }
     }
@@ -225,10 +220,29 @@ impl From<Timestamp> for Value {
     }
 }
 
+/// Stands before what it escapes. Postgres keeps no NUL in a text, and a character that means "substitute" is as good
+/// as never in one.
+const ESCAPE: char = '\u{1A}';
+const ESCAPED_NUL: &str = "\u{1A}0";
+const ESCAPED_ESCAPE: &str = "\u{1A}1";
+
+fn with_escapes(text: String) -> String {
+    if !text.contains(['\0', ESCAPE]) {
+        return text;
+    }
+    text.replace(ESCAPE, ESCAPED_ESCAPE).replace('\0', ESCAPED_NUL)
+}
+
+fn without_escapes(text: String) -> String {
+    if !text.contains(ESCAPE) {
+        return text;
+    }
+    text.replace(ESCAPED_NUL, "\0").replace(ESCAPED_ESCAPE, "\u{1A}")
+}
+
 impl From<String> for Value {
-    /// Postgres keeps no NUL in a text; it is replaced everywhere, so that the databases hold the same.
     fn from(text: String) -> Self {
-        Self::Text(if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text })
+        Self::Text(with_escapes(text))
     }
 }
 
@@ -253,5 +267,29 @@ impl From<Vec<u8>> for Value {
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_comes_back_and_none_holds_a_nul() {
+        for text in ["", "plain", "a\0b", "\u{1A}", "\u{1A}0", "\0\u{1A}\u{1A}0\0001"] {
+            let Value::Text(kept) = Value::from(text) else { panic!("a text is kept as one") };
+            assert!(!kept.contains('\0'));
+            assert_eq!(Fields::new("t", vec![Value::Text(kept)]).text("c").unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_odd_field_is_named() {
+        let error = Fields::new("run", row![7]).text("status").unwrap_err();
+        assert_eq!(error.to_string(), "the store is inconsistent: run.status is not a text");
+        let error = Fields::new("run", row![-1]).number::<u32>("attempt").unwrap_err();
+        assert_eq!(error.to_string(), "the store is inconsistent: run.attempt is -1, which is out of range");
+        let error = Fields::new("run", vec![]).int("id").unwrap_err();
+        assert_eq!(error.to_string(), "the store is inconsistent: run.id is missing from the answer");
     }
 }

@@ -1,1 +1,144 @@
-//! placeholder
+//! The same random scripts on every store: whatever is asked, in whatever order, all answer alike, show the same and
+//! keep the invariants. A script is made from its seed alone, so that a failure can be repeated.
+
+mod invariants;
+mod script;
+
+use crate::fixture::snapshot::{Snapshot, everything, state};
+use crate::fixture::{Fixture, Kind, run};
+use futures_util::FutureExt as _;
+use invariants::Watch;
+use script::{Script, Step};
+use spalla_domain::Refusal;
+use spalla_domain::event::Event;
+use spalla_store::command::{Command, Reply, Request};
+use spalla_store::view::EventFilter;
+use spalla_store::{ExecuteError, Store};
+
+/// Scripts for all stores: each needs a Postgres database, so that there are few.
+const SEEDS: std::ops::Range<u64> = 0..16;
+/// Scripts for the store in memory alone, which is fast.
+const SEEDS_IN_MEMORY: std::ops::Range<u64> = 1_000..1_150;
+const STEPS: usize = 160;
+/// Reads by every way of reading take long: one step in this many.
+const EVERYTHING_EACH: usize = 40;
+
+#[test]
+fn all_stores_answer_alike_whatever_is_asked() {
+    for seed in SEEDS {
+        run(play(seed, &[Kind::Memory, Kind::Sqlite, Kind::Postgres]).boxed_local());
+    }
+}
+
+#[test]
+fn the_invariants_hold_whatever_is_asked() {
+    for seed in SEEDS_IN_MEMORY {
+        run(play(seed, &[Kind::Memory]).boxed_local());
+    }
+}
+
+/// Plays one script on stores of these kinds and compares them after each step.
+async fn play(seed: u64, kinds: &'static [Kind]) {
+    let mut script = Script::new(seed);
+    let mut players = vec![];
+    for kind in kinds {
+        let f = Fixture::open(*kind).await.with(|settings| *settings = script.settings()).await;
+        players.push(Player { kind: *kind, f, last: 0 });
+    }
+    let mut watch = Watch::new(script.settings());
+    let mut before = Snapshot::default();
+    for n in 0..STEPS {
+        let step = script.next();
+        let at = format!("seed {seed}, step {n}, {step:?}");
+        let mut seen: Option<Seen> = None;
+        for player in &mut players {
+            let now = player.take(&step, seed << 32 | n as u64, n % EVERYTHING_EACH == 0).await;
+            match &seen {
+                None => seen = Some(now),
+                Some(first) => first.assert_same(&now, &format!("{:?}: {at}", player.kind)),
+            }
+        }
+        let Some(seen) = seen else { return };
+        if seen.answer.is_err() && !may_notice_the_clock(&step) {
+            before.assert_same(&seen.state, format!("a refusal left a trace: {at}"));
+        }
+        before = seen.state;
+        script.learn(&seen.events);
+        watch.see(&seen.events, &at);
+        watch.check(&players[0].f, &at).await;
+    }
+}
+
+/// A refused claim of one run may find that the run's last holder vanished, which is the clock's doing.
+fn may_notice_the_clock(step: &Step) -> bool {
+    matches!(step, Step::Ask(Request { command: Command::ClaimRun { .. }, .. }))
+}
+
+/// One store in the play.
+struct Player {
+    kind: Kind,
+    f: Fixture,
+    /// The number of the last event it showed.
+    last: i64,
+}
+
+/// What a store shows after a step.
+struct Seen {
+    answer: Result<Reply, Refusal>,
+    events: Vec<Event>,
+    state: Snapshot,
+    everything: Option<Snapshot>,
+}
+
+impl Player {
+    async fn take(&mut self, step: &Step, throw: u64, thoroughly: bool) -> Seen {
+        self.f.dice.hold(throw);
+        let answer = match step {
+            Step::Pass { ms } => {
+                self.f.clock.advance_ms(*ms);
+                ask(&self.f.store, Command::KeepTime { max: 100 }.into(), self.kind).await
+            }
+            Step::Wait { ms } => {
+                self.f.clock.advance_ms(*ms);
+                Ok(Reply::Done)
+            }
+            Step::Ask(request) => ask(&self.f.store, request.clone(), self.kind).await,
+        };
+        let filter = EventFilter { after: Some(self.last.into()), ..EventFilter::default() };
+        let events = self.f.store.read().events(filter, 10_000).await.unwrap();
+        self.last = events.last().map_or(self.last, |event| event.seq.0);
+        let state = state(&self.f.store).await;
+        let everything = if thoroughly { Some(everything(&self.f.store).await) } else { None };
+        Seen { answer, events, state, everything }
+    }
+}
+
+async fn ask(store: &Store, request: Request, kind: Kind) -> Result<Reply, Refusal> {
+    match store.execute(request.clone()).await {
+        Ok(reply) => Ok(without_traces(reply)),
+        Err(ExecuteError::Refused(refusal)) => Err(refusal),
+        Err(ExecuteError::Store(error)) => panic!("{kind:?} failed: {error:?} at {request:?}"),
+    }
+}
+
+/// Leaves out what is made from the store's own id.
+fn without_traces(mut reply: Reply) -> Reply {
+    let runs = match &mut reply {
+        Reply::Claimed(runs) => runs,
+        Reply::Exchanged(exchanged) => &mut exchanged.runs,
+        _ => return reply,
+    };
+    runs.iter_mut().for_each(|run| run.trace_id.clear());
+    reply
+}
+
+impl Seen {
+    fn assert_same(&self, other: &Self, context: &str) {
+        assert_eq!(self.answer, other.answer, "{context}");
+        assert_eq!(self.events, other.events, "{context}");
+        self.state.assert_same(&other.state, context);
+        if let (Some(this), Some(that)) = (&self.everything, &other.everything) {
+            this.assert_same(that, context);
+        }
+    }
+}

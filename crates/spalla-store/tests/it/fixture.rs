@@ -5,6 +5,8 @@ pub(crate) mod snapshot;
 pub(crate) mod verbs;
 
 use crate::postgres_fixture::Cluster;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use spalla_domain::Timestamp;
 use spalla_store::{Clock, Location, Options, Randomness, Settings, Store};
 use std::sync::Arc;
@@ -18,21 +20,21 @@ pub(crate) const START: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 macro_rules! claims {
     ($($claim:ident),+ $(,)?) => {
         mod memory { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim($crate::fixture::Fixture::open($crate::fixture::Kind::Memory).await).await;
+            #[test]
+            fn $claim() {
+                $crate::fixture::prove($crate::fixture::Kind::Memory, |f| Box::pin(super::$claim(f)));
             }
         )+ }
         mod sqlite { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim($crate::fixture::Fixture::open($crate::fixture::Kind::Sqlite).await).await;
+            #[test]
+            fn $claim() {
+                $crate::fixture::prove($crate::fixture::Kind::Sqlite, |f| Box::pin(super::$claim(f)));
             }
         )+ }
         mod postgres { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim($crate::fixture::Fixture::open($crate::fixture::Kind::Postgres).await).await;
+            #[test]
+            fn $claim() {
+                $crate::fixture::prove($crate::fixture::Kind::Postgres, |f| Box::pin(super::$claim(f)));
             }
         )+ }
     };
@@ -48,6 +50,17 @@ pub(crate) enum Kind {
     Sqlite,
     /// A database of its own in a cluster that the test process shares.
     Postgres,
+}
+
+/// Checks one claim on an empty store of one kind.
+pub(crate) fn prove(kind: Kind, claim: fn(Fixture) -> LocalBoxFuture<'static, ()>) {
+    run(async move { claim(Fixture::open(kind).await).await }.boxed_local());
+}
+
+/// Runs a test on two threads, so that what can meet does.
+pub(crate) fn run(test: LocalBoxFuture<'static, ()>) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build().expect("starting a runtime").block_on(test);
 }
 
 /// An empty store, and what it was opened with.

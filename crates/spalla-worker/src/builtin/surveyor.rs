@@ -15,6 +15,7 @@
 //! symbolic link is followed, every file and the whole are bounded, and secrets are taken out of what it quotes.
 
 mod blocks;
+mod conduct;
 mod coverage;
 mod entry_points;
 mod excerpt;
@@ -51,6 +52,7 @@ mod views;
 mod walk;
 mod whole_files;
 
+pub use conduct::survey;
 pub use coverage::Coverage;
 pub use entry_points::{EntryKind, EntryPoint};
 pub use findings::Finding;
@@ -69,6 +71,6 @@ pub use report::{ReportPaths, write_report};
 pub use role::Role;
 pub use rules::{Rule, Severity};
 pub use sizes::{FileRow, FolderRow, LanguageRow, LongFunction, RoleRow};
-pub use survey::{Error, Project, RuleCount, Survey, SurveyOptions, survey};
+pub use survey::{Error, Project, RuleCount, Survey, SurveyOptions};
 pub use test_inventory::{TestCommand, TestFolder, TestInventory};
 pub use walk::LeftAside;

@@ -45,7 +45,8 @@ impl HttpCoordinator {
     /// Makes a coordinator for the server at `url`; the token goes with every call.
     pub fn new(url: &str, token: Option<String>) -> Result<Self, HttpError> {
         let wrong = |reason: String| HttpError::Address { url: url.to_owned(), reason };
-        let base = Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|e| wrong(e.to_string()))?;
+        let base =
+            Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|e| wrong(e.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong(format!("its scheme is {}", base.scheme())));
         }
@@ -65,15 +66,20 @@ impl HttpCoordinator {
         })
     }
 
-    async fn send_exchange(&self, exchange: Exchange, wait_ms: i64) -> Result<ExchangeReply, CoordinatorError> {
+    async fn send_exchange(
+        &self,
+        exchange: Exchange,
+        wait_ms: i64,
+    ) -> Result<ExchangeReply, CoordinatorError> {
         let body = json(&ExchangeBody::new(&exchange, wait_ms))?;
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs() + ANSWER_MS);
         let request = self.post("scheduler/exchange")?.timeout(wait);
         let response = send(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
         let status = response.status().as_u16();
         let bytes = response.bytes().await.map_err(|error| unavailable(None, &error))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| rejected(status, format!("the answer to an exchange is not understood: {error}")))
+        serde_json::from_slice(&bytes).map_err(|error| {
+            rejected(status, format!("the answer to an exchange is not understood: {error}"))
+        })
     }
 
     async fn send_logs(&self, batch: LogBatch) -> Result<(), CoordinatorError> {
@@ -183,15 +189,18 @@ async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {
         return Ok(response);
     }
     let status = response.status();
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds =
+        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let text = response.text().await.unwrap_or_default();
     Err(error_of(status, seconds, &text))
 }
 
 fn error_of(status: StatusCode, retry_after_seconds: Option<i64>, text: &str) -> CoordinatorError {
     let problem: Problem = serde_json::from_str(text).unwrap_or_default();
-    let detail =
-        problem.detail.or(problem.title).unwrap_or_else(|| text.chars().take(SHOWN_CHARS).collect::<String>());
+    let detail = problem
+        .detail
+        .or(problem.title)
+        .unwrap_or_else(|| text.chars().take(SHOWN_CHARS).collect::<String>());
     match (status, problem.code) {
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => CoordinatorError::Unavailable {
             retry_after_ms: retry_after_seconds.map(|s| s.saturating_mul(1_000)),

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 /// The agents that this worker has.
 const AGENTS: [&str; 1] = ["surveyor"];
+/// A goal that names nothing to measure. Whoever says no more than that asks for the whole report, and gets it.
+const NAMES_NOTHING: &str = "anything";
 /// How long git may take to tell the history, in milliseconds.
 const HISTORY_MS: i64 = 120_000;
 /// How much of the history is read, in bytes: some thousand commits of a large project.
@@ -63,9 +65,10 @@ async fn survey_project(run: &Run<'_>) -> Result<End, End> {
         "goal_needs_model": surveyed.goal_needs_model,
     });
     match surveyed.goal_needs_model {
-        // A goal that names nothing to measure asks for the whole report, and got it.
-        Some(reason) if Some(reason) != goal_needs_model("") => {
-            let message = format!("the surveyor can't pursue the goal alone: {reason}; its report is made all the same");
+        Some(reason) if Some(reason) != goal_needs_model(NAMES_NOTHING) => {
+            let message = format!(
+                "the surveyor can't pursue the goal alone: {reason}; its report is made all the same"
+            );
             let failure = Failure { result: Some(result), ..Failure::new(ErrorClass::Validation, message) };
             Ok(End::Failed(failure))
         }
@@ -136,7 +139,8 @@ async fn survey_beside(
     match done {
         Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             Err(failed(format!("{error}{cause}")))
         }
         Err(error) => Err(failed(format!("the surveyor itself failed: {error}"))),

@@ -59,7 +59,9 @@ async fn carry_out(run: &Run<'_>) -> Result<End, End> {
     };
     if scratchpad.commit.is_none() {
         let folder = scratchpad.folder.display();
-        run.log.say(format!("workspace {folder}: an empty folder, since the project has no repository")).await;
+        run.log
+            .say(format!("workspace {folder}: an empty folder, since the project has no repository"))
+            .await;
     }
     let recipe = with_steps(run, recipe, &scratchpad.folder).await?;
     tools::check(run, &recipe).await?;
@@ -141,7 +143,9 @@ async fn run_steps(run: &Run<'_>, recipe: &Recipe, scratchpad: &Scratchpad) -> E
         result.steps.push(end.result(step));
         artifacts::collect(run, number, &step.artifacts, &scratchpad.folder, &mut result.artifacts).await;
         match end {
-            StepEnd::Interrupted { interruption, .. } => return with_result(run.end_by(interruption), &result),
+            StepEnd::Interrupted { interruption, .. } => {
+                return with_result(run.end_by(interruption), &result);
+            }
             StepEnd::Done { error: Some(error), exit_code, .. } if failure.is_none() => {
                 failure = Some((error, exit_code));
             }

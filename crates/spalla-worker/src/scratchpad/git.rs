@@ -52,9 +52,11 @@ pub(super) fn write_config(data_dir: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let new = path.with_extension("new");
-    fs::write(&new, CONFIG)
-        .and_then(|()| fs::rename(&new, &path))
-        .map_err(|source| Error::Io { doing: "writing", path, source })
+    fs::write(&new, CONFIG).and_then(|()| fs::rename(&new, &path)).map_err(|source| Error::Io {
+        doing: "writing",
+        path,
+        source,
+    })
 }
 
 fn config_path(data_dir: &Path) -> PathBuf {
@@ -64,7 +66,9 @@ fn config_path(data_dir: &Path) -> PathBuf {
 impl<'a> Git<'a> {
     pub(super) fn new(data_dir: &Path, run: &'a Run<'a>) -> Self {
         let mut env: BTreeMap<String, String> = run.options.child_env.clone();
-        env.retain(|name, _| ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK"].contains(&name.as_str()));
+        env.retain(|name, _| {
+            ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK"].contains(&name.as_str())
+        });
         let fixed: [(&str, &str); 8] = [
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_TERMINAL_PROMPT", "0"),
@@ -91,7 +95,12 @@ impl<'a> Git<'a> {
     }
 
     /// Runs git in a repository, and returns what it wrote.
-    pub(super) async fn in_repository(&self, repository: &Path, args: &[&str], timeout_ms: i64) -> Result<String, GitError> {
+    pub(super) async fn in_repository(
+        &self,
+        repository: &Path,
+        args: &[&str],
+        timeout_ms: i64,
+    ) -> Result<String, GitError> {
         let repository = repository.to_string_lossy();
         self.call(&[&["-C", &repository], args].concat(), timeout_ms).await
     }
@@ -123,7 +132,9 @@ impl<'a> Git<'a> {
         let stop = async { drop(self.run.interrupted().await) };
         let captured = self.run.sandbox.capture(spec, bytes_max, stop).await.map_err(|error| {
             GitError::Failed(match error {
-                SpawnError::Command { missing: true, .. } => "git is not on this worker's PATH; install it".into(),
+                SpawnError::Command { missing: true, .. } => {
+                    "git is not on this worker's PATH; install it".into()
+                }
                 other => other.to_string(),
             })
         })?;

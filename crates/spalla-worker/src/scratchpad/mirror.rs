@@ -139,7 +139,9 @@ impl<'a> Mirror<'a> {
     /// repository gets none, so that a stray push can't reach the person's own.
     async fn name_source(&self, mirror: &Path) -> Result<(), GitError> {
         let url = self.source.url();
-        let config = async |args: &[&str]| self.git.in_repository(mirror, &[&["config"], args].concat(), LOCAL_MS).await;
+        let config = async |args: &[&str]| {
+            self.git.in_repository(mirror, &[&["config"], args].concat(), LOCAL_MS).await
+        };
         match self.source {
             Source::Remote(_) => {
                 config(&["remote.origin.url", &url]).await?;

@@ -26,7 +26,11 @@ impl Source {
             return Ok(Self::Local(PathBuf::from(text)));
         }
         if let Some(scheme) = SCHEMES.iter().find(|scheme| text.starts_with(**scheme)) {
-            return if text.len() > scheme.len() { Ok(Self::Remote(text.to_owned())) } else { Err(no_source()) };
+            return if text.len() > scheme.len() {
+                Ok(Self::Remote(text.to_owned()))
+            } else {
+                Err(no_source())
+            };
         }
         if is_scp_like(text) { Ok(Self::Remote(text.to_owned())) } else { Err(no_source()) }
     }
@@ -73,7 +77,8 @@ fn is_repository(path: &Path) -> bool {
 fn is_scp_like(text: &str) -> bool {
     let Some((host, path)) = text.split_once(':') else { return false };
     let Some((user, name)) = host.split_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     plain(user) && plain(name) && !path.is_empty() && !path.starts_with(':')
 }
 
@@ -87,9 +92,18 @@ mod tests {
         for url in ["https://host/a.git", "ssh://git@host/a", "git@host:a/b.git", "file:///srv/a"] {
             assert_eq!(Source::parse(url).unwrap(), Source::Remote(url.into()));
         }
-        for other in
-            ["repo", "./repo", "../repo", "", "https://", "ext::sh -c id", "--upload-pack=x", "a@b", "ftp://x/y", "/a\nb"]
-        {
+        for other in [
+            "repo",
+            "./repo",
+            "../repo",
+            "",
+            "https://",
+            "ext::sh -c id",
+            "--upload-pack=x",
+            "a@b",
+            "ftp://x/y",
+            "/a\nb",
+        ] {
             assert!(matches!(Source::parse(other), Err(Error::NoSource(_))), "{other}");
         }
     }

@@ -14,8 +14,11 @@ use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop, control};
 use crate::coordinator::CoordinatorError;
 use crate::execute::{Outcome, execute};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use spalla_domain::claim::{Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError};
+use spalla_domain::claim::{
+    Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError,
+};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::{Fence, RunId};
 use std::collections::HashMap;
@@ -104,15 +107,15 @@ impl Service {
             let time = self.next_time();
             let wake = tokio::select! {
                 biased;
-                answer = Call::answered(&mut self.poll.answer) => Wake::Polled(answer),
-                answer = Call::answered(&mut self.report.answer) => Wake::Reported(answer),
-                answer = Call::answered(&mut self.beat.answer) => Wake::Beaten(answer),
-                Some(ended) = self.runs.join_next_with_id() => Wake::RunEnded(ended),
                 changed = phase.changed(), if is_held => {
                     // Without anybody who holds the worker it goes on as it was told last.
                     is_held = changed.is_ok();
                     Wake::Told(*phase.borrow_and_update())
                 }
+                answer = Call::answered(&mut self.poll.answer) => Wake::Polled(answer),
+                answer = Call::answered(&mut self.report.answer) => Wake::Reported(answer),
+                answer = Call::answered(&mut self.beat.answer) => Wake::Beaten(answer),
+                Some(ended) = self.runs.join_next_with_id() => Wake::RunEnded(ended),
                 _ = beats.tick() => Wake::BeatDue,
                 () = sleep_until_or_never(time) => Wake::TimeCame,
             };
@@ -146,7 +149,8 @@ impl Service {
     }
 
     fn tell_status(&self) {
-        let connected = self.was_accepted && [&self.poll, &self.report, &self.beat].iter().all(|call| call.backoff.is_calm());
+        let connected = self.was_accepted
+            && [&self.poll, &self.report, &self.beat].iter().all(|call| call.backoff.is_calm());
         let status = Status { running: self.runs.len(), connected };
         self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
     }
@@ -164,7 +168,8 @@ impl Service {
         }
         let free = self.free_slots();
         if self.poll.is_free() && free > 0 && self.reports.is_empty() {
-            let exchange = Exchange { completed: Vec::new(), heartbeats: Vec::new(), claim: self.claim(free) };
+            let exchange =
+                Exchange { completed: Vec::new(), heartbeats: Vec::new(), claim: self.claim(free) };
             let wait_ms = self.shared.options.poll_wait_ms;
             self.poll.place(exchange_owned(&self.shared.coordinator, exchange, wait_ms), free);
         }
@@ -174,7 +179,10 @@ impl Service {
         if self.beat.answer.is_some() || self.controls.is_empty() {
             return;
         }
-        let lease = |(run_id, fencing_token): &(RunId, Fence)| Heartbeat { run_id: *run_id, fencing_token: *fencing_token };
+        let lease = |(run_id, fencing_token): &(RunId, Fence)| Heartbeat {
+            run_id: *run_id,
+            fencing_token: *fencing_token,
+        };
         self.beating = self.controls.keys().map(lease).collect();
         let heartbeats = self.beating.clone();
         let exchange = Exchange { completed: Vec::new(), heartbeats, claim: self.claim(0) };
@@ -215,7 +223,9 @@ impl Service {
                 }
                 self.start_all(reply.runs);
             }
-            Err(error @ CoordinatorError::Rejected { .. }) if !self.was_accepted => return Err(Error::NotAccepted(error)),
+            Err(error @ CoordinatorError::Rejected { .. }) if !self.was_accepted => {
+                return Err(Error::NotAccepted(error));
+            }
             Err(error) => self.poll.failed("claiming runs", &error),
         }
         Ok(())
@@ -261,7 +271,9 @@ impl Service {
                     }
                 }
                 for told in reply.heartbeats {
-                    let Some(control) = sent(told.run_id).and_then(|lease| self.control_of(lease)) else { continue };
+                    let Some(control) = sent(told.run_id).and_then(|lease| self.control_of(lease)) else {
+                        continue;
+                    };
                     control.pause(told.pause);
                     if told.cancel {
                         control.stop(Stop::Cancelled);
@@ -319,8 +331,11 @@ impl Service {
             return;
         }
         self.phase = phase;
-        // What a waiting claim would still bring could not be executed.
-        self.poll = Call::default();
+        // A claim that was answered already is handed back; one that still waits is taken back by dropping it.
+        let poll = std::mem::take(&mut self.poll);
+        if let Some(Ok(reply)) = poll.answer.and_then(FutureExt::now_or_never) {
+            self.start_all(reply.runs);
+        }
         let options = &self.shared.options;
         let grace = Duration::from_millis(options.drain_grace_ms.max(0).unsigned_abs());
         match self.phase {
@@ -373,7 +388,10 @@ impl Service {
             }
         });
         if handed_back.await.is_err() {
-            tracing::warn!(runs = self.returned.len(), "runs could not be handed back; their leases will expire");
+            tracing::warn!(
+                runs = self.returned.len(),
+                "runs could not be handed back; their leases will expire"
+            );
         }
     }
 }

@@ -181,6 +181,7 @@ impl Fake {
         }
         state.lost_answers -= 1;
         drop(state);
+        self.changed.notify_waiters();
         Err(unavailable())
     }
 

@@ -2,7 +2,9 @@
 
 mod fake;
 mod leases;
+mod over_http;
 mod processes;
 mod recipes;
+mod repositories;
 mod site;
 mod tools;

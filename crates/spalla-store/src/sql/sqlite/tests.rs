@@ -20,6 +20,8 @@ use std::sync::mpsc::sync_channel;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
+mod migrations;
+
 /// A database with the table of the probe.
 struct Bench {
     folder: TempDir,

@@ -51,7 +51,7 @@ static TEST_ITEM: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The longest head of an item that is looked over for its body.
-const ITEM_HEAD_BYTES_MAX: usize = 4_000;
+const ITEM_HEAD_BYTES_MAX: usize = 1_000;
 
 /// Returns the ranges of Rust code that are only compiled for tests, in order and apart.
 pub(crate) fn rust_test_ranges(code: &str, blocks: &Blocks) -> Vec<Range<usize>> {

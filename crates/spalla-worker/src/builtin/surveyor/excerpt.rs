@@ -8,6 +8,9 @@ const EXCERPT_CHARS_MAX: usize = 140;
 /// Longest quotation of text for people, in characters.
 const LONG_CHARS_MAX: usize = 400;
 
+/// Longest quotation of what stands before something, in characters.
+const END_CHARS_MAX: usize = 60;
+
 /// Returns a line fit to be quoted in a report.
 pub(crate) fn of(line: &str) -> String {
     quote(line, EXCERPT_CHARS_MAX)
@@ -16,6 +19,14 @@ pub(crate) fn of(line: &str) -> String {
 /// Returns a text for people, on one line.
 pub(crate) fn long(text: &str) -> String {
     quote(&text.split_whitespace().collect::<Vec<_>>().join(" "), LONG_CHARS_MAX)
+}
+
+/// Returns the end of what stands before something on its line.
+pub(crate) fn end_of(before: &str) -> String {
+    let window = &before[before.ceil_char_boundary(before.len().saturating_sub(4_000))..];
+    let plain: String = secrets::redact(window.trim_start()).chars().map(harmless).collect();
+    let length = plain.chars().count();
+    plain.chars().skip(length.saturating_sub(END_CHARS_MAX)).collect()
 }
 
 fn quote(line: &str, chars_max: usize) -> String {

@@ -11,7 +11,7 @@ use super::excerpt;
 use super::language::{Language, LanguageKind};
 use super::role::Role;
 use super::rules::{self, Look, PATTERN_RULES, PatternRule, Rule, Severity};
-use super::secrets;
+use super::secrets::Secret;
 use super::views::Views;
 
 /// One place where a rule holds.
@@ -40,6 +40,8 @@ pub(crate) struct Subject<'a> {
     pub blocks: &'a Blocks,
     /// Parts of the file that are only compiled for tests.
     pub tests: &'a [std::ops::Range<usize>],
+    /// Values in it that look like secrets.
+    pub secrets: &'a [Secret],
 }
 
 impl Subject<'_> {
@@ -161,18 +163,13 @@ fn places(compiled: &Compiled, views: &Views<'_>) -> Vec<usize> {
         .collect()
 }
 
-/// Files whose settings stand without quotes.
-fn is_settings(subject: &Subject<'_>) -> bool {
-    subject.language_is("INI") || subject.language_is("YAML")
-}
-
 fn find_secrets(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    for secret in secrets::find(subject.views.text, is_settings(subject)).into_iter().take(PLACES_PER_RULE_MAX) {
+    for secret in subject.secrets.iter().take(PLACES_PER_RULE_MAX) {
         let rule = if secret.certain { &rules::SECRET } else { &rules::SECRET_LIKE };
         let line = subject.views.line(subject.views.line_of(secret.value.start));
         let before = subject.views.text[..secret.value.start].rsplit('\n').next().unwrap_or_default();
         // Nothing after the value is quoted: where a value really ends cannot be known.
-        let quoted = excerpt::of(&before[before.ceil_char_boundary(before.len().saturating_sub(60))..]);
+        let quoted = excerpt::end_of(before);
         let excerpt = format!("{quoted}[redacted {}, {} characters]", secret.shape, secret.value.len());
         if !secret.certain && is_hash_line(line) {
             continue;

@@ -152,10 +152,14 @@ fn package_graph(files: &[FileFacts], packages: &Packages, links: &Links) -> Gra
     }
     let names = unique_names(packages);
     let is_shown = |index: usize| packages.own[index].role == Role::Source && !is_shell(packages, &weights, index);
+    let mut files_of = vec![0; packages.own.len()];
+    for home in homes.iter().zip(files).filter(|(_, file)| file.role == Role::Source).filter_map(|(home, _)| *home) {
+        files_of[home] += 1;
+    }
     let nodes = (0..packages.own.len()).filter(|index| is_shown(*index)).map(|index| Node {
         name: names[index].clone(),
         place: packages.own[index].folder.clone(),
-        files: homes.iter().zip(files).filter(|(home, file)| **home == Some(index) && file.role == Role::Source).count(),
+        files: files_of[index],
         code_lines: packages.own[index].code_lines,
         is_rest: false,
     });

@@ -13,6 +13,7 @@ use super::language::{self, Language, LanguageKind};
 use super::manifest::{self, LockFile, Manifest};
 use super::marks::{self, Mark};
 use super::role::{self, Attributes, Role};
+use super::secrets;
 use super::syntax;
 use super::test_cases;
 use super::views::{LineSort, Views};
@@ -83,7 +84,8 @@ pub(crate) fn inspect(path: &str, text: &str, context: &TreeContext) -> FileFact
     let blocks = Blocks::new(&views.code);
     let name = language.map_or("", |language| language.name);
     let tests = if name == "Rust" { blocks::rust_test_ranges(&views.code, &blocks) } else { Vec::new() };
-    let subject = Subject { path, role, language, views: &views, blocks: &blocks, tests: &tests };
+    let secrets = secrets::find(text, matches!(name, "INI" | "YAML"));
+    let subject = Subject { path, role, language, views: &views, blocks: &blocks, tests: &tests, secrets: &secrets };
     let mut facts = bare(path, text, language, role);
     facts.lines = count_lines(&views, &tests);
     facts.findings = findings::find(&subject);
@@ -94,8 +96,25 @@ pub(crate) fn inspect(path: &str, text: &str, context: &TreeContext) -> FileFact
         facts.manifest = manifest::read(path, text);
         look_into_code(&subject, &mut facts);
     }
+    forget(secrets.iter().map(|secret| &text[secret.value.clone()]), &mut facts);
     facts
 }
+
+/// A value that was recognised as a secret in one line may stand unrecognised in another that is quoted.
+fn forget<'t>(values: impl Iterator<Item = &'t str>, facts: &mut FileFacts) {
+    // Shorter values are words of the language as often as secrets.
+    const VALUE_BYTES_MIN: usize = 6;
+    for value in values.filter(|value| value.len() >= VALUE_BYTES_MIN).take(SECRETS_FORGOTTEN_MAX) {
+        let marks = facts.marks.iter_mut().map(|mark| &mut mark.text);
+        let excerpts = facts.findings.iter_mut().map(|finding| &mut finding.excerpt);
+        for text in marks.chain(excerpts).filter(|text| text.contains(value)) {
+            *text = text.replace(value, "[redacted]");
+        }
+    }
+}
+
+/// A file with more values that look like secrets is a list of digests; the bound keeps it cheap.
+const SECRETS_FORGOTTEN_MAX: usize = 500;
 
 /// Keeps what is known of a lock file that was not read.
 pub(crate) fn unread_lock(path: &str, bytes: u64) -> Option<FileFacts> {

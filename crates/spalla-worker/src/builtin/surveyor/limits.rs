@@ -17,6 +17,8 @@ pub struct Limits {
     pub findings_max: usize,
     /// TODO and FIXME marks kept.
     pub marks_max: usize,
+    /// Long functions kept, the longest first.
+    pub long_functions_max: usize,
     /// Files listed one by one in the JSON report, the largest first.
     pub files_listed_max: usize,
 }
@@ -35,6 +37,7 @@ impl Default for Limits {
             // Nobody reads more; the counts per rule stay exact.
             findings_max: 10_000,
             marks_max: 10_000,
+            long_functions_max: 5_000,
             files_listed_max: 50_000,
         }
     }

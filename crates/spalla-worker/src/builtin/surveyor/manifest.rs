@@ -170,8 +170,19 @@ impl Manifest {
     }
 }
 
+/// Dependencies kept of one manifest; more were not declared by hand.
+const DEPENDENCIES_MAX: usize = 5_000;
+
 /// Reads a manifest; `None` when the file is none, or is broken beyond use.
 pub(crate) fn read(path: &str, text: &str) -> Option<Manifest> {
+    let mut manifest = by_name(path, text)?;
+    manifest.dependencies.truncate(DEPENDENCIES_MAX);
+    manifest.shared.truncate(DEPENDENCIES_MAX);
+    manifest.targets.truncate(DEPENDENCIES_MAX);
+    Some(manifest)
+}
+
+fn by_name(path: &str, text: &str) -> Option<Manifest> {
     let name = paths::name(path);
     match name {
         "Cargo.toml" => cargo::read(path, text),

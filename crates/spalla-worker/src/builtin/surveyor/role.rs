@@ -116,7 +116,7 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
     if within(FIXTURES) || name.ends_with(".snap") {
         return Role::Fixture;
     }
-    let is_test_folder = |part: &str| part.starts_with("tests-") || part.ends_with("-tests") || part.ends_with("_tests");
+    let is_test_folder = |part: &str| part.starts_with("tests-") || part.starts_with("__test") || part.ends_with("-tests") || part.ends_with("_tests");
     if within(TESTS) || outside(TESTS_OUTSIDE) || folders().any(is_test_folder) || is_test_name(name, language) {
         return if is_code { Role::Test } else { Role::Fixture };
     }
@@ -127,6 +127,9 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
     if outside(EXAMPLES) || folders().any(|part| part.starts_with("template-")) {
         return Role::Example;
     }
+    if is_settings_script(name, language) {
+        return Role::Configuration;
+    }
     let at_top = folders().next().is_some_and(|part| DOCUMENTS.contains(&part));
     match kind {
         Some(LanguageKind::Programming | LanguageKind::Markup) if at_top => Role::Example,
@@ -135,6 +138,12 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
         None if within(DOCUMENTS) => Role::Documentation,
         Some(LanguageKind::Data) | None => Role::Configuration,
     }
+}
+
+/// Scripts that only configure a tool are settings in the form of code.
+fn is_settings_script(name: &str, language: Option<&Language>) -> bool {
+    let is_script = language.is_some_and(|language| matches!(language.name, "JavaScript" | "TypeScript"));
+    is_script && (name.contains(".config.") || name.starts_with('.') || matches!(paths::stem(name), "gulpfile" | "Gruntfile"))
 }
 
 fn is_test_name(name: &str, language: Option<&Language>) -> bool {
@@ -270,6 +279,7 @@ mod tests {
             ("pkg/test_a.py", Role::Test),
             ("src/main/java/org/samples/App.java", Role::Source),
             ("src/commands/bench/run.rs", Role::Source),
+            ("web/vitest.config.e2e.ts", Role::Configuration),
             ("crates/core/doc/help.rs", Role::Source),
             ("packages/create/template-vue/main.js", Role::Example),
             ("vendor/x/y.go", Role::Vendored),

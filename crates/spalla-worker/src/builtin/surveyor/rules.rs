@@ -232,7 +232,7 @@ const SHELLS: &str = "Shell,Dockerfile,Makefile,Just,YAML";
 
 /// The patterns, in the order their findings are named within one severity.
 pub(crate) static PATTERN_RULES: &[PatternRule] = &[
-    pattern(TLS, "Python", Code, r"\bverify\s*=\s*False\b|_create_unverified_context|\bcheck_hostname\s*=\s*False\b|\bCERT_NONE\b", ""),
+    pattern(TLS, "Python", Code, r"(?:\b(?:get|post|put|patch|delete|head|options|request|send|urlopen|Session|Client|AsyncClient)\s*\([^\n]*|^\s*|\.)verify\s*=\s*False\b|_create_unverified_context|\bcheck_hostname\s*=\s*False\b|\bCERT_NONE\b", r"[!=]=\s*(?:ssl\.)?CERT_NONE|^\s*def\s|CERT_NONE\s*:"),
     pattern(TLS, SCRIPTS, FromCode, r"\brejectUnauthorized['\x22]?\s*:\s*false\b|NODE_TLS_REJECT_UNAUTHORIZED['\x22\]]*\s*=\s*['\x22]?0", ""),
     pattern(TLS, "Go", Code, r"\bInsecureSkipVerify\s*[:=]\s*true\b", ""),
     pattern(TLS, "Rust", Code, r"\bdanger_accept_invalid_(?:certs|hostnames)\s*\(\s*true\b", ""),

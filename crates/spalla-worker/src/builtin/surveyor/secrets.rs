@@ -63,11 +63,11 @@ pub(crate) fn find(text: &str, bare: bool) -> Vec<Secret> {
         secrets.extend(password_in_url(&captures));
     }
     for captures in ASSIGNED.captures_iter(text) {
-        secrets.extend(assigned_value(&captures));
+        secrets.extend(assigned_value(text, &captures));
     }
     if bare {
         for captures in BARE.captures_iter(text) {
-            secrets.extend(assigned_value(&captures));
+            secrets.extend(assigned_value(text, &captures));
         }
     }
     secrets.sort_by(|a, b| (a.value.start, !a.certain, a.shape).cmp(&(b.value.start, !b.certain, b.shape)));
@@ -84,10 +84,28 @@ fn password_in_url(captures: &Captures<'_>) -> Option<Secret> {
     (!shown_only && !placeholder).then(|| Secret { shape: "password in a URL", value: value.range(), certain: false })
 }
 
-fn assigned_value(captures: &Captures<'_>) -> Option<Secret> {
+fn assigned_value(text: &str, captures: &Captures<'_>) -> Option<Secret> {
     let (name, value) = (captures.get(1)?, captures.get(2)?);
+    if is_path_of_names(text, name.start()) || is_identifier(value.as_str()) {
+        return None;
+    }
     looks_random(value.as_str(), name.as_str())
         .then(|| Secret { shape: "value under a secret's name", value: value.range(), certain: false })
+}
+
+/// A name after `::` is part of the name of a type.
+fn is_path_of_names(text: &str, start: usize) -> bool {
+    text[..start].ends_with("::")
+}
+
+static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r"^(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d.*|arn:.*|urn:.*)$";
+    Regex::new(text).expect("constant pattern")
+});
+
+/// Identifiers and times look random and open nothing.
+fn is_identifier(value: &str) -> bool {
+    IDENTIFIER.is_match(value)
 }
 
 const PLACEHOLDERS: &[&str] = &[
@@ -114,7 +132,7 @@ fn looks_random(value: &str, name: &str) -> bool {
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
     let expression = value.contains(['(', ')', '{', '}', '<', '>', '[', ']', ';', ',']) || value.contains("::") || value.contains("//");
     let path = value.starts_with(['/', '.', '#', '@', '$', '%']) || value.matches('/').count() > 2 || value.contains('\\');
-    let says_where = ["path", "file", "url", "uri", "name", "id", "header", "field", "regex", "pattern", "hash", "type", "public"];
+    let says_where = ["path", "file", "url", "uri", "name", "id", "header", "field", "regex", "pattern", "hash", "type", "public", "prefix", "alias", "arn", "date", "used", "at"];
     let lower = name.to_ascii_lowercase();
     let names_a_place = says_where.iter().any(|word| lower.ends_with(word));
     mixed && !expression && !path && !names_a_place && !is_placeholder(value) && entropy(value) >= 3.0
@@ -204,6 +222,9 @@ mod tests {
             "const PASSWORD_FIELD: &str = \"user_password_2\";",
             "-----BEGIN PRIVATE KEY-----",
             "https://example.com:8080/@scope",
+            "\"AWS::ApiGateway::ApiKey\": \"9f86d081884c7d65\"",
+            "secret: '6ba7b810-9dad-11d1-80b4-00c04fd430c8'",
+            "\"SecretArn\": \"arn:aws:secretsmanager:x9:1\"",
         ];
         for text in table {
             assert_eq!(find(text, true), [], "{text}");

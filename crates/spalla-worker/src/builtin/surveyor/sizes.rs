@@ -188,7 +188,7 @@ pub(crate) fn files(files: &[FileFacts], listed_max: usize) -> Vec<FileRow> {
 }
 
 /// Lists the long functions, the longest first.
-pub(crate) fn long_functions(files: &[FileFacts]) -> Vec<LongFunction> {
+pub(crate) fn long_functions(files: &[FileFacts], kept_max: usize) -> Vec<LongFunction> {
     let rows = files.iter().flat_map(|file| {
         file.long_functions.iter().map(|function| LongFunction {
             name: function.name.clone(),
@@ -199,5 +199,6 @@ pub(crate) fn long_functions(files: &[FileFacts]) -> Vec<LongFunction> {
     });
     let mut rows: Vec<LongFunction> = rows.collect();
     rows.sort_by(|a, b| b.code_lines.cmp(&a.code_lines).then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line))));
+    rows.truncate(kept_max);
     rows
 }

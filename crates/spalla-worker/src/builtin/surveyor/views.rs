@@ -112,15 +112,11 @@ fn line_starts(text: &str) -> Vec<usize> {
 
 /// Blanks out every byte whose class is not kept; line ends stay.
 fn keep(text: &str, classes: &[Class], kept: &[Class]) -> String {
-    let mut view = String::with_capacity(text.len());
-    for (at, character) in text.char_indices() {
-        if character == '\n' || kept.contains(&classes[at]) {
-            view.push(character);
-        } else {
-            view.extend(std::iter::repeat_n(' ', character.len_utf8()));
-        }
-    }
-    view
+    let is_kept = [Class::Code, Class::Comment, Class::Text].map(|class| kept.contains(&class));
+    let bytes = text.bytes().zip(classes);
+    let view: Vec<u8> = bytes.map(|(byte, class)| if byte == b'\n' || is_kept[*class as usize] { byte } else { b' ' }).collect();
+    // Classes change only at ASCII characters, so no character is ever cut; were one, an empty view is the safe one.
+    String::from_utf8(view).unwrap_or_else(|_| " ".repeat(text.len()))
 }
 
 /// The longest regular expression literal looked for; it bounds the cost of a slash that opens none.
@@ -132,6 +128,8 @@ struct Scanner<'s> {
     syntax: &'s Syntax,
     classes: Vec<Class>,
     at: usize,
+    /// Bytes that may begin a comment, a string or a quirk; all others are code.
+    may_open: [bool; 256],
     /// The last byte of code that was not blank: it tells a regular expression from a division.
     last_code: u8,
 }
@@ -139,7 +137,14 @@ struct Scanner<'s> {
 impl<'s> Scanner<'s> {
     fn new(text: &'s str, syntax: &'s Syntax) -> Self {
         let bytes = text.as_bytes();
-        Self { bytes, syntax, classes: vec![Class::Code; bytes.len()], at: 0, last_code: b'\n' }
+        let blocks = syntax.block_comments.iter().map(|(open, _)| *open);
+        let quotes = syntax.quotes.iter().map(|quote| quote.delimiter);
+        let quirks = ["r", "'", "/"].iter().filter(|_| matches!(syntax.quirk, Quirk::Rust | Quirk::JavaScript));
+        let mut may_open = [false; 256];
+        for open in syntax.line_comments.iter().copied().chain(blocks).chain(quotes).chain(quirks.copied()) {
+            may_open[usize::from(open.as_bytes()[0])] = true;
+        }
+        Self { bytes, syntax, classes: vec![Class::Code; bytes.len()], at: 0, may_open, last_code: b'\n' }
     }
 
     fn run(mut self) -> Vec<Class> {
@@ -147,10 +152,11 @@ impl<'s> Scanner<'s> {
             return self.classes;
         }
         while self.at < self.bytes.len() {
-            if self.block_comment() || self.line_comment() || self.string() || self.quirk() {
+            let byte = self.bytes[self.at];
+            let may_open = self.may_open[usize::from(byte)];
+            if may_open && (self.block_comment() || self.line_comment() || self.string() || self.quirk()) {
                 continue;
             }
-            let byte = self.bytes[self.at];
             if !byte.is_ascii_whitespace() {
                 self.last_code = byte;
             }

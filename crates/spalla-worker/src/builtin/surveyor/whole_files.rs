@@ -5,7 +5,7 @@ use super::findings::{Finding, severity_in};
 use super::inspect::FileFacts;
 use super::language;
 use super::paths;
-use super::role::{self, Role};
+use super::role;
 use super::rules::{self, Rule, Severity};
 use super::walk::TreeFile;
 

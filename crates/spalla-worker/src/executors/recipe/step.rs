@@ -47,7 +47,9 @@ pub(super) async fn execute(run: &Run<'_>, recipe: &Recipe, number: u32, workspa
             let Attempt { exit_code, error } = attempt;
             return StepEnd::Done { duration: started.elapsed(), attempts, exit_code, error };
         }
-        run.log.say_of(number, format!("step {number} is tried again ({attempts} of {})", step.retries)).await;
+        run.log
+            .say_of(number, format!("step {number} is tried again ({attempts} of {})", step.retries))
+            .await;
     }
 }
 
@@ -137,12 +139,13 @@ fn summary(ended: &Ended, took: &str) -> String {
 
 fn error_of(step: &Step, number: u32, ended: &Ended) -> Option<RunError> {
     let command: String = step.run.trim().chars().take(SHOWN_CHARS).collect();
-    let of_class = |class, what: String| {
-        Some(RunError { class, message: format!("step {number} ({command}) {what}") })
-    };
+    let of_class =
+        |class, what: String| Some(RunError { class, message: format!("step {number} ({command}) {what}") });
     let limit = Duration::from_millis(step.timeout_ms.unwrap_or_default().max(0).unsigned_abs());
     match &ended.how {
-        _ if ended.timed_out => of_class(ErrorClass::TimedOut, format!("took longer than its {}", seconds(limit))),
+        _ if ended.timed_out => {
+            of_class(ErrorClass::TimedOut, format!("took longer than its {}", seconds(limit)))
+        }
         How::Exited(0) => None,
         How::Exited(code) => of_class(ErrorClass::Failed, format!("failed with exit status {code}")),
         How::Signalled(_) => of_class(ErrorClass::Failed, format!("was {}", ended.how)),

@@ -52,7 +52,8 @@ async fn check_tool(run: &Run<'_>, tool: &Tool) -> Result<String, End> {
         let checked = file.clone();
         let sum = tokio::task::spawn_blocking(move || sha256_of(&checked));
         let sum = sum.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let sum = sum.map_err(|error| wrong(format!("tool {}: reading {}: {error}", tool.name, file.display())))?;
+        let sum =
+            sum.map_err(|error| wrong(format!("tool {}: reading {}: {error}", tool.name, file.display())))?;
         check_sum(tool, asked, &sum, &file).map_err(wrong)?;
         found.push_str(", checksum as asked");
     }
@@ -78,7 +79,10 @@ fn find(run: &Run<'_>, tool: &Tool) -> Result<PathBuf, String> {
     names.iter().flatten().find_map(|name| programs::find(name, &env)).ok_or_else(|| {
         let also = other.map(|program| format!(" (nor {program})")).unwrap_or_default();
         let path = env.get("PATH").map_or("", String::as_str);
-        format!("tool {}{also}: not found on this worker's PATH ({path}); install it, or change the recipe", tool.name)
+        format!(
+            "tool {}{also}: not found on this worker's PATH ({path}); install it, or change the recipe",
+            tool.name
+        )
     })
 }
 
@@ -130,7 +134,8 @@ async fn version_of(run: &Run<'_>, tool: &Tool, file: &Path) -> Result<String, E
         }
     }
     let said: String = answer.lines().take(3).collect::<Vec<_>>().join("; ");
-    let message = format!("tool {}: {} does not tell its version (it says {said:?})", tool.name, file.display());
+    let message =
+        format!("tool {}: {} does not tell its version (it says {said:?})", tool.name, file.display());
     Err(Failure::new(ErrorClass::Validation, message).into())
 }
 
@@ -176,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_version_is_met_by_a_closer_one() {
-        for (asked, version) in [("2.15", "2.15.0"), ("2.15.0", "2.15.0"), ("v1", "1.2"), ("14.2.0", "14.2.0-19")] {
+        for (asked, version) in
+            [("2.15", "2.15.0"), ("2.15.0", "2.15.0"), ("v1", "1.2"), ("14.2.0", "14.2.0-19")]
+        {
             assert!(meets(asked, version), "{asked} {version}");
         }
         for (asked, version) in [("2.1", "2.15.0"), ("2.15.1", "2.15.0"), ("3", "2.3"), ("2.15.0", "2.15")] {

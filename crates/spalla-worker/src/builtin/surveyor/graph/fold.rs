@@ -23,6 +23,8 @@ struct Weight {
     files: usize,
     code_lines: usize,
     links: usize,
+    /// Modules in it.
+    units: usize,
     /// Whether a module bears the path itself.
     is_unit: bool,
     /// Whether parts of it stand beside it as nodes of their own.
@@ -35,7 +37,7 @@ type Tree = BTreeMap<String, Weight>;
 /// A folder is opened in part when at least this many of its parts find room.
 const PARTS_MIN: usize = 6;
 
-/// Folds units into at most `nodes_max` nodes, unless the top folders alone are more.
+/// Folds units into at most `nodes_max` nodes.
 pub(crate) fn fold(units: &[Unit<'_>], nodes_max: usize) -> Folded {
     let tree = grow(units);
     let mut frontier: BTreeSet<String> = BTreeSet::from([String::new()]);
@@ -45,8 +47,8 @@ pub(crate) fn fold(units: &[Unit<'_>], nodes_max: usize) -> Folded {
         settled.insert(path.clone());
         let node = &tree[&path];
         let mut children: Vec<&String> = node.children.iter().collect();
-        // The root, and a folder with a single child, must open, or nothing is ever seen.
-        let must_open = path.is_empty() || children.len() == 1;
+        // A folder with a single child opens always: it takes no room.
+        let must_open = children.len() == 1;
         let own = usize::from(node.is_unit);
         let room = (nodes_max + 1).saturating_sub(frontier.len() + own);
         let is_cut = !must_open && children.len() > room;
@@ -98,13 +100,14 @@ fn grow(units: &[Unit<'_>]) -> Tree {
             tree.entry(parent).or_default().children.insert(path.clone());
             above.push(path.clone());
         }
+        let is_new = !std::mem::replace(&mut tree.entry(path).or_default().is_unit, true);
         for path in above {
             let weight = tree.entry(path).or_default();
+            weight.units += usize::from(is_new);
             weight.files += 1;
             weight.code_lines += unit.code_lines;
             weight.links += unit.links;
         }
-        tree.entry(path).or_default().is_unit = true;
     }
     tree
 }
@@ -122,10 +125,12 @@ fn finish(tree: &Tree, frontier: &BTreeSet<String>, opened: &BTreeSet<String>) -
         // What stands beside it as a node of its own is not counted twice.
         let beside = |child: &&String| opened.contains(path) && (frontier.contains(*child) || opened.contains(*child));
         let apart: Vec<&Weight> = weight.children.iter().filter(beside).map(|child| &tree[child]).collect();
-        let (files, code_lines) = apart.iter().fold((0, 0), |sum, child| (sum.0 + child.files, sum.1 + child.code_lines));
         weight.is_rest = !apart.is_empty();
-        weight.files -= files;
-        weight.code_lines -= code_lines;
+        for child in apart {
+            weight.files -= child.files;
+            weight.units -= child.units;
+            weight.code_lines -= child.code_lines;
+        }
         nodes.insert(path.clone(), weight);
     }
     nodes.retain(|_, weight| weight.files > 0);
@@ -148,7 +153,8 @@ fn labels(nodes: &Tree) -> BTreeMap<String, String> {
         .iter()
         .map(|(path, weight)| {
             let rest = if weight.is_rest && weight.files > 1 { ", the rest" } else { "" };
-            (path.clone(), format!("{}{rest}", &path[start..]))
+            let name = if path.is_empty() { "(root)" } else { &path[start..] };
+            (path.clone(), format!("{name}{rest}"))
         })
         .collect()
 }
@@ -156,7 +162,10 @@ fn labels(nodes: &Tree) -> BTreeMap<String, String> {
 impl Folded {
     /// Returns the node a unit went into.
     pub(crate) fn node_of<'p>(&'p self, unit: &'p str) -> &'p str {
-        let above = std::iter::successors(Some(unit), |path| path.rfind('/').map(|at| &path[..at]));
+        let above = std::iter::successors(Some(unit), |path| {
+            let parent = path.rfind('/').map_or("", |at| &path[..at]);
+            (!path.is_empty()).then_some(parent)
+        });
         above.into_iter().find(|path| self.nodes.contains_key(*path)).unwrap_or(unit)
     }
 
@@ -167,7 +176,7 @@ impl Folded {
 
     /// Says whether a node holds more than one module.
     pub(crate) fn is_folded(&self) -> bool {
-        self.nodes.values().any(|weight| weight.files > 1 && !weight.children.is_empty())
+        self.nodes.values().any(|weight| weight.units > 1)
     }
 
     /// Returns the nodes.
@@ -230,8 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn crowded_root_is_cut_as_any_folder() {
+        let paths: Vec<String> = (0..500).map(|at| format!("f{at:03}")).collect();
+        let units: Vec<Unit<'_>> = paths.iter().map(|path| unit(path, 1)).collect();
+        let folded = fold(&units, 10);
+        assert_eq!(folded.label(folded.node_of("f400")), "(root), the rest");
+        assert_eq!(folded.into_nodes().len(), 10);
+    }
+
+    #[test]
     fn folder_of_one_folder_is_called_by_its_own_name() {
         let folded = fold(&[unit("crates/a/src", 5), unit("crates/b/src", 3), unit("crates/b/src/x", 3)], 10);
+        assert!(!folded.is_folded());
         assert_eq!(folded.node_of("crates/a/src"), "crates/a");
         assert_eq!(names(folded).len(), 3);
     }

@@ -15,6 +15,7 @@ fn rules(path: &str, text: &str) -> Vec<(&'static str, u32)> {
 fn risky_patterns_are_found_where_they_are_code() {
     let table: &[(&str, &str, &[(&str, u32)])] = &[
         ("a.py", "requests.get(u, verify=False)\n", &[("tls-verification-off", 1)]),
+        ("a.py", "root(f, verify=False)\nif ctx.verify_mode != ssl.CERT_NONE:\n    pass\n", &[]),
         ("a.py", "# verify=False\ns = 'verify=False'\n", &[]),
         ("a.py", "os.system(f'rm {x}')\nsubprocess.run(cmd, shell=True)\n", &[("shell-command", 1), ("shell-call", 2)]),
         ("a.py", "eval(x)\nmodel.eval()\nre.compile('a')\n", &[("eval", 1)]),

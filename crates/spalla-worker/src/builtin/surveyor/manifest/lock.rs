@@ -52,6 +52,9 @@ pub(crate) fn ecosystem_of(path: &str) -> Option<Ecosystem> {
     })
 }
 
+/// Duplicates kept of one lock file.
+const DUPLICATES_MAX: usize = 1_000;
+
 /// Reads a lock file; without its text only its presence is known.
 pub(crate) fn read(path: &str, text: Option<&str>) -> Option<LockFile> {
     let ecosystem = ecosystem_of(path)?;
@@ -59,7 +62,7 @@ pub(crate) fn read(path: &str, text: Option<&str>) -> Option<LockFile> {
     let packages = resolved.as_ref().map(|names| names.values().map(BTreeSet::len).sum());
     let duplicates = resolved.into_iter().flatten().filter(|(_, versions)| versions.len() > 1);
     let duplicates = duplicates.map(|(name, versions)| Duplicate { name, versions: versions.into_iter().collect() });
-    Some(LockFile { path: path.to_owned(), ecosystem, packages, duplicates: duplicates.collect() })
+    Some(LockFile { path: path.to_owned(), ecosystem, packages, duplicates: duplicates.take(DUPLICATES_MAX).collect() })
 }
 
 type Versions = BTreeMap<String, BTreeSet<String>>;

@@ -10,15 +10,18 @@ use crate::builtin::surveyor::excerpt;
 const MARGIN: f64 = 28.0;
 const TITLE_HEIGHT: f64 = 46.0;
 const LINE_HEIGHT: f64 = 18.0;
+/// Width of a character of the title, on average.
+const TITLE_CHARACTER: f64 = 10.5;
 /// The picture is at least this wide, so that its texts fit.
-const WIDTH_MIN: f64 = 640.0;
+const WIDTH_MIN: f64 = 584.0;
 /// How far apart arrows leave or reach a box, at most.
 const PORT_GAP_MAX: f64 = 16.0;
 
 /// Writes diagrams below each other, with one legend.
 pub(super) fn write(title: &str, diagrams: &[Diagram]) -> String {
     let laid: Vec<Laid<'_>> = diagrams.iter().map(Laid::new).collect();
-    let width = laid.iter().map(|laid| laid.right + 2.0 * MARGIN).fold(WIDTH_MIN, f64::max);
+    let title_width = title.chars().count() as f64 * TITLE_CHARACTER;
+    let width = laid.iter().map(|laid| laid.right).fold(title_width, f64::max).max(WIDTH_MIN) + 2.0 * MARGIN;
     let mut body = String::new();
     let mut top = MARGIN + TITLE_HEIGHT;
     for laid in &laid {

@@ -1,0 +1,59 @@
+//! What the server says of itself.
+
+use crate::world::World;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn health_counts_what_is_there() {
+    let world = World::start().await;
+    world.pending_run(json!({})).await;
+    world.claimed_run(json!({})).await;
+    world.queued(json!({})).await;
+    let health = world.get("/observability/health").await.json(200);
+    assert_eq!(health["queue"], json!({"ready": 1, "delayed": 0, "blocked": 0, "pending": 1, "running": 1}));
+    assert!(health["newest_event_id"].as_i64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_template_and_runs_by_outcome() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    world.complete(run, token).await;
+    world.queued(json!({})).await;
+    world.get("/nothing/at/all").await;
+    // The counter follows the events, which the server hears of after the answer.
+    let metrics = world.until_metrics("spalla_runs_ended_total{outcome=\"succeeded\"} 1").await;
+    for line in [
+        "spalla_build_info{version=\"1.2.3\"} 1",
+        "spalla_http_requests_total{method=\"POST\",route=\"/work-items/runs/{id}/complete\",status=\"200\"} 1",
+        "spalla_http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
+        "spalla_http_request_duration_seconds_bucket{method=\"POST\",route=\"/projects\",le=\"60\"} 2",
+        "spalla_queue_entries{state=\"ready\"} 1",
+        "spalla_queue_entries{state=\"blocked\"} 0",
+        "spalla_runs_live{status=\"running\"} 0",
+        "spalla_runs_ended_total{outcome=\"failed\"} 0",
+        "# TYPE spalla_http_request_duration_seconds histogram",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert_eq!(world.get("/observability/metrics").await.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+#[tokio::test]
+async fn traces_show_a_runs_life_as_spans() {
+    let world = World::start().await;
+    let run = world.pending_run(json!({})).await;
+    world.clock.advance(1_000);
+    world.post(&format!("/work-items/runs/{run}/claim"), json!({"worker_id": "w"})).await.json(200);
+    world.clock.advance(2_000);
+    let trace = world.get("/observability/traces").await.json(200)[0].clone();
+    let at = |second: u32| format!("2023-11-14T22:13:2{second}.000Z");
+    let open = |name: &str, begun: u32| json!({"name": name, "started_at": at(begun), "ended_at": null, "duration_ms": null});
+    let waited = json!({"name": "waiting", "started_at": at(0), "ended_at": at(1), "duration_ms": 1_000});
+    assert_eq!(trace["spans"], json!([open("run", 0), waited, open("executing", 1)]));
+    assert_eq!(trace["trace_id"], world.get(&format!("/work-items/runs/{run}")).await.json(200)["trace_id"]);
+    world.complete(run, 1).await;
+    let ended = world.get("/observability/traces?work_item_id=1").await.json(200)[0].clone();
+    assert_eq!((&ended["spans"][0]["duration_ms"], &ended["spans"][2]["duration_ms"]), (&json!(3_000), &json!(2_000)));
+    assert_eq!(world.get("/observability/traces?project_id=9").await.json(200), Value::Array(vec![]));
+}

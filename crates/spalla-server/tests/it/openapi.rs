@@ -1,0 +1,85 @@
+//! The document of the interface.
+
+use crate::answer::document;
+use crate::world::World;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn the_document_names_exactly_the_operations_that_are_served() {
+    let world = World::start().await;
+    let document = document(&world).await;
+    assert_eq!((&document["openapi"], &document["info"]["version"]), (&json!("3.1.0"), &json!("1.2.3")));
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{id}", "1").replace("{file}", "index.css");
+        let answer = world.send(world.request("PROPFIND", &path)).await;
+        answer.problem(405, "method_not_allowed");
+        let mut served: BTreeSet<String> = answer.header("allow").split(',').map(str::to_lowercase).collect();
+        served.remove("head");
+        let named: BTreeSet<String> = item.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(served, named, "{template}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_of_the_document_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let world = World::start().await;
+    let document = document(&world).await;
+    let mut found = vec![];
+    references(document, &mut found);
+    assert!(found.len() > 100);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_says_which_problems_may_come_back() {
+    let world = World::start().await;
+    for (path, item) in document(&world).await["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let mut expected = vec!["400", "403", "404", "421", "422", "500", "503"];
+            if method != "get" {
+                expected.extend(["409", "413", "415", "429"]);
+            }
+            for status in expected {
+                assert!(responses.contains_key(status), "{method} {path}: {status}");
+            }
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+            assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_says_who_needs_the_token() {
+    let world = World::start().await;
+    let document = document(&world).await;
+    assert_eq!(document["security"], json!([{"token": []}, {"cookie": []}]));
+    assert_eq!(document["paths"]["/health"]["get"]["security"], json!([{}]));
+    assert_eq!(document["paths"]["/projects/"]["get"]["security"], Value::Null);
+    assert!(document["paths"]["/projects/"]["get"]["responses"]["401"].is_object());
+}
+
+#[tokio::test]
+async fn requests_are_closed_objects_with_their_ranges() {
+    let world = World::start().await;
+    let document = document(&world).await;
+    let schema = &document["components"]["schemas"]["NewWorkItem"];
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], json!(["project_id", "title"]));
+    assert_eq!(schema["properties"]["title"]["maxLength"], 500);
+    assert_eq!(schema["properties"]["project_id"]["maximum"], 9_007_199_254_740_991_i64);
+}

@@ -1,0 +1,106 @@
+//! Every statement is understood by both databases, and none walks through a table that only grows.
+
+use super::ALL;
+use crate::sql::postgres_fixture::Cluster;
+use crate::sql::statement::Dialect;
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tokio_postgres::NoTls;
+
+/// Reads the migrations of a database, oldest first.
+fn migrations(database: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+    let files: BTreeSet<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.into_iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
+fn sqlite() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    for script in migrations("sqlite") {
+        connection.execute_batch(&script).unwrap();
+    }
+    connection
+}
+
+#[test]
+fn every_statement_prepares_on_sqlite() {
+    let connection = sqlite();
+    for statement in ALL {
+        let compiled = statement.compile(Dialect::Sqlite).unwrap();
+        let prepared = connection.prepare(&compiled.sql);
+        let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}\n{}", statement.name, compiled.sql));
+        let wanted = compiled.scalars.len() + compiled.columns.map_or(0, |columns| columns.len());
+        assert_eq!(prepared.parameter_count(), wanted, "{}", statement.name);
+    }
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_postgres() {
+    let url = Cluster::shared().create_database();
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    for script in migrations("postgres") {
+        client.batch_execute(&script).await.unwrap();
+    }
+    for statement in ALL {
+        let compiled = statement.compile(Dialect::Postgres).unwrap();
+        let prepared = client.prepare(&compiled.sql).await;
+        prepared.unwrap_or_else(|error| panic!("{}: {error:?}\n{}", statement.name, compiled.sql));
+    }
+}
+
+#[test]
+fn a_statement_takes_the_same_parameters_on_both_databases() {
+    for statement in ALL {
+        let [sqlite, postgres] = [Dialect::Sqlite, Dialect::Postgres].map(|d| statement.compile(d).unwrap());
+        assert_eq!(sqlite.scalars, postgres.scalars, "{}", statement.name);
+        assert_eq!(sqlite.columns, postgres.columns, "{}", statement.name);
+    }
+}
+
+#[test]
+fn names_are_unique() {
+    let names: BTreeSet<_> = ALL.iter().map(|statement| statement.name).collect();
+    assert_eq!(names.len(), ALL.len());
+}
+
+/// Statements that read a whole table by intent: it is small, or what they do is to count it.
+const READS_ALL: &[&str] = &[
+    "entry/depths",
+    "entry/list",
+    "entry/list_blocked",
+    "entry/list_delayed",
+    "entry/list_ready",
+    "leased/next_moment",
+    "leased/pick_held_by",
+    "leased/pick_overdue",
+    "project/is_active",
+    "queue/load",
+];
+
+#[test]
+fn only_those_that_mean_to_read_a_whole_table() {
+    let connection = sqlite();
+    for statement in ALL.iter().filter(|s| !s.name.contains("/count") && !READS_ALL.contains(&s.name)) {
+        let compiled = statement.compile(Dialect::Sqlite).unwrap();
+        let mut plan = connection.prepare(&format!("explain query plan {}", compiled.sql)).unwrap();
+        let parameters = vec![None::<i64>; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(|step| step.unwrap()) {
+            assert!(!scans_a_table(&step, &compiled.sql), "{}: {step}", statement.name);
+        }
+    }
+}
+
+/// Tells whether a step of a plan walks through a table. A limited walk in the order of the key stops by itself.
+fn scans_a_table(step: &str, sql: &str) -> bool {
+    const TABLES: [&str; 14] = [
+        "approval", "blocked", "delayed", "dep", "entry", "event", "finished", "leased", "log_chunk", "open", "ready",
+        "reply", "run", "work_item",
+    ];
+    let scanned = step.strip_prefix("SCAN ").map(|rest| rest.split(' ').next().unwrap_or_default());
+    let is_limited = sql.contains("order by work_item_id\nlimit");
+    scanned.is_some_and(|name| TABLES.contains(&name)) && !is_limited
+}

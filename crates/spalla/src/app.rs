@@ -1,0 +1,202 @@
+//! The wiring of one server: data folder, store, engine, HTTP server and embedded worker, started in that order and
+//! ended in the other.
+
+mod listening;
+mod wishes;
+
+pub(crate) use wishes::{Listen, Wishes};
+
+use crate::clock::{SystemClock, SystemRandomness, random_hex};
+use crate::config::{Auth, Settings, location, without_password};
+use crate::data_folder::{DataFolder, Owned, ServerFile};
+use crate::embedded::Embedded;
+use crate::failure::{Failure, Result};
+use crate::signals::Signals;
+use crate::supervisor::{Part, Steps, Supervisor};
+use listening::Secrets;
+use spalla_domain::retry::RetryPolicy;
+use spalla_engine::{Engine, EngineHandle};
+use spalla_server::Server;
+use spalla_store::{Clock, Command, Store, StoreError};
+use spalla_worker::{Coordinator, Worker};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A running server.
+pub(crate) struct App {
+    /// The way in for the process itself.
+    pub(crate) engine: EngineHandle,
+    /// Where it listens; none where it does not.
+    pub(crate) url: Option<String>,
+    /// The link that lets one browser in, once.
+    pub(crate) start_link: Option<String>,
+    folder: Owned,
+    running: Engine,
+    supervisor: Supervisor,
+    grace: Duration,
+}
+
+impl App {
+    /// Starts everything. When this fails, nothing is left behind.
+    pub(crate) async fn start(settings: &Settings, wishes: Wishes) -> Result<Self> {
+        // Whatever is made from here on is for its owner alone.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        wishes.check(settings)?;
+        let folder = DataFolder::at(&settings.data).own()?;
+        let token = folder.make_token()?;
+        let store = open_store(settings).await?;
+        let engine_options = spalla_engine::Options {
+            clock: Arc::new(SystemClock),
+            background_interval: seconds(settings.background_interval_seconds),
+        };
+        let (engine, running) = Engine::start(store, engine_options);
+        let mut app = Self {
+            engine,
+            url: None,
+            start_link: None,
+            folder,
+            running,
+            supervisor: Supervisor::default(),
+            grace: Duration::from_secs_f64(settings.shutdown_grace_seconds),
+        };
+        match app.start_parts(settings, &wishes, token).await {
+            Ok(()) => Ok(app),
+            Err(failure) => {
+                app.stop(std::future::ready(())).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn start_parts(&mut self, settings: &Settings, wishes: &Wishes, token: String) -> Result<()> {
+        let worker_id = self.folder.worker_id()?;
+        // A worker of an earlier process of this folder is gone: the lock says so. Its runs need not wait.
+        let forget = Command::ForgetWorker { worker: worker_id.clone() };
+        self.engine.execute(forget).await.map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
+        if let Some(listen) = wishes.listen {
+            let code = (settings.auth == Auth::Token).then(|| random_hex(2));
+            let secrets = Secrets { token, code };
+            let server = listening::bind(settings, listen, &self.engine, &secrets).await?;
+            self.serve(server, secrets.code.as_deref());
+        }
+        if wishes.worker {
+            let options = crate::worker_options::embedded(settings, &self.folder, worker_id)?;
+            let coordinator = Arc::new(Embedded(self.engine.clone()));
+            self.supervisor.start(Part::Worker, work(options, coordinator, self.supervisor.steps())?);
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, server: Server, code: Option<&str>) {
+        let url = format!("http://{}", server.local_addr());
+        self.start_link = code.map(|code| format!("{url}/?code={code}"));
+        self.url = Some(url);
+        let leave = self.supervisor.steps().leave;
+        self.supervisor.start(Part::Server, async move {
+            server.serve(leave).await;
+            Ok(())
+        });
+    }
+
+    /// Lets commands of the same data folder find the server.
+    pub(crate) fn announce(&self) -> Result<()> {
+        let Some(url) = self.url.clone() else { return Ok(()) };
+        self.folder.announce(&ServerFile { url, pid: std::process::id(), started_at: SystemClock.now() })
+    }
+
+    /// Waits until a part ends that nobody asked to end, and returns why. Never returns while all goes well.
+    pub(crate) async fn broken(&mut self) -> Failure {
+        self.supervisor.broken().await
+    }
+
+    /// Works until a signal comes or a part breaks, and then ends everything.
+    pub(crate) async fn run(mut self, mut signals: Signals) -> Result<()> {
+        let ended = tokio::select! {
+            name = signals.next() => {
+                tracing::info!("{name}: claiming no more, letting runs end");
+                Ok(())
+            }
+            failure = self.broken() => Err(failure),
+        };
+        self.stop(async { signals.wait().await }).await;
+        ended
+    }
+
+    /// Ends everything in three steps; when `hurry` is done, runs are handed back at once.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
+        self.folder.withdraw();
+        self.supervisor.stop(self.grace, hurry).await;
+        self.running.stop().await;
+        self.engine.store().close().await;
+    }
+}
+
+/// Makes the task that runs a worker and tells it the steps of the shutdown.
+pub(crate) fn work(
+    options: spalla_worker::Options,
+    coordinator: Arc<dyn Coordinator>,
+    steps: Steps,
+) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
+    let failed = |error: spalla_worker::Error| Failure::usage(error.to_string());
+    let (worker, handle) = Worker::new(options, coordinator).map_err(failed)?;
+    Ok(async move {
+        let tell = async {
+            steps.drain.cancelled().await;
+            handle.drain();
+            steps.cancel.cancelled().await;
+            handle.stop();
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = worker.run() => ended.map_err(failed),
+            never = tell => never,
+        }
+    })
+}
+
+async fn open_store(settings: &Settings) -> Result<Store> {
+    let location = location(&settings.database, &settings.data)?;
+    let options = spalla_store::Options {
+        location,
+        settings: store_settings(settings),
+        clock: Arc::new(SystemClock),
+        randomness: Arc::new(SystemRandomness),
+    };
+    Store::open(options).await.map_err(|error| unusable(&error, settings))
+}
+
+fn store_settings(settings: &Settings) -> spalla_store::Settings {
+    let jitter = match settings.backoff_jitter_seconds {
+        half if half < 0.0 => settings.backoff_base_seconds / 2.0,
+        jitter => jitter,
+    };
+    let ms = |seconds: f64| (seconds * 1e3).round() as i64;
+    spalla_store::Settings {
+        retry: RetryPolicy {
+            max_retries: settings.max_retries,
+            backoff_base_ms: ms(settings.backoff_base_seconds),
+            backoff_jitter_ms: ms(jitter),
+        },
+        takeovers_max: settings.max_takeovers,
+        require_approval: settings.require_approval,
+        claims_take_eligible: settings.background_interval_seconds > 0.0,
+    }
+}
+
+/// Says which database can't be used, why, and what to do.
+fn unusable(error: &StoreError, settings: &Settings) -> Failure {
+    let database = match settings.database.as_str() {
+        "" => settings.data.join("spalla.db").display().to_string(),
+        url => without_password(url),
+    };
+    let failure = Failure::usage(format!("the database {database} can't be used: {error}"));
+    match error {
+        StoreError::NewerSchema { .. } => failure.mend("use the newer version of spalla that made it"),
+        StoreError::Unavailable { .. } => failure.mend("start it, or name another with --database URL"),
+        _ => failure,
+    }
+}
+
+fn seconds(seconds: f64) -> Option<Duration> {
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
+}

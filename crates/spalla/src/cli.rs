@@ -1,0 +1,149 @@
+//! The command line: what may be typed, and how every command begins and ends.
+
+use crate::commands::Command;
+use crate::config::{Config, Override, Sources};
+use crate::exit;
+use crate::failure::{Failure, Result};
+use crate::output::{self, Color};
+use crate::telemetry;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Turns work items into finished work: queues them, runs them by recipes and agents, and waits for a person where
+/// a person has to decide.
+#[derive(Debug, Parser)]
+#[command(name = "spalla", version, disable_help_subcommand = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The folder that holds everything Spalla keeps [default: the user's data folder]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    data: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Everywhere")]
+    color: Color,
+    /// Says more about what it does; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    verbose: u8,
+    /// Says only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
+    quiet: bool,
+}
+
+/// Reads the command line, does what it says, and returns how that ended.
+pub(crate) fn run() -> ExitCode {
+    let command = Cli::command().after_help(exit::HELP).mut_subcommands(|sub| sub.after_help(exit::HELP));
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Nobody is left to be told when even this can't be printed.
+            let _ = refusal.print();
+            return u8::try_from(refusal.exit_code()).unwrap_or(exit::Exit::Usage.code()).into();
+        }
+    };
+    cli.global.color.choose();
+    match cli.command.run(&cli.global) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            complain(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Says on standard error why a command did not do what was asked.
+pub(crate) fn complain(failure: &Failure) {
+    if !failure.is_silent() {
+        anstream::eprintln!("{} {failure}", output::bad("error:"));
+    }
+}
+
+impl Global {
+    /// Reads the settings, with what the command's own flags say.
+    pub(crate) fn config(&self, mut flags: Vec<Override>) -> Result<Config> {
+        if let Some(data) = &self.data {
+            flags.push(path_flag("data", "--data", data)?);
+        }
+        let mut config = Config::load(Sources::of_process(flags)?)?;
+        config.settings.data = absolute(&config.settings.data)?;
+        Ok(config)
+    }
+
+    /// Starts to write log lines for a command that says `usual` where nobody wants more or less.
+    pub(crate) fn listen(&self, config: &Config, usual: &str) -> Result<()> {
+        telemetry::start(self.telemetry(config, usual))
+    }
+
+    /// Returns which log lines are written, and how.
+    pub(crate) fn telemetry(&self, config: &Config, usual: &str) -> telemetry::Options {
+        let filter = match (self.quiet, self.verbose, config.settings.log.as_str()) {
+            (true, ..) => "error",
+            (_, 1, _) => "info,spalla=debug",
+            (_, 2.., _) => "debug",
+            (_, 0, "") => usual,
+            (_, 0, log) => log,
+        };
+        telemetry::Options {
+            filter: filter.to_owned(),
+            format: config.settings.log_format,
+            color: output::stderr_has_color(),
+            file: None,
+        }
+    }
+
+    /// Tells whether a person wants to hear only what went wrong.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Returns the same wishes for another data folder.
+    pub(crate) fn with_data(&self, data: PathBuf) -> Self {
+        Self { data: Some(data), ..self.clone() }
+    }
+
+    /// Returns the data folder that the command line names.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+}
+
+/// Makes the override of a flag that names a path.
+pub(crate) fn path_flag(name: &'static str, flag: &'static str, path: &Path) -> Result<Override> {
+    let text = path.to_str().ok_or_else(|| Failure::usage(format!("{flag} {}: the path is not UTF-8", path.display())))?;
+    Ok(Override { name, flag, text: text.to_owned() })
+}
+
+/// Returns a path from the root, without asking whether it exists.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(crate::failure::file("finding", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_listed_and_nothing_else() {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let expected = [
+            "up", "serve", "worker", "orchestrate", "project", "item", "queue", "tick", "runs", "logs", "approve",
+            "config", "doctor", "demo", "token",
+        ];
+        assert_eq!(names, expected);
+    }
+}

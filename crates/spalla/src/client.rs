@@ -1,0 +1,218 @@
+//! The HTTP client of the commands: JSON in and out, and every refusal in the server's own words.
+
+mod locate;
+
+pub(crate) use locate::{Place, locate};
+
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one call may take; none of the commands' calls waits for work to be done.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to one server; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    place: Place,
+}
+
+/// The document of a refusal; members that are missing stay empty, whoever answered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    code: String,
+    title: String,
+    detail: String,
+    mend: Option<String>,
+    errors: Vec<FieldProblem>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FieldProblem {
+    line: Option<u64>,
+    column: Option<u64>,
+    path: Option<String>,
+    message: String,
+    allowed: Vec<String>,
+}
+
+impl Client {
+    /// Makes a client of the server at a place; does not connect yet.
+    pub(crate) fn new(place: Place) -> Result<Self> {
+        if place.url.starts_with("https://") {
+            return Err(Failure::usage(format!("{}: this program speaks no TLS", place.url))
+                .mend("reach the server through a tunnel or a proxy on this machine, by an http:// URL"));
+        }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).no_proxy();
+        let http = http.build().map_err(|error| Failure::failed(format!("preparing HTTP: {error}")))?;
+        Ok(Self { http, place })
+    }
+
+    /// Returns where the server is.
+    pub(crate) fn url(&self) -> &str {
+        &self.place.url
+    }
+
+    /// Returns the token that is sent, where one is known.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.place.token.as_deref()
+    }
+
+    /// Reads something.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.get_as(path).await
+    }
+
+    /// Reads something of a known form.
+    pub(crate) async fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let text = self.call(Method::GET, path, None).await?;
+        self.read(path, &text)
+    }
+
+    /// Sends a wish and reads the answer; an answer without a body is null.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let text = self.call(Method::POST, path, Some(body)).await?;
+        if text.is_empty() { Ok(Value::Null) } else { self.read(path, &text) }
+    }
+
+    /// Puts something away; some servers answer with what it has become.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        self.call(Method::DELETE, path, None).await.map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str, text: &str) -> Result<T> {
+        serde_json::from_str(text)
+            .map_err(|error| Failure::failed(format!("the answer of {}{path} can't be read: {error}", self.place.url)))
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String> {
+        let mut request = self.http.request(method, format!("{}{path}", self.place.url));
+        if let Some(token) = &self.place.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        if status.is_success() { Ok(text) } else { Err(self.refusal(path, status, &text)) }
+    }
+
+    /// Says why nobody answered, with the innermost cause: the outer ones repeat the URL.
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let reason = cause.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or_default().to_lowercase();
+        Failure::usage(format!("no server answers at {} ({}): {reason}", self.place.url, self.place.found))
+            .mend("start one with `spalla up`, or name another with --server URL")
+    }
+
+    fn refusal(&self, path: &str, status: StatusCode, text: &str) -> Failure {
+        let problem: Problem = serde_json::from_str(text).unwrap_or_default();
+        let exit = exit_of(status, &problem.code);
+        if status == StatusCode::UNAUTHORIZED {
+            return Failure::new(exit, format!("the server at {} does not accept the token", self.place.url))
+                .mend("name its token with --token-file FILE or ORCH_TOKEN; `spalla token show` prints it where the server's data folder is");
+        }
+        let mut what = match (problem.detail.as_str(), problem.title.as_str()) {
+            ("", "") => format!("the server answered {status} to {path}"),
+            ("", title) => title.to_owned(),
+            (detail, _) => detail.to_owned(),
+        };
+        for wrong in &problem.errors {
+            what.push_str(&wrong.in_words());
+        }
+        let failure = Failure::new(exit, what);
+        match problem.mend {
+            Some(mend) => failure.mend(mend),
+            None => failure,
+        }
+    }
+}
+
+impl FieldProblem {
+    fn in_words(&self) -> String {
+        let place = match (self.line, self.column, self.path.as_deref()) {
+            (Some(line), Some(column), _) => format!("line {line}, column {column}: "),
+            (_, _, Some(path)) => format!("{path}: "),
+            _ => String::new(),
+        };
+        let allowed = if self.allowed.is_empty() { String::new() } else { format!(" ({})", self.allowed.join(", ")) };
+        format!("\n  {place}{}{allowed}", self.message)
+    }
+}
+
+/// Returns the query part of a path; parameters without a value are left out.
+pub(crate) fn query(parameters: &[(&str, Option<String>)]) -> String {
+    let mut url = reqwest::Url::parse("http://query/").ok();
+    if let Some(url) = &mut url {
+        let given = parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        url.query_pairs_mut().extend_pairs(given);
+    }
+    let query = url.as_ref().and_then(reqwest::Url::query).filter(|query| !query.is_empty());
+    query.map(|query| format!("?{query}")).unwrap_or_default()
+}
+
+fn exit_of(status: StatusCode, code: &str) -> Exit {
+    match (status, code) {
+        (_, "approval_pending") => Exit::Waits,
+        (StatusCode::CONFLICT, _) => Exit::Stopped,
+        (status, _) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => Exit::Failed,
+        _ => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        Client::new(Place { url: "http://127.0.0.1:1".into(), token: None, found: "--server".into() }).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_speaks_the_servers_words_with_every_place_that_is_wrong() {
+        let text = r#"{"code": "invalid_recipe", "detail": "the recipe has 1 problem", "mend": "mend it",
+            "errors": [{"line": 2, "column": 3, "message": "unknown key `stepz`", "allowed": ["steps", "tools"]}]}"#;
+        let refusal = client().refusal("/x", StatusCode::UNPROCESSABLE_ENTITY, text);
+        let expected = "the recipe has 1 problem\n  line 2, column 3: unknown key `stepz` (steps, tools); mend it";
+        assert_eq!((refusal.to_string().as_str(), refusal.exit), (expected, Exit::Usage));
+    }
+
+    #[test]
+    fn the_exit_status_follows_the_kind_of_refusal() {
+        let exit = |status: u16, code: &str| exit_of(StatusCode::from_u16(status).unwrap(), code);
+        assert_eq!(exit(409, "approval_pending"), Exit::Waits);
+        assert_eq!(exit(409, "lease_held"), Exit::Stopped);
+        assert_eq!([exit(404, "not_found"), exit(422, "invalid"), exit(401, "")], [Exit::Usage; 3]);
+        assert_eq!([exit(429, "rate_limited"), exit(503, "")], [Exit::Failed; 2]);
+        assert_eq!(client().refusal("/x", StatusCode::BAD_GATEWAY, "<html>").to_string(), "the server answered 502 Bad Gateway to /x");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_named_with_how_it_was_found() {
+        let failure = client().get("/health").await.unwrap_err();
+        let expected = "no server answers at http://127.0.0.1:1 (--server): connection refused; start one";
+        assert!(failure.to_string().starts_with(expected), "{failure}");
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_query_escapes_what_a_person_types() {
+        assert_eq!(query(&[("q", Some("a b&c".into())), ("label", None), ("limit", Some("5".into()))]), "?q=a+b%26c&limit=5");
+        assert_eq!(query(&[("q", None)]), "");
+    }
+}

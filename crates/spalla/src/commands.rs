@@ -1,0 +1,146 @@
+//! The commands, one file each, in the order in which a newcomer meets them.
+
+mod approve;
+mod config;
+mod demo;
+mod doctor;
+mod item;
+mod logs;
+mod orchestrate;
+mod project;
+mod queue;
+mod runs;
+mod serve;
+mod tick;
+mod token;
+mod up;
+mod worker;
+
+use crate::cli::Global;
+use crate::client::{Client, locate};
+use crate::config::{Config, Override};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use clap::{Args, Subcommand};
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server with its worker and its page
+    Up(up::Up),
+    /// Runs the server alone
+    Serve(serve::Serve),
+    /// Runs a worker that takes its work from a server
+    Worker(worker::Worker),
+    /// Pursues a goal in a folder, and reports
+    Orchestrate(orchestrate::Orchestrate),
+    /// Makes, lists and shows projects
+    #[command(subcommand)]
+    Project(project::Project),
+    /// Makes, lists, starts and stops work items
+    #[command(subcommand)]
+    Item(item::Item),
+    /// Shows what waits, in its order, and why
+    Queue(queue::Queue),
+    /// Gives every eligible work item a run
+    Tick(tick::Tick),
+    /// Lists, shows and stops runs
+    #[command(subcommand)]
+    Runs(runs::Runs),
+    /// Prints a run's log
+    Logs(logs::Logs),
+    /// Says yes or no to what waits for a person
+    Approve(approve::Approve),
+    /// Shows the settings and where they come from
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Checks what Spalla needs on this machine
+    Doctor(doctor::Doctor),
+    /// Takes a sample repository through build, test, package and an approved deploy
+    Demo(demo::Demo),
+    /// Shows the administrator token
+    #[command(subcommand)]
+    Token(token::Token),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self, global: &Global) -> Result<Exit> {
+        match self {
+            Self::Up(args) => args.run(global),
+            Self::Serve(args) => args.run(global),
+            Self::Worker(args) => args.run(global),
+            Self::Orchestrate(args) => args.run(global),
+            Self::Project(command) => command.run(global),
+            Self::Item(command) => command.run(global),
+            Self::Queue(args) => args.run(global),
+            Self::Tick(args) => args.run(global),
+            Self::Runs(command) => command.run(global),
+            Self::Logs(args) => args.run(global),
+            Self::Approve(args) => args.run(global),
+            Self::Config(command) => command.run(global),
+            Self::Doctor(args) => args.run(global),
+            Self::Demo(args) => args.run(global),
+            Self::Token(command) => command.run(global),
+        }
+    }
+}
+
+/// Which server a command talks to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's URL [default: ORCH_URL, then the server of the data folder]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// A file that holds the server's token [default: ORCH_TOKEN, then the token of the data folder]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// Returns what the flags say about the settings.
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        let server = self.server.iter();
+        server.map(|url| Override { name: "url", flag: "--server", text: url.clone() }).collect()
+    }
+
+    /// Finds the server of these settings.
+    pub(crate) fn client(&self, config: &Config) -> Result<Client> {
+        Client::new(locate(&config.settings, self.token_file.as_deref())?)
+    }
+
+    /// Finds the server and does something with it.
+    pub(crate) fn talk<F: Future<Output = Result<Exit>>>(
+        &self,
+        global: &Global,
+        talk: impl FnOnce(Client) -> F,
+    ) -> Result<Exit> {
+        let config = global.config(self.overrides())?;
+        global.listen(&config, "warn")?;
+        let client = self.client(&config)?;
+        block_on(tokio::runtime::Builder::new_current_thread(), talk(client))
+    }
+}
+
+/// How long what is left of a command may take to leave; everything of worth has ended by then.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Runs something to its end on a runtime of its own.
+pub(crate) fn block_on<T>(
+    mut builder: tokio::runtime::Builder,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let runtime = builder.enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("starting the program's threads: {error}")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEAVE);
+    done
+}
+
+/// Runs something to its end with a thread per core.
+pub(crate) fn block_on_all_cores<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    block_on(tokio::runtime::Builder::new_multi_thread(), work)
+}

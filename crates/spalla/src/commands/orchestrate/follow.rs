@@ -1,0 +1,185 @@
+//! Follows work items to their ends: says when runs start and end, and passes their log lines on as they come.
+
+use super::Screen;
+use crate::control::{Control, ItemState, RunState};
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::output::{self, plain};
+use spalla_domain::retry::ErrorClass;
+use spalla_domain::work_item::Status;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often the items are looked at: seldom enough for the server, often enough for the eye.
+const LOOK: Duration = Duration::from_millis(150);
+/// How long items may wait for a worker before that is said.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server that went away has to come back.
+const ABSENCE: Duration = Duration::from_secs(30);
+
+/// Follows some work items.
+pub(crate) struct Follower<'a> {
+    control: &'a Control,
+    screen: &'a Screen,
+    items: Vec<Followed>,
+    quiet_since: Instant,
+    said_to_wait: bool,
+}
+
+/// A work item with what was seen of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Followed {
+    /// Its id.
+    pub(crate) id: i64,
+    /// What it is called.
+    pub(crate) title: String,
+    /// Its newest run.
+    pub(crate) run: Option<RunState>,
+    /// Where it stood when it was looked at last.
+    pub(crate) state: Option<ItemState>,
+    lines: usize,
+}
+
+impl Followed {
+    /// Begins with a work item of which nothing was seen.
+    pub(crate) const fn new(id: i64, title: String) -> Self {
+        Self { id, title, run: None, state: None, lines: 0 }
+    }
+
+    /// Returns where it stands, as far as it is known.
+    pub(crate) fn status(&self) -> Status {
+        self.state.as_ref().map_or(Status::Open, |state| state.status)
+    }
+
+    /// Returns how the program ends for this work item alone.
+    pub(crate) fn exit(&self) -> Exit {
+        let timed_out = || self.run.as_ref().and_then(|run| run.error.as_ref()).is_some_and(|error| error.class == ErrorClass::TimedOut);
+        match self.status() {
+            Status::Succeeded => Exit::Done,
+            Status::Failed if timed_out() => Exit::TimedOut,
+            Status::Failed => Exit::Failed,
+            Status::Cancelled | Status::Archived | Status::Blocked => Exit::Stopped,
+            Status::Open | Status::Queued | Status::Running => Exit::Waits,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.as_ref().is_some_and(ItemState::is_over)
+    }
+
+    /// Tells whether nothing will happen to it unless a person does something.
+    fn rests(&self) -> bool {
+        let held = |state: &ItemState| state.waits_for_a_person() || state.status == Status::Blocked;
+        self.is_over() || self.state.as_ref().is_some_and(held)
+    }
+}
+
+impl<'a> Follower<'a> {
+    /// Begins to follow.
+    pub(crate) fn new(control: &'a Control, screen: &'a Screen, items: Vec<Followed>) -> Self {
+        Self { control, screen, items, quiet_since: Instant::now(), said_to_wait: false }
+    }
+
+    /// Returns what was seen so far.
+    pub(crate) fn items(&self) -> &[Followed] {
+        &self.items
+    }
+
+    /// Follows until every work item is over or waits for a person. Nothing is lost when this is dropped half-way
+    /// and called again.
+    pub(crate) async fn follow(&mut self) -> Result<()> {
+        let mut absent_since = None;
+        while !self.items.iter().all(Followed::rests) {
+            match self.look().await {
+                Ok(()) => absent_since = None,
+                Err(failure) => {
+                    let since = *absent_since.get_or_insert_with(Instant::now);
+                    if matches!(self.control, Control::InProcess(_)) || since.elapsed() > ABSENCE || failure.is_silent() {
+                        return Err(failure);
+                    }
+                    tracing::info!("{failure}");
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        for index in 0..self.items.len() {
+            if !self.items[index].is_over() {
+                self.look_at(index).await?;
+            }
+        }
+        self.say_if_nobody_works()
+    }
+
+    /// Looks at one item. Its state is read before its log, so that the log of an item that is over is whole.
+    async fn look_at(&mut self, index: usize) -> Result<()> {
+        let id = self.items[index].id;
+        let state = self.control.item(id).await?;
+        let run = self.control.newest_run(id).await?;
+        let item = &mut self.items[index];
+        if let Some(run) = run {
+            if item.run.as_ref().is_none_or(|known| known.id != run.id) {
+                item.lines = 0;
+            }
+            let lines = self.control.log(run.id, item.lines).await?;
+            item.lines += lines.len();
+            if !lines.is_empty() {
+                self.quiet_since = Instant::now();
+            }
+            for line in lines {
+                tracing::info!(item = item.id, run = run.id, "{line}");
+                self.screen.progress(format_args!("[{}] {}", item.id, plain(&line)))?;
+            }
+            item.run = Some(run);
+        }
+        let is_news = item.state.as_ref().is_none_or(|known| known.status != state.status || known.reason != state.reason);
+        item.state = Some(state);
+        if is_news { self.announce(index) } else { Ok(()) }
+    }
+
+    fn announce(&mut self, index: usize) -> Result<()> {
+        self.quiet_since = Instant::now();
+        let item = &self.items[index];
+        let took = item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms))).unwrap_or_default();
+        let why = item.state.as_ref().and_then(|state| state.reason.as_deref());
+        let name = format!("[{}] {}", item.id, plain(&item.title));
+        let said = match item.status() {
+            Status::Succeeded => format!("{name}: {}{took}", output::good("succeeded")),
+            Status::Failed => format!("{name}: {}{took}{}", output::bad("failed"), reason(item.run.as_ref())),
+            status @ (Status::Cancelled | Status::Archived) => format!("{name}: {}", output::bad(status.as_str())),
+            Status::Running => match &item.run {
+                Some(run) if run.attempt > 1 => format!("{name}: attempt {}", run.attempt),
+                _ => format!("{name}: started"),
+            },
+            status => match why {
+                Some(why) => format!("{name}: {} ({})", status.as_str(), why.replace('_', " ")),
+                None => return Ok(()),
+            },
+        };
+        tracing::info!("{}", anstream::adapter::strip_str(&said));
+        self.screen.progress(said)
+    }
+
+    /// A server without a worker lets work wait for ever; the person should know.
+    fn say_if_nobody_works(&mut self) -> Result<()> {
+        let waits = |item: &Followed| item.state.as_ref().is_some_and(|state| state.status == Status::Queued && state.reason.is_none());
+        if self.said_to_wait || !self.items.iter().any(waits) || self.quiet_since.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        self.said_to_wait = true;
+        self.screen.progress("still waiting for a worker; if the server has none, start one with `spalla worker`")
+    }
+}
+
+fn reason(run: Option<&RunState>) -> String {
+    let error = run.and_then(|run| run.error.as_ref());
+    error.map(|error| format!(": {}", plain(&error.message))).unwrap_or_default()
+}
+
+/// Returns a time as a person reads it.
+pub(crate) fn seconds(ms: i64) -> String {
+    format!("{:.1} s", ms as f64 / 1e3)
+}

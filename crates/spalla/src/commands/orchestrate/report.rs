@@ -1,0 +1,127 @@
+//! The report of a session in its workspace: Markdown for people, JSON for programs, the picture beside them. One
+//! item's report is the session's; of several, the session's report leads to each.
+
+use super::follow::{Followed, seconds};
+use super::session::Session;
+use super::workspace::Workspace;
+use super::Piece;
+use crate::control::RunState;
+use crate::exit::Exit;
+use crate::failure::{Result, file};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a session has to report.
+pub(super) struct Reported<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) items: &'a [Followed],
+    pub(super) pieces: &'a [Piece],
+    pub(super) exit: Exit,
+}
+
+/// Where the report is.
+#[derive(Debug)]
+pub(super) struct Paths {
+    /// For people.
+    pub(super) markdown: PathBuf,
+    /// For programs.
+    pub(super) json: PathBuf,
+    /// Of each item its own report, where it made one.
+    pub(super) items: Vec<Option<PathBuf>>,
+}
+
+/// The parts of an item's report: the member of the run's result that names the file, and its name in the workspace.
+const PARTS: [(&str, &str); 3] = [("report", "report.md"), ("report_json", "report.json"), ("picture", "dependencies.svg")];
+
+/// Writes the report into the session's workspace.
+pub(super) fn write(reported: &Reported<'_>) -> Result<Paths> {
+    let workspace = reported.session.workspace;
+    let alone = reported.pieces.len() == 1;
+    let mut items = Vec::new();
+    for (number, item) in (1..).zip(reported.items) {
+        let folder = if alone { workspace.path().to_owned() } else { workspace.folder(&format!("item-{number}"))? };
+        items.push(copy_report(item.run.as_ref(), &folder)?);
+    }
+    let mut paths = Paths { markdown: workspace.path().join("report.md"), json: workspace.path().join("report.json"), items };
+    if alone && paths.items.iter().all(Option::is_some) {
+        return Ok(paths);
+    }
+    paths.markdown = workspace.write("report.md", &reported.as_markdown(&paths))?;
+    let text = serde_json::to_string_pretty(&reported.as_json(&paths)).unwrap_or_default();
+    paths.json = workspace.write("report.json", &format!("{text}\n"))?;
+    Ok(paths)
+}
+
+/// Copies what a run reported; returns where its Markdown is now.
+fn copy_report(run: Option<&RunState>, folder: &Path) -> Result<Option<PathBuf>> {
+    let Some(result) = run.and_then(|run| run.result.as_ref()) else { return Ok(None) };
+    let mut markdown = None;
+    for (member, name) in PARTS {
+        let Some(from) = result[member].as_str().map(Path::new).filter(|path| path.is_file()) else { continue };
+        let to = folder.join(name);
+        fs::copy(from, &to).map_err(file("writing", &to))?;
+        if member == "report" {
+            markdown = Some(to);
+        }
+    }
+    Ok(markdown)
+}
+
+impl Reported<'_> {
+    /// Returns what programs want to know.
+    pub(super) fn as_json(&self, paths: &Paths) -> Value {
+        let session = self.session;
+        let items = self.items.iter().zip(&paths.items).map(|(item, report)| {
+            json!({
+                "id": item.id, "title": item.title, "status": item.status().as_str(),
+                "run_id": item.run.as_ref().map(|run| run.id),
+                "duration_ms": item.run.as_ref().and_then(RunState::duration_ms),
+                "summary": summary(item), "error": error(item), "report": report,
+            })
+        });
+        let left_out = self.pieces.iter().filter_map(|piece| Some((piece, piece.needs_model?)));
+        json!({
+            "session": session.workspace.session(), "tier": 5, "goal": session.goal, "target": session.target,
+            "workspace": session.workspace.path(), "exit_status": self.exit.code(),
+            "items": items.collect::<Vec<_>>(),
+            "left_out": left_out.map(|(piece, why)| json!({"title": piece.item.title, "reason": why})).collect::<Vec<_>>(),
+            "report": paths.markdown, "report_json": paths.json,
+        })
+    }
+
+    fn as_markdown(&self, paths: &Paths) -> String {
+        let session = self.session;
+        let mut text = String::from("# Report of a session\n\n");
+        let quoted: String = session.goal.lines().map(|line| format!("> {line}\n")).collect();
+        let _ = writeln!(text, "{quoted}\n- session: {}\n- target: {}\n", session.workspace.session(), session.target.display());
+        for (item, report) in self.items.iter().zip(&paths.items) {
+            let took = item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));
+            let _ = writeln!(text, "## {}\n\n{}{}", item.title, item.status().as_str(), took.unwrap_or_default());
+            for said in summary(item).into_iter().chain(error(item)) {
+                let _ = writeln!(text, "\n{said}");
+            }
+            if let Some(link) = report.as_ref().and_then(|path| relative(path, session.workspace)) {
+                let _ = writeln!(text, "\n[report]({link})");
+            }
+            text.push('\n');
+        }
+        for (piece, why) in self.pieces.iter().filter_map(|piece| Some((piece, piece.needs_model?))) {
+            let _ = writeln!(text, "## {}\n\nleft out: {why}\n", piece.item.title);
+        }
+        text
+    }
+}
+
+fn relative(path: &Path, workspace: &Workspace) -> Option<String> {
+    path.strip_prefix(workspace.path()).ok().map(|path| path.display().to_string())
+}
+
+fn summary(item: &Followed) -> Option<String> {
+    item.run.as_ref()?.result.as_ref()?["summary"].as_str().map(str::to_owned)
+}
+
+fn error(item: &Followed) -> Option<String> {
+    item.run.as_ref()?.error.as_ref().map(|error| error.message.clone())
+}

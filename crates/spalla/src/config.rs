@@ -1,0 +1,229 @@
+//! The settings: flags over environment over `./spalla.toml` over the user's file over defaults, each value with
+//! where it came from. Read once; every part of the program then gets its own options.
+
+mod keys;
+mod sources;
+
+pub(crate) use keys::KEYS;
+pub(crate) use sources::{Override, Sources};
+
+use crate::failure::{Failure, Result};
+use figment::Figment;
+use keys::Key;
+use serde::{Deserialize, Serialize};
+use spalla_store::Location;
+use std::path::{Path, PathBuf};
+
+/// Every setting, of a kind that can't be wrong.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The folder that holds everything Spalla keeps.
+    pub(crate) data: PathBuf,
+    /// The address that the server listens on.
+    pub(crate) listen: std::net::SocketAddr,
+    /// Who may use the server.
+    pub(crate) auth: Auth,
+    /// Further hosts under which clients reach the server, divided by commas.
+    pub(crate) hosts: String,
+    /// Whether somebody else ends TLS in front of the server.
+    pub(crate) behind_tls_proxy: bool,
+    /// Whether `up` opens the page in a browser.
+    pub(crate) open_browser: bool,
+    /// The database's URL; empty means SQLite in the data folder.
+    pub(crate) database: String,
+    /// Seconds between background ticks; 0 means none.
+    pub(crate) background_interval_seconds: f64,
+    /// Whether an approval that is asked for holds its item.
+    pub(crate) require_approval: bool,
+    /// How many times a failed run is tried again.
+    pub(crate) max_retries: u32,
+    /// The base of the delay before a retry.
+    pub(crate) backoff_base_seconds: f64,
+    /// How far that delay is moved either way; below 0 means half the base.
+    pub(crate) backoff_jitter_seconds: f64,
+    /// How often a run may be taken over before it is lost.
+    pub(crate) max_takeovers: u32,
+    /// How long runs have to end after the first signal.
+    pub(crate) shutdown_grace_seconds: f64,
+    /// Where the server of the other commands is; empty means the data folder's own.
+    pub(crate) url: String,
+    /// The token for it; empty means the data folder's own.
+    pub(crate) token: String,
+    /// Which log lines are written.
+    pub(crate) log: String,
+    /// How a log line looks.
+    pub(crate) log_format: LogFormat,
+    /// The worker's settings.
+    pub(crate) worker: WorkerSettings,
+    /// The settings of `orchestrate`.
+    pub(crate) orchestrate: OrchestrateSettings,
+}
+
+/// The settings of a worker, embedded or not.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorkerSettings {
+    /// Its id; empty means a random one, or the data folder's own for the embedded worker.
+    pub(crate) id: String,
+    /// How many runs it executes at once; 0 means one per core.
+    pub(crate) concurrency: u32,
+    /// The shell that executes steps.
+    pub(crate) shell: PathBuf,
+    /// Steps that replace every recipe and inference, one per line.
+    pub(crate) steps: String,
+    /// Seconds between heartbeats.
+    pub(crate) heartbeat_interval_seconds: f64,
+    /// How long a lease lasts.
+    pub(crate) claim_ttl_seconds: f64,
+    /// How long one call to the server waits for a run.
+    pub(crate) interval_seconds: f64,
+}
+
+/// The settings of `orchestrate`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrchestrateSettings {
+    /// The folder of the session; empty means a new one under the data folder.
+    pub(crate) workspace: String,
+    /// Which log lines go into the workspace's log file.
+    pub(crate) log_level: String,
+}
+
+/// Who may use the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Auth {
+    /// Whoever has the token.
+    Token,
+    /// Whoever reaches it; on the loopback address only.
+    None,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object per line.
+    Json,
+}
+
+impl Settings {
+    /// Returns the further hosts under which clients reach the server.
+    pub(crate) fn served_hosts(&self) -> Vec<String> {
+        self.hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// The settings with their origins.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The values.
+    pub(crate) settings: Settings,
+    figment: Figment,
+}
+
+/// One setting as `config show` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    /// Its name.
+    #[serde(skip)]
+    pub(crate) name: &'static str,
+    /// Its value; secrets are hidden.
+    pub(crate) value: serde_json::Value,
+    /// Where it came from.
+    pub(crate) source: String,
+    /// What it means.
+    pub(crate) description: &'static str,
+}
+
+impl Config {
+    /// Reads every source and checks every value.
+    pub(crate) fn load(sources: Sources) -> Result<Self> {
+        let figment = sources.merge()?;
+        for key in KEYS {
+            check(&figment, key)?;
+        }
+        let settings = figment.extract().map_err(|error| Failure::failed(format!("reading the settings: {error}")))?;
+        Ok(Self { settings, figment })
+    }
+
+    /// Returns every setting with where it came from.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        KEYS.iter().map(|key| self.show(key)).collect()
+    }
+
+    fn show(&self, key: &'static Key) -> Shown {
+        let value = self.figment.extract_inner(key.name).unwrap_or(serde_json::Value::Null);
+        Shown { name: key.name, value: hidden(key, value), source: origin(&self.figment, key), description: key.doc }
+    }
+}
+
+fn check(figment: &Figment, key: &Key) -> Result<()> {
+    let value = figment
+        .find_value(key.name)
+        .map_err(|error| Failure::failed(format!("reading the setting {}: {error}", key.name)))?;
+    key.kind.check(&value).map_err(|wrong| {
+        let shown = if key.secret { "a value".to_owned() } else { keys::in_words(&value) };
+        Failure::usage(format!("{} is {shown} ({}), and {wrong}", key.name, origin(figment, key)))
+            .mend(format!("it means: {}", key.doc))
+    })
+}
+
+fn origin(figment: &Figment, key: &Key) -> String {
+    match figment.find_metadata(key.name) {
+        Some(metadata) => metadata.name.to_string(),
+        None => "default".into(),
+    }
+}
+
+/// Hides what is secret: a token as a whole, of a URL its password.
+fn hidden(key: &Key, value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::String(text) if key.secret && !text.is_empty() => "(hidden)".into(),
+        serde_json::Value::String(text) => without_password(&text).into(),
+        other => other,
+    }
+}
+
+/// Returns a URL without its password; any other text as it is.
+pub(crate) fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    let Some(at) = rest[..authority_end].rfind('@') else { return text.to_owned() };
+    match rest[..at].split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:(hidden){}", &rest[at..]),
+        None => text.to_owned(),
+    }
+}
+
+/// Reads a database URL; an empty one is the SQLite file of the data folder.
+pub(crate) fn location(database: &str, data: &Path) -> Result<Location> {
+    let wrong = || {
+        Failure::usage(format!("the database {:?} is no URL that Spalla can use", without_password(database)))
+            .mend("write sqlite://PATH or postgres://USER@HOST/NAME")
+    };
+    if database.is_empty() {
+        return Ok(Location::Sqlite(data.join("spalla.db")));
+    }
+    let (scheme, rest) = database.split_once("://").ok_or_else(wrong)?;
+    let (kind, driver) = scheme.split_once('+').map_or((scheme, None), |(kind, driver)| (kind, Some(driver)));
+    match (kind, driver) {
+        ("sqlite", _) if !rest.trim_matches('/').is_empty() => Ok(Location::Sqlite(sqlite_path(rest))),
+        ("postgres" | "postgresql", _) if !rest.is_empty() => Ok(Location::Postgres(format!("postgresql://{rest}"))),
+        _ => Err(wrong()),
+    }
+}
+
+/// Some programs write an absolute path with four slashes, others with three; both mean the same file here.
+fn sqlite_path(rest: &str) -> PathBuf {
+    match rest.strip_prefix("//") {
+        Some(absolute) => Path::new("/").join(absolute),
+        None => PathBuf::from(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
+
+use figment::value::{Num, Value};
+use std::net::SocketAddr;
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Its name; a dot divides a table's name from the key in it.
+    pub(crate) name: &'static str,
+    /// What may stand there.
+    pub(crate) kind: Kind,
+    /// Its default, as text; see [`Kind::parse`].
+    pub(crate) default: &'static str,
+    /// The environment variables that set it; the first that is set counts.
+    pub(crate) env: &'static [&'static str],
+    /// Whether its value is never shown.
+    pub(crate) secret: bool,
+    /// What it means, in one line.
+    pub(crate) doc: &'static str,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// Text that is not empty.
+    Path,
+    /// An address with a port.
+    Address,
+    /// Yes or no.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number in this range.
+    Whole(i64, i64),
+    /// A number, maybe with a fraction, in this range.
+    Number(f64, f64),
+}
+
+impl Kind {
+    /// Reads a value from the text of a flag or a variable.
+    pub(crate) fn parse(self, text: &str) -> Result<Value, String> {
+        let trimmed = text.trim();
+        let value = match self {
+            Self::Text | Self::Path | Self::Address | Self::Choice(_) => Value::from(text),
+            Self::Flag => match trimmed.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Value::from(true),
+                "false" | "0" | "no" | "off" => Value::from(false),
+                _ => return Err(self.expectation()),
+            },
+            Self::Whole(..) => Value::from(trimmed.parse::<i64>().map_err(|_| self.expectation())?),
+            Self::Number(..) => Value::from(trimmed.parse::<f64>().map_err(|_| self.expectation())?),
+        };
+        self.check(&value)?;
+        Ok(value)
+    }
+
+    /// Checks a value from whatever source; the error says what may stand there.
+    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
+        let text = value.as_str();
+        let fits = match self {
+            Self::Text => text.is_some(),
+            Self::Path => text.is_some_and(|text| !text.is_empty()),
+            Self::Address => text.is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
+            Self::Choice(words) => text.is_some_and(|text| words.contains(&text)),
+            Self::Flag => value.to_bool().is_some(),
+            Self::Whole(min, max) => {
+                value.to_i128().is_some_and(|number| (i128::from(min)..=i128::from(max)).contains(&number))
+            }
+            Self::Number(min, max) => number(value).is_some_and(|number| (min..=max).contains(&number)),
+        };
+        if fits { Ok(()) } else { Err(self.expectation()) }
+    }
+
+    fn expectation(self) -> String {
+        match self {
+            Self::Text => "it must be text".into(),
+            Self::Path => "it must be a path".into(),
+            Self::Address => "it must be an address with a port, such as 127.0.0.1:18080".into(),
+            Self::Flag => "it must be true or false".into(),
+            Self::Choice(words) => format!("it must be one of {}", words.join(", ")),
+            Self::Whole(min, max) => format!("it must be a whole number from {min} to {max}"),
+            Self::Number(min, max) => format!("it must be a number from {min} to {max}"),
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Num(_, Num::F32(number)) => Some(f64::from(*number)),
+        Value::Num(_, Num::F64(number)) => Some(*number),
+        other => other.to_i128().map(|whole| whole as f64),
+    }
+}
+
+/// Returns a value as a person would write it.
+pub(crate) fn in_words(value: &Value) -> String {
+    match (value.as_str(), value.to_bool(), number(value)) {
+        (Some(text), ..) => format!("{text:?}"),
+        (_, Some(flag), _) => flag.to_string(),
+        (.., Some(number)) => number.to_string(),
+        _ => "a list or a table".into(),
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, env: &[], secret: false, doc }
+}
+
+impl Key {
+    const fn env(mut self, env: &'static [&'static str]) -> Self {
+        self.env = env;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// A day, in seconds: the end of every range of time.
+const DAY: f64 = 86_400.0;
+
+/// Every setting there is.
+pub(crate) const KEYS: &[Key] = &[
+    key("data", Kind::Path, "", "the folder that holds everything Spalla keeps").env(&["SPALLA_DATA"]),
+    key("listen", Kind::Address, "127.0.0.1:18080", "the address that the server listens on")
+        .env(&["SPALLA_LISTEN"]),
+    key("auth", Kind::Choice(&["token", "none"]), "token", "who may use the server: whoever has its token, or everybody")
+        .env(&["SPALLA_AUTH"]),
+    key("hosts", Kind::Text, "", "further hosts under which a proxy or a container reaches the server, divided by commas")
+        .env(&["SPALLA_HOSTS"]),
+    key("behind_tls_proxy", Kind::Flag, "false", "a proxy ends TLS in front of the server, so it may leave loopback"),
+    key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there"),
+    key("database", Kind::Text, "", "sqlite://PATH or postgres://…; empty is SQLite in the data folder")
+        .env(&["ORCH_DATABASE_URL"]),
+    key(
+        "background_interval_seconds",
+        Kind::Number(0.0, DAY),
+        "1",
+        "time between background ticks; 0 is off, then only tick and start make runs",
+    )
+    .env(&["ORCH_SCHEDULER_BACKGROUND_INTERVAL"]),
+    key("require_approval", Kind::Flag, "true", "an approval that is pending or rejected holds its work item")
+        .env(&["ORCH_REQUIRE_APPROVAL"]),
+    key("max_retries", Kind::Whole(0, 100), "3", "how many times a failed run is tried again")
+        .env(&["ORCH_MAX_RETRIES"]),
+    key("backoff_base_seconds", Kind::Number(0.0, DAY), "5", "the delay before a retry is this times 2^failures")
+        .env(&["ORCH_BACKOFF_BASE_SECONDS"]),
+    key(
+        "backoff_jitter_seconds",
+        Kind::Number(-1.0, DAY),
+        "-1",
+        "the delay is moved by up to this either way; below 0 is half the base",
+    )
+    .env(&["ORCH_BACKOFF_JITTER_SECONDS"]),
+    key("max_takeovers", Kind::Whole(0, 100), "3", "how many vanished workers a run outlives before it is lost")
+        .env(&["ORCH_MAX_TAKEOVERS"]),
+    key(
+        "shutdown_grace_seconds",
+        Kind::Number(0.0, DAY),
+        "30",
+        "how long runs may go on after the first SIGTERM before they are stopped and handed back",
+    )
+    .env(&["SPALLA_SHUTDOWN_GRACE_SECONDS"]),
+    key("url", Kind::Text, "", "the server that commands and workers talk to; empty is the data folder's own")
+        .env(&["ORCH_URL"]),
+    key("token", Kind::Text, "", "the token for it; empty is the data folder's own").env(&["ORCH_TOKEN"]).secret(),
+    key("log", Kind::Text, "", "which log lines are written, such as `warn,spalla=debug`; empty suits the command")
+        .env(&["SPALLA_LOG", "RUST_LOG"]),
+    key("log_format", Kind::Choice(&["text", "json"]), "text", "how a log line looks").env(&["SPALLA_LOG_FORMAT"]),
+    key("worker.id", Kind::Text, "", "the worker's id; empty is random, or the data folder's own when embedded")
+        .env(&["AGENT_ID"]),
+    key("worker.concurrency", Kind::Whole(0, 1_000), "0", "how many runs the worker executes at once; 0 is one per core"),
+    key("worker.shell", Kind::Path, "/bin/sh", "the shell that executes a run's steps").env(&["AGENT_SHELL"]),
+    key("worker.steps", Kind::Text, "", "steps, one per line, that replace every recipe and inference")
+        .env(&["AGENT_STEPS"]),
+    key("worker.heartbeat_interval_seconds", Kind::Number(0.05, DAY), "10", "time between heartbeats of a run")
+        .env(&["AGENT_HEARTBEAT_INTERVAL"]),
+    key("worker.claim_ttl_seconds", Kind::Number(0.1, DAY), "300", "how long a lease lasts without a heartbeat")
+        .env(&["AGENT_CLAIM_TTL"]),
+    key("worker.interval_seconds", Kind::Number(0.01, DAY), "2", "how long one call of the worker waits for a run")
+        .env(&["AGENT_INTERVAL"]),
+    key("orchestrate.workspace", Kind::Text, "", "the folder of a session; empty is a new one in the data folder")
+        .env(&["ORCHESTRATOR_WORKSPACE"]),
+    key("orchestrate.log_level", Kind::Text, "info", "which lines go into the workspace's orchestrator.log")
+        .env(&["ORCHESTRATOR_LOG_LEVEL"]),
+];

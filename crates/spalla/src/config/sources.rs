@@ -1,0 +1,169 @@
+//! Where settings come from, lowest first: defaults, the user's file, `./spalla.toml`, the environment, flags.
+
+use super::keys::{KEYS, Key};
+use crate::failure::{Failure, Result};
+use etcetera::BaseStrategy;
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use std::path::{Path, PathBuf};
+
+/// A value that a flag sets.
+#[derive(Debug, Clone)]
+pub(crate) struct Override {
+    /// The setting.
+    pub(crate) name: &'static str,
+    /// The flag, as it is typed.
+    pub(crate) flag: &'static str,
+    /// The value, as it is typed.
+    pub(crate) text: String,
+}
+
+/// Everything that settings are read from.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// The data folder where nobody says otherwise.
+    pub(crate) data_default: PathBuf,
+    /// Files, the later winning; those that do not exist are passed over.
+    pub(crate) files: Vec<PathBuf>,
+    /// The environment's variables.
+    pub(crate) env: Vec<(String, String)>,
+    /// What the command line says.
+    pub(crate) flags: Vec<Override>,
+}
+
+/// The file of the current folder.
+const PROJECT_FILE: &str = "spalla.toml";
+
+impl Sources {
+    /// Returns this process's own sources.
+    pub(crate) fn of_process(flags: Vec<Override>) -> Result<Self> {
+        let base = etcetera::choose_base_strategy().map_err(|error| {
+            Failure::usage(format!("the home folder is not known: {error}")).mend("set HOME, or name --data DIR")
+        })?;
+        Ok(Self {
+            data_default: base.data_dir().join("spalla"),
+            files: vec![base.config_dir().join("spalla").join("config.toml"), PathBuf::from(PROJECT_FILE)],
+            env: crate::programs::variables().collect(),
+            flags,
+        })
+    }
+
+    /// Lays the sources over each other.
+    pub(super) fn merge(self) -> Result<Figment> {
+        let mut figment = Figment::new();
+        for key in KEYS {
+            let default = match key.name {
+                "data" => Ok(Value::from(self.data_default.display().to_string())),
+                _ => key.kind.parse(key.default),
+            };
+            let value = default.map_err(|wrong| Failure::failed(format!("the default of {}: {wrong}", key.name)))?;
+            figment = figment.merge(One { key, value, source: "default".into() });
+        }
+        for path in self.files.iter().filter(|path| path.exists()) {
+            figment = figment.merge(File { path, values: read_file(path)? });
+        }
+        for key in KEYS {
+            if let Some((value, source)) = variable(key, &self.env)? {
+                figment = figment.merge(One { key, value, source });
+            }
+        }
+        for given in self.flags {
+            figment = figment.merge(flag(given)?);
+        }
+        Ok(figment)
+    }
+}
+
+/// Reads the variable that sets a key; an empty one is as good as none.
+fn variable(key: &'static Key, env: &[(String, String)]) -> Result<Option<(Value, String)>> {
+    let set = |name: &&str| env.iter().find(|(set, value)| set == name && !value.is_empty());
+    let Some((name, text)) = key.env.iter().find_map(set) else { return Ok(None) };
+    let shown = if key.secret { "a value" } else { text.as_str() };
+    let value = key.kind.parse(text).map_err(|wrong| Failure::usage(format!("{name} is {shown:?}, and {wrong}")))?;
+    Ok(Some((value, format!("environment {name}"))))
+}
+
+fn flag(given: Override) -> Result<One> {
+    let key = KEYS.iter().find(|key| key.name == given.name);
+    let key = key.ok_or_else(|| Failure::failed(format!("{} sets {}, which is no setting", given.flag, given.name)))?;
+    let wrong = |wrong| Failure::usage(format!("{} is {:?}, and {wrong}", given.flag, given.text));
+    let value = key.kind.parse(&given.text).map_err(wrong)?;
+    Ok(One { key, value, source: format!("flag {}", given.flag) })
+}
+
+/// Reads a file and refuses keys that do not exist.
+fn read_file(path: &Path) -> Result<Dict> {
+    let text = std::fs::read_to_string(path).map_err(crate::failure::file("reading the settings in", path))?;
+    let data = Toml::string(&text).data().map_err(|error| {
+        Failure::usage(format!("reading the settings in {}: {}", path.display(), one_line(&error.to_string())))
+    })?;
+    let values = data.into_iter().next().map(|(_, values)| values).unwrap_or_default();
+    for name in names(&values, "") {
+        if !KEYS.iter().any(|key| key.name == name) {
+            let failure = Failure::usage(format!("{}: there is no setting `{name}`", path.display()));
+            return Err(match nearest(&name) {
+                Some(near) => failure.mend(format!("did you mean `{near}`?")),
+                None => failure.mend("`spalla config show` lists all of them"),
+            });
+        }
+    }
+    Ok(values)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the names of all values, those in tables with the table's name in front.
+fn names(values: &Dict, table: &str) -> Vec<String> {
+    let named = values.iter().map(|(name, value)| (format!("{table}{name}"), value));
+    let below = named.map(|(name, value)| match value {
+        Value::Dict(_, inner) if !inner.is_empty() => names(inner, &format!("{name}.")),
+        _ => vec![name],
+    });
+    below.flatten().collect()
+}
+
+/// How alike two names have to be, from 0 to 1, for one to be offered for the other.
+const LIKENESS_MIN: f64 = 0.8;
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let likeness = |key: &Key| strsim::jaro_winkler(key.name, name);
+    let best = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) >= LIKENESS_MIN).then_some(best.name)
+}
+
+/// One value with its origin.
+struct One {
+    key: &'static Key,
+    value: Value,
+    source: String,
+}
+
+impl Provider for One {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.source.clone())
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let nested = figment::util::nest(self.key.name, self.value.clone());
+        Ok(Profile::Default.collect(nested.into_dict().unwrap_or_default()))
+    }
+}
+
+/// The values of a file.
+struct File<'a> {
+    path: &'a Path,
+    values: Dict,
+}
+
+impl Provider for File<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("file {}", self.path.display()))
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}

@@ -1,0 +1,116 @@
+//! What the settings promise: precedence, origins, ranges, suggestions, and no secret shown.
+
+use super::*;
+
+fn sources(files: &[&Path], env: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Sources {
+    Sources {
+        data_default: "/home/me/.local/share/spalla".into(),
+        files: files.iter().map(|path| path.to_path_buf()).collect(),
+        env: env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        flags: flags.iter().map(|(name, flag, text)| Override { name, flag, text: (*text).into() }).collect(),
+    }
+}
+
+fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn complaint(sources: Sources) -> String {
+    Config::load(sources).unwrap_err().to_string()
+}
+
+#[test]
+fn every_setting_has_a_default_and_a_place() {
+    let config = Config::load(sources(&[], &[], &[])).unwrap();
+    assert_eq!(config.settings.listen.to_string(), "127.0.0.1:18080");
+    assert_eq!(config.settings.data, Path::new("/home/me/.local/share/spalla"));
+    assert!(config.shown().iter().all(|shown| shown.source == "default" && !shown.value.is_null()));
+    assert!(KEYS.iter().all(|key| !key.doc.is_empty() && !key.doc.contains('\n')));
+}
+
+#[test]
+fn flags_win_over_environment_over_project_file_over_user_file_over_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let user = file(&folder, "user.toml", "max_retries = 1\nmax_takeovers = 1\nrequire_approval = false\nlog = \"user\"\n");
+    let project = file(&folder, "spalla.toml", "max_retries = 2\nmax_takeovers = 2\nrequire_approval = true\n[worker]\nid = \"w\"\n");
+    let env = [("ORCH_MAX_RETRIES", "3"), ("ORCH_MAX_TAKEOVERS", "3"), ("RUST_LOG", "")];
+    let flags = [("max_retries", "--max-retries", "4")];
+    let config = Config::load(sources(&[&user, &project], &env, &flags)).unwrap();
+    let settings = &config.settings;
+    assert_eq!((settings.max_retries, settings.max_takeovers, settings.require_approval), (4, 3, true));
+    assert_eq!((settings.log.as_str(), settings.worker.id.as_str()), ("user", "w"));
+    let source = |name: &str| config.shown().into_iter().find(|shown| shown.name == name).unwrap().source;
+    assert_eq!(source("max_retries"), "flag --max-retries");
+    assert_eq!(source("max_takeovers"), "environment ORCH_MAX_TAKEOVERS");
+    assert_eq!(source("require_approval"), format!("file {}", project.display()));
+    assert_eq!(source("worker.id"), format!("file {}", project.display()));
+    assert_eq!(source("log"), format!("file {}", user.display()));
+    assert_eq!(source("auth"), "default");
+}
+
+#[test]
+fn a_wrong_key_is_an_error_with_a_suggestion() {
+    let folder = tempfile::tempdir().unwrap();
+    let near = file(&folder, "a.toml", "max_retires = 1\n");
+    assert!(complaint(sources(&[&near], &[], &[])).ends_with("no setting `max_retires`; did you mean `max_retries`?"));
+    let nested = file(&folder, "b.toml", "[worker]\nshel = \"/bin/sh\"\n");
+    assert!(complaint(sources(&[&nested], &[], &[])).contains("did you mean `worker.shell`?"));
+    let far = file(&folder, "c.toml", "zzz = 1\n");
+    assert!(complaint(sources(&[&far], &[], &[])).contains("`spalla config show` lists all of them"));
+}
+
+#[test]
+fn a_value_out_of_range_says_where_it_stands_and_what_may_stand_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "a.toml", "max_retries = 1000\n");
+    let expected = format!("max_retries is 1000 (file {}), and it must be a whole number from 0 to 100", path.display());
+    assert!(complaint(sources(&[&path], &[], &[])).starts_with(&expected));
+    let wrong = [("ORCH_REQUIRE_APPROVAL", "maybe")];
+    assert_eq!(complaint(sources(&[], &wrong, &[])), "ORCH_REQUIRE_APPROVAL is \"maybe\", and it must be true or false");
+    let wrong = [("listen", "--listen", "here")];
+    assert!(complaint(sources(&[], &[], &wrong)).starts_with("--listen is \"here\", and it must be an address"));
+    let broken = file(&folder, "b.toml", "max_retries = \n");
+    assert!(complaint(sources(&[&broken], &[], &[])).starts_with("reading the settings in "));
+    let list = file(&folder, "c.toml", "listen = [1]\n");
+    assert!(complaint(sources(&[&list], &[], &[])).contains("is a list or a table"));
+}
+
+#[test]
+fn a_number_may_be_written_whole_or_with_a_fraction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "a.toml", "backoff_base_seconds = 2\n");
+    let env = [("ORCH_SCHEDULER_BACKGROUND_INTERVAL", "0"), ("ORCH_BACKOFF_JITTER_SECONDS", "0.5")];
+    let settings = Config::load(sources(&[&path], &env, &[])).unwrap().settings;
+    assert_eq!((settings.backoff_base_seconds, settings.backoff_jitter_seconds), (2.0, 0.5));
+    assert_eq!(settings.background_interval_seconds, 0.0);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let url = "postgres://me:pass:w/rd@host/db";
+    let env = [("ORCH_TOKEN", "12345678"), ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"), ("SPALLA_LOG", "info")];
+    let shown = Config::load(sources(&[], &env, &[])).unwrap().shown();
+    let value = |name: &str| shown.iter().find(|shown| shown.name == name).unwrap().value.clone();
+    assert_eq!(value("token"), "(hidden)");
+    assert_eq!(value("database"), "postgres://me:(hidden)@host/db");
+    assert_eq!(without_password(url), url, "what is no user and password stays");
+    assert_eq!(without_password("a:b@c"), "a:b@c");
+}
+
+#[test]
+fn database_urls_name_a_file_or_a_server() {
+    let data = Path::new("/data");
+    let sqlite = |path: &str| Location::Sqlite(path.into());
+    assert_eq!(location("", data).unwrap(), sqlite("/data/spalla.db"));
+    assert_eq!(location("sqlite:///tmp/a.db", data).unwrap(), sqlite("/tmp/a.db"));
+    assert_eq!(location("sqlite:////tmp/a.db", data).unwrap(), sqlite("/tmp/a.db"));
+    assert_eq!(location("sqlite://a.db", data).unwrap(), sqlite("a.db"));
+    for url in ["postgres://me@host/db", "postgresql://me@host/db", "postgresql+asyncpg://me@host/db"] {
+        assert_eq!(location(url, data).unwrap(), Location::Postgres("postgresql://me@host/db".into()), "{url}");
+    }
+    for url in ["mysql://me@host/db", "spalla.db", "sqlite://", "postgres://"] {
+        assert!(location(url, data).unwrap_err().to_string().contains("no URL that Spalla can use"), "{url}");
+    }
+}

@@ -1,0 +1,154 @@
+//! The control plane as a session sees it: the few calls that a goal and a demo need, over HTTP to a running server
+//! or straight to the engine of this process.
+
+mod in_process;
+mod remote;
+
+use crate::client::Client;
+use crate::failure::Result;
+use serde::Deserialize;
+use serde_json::Value;
+use spalla_domain::claim::RunError;
+use spalla_domain::work_item::{self, Executor};
+use spalla_domain::{Timestamp, run};
+use spalla_engine::EngineHandle;
+
+/// A way to the control plane; cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Control {
+    /// Over HTTP.
+    Remote(Client),
+    /// In this process.
+    InProcess(EngineHandle),
+}
+
+/// A work item to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct NewItem {
+    /// Whose it is.
+    pub(crate) project_id: i64,
+    /// What it is called.
+    pub(crate) title: String,
+    /// What an agent is told.
+    pub(crate) prompt: Option<String>,
+    /// What carries it out.
+    pub(crate) executor: Executor,
+    /// The agent, where the executor is one.
+    pub(crate) agent: Option<String>,
+    /// Its steps, as YAML.
+    pub(crate) recipe: Option<String>,
+    /// The work items whose success it waits for.
+    pub(crate) depends_on: Vec<i64>,
+}
+
+/// Where a work item stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ItemState {
+    /// Where it stands.
+    pub(crate) status: work_item::Status,
+    /// Why it does not start, where something holds it.
+    pub(crate) reason: Option<String>,
+}
+
+/// Where a run stands, and what became of it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RunState {
+    /// Its id.
+    pub(crate) id: i64,
+    /// Its ordinal among the item's attempts.
+    pub(crate) attempt: u32,
+    /// Where it stands.
+    pub(crate) status: run::Status,
+    /// When it was first claimed.
+    pub(crate) started_at: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) ended_at: Option<Timestamp>,
+    /// What it produced.
+    pub(crate) result: Option<Value>,
+    /// Why it failed.
+    pub(crate) error: Option<RunError>,
+}
+
+impl ItemState {
+    /// Tells whether nothing more will happen to it by itself.
+    pub(crate) const fn is_over(&self) -> bool {
+        use work_item::Status::{Archived, Cancelled, Failed, Succeeded};
+        matches!(self.status, Succeeded | Failed | Cancelled | Archived)
+    }
+
+    /// Tells whether only a person can bring it further.
+    pub(crate) fn waits_for_a_person(&self) -> bool {
+        self.status == work_item::Status::Queued && self.reason.as_deref() == Some("approval_pending")
+    }
+}
+
+impl RunState {
+    /// Returns how long it took, in milliseconds; none while it goes on.
+    pub(crate) fn duration_ms(&self) -> Option<i64> {
+        self.started_at.zip(self.ended_at).map(|(start, end)| end.ms() - start.ms())
+    }
+}
+
+impl Control {
+    /// Returns the project of a repository: the newest that has it, or a new one.
+    pub(crate) async fn project(&self, name: &str, repository: &str) -> Result<i64> {
+        match self {
+            Self::Remote(client) => remote::project(client, name, repository).await,
+            Self::InProcess(engine) => in_process::project(engine, name, repository).await,
+        }
+    }
+
+    /// Makes a work item; it is not in the queue yet.
+    pub(crate) async fn create(&self, item: &NewItem) -> Result<i64> {
+        match self {
+            Self::Remote(client) => remote::create(client, item).await,
+            Self::InProcess(engine) => in_process::create(engine, item).await,
+        }
+    }
+
+    /// Puts a work item into the queue.
+    pub(crate) async fn enqueue(&self, item: i64) -> Result<()> {
+        match self {
+            Self::Remote(client) => remote::enqueue(client, item).await,
+            Self::InProcess(engine) => in_process::enqueue(engine, item).await,
+        }
+    }
+
+    /// Returns where a work item stands.
+    pub(crate) async fn item(&self, item: i64) -> Result<ItemState> {
+        match self {
+            Self::Remote(client) => remote::item(client, item).await,
+            Self::InProcess(engine) => in_process::item(engine, item).await,
+        }
+    }
+
+    /// Returns the newest run of a work item.
+    pub(crate) async fn newest_run(&self, item: i64) -> Result<Option<RunState>> {
+        match self {
+            Self::Remote(client) => remote::newest_run(client, item).await,
+            Self::InProcess(engine) => in_process::newest_run(engine, item).await,
+        }
+    }
+
+    /// Returns the lines of a run's log from a number on, as far as they are there.
+    pub(crate) async fn log(&self, run: i64, from: usize) -> Result<Vec<String>> {
+        match self {
+            Self::Remote(client) => remote::log(client, run, from).await,
+            Self::InProcess(engine) => in_process::log(engine, run, from).await,
+        }
+    }
+
+    /// Stops a work item for good: its run, or, where it has none, its place in the queue.
+    pub(crate) async fn stop(&self, item: i64) -> Result<()> {
+        if self.item(item).await?.is_over() {
+            return Ok(());
+        }
+        let live = self.newest_run(item).await?.filter(|run| run.ended_at.is_none());
+        match (self, live) {
+            (Self::Remote(client), Some(run)) => remote::cancel_run(client, run.id).await,
+            (Self::InProcess(engine), Some(run)) => in_process::cancel_run(engine, run.id).await,
+            (Self::Remote(client), None) => remote::archive(client, item).await,
+            (Self::InProcess(engine), None) => in_process::archive(engine, item).await,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The control plane in this process: commands to the engine, reads from the store.
+
+use super::{ItemState, NewItem, RunState};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use serde_json::value::RawValue;
+use spalla_domain::project::NewProject;
+use spalla_domain::work_item::{Dependency, NewWorkItem, PRIORITY_DEFAULT, Spec, When};
+use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
+use spalla_engine::EngineHandle;
+use spalla_store::view::{LogFilter, Page, RunFilter, RunView};
+use spalla_store::{Command, ExecuteError, Reply, StoreError};
+
+/// How many projects are looked at for one with the repository: the newest.
+const PROJECTS_MAX: u32 = 500;
+
+pub(super) async fn project(engine: &EngineHandle, name: &str, repository: &str) -> Result<i64> {
+    let page = Page { limit: PROJECTS_MAX, before: None, offset: 0 };
+    let projects = engine.store().read().projects(page).await.map_err(unavailable)?;
+    if let Some(known) = projects.iter().find(|project| project.repository.as_deref() == Some(repository)) {
+        return Ok(known.id.0);
+    }
+    let new = NewProject { name: name.into(), description: None, repository: Some(repository.into()) };
+    match execute(engine, Command::CreateProject(new)).await? {
+        Reply::Project(id) => Ok(id.0),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64> {
+    let spec = Spec {
+        title: item.title.clone(),
+        description: None,
+        prompt: item.prompt.clone(),
+        executor: item.executor,
+        agent: item.agent.clone(),
+        category: None,
+        priority: PRIORITY_DEFAULT,
+        critical: true,
+        timeout_ms: None,
+        recipe: item.recipe.clone(),
+        labels: Vec::new(),
+    };
+    let depends_on = item.depends_on.iter().map(|id| Dependency { id: WorkItemId(*id), when: When::Success });
+    let new = NewWorkItem {
+        project_id: ProjectId(item.project_id),
+        spec: spec.checked().map_err(refused)?,
+        depends_on: depends_on.collect(),
+    };
+    match execute(engine, Command::CreateWorkItems { items: vec![new.into()], enqueue: false }).await? {
+        Reply::WorkItems(ids) if ids.len() == 1 => Ok(ids[0].0),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) async fn enqueue(engine: &EngineHandle, item: i64) -> Result<()> {
+    let command = Command::Enqueue { work_item_id: WorkItemId(item), depends_on: None, priority: None, delay_ms: 0 };
+    execute(engine, command).await.map(drop)
+}
+
+pub(super) async fn item(engine: &EngineHandle, item: i64) -> Result<ItemState> {
+    let view = engine.store().read().work_item(WorkItemId(item)).await.map_err(unavailable)?;
+    let view = view.ok_or_else(|| Failure::failed(format!("work item {item} does not exist")))?;
+    Ok(ItemState { status: view.status, reason: view.reason.map(|code| code.as_str().to_owned()) })
+}
+
+pub(super) async fn newest_run(engine: &EngineHandle, item: i64) -> Result<Option<RunState>> {
+    let filter = RunFilter { work_item_id: Some(WorkItemId(item)), ..RunFilter::default() };
+    let page = Page { limit: 1, before: None, offset: 0 };
+    let runs = engine.store().read().runs(filter, page).await.map_err(unavailable)?;
+    runs.into_iter().next().map(state).transpose()
+}
+
+fn state(run: RunView) -> Result<RunState> {
+    let read = |result: Box<RawValue>| {
+        serde_json::from_str(result.get())
+            .map_err(|error| Failure::failed(format!("reading the result of run {}: {error}", run.id)))
+    };
+    Ok(RunState {
+        id: run.id.0,
+        attempt: run.attempt,
+        status: run.status,
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        result: run.result.map(read).transpose()?,
+        error: run.error,
+    })
+}
+
+pub(super) async fn log(engine: &EngineHandle, run: i64, from: usize) -> Result<Vec<String>> {
+    let filter = LogFilter { offset: from as u64, ..LogFilter::default() };
+    let lines = engine.store().read().log(RunId(run), filter).await.map_err(unavailable)?;
+    Ok(lines.unwrap_or_default().into_iter().map(|line| line.text).collect())
+}
+
+pub(super) async fn cancel_run(engine: &EngineHandle, run: i64) -> Result<()> {
+    execute(engine, Command::CancelRun { run_id: RunId(run) }).await.map(drop)
+}
+
+pub(super) async fn archive(engine: &EngineHandle, item: i64) -> Result<()> {
+    execute(engine, Command::ArchiveWorkItem { id: WorkItemId(item) }).await.map(drop)
+}
+
+async fn execute(engine: &EngineHandle, command: Command) -> Result<Reply> {
+    engine.execute(command).await.map_err(|error| match error {
+        ExecuteError::Refused(refusal) => refused(refusal),
+        ExecuteError::Store(error) => unavailable(error),
+    })
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let failure = Failure::new(Exit::Stopped, refusal.detail);
+    match refusal.mend {
+        Some(mend) => failure.mend(mend),
+        None => failure,
+    }
+}
+
+fn unavailable(error: StoreError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+fn unexpected(reply: &Reply) -> Failure {
+    Failure::failed(format!("the store answered {reply:?}, which does not fit the question"))
+}

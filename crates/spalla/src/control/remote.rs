@@ -1,0 +1,63 @@
+//! The control plane over HTTP.
+
+use super::{ItemState, NewItem, RunState};
+use crate::client::{Client, query};
+use crate::failure::{Failure, Result};
+use crate::output::{cell, elements};
+use serde_json::{Value, json};
+
+/// How many projects are looked at for one with the repository: the newest, in one call.
+const PROJECTS_MAX: usize = 500;
+/// How many log lines are asked for at once.
+const LINES_MAX: usize = 500;
+
+pub(super) async fn project(client: &Client, name: &str, repository: &str) -> Result<i64> {
+    let projects = client.get(&format!("/projects/?limit={PROJECTS_MAX}")).await?;
+    if let Some(known) = elements(&projects).iter().find(|project| project["repository"] == repository) {
+        return id(known);
+    }
+    id(&client.post("/projects/", &json!({"name": name, "repository": repository})).await?)
+}
+
+pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
+    let mut body = json!({
+        "project_id": item.project_id, "title": item.title, "executor": item.executor, "depends_on": item.depends_on,
+    });
+    let texts = [("prompt", &item.prompt), ("agent", &item.agent), ("recipe", &item.recipe)];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+        body[name] = Value::from(text.as_str());
+    }
+    id(&client.post("/work-items/", &body).await?)
+}
+
+pub(super) async fn enqueue(client: &Client, item: i64) -> Result<()> {
+    client.post("/scheduler/enqueue", &json!({"work_item_id": item})).await.map(drop)
+}
+
+pub(super) async fn item(client: &Client, item: i64) -> Result<ItemState> {
+    client.get_as(&format!("/work-items/{item}")).await
+}
+
+pub(super) async fn newest_run(client: &Client, item: i64) -> Result<Option<RunState>> {
+    let runs: Vec<RunState> = client.get_as(&format!("/work-items/{item}/runs?limit=1")).await?;
+    Ok(runs.into_iter().next())
+}
+
+pub(super) async fn log(client: &Client, run: i64, from: usize) -> Result<Vec<String>> {
+    let window = [("format", "json".to_owned()), ("offset", from.to_string()), ("limit", LINES_MAX.to_string())];
+    let window = query(&window.map(|(name, value)| (name, Some(value))));
+    let lines = client.get(&format!("/work-items/runs/{run}/logs{window}")).await?;
+    Ok(elements(&lines).iter().map(|line| cell(&line["text"])).collect())
+}
+
+pub(super) async fn cancel_run(client: &Client, run: i64) -> Result<()> {
+    client.post(&format!("/work-items/runs/{run}/cancel"), &json!({})).await.map(drop)
+}
+
+pub(super) async fn archive(client: &Client, item: i64) -> Result<()> {
+    client.delete(&format!("/work-items/{item}")).await
+}
+
+fn id(resource: &Value) -> Result<i64> {
+    resource["id"].as_i64().ok_or_else(|| Failure::failed("the server's answer has no id"))
+}

@@ -1,0 +1,264 @@
+//! The data folder: what a server keeps between its lives, and how one process at a time owns it. Everything in it
+//! is for its owner alone: folders 0700, files 0600.
+
+use crate::clock::random_hex;
+use crate::failure::{Failure, Result, file, in_words};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use spalla_domain::{Timestamp, WorkerId};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = "lock";
+const TOKEN: &str = "token";
+const WORKER_ID: &str = "worker-id";
+const SERVER: &str = "server.json";
+
+/// 64-bit words of the administrator token: 256 bits can't be guessed.
+const TOKEN_WORDS: usize = 4;
+/// What others may not do with anything in the folder.
+const OTHERS: u32 = 0o077;
+
+/// A data folder, owned or not.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+}
+
+/// A data folder that this process alone serves, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    folder: DataFolder,
+    lock: Flock<File>,
+}
+
+/// The server that works on a data folder, as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerFile {
+    /// Where it listens.
+    pub(crate) url: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// When it was ready.
+    pub(crate) started_at: Timestamp,
+}
+
+impl DataFolder {
+    /// Names a folder; touches nothing.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Returns the folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the folder where it is missing, and owns it until the answer is dropped.
+    pub(crate) fn own(self) -> Result<Owned> {
+        self.make()?;
+        let path = self.path.join(LOCK);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock_file = options.open(&path).map_err(file("the data folder can't be written:", &path))?;
+        match Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Owned { folder: self, lock }.sign(),
+            Err((mut other, nix::errno::Errno::EWOULDBLOCK)) => Err(self.taken(&mut other)),
+            Err((_, errno)) => Err(file("locking", &path)(errno.into())),
+        }
+    }
+
+    /// Returns the folder's absolute path, made where it is missing. A new one belongs to its owner alone; one that
+    /// was there keeps its mode unless it is plainly ours, because it may be somebody's home.
+    fn make(&self) -> Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        let is_ours = self.path.join(LOCK).exists() || !self.path.exists() || is_empty(&self.path);
+        builder.create(&self.path).map_err(file("making the data folder", &self.path))?;
+        let mode = fs::metadata(&self.path).map_err(file("reading", &self.path))?.mode();
+        if mode & OTHERS == 0 {
+            return Ok(());
+        }
+        if is_ours {
+            return fs::set_permissions(&self.path, Permissions::from_mode(0o700))
+                .map_err(file("closing to others the data folder", &self.path));
+        }
+        tracing::warn!(folder = %self.path.display(), mode = format!("{:o}", mode & 0o777), "others can look into the data folder: chmod 700 it");
+        Ok(())
+    }
+
+    fn taken(&self, lock_file: &mut File) -> Failure {
+        let mut pid = String::new();
+        let _ = lock_file.read_to_string(&mut pid);
+        let by = match pid.trim() {
+            "" => "another process".to_owned(),
+            pid => format!("process {pid}"),
+        };
+        let address = self.server().map(|server| format!(", which listens on {}", server.url)).unwrap_or_default();
+        Failure::usage(format!("the data folder {} is in use by {by}{address}", self.path.display()))
+            .mend("use that server, stop it, or name another folder with --data DIR")
+    }
+
+    /// Makes a folder of its own below this one.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&path).map_err(file("making", &path))?;
+        Ok(path)
+    }
+
+    /// Reads the administrator token; none when no server has made one.
+    pub(crate) fn token(&self) -> Result<Option<String>> {
+        read_if_there(&self.path.join(TOKEN))
+    }
+
+    /// Reads what the server of this folder says of itself; none when there is none.
+    pub(crate) fn server(&self) -> Option<ServerFile> {
+        let text = fs::read_to_string(self.path.join(SERVER)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Returns the mode of the folder and of every file in it that others may use.
+    pub(crate) fn open_to_others(&self) -> std::io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&self.path)?.filter_map(std::result::Result::ok).map(|entry| entry.path());
+        let looked_at = std::iter::once(self.path.clone()).chain(entries);
+        Ok(looked_at.filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.mode() & OTHERS != 0)).collect())
+    }
+}
+
+impl std::ops::Deref for Owned {
+    type Target = DataFolder;
+    fn deref(&self) -> &DataFolder {
+        &self.folder
+    }
+}
+
+impl Owned {
+    /// Writes into the lock whose it is.
+    fn sign(mut self) -> Result<Self> {
+        let path = self.path.join(LOCK);
+        let pid = std::process::id().to_string();
+        let signed = self.lock.set_len(0).and_then(|()| self.lock.write_all(pid.as_bytes()));
+        signed.map_err(file("the data folder can't be written:", &path))?;
+        Ok(self)
+    }
+
+    /// Reads the administrator token, or makes it at the first start.
+    pub(crate) fn make_token(&self) -> Result<String> {
+        self.read_or_make(TOKEN, || random_hex(TOKEN_WORDS))
+    }
+
+    /// Reads the id of the embedded worker, or makes it at the first start: it stays the same over restarts.
+    pub(crate) fn worker_id(&self) -> Result<WorkerId> {
+        let text = self.read_or_make(WORKER_ID, || format!("embedded-{}", random_hex(1)))?;
+        let path = self.path.join(WORKER_ID);
+        WorkerId::new(text).map_err(|wrong| {
+            Failure::usage(format!("{} holds no worker id: {wrong}", path.display())).mend("remove the file")
+        })
+    }
+
+    /// Says where the server is, for commands of the same data folder.
+    pub(crate) fn announce(&self, server: &ServerFile) -> Result<()> {
+        let text = serde_json::to_string_pretty(server).unwrap_or_default();
+        write(&self.path, SERVER, &format!("{text}\n"))
+    }
+
+    /// Takes back what [`Self::announce`] said.
+    pub(crate) fn withdraw(&self) {
+        if let Err(error) = fs::remove_file(self.path.join(SERVER)) {
+            tracing::debug!(error = in_words(&error), "removing {SERVER}");
+        }
+    }
+
+    fn read_or_make(&self, name: &str, make: impl FnOnce() -> String) -> Result<String> {
+        if let Some(text) = read_if_there(&self.path.join(name))? {
+            return Ok(text);
+        }
+        let text = make();
+        write(&self.path, name, &format!("{text}\n"))?;
+        Ok(text)
+    }
+}
+
+/// Reads a file of one line and closes it to others; none where it is missing or empty.
+fn read_if_there(path: &Path) -> Result<Option<String>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file("reading", path)(error)),
+    };
+    let mode = fs::metadata(path).map_err(file("reading", path))?.mode();
+    if mode & OTHERS != 0 {
+        return Err(Failure::usage(format!("others can use {} (mode {:o})", path.display(), mode & 0o777))
+            .mend(format!("run: chmod 600 {}; if somebody may have read it, remove it for a new one", path.display())));
+    }
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Writes a whole file or nothing, for its owner alone.
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    });
+    written.map_err(file("writing", &path))
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn the_folder_and_its_files_are_for_their_owner_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let owned = DataFolder::at(root.path().join("a/b")).own().unwrap();
+        let token = owned.make_token().unwrap();
+        assert_eq!((token.len(), owned.token().unwrap()), (64, Some(token.clone())));
+        assert_eq!(owned.make_token().unwrap(), token);
+        assert_eq!(owned.worker_id().unwrap(), owned.worker_id().unwrap());
+        assert_eq!(mode(owned.path()), 0o700);
+        assert_eq!(owned.open_to_others().unwrap(), Vec::<PathBuf>::new());
+        fs::set_permissions(owned.path().join(TOKEN), Permissions::from_mode(0o644)).unwrap();
+        assert!(owned.token().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn an_empty_folder_is_closed_and_somebodys_folder_is_left_alone() {
+        let empty = tempfile::tempdir().unwrap();
+        let used = tempfile::tempdir().unwrap();
+        fs::write(used.path().join("theirs"), "").unwrap();
+        for folder in [&empty, &used] {
+            fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+            DataFolder::at(folder.path()).own().unwrap();
+        }
+        assert_eq!((mode(empty.path()), mode(used.path())), (0o700, 0o755));
+    }
+
+    #[test]
+    fn a_second_owner_is_refused_and_told_who_the_first_is() {
+        let root = tempfile::tempdir().unwrap();
+        let first = DataFolder::at(root.path()).own().unwrap();
+        let server = ServerFile { url: "http://127.0.0.1:1".into(), pid: 1, started_at: Timestamp::from_ms(0) };
+        first.announce(&server).unwrap();
+        assert_eq!(first.server(), Some(server));
+        let refused = DataFolder::at(root.path()).own().unwrap_err().to_string();
+        let expected = format!("is in use by process {}, which listens on http://127.0.0.1:1", std::process::id());
+        assert!(refused.contains(&expected), "{refused}");
+        first.withdraw();
+        drop(first);
+        assert!(DataFolder::at(root.path()).own().is_ok_and(|again| again.server().is_none()));
+    }
+}

@@ -1,0 +1,71 @@
+//! The claim protocol in one process: an embedded worker's calls go straight to the engine.
+
+use futures_util::future::BoxFuture;
+use spalla_domain::Refusal;
+use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::problem::Kind;
+use spalla_engine::EngineHandle;
+use spalla_store::{Command, ExecuteError, Reply};
+use spalla_worker::{Coordinator, CoordinatorError};
+use std::time::Duration;
+
+/// Hands the worker's calls to the engine of the same process.
+pub(crate) struct Embedded(pub(crate) EngineHandle);
+
+impl Coordinator for Embedded {
+    fn exchange(
+        &self,
+        exchange: Exchange,
+        wait_ms: i64,
+    ) -> BoxFuture<'_, Result<ExchangeReply, CoordinatorError>> {
+        Box::pin(async move {
+            let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
+            match self.0.claim(Command::Exchange(exchange), wait).await.map_err(said)? {
+                Reply::Exchanged(reply) => Ok(*reply),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn append_logs(&self, batch: LogBatch) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move { self.0.execute(Command::AppendLogs(batch)).await.map(drop).map_err(said) })
+    }
+
+    fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let mut outcome = Ok(());
+            for run in runs {
+                // A run that is not ours any more needs no handing back; the others still do.
+                match self.0.execute(Command::HandBack(run)).await.map_err(said) {
+                    Ok(_) | Err(CoordinatorError::Refused { .. }) => {}
+                    Err(error) => outcome = Err(error),
+                }
+            }
+            outcome
+        })
+    }
+}
+
+/// Says what a remote worker would have been told.
+fn said(error: ExecuteError) -> CoordinatorError {
+    match error {
+        ExecuteError::Refused(refusal) => refused(refusal),
+        ExecuteError::Store(error) => {
+            CoordinatorError::Unavailable { retry_after_ms: None, detail: error.to_string() }
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> CoordinatorError {
+    match refusal.code.kind() {
+        Kind::NotFound | Kind::Conflict => {
+            CoordinatorError::Refused { code: refusal.code.as_str().into(), detail: refusal.detail }
+        }
+        Kind::Overloaded => CoordinatorError::Unavailable { retry_after_ms: None, detail: refusal.detail },
+        Kind::Invalid => CoordinatorError::Rejected { status: 422, detail: refusal.detail },
+    }
+}
+
+fn unexpected(reply: &Reply) -> CoordinatorError {
+    CoordinatorError::Rejected { status: 500, detail: format!("the engine answered {reply:?} to an exchange") }
+}

@@ -1,0 +1,86 @@
+//! Why a command ends other than well: what happened, where, what to do about it, and with which status.
+
+use crate::exit::Exit;
+use std::fmt;
+use std::io;
+
+/// The end of a command that did not do what was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub(crate) exit: Exit,
+    what: String,
+    mend: Option<String>,
+}
+
+/// The result of everything that a command does.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// What was asked failed.
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what)
+    }
+
+    /// The call or the environment is wrong.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    /// Any end, said in words.
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), mend: None }
+    }
+
+    /// Ends with a status and says nothing, because everything was said.
+    pub(crate) const fn silent(exit: Exit) -> Self {
+        Self { exit, what: String::new(), mend: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Tells whether there is nothing to print.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.what.is_empty()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what.trim_end_matches('.'))?;
+        match &self.mend {
+            Some(mend) => write!(f, "; {mend}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says with which file the system refused what, and why.
+pub(crate) fn file(doing: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Failure + use<> {
+    let path = path.display().to_string();
+    move |error| Failure::usage(format!("{doing} {path}: {}", in_words(&error)))
+}
+
+/// Returns what the system says, without the number that follows it.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_with_its_mend() {
+        let failure = Failure::usage("port 1 is taken.").mend("choose another with --listen");
+        assert_eq!(failure.to_string(), "port 1 is taken; choose another with --listen");
+        let refused = file("writing", std::path::Path::new("/x"))(io::Error::from_raw_os_error(13));
+        assert_eq!(refused.to_string(), "writing /x: permission denied");
+    }
+}

@@ -1,0 +1,32 @@
+//! The wishes of a person or of the system to end: SIGTERM and SIGINT, counted.
+
+use crate::failure::{Failure, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens to both signals; from its making on they no longer end the process by themselves.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    pub(crate) fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("listening to signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next signal and returns its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Waits for the next signal, whichever it is.
+    pub(crate) async fn wait(&mut self) {
+        self.next().await;
+    }
+}

@@ -1,0 +1,16 @@
+//! The program as its users meet it: the real binary, real HTTP, real processes, on SQLite and on Postgres.
+
+mod command_line;
+mod crash_and_recover;
+mod databases;
+mod demo;
+mod life_of_a_work_item;
+mod orchestrate;
+mod process;
+mod remote_worker;
+mod repository;
+mod rest;
+
+#[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the fixture is shared; each crate uses a part of it")]
+mod postgres_fixture;
