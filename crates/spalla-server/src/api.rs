@@ -33,11 +33,10 @@ impl Api {
     }
 }
 
-/// Returns the routes without their state, and their document.
+/// Returns the routes without their state, and their document before it is finished.
 pub(crate) fn build(version: &str) -> (Router<App>, OpenApi) {
     let api = routes::add_all(Api(OpenApiRouter::with_openapi(openapi::frame(version))));
-    let (router, mut document) = api.0.split_for_parts();
-    openapi::finish(&mut document);
+    let (router, document) = api.0.split_for_parts();
     let router = router
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -1,5 +1,10 @@
 //! What the OpenAPI document says beyond the single routes: who may call, and which problems may come back.
 
+mod polish;
+
+use crate::problem::MEDIA_TYPE;
+use crate::wire::problem::{FieldProblem, ProblemDocument};
+use serde_json::{Value, json};
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -7,9 +12,6 @@ use utoipa::openapi::{
     Components, ContentBuilder, Info, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, ResponseBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
-
-use crate::problem::MEDIA_TYPE;
-use crate::wire::problem::{FieldProblem, ProblemDocument};
 
 /// The problems that any route may answer with.
 const ANYWHERE: &[(&str, &str)] = &[
@@ -78,8 +80,22 @@ pub(crate) fn frame(version: &str) -> OpenApi {
         .build()
 }
 
+/// Adds what holds for every operation, and returns the finished document.
+pub(crate) fn finish(mut document: OpenApi) -> Result<Value, serde_json::Error> {
+    add_problems(&mut document);
+    let mut document = serde_json::to_value(&document)?;
+    polish::polish(&mut document);
+    let key = json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "description": "Makes the call safe to send twice: the same key with the same request answers the same.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    });
+    document["components"]["parameters"] = json!({"IdempotencyKey": key});
+    Ok(document)
+}
+
 /// Adds to every operation the problems that it may answer with.
-pub(crate) fn finish(document: &mut OpenApi) {
+fn add_problems(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let is_open = OPEN.contains(&path.as_str());
         for (method, operation) in by_method(item) {
@@ -91,6 +107,7 @@ pub(crate) fn finish(document: &mut OpenApi) {
             }
             if method != HttpMethod::Get {
                 add(operation, WITH_CHANGE);
+                takes_key(operation);
             }
         }
     }
@@ -101,6 +118,12 @@ fn add(operation: &mut Operation, problems: &[(&str, &str)]) {
         let reference = RefOr::Ref(Ref::from_response_name(component(status)));
         operation.responses.responses.entry((*status).to_owned()).or_insert(reference);
     }
+}
+
+/// Says that the operation takes a key.
+fn takes_key(operation: &mut Operation) {
+    let reference = RefOr::Ref(Ref::new("#/components/parameters/IdempotencyKey"));
+    operation.parameters.get_or_insert_default().push(reference);
 }
 
 fn component(status: &str) -> String {

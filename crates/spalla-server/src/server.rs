@@ -104,7 +104,7 @@ impl Server {
             meters: Meters::new(&options.version),
             version: options.version,
             started: Instant::now(),
-            document: document.to_json()?.into(),
+            document: serde_json::to_vec(&crate::openapi::finish(document)?)?.into(),
             connections: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
             requests: AtomicU64::new(0),

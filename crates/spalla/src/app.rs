@@ -118,7 +118,7 @@ impl App {
             }
             failure = self.broken() => Err(failure),
         };
-        self.stop(async { signals.wait().await }).await;
+        self.stop(signals.wait()).await;
         ended
     }
 

@@ -105,11 +105,6 @@ impl Global {
         self.quiet
     }
 
-    /// Returns the same wishes for another data folder.
-    pub(crate) fn with_data(&self, data: PathBuf) -> Self {
-        Self { data: Some(data), ..self.clone() }
-    }
-
     /// Returns the data folder that the command line names.
     pub(crate) fn data(&self) -> Option<&Path> {
         self.data.as_deref()

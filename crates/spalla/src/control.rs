@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use spalla_domain::claim::RunError;
 use spalla_domain::work_item::{self, Executor};
-use spalla_domain::{Timestamp, run};
+use spalla_domain::Timestamp;
 use spalla_engine::EngineHandle;
 
 /// A way to the control plane; cheap to clone.
@@ -57,8 +57,6 @@ pub(crate) struct RunState {
     pub(crate) id: i64,
     /// Its ordinal among the item's attempts.
     pub(crate) attempt: u32,
-    /// Where it stands.
-    pub(crate) status: run::Status,
     /// When it was first claimed.
     pub(crate) started_at: Option<Timestamp>,
     /// When it ended.

@@ -14,9 +14,10 @@ pub(super) fn key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, 
     let mut values = parts.headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
-    let fits = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && values.next().is_none();
+    let is_plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && is_plain(key) && values.next().is_none();
     let Some(key) = key.filter(fits) else {
-        let message = format!("a key is sent once and has 1 to {KEY_BYTES_MAX} visible ASCII characters");
+        let message = format!("a key is sent once and has 1 to {KEY_BYTES_MAX} visible ASCII characters, none of them a space");
         return Err(Problem::invalid("Idempotency-Key", message));
     };
     Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint(parts, body) }))
@@ -59,6 +60,7 @@ mod tests {
         assert!(key_of("POST", "/a", &[], "").unwrap().is_none());
         assert!(key_of("POST", "/a", &[""], "").is_err());
         assert!(key_of("POST", "/a", &["a", "b"], "").is_err());
+        assert!(key_of("POST", "/a", &["a b"], "").is_err());
         assert!(key_of("POST", "/a", &[&"k".repeat(256)], "").is_err());
         assert!(key_of("POST", "/a", &[&"k".repeat(255)], "").is_ok());
     }

@@ -21,7 +21,7 @@ pub(super) fn add(api: Api) -> Api {
 /// Shows the metrics
 #[utoipa::path(get, path = "/metrics", tag = "observability",
     responses((status = 200, description = "The metrics.", body = String,
-        content_type = "text/plain; version=0.0.4; charset=utf-8")))]
+        content_type = "text/plain")))]
 async fn metrics(State(app): State<App>, _: Params<NoParams>) -> Result<impl IntoResponse, Problem> {
     let depths = app.read().depths().await?;
     let newest = app.read().newest_event().await?;

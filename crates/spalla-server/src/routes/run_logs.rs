@@ -131,7 +131,7 @@ struct LogQuery {
 /// Shows the log of a run, oldest line first
 #[utoipa::path(get, path = "/work-items/runs/{id}/logs", tag = "runs", params(IdInPath, LogQuery),
     responses((status = 200, description = "The lines.",
-        content((String = "text/plain; charset=utf-8"), (Vec<LogView> = "application/json")))))]
+        content((String = "text/plain"), (Vec<LogView> = "application/json")))))]
 async fn get_log(
     State(app): State<App>,
     Id(run_id): Id<RunId>,

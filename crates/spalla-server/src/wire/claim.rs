@@ -7,7 +7,7 @@ use super::seconds::{Ttl, Wait};
 use super::text::{Prose, Word, WorkerName};
 use super::work_item::Executor;
 use super::worker::{holder, ttl_ms};
-use super::{BATCH_BYTES_MAX, Body};
+use super::{BATCH_BYTES_MAX, Body, present};
 use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -182,10 +182,12 @@ impl From<claim::Assignment> for Assignment {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClaimBody {
     /// Who will hold them; `agent_id` is accepted too.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     worker_id: Option<WorkerName>,
     /// Another name of `worker_id`.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     agent_id: Option<WorkerName>,
     /// How many at most; 1 when left out.
     #[schema(inline)]
@@ -243,10 +245,12 @@ const EXCHANGE_ENTRIES_MAX: usize = 4_096;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExchangeBody {
     /// Who asks; `agent_id` is accepted too.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     worker_id: Option<WorkerName>,
     /// Another name of `worker_id`.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     agent_id: Option<WorkerName>,
     /// Runs that ended.
     #[serde(default)]

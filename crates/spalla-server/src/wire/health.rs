@@ -10,7 +10,8 @@ pub(crate) struct Health {
     /// `ok`.
     pub(crate) status: &'static str,
     /// The particulars, for who has the token.
-    #[serde(flatten)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = HealthDetails, required = false)]
     pub(crate) details: Option<HealthDetails>,
 }
 

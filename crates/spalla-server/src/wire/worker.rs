@@ -1,6 +1,6 @@
 //! What a worker says of one run: claim, heartbeat, release.
 
-use super::Body;
+use super::{Body, present};
 use super::claim::{Assignment, LeaseView};
 use super::number::Ordinal;
 use super::seconds::Ttl;
@@ -38,10 +38,12 @@ pub(crate) fn ttl_ms(ttl: Option<Ttl>) -> i64 {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunClaim {
     /// Who will hold it; `agent_id` is accepted too.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) worker_id: Option<WorkerName>,
     /// Another name of `worker_id`.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) agent_id: Option<WorkerName>,
     /// How long the lease lasts; 300 when left out.
     #[schema(inline)]
@@ -73,10 +75,12 @@ impl ClaimedRun {
 #[serde(deny_unknown_fields)]
 pub(crate) struct HeartbeatBody {
     /// Who holds the run; `agent_id` is accepted too.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) worker_id: Option<WorkerName>,
     /// Another name of `worker_id`.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) agent_id: Option<WorkerName>,
     /// The token of the lease.
     #[schema(inline)]
@@ -109,10 +113,12 @@ pub(crate) struct Orders {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Release {
     /// Who gives it back; the token is what counts.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) worker_id: Option<WorkerName>,
     /// Another name of `worker_id`.
-    #[schema(inline)]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = WorkerName, inline, required = false)]
     pub(crate) agent_id: Option<WorkerName>,
     /// The token of the lease.
     #[schema(inline)]

@@ -1,5 +1,6 @@
 //! An answer, with what every answer has to have: its headers, and a status that the document names.
 
+use crate::schema::mismatch;
 use crate::world::World;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response};
@@ -14,7 +15,7 @@ pub(crate) async fn document(world: &World) -> &'static Value {
     DOCUMENT
         .get_or_init(async || {
             let response = world.request("GET", "/openapi.json").send().await.unwrap();
-            let v: Value = response.json().await.unwrap(); std::fs::write("/tmp/openapi.json", serde_json::to_string_pretty(&v).unwrap()).unwrap(); v
+            response.json().await.unwrap()
         })
         .await
 }
@@ -64,18 +65,38 @@ impl Answer {
         errors.map(|error| error["path"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Checks what every answer has to have.
+    /// Checks what every answer has to have; `sent` is the request's JSON body.
     #[track_caller]
-    pub(crate) fn check(&self, method: &Method, path: &str, document: &Value) {
+    pub(crate) fn check(&self, method: &Method, path: &str, sent: Option<&Value>, document: &Value) {
         assert!(!self.header("x-request-id").is_empty(), "{method} {path}");
         assert_eq!(self.header("x-content-type-options"), "nosniff", "{method} {path}");
         assert!(self.header("content-security-policy").starts_with("default-src 'none'"), "{method} {path}");
         if let Some(operation) = operation(document, method, path) {
-            let named = &operation["responses"][self.status.to_string()];
-            assert!(named.is_object(), "{method} {path}: the document does not name {}: {}", self.status, self.text);
+            self.check_document(operation, &format!("{method} {path}"), sent, document);
         }
         if self.status >= 400 && !self.header("content-type").starts_with("text/html") && *method != Method::HEAD {
             self.check_problem(path);
+        }
+    }
+
+    /// Holds the answer, and the request if it was granted, against the document.
+    #[track_caller]
+    fn check_document(&self, operation: &Value, call: &str, sent: Option<&Value>, document: &Value) {
+        let mut response = &operation["responses"][self.status.to_string()];
+        if let Some(reference) = response["$ref"].as_str() {
+            response = document.pointer(reference.trim_start_matches('#')).unwrap();
+        }
+        assert!(response.is_object(), "{call}: the document does not name {}: {}", self.status, self.text);
+        let media_type = self.header("content-type").split(';').next().unwrap_or_default();
+        let schema = &response["content"][media_type]["schema"];
+        if media_type.ends_with("json") && !self.text.is_empty() {
+            assert!(schema.is_object(), "{call}: the document does not name {media_type}");
+            let why = mismatch(document, schema, &serde_json::from_str(&self.text).unwrap());
+            assert_eq!(why, None, "{call}: the answer is not what the document says: {}", self.text);
+        }
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if let Some(sent) = sent.filter(|_| self.status < 300 && schema.is_object()) {
+            assert_eq!(mismatch(document, schema, sent), None, "{call}: the document forbids what was granted: {sent}");
         }
     }
 

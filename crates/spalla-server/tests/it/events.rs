@@ -173,7 +173,7 @@ async fn streams_are_bounded() {
         open.push(Follower::begin(&world, "", None).await);
     }
     world.get("/events").await.problem(503, "too_many_streams");
-    assert_eq!(world.get("/health").await.json(200)["event_streams"], 1_000);
+    assert_eq!(world.get("/health").await.json(200)["details"]["event_streams"], 1_000);
     world.project().await;
     for follower in &mut open {
         assert_eq!(follower.next().await["type"], "project.created");

@@ -18,6 +18,7 @@ mod raw;
 mod recipes;
 mod runs;
 mod scheduler;
+mod schema;
 mod shutdown;
 mod sqlite;
 mod work_items;

@@ -10,8 +10,8 @@ async fn health_counts_what_is_there() {
     world.claimed_run(json!({})).await;
     world.queued(json!({})).await;
     let health = world.get("/observability/health").await.json(200);
-    assert_eq!(health["queue"], json!({"ready": 1, "delayed": 0, "blocked": 0, "pending": 1, "running": 1}));
-    assert!(health["newest_event_id"].as_i64().unwrap() > 0);
+    assert_eq!(health["details"]["queue"], json!({"ready": 1, "delayed": 0, "blocked": 0, "pending": 1, "running": 1}));
+    assert!(health["details"]["newest_event_id"].as_i64().unwrap() > 0);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn a_work_item_goes_its_whole_way_over_a_file() {
     let queue = world.get("/scheduler/queue?reason=none").await.json(200);
     assert_eq!(queue[0]["work_item_id"], child);
     let health: Value = world.get("/health").await.json(200);
-    assert_eq!(health["queue"]["ready"], 1);
+    assert_eq!(health["details"]["queue"]["ready"], 1);
     assert_eq!(world.get("/observability/traces").await.json(200)[0]["run_id"], *run);
     let found = world.get("/work-items/?label=prod&q=BUILD&count=true").await;
     assert_eq!((found.header("x-total-count"), found.json(200)[0]["id"].as_i64()), ("1", Some(item)));

@@ -142,9 +142,11 @@ impl World {
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().unwrap();
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let body = request.body().and_then(|body| body.as_bytes());
+        let sent = body.and_then(|body| serde_json::from_slice::<Value>(body).ok());
         let response = self.client.execute(request).await.expect("the server answers");
         let answer = Answer::read(response).await;
-        answer.check(&method, &path, document(self).await);
+        answer.check(&method, &path, sent.as_ref(), document(self).await);
         answer
     }
 

@@ -1,3 +1,4 @@
+-- Nothing of an archived project is started.
 select queue.id, queue.project_id, queue.executor, queue.labels
 from queue
 join project on project.id = queue.project_id

@@ -65,7 +65,7 @@ async fn show(settings: &Settings) -> Result<Exit> {
         Ok(repository) => pursue(settings, Control::InProcess(engine), &repository, &mut signals).await,
         Err(failure) => Err(failure),
     };
-    app.stop(async { signals.wait().await }).await;
+    app.stop(signals.wait()).await;
     let exit = exit?;
     farewell(settings)?;
     Ok(exit)

@@ -61,6 +61,6 @@ async fn execute(settings: &Settings, client: Client) -> Result<Exit> {
         failure = supervisor.broken() => Err(failure),
     };
     let grace = Duration::from_secs_f64(settings.shutdown_grace_seconds);
-    supervisor.stop(grace, async { signals.wait().await }).await;
+    supervisor.stop(grace, signals.wait()).await;
     ended
 }

@@ -79,7 +79,6 @@ fn state(run: RunView) -> Result<RunState> {
     Ok(RunState {
         id: run.id.0,
         attempt: run.attempt,
-        status: run.status,
         started_at: run.started_at,
         ended_at: run.ended_at,
         result: run.result.map(read).transpose()?,

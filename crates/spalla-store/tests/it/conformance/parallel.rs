@@ -179,8 +179,8 @@ async fn many_workers_never_hold_one_run_together(f: Fixture) {
             }
             Fact::LeaseExpired { fence, .. } => {
                 assert_eq!(newest.get(&run), Some(&fence), "{event:?}");
-                assert!(until.get(&run).is_some_and(|until| *until <= event.at), "{event:?}");
-                until.remove(&run);
+                // A heartbeat after the end of a lease brings it back, and is no event.
+                assert!(until.remove(&run).is_none_or(|until| until <= event.at), "{event:?}");
             }
             other => panic!("{other:?}"),
         }

@@ -2,7 +2,7 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{enqueue, enqueue_after, exchange, item, item_after};
-use spalla_domain::event::Fact;
+use spalla_domain::event::{Event, Fact};
 use spalla_domain::problem::Code;
 use spalla_domain::run::Status as RunStatus;
 use spalla_domain::work_item::{Status, When};
@@ -73,10 +73,16 @@ async fn a_dependent_becomes_ready_in_the_transaction_that_completes_its_parent(
 
     f.complete(&run, true).await;
 
-    let commit = commits.recv().await.unwrap();
-    let of = |id| commit.events.iter().filter(move |event| event.work_item_id == Some(id));
-    assert!(of(parent).any(|event| event.fact == Fact::RunSucceeded { fence: Some(Fence(1)) }));
-    assert!(of(child).any(|event| event.fact == Fact::WorkItemReady {}));
+    let succeeded = Fact::RunSucceeded { fence: Some(Fence(1)) };
+    let commit = loop {
+        // News of what was committed before may still be under way.
+        let commit = commits.recv().await.unwrap();
+        if commit.events.iter().any(|event| event.fact == succeeded) {
+            break commit;
+        }
+    };
+    let is_ready = |event: &Event| event.work_item_id == Some(child) && event.fact == Fact::WorkItemReady {};
+    assert!(commit.events.iter().any(is_ready), "{commit:?}");
     assert_eq!(f.standing(child).await, (Status::Queued, None));
     assert_eq!(f.claimed_items("w", 5).await, [child]);
 }

@@ -47,7 +47,8 @@ impl Blocks {
 }
 
 static TEST_ITEM: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"#\s*\[\s*(?:cfg\s*\(\s*(?:all\s*\(\s*)?test\b[^\]]*|(?:\w+::)*test(?:\([^\]]*\))?)\s*\]").expect("constant pattern")
+    Regex::new(r"#\s*\[\s*(?:cfg\s*\(\s*(?:all\s*\(\s*)?test\b[^\]]*|(?:\w+::)*test(?:\([^\]]*\))?)\s*\]")
+        .expect("constant pattern")
 });
 
 /// The longest head of an item that is looked over for its body.
@@ -63,7 +64,9 @@ pub(crate) fn rust_test_ranges(code: &str, blocks: &Blocks) -> Vec<Range<usize>>
         let window = code.floor_char_boundary(found.end() + ITEM_HEAD_BYTES_MAX);
         let rest = &code[found.end()..window];
         // An item without a body, such as `mod tests;` or a `use`, ends before the next brace opens.
-        let Some(length) = rest.find(['{', ';']).filter(|length| rest.as_bytes()[*length] == b'{') else { continue };
+        let Some(length) = rest.find(['{', ';']).filter(|length| rest.as_bytes()[*length] == b'{') else {
+            continue;
+        };
         if let Some(close) = blocks.close_of(found.end() + length) {
             ranges.push(found.start()..close);
         }

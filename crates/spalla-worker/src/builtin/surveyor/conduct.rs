@@ -44,7 +44,8 @@ pub fn survey(
     let (files, mut coverage) = read_all(&reader, &listed, &options.limits);
     coverage.left_aside = left_aside;
     progress(&format!("read {} text files", files.len()));
-    let name = root.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let name =
+        root.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let survey = assemble(name, files, &listed, coverage, history, options);
     progress(&format!(
         "found {} risky places, {} marks, {} internal links",
@@ -57,7 +58,11 @@ pub fn survey(
 
 /// Reads and inspects every file within the limits, in parallel; the order of the result is that of the paths.
 fn read_all(reader: &Reader, listed: &[TreeFile], limits: &Limits) -> (Vec<FileFacts>, Coverage) {
-    let mut coverage = Coverage { files: listed.len(), bytes: listed.iter().map(|file| file.bytes).sum(), ..Coverage::default() };
+    let mut coverage = Coverage {
+        files: listed.len(),
+        bytes: listed.iter().map(|file| file.bytes).sum(),
+        ..Coverage::default()
+    };
     let mut budget = limits.total_bytes_max;
     let within: Vec<&TreeFile> = listed
         .iter()
@@ -88,7 +93,12 @@ fn read_all(reader: &Reader, listed: &[TreeFile], limits: &Limits) -> (Vec<FileF
 
 /// A header belongs to the language that the tree's own code is mostly written in.
 fn headers_are_cpp(listed: &[TreeFile]) -> bool {
-    let own = || listed.iter().map(|file| file.path.as_str()).filter(|path| role::by_path(path, None) != Role::Vendored);
+    let own = || {
+        listed
+            .iter()
+            .map(|file| file.path.as_str())
+            .filter(|path| role::by_path(path, None) != Role::Vendored)
+    };
     let cpp = own().filter(|path| matches!(paths::extension(path), "cc" | "cpp" | "cxx" | "hpp")).count();
     cpp > own().filter(|path| paths::extension(path) == "c").count()
 }
@@ -163,7 +173,9 @@ fn in_parallel<T: Send>(count: usize, work: &(dyn Fn(usize) -> T + Sync)) -> Vec
             }
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(take)).collect();
-        let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.flatten().collect()
     });
     results.sort_by_key(|(index, _)| *index);
@@ -221,7 +233,8 @@ fn assemble(
 fn count_imports(packages: &mut Packages, links: &links::Links) {
     for (index, package) in packages.external.iter_mut().enumerate() {
         if links::COUNTED.contains(&package.ecosystem) {
-            package.imported_by_files = Some(links.external.get(&index).map_or(0, std::collections::BTreeSet::len));
+            package.imported_by_files =
+                Some(links.external.get(&index).map_or(0, std::collections::BTreeSet::len));
         }
     }
 }
@@ -275,11 +288,20 @@ fn all_marks(files: &[FileFacts], kept_max: usize) -> (Vec<Mark>, usize) {
 }
 
 fn project(folder_name: Option<String>, files: &[FileFacts], listed: &[TreeFile]) -> Project {
-    let at_root = files.iter().filter_map(|file| file.manifest.as_ref()).filter(|manifest| manifest.folder().is_empty());
+    let at_root = files
+        .iter()
+        .filter_map(|file| file.manifest.as_ref())
+        .filter(|manifest| manifest.folder().is_empty());
     let named = at_root.clone().find(|manifest| manifest.package.is_some());
-    let name = named.and_then(|manifest| manifest.package.clone()).or(folder_name).unwrap_or_else(|| String::from("project"));
+    let name = named
+        .and_then(|manifest| manifest.package.clone())
+        .or(folder_name)
+        .unwrap_or_else(|| String::from("project"));
     // The root of a workspace often leaves it to the package of its name.
-    let namesake = files.iter().filter_map(|file| file.manifest.as_ref()).filter(|manifest| manifest.package.as_ref() == Some(&name));
+    let namesake = files
+        .iter()
+        .filter_map(|file| file.manifest.as_ref())
+        .filter(|manifest| manifest.package.as_ref() == Some(&name));
     let mut descriptions = at_root.chain(namesake).filter_map(|manifest| manifest.description.clone());
     let description = descriptions.find(|text| !text.is_empty());
     let in_root = |start: &str| {

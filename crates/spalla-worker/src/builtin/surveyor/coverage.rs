@@ -49,5 +49,19 @@ pub(crate) fn languages_without_links(files: &[FileFacts]) -> Vec<&'static str> 
 /// Languages that are written in modules at all.
 fn functions_matter(name: &str) -> bool {
     super::functions::knows(name)
-        || matches!(name, "Perl" | "Lua" | "R" | "Julia" | "Haskell" | "Elm" | "OCaml" | "Elixir" | "Erlang" | "Clojure" | "F#" | "Nim")
+        || matches!(
+            name,
+            "Perl"
+                | "Lua"
+                | "R"
+                | "Julia"
+                | "Haskell"
+                | "Elm"
+                | "OCaml"
+                | "Elixir"
+                | "Erlang"
+                | "Clojure"
+                | "F#"
+                | "Nim"
+        )
 }

@@ -68,11 +68,11 @@ pub(crate) fn find(files: &[FileFacts]) -> Vec<EntryPoint> {
     let mut found = Found { entries: Vec::new(), known };
     for file in files.iter().filter(|file| file.role.is_product()) {
         if let Some(manifest) = &file.manifest {
-            found.from_manifest(manifest);
+            found.by_manifest(manifest);
         }
     }
     for file in files {
-        found.from_file(file);
+        found.by_file(file);
     }
     found.finish(files)
 }
@@ -92,7 +92,7 @@ impl Found<'_> {
         self.entries.iter().any(|entry| entry.file == file)
     }
 
-    fn from_manifest(&mut self, manifest: &Manifest) {
+    fn by_manifest(&mut self, manifest: &Manifest) {
         for target in &manifest.targets {
             let kind = match target.kind {
                 TargetKind::Binary => EntryKind::Program,
@@ -101,13 +101,15 @@ impl Found<'_> {
             match self.file_of(manifest, &target.place) {
                 Some(file) => self.add(kind, &target.name, &file, None, &manifest.path),
                 // What a manifest names may only exist after a build.
-                None => self.add(kind, &target.name, &manifest.path, None, &format!("names {}", target.place)),
+                None => {
+                    self.add(kind, &target.name, &manifest.path, None, &format!("names {}", target.place))
+                }
             }
         }
         match manifest.ecosystem {
-            Ecosystem::Cargo => self.from_cargo_customs(manifest),
-            Ecosystem::Go => self.from_go_customs(manifest),
-            Ecosystem::Python => self.from_python_customs(manifest),
+            Ecosystem::Cargo => self.by_cargo_customs(manifest),
+            Ecosystem::Go => self.by_go_customs(manifest),
+            Ecosystem::Python => self.by_python_customs(manifest),
             _ => {}
         }
         let wanted = ["start", "dev", "serve", "develop", "preview"];
@@ -118,10 +120,14 @@ impl Found<'_> {
     }
 
     /// Cargo finds programs and libraries in places set by custom.
-    fn from_cargo_customs(&mut self, manifest: &Manifest) {
+    fn by_cargo_customs(&mut self, manifest: &Manifest) {
         let Some(package) = &manifest.package else { return };
         let at = |inner: &str| paths::join(manifest.folder(), inner).unwrap_or_default();
-        for (inner, kind) in [("src/main.rs", EntryKind::Program), ("src/lib.rs", EntryKind::Library), ("build.rs", EntryKind::BuildScript)] {
+        for (inner, kind) in [
+            ("src/main.rs", EntryKind::Program),
+            ("src/lib.rs", EntryKind::Library),
+            ("build.rs", EntryKind::BuildScript),
+        ] {
             let file = at(inner);
             if self.known.contains(file.as_str()) && !self.has(&file) {
                 self.add(kind, package, &file, None, "Cargo's custom");
@@ -145,23 +151,36 @@ impl Found<'_> {
     }
 
     /// Code in the folder of a Go module is its library, unless it is a program.
-    fn from_go_customs(&mut self, manifest: &Manifest) {
+    fn by_go_customs(&mut self, manifest: &Manifest) {
         let Some(module) = &manifest.package else { return };
         let name = paths::name(module);
-        let beside = |path: &&&str| paths::folder(path) == manifest.folder() && paths::extension(path) == "go" && !path.ends_with("_test.go");
-        let mut files: Vec<String> = self.known.iter().filter(beside).map(|path| (*path).to_owned()).collect();
+        let beside = |path: &&&str| {
+            paths::folder(path) == manifest.folder()
+                && paths::extension(path) == "go"
+                && !path.ends_with("_test.go")
+        };
+        let mut files: Vec<String> =
+            self.known.iter().filter(beside).map(|path| (*path).to_owned()).collect();
         files.sort_by_key(|path| (paths::stem(path) != name, paths::stem(path) != "doc"));
-        if let Some(file) = files.first().filter(|_| !files.iter().any(|path| paths::name(path) == "main.go")) {
+        if let Some(file) = files.first().filter(|_| !files.iter().any(|path| paths::name(path) == "main.go"))
+        {
             self.add(EntryKind::Library, name, file, None, "Go's custom");
         }
     }
 
     /// A folder of a Python package's own name, plain or below `src`, is what others import.
-    fn from_python_customs(&mut self, manifest: &Manifest) {
+    fn by_python_customs(&mut self, manifest: &Manifest) {
         let Some(package) = &manifest.package else { return };
         let module = package.to_ascii_lowercase().replace(['-', '.'], "_");
-        let places = [format!("{module}/__init__.py"), format!("src/{module}/__init__.py"), format!("lib/{module}/__init__.py")];
-        let found = places.iter().filter_map(|place| paths::join(manifest.folder(), place)).find(|file| self.known.contains(file.as_str()));
+        let places = [
+            format!("{module}/__init__.py"),
+            format!("src/{module}/__init__.py"),
+            format!("lib/{module}/__init__.py"),
+        ];
+        let found = places
+            .iter()
+            .filter_map(|place| paths::join(manifest.folder(), place))
+            .find(|file| self.known.contains(file.as_str()));
         if let Some(file) = found.filter(|file| !self.has(file)) {
             self.add(EntryKind::Library, package, &file, None, "Python's custom");
         }
@@ -176,11 +195,12 @@ impl Found<'_> {
         let starts = ["", "src", "lib"].iter().filter_map(|start| paths::join(manifest.folder(), start));
         let stems: Vec<String> = starts.filter_map(|start| paths::join(&start, &module)).collect();
         let endings = [".py", "/__main__.py", "/__init__.py"];
-        let candidates = stems.iter().flat_map(|stem| endings.iter().map(move |ending| format!("{stem}{ending}")));
+        let candidates =
+            stems.iter().flat_map(|stem| endings.iter().map(move |ending| format!("{stem}{ending}")));
         candidates.into_iter().find(|path| self.known.contains(path.as_str()))
     }
 
-    fn from_file(&mut self, file: &FileFacts) {
+    fn by_file(&mut self, file: &FileFacts) {
         let path = file.path.as_str();
         let language = file.language.map_or("", |language| language.name);
         if is_automation(path) {
@@ -191,12 +211,16 @@ impl Found<'_> {
         }
         match (language, file.main_line) {
             ("Rust", Some(_)) if paths::name(path) == "build.rs" => {}
-            ("Python", Some(line)) if paths::name(path) != "__main__.py" && paths::name(path) != "manage.py" => {
-                if !self.has(path) {
-                    self.add(EntryKind::Script, paths::stem(path), path, Some(line), "__main__ guard");
-                }
+            ("Python", Some(line))
+                if paths::name(path) != "__main__.py"
+                    && paths::name(path) != "manage.py"
+                    && !self.has(path) =>
+            {
+                self.add(EntryKind::Script, paths::stem(path), path, Some(line), "__main__ guard");
             }
-            (_, Some(line)) if !self.has(path) => self.add(EntryKind::Program, &name_of_program(path), path, Some(line), "main function"),
+            (_, Some(line)) if !self.has(path) => {
+                self.add(EntryKind::Program, &name_of_program(path), path, Some(line), "main function")
+            }
             ("Python", None) if paths::name(path) == "__main__.py" => {
                 self.add(EntryKind::Program, paths::name(paths::folder(path)), path, None, "python -m");
             }
@@ -227,7 +251,8 @@ impl Found<'_> {
 fn name_of_program(path: &str) -> String {
     let stem = paths::stem(path);
     let folder = paths::name(paths::folder(path));
-    let plain = matches!(stem.to_ascii_lowercase().as_str(), "main" | "program" | "app" | "index" | "__main__");
+    let plain =
+        matches!(stem.to_ascii_lowercase().as_str(), "main" | "program" | "app" | "index" | "__main__");
     if plain && !folder.is_empty() { folder.to_owned() } else { stem.to_owned() }
 }
 
@@ -235,7 +260,15 @@ fn is_automation(path: &str) -> bool {
     manifest::is_workflow(path)
         || matches!(
             path,
-            ".gitlab-ci.yml" | ".travis.yml" | ".circleci/config.yml" | "Jenkinsfile" | "azure-pipelines.yml" | "bitbucket-pipelines.yml" | ".drone.yml" | "appveyor.yml" | ".cirrus.yml"
+            ".gitlab-ci.yml"
+                | ".travis.yml"
+                | ".circleci/config.yml"
+                | "Jenkinsfile"
+                | "azure-pipelines.yml"
+                | "bitbucket-pipelines.yml"
+                | ".drone.yml"
+                | "appveyor.yml"
+                | ".cirrus.yml"
         )
 }
 
@@ -247,12 +280,18 @@ mod tests {
 
     fn entries(tree: &[(&str, &str)]) -> Vec<(EntryKind, String, String, Option<u32>)> {
         let context = TreeContext { headers_are_cpp: false, attributes: Attributes::parse("") };
-        let mut files: Vec<FileFacts> = tree.iter().map(|(path, text)| inspect(path, text, &context)).collect();
+        let mut files: Vec<FileFacts> =
+            tree.iter().map(|(path, text)| inspect(path, text, &context)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         find(&files).into_iter().map(|entry| (entry.kind, entry.name, entry.file, entry.line)).collect()
     }
 
-    fn entry(kind: EntryKind, name: &str, file: &str, line: Option<u32>) -> (EntryKind, String, String, Option<u32>) {
+    fn entry(
+        kind: EntryKind,
+        name: &str,
+        file: &str,
+        line: Option<u32>,
+    ) -> (EntryKind, String, String, Option<u32>) {
         (kind, name.to_owned(), file.to_owned(), line)
     }
 
@@ -283,7 +322,10 @@ mod tests {
             ("pyproject.toml", "[project]\nname='p'\n[project.scripts]\nrun='p.cli:main'\n"),
             ("src/p/cli.py", "def main():\n    pass\n"),
             ("src/p/__main__.py", "from .cli import main\n"),
-            ("web/package.json", "{\"name\":\"w\",\"scripts\":{\"start\":\"node x.js\",\"lint\":\"eslint\"}}"),
+            (
+                "web/package.json",
+                "{\"name\":\"w\",\"scripts\":{\"start\":\"node x.js\",\"lint\":\"eslint\"}}",
+            ),
             ("Dockerfile", "FROM x\nCMD [\"run\"]\n"),
             ("Makefile", "all:\n\ttrue\n"),
             ("cmd/srv/main.go", "package main\n\nfunc main() {}\n"),

@@ -149,7 +149,8 @@ fn places(compiled: &Compiled, views: &Views<'_>) -> Vec<usize> {
         Look::FromCode | Look::Uncommented => &views.uncommented,
     };
     // A pattern may begin with what stands before the word it is about.
-    let lead = |text: &str| text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_').len();
+    let lead =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_').len();
     compiled
         .pattern
         .find_iter(view)
@@ -181,7 +182,9 @@ fn find_secrets(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 /// Digests stand beside names that say key or secret without being either.
 fn is_hash_line(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
-    ["sha256", "sha512", "sha1", "integrity", "checksum", "digest", "fingerprint"].iter().any(|word| line.contains(word))
+    ["sha256", "sha512", "sha1", "integrity", "checksum", "digest", "fingerprint"]
+        .iter()
+        .any(|word| line.contains(word))
 }
 
 fn find_conflicts(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -249,7 +252,13 @@ fn find_unwraps(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         .map(|found| found.start())
         .filter(|at| subject.role_at(*at) == Role::Source)
         .collect();
-    let code = subject.views.line_sorts().iter().filter(|sort| **sort == super::views::LineSort::Code).count().max(1);
+    let code = subject
+        .views
+        .line_sorts()
+        .iter()
+        .filter(|sort| **sort == super::views::LineSort::Code)
+        .count()
+        .max(1);
     if places.len() >= UNWRAPS_MIN && places.len() * 100 >= UNWRAPS_PER_HUNDRED_LINES * code {
         let excerpt = format!("{} in {code} lines of code", places.len());
         findings.push(subject.finding(&rules::UNWRAP, places[0], excerpt));

@@ -32,11 +32,14 @@ enum Form {
 
 static RUST: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfn\s+([A-Za-z_]\w*)"));
 static GO: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^func\s*(?:\([^)]*\)\s*)?([A-Za-z_]\w*)"));
-static FUN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfun\s+(?:<[^>]*>\s*)?(?:[\w.<>?]+\.)?([A-Za-z_]\w*)\s*\("));
+static FUN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\bfun\s+(?:<[^>]*>\s*)?(?:[\w.<>?]+\.)?([A-Za-z_]\w*)\s*\("));
 static FUNC: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfunc\s+([A-Za-z_]\w*)"));
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfunction\s+&?([A-Za-z_]\w*)"));
-static DEF: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+(?:self\.)?([A-Za-z_][\w?!]*)"));
-static ARROW_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"([A-Za-z_$][\w$]*)\s*(?::[^=]*)?[=:]\s*(?:async\b)?[^=]*=>\s*$"));
+static DEF: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+(?:self\.)?([A-Za-z_][\w?!]*)"));
+static ARROW_NAME: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"([A-Za-z_$][\w$]*)\s*(?::[^=]*)?[=:]\s*(?:async\b)?[^=]*=>\s*$"));
 static ANNOTATIONS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^(?:(?:@[\w.]+(?:\s*\([^()]*\))?|\[[^\]]*\]|#[^\n]*\n)\s*)+"));
 static LAST_WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"([~A-Za-z_$][\w$]*)\s*(?:<[^<>()]*>)?\s*$"));
@@ -52,7 +55,8 @@ fn form_of(language: &str) -> Option<Form> {
         "Kotlin" => Form::Keyword(&FUN),
         "Swift" => Form::Keyword(&FUNC),
         "PHP" => Form::Keyword(&FUNCTION),
-        "C" | "C++" | "C#" | "Java" | "JavaScript" | "TypeScript" | "Objective-C" | "Dart" | "D" | "Solidity" => Form::Head,
+        "C" | "C++" | "C#" | "Java" | "JavaScript" | "TypeScript" | "Objective-C" | "Dart" | "D"
+        | "Solidity" => Form::Head,
         "Python" | "Starlark" => Form::Indented,
         "Ruby" => Form::Ended,
         _ => return None,
@@ -142,9 +146,40 @@ const METHOD_BYTES_MAX: usize = 64 << 10;
 
 /// Words that open a block with parentheses and are no function.
 const CONTROL: &[&str] = &[
-    "if", "for", "while", "switch", "catch", "else", "do", "try", "return", "new", "synchronized", "using", "lock", "with",
-    "fixed", "foreach", "when", "namespace", "class", "struct", "enum", "interface", "union", "typedef", "case", "throw",
-    "await", "super", "extern", "typeof", "sizeof", "unchecked", "checked", "record",
+    "if",
+    "for",
+    "while",
+    "switch",
+    "catch",
+    "else",
+    "do",
+    "try",
+    "return",
+    "new",
+    "synchronized",
+    "using",
+    "lock",
+    "with",
+    "fixed",
+    "foreach",
+    "when",
+    "namespace",
+    "class",
+    "struct",
+    "enum",
+    "interface",
+    "union",
+    "typedef",
+    "case",
+    "throw",
+    "await",
+    "super",
+    "extern",
+    "typeof",
+    "sizeof",
+    "unchecked",
+    "checked",
+    "record",
 ];
 
 fn by_head(code: &str, blocks: &Blocks, add: Add<'_>) {
@@ -152,7 +187,8 @@ fn by_head(code: &str, blocks: &Blocks, add: Add<'_>) {
     const HEAD_BYTES_MAX: usize = 1_000;
     let mut after_previous = 0;
     for (open, close) in blocks.pairs() {
-        let floor = code.ceil_char_boundary(open.saturating_sub(HEAD_BYTES_MAX)).max(after_previous.min(*open));
+        let floor =
+            code.ceil_char_boundary(open.saturating_sub(HEAD_BYTES_MAX)).max(after_previous.min(*open));
         let before = &code[floor..*open];
         let start = floor + before.rfind([';', '{', '}']).map_or(0, |at| at + 1);
         after_previous = open + 1;
@@ -176,7 +212,9 @@ fn name_in_head(head: &str) -> Option<&str> {
     }
     let parameters = trimmed.find('(')?;
     let name = LAST_WORD.captures(&trimmed[..parameters])?.get(1)?.as_str();
-    let mut words = trimmed[..parameters].split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let mut words = trimmed[..parameters]
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty());
     let declares = !trimmed[..parameters].contains('=') && name != "function";
     (declares && words.all(|word| !CONTROL.contains(&word))).then_some(name)
 }
@@ -184,7 +222,9 @@ fn name_in_head(head: &str) -> Option<&str> {
 fn by_indentation(views: &Views<'_>, add: Add<'_>) {
     let code = &views.code;
     for found in DEF.captures_iter(code).take(FUNCTIONS_MAX) {
-        let (Some(whole), Some(indent), Some(name)) = (found.get(0), found.get(1), found.get(2)) else { continue };
+        let (Some(whole), Some(indent), Some(name)) = (found.get(0), found.get(1), found.get(2)) else {
+            continue;
+        };
         let Some(colon) = head_end(code, name.end()) else { continue };
         let mut end = colon;
         let mut offset = code[colon..].find('\n').map_or(code.len(), |at| colon + at + 1);
@@ -220,7 +260,9 @@ fn head_end(code: &str, from: usize) -> Option<usize> {
 
 fn by_end(code: &str, add: Add<'_>) {
     for found in DEF.captures_iter(code).take(FUNCTIONS_MAX) {
-        let (Some(whole), Some(indent), Some(name)) = (found.get(0), found.get(1), found.get(2)) else { continue };
+        let (Some(whole), Some(indent), Some(name)) = (found.get(0), found.get(1), found.get(2)) else {
+            continue;
+        };
         let close = format!("\n{}end", indent.as_str());
         let window = code.floor_char_boundary(name.end() + METHOD_BYTES_MAX);
         if let Some(length) = code[name.end()..window].find(&close) {

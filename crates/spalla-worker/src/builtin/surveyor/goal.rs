@@ -1,74 +1,20 @@
 //! Reads a goal, word by word: whether the surveyor can pursue it, and which part of the report it asks for first.
 
+mod words;
+
 use serde::Serialize;
 
+use words::{BREAKS, FILLERS, JUDGE, LOOK, MAKE, NEGATIONS, NOUNS_TOO, QUESTIONS, REPORTS, TOPICS};
+
 /// The goal asks for something to be made or changed.
-const NEEDS_A_MAKER: &str = "it asks for something to be written or changed; that needs a model, the surveyor only reads";
+const NEEDS_A_MAKER: &str =
+    "it asks for something to be written or changed; that needs a model, the surveyor only reads";
 /// The goal asks for understanding.
 const NEEDS_UNDERSTANDING: &str =
     "it asks for an explanation or an opinion; that needs a model, the surveyor only measures";
 /// The goal names nothing the surveyor knows.
 const NAMES_NOTHING_KNOWN: &str = "it names nothing the surveyor measures (structure, dependencies, entry points, tests, \
      hot spots, TODO marks, risks); that needs a model";
-
-/// Verbs of making and changing, in their plain form.
-const MAKE: &[&str] = &[
-    "add", "adapt", "adjust", "allow", "apply", "automate", "build", "bump", "change", "clean", "cleanup", "commit",
-    "complete", "configure", "connect", "convert", "correct", "create", "debug", "delete", "deploy", "design", "develop",
-    "disable", "document", "drop", "edit", "enable", "enhance", "ensure", "expand", "extend", "extract", "finish", "fix",
-    "format", "generate", "handle", "harden", "implement", "improve", "inline", "insert", "install", "integrate", "introduce",
-    "make", "merge", "migrate", "modernize", "modify", "move", "optimise", "optimize", "patch", "port", "prepare", "prevent",
-    "prototype", "publish", "redesign", "reduce", "refactor", "reformat", "release", "remove", "rename", "reorganise",
-    "reorganize", "repair", "replace", "resolve", "restructure", "revert", "rewrite", "scaffold", "secure", "set", "setup",
-    "simplify", "solve", "split", "start", "stop", "support", "sync", "tidy", "translate", "tune", "tweak", "undo", "update",
-    "upgrade", "use", "write", "wire",
-];
-
-/// Verbs of looking, in their plain form.
-const LOOK: &[&str] = &[
-    "analyse", "analyze", "audit", "catalog", "catalogue", "chart", "check", "collect", "count", "describe", "detect", "discover",
-    "draw", "enumerate", "examine", "explore", "find", "get", "give", "identify", "index", "inspect", "inventory",
-    "investigate", "list", "locate", "look", "map", "measure", "outline", "print", "profile", "report", "research", "scan",
-    "search", "see", "show", "study", "summarise", "summarize", "survey", "trace", "understand", "visualise", "visualize",
-];
-
-/// Verbs that are looking when what follows is measured, and judging otherwise.
-const JUDGE: &[&str] = &[
-    "advise", "assess", "clarify", "compare", "critique", "decide", "discuss", "evaluate", "explain", "judge", "plan", "propose",
-    "rate", "recommend", "review", "suggest", "teach", "tell", "think", "verify",
-];
-
-/// What the surveyor measures.
-const TOPICS: &[&str] = &[
-    "architecture", "breakdown", "ci", "codebase", "codebases", "complexity", "composition", "coupling", "dependencies", "dependency",
-    "dependents", "duplicates", "entrypoint", "entrypoints", "files", "fixme", "fixmes", "folders", "graph", "history", "hotspot", "hotspots", "inventory",
-    "language", "languages", "layers", "layout", "libraries", "lines", "loc", "metrics", "modules", "monorepo", "organisation",
-    "organization", "overview", "packages", "project", "repo", "repository", "risk", "risks", "secrets", "security", "size", "sizes", "statistics",
-    "stats", "structure", "tests", "todo", "todos", "tree", "unsafe", "vulnerabilities", "churn",
-];
-
-/// What a verb of making may make without making code.
-const REPORTS: &[&str] = &[
-    "report", "reports", "overview", "summary", "survey", "inventory", "list", "map", "picture", "diagram", "graph", "outline", "table",
-    "statistics", "stats", "analysis", "audit", "description",
-];
-
-/// Verbs that are nouns as often: they count at the head of a clause only.
-const NOUNS_TOO: &[&str] = &[
-    "build", "change", "chart", "commit", "design", "document", "draw", "drop", "format", "handle", "index", "install", "map", "merge",
-    "move", "patch", "plan", "port", "print", "profile", "rate", "release", "report", "research", "scan", "search", "set", "setup",
-    "split", "start", "stop", "support", "sync", "update", "upgrade", "use",
-];
-
-/// Words before the verb that do not change what it asks.
-const FILLERS: &[&str] = &[
-    "please", "kindly", "we", "you", "i", "i'd", "me", "us", "let's", "lets", "like", "want", "need", "must", "should", "can", "could",
-    "would", "now", "just", "first", "next", "only", "help",
-];
-
-const QUESTIONS: &[&str] = &["why", "how", "should", "could", "would", "can"];
-const NEGATIONS: &[&str] = &["not", "don't", "dont", "never", "without", "no", "cannot"];
-const BREAKS: &[&str] = &["and", "then", "but", "or", "also", "afterwards", "finally", "plus", "to"];
 
 /// Says why a goal needs a model, or `None` when the surveyor can pursue it.
 ///
@@ -154,13 +100,22 @@ fn governs(clause: &[String], at: usize) -> bool {
 
 /// Topics of two words.
 fn names_pair(clause: &[String]) -> bool {
-    let pairs = [("code", "base"), ("entry", "point"), ("entry", "points"), ("hot", "spot"), ("hot", "spots"), ("call", "graph")];
+    let pairs = [
+        ("code", "base"),
+        ("entry", "point"),
+        ("entry", "points"),
+        ("hot", "spot"),
+        ("hot", "spots"),
+        ("call", "graph"),
+    ];
     clause.windows(2).any(|words| pairs.iter().any(|(a, b)| words[0] == *a && words[1] == *b))
 }
 
 /// Returns what a word does as a verb.
 fn sort_of(word: &str) -> Option<Verdict> {
-    let is_in = |verbs: &[&str]| verbs.contains(&word) || plain_forms(word).any(|form| verbs.contains(&form.as_str()));
+    let is_in = |verbs: &[&str]| {
+        verbs.contains(&word) || plain_forms(word).any(|form| verbs.contains(&form.as_str()))
+    };
     match () {
         () if LOOK.contains(&word) => Some(Verdict::Looks),
         () if is_in(MAKE) && !TOPICS.contains(&word) => Some(Verdict::Makes),
@@ -175,7 +130,8 @@ fn plain_forms(word: &str) -> impl Iterator<Item = String> {
     let stem = word.strip_suffix("ing").filter(|stem| stem.len() > 2).map(str::to_owned);
     let single = stem.as_ref().and_then(|stem| {
         let mut letters = stem.chars().rev();
-        (letters.next() == letters.next()).then(|| stem[..stem.len() - stem.chars().last().map_or(0, char::len_utf8)].to_owned())
+        (letters.next() == letters.next())
+            .then(|| stem[..stem.len() - stem.chars().last().map_or(0, char::len_utf8)].to_owned())
     });
     let with_e = stem.as_ref().map(|stem| format!("{stem}e"));
     stem.into_iter().chain(single).chain(with_e)
@@ -194,7 +150,9 @@ fn asks_how(rest: &[String]) -> bool {
 }
 
 fn asks_a_question(clause: &[String]) -> bool {
-    clause.first().is_some_and(|word| QUESTIONS.contains(&word.as_str()) && !(word == "how" && !asks_how(clause)))
+    clause
+        .first()
+        .is_some_and(|word| QUESTIONS.contains(&word.as_str()) && (word != "how" || asks_how(clause)))
 }
 
 /// A part of the report.
@@ -213,7 +171,7 @@ pub enum Section {
     Tests,
     /// What the history of changes shows.
     History,
-    /// TODO and FIXME marks.
+    /// Marks of unfinished work.
     Marks,
 }
 
@@ -243,12 +201,45 @@ pub fn section_order(goal: &str) -> Vec<Section> {
 
 fn speaks_of(word: &str, section: Section) -> bool {
     let words: &[&str] = match section {
-        Section::Risks => &["risk", "risks", "risky", "security", "secure", "secret", "secrets", "vulnerability", "vulnerabilities", "unsafe", "danger", "dangerous", "leak", "leaks"],
-        Section::Structure => &["structure", "architecture", "layout", "modules", "module", "layers", "language", "languages", "organization", "organisation", "size", "sizes"],
+        Section::Risks => &[
+            "risk",
+            "risks",
+            "risky",
+            "security",
+            "secure",
+            "secret",
+            "secrets",
+            "vulnerability",
+            "vulnerabilities",
+            "unsafe",
+            "danger",
+            "dangerous",
+            "leak",
+            "leaks",
+        ],
+        Section::Structure => &[
+            "structure",
+            "architecture",
+            "layout",
+            "modules",
+            "module",
+            "layers",
+            "language",
+            "languages",
+            "organization",
+            "organisation",
+            "size",
+            "sizes",
+        ],
         Section::EntryPoints => &["entry", "entrypoint", "entrypoints", "binaries", "commands", "main"],
-        Section::Dependencies => &["dependency", "dependencies", "packages", "libraries", "supply", "licences", "licenses", "sbom"],
+        Section::Dependencies => {
+            &["dependency", "dependencies", "packages", "libraries", "supply", "licences", "licenses", "sbom"]
+        }
         Section::Tests => &["test", "tests", "testing", "coverage"],
-        Section::History => &["history", "hot", "hotspot", "hotspots", "churn", "changes", "changed", "git", "commits", "coupling"],
+        Section::History => &[
+            "history", "hot", "hotspot", "hotspots", "churn", "changes", "changed", "git", "commits",
+            "coupling",
+        ],
         Section::Marks => &["todo", "todos", "fixme", "fixmes", "hack", "hacks", "debt", "marks"],
     };
     words.contains(&word)

@@ -103,7 +103,8 @@ fn pictured(packages: &Graph, modules: &Graph) -> Vec<Pictured> {
     let total: usize = packages.nodes.iter().map(|node| node.code_lines).sum();
     let largest = packages.nodes.iter().map(|node| node.code_lines).max().unwrap_or(0);
     let shows_packages = !packages.edges.is_empty();
-    let is_telling = !shows_packages || packages.nodes.len() <= PACKAGES_WITH_MODULES_MAX || largest * 2 > total;
+    let is_telling =
+        !shows_packages || packages.nodes.len() <= PACKAGES_WITH_MODULES_MAX || largest * 2 > total;
     let mut pictured = Vec::new();
     if shows_packages {
         pictured.push(Pictured::Packages);
@@ -151,9 +152,12 @@ fn package_graph(files: &[FileFacts], packages: &Packages, links: &Links) -> Gra
         }
     }
     let names = unique_names(packages);
-    let is_shown = |index: usize| packages.own[index].role == Role::Source && !is_shell(packages, &weights, index);
+    let is_shown =
+        |index: usize| packages.own[index].role == Role::Source && !is_shell(packages, &weights, index);
     let mut files_of = vec![0; packages.own.len()];
-    for home in homes.iter().zip(files).filter(|(_, file)| file.role == Role::Source).filter_map(|(home, _)| *home) {
+    for home in
+        homes.iter().zip(files).filter(|(_, file)| file.role == Role::Source).filter_map(|(home, _)| *home)
+    {
         files_of[home] += 1;
     }
     let nodes = (0..packages.own.len()).filter(|index| is_shown(*index)).map(|index| Node {
@@ -180,7 +184,12 @@ fn unique_names(packages: &Packages) -> Vec<String> {
     let shared = |name: &str| own.iter().filter(|package| package.name == name).count() > 1;
     own.iter()
         .map(|package| match shared(&package.name) {
-            true => format!("{} ({}, {})", package.name, package.ecosystem.as_str(), if package.folder.is_empty() { "." } else { &package.folder }),
+            true => format!(
+                "{} ({}, {})",
+                package.name,
+                package.ecosystem.as_str(),
+                if package.folder.is_empty() { "." } else { &package.folder }
+            ),
             false => package.name.clone(),
         })
         .collect()
@@ -194,7 +203,11 @@ fn module_graph(files: &[FileFacts], links: &Links) -> (Graph, bool) {
     }
     let rows = units.iter().zip(files).enumerate().filter_map(|(index, (unit, file))| {
         let unit = unit.as_ref()?;
-        Some(fold::Unit { path: unit, code_lines: file.product_lines(), links: ends.get(&index).copied().unwrap_or(0) })
+        Some(fold::Unit {
+            path: unit,
+            code_lines: file.product_lines(),
+            links: ends.get(&index).copied().unwrap_or(0),
+        })
     });
     let folded = fold::fold(&rows.collect::<Vec<_>>(), MODULES_SHOWN_MAX);
     let mut weights: BTreeMap<(&str, &str), Weight> = BTreeMap::new();
@@ -206,7 +219,8 @@ fn module_graph(files: &[FileFacts], links: &Links) -> (Graph, bool) {
             }
         }
     }
-    let edges = weights.iter().map(|((from, to), weight)| edge(folded.label(from), folded.label(to), *weight));
+    let edges =
+        weights.iter().map(|((from, to), weight)| edge(folded.label(from), folded.label(to), *weight));
     let edges = edges.collect();
     let is_folded = folded.is_folded();
     (finish(folded.into_nodes(), edges), is_folded)
@@ -220,13 +234,22 @@ fn edge(from: &str, to: &str, weight: Weight) -> Edge {
 fn finish(mut nodes: Vec<Node>, mut edges: Vec<Edge>) -> Graph {
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     edges.sort();
-    let index: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, node)| (node.name.as_str(), at)).collect();
+    let index: BTreeMap<&str, usize> =
+        nodes.iter().enumerate().map(|(at, node)| (node.name.as_str(), at)).collect();
     let firm = edges.iter().filter(|edge| edge.imports == 0 || edge.imports > edge.deferred);
     // What is left of a folder is no part, and reaches this way and that.
-    let firm = firm.filter(|edge| ![&edge.from, &edge.to].iter().any(|name| index.get(name.as_str()).is_some_and(|at| nodes[*at].is_rest)));
-    let pairs = firm.filter_map(|edge| Some((*index.get(edge.from.as_str())?, *index.get(edge.to.as_str())?)));
+    let firm = firm.filter(|edge| {
+        ![&edge.from, &edge.to]
+            .iter()
+            .any(|name| index.get(name.as_str()).is_some_and(|at| nodes[*at].is_rest))
+    });
+    let pairs =
+        firm.filter_map(|edge| Some((*index.get(edge.from.as_str())?, *index.get(edge.to.as_str())?)));
     let cycles = cycles::find(nodes.len(), &pairs.collect::<Vec<_>>());
-    let cycles = cycles.into_iter().map(|group| group.into_iter().map(|at| nodes[at].name.clone()).collect()).collect();
+    let cycles = cycles
+        .into_iter()
+        .map(|group| group.into_iter().map(|at| nodes[at].name.clone()).collect())
+        .collect();
     Graph { nodes, edges, cycles }
 }
 

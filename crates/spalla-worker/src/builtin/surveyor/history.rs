@@ -133,7 +133,12 @@ struct Changes {
     last: i64,
 }
 
-fn hot_spots(history: &GitHistory, files: &[FileFacts], sources: &HashMap<&str, usize>, recent: i64) -> Vec<HotSpot> {
+fn hot_spots(
+    history: &GitHistory,
+    files: &[FileFacts],
+    sources: &HashMap<&str, usize>,
+    recent: i64,
+) -> Vec<HotSpot> {
     let mut changes: BTreeMap<usize, Changes> = BTreeMap::new();
     for commit in &history.commits {
         for file in commit.files.iter().filter_map(|path| sources.get(history.path(*path))) {
@@ -173,8 +178,10 @@ fn coupled(
 ) -> Vec<Coupled> {
     let mut alone: HashMap<usize, usize> = HashMap::new();
     let mut together: HashMap<(usize, usize), usize> = HashMap::new();
-    for commit in history.commits.iter().filter(|commit| commit.files.len() <= FILES_PER_COUPLING_COMMIT_MAX) {
-        let known: BTreeSet<usize> = commit.files.iter().filter_map(|path| sources.get(history.path(*path))).copied().collect();
+    for commit in history.commits.iter().filter(|commit| commit.files.len() <= FILES_PER_COUPLING_COMMIT_MAX)
+    {
+        let known: BTreeSet<usize> =
+            commit.files.iter().filter_map(|path| sources.get(history.path(*path))).copied().collect();
         for a in &known {
             *alone.entry(*a).or_default() += 1;
             for b in known.range(a + 1..) {
@@ -184,9 +191,18 @@ fn coupled(
     }
     let rows = together.into_iter().filter_map(|((a, b), count)| {
         let percent = count * 100 / alone[&a].min(alone[&b]).max(1);
-        let counts = count >= TOGETHER_MIN && percent >= COUPLED_PERCENT_MIN && !are_halves(&files[a].path, &files[b].path);
-        let linked = links.contains(&(a, b)) || links.contains(&(b, a)) || modules::are_kin(&files[a], &files[b]);
-        counts.then(|| Coupled { a: files[a].path.clone(), b: files[b].path.clone(), together: count, percent, linked })
+        let counts = count >= TOGETHER_MIN
+            && percent >= COUPLED_PERCENT_MIN
+            && !are_halves(&files[a].path, &files[b].path);
+        let linked =
+            links.contains(&(a, b)) || links.contains(&(b, a)) || modules::are_kin(&files[a], &files[b]);
+        counts.then(|| Coupled {
+            a: files[a].path.clone(),
+            b: files[b].path.clone(),
+            together: count,
+            percent,
+            linked,
+        })
     });
     let mut rows: Vec<Coupled> = rows.collect();
     rows.sort_by(|x, y| {

@@ -28,8 +28,25 @@ const IMPORTS_PER_FILE_MAX: usize = 2_000;
 
 /// Languages whose internal dependencies are understood.
 pub(crate) const UNDERSTOOD: &[&str] = &[
-    "Rust", "JavaScript", "TypeScript", "Vue", "Svelte", "Python", "Go", "Java", "Kotlin", "Scala", "Groovy", "C", "C++",
-    "Objective-C", "C#", "PHP", "Ruby", "Dart", "Zig",
+    "Rust",
+    "JavaScript",
+    "TypeScript",
+    "Vue",
+    "Svelte",
+    "Python",
+    "Go",
+    "Java",
+    "Kotlin",
+    "Scala",
+    "Groovy",
+    "C",
+    "C++",
+    "Objective-C",
+    "C#",
+    "PHP",
+    "Ruby",
+    "Dart",
+    "Zig",
 ];
 
 /// Reads the imports of a file; `product` is its code without what is compiled for tests only.
@@ -51,7 +68,8 @@ pub(crate) fn extract(language: &str, views: &Views<'_>, product: &str) -> Impor
         }
         "PHP" => {
             plain(&PHP_USE, &views.code, &mut targets);
-            targets = targets.into_iter().map(|name| name.trim_start_matches('\\').replace('\\', ".")).collect();
+            targets =
+                targets.into_iter().map(|name| name.trim_start_matches('\\').replace('\\', ".")).collect();
             provides = first(&PHP_NAMESPACE, &views.code).map(|name| name.replace('\\', "."));
         }
         "C" | "C++" | "Objective-C" => includes(&views.uncommented, &mut targets),
@@ -68,7 +86,9 @@ fn pattern(text: &str) -> Regex {
 }
 
 static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"\b(?:import|export)\b(\s+type\s+[\w{*])?(?:[^'"`;]*?\bfrom)?\s*['"]([^'"\n]+)['"]|\b(?:require|import)\s*\(\s*['"]([^'"\n]+)['"]"#)
+    pattern(
+        r#"\b(?:import|export)\b(\s+type\s+[\w{*])?(?:[^'"`;]*?\bfrom)?\s*['"]([^'"\n]+)['"]|\b(?:require|import)\s*\(\s*['"]([^'"\n]+)['"]"#,
+    )
 });
 static DART: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(?m)^\s*(?:import|export|part)\b()\s+['"]([^'"\n]+)['"]"#));
@@ -84,8 +104,7 @@ static JVM_PACKAGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*package
 static CSHARP_USING: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^\s*(?:global\s+)?using\s+(?:static\s+)?([\w.]+)\s*;"));
 static CSHARP_NAMESPACE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*namespace\s+([\w.]+)"));
-static PHP_USE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?m)^use\s+(?:function\s+|const\s+)?([\w\\]+)"));
+static PHP_USE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^use\s+(?:function\s+|const\s+)?([\w\\]+)"));
 static PHP_NAMESPACE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*namespace\s+([\w\\]+)"));
 static INCLUDE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(?m)^[ \t]*#[ \t]*(?:include|import)[ \t]*(["<])([^">\n]+)[">]"#));

@@ -46,7 +46,8 @@ pub(crate) struct FileFacts {
 impl FileFacts {
     /// Says whether the file is code of the product: neither a test nor a page or a style.
     pub(crate) fn is_product_code(&self) -> bool {
-        self.role == Role::Source && self.language.is_some_and(|language| language.kind == LanguageKind::Programming)
+        self.role == Role::Source
+            && self.language.is_some_and(|language| language.kind == LanguageKind::Programming)
     }
 
     /// Returns the lines of code that are not compiled for tests only.
@@ -85,7 +86,8 @@ pub(crate) fn inspect(path: &str, text: &str, context: &TreeContext) -> FileFact
     let name = language.map_or("", |language| language.name);
     let tests = if name == "Rust" { blocks::rust_test_ranges(&views.code, &blocks) } else { Vec::new() };
     let secrets = secrets::find(text, matches!(name, "INI" | "YAML"));
-    let subject = Subject { path, role, language, views: &views, blocks: &blocks, tests: &tests, secrets: &secrets };
+    let subject =
+        Subject { path, role, language, views: &views, blocks: &blocks, tests: &tests, secrets: &secrets };
     let mut facts = bare(path, text, language, role);
     facts.lines = count_lines(&views, &tests);
     facts.findings = findings::find(&subject);
@@ -127,7 +129,11 @@ fn role_of(path: &str, text: &str, language: Option<&'static Language>, context:
     let by_path = role::by_path(path, language);
     let by_text = match language {
         Some(language) if !by_path.is_foreign() && language.kind != LanguageKind::Prose => {
-            if role::is_generated_text(language, text) { Role::Generated } else { by_path }
+            if role::is_generated_text(language, text) {
+                Role::Generated
+            } else {
+                by_path
+            }
         }
         _ => by_path,
     };
@@ -176,7 +182,9 @@ fn look_into_code(subject: &Subject<'_>, facts: &mut FileFacts) {
     facts.functions = all.len();
     facts.long_functions = all
         .into_iter()
-        .filter(|function| function.code_lines > LONG_FUNCTION_LINES && subject.role_at(function.offset) == Role::Source)
+        .filter(|function| {
+            function.code_lines > LONG_FUNCTION_LINES && subject.role_at(function.offset) == Role::Source
+        })
         .collect();
 }
 
@@ -189,7 +197,8 @@ fn count_lines(views: &Views<'_>, tests: &[Range<usize>]) -> Lines {
             LineSort::Code => {
                 lines.code += 1;
                 let next = test_lines.partition_point(|range| range.end <= line);
-                lines.test_code += usize::from(test_lines.get(next).is_some_and(|range| range.contains(&line)));
+                lines.test_code +=
+                    usize::from(test_lines.get(next).is_some_and(|range| range.contains(&line)));
             }
             LineSort::Comment => lines.comment += 1,
             LineSort::Blank => lines.blank += 1,
@@ -216,12 +225,16 @@ fn pattern(text: &str) -> Regex {
 
 static RUST_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^(?:pub\s+)?(?:async\s+)?fn\s+main\s*\("));
 static GO_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^func\s+main\s*\(\s*\)"));
-static C_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^(?:extern\s+\x22C\x22\s+)?(?:int|void|auto)\s+w?main\s*\("));
-static JAVA_MAIN: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\bstatic\s+(?:final\s+)?(?:async\s+)?(?:void|int|Task(?:<int>)?)\s+[mM]ain\s*\("));
-static FUN_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*(?:suspend\s+)?fun\s+main\s*\(|@main\b|\bextends\s+App\b"));
+static C_MAIN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^(?:extern\s+\x22C\x22\s+)?(?:int|void|auto)\s+w?main\s*\("));
+static JAVA_MAIN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\bstatic\s+(?:final\s+)?(?:async\s+)?(?:void|int|Task(?:<int>)?)\s+[mM]ain\s*\(")
+});
+static FUN_MAIN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^\s*(?:suspend\s+)?fun\s+main\s*\(|@main\b|\bextends\s+App\b"));
 static DART_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^(?:void\s+|Future<void>\s+)?main\s*\("));
-static PYTHON_MAIN: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?m)^if\s+__name__\s*==\s*["']__main__["']"#));
+static PYTHON_MAIN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?m)^if\s+__name__\s*==\s*["']__main__["']"#));
 
 /// Returns the line at which a program starts, where the file holds such a line.
 fn main_line(language: &str, views: &Views<'_>, product: &str) -> Option<u32> {
@@ -252,11 +265,14 @@ fn is_for_tests(before: &str) -> bool {
             conditions.pop();
         }
     }
-    conditions.iter().any(|condition| ["TEST", "MAIN", "BENCH", "DEMO"].iter().any(|word| condition.contains(word)))
+    conditions
+        .iter()
+        .any(|condition| ["TEST", "MAIN", "BENCH", "DEMO"].iter().any(|word| condition.contains(word)))
 }
 
 static MAKE_TARGET: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^([A-Za-z][\w-]*)\s*:(?:[^=:\n]|$)"));
-static JUST_RECIPE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^@?([A-Za-z][\w-]*)[^:=\n]*:(?:[^=\n]|$)"));
+static JUST_RECIPE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^@?([A-Za-z][\w-]*)[^:=\n]*:(?:[^=\n]|$)"));
 static CONTAINER_START: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^(?:ENTRYPOINT|CMD)\s+(\S[^\n]*)"));
 
 static CMAKE_TESTS: LazyLock<Regex> =

@@ -108,10 +108,22 @@ static LANGUAGES: [Language; 66] = [
     row("YAML", Data, &syntax::HASH, "yaml yml", ""),
     row("TOML", Data, &syntax::HASH, "toml", "Pipfile Cargo.lock poetry.lock uv.lock"),
     row("XML", Data, &syntax::MARKUP, "xml xsd xsl csproj fsproj vbproj props targets plist svg resx", ""),
-    row("INI", Data, &syntax::INI, "ini cfg conf properties env editorconfig", ".env .gitconfig .npmrc .editorconfig"),
+    row(
+        "INI",
+        Data,
+        &syntax::INI,
+        "ini cfg conf properties env editorconfig",
+        ".env .gitconfig .npmrc .editorconfig",
+    ),
     row("Markdown", Prose, &syntax::PLAIN, "md mdx markdown", ""),
     row("reStructuredText", Prose, &syntax::PLAIN, "rst", ""),
-    row("Text", Prose, &syntax::PLAIN, "txt adoc asciidoc org tex", "README LICENSE COPYING CHANGELOG AUTHORS NOTICE"),
+    row(
+        "Text",
+        Prose,
+        &syntax::PLAIN,
+        "txt adoc asciidoc org tex",
+        "README LICENSE COPYING CHANGELOG AUTHORS NOTICE",
+    ),
 ];
 
 type Table = HashMap<&'static str, &'static Language>;
@@ -147,10 +159,7 @@ pub(crate) fn by_path(path: &str, headers_are_cpp: bool) -> Option<&'static Lang
     if extension == "h" && headers_are_cpp {
         return named("C++");
     }
-    BY_EXTENSION
-        .get(extension)
-        .or_else(|| BY_EXTENSION.get(extension.to_ascii_lowercase().as_str()))
-        .copied()
+    BY_EXTENSION.get(extension).or_else(|| BY_EXTENSION.get(extension.to_ascii_lowercase().as_str())).copied()
 }
 
 /// Tells the language of a script from its `#!` line.

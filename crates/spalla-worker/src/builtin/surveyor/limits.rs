@@ -15,7 +15,7 @@ pub struct Limits {
     pub depth_max: usize,
     /// Findings kept; the most severe are kept first.
     pub findings_max: usize,
-    /// TODO and FIXME marks kept.
+    /// Marks of unfinished work kept.
     pub marks_max: usize,
     /// Long functions kept, the longest first.
     pub long_functions_max: usize,

@@ -67,7 +67,9 @@ pub(crate) fn resolve(files: &[FileFacts], packages: &Packages) -> Links {
                 None => (false, target.as_str()),
             };
             match resolver.find(language.name, from, target) {
-                Some(to) if to != from && !files[to].role.is_foreign() && may_need(packages, files, from, to) => {
+                Some(to)
+                    if to != from && !files[to].role.is_foreign() && may_need(packages, files, from, to) =>
+                {
                     links.files.insert((from, to));
                     if !is_deferred {
                         links.firm.insert((from, to));
@@ -76,7 +78,9 @@ pub(crate) fn resolve(files: &[FileFacts], packages: &Packages) -> Links {
                 Some(_) => {}
                 None => {
                     let names = candidates(language.name, target);
-                    let found = names.into_iter().find_map(|(ecosystem, name)| external_names.get(&(ecosystem, name)));
+                    let found = names
+                        .into_iter()
+                        .find_map(|(ecosystem, name)| external_names.get(&(ecosystem, name)));
                     if let Some(package) = found {
                         links.external.entry(*package).or_default().insert(from);
                     }
@@ -91,7 +95,9 @@ pub(crate) fn resolve(files: &[FileFacts], packages: &Packages) -> Links {
 fn may_need(packages: &Packages, files: &[FileFacts], from: usize, to: usize) -> bool {
     let homes = [from, to].map(|file| packages.of_file(&files[file].path));
     match homes {
-        [Some(a), Some(b)] if a != b && [a, b].iter().all(|home| packages.own[*home].ecosystem == Ecosystem::Cargo) => {
+        [Some(a), Some(b)]
+            if a != b && [a, b].iter().all(|home| packages.own[*home].ecosystem == Ecosystem::Cargo) =>
+        {
             packages.declared.contains(&(a, b))
         }
         _ => true,
@@ -190,7 +196,9 @@ fn candidates(language: &str, target: &str) -> Vec<(Ecosystem, String)> {
             let first = path.split("::").next().unwrap_or(path);
             vec![(Ecosystem::Cargo, first.to_owned())]
         }
-        "JavaScript" | "TypeScript" | "Vue" | "Svelte" => vec![(Ecosystem::Npm, script::package_of(target).to_owned())],
+        "JavaScript" | "TypeScript" | "Vue" | "Svelte" => {
+            vec![(Ecosystem::Npm, script::package_of(target).to_owned())]
+        }
         "Python" => {
             let module = plain_python_name(target.split('.').next().unwrap_or(target));
             let known = PYTHON_MODULES.iter().find(|(name, _)| *name == module);
@@ -209,7 +217,8 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Ecosystems whose imports name their packages plainly enough to be counted.
-pub(crate) const COUNTED: &[Ecosystem] = &[Ecosystem::Cargo, Ecosystem::Npm, Ecosystem::Python, Ecosystem::Go];
+pub(crate) const COUNTED: &[Ecosystem] =
+    &[Ecosystem::Cargo, Ecosystem::Npm, Ecosystem::Python, Ecosystem::Go];
 
 #[cfg(test)]
 mod tests;

@@ -14,14 +14,14 @@ use serde::Serialize;
 use super::paths;
 use super::secrets;
 
-pub use lock::{Duplicate, LockFile};
 pub(crate) use lock::read as read_lock;
+pub use lock::{Duplicate, LockFile};
 
 /// Where packages come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ecosystem {
-    /// crates.io and cargo.
+    /// Rust's packages.
     Cargo,
     /// npm, yarn, pnpm, bun.
     Npm,
@@ -212,7 +212,8 @@ fn by_name(path: &str, text: &str) -> Option<Manifest> {
 fn is_requirements(path: &str) -> bool {
     let name = paths::name(path);
     let in_folder = paths::name(paths::folder(path)) == "requirements";
-    paths::extension(name) == "txt" && (name.starts_with("requirements") || name.ends_with("requirements.txt") || in_folder)
+    paths::extension(name) == "txt"
+        && (name.starts_with("requirements") || name.ends_with("requirements.txt") || in_folder)
 }
 
 fn is_dockerfile(name: &str) -> bool {

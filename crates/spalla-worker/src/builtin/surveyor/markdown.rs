@@ -47,7 +47,8 @@ pub fn to_markdown(survey: &Survey) -> String {
 }
 
 fn summary(survey: &Survey) -> String {
-    let parts = [what_it_is(survey), sizes(survey), needs(survey), tested(survey), changed(survey), risky(survey)];
+    let parts =
+        [what_it_is(survey), sizes(survey), needs(survey), tested(survey), changed(survey), risky(survey)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -87,12 +88,17 @@ fn sizes(survey: &Survey) -> String {
 fn needs(survey: &Survey) -> String {
     use super::manifest::{Ecosystem, Scope};
     let direct = survey.external_dependencies.iter().filter(|package| {
-        !matches!(package.scope, Scope::Indirect) && !matches!(package.ecosystem, Ecosystem::Actions | Ecosystem::Container)
+        !matches!(package.scope, Scope::Indirect)
+            && !matches!(package.ecosystem, Ecosystem::Actions | Ecosystem::Container)
     });
-    let product = direct.clone().filter(|package| matches!(package.scope, Scope::Normal | Scope::Optional)).count();
+    let product =
+        direct.clone().filter(|package| matches!(package.scope, Scope::Normal | Scope::Optional)).count();
     match (direct.count(), product) {
         (0, _) => String::from("It declares no dependency on packages from outside."),
-        (all, product) => format!("It declares {} from outside, {product} of them for the product itself.", count(all, "package")),
+        (all, product) => format!(
+            "It declares {} from outside, {product} of them for the product itself.",
+            count(all, "package")
+        ),
     }
 }
 
@@ -101,7 +107,8 @@ fn tested(survey: &Survey) -> String {
     if tests.files == 0 {
         return String::from("No tests were found.");
     }
-    let cases = if tests.cases > 0 { format!("{} in ", count(tests.cases, "test case")) } else { String::new() };
+    let cases =
+        if tests.cases > 0 { format!("{} in ", count(tests.cases, "test case")) } else { String::new() };
     format!(
         "There are {cases}{}, {} of test code for every 100 of product code.",
         count(tests.files, "file"),
@@ -128,7 +135,9 @@ fn count_people(people: usize) -> String {
 }
 
 fn risky(survey: &Survey) -> String {
-    let places = |severity| survey.rules.iter().filter(|row| row.rule.severity == severity).map(|row| row.in_product).sum();
+    let places = |severity| {
+        survey.rules.iter().filter(|row| row.rule.severity == severity).map(|row| row.in_product).sum()
+    };
     let (high, medium): (usize, usize) = (places(Severity::High), places(Severity::Medium));
     match (high, medium) {
         (0, 0) => String::from("The rules of risk found nothing of high or medium weight in the product."),
@@ -190,7 +199,10 @@ fn coverage(coverage: &Coverage, survey: &Survey, page: &mut Page) {
         page.line(&format!("- {}: {what}: {}", number(list.len()), words::some(list, 5)));
     }
     if aside.cut {
-        page.paragraph(&format!("**The tree holds more than {} files; the rest was not looked at.**", number(survey.limits.files_max)));
+        page.paragraph(&format!(
+            "**The tree holds more than {} files; the rest was not looked at.**",
+            number(survey.limits.files_max)
+        ));
     }
     how(coverage, page);
 }
@@ -198,7 +210,9 @@ fn coverage(coverage: &Coverage, survey: &Survey, page: &mut Page) {
 fn how(coverage: &Coverage, page: &mut Page) {
     let unknown = match coverage.languages_without_links.as_slice() {
         [] => String::new(),
-        names => format!(" Imports of {} are not read, so their files show no dependencies.", names.join(", ")),
+        names => {
+            format!(" Imports of {} are not read, so their files show no dependencies.", names.join(", "))
+        }
     };
     page.paragraph(&format!(
         "Files ignored by `.gitignore` were left out. Code, comments and strings are told apart by the forms of each language, not by \

@@ -1,4 +1,4 @@
-//! The marks people leave for later in comments: TODO, FIXME, HACK, XXX.
+//! The marks people leave in comments for what is unfinished: the four words of [`MarkWord`].
 
 use std::sync::LazyLock;
 
@@ -64,7 +64,10 @@ pub(crate) fn find(path: &str, role: Role, views: &Views<'_>) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
     for captures in WORD.captures_iter(&views.comments).take(MARKS_PER_FILE_MAX) {
         let Some(word) = captures.get(1).or_else(|| captures.get(2)) else { continue };
-        if captures.name("next").is_some_and(|next| matches!(next.as_str(), "and" | "or" | "comments" | "marks")) {
+        if captures
+            .name("next")
+            .is_some_and(|next| matches!(next.as_str(), "and" | "or" | "comments" | "marks"))
+        {
             continue;
         }
         let line = views.line_of(word.start());
@@ -73,7 +76,13 @@ pub(crate) fn find(path: &str, role: Role, views: &Views<'_>) -> Vec<Mark> {
         }
         let rest = views.comments[word.start()..].lines().next().unwrap_or_default();
         let text = rest.trim_end().trim_end_matches("*/").trim_end_matches("-->");
-        marks.push(Mark { word: parse(word.as_str()), file: path.to_owned(), line, role, text: excerpt::of(text) });
+        marks.push(Mark {
+            word: parse(word.as_str()),
+            file: path.to_owned(),
+            line,
+            role,
+            text: excerpt::of(text),
+        });
     }
     marks
 }
@@ -97,6 +106,13 @@ mod tests {
         let text = "// TODO(ann): mend\nlet s = \"TODO: no\";\n/* FIXME wrong */\n// TODOs and TODO_LIST are words\n/// TODO and FIXME marks\n//! Finds XXX and TODO in text\n# TODO\n// TODO later\n";
         let marks = find("a.rs", Role::Source, &Views::new(text, &syntax::RUST));
         let seen: Vec<_> = marks.iter().map(|mark| (mark.word, mark.line, mark.text.as_str())).collect();
-        assert_eq!(seen, [(MarkWord::Todo, 1, "TODO(ann): mend"), (MarkWord::Fixme, 3, "FIXME wrong"), (MarkWord::Todo, 8, "TODO later")]);
+        assert_eq!(
+            seen,
+            [
+                (MarkWord::Todo, 1, "TODO(ann): mend"),
+                (MarkWord::Fixme, 3, "FIXME wrong"),
+                (MarkWord::Todo, 8, "TODO later")
+            ]
+        );
     }
 }

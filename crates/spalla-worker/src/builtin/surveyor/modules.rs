@@ -75,7 +75,12 @@ mod tests {
     #[test]
     fn parents_and_halves_are_kin_and_siblings_are_not() {
         let kin = |a, b| are_kin(&file(a), &file(b));
-        assert!(kin("src/a.rs", "src/a/b.rs") && kin("src/lib.rs", "src/c.rs") && kin("x/a.c", "x/a.h") && kin("x/a.go", "x/b.go"));
+        assert!(
+            kin("src/a.rs", "src/a/b.rs")
+                && kin("src/lib.rs", "src/c.rs")
+                && kin("x/a.c", "x/a.h")
+                && kin("x/a.go", "x/b.go")
+        );
         assert!(!kin("src/a.rs", "src/b.rs") && !kin("x/a.py", "x/b.py") && !kin("a/x.go", "b/x.go"));
     }
 }

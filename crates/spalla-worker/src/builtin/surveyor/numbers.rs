@@ -19,6 +19,9 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        assert_eq!([number(0), number(999), number(1_000), number(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [number(0), number(999), number(1_000), number(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 }

@@ -71,7 +71,8 @@ pub(crate) struct Packages {
 pub(crate) fn gather(files: &[FileFacts]) -> Packages {
     let manifests: Vec<&Manifest> = files.iter().filter_map(|file| file.manifest.as_ref()).collect();
     let own = own_packages(&manifests);
-    let homes = own.iter().enumerate().rev().map(|(index, package)| (package.folder.clone(), index)).collect();
+    let homes =
+        own.iter().enumerate().rev().map(|(index, package)| (package.folder.clone(), index)).collect();
     let patched = manifests.iter().flat_map(|manifest| manifest.patched.iter().cloned()).collect();
     let mut packages = Packages { own, homes, patched, ..Packages::default() };
     let shared = Shared::new(&manifests);

@@ -50,11 +50,7 @@ pub(crate) fn is_within(path: &str, folder: &str) -> bool {
 
 /// Returns the path relative to `folder`, or the path itself when it lies elsewhere.
 pub(crate) fn relative_to<'a>(path: &'a str, folder: &str) -> &'a str {
-    if folder.is_empty() || !is_within(path, folder) {
-        path
-    } else {
-        &path[folder.len() + 1..]
-    }
+    if folder.is_empty() || !is_within(path, folder) { path } else { &path[folder.len() + 1..] }
 }
 
 /// Returns the folder and each of its parents, the nearest first, the root (empty) last.

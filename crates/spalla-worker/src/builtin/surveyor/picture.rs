@@ -16,7 +16,9 @@ pub fn to_svg(survey: &Survey) -> String {
     let drawn = internal.pictured.iter().map(|pictured| {
         let title = match pictured {
             Pictured::Packages => "Packages",
-            Pictured::Modules if internal.modules_folded => "Modules, the small ones folded together by folder",
+            Pictured::Modules if internal.modules_folded => {
+                "Modules, the small ones folded together by folder"
+            }
             Pictured::Modules => "Modules",
         };
         Diagram::new(&fitted(internal.graph(*pictured)), title)
@@ -77,11 +79,16 @@ fn fitted(graph: &Graph) -> Graph {
     if graph.nodes.len() <= BOXES_MAX {
         return graph.clone();
     }
-    let linked: BTreeSet<&str> = graph.edges.iter().flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]).collect();
+    let linked: BTreeSet<&str> =
+        graph.edges.iter().flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]).collect();
     let units: Vec<fold::Unit<'_>> = graph
         .nodes
         .iter()
-        .map(|node| fold::Unit { path: &node.place, code_lines: node.code_lines, links: usize::from(linked.contains(node.name.as_str())) })
+        .map(|node| fold::Unit {
+            path: &node.place,
+            code_lines: node.code_lines,
+            links: usize::from(linked.contains(node.name.as_str())),
+        })
         .collect();
     let folded = fold::fold(&units, BOXES_MAX);
     let home = |name: &str| {
@@ -116,7 +123,8 @@ impl Diagram {
             code_lines: node.code_lines,
             in_circle: in_circle.contains(node.name.as_str()),
         };
-        let (with, without): (Vec<_>, Vec<_>) = graph.nodes.iter().enumerate().partition(|(at, _)| ends.contains(at));
+        let (with, without): (Vec<_>, Vec<_>) =
+            graph.nodes.iter().enumerate().partition(|(at, _)| ends.contains(at));
         let mut alone: Vec<Labelled> = without.iter().map(label).collect();
         alone.sort_by(|a, b| b.code_lines.cmp(&a.code_lines).then_with(|| a.name.cmp(&b.name)));
         let alone_hidden = alone.len().saturating_sub(ALONE_MAX);
@@ -124,7 +132,10 @@ impl Diagram {
         Self {
             title: title.to_owned(),
             boxes: with.iter().map(label).collect(),
-            arrows: arrows.iter().map(|arrow| Arrow { from: place[&arrow.from], to: place[&arrow.to], ..*arrow }).collect(),
+            arrows: arrows
+                .iter()
+                .map(|arrow| Arrow { from: place[&arrow.from], to: place[&arrow.to], ..*arrow })
+                .collect(),
             alone,
             alone_hidden,
             dependencies: graph.edges.len(),

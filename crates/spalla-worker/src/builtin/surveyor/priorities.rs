@@ -66,7 +66,8 @@ fn risks(survey: &Survey, severity: Severity, rules_max: usize, list: &mut Vec<P
         rules.sort_by_key(|row| Reverse(row.in_product));
     }
     for row in rules.into_iter().take(rules_max) {
-        let found = survey.findings.iter().filter(|finding| finding.rule == row.rule.id && finding.role.is_product());
+        let found =
+            survey.findings.iter().filter(|finding| finding.rule == row.rule.id && finding.role.is_product());
         let mut files: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
         for finding in found {
             files.entry(&finding.file).or_default().push(finding);
@@ -95,7 +96,11 @@ fn package_circles(survey: &Survey, list: &mut Vec<Priority>) {
 /// Names the first few of a list.
 fn names(list: &[String]) -> String {
     let shown: Vec<&str> = list.iter().take(4).map(String::as_str).collect();
-    let more = if list.len() > shown.len() { format!(" and {} more", list.len() - shown.len()) } else { String::new() };
+    let more = if list.len() > shown.len() {
+        format!(" and {} more", list.len() - shown.len())
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -112,7 +117,10 @@ fn hot_spots(survey: &Survey, list: &mut Vec<Priority>) {
     for spot in spots.filter(|spot| spot.commits >= 10 && spot.code_lines >= 200).take(3) {
         let text = format!(
             "Hot spot: changed in {} commits, {} of them fixes, by {} people; {} lines of code. Changes here are the likeliest to break something.",
-            number(spot.commits), number(spot.fixes), number(spot.authors), number(spot.code_lines)
+            number(spot.commits),
+            number(spot.fixes),
+            number(spot.authors),
+            number(spot.code_lines)
         );
         list.push(Priority { rule: "hot-spot", text, file: Some(spot.file.clone()), line: None });
     }
@@ -130,8 +138,12 @@ fn coupling(survey: &Survey, list: &mut Vec<Priority>) {
 }
 
 fn file_circles(survey: &Survey, list: &mut Vec<Priority>) {
-    if let Some(circle) = survey.internal_dependencies.file_cycles.first().filter(|circle| circle.len() >= 3) {
-        let text = format!("{} files import each other in a circle, this one among them; none can be moved or tested alone.", circle.len());
+    if let Some(circle) = survey.internal_dependencies.file_cycles.first().filter(|circle| circle.len() >= 3)
+    {
+        let text = format!(
+            "{} files import each other in a circle, this one among them; none can be moved or tested alone.",
+            circle.len()
+        );
         list.push(Priority { rule: "file-circle", text, file: Some(largest_of(survey, circle)), line: None });
     }
 }
@@ -146,42 +158,86 @@ fn largest_of(survey: &Survey, circle: &[String]) -> String {
 fn untested_package(survey: &Survey, list: &mut Vec<Priority>) {
     let bare = &survey.tests.packages_without_tests;
     // A package of a fiftieth of the code is no first thing to look at.
-    let counts = |package: &&Package| bare.contains(&package.name) && package.code_lines * 50 >= survey.product_lines();
+    let counts = |package: &&Package| {
+        bare.contains(&package.name) && package.code_lines * 50 >= survey.product_lines()
+    };
     let largest = survey.packages.iter().filter(counts).max_by_key(|package| package.code_lines);
     if let Some(package) = largest.filter(|_| survey.tests.files > 0) {
-        let text = format!("Package {} has {} lines of code and no test in its folder.", package.name, number(package.code_lines));
-        list.push(Priority { rule: "untested-package", text, file: Some(package.manifest.clone()), line: None });
+        let text = format!(
+            "Package {} has {} lines of code and no test in its folder.",
+            package.name,
+            number(package.code_lines)
+        );
+        list.push(Priority {
+            rule: "untested-package",
+            text,
+            file: Some(package.manifest.clone()),
+            line: None,
+        });
     }
 }
 
 fn missing_lock(survey: &Survey, list: &mut Vec<Priority>) {
-    let has_program = survey.entry_points.iter().any(|entry| matches!(entry.kind, EntryKind::Program | EntryKind::Command));
+    let has_program =
+        survey.entry_points.iter().any(|entry| matches!(entry.kind, EntryKind::Program | EntryKind::Command));
     let wanted = [Ecosystem::Cargo, Ecosystem::Npm];
     for ecosystem in wanted.into_iter().filter(|_| has_program) {
         let uses = survey.external_dependencies.iter().any(|package| package.ecosystem == ecosystem);
         let locked = survey.lock_files.iter().any(|lock| lock.ecosystem == ecosystem);
-        if let Some(package) = survey.packages.iter().find(|package| package.ecosystem == ecosystem).filter(|_| uses && !locked) {
-            let text = format!("No lock file for {}: two builds of the same commit may use different dependencies.", ecosystem.as_str());
-            list.push(Priority { rule: "missing-lock", text, file: Some(package.manifest.clone()), line: None });
+        if let Some(package) =
+            survey.packages.iter().find(|package| package.ecosystem == ecosystem).filter(|_| uses && !locked)
+        {
+            let text = format!(
+                "No lock file for {}: two builds of the same commit may use different dependencies.",
+                ecosystem.as_str()
+            );
+            list.push(Priority {
+                rule: "missing-lock",
+                text,
+                file: Some(package.manifest.clone()),
+                line: None,
+            });
         }
     }
 }
 
 fn hot_fixme(survey: &Survey, list: &mut Vec<Priority>) {
-    let hot: Vec<&str> =
-        survey.history.iter().flat_map(|history| &history.hot_spots).take(20).map(|spot| spot.file.as_str()).collect();
+    let hot: Vec<&str> = survey
+        .history
+        .iter()
+        .flat_map(|history| &history.hot_spots)
+        .take(20)
+        .map(|spot| spot.file.as_str())
+        .collect();
     let is_urgent = |word| matches!(word, MarkWord::Fixme | MarkWord::Hack | MarkWord::Xxx);
-    let found = survey.marks.iter().find(|mark| mark.role == Role::Source && is_urgent(mark.word) && hot.contains(&mark.file.as_str()));
+    let found = survey
+        .marks
+        .iter()
+        .find(|mark| mark.role == Role::Source && is_urgent(mark.word) && hot.contains(&mark.file.as_str()));
     if let Some(mark) = found {
         let text = format!("Marked in a hot file: {}", mark.text);
-        list.push(Priority { rule: "marked-hot-spot", text, file: Some(mark.file.clone()), line: Some(mark.line) });
+        list.push(Priority {
+            rule: "marked-hot-spot",
+            text,
+            file: Some(mark.file.clone()),
+            line: Some(mark.line),
+        });
     }
 }
 
 fn long_function(survey: &Survey, list: &mut Vec<Priority>) {
     if let Some(function) = survey.long_functions.first().filter(|function| function.code_lines >= 250) {
-        let text = format!("The longest function, {}, has {} lines of code.", function.name, number(function.code_lines as usize));
-        list.push(Priority { rule: "long-function", text, file: Some(function.file.clone()), line: Some(function.line) });
+        let text = format!(
+            "The longest function, {}, has {} lines of code.",
+            function.name,
+            number(function.code_lines as usize)
+        );
+        list.push(Priority {
+            rule: "long-function",
+            text,
+            file: Some(function.file.clone()),
+            line: Some(function.line),
+        });
     }
 }
 
@@ -190,7 +246,9 @@ fn start_reading(survey: &Survey, list: &mut Vec<Priority>) {
         let entries = survey.entry_points.iter().filter(move |entry| entry.kind == kind);
         entries.min_by_key(|entry| farness(survey, entry))
     };
-    let entry = of_kind(EntryKind::Program).or_else(|| of_kind(EntryKind::Library)).or_else(|| of_kind(EntryKind::Script));
+    let entry = of_kind(EntryKind::Program)
+        .or_else(|| of_kind(EntryKind::Library))
+        .or_else(|| of_kind(EntryKind::Script));
     if let Some(entry) = entry {
         let text = format!("To get to know the code, begin at the {} {}.", entry.kind.as_str(), entry.name);
         list.push(Priority { rule: "begin-reading", text, file: Some(entry.file.clone()), line: entry.line });
@@ -207,5 +265,11 @@ fn farness(survey: &Survey, entry: &EntryPoint) -> (bool, bool, Reverse<usize>, 
     let spots = survey.history.iter().flat_map(|history| &history.hot_spots);
     let heat = spots.into_iter().position(|spot| spot.file == entry.file).unwrap_or(usize::MAX);
     let size = survey.files.iter().position(|row| row.file == entry.file).unwrap_or(usize::MAX);
-    (is_side, entry.name != survey.project.name, Reverse(package.map_or(0, |package| package.code_lines)), heat, size)
+    (
+        is_side,
+        entry.name != survey.project.name,
+        Reverse(package.map_or(0, |package| package.code_lines)),
+        heat,
+        size,
+    )
 }

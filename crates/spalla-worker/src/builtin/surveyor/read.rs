@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn content_is_told_apart_and_bounded() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+        let write =
+            |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
         write("text", "\u{feff}hé".as_bytes());
         write("binary", b"a\0b");
         write("latin", b"h\xe9");
@@ -123,7 +124,8 @@ mod tests {
         std::fs::write(outside.path().join("secret"), "x").expect("written");
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).expect("link is made");
-        std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("file")).expect("link is made");
+        std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("file"))
+            .expect("link is made");
         let reader = Reader::open(folder.path()).expect("opens");
         assert_eq!(reader.read("file", 10), Content::Unreadable);
         #[cfg(target_os = "linux")]

@@ -77,20 +77,60 @@ const LOCK_NAMES: &[&str] = &[
 ];
 
 const VENDORED: &[&str] = &[
-    "vendor", "vendored", "_vendor", "third_party", "third-party", "thirdparty", "3rdparty", "node_modules", "bower_components",
+    "vendor",
+    "vendored",
+    "_vendor",
+    "third_party",
+    "third-party",
+    "thirdparty",
+    "3rdparty",
+    "node_modules",
+    "bower_components",
     "site-packages",
 ];
 const FIXTURES: &[&str] = &[
-    "fixtures", "fixture", "__fixtures__", "testdata", "test-data", "test_data", "testfixtures", "golden", "goldens",
-    "snapshots", "__snapshots__", "__mocks__", "cassettes", "testassets", "corpus",
+    "fixtures",
+    "fixture",
+    "__fixtures__",
+    "testdata",
+    "test-data",
+    "test_data",
+    "testfixtures",
+    "golden",
+    "goldens",
+    "snapshots",
+    "__snapshots__",
+    "__mocks__",
+    "cassettes",
+    "testassets",
+    "corpus",
 ];
 const TESTS: &[&str] = &[
-    "test", "tests", "__tests__", "integration_tests", "integration-tests", "e2e", "unittests", "androidTest", "fuzz", "fuzzing",
+    "test",
+    "tests",
+    "__tests__",
+    "integration_tests",
+    "integration-tests",
+    "e2e",
+    "unittests",
+    "androidTest",
+    "fuzz",
+    "fuzzing",
 ];
 /// Names that only mean tests, examples or measurements outside the sources.
 const TESTS_OUTSIDE: &[&str] = &["spec", "specs", "testing"];
-const EXAMPLES: &[&str] =
-    &["examples", "example", "samples", "sample", "demo", "demos", "tutorial", "tutorials", "_examples", "playground"];
+const EXAMPLES: &[&str] = &[
+    "examples",
+    "example",
+    "samples",
+    "sample",
+    "demo",
+    "demos",
+    "tutorial",
+    "tutorials",
+    "_examples",
+    "playground",
+];
 const BENCHMARKS: &[&str] = &["benches", "bench", "benchmark", "benchmarks", "benchsuite"];
 const DOCUMENTS: &[&str] = &["docs", "doc", "documentation", "website"];
 
@@ -105,7 +145,9 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
     let folders = || paths::folder(path).split('/');
     let within = |names: &[&str]| folders().any(|part| names.contains(&part));
     // Below the sources such names are names of the product: a command, a package of a company.
-    let outside = |names: &[&str]| folders().take_while(|part| !matches!(*part, "src" | "app" | "lib")).any(|part| names.contains(&part));
+    let outside = |names: &[&str]| {
+        folders().take_while(|part| !matches!(*part, "src" | "app" | "lib")).any(|part| names.contains(&part))
+    };
     // Elsewhere than at the top, `deps` is an ordinary name.
     if outside(VENDORED) || within(&VENDORED[1..]) || path.starts_with("deps/") {
         return Role::Vendored;
@@ -116,8 +158,17 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
     if within(FIXTURES) || name.ends_with(".snap") {
         return Role::Fixture;
     }
-    let is_test_folder = |part: &str| part.starts_with("tests-") || part.starts_with("__test") || part.ends_with("-tests") || part.ends_with("_tests");
-    if within(TESTS) || outside(TESTS_OUTSIDE) || folders().any(is_test_folder) || is_test_name(name, language) {
+    let is_test_folder = |part: &str| {
+        part.starts_with("tests-")
+            || part.starts_with("__test")
+            || part.ends_with("-tests")
+            || part.ends_with("_tests")
+    };
+    if within(TESTS)
+        || outside(TESTS_OUTSIDE)
+        || folders().any(is_test_folder)
+        || is_test_name(name, language)
+    {
         return if is_code { Role::Test } else { Role::Fixture };
     }
     if outside(BENCHMARKS) {
@@ -143,13 +194,28 @@ pub(crate) fn by_path(path: &str, language: Option<&Language>) -> Role {
 /// Scripts that only configure a tool are settings in the form of code.
 fn is_settings_script(name: &str, language: Option<&Language>) -> bool {
     let is_script = language.is_some_and(|language| matches!(language.name, "JavaScript" | "TypeScript"));
-    is_script && (name.contains(".config.") || name.starts_with('.') || matches!(paths::stem(name), "gulpfile" | "Gruntfile"))
+    is_script
+        && (name.contains(".config.")
+            || name.starts_with('.')
+            || matches!(paths::stem(name), "gulpfile" | "Gruntfile"))
 }
 
 fn is_test_name(name: &str, language: Option<&Language>) -> bool {
     let lower = paths::stem(name).to_ascii_lowercase();
-    let helpers = ["tests", "test", "conftest", "testutil", "testutils", "test_util", "test_utils", "test_helpers", "test_support"];
-    if helpers.contains(&lower.as_str()) || ["_test", "_tests", ".test", ".spec", "_spec", ".cy"].iter().any(|end| lower.ends_with(end)) {
+    let helpers = [
+        "tests",
+        "test",
+        "conftest",
+        "testutil",
+        "testutils",
+        "test_util",
+        "test_utils",
+        "test_helpers",
+        "test_support",
+    ];
+    if helpers.contains(&lower.as_str())
+        || ["_test", "_tests", ".test", ".spec", "_spec", ".cy"].iter().any(|end| lower.ends_with(end))
+    {
         return true;
     }
     let language = language.map_or("", |language| language.name);
@@ -170,9 +236,26 @@ fn is_generated_name(name: &str) -> bool {
     if WRAPPERS.contains(&name) {
         return true;
     }
-    [".min.js", ".min.css", ".min.mjs", ".map", ".pb.go", ".pb.cc", ".pb.h", "_pb2.py", "_pb2_grpc.py", ".g.dart", ".freezed.dart", ".designer.cs", ".g.cs", "_generated.rs", "_generated.go", ".generated.ts"]
-        .iter()
-        .any(|end| name.to_ascii_lowercase().ends_with(end))
+    [
+        ".min.js",
+        ".min.css",
+        ".min.mjs",
+        ".map",
+        ".pb.go",
+        ".pb.cc",
+        ".pb.h",
+        "_pb2.py",
+        "_pb2_grpc.py",
+        ".g.dart",
+        ".freezed.dart",
+        ".designer.cs",
+        ".g.cs",
+        "_generated.rs",
+        "_generated.go",
+        ".generated.ts",
+    ]
+    .iter()
+    .any(|end| name.to_ascii_lowercase().ends_with(end))
 }
 
 /// Tells from the text whether a tool wrote a file that its path gives to people.
@@ -229,20 +312,25 @@ impl Attributes {
                 let index = match word {
                     "linguist-generated" | "linguist-generated=true" => 0,
                     "linguist-vendored" | "linguist-vendored=true" => 1,
-                    "-linguist-generated" | "linguist-generated=false" | "-linguist-vendored" | "linguist-vendored=false" => 2,
+                    "-linguist-generated"
+                    | "linguist-generated=false"
+                    | "-linguist-vendored"
+                    | "linguist-vendored=false" => 2,
                     _ => continue,
                 };
                 // A pattern that does not parse is a pattern that matches nothing.
                 let _ = builders[index].add_line(None, pattern);
             }
         }
-        let [generated, vendored, own] = builders.map(|builder| builder.build().unwrap_or_else(|_| Gitignore::empty()));
+        let [generated, vendored, own] =
+            builders.map(|builder| builder.build().unwrap_or_else(|_| Gitignore::empty()));
         Self { generated, vendored, own }
     }
 
     /// Returns the role the attributes give a file, else the one it had.
     pub(crate) fn apply(&self, path: &str, role: Role) -> Role {
-        let says = |list: &Gitignore| !list.is_empty() && list.matched_path_or_any_parents(path, false).is_ignore();
+        let says =
+            |list: &Gitignore| !list.is_empty() && list.matched_path_or_any_parents(path, false).is_ignore();
         if says(&self.generated) {
             Role::Generated
         } else if says(&self.vendored) {
@@ -305,7 +393,9 @@ mod tests {
 
     #[test]
     fn git_attributes_overrule_the_path() {
-        let attributes = Attributes::parse("dist/** linguist-generated\n# no\n/lib/x.c linguist-vendored=true\ndeps/own -linguist-vendored\n");
+        let attributes = Attributes::parse(
+            "dist/** linguist-generated\n# no\n/lib/x.c linguist-vendored=true\ndeps/own -linguist-vendored\n",
+        );
         assert_eq!(attributes.apply("dist/a.js", Role::Source), Role::Generated);
         assert_eq!(attributes.apply("lib/x.c", Role::Source), Role::Vendored);
         assert_eq!(attributes.apply("deps/own/a.c", Role::Vendored), Role::Source);

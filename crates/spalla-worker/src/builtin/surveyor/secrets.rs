@@ -36,7 +36,8 @@ const SHAPES: &[(&str, &str)] = &[
 ];
 
 /// A password inside a URL. Group 1 is the password, group 2 the host.
-const URL_PASSWORD: &str = r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'"`<>{}$]{1,80}:([^\s:/@'"`<>{}$%\[\]*]{3,120})@([\w.-]+)"#;
+const URL_PASSWORD: &str =
+    r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'"`<>{}$]{1,80}:([^\s:/@'"`<>{}$%\[\]*]{3,120})@([\w.-]+)"#;
 
 /// A name that says secret, set to a quoted value. Group 1 is the name, group 2 the value.
 const ASSIGNMENT: &str = r#"(?i)\b([a-z0-9_.-]{0,40}(?:password|passwd|secret|api_?-?key|access_?key|auth_?token|access_?token|private_?key|client_?secret|credential)[a-z0-9_]{0,20})["']?\s{0,4}(?::=|=>|[:=])\s{0,4}["'`]([^"'`\s]{8,200})["'`]"#;
@@ -81,7 +82,11 @@ fn password_in_url(captures: &Captures<'_>) -> Option<Secret> {
     let shown_only = local.contains(&host.as_str()) || host.as_str().starts_with("example.");
     let well_known = ["password", "pass", "secret", "postgres", "root", "guest", "user", "pwd", "passwd"];
     let placeholder = is_placeholder(value.as_str()) || well_known.contains(&value.as_str());
-    (!shown_only && !placeholder).then(|| Secret { shape: "password in a URL", value: value.range(), certain: false })
+    (!shown_only && !placeholder).then(|| Secret {
+        shape: "password in a URL",
+        value: value.range(),
+        certain: false,
+    })
 }
 
 fn assigned_value(text: &str, captures: &Captures<'_>) -> Option<Secret> {
@@ -89,8 +94,11 @@ fn assigned_value(text: &str, captures: &Captures<'_>) -> Option<Secret> {
     if is_path_of_names(text, name.start()) || is_identifier(value.as_str()) {
         return None;
     }
-    looks_random(value.as_str(), name.as_str())
-        .then(|| Secret { shape: "value under a secret's name", value: value.range(), certain: false })
+    looks_random(value.as_str(), name.as_str()).then(|| Secret {
+        shape: "value under a secret's name",
+        value: value.range(),
+        certain: false,
+    })
 }
 
 /// A name after `::` is part of the name of a type.
@@ -109,9 +117,37 @@ fn is_identifier(value: &str) -> bool {
 }
 
 const PLACEHOLDERS: &[&str] = &[
-    "example", "changeme", "change_me", "change-me", "placeholder", "your", "dummy", "sample", "fake", "xxxx", "redacted",
-    "insert", "replace", "todo", "secret_here", "abcdef", "123456", "000000", "test", "mock", "foobar", "<", "${", "{{", "***",
-    "...", "%s", "env(", "env.", "process.", "getenv",
+    "example",
+    "changeme",
+    "change_me",
+    "change-me",
+    "placeholder",
+    "your",
+    "dummy",
+    "sample",
+    "fake",
+    "xxxx",
+    "redacted",
+    "insert",
+    "replace",
+    "todo",
+    "secret_here",
+    "abcdef",
+    "123456",
+    "000000",
+    "test",
+    "mock",
+    "foobar",
+    "<",
+    "${",
+    "{{",
+    "***",
+    "...",
+    "%s",
+    "env(",
+    "env.",
+    "process.",
+    "getenv",
 ];
 
 fn is_placeholder(value: &str) -> bool {
@@ -130,9 +166,16 @@ fn distinct(value: &str) -> usize {
 fn looks_random(value: &str, name: &str) -> bool {
     let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_alphabetic);
-    let expression = value.contains(['(', ')', '{', '}', '<', '>', '[', ']', ';', ',']) || value.contains("::") || value.contains("//");
-    let path = value.starts_with(['/', '.', '#', '@', '$', '%']) || value.matches('/').count() > 2 || value.contains('\\');
-    let says_where = ["path", "file", "url", "uri", "name", "id", "header", "field", "regex", "pattern", "hash", "type", "public", "prefix", "alias", "arn", "date", "used", "at"];
+    let expression = value.contains(['(', ')', '{', '}', '<', '>', '[', ']', ';', ','])
+        || value.contains("::")
+        || value.contains("//");
+    let path = value.starts_with(['/', '.', '#', '@', '$', '%'])
+        || value.matches('/').count() > 2
+        || value.contains('\\');
+    let says_where = [
+        "path", "file", "url", "uri", "name", "id", "header", "field", "regex", "pattern", "hash", "type",
+        "public", "prefix", "alias", "arn", "date", "used", "at",
+    ];
     let lower = name.to_ascii_lowercase();
     let names_a_place = says_where.iter().any(|word| lower.ends_with(word));
     mixed && !expression && !path && !names_a_place && !is_placeholder(value) && entropy(value) >= 3.0
@@ -145,7 +188,12 @@ fn entropy(value: &str) -> f64 {
         counts[usize::from(byte)] += 1;
     }
     let total = f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1));
-    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total).map(|p| -p * p.log2()).sum()
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|p| -p * p.log2())
+        .sum()
 }
 
 /// Replaces the value of every shape, placeholders included, so that no excerpt can leak one.
@@ -202,7 +250,10 @@ mod tests {
     fn known_shapes_are_found_once() {
         assert_eq!(shapes(&format!("token = \"{}\"", github_token())), ["GitHub token"]);
         assert_eq!(shapes(&format!("AKIA{}", "Q3EGRIW4TBZ7PLXD")), ["AWS access key"]);
-        let key = format!("-----BEGIN RSA {} KEY-----\n{}\n", "PRIVATE", "MIIEpAIBAAKCAQEAr2kq1J9Vx0Zt5cW8dLmYbQpNvHsUeGfRaXiTzKo");
+        let key = format!(
+            "-----BEGIN RSA {} KEY-----\n{}\n",
+            "PRIVATE", "MIIEpAIBAAKCAQEAr2kq1J9Vx0Zt5cW8dLmYbQpNvHsUeGfRaXiTzKo"
+        );
         assert_eq!(shapes(&key), ["private key"]);
         assert_eq!(shapes("postgres://app:hG7kd92x@db.internal.net/x"), ["password in a URL"]);
         assert_eq!(shapes("api_key: 'Zx8Kq02LmvP71ty'"), ["value under a secret's name"]);
@@ -257,6 +308,9 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_left_alone() {
-        assert_eq!(redact("let tokens = parse(input)?; // 12 tokens"), "let tokens = parse(input)?; // 12 tokens");
+        assert_eq!(
+            redact("let tokens = parse(input)?; // 12 tokens"),
+            "let tokens = parse(input)?; // 12 tokens"
+        );
     }
 }

@@ -129,7 +129,11 @@ pub(crate) fn folders(files: &[FileFacts]) -> Vec<FolderRow> {
     let own: Vec<&FileFacts> = files.iter().filter(|file| is_counted(file)).collect();
     let units: Vec<fold::Unit<'_>> = own
         .iter()
-        .map(|file| fold::Unit { path: paths::folder(&file.path), code_lines: file.lines.code, links: file.lines.code })
+        .map(|file| fold::Unit {
+            path: paths::folder(&file.path),
+            code_lines: file.lines.code,
+            links: file.lines.code,
+        })
         .collect();
     let folded = fold::fold(&units, FOLDERS_MAX);
     let mut rows: BTreeMap<&str, (FolderRow, BTreeMap<&'static str, usize>)> = BTreeMap::new();
@@ -144,7 +148,8 @@ pub(crate) fn folders(files: &[FileFacts]) -> Vec<FolderRow> {
     }
     rows.into_iter()
         .map(|(folder, (row, languages))| {
-            let language = languages.into_iter().max_by_key(|(name, lines)| (*lines, std::cmp::Reverse(*name)));
+            let language =
+                languages.into_iter().max_by_key(|(name, lines)| (*lines, std::cmp::Reverse(*name)));
             FolderRow { folder: folder.to_owned(), language: language.map(|(name, _)| name), ..row }
         })
         .collect()
@@ -198,7 +203,9 @@ pub(crate) fn long_functions(files: &[FileFacts], kept_max: usize) -> Vec<LongFu
         })
     });
     let mut rows: Vec<LongFunction> = rows.collect();
-    rows.sort_by(|a, b| b.code_lines.cmp(&a.code_lines).then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line))));
+    rows.sort_by(|a, b| {
+        b.code_lines.cmp(&a.code_lines).then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line)))
+    });
     rows.truncate(kept_max);
     rows
 }

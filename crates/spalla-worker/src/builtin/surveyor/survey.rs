@@ -104,7 +104,7 @@ pub struct Survey {
     pub tests: TestInventory,
     /// What the history shows; none without one.
     pub history: Option<HistoryReport>,
-    /// TODO and FIXME marks, the most urgent first.
+    /// Marks of unfinished work, the most urgent first.
     pub marks: Vec<Mark>,
     /// How many marks there are, kept or not.
     pub marks_found: usize,

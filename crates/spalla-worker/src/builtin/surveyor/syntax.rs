@@ -45,8 +45,13 @@ const SINGLE: Quote = quote("'", true, false);
 const TRIPLE: Quote = quote("\"\"\"", true, true);
 const BLOCK_C: &[(&str, &str)] = &[("/*", "*/")];
 
-const PLAIN_FORM: Syntax =
-    Syntax { line_comments: &[], block_comments: &[], nested_comments: false, quotes: &[], quirk: Quirk::None };
+const PLAIN_FORM: Syntax = Syntax {
+    line_comments: &[],
+    block_comments: &[],
+    nested_comments: false,
+    quotes: &[],
+    quirk: Quirk::None,
+};
 const C_FORM: Syntax =
     Syntax { line_comments: &["//"], block_comments: BLOCK_C, quotes: &[DOUBLE, SINGLE], ..PLAIN_FORM };
 const HASH_FORM: Syntax =
@@ -85,8 +90,12 @@ pub(crate) static POWERSHELL: Syntax = Syntax { block_comments: &[("<#", "#>")],
 pub(crate) static HCL: Syntax =
     Syntax { line_comments: &["#", "//"], block_comments: BLOCK_C, quotes: &[DOUBLE], ..HASH_FORM };
 /// SQL.
-pub(crate) static SQL: Syntax =
-    Syntax { line_comments: &["--"], block_comments: BLOCK_C, quotes: &[DOUBLE, quote("'", false, false)], ..PLAIN_FORM };
+pub(crate) static SQL: Syntax = Syntax {
+    line_comments: &["--"],
+    block_comments: BLOCK_C,
+    quotes: &[DOUBLE, quote("'", false, false)],
+    ..PLAIN_FORM
+};
 /// Haskell and Elm.
 pub(crate) static HASKELL: Syntax = Syntax {
     line_comments: &["--"],
@@ -96,8 +105,12 @@ pub(crate) static HASKELL: Syntax = Syntax {
     ..PLAIN_FORM
 };
 /// Lua.
-pub(crate) static LUA: Syntax =
-    Syntax { line_comments: &["--"], block_comments: &[("--[[", "]]")], quotes: &[DOUBLE, SINGLE], ..PLAIN_FORM };
+pub(crate) static LUA: Syntax = Syntax {
+    line_comments: &["--"],
+    block_comments: &[("--[[", "]]")],
+    quotes: &[DOUBLE, SINGLE],
+    ..PLAIN_FORM
+};
 /// OCaml and F#.
 pub(crate) static OCAML: Syntax = Syntax {
     line_comments: &["//"],
@@ -107,7 +120,8 @@ pub(crate) static OCAML: Syntax = Syntax {
     ..PLAIN_FORM
 };
 /// Lisp and Clojure.
-pub(crate) static LISP: Syntax = Syntax { line_comments: &[";"], quotes: &[quote("\"", true, true)], ..PLAIN_FORM };
+pub(crate) static LISP: Syntax =
+    Syntax { line_comments: &[";"], quotes: &[quote("\"", true, true)], ..PLAIN_FORM };
 /// Erlang and LaTeX.
 pub(crate) static PERCENT: Syntax = Syntax { line_comments: &["%"], quotes: &[DOUBLE], ..PLAIN_FORM };
 /// HTML, XML, Vue, Svelte.
@@ -117,6 +131,8 @@ pub(crate) static CSS: Syntax = Syntax { block_comments: BLOCK_C, quotes: &[DOUB
 /// Batch files.
 pub(crate) static BATCH: Syntax = Syntax { line_comments: &["REM ", "rem ", "::"], ..PLAIN_FORM };
 /// INI files.
-pub(crate) static INI: Syntax = Syntax { line_comments: &["#", ";"], quirk: Quirk::HashAfterBlank, ..PLAIN_FORM };
+pub(crate) static INI: Syntax =
+    Syntax { line_comments: &["#", ";"], quirk: Quirk::HashAfterBlank, ..PLAIN_FORM };
 /// Visual Basic.
-pub(crate) static BASIC: Syntax = Syntax { line_comments: &["'"], quotes: &[quote("\"", false, false)], ..PLAIN_FORM };
+pub(crate) static BASIC: Syntax =
+    Syntax { line_comments: &["'"], quotes: &[quote("\"", false, false)], ..PLAIN_FORM };

@@ -15,23 +15,32 @@ fn pattern(text: &str) -> Regex {
 static RUST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"#\s*\[\s*(?:\w+\s*::\s*)*(?:test|rstest|test_case|wasm_bindgen_test|quickcheck)\b[^\]]*\]")
 });
-static GO: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^func\s+(?:\([^)]*\)\s*)?(?:Test|Fuzz|Example)[A-Z_]?\w*\s*\("));
+static GO: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^func\s+(?:\([^)]*\)\s*)?(?:Test|Fuzz|Example)[A-Z_]?\w*\s*\("));
 static PYTHON: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*(?:async\s+)?def\s+test\w*\s*\("));
-static SCRIPT: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?:^|[^.\w$])(?:it|test)(?:\.(?:only|skip|each|concurrent|runIf|skipIf|fails)\b)*\s*[(`]|\bDeno\.test\s*\("));
-static JVM: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"@(?:Test|ParameterizedTest|RepeatedTest|Property)\b|(?m)^\s*(?:test|it)\s*\("));
+static SCRIPT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:^|[^.\w$])(?:it|test)(?:\.(?:only|skip|each|concurrent|runIf|skipIf|fails)\b)*\s*[(`]|\bDeno\.test\s*\(",
+    )
+});
+static JVM: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"@(?:Test|ParameterizedTest|RepeatedTest|Property)\b|(?m)^\s*(?:test|it)\s*\(")
+});
 static CSHARP: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\[\s*(?:Fact|Theory|Test|TestCase|TestMethod|DataTestMethod)\b"));
-static CPP: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\b(?:TEST|TEST_F|TEST_P|TYPED_TEST|TEST_CASE|SCENARIO|BOOST_AUTO_TEST_CASE)\s*\("));
-static RUBY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*(?:it|specify|test|scenario)[\s(]|^\s*def\s+test_"));
-static PHP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfunction\s+test\w*\s*\(|(?m)^\s*(?:it|test)\s*\("));
+static CPP: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b(?:TEST|TEST_F|TEST_P|TYPED_TEST|TEST_CASE|SCENARIO|BOOST_AUTO_TEST_CASE)\s*\(")
+});
+static RUBY: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^\s*(?:it|specify|test|scenario)[\s(]|^\s*def\s+test_"));
+static PHP: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\bfunction\s+test\w*\s*\(|(?m)^\s*(?:it|test)\s*\("));
 static SWIFT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfunc\s+test\w*\s*\(|@Test\b"));
 static ELIXIR: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*(?:test|property)\s"));
 static DART: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(?:test|testWidgets|group)\s*\("));
 static TCL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*test\s+[{\x22]"));
-static SHELL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*@test\s|^\s*(?:function\s+)?test_\w+\s*\(\s*\)"));
+static SHELL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)^\s*@test\s|^\s*(?:function\s+)?test_\w+\s*\(\s*\)"));
 static ZIG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*test\s*(?:\x22|\{)"));
 
 /// Counts the test cases of a file. Where tests look like calls, only files that are named as tests count.
@@ -66,11 +75,21 @@ mod tests {
     #[test]
     fn test_cases_are_counted_by_the_marks_of_their_tools() {
         let table = [
-            ("Rust", "src/a.rs", "#[test]\nfn a() {}\n#[tokio::test]\nasync fn b() {}\n#[cfg(test)]\nmod t {}\n// #[test]\n", 2),
+            (
+                "Rust",
+                "src/a.rs",
+                "#[test]\nfn a() {}\n#[tokio::test]\nasync fn b() {}\n#[cfg(test)]\nmod t {}\n// #[test]\n",
+                2,
+            ),
             ("Go", "a_test.go", "func TestA(t *testing.T) {}\nfunc helper() {}\n", 1),
             ("Python", "tests/test_a.py", "def test_a():\n    pass\nasync def test_b():\n    pass\n", 2),
             ("Python", "src/a.py", "def test_a():\n    pass\n", 0),
-            ("TypeScript", "a.test.ts", "it('a', () => {});\ntest.each([1])('b', () => {});\nawait.it(1);\n", 2),
+            (
+                "TypeScript",
+                "a.test.ts",
+                "it('a', () => {});\ntest.each([1])('b', () => {});\nawait.it(1);\n",
+                2,
+            ),
             ("Java", "src/test/java/ATest.java", "@Test\nvoid a() {}\n", 1),
             ("C++", "tests/a.cc", "TEST_F(A, b) {\n}\n", 1),
         ];

@@ -54,7 +54,8 @@ pub struct TestCommand {
 /// Counts the tests and finds out how to run them.
 pub(crate) fn take(files: &[FileFacts], packages: &Packages) -> TestInventory {
     let tests: Vec<&FileFacts> = files.iter().filter(|file| holds_tests(file)).collect();
-    let lines = |file: &FileFacts| if file.role == Role::Test { file.lines.code } else { file.lines.test_code };
+    let lines =
+        |file: &FileFacts| if file.role == Role::Test { file.lines.code } else { file.lines.test_code };
     let code_lines = files.iter().filter(|file| file.role.is_own_code()).map(lines).sum::<usize>();
     let product: usize =
         files.iter().filter(|file| file.is_product_code()).map(FileFacts::product_lines).sum();
@@ -72,14 +73,40 @@ pub(crate) fn take(files: &[FileFacts], packages: &Packages) -> TestInventory {
 
 /// Helpers of tests hold none themselves; where a language's marks are unknown, the role decides.
 fn holds_tests(file: &FileFacts) -> bool {
-    file.role.is_own_code() && (file.test_cases > 0 || (file.role == Role::Test && file.language.is_some_and(|l| !counts_cases(l.name))))
+    file.role.is_own_code()
+        && (file.test_cases > 0
+            || (file.role == Role::Test && file.language.is_some_and(|l| !counts_cases(l.name))))
 }
 
 fn counts_cases(language: &str) -> bool {
     matches!(
         language,
-        "Rust" | "Go" | "Python" | "JavaScript" | "TypeScript" | "Java" | "Kotlin" | "Scala" | "Groovy" | "C#" | "Ruby" | "PHP" | "Swift"
-            | "Elixir" | "Dart" | "Zig" | "Shell" | "C" | "C++" | "Tcl" | "HTML" | "CSS" | "Sass" | "Makefile" | "Dockerfile" | "CMake"
+        "Rust"
+            | "Go"
+            | "Python"
+            | "JavaScript"
+            | "TypeScript"
+            | "Java"
+            | "Kotlin"
+            | "Scala"
+            | "Groovy"
+            | "C#"
+            | "Ruby"
+            | "PHP"
+            | "Swift"
+            | "Elixir"
+            | "Dart"
+            | "Zig"
+            | "Shell"
+            | "C"
+            | "C++"
+            | "Tcl"
+            | "HTML"
+            | "CSS"
+            | "Sass"
+            | "Makefile"
+            | "Dockerfile"
+            | "CMake"
     )
 }
 
@@ -106,11 +133,17 @@ fn without_tests(packages: &Packages, tests: &[&FileFacts]) -> Vec<String> {
     // A package of a few lines has nothing to test.
     const CODE_LINES_MIN: usize = 50;
     let holds_others = |package: &Package| {
-        packages.own.iter().any(|other| other.folder != package.folder && paths::is_within(&other.folder, &package.folder))
+        packages
+            .own
+            .iter()
+            .any(|other| other.folder != package.folder && paths::is_within(&other.folder, &package.folder))
     };
     let tested: BTreeSet<usize> = tests.iter().filter_map(|file| packages.of_file(&file.path)).collect();
     let bare = packages.own.iter().enumerate().filter(|(index, package)| {
-        package.role == Role::Source && package.code_lines >= CODE_LINES_MIN && !tested.contains(index) && !holds_others(package)
+        package.role == Role::Source
+            && package.code_lines >= CODE_LINES_MIN
+            && !tested.contains(index)
+            && !holds_others(package)
     });
     bare.map(|(_, package)| package.name.clone()).collect()
 }
@@ -127,44 +160,61 @@ fn commands(files: &[FileFacts], has_tests: bool) -> Vec<TestCommand> {
     let mut clues = Clues { files, known, found: BTreeSet::new() };
     for file in files.iter().filter(|file| file.role.is_product()) {
         if let Some(manifest) = &file.manifest {
-            clues.from_manifest(manifest);
+            clues.by_manifest(manifest);
         }
-        clues.from_commands(file);
+        clues.by_commands(file);
     }
     if has_tests {
-        clues.from_customs();
+        clues.by_customs();
     }
     clues.outermost()
 }
 
 impl Clues<'_> {
     fn add(&mut self, folder: &str, command: &str, told_by: &str) {
-        self.found.insert(TestCommand { folder: folder.to_owned(), command: command.to_owned(), told_by: told_by.to_owned() });
+        self.found.insert(TestCommand {
+            folder: folder.to_owned(),
+            command: command.to_owned(),
+            told_by: told_by.to_owned(),
+        });
     }
 
     fn has(&self, folder: &str, name: &str) -> bool {
         paths::join(folder, name).is_some_and(|path| self.known.contains(path.as_str()))
     }
 
-    fn from_manifest(&mut self, manifest: &Manifest) {
+    fn by_manifest(&mut self, manifest: &Manifest) {
         let folder = manifest.folder();
         let path = manifest.path.as_str();
         let name = paths::name(path);
         match manifest.ecosystem {
-            Ecosystem::Cargo if self.has(folder, ".config/nextest.toml") => self.add(folder, "cargo nextest run", ".config/nextest.toml"),
+            Ecosystem::Cargo if self.has(folder, ".config/nextest.toml") => {
+                self.add(folder, "cargo nextest run", ".config/nextest.toml")
+            }
             Ecosystem::Cargo => self.add(folder, "cargo test --workspace", path),
-            Ecosystem::Npm => self.from_npm(manifest),
+            Ecosystem::Npm => self.by_npm(manifest),
             Ecosystem::Go => self.add(folder, "go test ./...", path),
-            Ecosystem::Maven if name == "pom.xml" => self.add(folder, self.wrapped(folder, "mvnw", "mvn test"), path),
-            Ecosystem::Maven if name != "libs.versions.toml" => self.add(folder, self.wrapped(folder, "gradlew", "gradle test"), path),
-            Ecosystem::Python if manifest.tools.iter().any(|tool| tool.starts_with("pytest") || tool.starts_with("tool:pytest")) => {
+            Ecosystem::Maven if name == "pom.xml" => {
+                self.add(folder, self.wrapped(folder, "mvnw", "mvn test"), path)
+            }
+            Ecosystem::Maven if name != "libs.versions.toml" => {
+                self.add(folder, self.wrapped(folder, "gradlew", "gradle test"), path)
+            }
+            Ecosystem::Python
+                if manifest
+                    .tools
+                    .iter()
+                    .any(|tool| tool.starts_with("pytest") || tool.starts_with("tool:pytest")) =>
+            {
                 self.add(folder, "pytest", path);
             }
             Ecosystem::Hex => self.add(folder, "mix test", path),
             Ecosystem::Nuget => self.add("", "dotnet test", path),
             Ecosystem::Swift => self.add(folder, "swift test", path),
             Ecosystem::Pub => self.add(folder, "dart test", path),
-            Ecosystem::Composer if manifest.scripts.iter().any(|(name, _)| name == "test") => self.add(folder, "composer test", path),
+            Ecosystem::Composer if manifest.scripts.iter().any(|(name, _)| name == "test") => {
+                self.add(folder, "composer test", path)
+            }
             _ => {}
         }
     }
@@ -177,7 +227,7 @@ impl Clues<'_> {
         }
     }
 
-    fn from_npm(&mut self, manifest: &Manifest) {
+    fn by_npm(&mut self, manifest: &Manifest) {
         let folder = manifest.folder();
         let lock = |name: &str| self.has(folder, name) || self.has("", name);
         let manager = match () {
@@ -187,7 +237,10 @@ impl Clues<'_> {
             () => "npm run",
         };
         let wanted = |name: &str| name == "test" || name.starts_with("test:") || name.starts_with("test-");
-        let scripts = manifest.scripts.iter().filter(|(name, command)| wanted(name) && !command.contains("no test specified"));
+        let scripts = manifest
+            .scripts
+            .iter()
+            .filter(|(name, command)| wanted(name) && !command.contains("no test specified"));
         // One script often runs the others; the first few say how.
         let commands: Vec<String> = scripts.take(4).map(|(name, _)| format!("{manager} {name}")).collect();
         for command in commands {
@@ -195,21 +248,25 @@ impl Clues<'_> {
         }
     }
 
-    fn from_commands(&mut self, file: &FileFacts) {
+    fn by_commands(&mut self, file: &FileFacts) {
         let folder = paths::folder(&file.path);
         let runner = match file.language.map(|language| language.name) {
             Some("Makefile") if paths::extension(&file.path).is_empty() => "make",
             Some("Just") => "just",
-            Some("CMake") if !file.commands.is_empty() => return self.add("", "ctest --test-dir build", &file.path),
+            Some("CMake") if !file.commands.is_empty() => {
+                return self.add("", "ctest --test-dir build", &file.path);
+            }
             _ => return,
         };
-        for command in file.commands.iter().filter(|command| matches!(command.as_str(), "test" | "check" | "tests")) {
+        for command in
+            file.commands.iter().filter(|command| matches!(command.as_str(), "test" | "check" | "tests"))
+        {
             self.add(folder, &format!("{runner} {command}"), &file.path);
         }
     }
 
     /// What a file of a certain name says by being there.
-    fn from_customs(&mut self) {
+    fn by_customs(&mut self) {
         let table = [
             ("pytest.ini", "pytest"),
             ("conftest.py", "pytest"),
@@ -228,8 +285,15 @@ impl Clues<'_> {
                 self.add("", command, name);
             }
         }
-        let is_python = self.files.iter().any(|file| file.role == Role::Test && file.test_cases > 0 && paths::extension(&file.path) == "py");
-        if is_python && !self.found.iter().any(|row| ["pytest", "tox", "nox", "python manage.py test"].contains(&row.command.as_str())) {
+        let is_python = self.files.iter().any(|file| {
+            file.role == Role::Test && file.test_cases > 0 && paths::extension(&file.path) == "py"
+        });
+        if is_python
+            && !self
+                .found
+                .iter()
+                .any(|row| ["pytest", "tox", "nox", "python manage.py test"].contains(&row.command.as_str()))
+        {
             self.add("", "python -m pytest", "test files in Python");
         }
     }
@@ -238,7 +302,9 @@ impl Clues<'_> {
     fn outermost(self) -> Vec<TestCommand> {
         let is_covered = |row: &TestCommand| {
             self.found.iter().any(|other| {
-                other.command == row.command && other.folder != row.folder && (other.folder.is_empty() || paths::is_within(&row.folder, &other.folder))
+                other.command == row.command
+                    && other.folder != row.folder
+                    && (other.folder.is_empty() || paths::is_within(&row.folder, &other.folder))
             })
         };
         let mut rows: Vec<TestCommand> = self.found.iter().filter(|row| !is_covered(row)).cloned().collect();
@@ -256,7 +322,8 @@ mod tests {
 
     fn inventory(tree: &[(&str, &str)]) -> TestInventory {
         let context = TreeContext { headers_are_cpp: false, attributes: Attributes::parse("") };
-        let mut files: Vec<FileFacts> = tree.iter().map(|(path, text)| inspect(path, text, &context)).collect();
+        let mut files: Vec<FileFacts> =
+            tree.iter().map(|(path, text)| inspect(path, text, &context)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         take(&files, &packages::gather(&files))
     }
@@ -301,8 +368,14 @@ mod tests {
             ("api/pyproject.toml", "[tool.pytest.ini_options]\n"),
             ("svc/go.mod", "module x\n"),
             ("Makefile", "test:\n\ttrue\n"),
-            ("old/package.json", "{\"scripts\":{\"test\":\"echo \\\"Error: no test specified\\\" && exit 1\"}}"),
+            (
+                "old/package.json",
+                "{\"scripts\":{\"test\":\"echo \\\"Error: no test specified\\\" && exit 1\"}}",
+            ),
         ]);
-        assert_eq!(typed(&found), [("", "make test"), ("", "pnpm test"), ("api", "pytest"), ("svc", "go test ./...")]);
+        assert_eq!(
+            typed(&found),
+            [("", "make test"), ("", "pnpm test"), ("api", "pytest"), ("svc", "go test ./...")]
+        );
     }
 }

@@ -114,7 +114,9 @@ fn line_starts(text: &str) -> Vec<usize> {
 fn keep(text: &str, classes: &[Class], kept: &[Class]) -> String {
     let is_kept = [Class::Code, Class::Comment, Class::Text].map(|class| kept.contains(&class));
     let bytes = text.bytes().zip(classes);
-    let view: Vec<u8> = bytes.map(|(byte, class)| if byte == b'\n' || is_kept[*class as usize] { byte } else { b' ' }).collect();
+    let view: Vec<u8> = bytes
+        .map(|(byte, class)| if byte == b'\n' || is_kept[*class as usize] { byte } else { b' ' })
+        .collect();
     // Classes change only at ASCII characters, so no character is ever cut; were one, an empty view is the safe one.
     String::from_utf8(view).unwrap_or_else(|_| " ".repeat(text.len()))
 }
@@ -139,7 +141,8 @@ impl<'s> Scanner<'s> {
         let bytes = text.as_bytes();
         let blocks = syntax.block_comments.iter().map(|(open, _)| *open);
         let quotes = syntax.quotes.iter().map(|quote| quote.delimiter);
-        let quirks = ["r", "'", "/"].iter().filter(|_| matches!(syntax.quirk, Quirk::Rust | Quirk::JavaScript));
+        let quirks =
+            ["r", "'", "/"].iter().filter(|_| matches!(syntax.quirk, Quirk::Rust | Quirk::JavaScript));
         let mut may_open = [false; 256];
         for open in syntax.line_comments.iter().copied().chain(blocks).chain(quotes).chain(quirks.copied()) {
             may_open[usize::from(open.as_bytes()[0])] = true;
@@ -261,7 +264,8 @@ impl<'s> Scanner<'s> {
 
     fn opens_a_statement(&self) -> bool {
         let before = self.bytes[..self.at].iter().rev().take_while(|byte| **byte != b'\n');
-        before.copied().all(|byte| byte.is_ascii_whitespace()) && !matches!(self.last_code, b'=' | b'(' | b',' | b'[' | b'+')
+        before.copied().all(|byte| byte.is_ascii_whitespace())
+            && !matches!(self.last_code, b'=' | b'(' | b',' | b'[' | b'+')
     }
 
     fn quirk(&mut self) -> bool {
@@ -350,7 +354,8 @@ mod tests {
 
     #[test]
     fn rust_code_is_told_from_comments_strings_and_lifetimes() {
-        let text = "fn f<'a>(x: &'a str) { /* a /* b */ c */ let q = '\"'; let r = br#\"un\"safe\"#; } // end\n";
+        let text =
+            "fn f<'a>(x: &'a str) { /* a /* b */ c */ let q = '\"'; let r = br#\"un\"safe\"#; } // end\n";
         assert_eq!(code(text, &syntax::RUST), "fn f<'a>(x: &'a str) { let q = ; let r = b ; }");
     }
 
@@ -370,7 +375,10 @@ mod tests {
 
     #[test]
     fn javascript_regex_with_a_quote_does_not_open_a_string() {
-        assert_eq!(code("const q = /[\"'/]/g; call(a / b);\n", &syntax::JAVASCRIPT), "const q = g; call(a / b);");
+        assert_eq!(
+            code("const q = /[\"'/]/g; call(a / b);\n", &syntax::JAVASCRIPT),
+            "const q = g; call(a / b);"
+        );
     }
 
     #[test]

@@ -37,8 +37,11 @@ pub(crate) fn of_size(file: &FileFacts) -> Vec<Finding> {
 /// Finds files whose names say that they hold keys.
 pub(crate) fn of_name(path: &str) -> Option<Finding> {
     let name = paths::name(path).to_ascii_lowercase();
-    let is_key = matches!(name.as_str(), "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519" | ".env" | ".netrc" | ".pgpass" | ".htpasswd")
-        || [".p12", ".pfx", ".jks", ".keystore", ".kdbx"].iter().any(|ending| name.ends_with(ending));
+    let is_key =
+        matches!(
+            name.as_str(),
+            "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519" | ".env" | ".netrc" | ".pgpass" | ".htpasswd"
+        ) || [".p12", ".pfx", ".jks", ".keystore", ".kdbx"].iter().any(|ending| name.ends_with(ending));
     let role = role::by_path(path, language::by_path(path, false));
     (is_key && !role.is_foreign()).then(|| Finding {
         rule: rules::KEY_FILE.id,
@@ -80,7 +83,10 @@ mod tests {
 
     fn rules_of(path: &str, text: &str) -> Vec<(&'static str, String)> {
         let context = TreeContext { headers_are_cpp: false, attributes: Attributes::parse("") };
-        of_size(&inspect(path, text, &context)).into_iter().map(|finding| (finding.rule, finding.excerpt)).collect()
+        of_size(&inspect(path, text, &context))
+            .into_iter()
+            .map(|finding| (finding.rule, finding.excerpt))
+            .collect()
     }
 
     #[test]
@@ -107,7 +113,8 @@ mod tests {
         let file = |path: &str, bytes| TreeFile { path: path.to_owned(), bytes };
         let listed = [file("logo.bin", 6 << 20), file("big.rs", 6 << 20), file("small.bin", 10)];
         let coverage = Coverage { oversize_files: vec![String::from("big.rs")], ..Coverage::default() };
-        let found: Vec<String> = of_bulk(&listed, &coverage).into_iter().map(|finding| finding.file).collect();
+        let found: Vec<String> =
+            of_bulk(&listed, &coverage).into_iter().map(|finding| finding.file).collect();
         assert_eq!(found, ["logo.bin", "big.rs"]);
     }
 }

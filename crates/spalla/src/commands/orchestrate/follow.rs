@@ -89,7 +89,8 @@ impl<'a> Follower<'a> {
     /// and called again.
     pub(crate) async fn follow(&mut self) -> Result<()> {
         let mut absent_since = None;
-        while !self.items.iter().all(Followed::rests) {
+        // What was seen before may be old: a person may have said yes meanwhile.
+        loop {
             match self.look().await {
                 Ok(()) => absent_since = None,
                 Err(failure) => {
@@ -100,9 +101,11 @@ impl<'a> Follower<'a> {
                     tracing::info!("{failure}");
                 }
             }
+            if absent_since.is_none() && self.items.iter().all(Followed::rests) {
+                return Ok(());
+            }
             tokio::time::sleep(LOOK).await;
         }
-        Ok(())
     }
 
     async fn look(&mut self) -> Result<()> {

@@ -73,7 +73,7 @@ impl Reach {
     /// Ends our own server; a running one goes on.
     pub(super) async fn leave(self, signals: &mut Signals) {
         if let Self::Embedded(app) = self {
-            app.stop(async { signals.wait().await }).await;
+            app.stop(signals.wait()).await;
         }
     }
 }

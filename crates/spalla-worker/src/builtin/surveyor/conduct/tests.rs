@@ -1,3 +1,5 @@
+//! Whole surveys of small trees: what they find, what they write, and what they keep to themselves.
+
 use std::fs;
 
 use super::super::{history, parse_git_log, to_markdown, to_svg, write_report};
@@ -23,7 +25,10 @@ fn surveyed(folder: &Path, history: Option<&GitHistory>, options: &SurveyOptions
 }
 
 const MIXED: &[(&str, &str)] = &[
-    ("Cargo.toml", "[package]\nname = \"mixed\"\ndescription = \"Shows | things\"\n[dependencies]\nserde = \"1\"\n"),
+    (
+        "Cargo.toml",
+        "[package]\nname = \"mixed\"\ndescription = \"Shows | things\"\n[dependencies]\nserde = \"1\"\n",
+    ),
     ("Cargo.lock", "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n"),
     ("src/main.rs", "mod a;\nmod b;\nfn main() {\n    a::run();\n}\n"),
     ("src/a.rs", "use crate::b::B;\nuse serde::Serialize;\n// FIXME: wrong\npub fn run() {}\n"),
@@ -49,7 +54,8 @@ fn survey_of_a_mixed_tree_finds_its_parts() {
     assert_eq!(survey.coverage.text_files, 9);
     assert_eq!(survey.coverage.binary_files, 1);
     assert_eq!(survey.languages[0].name, "Rust");
-    let names: Vec<_> = survey.internal_dependencies.modules.edges.iter().map(|e| (e.from.as_str(), e.to.as_str())).collect();
+    let names: Vec<_> =
+        survey.internal_dependencies.modules.edges.iter().map(|e| (e.from.as_str(), e.to.as_str())).collect();
     assert_eq!(names, [("src/a", "src/b"), ("src/main", "src/a")]);
     assert_eq!(survey.external_dependencies[0].imported_by_files, Some(1));
     assert_eq!((survey.tests.cases, survey.tests.files), (1, 1));
@@ -80,7 +86,8 @@ fn report_is_written_whole_and_can_be_read_back() {
     let markdown = fs::read_to_string(&paths.markdown).expect("is there");
     assert!(markdown.starts_with("# Survey of `mixed`\n"));
     assert!(markdown.contains("“Shows | things”") && markdown.contains("## What to look at first"));
-    let json: serde_json::Value = serde_json::from_slice(&fs::read(&paths.json).expect("is there")).expect("is JSON");
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(&paths.json).expect("is there")).expect("is JSON");
     assert_eq!(json["format"], "spalla.survey/1");
     assert!(fs::read_to_string(&paths.picture).expect("is there").starts_with("<svg "));
     let left: Vec<_> = fs::read_dir(target.path().join("deep/report")).expect("is there").collect();
@@ -92,7 +99,8 @@ fn section_that_the_goal_names_comes_first() {
     let folder = tree(MIXED);
     let first = |goal: &str| {
         let markdown = to_markdown(&surveyed(folder.path(), None, &options(goal)));
-        let headings: Vec<String> = markdown.lines().filter(|line| line.starts_with("## ")).map(str::to_owned).collect();
+        let headings: Vec<String> =
+            markdown.lines().filter(|line| line.starts_with("## ")).map(str::to_owned).collect();
         headings[1].clone()
     };
     assert_eq!(first("Analyze the codebase structure"), "## Structure");
@@ -120,7 +128,12 @@ fn empty_tree_gets_a_report_and_a_picture() {
 
 #[test]
 fn limits_cut_and_the_report_says_what() {
-    let folder = tree(&[("a.rs", "fn a() {}\n"), ("b.rs", "fn b() {}\n"), ("c.rs", &"x".repeat(500)), ("package-lock.json", &" ".repeat(500))]);
+    let folder = tree(&[
+        ("a.rs", "fn a() {}\n"),
+        ("b.rs", "fn b() {}\n"),
+        ("c.rs", &"x".repeat(500)),
+        ("package-lock.json", &" ".repeat(500)),
+    ]);
     let mut options = options("list");
     options.limits = Limits { file_bytes_max: 100, total_bytes_max: 215, ..Limits::default() };
     let survey = surveyed(folder.path(), None, &options);
@@ -145,8 +158,18 @@ fn folder_that_is_not_there_is_an_error_that_says_so() {
 fn no_secret_and_no_control_character_reaches_a_report() {
     let value = "hG7kd92xQwTz41";
     let files = [
-        ("a\u{1b}[31m`|<b>.py", format!("PASSWORD = '{value}'\n# TODO: use {value} password={value}\nos.system(f'x {{y}} --token {value}')\n")),
-        ("package.json", format!("{{\"name\":\"x\",\"scripts\":{{\"start\":\"run --password={value}\",\"test\":\"API_KEY={value} jest\"}},\"dependencies\":{{\"y\":\"git+https://u:{value}@h.net/y\"}}}}")),
+        (
+            "a\u{1b}[31m`|<b>.py",
+            format!(
+                "PASSWORD = '{value}'\n# TODO: use {value} password={value}\nos.system(f'x {{y}} --token {value}')\n"
+            ),
+        ),
+        (
+            "package.json",
+            format!(
+                "{{\"name\":\"x\",\"scripts\":{{\"start\":\"run --password={value}\",\"test\":\"API_KEY={value} jest\"}},\"dependencies\":{{\"y\":\"git+https://u:{value}@h.net/y\"}}}}"
+            ),
+        ),
         ("Dockerfile", format!("FROM x\nCMD [\"run\", \"--api-key={value}\"]\n")),
     ];
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();

@@ -1,3 +1,5 @@
+//! Tables of goals and what they ask for.
+
 use super::*;
 
 #[test]

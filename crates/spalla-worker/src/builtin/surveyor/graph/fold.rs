@@ -55,7 +55,9 @@ pub(crate) fn fold(units: &[Unit<'_>], nodes_max: usize) -> Folded {
         if is_cut {
             // What finds no room stays in the folder itself.
             let room = room.saturating_sub(1 - own);
-            let rank = |child: &String| (std::cmp::Reverse(tree[child].links), std::cmp::Reverse(tree[child].code_lines));
+            let rank = |child: &String| {
+                (std::cmp::Reverse(tree[child].links), std::cmp::Reverse(tree[child].code_lines))
+            };
             children.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
             children.truncate(room);
             if children.len() < PARTS_MIN {
@@ -84,7 +86,9 @@ fn shorten(tree: &Tree, frontier: BTreeSet<String>) -> BTreeSet<String> {
         }
         path
     };
-    let has_inner = |path: &String| frontier.iter().any(|other| other.len() > path.len() && other.starts_with(&format!("{path}/")));
+    let has_inner = |path: &String| {
+        frontier.iter().any(|other| other.len() > path.len() && other.starts_with(&format!("{path}/")))
+    };
     frontier.iter().map(|path| if has_inner(path) { path.clone() } else { shorter(path.clone()) }).collect()
 }
 
@@ -123,7 +127,8 @@ fn finish(tree: &Tree, frontier: &BTreeSet<String>, opened: &BTreeSet<String>) -
     for path in frontier {
         let mut weight = tree[path].clone();
         // What stands beside it as a node of its own is not counted twice.
-        let beside = |child: &&String| opened.contains(path) && (frontier.contains(*child) || opened.contains(*child));
+        let beside =
+            |child: &&String| opened.contains(path) && (frontier.contains(*child) || opened.contains(*child));
         let apart: Vec<&Weight> = weight.children.iter().filter(beside).map(|child| &tree[child]).collect();
         weight.is_rest = !apart.is_empty();
         for child in apart {
@@ -217,12 +222,20 @@ mod tests {
 
     #[test]
     fn largest_folder_is_opened_and_the_small_one_stays_shut() {
-        let units =
-            [unit("big/a", 50), unit("big/b", 50), unit("small/a", 1), unit("small/b", 1), unit("small/c", 1)];
+        let units = [
+            unit("big/a", 50),
+            unit("big/b", 50),
+            unit("small/a", 1),
+            unit("small/b", 1),
+            unit("small/c", 1),
+        ];
         let folded = fold(&units, 3);
         assert_eq!(folded.node_of("small/b"), "small");
         assert!(folded.is_folded());
-        assert_eq!(names(folded), [("big/a", 50), ("big/b", 50), ("small", 3)].map(|(n, c)| (n.to_owned(), c)));
+        assert_eq!(
+            names(folded),
+            [("big/a", 50), ("big/b", 50), ("small", 3)].map(|(n, c)| (n.to_owned(), c))
+        );
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Graphs of small trees.
+
 use super::super::inspect::{FileFacts, TreeContext, inspect};
 use super::super::role::Attributes;
 use super::super::{links, packages};

@@ -93,16 +93,24 @@ impl Reader {
         let mut parts = head.splitn(3, |byte| *byte == 0x1f);
         let mut next = || parts.next().unwrap_or_default();
         let (time, author, subject) = (next(), next(), next());
-        let at_seconds = std::str::from_utf8(time).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let at_seconds =
+            std::str::from_utf8(time).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let fresh = self.authors.len();
         let author = *self.authors.entry(author.to_ascii_lowercase()).or_insert(fresh);
-        self.history.commits.push(Commit { at_seconds, author, is_fix: speaks_of_a_fix(subject), files: Vec::new() });
+        self.history.commits.push(Commit {
+            at_seconds,
+            author,
+            is_fix: speaks_of_a_fix(subject),
+            files: Vec::new(),
+        });
     }
 
     /// Reads one change; that of a renamed file has an empty name, and its two names follow.
     fn change<'t>(&mut self, token: &[u8], tokens: &mut impl Iterator<Item = &'t [u8]>) {
         let mut parts = token.splitn(3, |byte| *byte == b'\t');
-        let (Some(_added), Some(_deleted), Some(name)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let (Some(_added), Some(_deleted), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+            return;
+        };
         let file = if name.is_empty() {
             let (Some(old), Some(new)) = (tokens.next(), tokens.next()) else { return };
             let (old, new) = (self.id(old), self.id(new));
@@ -148,7 +156,19 @@ impl Reader {
 
 fn speaks_of_a_fix(subject: &[u8]) -> bool {
     let subject = String::from_utf8_lossy(subject).to_lowercase();
-    let words = ["fix", "fixes", "fixed", "fixing", "bug", "bugs", "bugfix", "hotfix", "regression", "revert", "crash"];
+    let words = [
+        "fix",
+        "fixes",
+        "fixed",
+        "fixing",
+        "bug",
+        "bugs",
+        "bugfix",
+        "hotfix",
+        "regression",
+        "revert",
+        "crash",
+    ];
     subject.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word))
 }
 
@@ -179,7 +199,7 @@ mod tests {
 
     #[test]
     fn output_that_is_cut_loses_only_its_end() {
-        let history = parse_git_log(b"\x1e1\x1fa\x1fs\0\n1\t1\tsrc/a.rs\01\t1\tsrc/b");
+        let history = parse_git_log(b"\x1e1\x1fa\x1fs\0\n1\t1\tsrc/a.rs\x001\t1\tsrc/b");
         assert_eq!(commit(&history, 0).2, ["src/a.rs"]);
         for bytes in [&b""[..], b"\0\0\0", b"fatal: not a git repository\n", b"\x1e\0", b"1\t1\t\0a\0"] {
             assert!(parse_git_log(bytes).commits.iter().all(|commit| commit.files.is_empty()));
@@ -188,14 +208,16 @@ mod tests {
 
     #[test]
     fn file_renamed_back_and_forth_keeps_one_name() {
-        let log = b"\x1e3\x1fa\x1fs\0\n0\t0\t\0b\0a\0\x1e2\x1fa\x1fs\0\n0\t0\t\0a\0b\0\x1e1\x1fa\x1fs\0\n1\t0\ta\0";
+        let log =
+            b"\x1e3\x1fa\x1fs\0\n0\t0\t\0b\0a\0\x1e2\x1fa\x1fs\0\n0\t0\t\0a\0b\0\x1e1\x1fa\x1fs\0\n1\t0\ta\0";
         let history = parse_git_log(log);
         assert_eq!(commit(&history, 2).2, ["a"]);
     }
 
     #[test]
     fn history_longer_than_the_limit_is_cut() {
-        let log: Vec<u8> = (0..2_100).flat_map(|at| format!("\x1e{at}\x1fa\x1fs\0\n1\t1\tf\0").into_bytes()).collect();
+        let log: Vec<u8> =
+            (0..2_100).flat_map(|at| format!("\x1e{at}\x1fa\x1fs\0\n1\t1\tf\0").into_bytes()).collect();
         let history = parse_git_log(&log);
         assert_eq!((history.commits.len(), history.cut), (COMMITS_MAX, true));
     }

@@ -1,3 +1,5 @@
+//! What small histories show.
+
 use super::super::inspect::{TreeContext, inspect};
 use super::super::role::Attributes;
 use super::*;
@@ -29,19 +31,39 @@ fn hot_spots_are_changes_times_size_and_leave_out_what_is_gone() {
     ]);
     let now = Timestamp::from_second(1_001 * day).expect("in range");
     let report = report(&history, &files, &BTreeSet::new(), now);
-    let rows: Vec<_> = report.hot_spots.iter().map(|spot| (spot.file.as_str(), spot.commits, spot.fixes, spot.recent_commits, spot.authors, spot.score)).collect();
+    let rows: Vec<_> = report
+        .hot_spots
+        .iter()
+        .map(|spot| {
+            (spot.file.as_str(), spot.commits, spot.fixes, spot.recent_commits, spot.authors, spot.score)
+        })
+        .collect();
     assert_eq!(rows, [("src/b.rs", 2, 0, 1, 2, 4), ("src/a.rs", 3, 1, 2, 2, 3)]);
-    assert_eq!((report.recent_commits, report.recent_authors, report.authors, report.busiest_author_percent), (2, 2, 2, 66));
+    assert_eq!(
+        (report.recent_commits, report.recent_authors, report.authors, report.busiest_author_percent),
+        (2, 2, 2, 66)
+    );
 }
 
 #[test]
 fn files_that_change_together_are_named_unlinked_first() {
     let files = files(&[("a.c", "int a;\n"), ("a.h", "int a;\n"), ("b.c", "int b;\n"), ("c.c", "int c;\n")]);
-    let commits: Vec<(i64, &str, &str, &[&str])> = (0..6).map(|at| (at, "x", "s", &["a.c", "a.h", "b.c", "c.c"][..])).collect();
+    let commits: Vec<(i64, &str, &str, &[&str])> =
+        (0..6).map(|at| (at, "x", "s", &["a.c", "a.h", "b.c", "c.c"][..])).collect();
     let links = BTreeSet::from([(0, 2)]);
     let report = report(&log(&commits), &files, &links, Timestamp::UNIX_EPOCH);
-    let pairs: Vec<_> = report.coupled.iter().map(|pair| (pair.a.as_str(), pair.b.as_str(), pair.linked)).collect();
-    assert_eq!(pairs, [("a.c", "c.c", false), ("a.h", "b.c", false), ("a.h", "c.c", false), ("b.c", "c.c", false), ("a.c", "b.c", true)]);
+    let pairs: Vec<_> =
+        report.coupled.iter().map(|pair| (pair.a.as_str(), pair.b.as_str(), pair.linked)).collect();
+    assert_eq!(
+        pairs,
+        [
+            ("a.c", "c.c", false),
+            ("a.h", "b.c", false),
+            ("a.h", "c.c", false),
+            ("b.c", "c.c", false),
+            ("a.c", "b.c", true)
+        ]
+    );
     assert_eq!((report.coupled[0].together, report.coupled[0].percent), (6, 100));
 }
 

@@ -8,9 +8,8 @@ use regex::Regex;
 /// Marks a path that is only passed on: a parent that re-exports its child does not depend on it.
 pub(crate) const REEXPORT: &str = "pub ";
 
-static USE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(pub(?:\s*\([^)]*\))?\s+)?use\s+([^;]+);").expect("constant pattern")
-});
+static USE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(pub(?:\s*\([^)]*\))?\s+)?use\s+([^;]+);").expect("constant pattern"));
 static PATH: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b([a-z_]\w*(?:\s*::\s*[A-Za-z_]\w*)+)").expect("constant pattern"));
 static EXTERN: LazyLock<Regex> =
@@ -106,13 +105,25 @@ mod tests {
         let code = "use crate::{a::{self, B}, c::*};\nuse super::d as e;\npub use self::f::G;\nuse ::serde::{Serialize, de::{X, Y}};\n";
         assert_eq!(
             targets(code),
-            ["crate::a", "crate::a::B", "crate::c", "pub self::f::G", "serde::Serialize", "serde::de::X", "serde::de::Y", "super::d"]
+            [
+                "crate::a",
+                "crate::a::B",
+                "crate::c",
+                "pub self::f::G",
+                "serde::Serialize",
+                "serde::de::X",
+                "serde::de::Y",
+                "super::d"
+            ]
         );
     }
 
     #[test]
     fn paths_in_the_code_count_and_types_do_not() {
-        assert_eq!(targets("fn f() { app::run(); String::new(); x.y(); crate::z::W }"), ["app::run", "crate::z::W"]);
+        assert_eq!(
+            targets("fn f() { app::run(); String::new(); x.y(); crate::z::W }"),
+            ["app::run", "crate::z::W"]
+        );
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Headers {
         let is_quoted = target.starts_with('"');
         let target = &target[1..];
         let here = paths::join(paths::folder(path), target).filter(|_| is_quoted);
-        let for_all = &["include", "inc", "", "src", "lib"][..if is_quoted || target.contains('/') { 5 } else { 2 }];
+        let for_all =
+            &["include", "inc", "", "src", "lib"][..if is_quoted || target.contains('/') { 5 } else { 2 }];
         let usual = for_all.iter().filter_map(|folder| paths::join(folder, target));
         if let Some(found) = here.into_iter().chain(usual).find_map(|path| index.at(&path)) {
             return Some(found);
@@ -35,7 +36,11 @@ impl Headers {
             return None;
         }
         let ending = format!("/{}", target.trim_start_matches("../"));
-        let mut same = self.by_name.get(paths::name(target))?.iter().filter(|file| index.files[**file].path.ends_with(&ending));
+        let mut same = self
+            .by_name
+            .get(paths::name(target))?
+            .iter()
+            .filter(|file| index.files[**file].path.ends_with(&ending));
         match (same.next(), same.next()) {
             (Some(only), None) => Some(*only),
             _ => None,

@@ -43,7 +43,8 @@ pub(super) struct GoModules {
 
 impl GoModules {
     pub(super) fn new(index: &Index<'_>, packages: &Packages) -> Self {
-        let modules: Vec<_> = packages.own.iter().filter(|package| package.ecosystem == Ecosystem::Go).collect();
+        let modules: Vec<_> =
+            packages.own.iter().filter(|package| package.ecosystem == Ecosystem::Go).collect();
         let mut by_path = HashMap::new();
         for (at, file) in index.files.iter().enumerate() {
             if file.role != Role::Source || paths::extension(&file.path) != "go" {

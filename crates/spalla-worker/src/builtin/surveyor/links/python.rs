@@ -31,7 +31,8 @@ impl Roots {
         let here = paths::folder(path);
         if dots > 0 {
             let base = paths::join(here, &"../".repeat(dots - 1))?;
-            return longest(index, &base, &segments).or_else(|| index.at(&paths::join(&base, "__init__.py")?));
+            return longest(index, &base, &segments)
+                .or_else(|| index.at(&paths::join(&base, "__init__.py")?));
         }
         let roots = self.folders.iter().map(String::as_str);
         // A script also finds what lies beside it.

@@ -20,10 +20,14 @@ impl Crates {
     pub(super) fn new(index: &Index<'_>, packages: &Packages) -> Self {
         let mut crates = Self { roots: Vec::new(), by_name: HashMap::new() };
         for file in index.files {
-            let Some(manifest) = file.manifest.as_ref().filter(|manifest| manifest.ecosystem == Ecosystem::Cargo) else {
+            let Some(manifest) =
+                file.manifest.as_ref().filter(|manifest| manifest.ecosystem == Ecosystem::Cargo)
+            else {
                 continue;
             };
-            crates.roots.extend(manifest.targets.iter().map(|target| paths::folder(&target.place).to_owned()));
+            crates
+                .roots
+                .extend(manifest.targets.iter().map(|target| paths::folder(&target.place).to_owned()));
             let Some(name) = &manifest.package else { continue };
             let source = paths::join(manifest.folder(), "src").unwrap_or_default();
             let named = manifest.targets.iter().find(|target| target.kind == TargetKind::Library);

@@ -21,8 +21,23 @@ struct Home {
 }
 
 const ENDINGS: &[&str] = &[
-    "", ".ts", ".tsx", ".js", ".jsx", ".mts", ".cts", ".mjs", ".cjs", ".vue", ".svelte", ".d.ts", "/index.ts", "/index.tsx",
-    "/index.js", "/index.jsx", "/index.mjs",
+    "",
+    ".ts",
+    ".tsx",
+    ".js",
+    ".jsx",
+    ".mts",
+    ".cts",
+    ".mjs",
+    ".cjs",
+    ".vue",
+    ".svelte",
+    ".d.ts",
+    "/index.ts",
+    "/index.tsx",
+    "/index.js",
+    "/index.jsx",
+    "/index.mjs",
 ];
 const LANGUAGES: &[&str] = &["TypeScript", "JavaScript", "Vue", "Svelte"];
 
@@ -50,11 +65,15 @@ impl Workspaces {
         if target.starts_with('.') {
             return file_at(index, &paths::join(paths::folder(path), target)?);
         }
-        let home = self.folders.iter().find(|folder| paths::is_within(path, folder)).map_or("", String::as_str);
+        let home =
+            self.folders.iter().find(|folder| paths::is_within(path, folder)).map_or("", String::as_str);
         let aliased = ["@/", "~/", "#/", "$lib/"].iter().find_map(|prefix| target.strip_prefix(prefix));
         if let Some(inner) = aliased {
-            let starts = ["src", "", "app", "src/lib"].into_iter().filter_map(|start| paths::join(home, start));
-            return starts.filter_map(|start| paths::join(&start, inner)).find_map(|path| file_at(index, &path));
+            let starts =
+                ["src", "", "app", "src/lib"].into_iter().filter_map(|start| paths::join(home, start));
+            return starts
+                .filter_map(|start| paths::join(&start, inner))
+                .find_map(|path| file_at(index, &path));
         }
         if let Some(found) = self.in_workspace(index, target) {
             return Some(found);
@@ -89,7 +108,8 @@ impl Workspaces {
 fn entry_of(index: &Index<'_>, folder: &str, manifest: &str) -> Option<usize> {
     let manifest = index.at(manifest).and_then(|file| index.files[file].manifest.as_ref());
     let named = manifest.into_iter().flat_map(|manifest| &manifest.targets);
-    let named = named.filter(|target| target.kind == TargetKind::Library).find_map(|target| index.at(&target.place));
+    let named =
+        named.filter(|target| target.kind == TargetKind::Library).find_map(|target| index.at(&target.place));
     let customary = ["src/index", "index", "src/main", "lib/index", "src/node/index"];
     named
         .or_else(|| customary.iter().find_map(|name| file_at(index, &paths::join(folder, name)?)))
@@ -99,8 +119,10 @@ fn entry_of(index: &Index<'_>, folder: &str, manifest: &str) -> Option<usize> {
 
 /// Tries the endings that the language lets a path leave out.
 fn file_at(index: &Index<'_>, path: &str) -> Option<usize> {
-    let is_script = |file: &usize| index.files[*file].language.is_some_and(|known| LANGUAGES.contains(&known.name));
-    let with_endings = |stem: &str| ENDINGS.iter().find_map(|ending| index.at(&format!("{stem}{ending}")).filter(is_script));
+    let is_script =
+        |file: &usize| index.files[*file].language.is_some_and(|known| LANGUAGES.contains(&known.name));
+    let with_endings =
+        |stem: &str| ENDINGS.iter().find_map(|ending| index.at(&format!("{stem}{ending}")).filter(is_script));
     // Compiled names are written where the source has another ending.
     with_endings(path).or_else(|| {
         let stem = [".js", ".mjs", ".cjs", ".jsx"].iter().find_map(|ending| path.strip_suffix(ending))?;

@@ -1,3 +1,5 @@
+//! Imports of small trees and the files they mean.
+
 use super::super::inspect::{TreeContext, inspect};
 use super::super::packages;
 use super::super::role::Attributes;
@@ -9,7 +11,8 @@ fn links_of(tree: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
     let files: Vec<FileFacts> = tree.iter().map(|(path, text)| inspect(path, text, &context)).collect();
     let packages = packages::gather(&files);
     let links = resolve(&files, &packages);
-    let pairs = links.files.iter().map(|(from, to)| (files[*from].path.clone(), files[*to].path.clone())).collect();
+    let pairs =
+        links.files.iter().map(|(from, to)| (files[*from].path.clone(), files[*to].path.clone())).collect();
     (pairs, links.external.keys().map(|index| packages.external[*index].name.clone()).collect())
 }
 
@@ -20,7 +23,8 @@ fn pairs(tree: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn expect(tree: &[(&str, &str)], expected: &[(&str, &str)]) {
-    let expected: Vec<(String, String)> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let expected: Vec<(String, String)> =
+        expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     assert_eq!(pairs(tree), expected);
 }
 
@@ -54,7 +58,10 @@ fn rust_paths_lead_to_modules_and_to_other_crates() {
 fn script_imports_lead_to_files_and_workspace_packages() {
     let tree = [
         ("app/package.json", "{\"name\":\"app\",\"dependencies\":{\"@s/ui\":\"*\",\"react\":\"18\"}}"),
-        ("app/src/index.ts", "import { a } from './a.js';\nimport b from '@/b';\nimport '@s/ui';\nimport x from 'react/jsx';\n"),
+        (
+            "app/src/index.ts",
+            "import { a } from './a.js';\nimport b from '@/b';\nimport '@s/ui';\nimport x from 'react/jsx';\n",
+        ),
         ("app/src/a.ts", "export const a = 1;\n"),
         ("app/src/b/index.tsx", "export default 1;\n"),
         ("ui/package.json", "{\"name\":\"@s/ui\"}"),

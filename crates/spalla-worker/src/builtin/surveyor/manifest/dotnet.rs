@@ -8,7 +8,8 @@ use super::{Declared, Ecosystem, Manifest, Scope};
 use crate::builtin::surveyor::paths;
 
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"<(PackageReference|ProjectReference)\s+[^>]*?Include\s*=\s*"([^"]+)"([^>]*)>"#).expect("constant pattern")
+    Regex::new(r#"<(PackageReference|ProjectReference)\s+[^>]*?Include\s*=\s*"([^"]+)"([^>]*)>"#)
+        .expect("constant pattern")
 });
 static VERSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"Version\s*=\s*"([^"]+)""#).expect("constant pattern"));

@@ -13,7 +13,9 @@ fn pattern(text: &str) -> Regex {
 }
 
 static NESTED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?s)<!--.*?-->|<(?:parent|build|profiles|reporting|dependencyManagement|pluginRepositories)>.*?</(?:parent|build|profiles|reporting|dependencyManagement|pluginRepositories)>")
+    pattern(
+        r"(?s)<!--.*?-->|<(?:parent|build|profiles|reporting|dependencyManagement|pluginRepositories)>.*?</(?:parent|build|profiles|reporting|dependencyManagement|pluginRepositories)>",
+    )
 });
 static DEPENDENCY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?s)<dependency>(.*?)</dependency>"));
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| pattern(r"<(\w+)>\s*([^<]*?)\s*</"));
@@ -33,7 +35,8 @@ pub(super) fn read_pom(path: &str, text: &str) -> Option<Manifest> {
     };
     manifest.package = element("artifactId");
     manifest.version = element("version");
-    manifest.description = element("description").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    manifest.description =
+        element("description").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     for found in DEPENDENCY.captures_iter(&own) {
         manifest.dependencies.extend(pom_dependency(&EXCLUSIONS.replace_all(&found[1], "")));
     }
@@ -56,7 +59,9 @@ fn pom_dependency(block: &str) -> Option<Declared> {
 }
 
 static GRADLE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?m)^\s*(\w*(?:[iI]mplementation|[aA]pi|[cC]ompileOnly|[rR]untimeOnly|kapt|ksp|[aA]nnotationProcessor|classpath|compile))\s*\(?\s*(?:platform\s*\(\s*)?(?:["']([\w.-]+:[\w.-]+)(?::([^"'@]+))?[^"']*["']|libs\.([\w.]+)|project\s*\(\s*(?:path\s*[:=]\s*)?["']:?([\w:.-]+)["'])"#)
+    pattern(
+        r#"(?m)^\s*(\w*(?:[iI]mplementation|[aA]pi|[cC]ompileOnly|[rR]untimeOnly|kapt|ksp|[aA]nnotationProcessor|classpath|compile))\s*\(?\s*(?:platform\s*\(\s*)?(?:["']([\w.-]+:[\w.-]+)(?::([^"'@]+))?[^"']*["']|libs\.([\w.]+)|project\s*\(\s*(?:path\s*[:=]\s*)?["']:?([\w:.-]+)["'])"#,
+    )
 });
 
 /// Reads the dependencies of a Gradle build file that stand in plain literals.
@@ -68,7 +73,10 @@ pub(super) fn read_gradle(path: &str, text: &str) -> Option<Manifest> {
         let configuration = captures[1].to_ascii_lowercase();
         let scope = match () {
             () if configuration.contains("test") => Scope::Dev,
-            () if ["kapt", "ksp", "annotation", "classpath", "compileonly"].iter().any(|word| configuration.contains(word)) => {
+            () if ["kapt", "ksp", "annotation", "classpath", "compileonly"]
+                .iter()
+                .any(|word| configuration.contains(word)) =>
+            {
                 Scope::Build
             }
             () => Scope::Normal,
@@ -76,7 +84,9 @@ pub(super) fn read_gradle(path: &str, text: &str) -> Option<Manifest> {
         let group = |index: usize| captures.get(index).map(|found| found.as_str());
         let declared = match (group(2), group(4), group(5)) {
             (Some(name), _, _) => Declared::new(name, group(3).unwrap_or_default(), scope),
-            (_, Some(entry), _) => Declared { inherited: true, ..Declared::new(entry.replace('.', "-"), "", scope) },
+            (_, Some(entry), _) => {
+                Declared { inherited: true, ..Declared::new(entry.replace('.', "-"), "", scope) }
+            }
             (_, _, Some(project)) => {
                 let name = project.rsplit(':').next().unwrap_or(project);
                 // The colons of a project path are folders below the root, wherever the build file lies.

@@ -59,8 +59,7 @@ pub(super) fn read_composer(path: &str, text: &str) -> Option<Manifest> {
     Some(manifest)
 }
 
-static MIX: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?m)^\s*\{\s*:(\w+)\s*,\s*(?:"([^"]+)")?"#));
+static MIX: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?m)^\s*\{\s*:(\w+)\s*,\s*(?:"([^"]+)")?"#));
 static MIX_APP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bapp:\s*:(\w+)"));
 
 /// Reads a mix.exs.
@@ -114,9 +113,12 @@ static FROM: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Reads the images a Dockerfile builds on; its own stages are none.
 pub(super) fn read_dockerfile(path: &str, text: &str) -> Option<Manifest> {
-    let stages: Vec<String> = FROM.captures_iter(text).filter_map(|row| Some(row.get(3)?.as_str().to_owned())).collect();
+    let stages: Vec<String> =
+        FROM.captures_iter(text).filter_map(|row| Some(row.get(3)?.as_str().to_owned())).collect();
     let mut manifest = listed(path, Ecosystem::Container, text, &FROM, Scope::Build);
-    manifest.dependencies.retain(|image| !stages.contains(&image.name) && image.name != "scratch" && !image.name.contains('$'));
+    manifest.dependencies.retain(|image| {
+        !stages.contains(&image.name) && image.name != "scratch" && !image.name.contains('$')
+    });
     Some(manifest)
 }
 

@@ -36,9 +36,13 @@ pub struct Duplicate {
 pub(crate) fn ecosystem_of(path: &str) -> Option<Ecosystem> {
     Some(match paths::name(path) {
         "Cargo.lock" => Ecosystem::Cargo,
-        "package-lock.json" | "npm-shrinkwrap.json" | "yarn.lock" | "pnpm-lock.yaml" | "bun.lock" | "bun.lockb" | "deno.lock" => {
-            Ecosystem::Npm
-        }
+        "package-lock.json"
+        | "npm-shrinkwrap.json"
+        | "yarn.lock"
+        | "pnpm-lock.yaml"
+        | "bun.lock"
+        | "bun.lockb"
+        | "deno.lock" => Ecosystem::Npm,
         "poetry.lock" | "uv.lock" | "pdm.lock" | "Pipfile.lock" => Ecosystem::Python,
         "go.sum" => Ecosystem::Go,
         "Gemfile.lock" => Ecosystem::Ruby,
@@ -61,8 +65,14 @@ pub(crate) fn read(path: &str, text: Option<&str>) -> Option<LockFile> {
     let resolved = text.and_then(|text| versions(paths::name(path), text));
     let packages = resolved.as_ref().map(|names| names.values().map(BTreeSet::len).sum());
     let duplicates = resolved.into_iter().flatten().filter(|(_, versions)| versions.len() > 1);
-    let duplicates = duplicates.map(|(name, versions)| Duplicate { name, versions: versions.into_iter().collect() });
-    Some(LockFile { path: path.to_owned(), ecosystem, packages, duplicates: duplicates.take(DUPLICATES_MAX).collect() })
+    let duplicates =
+        duplicates.map(|(name, versions)| Duplicate { name, versions: versions.into_iter().collect() });
+    Some(LockFile {
+        path: path.to_owned(),
+        ecosystem,
+        packages,
+        duplicates: duplicates.take(DUPLICATES_MAX).collect(),
+    })
 }
 
 type Versions = BTreeMap<String, BTreeSet<String>>;

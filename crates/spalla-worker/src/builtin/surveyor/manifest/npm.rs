@@ -62,7 +62,9 @@ fn read_targets(root: &Map<String, Value>, manifest: &mut Manifest) {
         }
     };
     match root.get("bin") {
-        Some(Value::Object(bins)) => bins.iter().for_each(|(name, place)| add(TargetKind::Binary, name, place)),
+        Some(Value::Object(bins)) => {
+            bins.iter().for_each(|(name, place)| add(TargetKind::Binary, name, place))
+        }
         Some(place) => add(TargetKind::Binary, &own_name, place),
         None => {}
     }

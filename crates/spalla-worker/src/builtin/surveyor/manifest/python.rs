@@ -63,7 +63,8 @@ fn read_poetry(poetry: &Table, manifest: &mut Manifest) {
         for (name, value) in rows.into_iter().flatten().filter(|(name, _)| *name != "python") {
             let details = value.as_table();
             let version = details.map_or(Some(value), |details| details.get("version"));
-            let mut declared = Declared::new(name, version.and_then(Value::as_str).unwrap_or_default(), scope);
+            let mut declared =
+                Declared::new(name, version.and_then(Value::as_str).unwrap_or_default(), scope);
             declared.folder = details.and_then(|details| details.get("path")?.as_str().map(str::to_owned));
             manifest.dependencies.push(declared);
         }
@@ -95,9 +96,9 @@ fn requirement(text: &str, scope: Scope) -> Option<Declared> {
 pub(super) fn read_requirements(path: &str, text: &str) -> Option<Manifest> {
     let mut manifest = Manifest::new(path, Ecosystem::Python);
     let lower = path.to_ascii_lowercase();
-    let for_work = ["dev", "test", "doc", "lint", "ci", "typing", "build", "style", "type"].iter().any(|word| {
-        paths::stem(&lower).split(['-', '_', '.']).any(|part| part.starts_with(word))
-    });
+    let for_work = ["dev", "test", "doc", "lint", "ci", "typing", "build", "style", "type"]
+        .iter()
+        .any(|word| paths::stem(&lower).split(['-', '_', '.']).any(|part| part.starts_with(word)));
     let scope = if for_work { Scope::Dev } else { Scope::Normal };
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['-', '#']) && !line.is_empty()) {
         manifest.dependencies.extend(requirement(line, scope));
@@ -107,7 +108,8 @@ pub(super) fn read_requirements(path: &str, text: &str) -> Option<Manifest> {
 
 static REQUIRED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?s)\binstall_requires\s*=\s*\[(.*?)\]").expect("constant pattern"));
-static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"["']([^"'\n]+)["']"#).expect("constant pattern"));
+static QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"["']([^"'\n]+)["']"#).expect("constant pattern"));
 static NAME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"\bname\s*=\s*["']([^"'\n]+)["']"#).expect("constant pattern"));
 
@@ -145,12 +147,17 @@ pub(super) fn read_setup_cfg(path: &str, text: &str) -> Option<Manifest> {
         };
         match (section.as_str(), key.as_str()) {
             ("metadata", "name") if !value.is_empty() => manifest.package = Some(value.to_owned()),
-            ("options", "install_requires") => manifest.dependencies.extend(requirement(value, Scope::Normal)),
-            ("options.extras_require", _) => manifest.dependencies.extend(requirement(value, Scope::Optional)),
+            ("options", "install_requires") => {
+                manifest.dependencies.extend(requirement(value, Scope::Normal))
+            }
+            ("options.extras_require", _) => {
+                manifest.dependencies.extend(requirement(value, Scope::Optional))
+            }
             _ => {}
         }
     }
-    (manifest.package.is_some() || !manifest.dependencies.is_empty() || !manifest.tools.is_empty()).then_some(manifest)
+    (manifest.package.is_some() || !manifest.dependencies.is_empty() || !manifest.tools.is_empty())
+        .then_some(manifest)
 }
 
 /// Reads a Pipfile.

@@ -1,3 +1,5 @@
+//! Manifests of every ecosystem, and what is read of them.
+
 use super::*;
 
 fn names(manifest: &Manifest, scope: Scope) -> Vec<&str> {
@@ -27,7 +29,10 @@ fn cargo_manifest_gives_scopes_sources_and_targets() {
     "#;
     let manifest = read("crates/app/Cargo.toml", text).expect("parses");
     assert_eq!(manifest.package.as_deref(), Some("app"));
-    assert_eq!(names(&manifest, Scope::Normal), ["json", "ours", "serde", "shared"].map(|n| if n == "json" { "serde_json" } else { n }));
+    assert_eq!(
+        names(&manifest, Scope::Normal),
+        ["json", "ours", "serde", "shared"].map(|n| if n == "json" { "serde_json" } else { n })
+    );
     assert_eq!(names(&manifest, Scope::Optional), ["extra"]);
     assert_eq!(names(&manifest, Scope::Dev), ["nix"]);
     assert_eq!(manifest.targets[0].place, "crates/app/cmd/tool.rs");
@@ -63,7 +68,8 @@ fn python_manifests_of_every_form_are_read() {
     assert_eq!(names(&list, Scope::Dev), ["pytest"]);
     let script = read("setup.py", "setup(name='b', install_requires=['a>=1', \"c\"])").expect("reads");
     assert_eq!(names(&script, Scope::Normal), ["a", "c"]);
-    let cfg = read("setup.cfg", "[metadata]\nname = d\n[options]\ninstall_requires =\n    e>=1\n    f\n").expect("reads");
+    let cfg = read("setup.cfg", "[metadata]\nname = d\n[options]\ninstall_requires =\n    e>=1\n    f\n")
+        .expect("reads");
     assert_eq!((cfg.package.as_deref(), names(&cfg, Scope::Normal)), (Some("d"), vec!["e", "f"]));
 }
 
@@ -87,8 +93,15 @@ fn maven_and_gradle_dependencies_are_read() {
     let manifest = read("app/build.gradle.kts", gradle).expect("parses");
     assert_eq!(names(&manifest, Scope::Normal), ["g:a", "inner", "kotlin-stdlib"]);
     assert_eq!(manifest.dependencies[2].folder.as_deref(), Some("../lib/inner"));
-    let catalog = read("gradle/libs.versions.toml", "[versions]\nk='2'\n[libraries]\nkotlin-stdlib={module='o.k:stdlib',version.ref='k'}\n").expect("parses");
-    assert_eq!((catalog.shared[0].name.as_str(), catalog.shared[0].requirement.as_str()), ("o.k:stdlib", "2"));
+    let catalog = read(
+        "gradle/libs.versions.toml",
+        "[versions]\nk='2'\n[libraries]\nkotlin-stdlib={module='o.k:stdlib',version.ref='k'}\n",
+    )
+    .expect("parses");
+    assert_eq!(
+        (catalog.shared[0].name.as_str(), catalog.shared[0].requirement.as_str()),
+        ("o.k:stdlib", "2")
+    );
 }
 
 #[test]

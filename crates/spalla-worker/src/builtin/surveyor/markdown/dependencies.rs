@@ -17,9 +17,14 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
     if by_ecosystem.is_empty() {
         page.paragraph("No manifest declares a package from outside.");
     }
-    let rows: Vec<Vec<String>> = by_ecosystem.iter().map(|(ecosystem, packages)| overview(*ecosystem, packages)).collect();
+    let rows: Vec<Vec<String>> =
+        by_ecosystem.iter().map(|(ecosystem, packages)| overview(*ecosystem, packages)).collect();
     if !rows.is_empty() {
-        page.table(&["Ecosystem", "#For the product", "#Optional", "#For building and work", "#Indirect"], &rows, 20);
+        page.table(
+            &["Ecosystem", "#For the product", "#Optional", "#For building and work", "#Indirect"],
+            &rows,
+            20,
+        );
     }
     most_used(survey, page);
     locks(survey, page);
@@ -27,7 +32,8 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
 }
 
 fn overview(ecosystem: Ecosystem, packages: &[&ExternalPackage]) -> Vec<String> {
-    let of = |scopes: &[Scope]| number(packages.iter().filter(|package| scopes.contains(&package.scope)).count());
+    let of =
+        |scopes: &[Scope]| number(packages.iter().filter(|package| scopes.contains(&package.scope)).count());
     vec![
         ecosystem.as_str().to_owned(),
         of(&[Scope::Normal]),
@@ -43,19 +49,25 @@ fn is_service(package: &ExternalPackage) -> bool {
 
 /// Packages of the product, those that most files import first: replacing them costs most.
 fn most_used(survey: &Survey, page: &mut Page) {
-    let product = survey.external_dependencies.iter().filter(|package| {
-        matches!(package.scope, Scope::Normal | Scope::Optional) && !is_service(package)
-    });
+    let product = survey
+        .external_dependencies
+        .iter()
+        .filter(|package| matches!(package.scope, Scope::Normal | Scope::Optional) && !is_service(package));
     let mut rows: Vec<&ExternalPackage> = product.collect();
     rows.sort_by(|a, b| {
-        let key = |package: &ExternalPackage| (package.imported_by_files.unwrap_or(0), package.declared_in.len());
+        let key =
+            |package: &ExternalPackage| (package.imported_by_files.unwrap_or(0), package.declared_in.len());
         key(b).cmp(&key(a)).then_with(|| a.name.cmp(&b.name))
     });
     let listed: Vec<Vec<String>> = rows
         .iter()
         .map(|package| {
             let imported = package.imported_by_files.map_or_else(|| String::from("–"), number);
-            let asked = if package.requirements.is_empty() { String::from("–") } else { some(&package.requirements, 2) };
+            let asked = if package.requirements.is_empty() {
+                String::from("–")
+            } else {
+                some(&package.requirements, 2)
+            };
             vec![code(&package.name), asked, imported, number(package.declared_in.len())]
         })
         .collect();
@@ -71,12 +83,16 @@ fn locks(survey: &Survey, page: &mut Page) {
     }
     page.subheading("Locked versions");
     for lock in survey.lock_files.iter().take(6) {
-        let packages = lock.packages.map_or_else(|| String::from("not read"), |packages| count(packages, "package"));
+        let packages =
+            lock.packages.map_or_else(|| String::from("not read"), |packages| count(packages, "package"));
         let doubled = match lock.duplicates.len() {
             0 => String::new(),
             doubled => {
-                let names: Vec<String> =
-                    lock.duplicates.iter().map(|row| format!("{} {}", row.name, row.versions.join(" / "))).collect();
+                let names: Vec<String> = lock
+                    .duplicates
+                    .iter()
+                    .map(|row| format!("{} {}", row.name, row.versions.join(" / ")))
+                    .collect();
                 format!("; {} of them in several versions: {}", number(doubled), some(&names, 4))
             }
         };
@@ -88,12 +104,21 @@ fn locks(survey: &Survey, page: &mut Page) {
 /// Declarations worth a second look.
 fn oddities(survey: &Survey, page: &mut Page) {
     let own = || survey.external_dependencies.iter().filter(|package| !is_service(package));
-    let loose: Vec<String> = own().filter(|package| package.requirements.iter().any(|text| is_loose(text))).map(|package| package.name.clone()).collect();
-    let from_git: Vec<String> = own()
-        .filter(|package| package.requirements.iter().any(|text| text.contains("git ") || text.starts_with("git") || text.contains("github:")))
+    let loose: Vec<String> = own()
+        .filter(|package| package.requirements.iter().any(|text| is_loose(text)))
         .map(|package| package.name.clone())
         .collect();
-    let unused: Vec<String> = own().filter(|package| seems_unused(package)).map(|package| package.name.clone()).collect();
+    let from_git: Vec<String> = own()
+        .filter(|package| {
+            package
+                .requirements
+                .iter()
+                .any(|text| text.contains("git ") || text.starts_with("git") || text.contains("github:"))
+        })
+        .map(|package| package.name.clone())
+        .collect();
+    let unused: Vec<String> =
+        own().filter(|package| seems_unused(package)).map(|package| package.name.clone()).collect();
     let split: Vec<String> = own()
         .filter(|package| differ(package.ecosystem, &package.requirements))
         .map(|package| format!("{} ({})", package.name, package.requirements.join(", ")))
@@ -102,7 +127,10 @@ fn oddities(survey: &Survey, page: &mut Page) {
         ("any version is taken", loose),
         ("taken from a git repository, not from a release", from_git),
         ("asked for in versions that do not fit together by different manifests", split),
-        ("declared for the product, but no import was seen (macros, features and tools may use them unseen)", unused),
+        (
+            "declared for the product, but no import was seen (macros, features and tools may use them unseen)",
+            unused,
+        ),
     ];
     let rows: Vec<(&str, Vec<String>)> = rows.into_iter().filter(|(_, names)| !names.is_empty()).collect();
     if !rows.is_empty() {
@@ -111,7 +139,12 @@ fn oddities(survey: &Survey, page: &mut Page) {
     for (what, names) in rows {
         page.line(&format!("- {}: {what}: {}", number(names.len()), some(&names, 8)));
     }
-    let images: Vec<String> = survey.external_dependencies.iter().filter(|package| package.ecosystem == Ecosystem::Container).map(|package| package.name.clone()).collect();
+    let images: Vec<String> = survey
+        .external_dependencies
+        .iter()
+        .filter(|package| package.ecosystem == Ecosystem::Container)
+        .map(|package| package.name.clone())
+        .collect();
     if !images.is_empty() {
         page.paragraph(&format!("Container images built upon: {}.", some(&images, 6)));
     }
@@ -143,18 +176,27 @@ fn is_loose(requirement: &str) -> bool {
 
 fn seems_unused(package: &ExternalPackage) -> bool {
     let judged = matches!(package.ecosystem, Ecosystem::Cargo | Ecosystem::Npm);
-    judged && package.scope == Scope::Normal && package.imported_by_files == Some(0) && !package.name.starts_with("@types/")
+    judged
+        && package.scope == Scope::Normal
+        && package.imported_by_files == Some(0)
+        && !package.name.starts_with("@types/")
 }
 
 /// A tag of a foreign action can be moved; a commit cannot.
 fn unpinned_actions(survey: &Survey, page: &mut Page) {
     let is_commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let foreign = survey.external_dependencies.iter().filter(|package| {
-        package.ecosystem == Ecosystem::Actions && !package.name.starts_with("actions/") && !package.name.starts_with("github/")
+        package.ecosystem == Ecosystem::Actions
+            && !package.name.starts_with("actions/")
+            && !package.name.starts_with("github/")
     });
-    let loose: Vec<&ExternalPackage> = foreign.filter(|package| !package.requirements.iter().all(is_commit)).collect();
+    let loose: Vec<&ExternalPackage> =
+        foreign.filter(|package| !package.requirements.iter().all(is_commit)).collect();
     if let Some(first) = loose.first() {
-        let names: Vec<String> = loose.iter().map(|package| format!("{}@{}", package.name, package.requirements.join(", "))).collect();
+        let names: Vec<String> = loose
+            .iter()
+            .map(|package| format!("{}@{}", package.name, package.requirements.join(", ")))
+            .collect();
         page.paragraph(&format!(
             "Actions of others in CI that follow a tag or branch their owners can move ({}), as in {}: {}.",
             number(loose.len()),

@@ -7,7 +7,9 @@ use crate::builtin::surveyor::survey::Survey;
 pub(super) fn write(survey: &Survey, page: &mut Page) {
     page.heading("History");
     let Some(history) = &survey.history else {
-        page.paragraph("No history was given: the tree is not under git, has no commits, or git could not be run.");
+        page.paragraph(
+            "No history was given: the tree is not under git, has no commits, or git could not be run.",
+        );
         return;
     };
     let span = match (history.first_at, history.last_at) {
@@ -33,7 +35,8 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
         .hot_spots
         .iter()
         .map(|spot| {
-            let numbers = [spot.commits, spot.fixes, spot.recent_commits, spot.authors, spot.code_lines].map(number);
+            let numbers =
+                [spot.commits, spot.fixes, spot.recent_commits, spot.authors, spot.code_lines].map(number);
             std::iter::once(code(&spot.file)).chain(numbers).collect()
         })
         .collect();
@@ -46,7 +49,13 @@ fn coupled(survey: &Survey, page: &mut Page) {
     let rows: Vec<Vec<String>> = pairs
         .map(|pair| {
             let linked = if pair.linked { "yes" } else { "no" };
-            vec![code(&pair.a), code(&pair.b), number(pair.together), format!("{} %", pair.percent), linked.to_owned()]
+            vec![
+                code(&pair.a),
+                code(&pair.b),
+                number(pair.together),
+                format!("{} %", pair.percent),
+                linked.to_owned(),
+            ]
         })
         .collect();
     if rows.is_empty() {

@@ -1,4 +1,4 @@
-//! The section on TODO and FIXME marks.
+//! The section on marks of unfinished work.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,15 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
         *words.entry(mark.word).or_default() += 1;
         *files.entry(&mark.file).or_default() += 1;
     }
-    let words: Vec<String> = words.into_iter().map(|(word, marks)| format!("{} {}", number(marks), word.as_str())).collect();
+    let words: Vec<String> =
+        words.into_iter().map(|(word, marks)| format!("{} {}", number(marks), word.as_str())).collect();
     let own = survey.marks.iter().filter(|mark| mark.role == Role::Source).count();
-    page.paragraph(&format!("{} ({}), {} of them in the product.", count(survey.marks_found, "mark"), words.join(", "), number(own)));
+    page.paragraph(&format!(
+        "{} ({}), {} of them in the product.",
+        count(survey.marks_found, "mark"),
+        words.join(", "),
+        number(own)
+    ));
     let groups = groups(survey);
     for (mark, alike) in groups.iter().take(SHOWN) {
         let more = if *alike > 1 { format!(" ({} alike)", number(*alike)) } else { String::new() };
@@ -32,7 +38,8 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
     let mut files: Vec<(&str, usize)> = files.into_iter().filter(|(_, marks)| *marks > 2).collect();
     files.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     if !files.is_empty() {
-        let files: Vec<String> = files.iter().take(5).map(|(file, marks)| format!("{} ({marks})", code(file))).collect();
+        let files: Vec<String> =
+            files.iter().take(5).map(|(file, marks)| format!("{} ({marks})", code(file))).collect();
         page.paragraph(&format!("Most marks: {}.", files.join(", ")));
     }
 }

@@ -85,7 +85,9 @@ fn most(findings: &[&Finding], is_measured: bool) -> Vec<String> {
         files.entry(&finding.file).or_default().push(finding);
     }
     let mut files: Vec<(&str, Vec<&Finding>)> = files.into_iter().collect();
-    let measure = |own: &[&Finding]| own[0].excerpt.split(' ').next().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let measure = |own: &[&Finding]| {
+        own[0].excerpt.split(' ').next().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0)
+    };
     files.sort_by_key(|(_, own)| std::cmp::Reverse(if is_measured { measure(own) } else { own.len() }));
     let describe = |(file, own): &(&str, Vec<&Finding>)| {
         let at = place(file, own[0].line);
@@ -100,19 +102,30 @@ fn most(findings: &[&Finding], is_measured: bool) -> Vec<String> {
 
 fn unsafe_blocks(survey: &Survey, page: &mut Page) {
     if survey.unsafe_blocks > 0 {
-        let bare = survey.rules.iter().find(|row| row.rule.id == "unsafe-without-reason").map_or(0, |row| row.in_product);
+        let bare = survey
+            .rules
+            .iter()
+            .find(|row| row.rule.id == "unsafe-without-reason")
+            .map_or(0, |row| row.in_product);
         let text = match bare {
             0 => String::from("each of them with a SAFETY comment beside it."),
             bare => format!("{} of them without a SAFETY comment beside it.", number(bare)),
         };
-        page.paragraph(&format!("Rust: {} in the product, {text}", count(survey.unsafe_blocks, "unsafe block")));
+        page.paragraph(&format!(
+            "Rust: {} in the product, {text}",
+            count(survey.unsafe_blocks, "unsafe block")
+        ));
     }
 }
 
 fn elsewhere(survey: &Survey, page: &mut Page) {
     let rows = survey.rules.iter().filter(|row| row.elsewhere > 0);
-    let rows: Vec<String> = rows.map(|row| format!("{}: {}", row.rule.title, number(row.elsewhere))).collect();
+    let rows: Vec<String> =
+        rows.map(|row| format!("{}: {}", row.rule.title, number(row.elsewhere))).collect();
     if !rows.is_empty() {
-        page.paragraph(&format!("In tests, examples and texts, where they matter less – {}.", rows.join("; ")));
+        page.paragraph(&format!(
+            "In tests, examples and texts, where they matter less – {}.",
+            rows.join("; ")
+        ));
     }
 }

@@ -34,7 +34,11 @@ fn languages(survey: &Survey, page: &mut Page) {
             vec![row.name.to_owned(), files, code_lines, share, test_lines, comments]
         })
         .collect();
-    page.table(&["Language", "#Files", "#Lines of code", "#Share", "#Of them tests and examples", "#Comments"], &rows, 8);
+    page.table(
+        &["Language", "#Files", "#Lines of code", "#Share", "#Of them tests and examples", "#Comments"],
+        &rows,
+        8,
+    );
     let other = |kind| -> (usize, Vec<&str>) {
         let rows = || survey.languages.iter().filter(move |row| row.kind == kind);
         (rows().map(|row| row.files).sum(), rows().take(4).map(|row| row.name).collect())
@@ -43,8 +47,9 @@ fn languages(survey: &Survey, page: &mut Page) {
     let (texts, text_names) = other(LanguageKind::Prose);
     let parts = [("of settings and data", data, data_names), ("of text", texts, text_names)];
     let parts = parts.into_iter().filter(|(_, files, _)| *files > 0);
-    let parts: Vec<String> =
-        parts.map(|(what, files, names)| format!("{} {what} ({})", count(files, "file"), names.join(", "))).collect();
+    let parts: Vec<String> = parts
+        .map(|(what, files, names)| format!("{} {what} ({})", count(files, "file"), names.join(", ")))
+        .collect();
     if !parts.is_empty() {
         page.paragraph(&format!("Besides: {}.", parts.join(", ")));
     }
@@ -112,7 +117,9 @@ fn internal(survey: &Survey, page: &mut Page) {
         let graph = internal.graph(*pictured);
         let (what, folded) = match pictured {
             Pictured::Packages => ("Packages", ""),
-            Pictured::Modules if internal.modules_folded => ("Modules", ", the small ones folded together by folder"),
+            Pictured::Modules if internal.modules_folded => {
+                ("Modules", ", the small ones folded together by folder")
+            }
             Pictured::Modules => ("Modules", ""),
         };
         page.line(&format!(
@@ -128,9 +135,15 @@ fn internal(survey: &Survey, page: &mut Page) {
 /// Names what most parts rest on, and what rests on most parts.
 fn extremes(graph: &Graph) -> String {
     let most = |count: &dyn Fn(&str) -> usize| {
-        let mut names: Vec<(usize, &str)> = graph.nodes.iter().map(|node| (count(&node.name), node.name.as_str())).collect();
+        let mut names: Vec<(usize, &str)> =
+            graph.nodes.iter().map(|node| (count(&node.name), node.name.as_str())).collect();
         names.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        names.into_iter().filter(|(count, _)| *count > 1).take(3).map(|(count, name)| format!("{} ({count})", code(name))).collect::<Vec<_>>()
+        names
+            .into_iter()
+            .filter(|(count, _)| *count > 1)
+            .take(3)
+            .map(|(count, name)| format!("{} ({count})", code(name)))
+            .collect::<Vec<_>>()
     };
     let needed = most(&|name| graph.edges.iter().filter(|edge| edge.to == name).count());
     let needing = most(&|name| graph.edges.iter().filter(|edge| edge.from == name).count());
@@ -155,13 +168,19 @@ fn circles(survey: &Survey, page: &mut Page) {
         return;
     }
     for circle in files.iter().take(3) {
-        page.line(&format!("- {} import each other in a circle: {}", count(circle.len(), "file"), some(circle, 4)));
+        page.line(&format!(
+            "- {} import each other in a circle: {}",
+            count(circle.len(), "file"),
+            some(circle, 4)
+        ));
     }
     page.more(files.len(), 3);
 }
 
 fn largest_files(survey: &Survey, page: &mut Page) {
-    let is_code = |name: Option<&str>| survey.languages.iter().any(|row| row.kind == LanguageKind::Programming && Some(row.name) == name);
+    let is_code = |name: Option<&str>| {
+        survey.languages.iter().any(|row| row.kind == LanguageKind::Programming && Some(row.name) == name)
+    };
     let own = survey.files.iter().filter(|row| row.role == Role::Source && is_code(row.language));
     let mut rows: Vec<_> = own.map(|row| (row, row.code_lines - row.test_lines)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.file.cmp(&b.0.file)));
@@ -186,7 +205,14 @@ pub(super) fn write_entry_points(survey: &Survey, page: &mut Page) {
     } else {
         let rows: Vec<Vec<String>> = entries
             .iter()
-            .map(|entry| vec![entry.kind.as_str().to_owned(), shorten(&code_or_list(&entry.name)), place(&entry.file, entry.line), prose(&entry.told_by)])
+            .map(|entry| {
+                vec![
+                    entry.kind.as_str().to_owned(),
+                    shorten(&code_or_list(&entry.name)),
+                    place(&entry.file, entry.line),
+                    prose(&entry.told_by),
+                ]
+            })
             .collect();
         page.table(&["What", "Name", "Begin at", "Known by"], &rows, 20);
     }

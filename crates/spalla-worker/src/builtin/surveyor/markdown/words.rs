@@ -16,7 +16,8 @@ impl Page {
     /// Adds a line; lines of one list or table stay together.
     pub(super) fn line(&mut self, line: &str) {
         let is_item = line.starts_with(['-', '|', ' ']) || line.starts_with(|c: char| c.is_ascii_digit());
-        if !self.text.is_empty() && !(self.in_list && is_item) {
+        let continues = self.in_list && is_item;
+        if !self.text.is_empty() && !continues {
             self.text.push('\n');
         }
         self.text.push_str(line);
@@ -47,8 +48,12 @@ impl Page {
     /// Adds a table of at most `rows_max` rows; columns whose title begins with `#` are numbers.
     pub(super) fn table(&mut self, titles: &[&str], rows: &[Vec<String>], rows_max: usize) {
         self.in_list = false;
-        self.line(&format!("| {} |", titles.iter().map(|title| title.trim_start_matches('#')).collect::<Vec<_>>().join(" | ")));
-        let rules: Vec<&str> = titles.iter().map(|title| if title.starts_with('#') { "---:" } else { "---" }).collect();
+        self.line(&format!(
+            "| {} |",
+            titles.iter().map(|title| title.trim_start_matches('#')).collect::<Vec<_>>().join(" | ")
+        ));
+        let rules: Vec<&str> =
+            titles.iter().map(|title| if title.starts_with('#') { "---:" } else { "---" }).collect();
         self.line(&format!("| {} |", rules.join(" | ")));
         for row in rows.iter().take(rows_max) {
             let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
@@ -135,7 +140,11 @@ pub(super) fn place(file: &str, line: Option<u32>) -> String {
 /// Writes the first few of a list of names.
 pub(super) fn some(names: &[String], shown: usize) -> String {
     let listed: Vec<String> = names.iter().take(shown).map(|name| code(name)).collect();
-    let more = if names.len() > shown { format!(" and {} more", number(names.len() - shown)) } else { String::new() };
+    let more = if names.len() > shown {
+        format!(" and {} more", number(names.len() - shown))
+    } else {
+        String::new()
+    };
     format!("{}{more}", listed.join(", "))
 }
 
@@ -150,7 +159,10 @@ mod tests {
 
     #[test]
     fn shares_and_counts_are_written_for_people() {
-        assert_eq!([percent(1, 3), percent(1, 2_000), percent(1, 40), percent(0, 5)], ["33 %", "< 0.1 %", "2.5 %", "0.0 %"]);
+        assert_eq!(
+            [percent(1, 3), percent(1, 2_000), percent(1, 40), percent(0, 5)],
+            ["33 %", "< 0.1 %", "2.5 %", "0.0 %"]
+        );
         assert_eq!([count(1, "file"), count(2, "file")], ["1 file", "2 files"]);
     }
 

@@ -38,9 +38,9 @@ impl Layering {
         // Layers are counted from the ground; the picture begins with the top.
         let row = |layer: usize| height - 1 - layer;
         self.layers = vec![Vec::new(); height];
-        for index in 0..boxes {
+        for (index, layer) in layer_of.iter().enumerate().take(boxes) {
             self.items.push(Item::Box(index));
-            self.layers[row(layer_of[index])].push(index);
+            self.layers[row(*layer)].push(index);
         }
         for arrow in &self.arrows {
             let (upper, lower) = ends(arrow);
@@ -124,7 +124,8 @@ impl Layering {
             let cost = |left: usize, right: usize| {
                 let side = |neighbours: &[Vec<usize>], positions: Option<&Vec<usize>>| {
                     let Some(positions) = positions else { return 0 };
-                    let pairs = neighbours[left].iter().flat_map(|a| neighbours[right].iter().map(move |b| (a, b)));
+                    let pairs =
+                        neighbours[left].iter().flat_map(|a| neighbours[right].iter().map(move |b| (a, b)));
                     pairs.filter(|(a, b)| positions[**a] > positions[**b]).count()
                 };
                 side(above, up.as_ref()) + side(below, down.as_ref())
@@ -147,7 +148,8 @@ impl Layering {
             let mut count = 0;
             for item in &self.layers[row] {
                 let own: Vec<usize> = below[*item].iter().map(|next| positions[*next]).collect();
-                count += own.iter().map(|end| ends.iter().filter(|other| *other > end).count()).sum::<usize>();
+                count +=
+                    own.iter().map(|end| ends.iter().filter(|other| *other > end).count()).sum::<usize>();
                 ends.extend(own);
             }
             count
@@ -164,12 +166,15 @@ pub(super) fn ends(arrow: &Arrow) -> (usize, usize) {
 /// Marks arrows so that the others form no circle: boxes are taken from both ends, those that need most first.
 fn mark_against(boxes: usize, arrows: &[Arrow]) -> Vec<Arrow> {
     // An arrow of types alone gives way to one that is needed at once.
-    let weight = |arrow: &Arrow| if arrow.is_deferred { 1 } else { 2 + i64::try_from(arrow.imports.min(1_000_000)).unwrap_or(0) };
+    let weight = |arrow: &Arrow| {
+        if arrow.is_deferred { 1 } else { 2 + i64::try_from(arrow.imports.min(1_000_000)).unwrap_or(0) }
+    };
     let mut left: Vec<usize> = (0..boxes).collect();
     let (mut front, mut back) = (Vec::new(), Vec::new());
     while !left.is_empty() {
         let flow = |node: usize, outward: bool| -> i64 {
-            let own = arrows.iter().filter(|arrow| if outward { arrow.from == node } else { arrow.to == node });
+            let own =
+                arrows.iter().filter(|arrow| if outward { arrow.from == node } else { arrow.to == node });
             own.filter(|arrow| left.contains(&if outward { arrow.to } else { arrow.from })).map(weight).sum()
         };
         if let Some(at) = left.iter().position(|node| flow(*node, true) == 0) {
@@ -177,7 +182,10 @@ fn mark_against(boxes: usize, arrows: &[Arrow]) -> Vec<Arrow> {
         } else if let Some(at) = left.iter().position(|node| flow(*node, false) == 0) {
             front.push(left.remove(at));
         } else {
-            let most = left.iter().enumerate().max_by_key(|(at, node)| (flow(**node, true) - flow(**node, false), usize::MAX - at));
+            let most = left
+                .iter()
+                .enumerate()
+                .max_by_key(|(at, node)| (flow(**node, true) - flow(**node, false), usize::MAX - at));
             let at = most.map_or(0, |(at, _)| at);
             front.push(left.remove(at));
         }
@@ -201,7 +209,8 @@ fn assign(boxes: usize, arrows: &[Arrow]) -> Vec<usize> {
     let mut layer_of = vec![0; boxes];
     let mut sizes: Vec<usize> = Vec::new();
     for node in order {
-        let below = arrows.iter().map(ends).filter(|(upper, _)| *upper == node).map(|(_, lower)| layer_of[lower] + 1);
+        let below =
+            arrows.iter().map(ends).filter(|(upper, _)| *upper == node).map(|(_, lower)| layer_of[lower] + 1);
         let mut layer = below.max().unwrap_or(0);
         while sizes.get(layer).is_some_and(|size| *size >= width_max) {
             layer += 1;
@@ -239,7 +248,10 @@ mod tests {
     use super::*;
 
     fn arrows(pairs: &[(usize, usize)]) -> Vec<Arrow> {
-        pairs.iter().map(|(from, to)| Arrow { from: *from, to: *to, imports: 1, is_deferred: false, against: false }).collect()
+        pairs
+            .iter()
+            .map(|(from, to)| Arrow { from: *from, to: *to, imports: 1, is_deferred: false, against: false })
+            .collect()
     }
 
     #[test]
@@ -261,7 +273,9 @@ mod tests {
     fn wide_layer_is_spread_over_several() {
         let pairs: Vec<(usize, usize)> = (1..40).map(|to| (0, to)).collect();
         let layering = Layering::new(40, &arrows(&pairs));
-        let boxes = |row: &Vec<usize>| row.iter().filter(|item| matches!(layering.items[**item], Item::Box(_))).count();
+        let boxes = |row: &Vec<usize>| {
+            row.iter().filter(|item| matches!(layering.items[**item], Item::Box(_))).count()
+        };
         assert!(layering.layers.iter().all(|row| boxes(row) <= 9));
     }
 

@@ -73,7 +73,8 @@ fn relax(layering: &Layering, spots: &mut [Spot]) {
         for step in 0..rows {
             let row = if round % 2 == 0 { step } else { rows - 1 - step };
             let items = &layering.layers[row];
-            let wishes: Vec<f64> = items.iter().map(|item| wish(*item, layering, &above, &below, spots)).collect();
+            let wishes: Vec<f64> =
+                items.iter().map(|item| wish(*item, layering, &above, &below, spots)).collect();
             for (item, x) in items.iter().zip(settle(items, &wishes, spots)) {
                 spots[*item].x = x;
             }
@@ -87,7 +88,11 @@ fn wish(item: usize, layering: &Layering, above: &[Vec<usize>], below: &[Vec<usi
     let pull = |next: usize| if is_bend(item) && is_bend(next) { STRAIGHTNESS } else { 1.0 };
     let neighbours = || above[item].iter().chain(&below[item]).copied();
     let total: f64 = neighbours().map(pull).sum();
-    if total == 0.0 { spots[item].x } else { neighbours().map(|next| spots[next].x * pull(next)).sum::<f64>() / total }
+    if total == 0.0 {
+        spots[item].x
+    } else {
+        neighbours().map(|next| spots[next].x * pull(next)).sum::<f64>() / total
+    }
 }
 
 /// Comes as near to all wishes as the widths allow: items that would overlap move as one block.
@@ -103,7 +108,11 @@ fn settle(items: &[usize], wishes: &[f64], spots: &[Spot]) -> Vec<f64> {
                 break;
             }
             blocks.pop();
-            block = (previous.0 + block.0 - previous.2 * block.1 as f64, previous.1 + block.1, previous.2 + block.2);
+            block = (
+                previous.0 + block.0 - previous.2 * block.1 as f64,
+                previous.1 + block.1,
+                previous.2 + block.2,
+            );
         }
         blocks.push(block);
     }
@@ -125,12 +134,19 @@ mod tests {
     use super::*;
 
     fn label(name: &str) -> Labelled {
-        Labelled { name: name.to_owned(), short: name.to_owned(), detail: String::new(), code_lines: 1, in_circle: false }
+        Labelled {
+            name: name.to_owned(),
+            short: name.to_owned(),
+            detail: String::new(),
+            code_lines: 1,
+            in_circle: false,
+        }
     }
 
     #[test]
     fn boxes_never_overlap() {
-        let pairs: Vec<(usize, usize)> = (0..30).flat_map(|from| [(from, (from * 7 + 3) % 30), (from, (from * 5 + 11) % 30)]).collect();
+        let pairs: Vec<(usize, usize)> =
+            (0..30).flat_map(|from| [(from, (from * 7 + 3) % 30), (from, (from * 5 + 11) % 30)]).collect();
         let arrows: Vec<Arrow> = pairs
             .into_iter()
             .filter(|(from, to)| from != to)
@@ -142,7 +158,10 @@ mod tests {
         for row in &layering.layers {
             for pair in row.windows(2) {
                 let (left, right) = (spots[pair[0]], spots[pair[1]]);
-                assert!(left.x + left.width / 2.0 <= right.x - right.width / 2.0 + 0.001, "{left:?} {right:?}");
+                assert!(
+                    left.x + left.width / 2.0 <= right.x - right.width / 2.0 + 0.001,
+                    "{left:?} {right:?}"
+                );
             }
         }
     }

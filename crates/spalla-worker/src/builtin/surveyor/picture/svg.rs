@@ -54,7 +54,10 @@ impl<'d> Laid<'d> {
         let mut top = top;
         if !self.diagram.title.is_empty() {
             let title = escape(&self.diagram.title);
-            let _ = writeln!(body, r##"<text x="{MARGIN}" y="{top:.1}" font-size="14" font-weight="bold" fill="#4a5a6a">{title}</text>"##);
+            let _ = writeln!(
+                body,
+                r##"<text x="{MARGIN}" y="{top:.1}" font-size="14" font-weight="bold" fill="#4a5a6a">{title}</text>"##
+            );
             top += LINE_HEIGHT;
         }
         let shift = (width - self.right) / 2.0;
@@ -133,7 +136,8 @@ impl Ports {
             if matches!(kind, Item::Box(_)) {
                 let leaving = |route: &Vec<usize>| (route[0] == item).then(|| route[1]);
                 spread(&mut ports.below, item, layering, spots, &leaving);
-                let reaching = |route: &Vec<usize>| (route[route.len() - 1] == item).then(|| route[route.len() - 2]);
+                let reaching =
+                    |route: &Vec<usize>| (route[route.len() - 1] == item).then(|| route[route.len() - 2]);
                 spread(&mut ports.above, item, layering, spots, &reaching);
             }
         }
@@ -149,8 +153,12 @@ fn spread(
     spots: &[Spot],
     next: &dyn Fn(&Vec<usize>) -> Option<usize>,
 ) {
-    let mut own: Vec<(usize, f64)> =
-        layering.routes.iter().enumerate().filter_map(|(index, route)| Some((index, spots[next(route)?].x))).collect();
+    let mut own: Vec<(usize, f64)> = layering
+        .routes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, route)| Some((index, spots[next(route)?].x)))
+        .collect();
     own.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
     let room = spots[item].width * 0.8;
     let gap = (room / own.len().max(1) as f64).min(PORT_GAP_MAX);
@@ -214,12 +222,17 @@ fn shorten(name: &str) -> String {
 fn alone(diagram: &Diagram, width: f64, top: f64, body: &mut String) -> f64 {
     if diagram.alone.is_empty() {
         if diagram.boxes.is_empty() {
-            text("Nothing was found to draw: no package, no module in a language that is understood.", top + 12.0, body);
+            text(
+                "Nothing was found to draw: no package, no module in a language that is understood.",
+                top + 12.0,
+                body,
+            );
             return top + LINE_HEIGHT * 2.0;
         }
         return top;
     }
-    let more = if diagram.alone_hidden > 0 { format!(", and {} more", diagram.alone_hidden) } else { String::new() };
+    let more =
+        if diagram.alone_hidden > 0 { format!(", and {} more", diagram.alone_hidden) } else { String::new() };
     let words = if diagram.boxes.is_empty() {
         "No internal dependencies were found. The parts, each on its own"
     } else {
@@ -240,7 +253,11 @@ fn alone(diagram: &Diagram, width: f64, top: f64, body: &mut String) -> f64 {
 }
 
 fn text(words: &str, y: f64, body: &mut String) {
-    let _ = writeln!(body, r##"<text x="{MARGIN}" y="{y:.1}" font-size="12" fill="#4a5a6a">{}</text>"##, escape(words));
+    let _ = writeln!(
+        body,
+        r##"<text x="{MARGIN}" y="{y:.1}" font-size="12" fill="#4a5a6a">{}</text>"##,
+        escape(words)
+    );
 }
 
 /// Says how the picture is read and what it leaves out; returns where it ends.
@@ -251,7 +268,9 @@ fn legend(laid: &[Laid<'_>], width: f64, top: f64, body: &mut String) -> f64 {
         lines.push(String::from("An arrow leads from what needs to what is needed; thicker for more imports. Deeper blue: more code (300, 1,000, 5,000 lines)."));
     }
     if arrows().any(|arrow| arrow.is_deferred) {
-        lines.push(String::from("Dotted: makes no circle (types only, inside a function, or a module and its parent)."));
+        lines.push(String::from(
+            "Dotted: makes no circle (types only, inside a function, or a module and its parent).",
+        ));
     }
     if arrows().any(|arrow| arrow.against) {
         lines.push(String::from("Red and dashed: against the order of the others. Red frame: in a circle."));

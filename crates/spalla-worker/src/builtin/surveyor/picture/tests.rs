@@ -1,9 +1,26 @@
+//! Pictures of small graphs.
+
 use super::*;
 
 fn graph(names: &[&str], edges: &[(&str, &str)]) -> Graph {
-    let node = |name: &&str| Node { name: (*name).to_owned(), place: (*name).to_owned(), files: 1, code_lines: 10, is_rest: false };
-    let edge = |(from, to): &(&str, &str)| Edge { from: (*from).to_owned(), to: (*to).to_owned(), imports: 1, deferred: 0 };
-    Graph { nodes: names.iter().map(node).collect(), edges: edges.iter().map(edge).collect(), cycles: Vec::new() }
+    let node = |name: &&str| Node {
+        name: (*name).to_owned(),
+        place: (*name).to_owned(),
+        files: 1,
+        code_lines: 10,
+        is_rest: false,
+    };
+    let edge = |(from, to): &(&str, &str)| Edge {
+        from: (*from).to_owned(),
+        to: (*to).to_owned(),
+        imports: 1,
+        deferred: 0,
+    };
+    Graph {
+        nodes: names.iter().map(node).collect(),
+        edges: edges.iter().map(edge).collect(),
+        cycles: Vec::new(),
+    }
 }
 
 fn drawn(graph: &Graph) -> String {
@@ -45,7 +62,10 @@ fn large_graph_is_folded_by_folder() {
 fn same_graph_gives_the_same_bytes() {
     let names: Vec<String> = (0..50).map(|at| format!("n{at}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let edges: Vec<(&str, &str)> = (0..50).flat_map(|at| [(names[at], names[(at * 7 + 3) % 50]), (names[at], names[(at * 3 + 1) % 50])]).filter(|(a, b)| a != b).collect();
+    let edges: Vec<(&str, &str)> = (0..50)
+        .flat_map(|at| [(names[at], names[(at * 7 + 3) % 50]), (names[at], names[(at * 3 + 1) % 50])])
+        .filter(|(a, b)| a != b)
+        .collect();
     let graph = graph(&names, &edges);
     assert_eq!(drawn(&graph), drawn(&graph));
 }

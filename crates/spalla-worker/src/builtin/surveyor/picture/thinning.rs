@@ -61,15 +61,19 @@ mod tests {
 
     #[test]
     fn implied_arrows_go_and_reachability_stays() {
-        let all: Vec<Arrow> = (0..8).flat_map(|from| (from + 1..8).map(move |to| arrow(from, to, 1))).collect();
+        let all: Vec<Arrow> =
+            (0..8).flat_map(|from| (from + 1..8).map(move |to| arrow(from, to, 1))).collect();
         let kept: Vec<(usize, usize)> = thin(8, &all).iter().map(|arrow| (arrow.from, arrow.to)).collect();
         assert_eq!(kept, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7)]);
     }
 
     #[test]
     fn circle_stays_a_circle() {
-        let all: Vec<Arrow> = (0..6).flat_map(|from| (0..6).filter(move |to| *to != from).map(move |to| arrow(from, to, 1))).collect();
-        let kept: BTreeSet<(usize, usize)> = thin(6, &all).iter().map(|arrow| (arrow.from, arrow.to)).collect();
+        let all: Vec<Arrow> = (0..6)
+            .flat_map(|from| (0..6).filter(move |to| *to != from).map(move |to| arrow(from, to, 1)))
+            .collect();
+        let kept: BTreeSet<(usize, usize)> =
+            thin(6, &all).iter().map(|arrow| (arrow.from, arrow.to)).collect();
         assert!((0..6).all(|from| (0..6).all(|to| from == to || reaches(6, &kept, from, to))));
         assert!(kept.len() < all.len());
     }

@@ -1,0 +1,174 @@
+//! Mends what the derived document says less exactly than the server acts, on the finished JSON.
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Answers whose members may be left out; in all others every member is there, and null where there is nothing.
+const WITH_OPTIONAL_MEMBERS: [&str; 3] = ["Problem", "FieldProblem", "Health"];
+/// Requests that have to name the worker by one of two words.
+const NAMING_A_WORKER: [&str; 4] = ["ClaimBody", "ExchangeBody", "RunClaim", "HeartbeatBody"];
+
+/// Mends the document.
+pub(super) fn polish(document: &mut Value) {
+    join_descriptions(document);
+    each_operation(document, |operation| {
+        for parameter in members(operation, "parameters") {
+            drop_null(&mut parameter["schema"]);
+        }
+        allow_no_body(&mut operation["requestBody"]);
+    });
+    name_the_worker(&mut document["components"]["schemas"]);
+    require_members_of_answers(document);
+}
+
+fn each_operation(document: &mut Value, mut act: impl FnMut(&mut Value)) {
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(&mut act);
+}
+
+fn members<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// An inlined schema gets its description by way of a second schema that claims to be an object; no number or text
+/// could be both.
+fn join_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.values_mut().for_each(join_descriptions);
+            if let Some(joined) = joined(object) {
+                *value = joined;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(join_descriptions),
+        _ => {}
+    }
+}
+
+fn joined(object: &Map<String, Value>) -> Option<Value> {
+    let [schema, second] = object.get("allOf")?.as_array()?.as_slice() else { return None };
+    let description = second.get("description")?;
+    let is_comment = *second == json!({"description": description, "type": "object"});
+    let mut schema = schema.clone();
+    schema.as_object_mut().filter(|_| is_comment)?.insert("description".into(), description.clone());
+    Some(schema)
+}
+
+/// A parameter is left out or has a value; nobody can send a null there.
+fn drop_null(schema: &mut Value) {
+    let is_null = |value: &Value| *value == json!("null") || *value == json!({"type": "null"});
+    for name in ["oneOf", "type"] {
+        let Some(choices) = schema.get(name).and_then(Value::as_array) else { continue };
+        let kept: Vec<&Value> = choices.iter().filter(|choice| !is_null(choice)).collect();
+        let &[only] = kept.as_slice() else { continue };
+        let only = only.clone();
+        if name == "type" {
+            schema[name] = only;
+        } else {
+            *schema = only;
+        }
+    }
+}
+
+/// A body that may be left out is not one that may be null.
+fn allow_no_body(body: &mut Value) {
+    if body.is_null() {
+        return;
+    }
+    let contents = body.get_mut("content").and_then(Value::as_object_mut);
+    for content in contents.into_iter().flat_map(Map::values_mut) {
+        drop_null(&mut content["schema"]);
+    }
+}
+
+fn name_the_worker(schemas: &mut Value) {
+    for name in NAMING_A_WORKER {
+        if let Some(schema) = schemas.get_mut(name) {
+            schema["anyOf"] = json!([{"required": ["worker_id"]}, {"required": ["agent_id"]}]);
+        }
+    }
+}
+
+fn require_members_of_answers(document: &mut Value) {
+    let mut requests = BTreeSet::new();
+    let mut answers = BTreeSet::new();
+    let schemas = document["components"]["schemas"].clone();
+    each_operation(document, |operation| {
+        collect(&operation["requestBody"], &schemas, &mut requests);
+        collect(&operation["responses"], &schemas, &mut answers);
+    });
+    for name in answers.difference(&requests).filter(|name| !WITH_OPTIONAL_MEMBERS.contains(&name.as_str())) {
+        require_all(&mut document["components"]["schemas"][name.as_str()]);
+    }
+}
+
+fn require_all(schema: &mut Value) {
+    members(schema, "allOf").for_each(require_all);
+    let names: Vec<Value> =
+        schema["properties"].as_object().into_iter().flat_map(Map::keys).map(|name| json!(name)).collect();
+    if names.is_empty() {
+        // Looking for what is not there leaves a null behind.
+        schema.as_object_mut().and_then(|schema| schema.remove("properties").filter(|found| !found.is_null()));
+    } else {
+        schema["required"] = Value::Array(names);
+    }
+}
+
+/// Collects the names of all schemas that a part of the document leads to.
+fn collect(part: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
+    match part {
+        Value::Object(object) => {
+            let reference = object.get("$ref").and_then(Value::as_str);
+            let name = reference.and_then(|reference| reference.strip_prefix("#/components/schemas/"));
+            if let Some(name) = name
+                && found.insert(name.to_owned())
+            {
+                collect(&schemas[name], schemas, found);
+            }
+            object.values().for_each(|value| collect(value, schemas, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, schemas, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_does_not_make_a_number_an_object() {
+        let mut schema = json!({"allOf": [{"type": "integer"}, {"description": "d", "type": "object"}]});
+        join_descriptions(&mut schema);
+        assert_eq!(schema, json!({"type": "integer", "description": "d"}));
+        let composed = json!({"allOf": [{"$ref": "#/a"}, {"type": "object", "properties": {}}]});
+        let mut same = composed.clone();
+        join_descriptions(&mut same);
+        assert_eq!(same, composed);
+    }
+
+    #[test]
+    fn a_parameter_is_never_null() {
+        for (mut schema, expected) in [
+            (json!({"oneOf": [{"type": "integer"}, {"type": "null"}]}), json!({"type": "integer"})),
+            (json!({"type": ["boolean", "null"], "description": "d"}), json!({"type": "boolean", "description": "d"})),
+            (json!({"type": "string"}), json!({"type": "string"})),
+        ] {
+            drop_null(&mut schema);
+            assert_eq!(schema, expected);
+        }
+    }
+
+    #[test]
+    fn answers_are_whole_and_requests_are_not() {
+        let answer = json!({"type": "object", "properties": {"a": {}, "b": {}}});
+        let reference = |name: &str| json!({"content": {"j": {"schema": {"$ref": format!("#/components/schemas/{name}")}}}});
+        let mut document = json!({
+            "paths": {"/x": {"post": {"requestBody": reference("In"), "responses": {"200": reference("Out")}}}},
+            "components": {"schemas": {"In": answer, "Out": answer}},
+        });
+        polish(&mut document);
+        let schemas = &document["components"]["schemas"];
+        assert_eq!((&schemas["Out"]["required"], schemas["In"].get("required")), (&json!(["a", "b"]), None));
+    }
+}
