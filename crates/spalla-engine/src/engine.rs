@@ -43,7 +43,8 @@ impl Engine {
         let (inputs, inbox) = mpsc::channel(INPUTS_MAX);
         let handle = EngineHandle { store: store.clone(), inputs: inputs.clone() };
         let commits = store.committed();
-        let engine_loop = Loop { store, options, waiting: VecDeque::new(), tick_due: true, last_tick: None, retry: None };
+        let engine_loop =
+            Loop { store, options, waiting: VecDeque::new(), tick_due: true, last_tick: None, retry: None };
         let mut tasks = JoinSet::new();
         tasks.spawn(engine_loop.run(inbox, commits));
         (handle, Self { inputs, tasks })

@@ -77,7 +77,8 @@ mod tests {
             .filter(|text| text.starts_with('/') && !text.contains("fallback"))
             .map(|path| path.trim_end_matches('/'))
             .collect();
-        let named: BTreeSet<&str> = document.paths.paths.keys().map(|path| path.trim_end_matches('/')).collect();
+        let named: BTreeSet<&str> =
+            document.paths.paths.keys().map(|path| path.trim_end_matches('/')).collect();
         assert_eq!(served, named);
     }
 

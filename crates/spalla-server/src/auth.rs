@@ -104,7 +104,8 @@ impl Gate {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         let Door::Used { session } = &*door else { return false };
         let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs =
+            values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.any(|(name, value)| name == self.cookie_name && session.is(value))
     }
 }
@@ -150,7 +151,10 @@ mod tests {
         assert!(text.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{text}");
         assert!(gate.redeem("code", || 7).is_none());
         let pair = text.split(';').next().unwrap();
-        assert_eq!(gate.caller(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))])), Caller::Administrator);
+        assert_eq!(
+            gate.caller(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))])),
+            Caller::Administrator
+        );
         assert_eq!(gate.caller(&headers(&[(header::COOKIE, "spalla_session_18080=x")])), Caller::Anonymous);
         let both = headers(&[(header::COOKIE, pair), (header::AUTHORIZATION, "Bearer wrong")]);
         assert_eq!(gate.caller(&both), Caller::Anonymous);

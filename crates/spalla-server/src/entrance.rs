@@ -105,7 +105,8 @@ fn trimmed(template: &str) -> &str {
 
 /// Answers for a route that panicked: a defect, which ends this request and nothing else.
 pub(crate) fn panicked(cause: Box<dyn Any + Send>) -> Response {
-    let message = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
+    let message =
+        cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
     tracing::error!(message, "a route panicked");
     Problem::internal().into_response()
 }
@@ -118,5 +119,6 @@ pub(crate) async fn no_route(request: Request) -> Problem {
 /// Answers for a method that the path does not know; the router adds `Allow`.
 pub(crate) async fn no_method(request: Request) -> Problem {
     let detail = format!("{} is not possible on {}", request.method(), request.uri().path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).mend("use a method that Allow names")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .mend("use a method that Allow names")
 }

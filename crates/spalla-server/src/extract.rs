@@ -4,8 +4,8 @@
 pub(crate) mod body;
 mod complaint;
 mod depth;
-mod idempotency;
 mod id;
+mod idempotency;
 mod json;
 mod params;
 mod wish;

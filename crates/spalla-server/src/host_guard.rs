@@ -35,7 +35,9 @@ impl Hosts {
         let host = self.host(parts)?;
         self.check_target(parts, &host)?;
         self.check_origin(&parts.headers, &host)?;
-        if is_mutating(&parts.method) && parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        if is_mutating(&parts.method)
+            && parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+        {
             return Err(forbidden("cross_site", "the request comes from a page of another site"));
         }
         if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING) {
@@ -50,13 +52,19 @@ impl Hosts {
         let host = only(&parts.headers, header::HOST)?
             .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "missing_host", "the request has no Host"))?
             .to_ascii_lowercase();
-        if self.own.contains(&host) || self.named.contains(&host) { Ok(host) } else { Err(misdirected(&host)) }
+        if self.own.contains(&host) || self.named.contains(&host) {
+            Ok(host)
+        } else {
+            Err(misdirected(&host))
+        }
     }
 
     /// A target that names a host has to name the one of the Host header.
     fn check_target(&self, parts: &Parts, host: &str) -> Result<(), Problem> {
         match parts.uri.authority() {
-            Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Err(misdirected(authority.as_str())),
+            Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => {
+                Err(misdirected(authority.as_str()))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -72,7 +80,10 @@ impl Hosts {
         if served {
             return Ok(());
         }
-        Err(forbidden("foreign_origin", format!("the request comes from a page of {origin}, which is not served here")))
+        Err(forbidden(
+            "foreign_origin",
+            format!("the request comes from a page of {origin}, which is not served here"),
+        ))
     }
 }
 
@@ -101,7 +112,8 @@ fn misdirected(host: &str) -> Problem {
 }
 
 fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, code, detail).mend("send it from a program, or from a page of this server")
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+        .mend("send it from a program, or from a page of this server")
 }
 
 fn bracketed(ip: IpAddr) -> String {
@@ -131,7 +143,9 @@ mod tests {
         for host in ["127.0.0.1:18080", "LocalHost:18080", "[::1]:18080", "spalla.example"] {
             assert_eq!(status("GET", "/", &[("host", host)]), 200, "{host}");
         }
-        for host in ["evil.example", "127.0.0.1", "127.0.0.1:18081", "localhost", "127.0.0.1:18080.evil.example", ""] {
+        for host in
+            ["evil.example", "127.0.0.1", "127.0.0.1:18081", "localhost", "127.0.0.1:18080.evil.example", ""]
+        {
             assert_eq!(status("GET", "/", &[("host", host)]), 421, "{host}");
         }
         assert_eq!(status("GET", "/", &[]), 400);
@@ -148,7 +162,8 @@ mod tests {
     #[test]
     fn an_origin_is_the_served_one_exactly() {
         assert_eq!(status("GET", "/", &[HOST, ("origin", "http://127.0.0.1:18080")]), 200);
-        let foreign = ["http://localhost:18080", "https://127.0.0.1:18080", "null", "http://evil.example", ""];
+        let foreign =
+            ["http://localhost:18080", "https://127.0.0.1:18080", "null", "http://evil.example", ""];
         for origin in foreign {
             assert_eq!(status("GET", "/", &[HOST, ("origin", origin)]), 403, "{origin}");
         }

@@ -30,7 +30,8 @@ impl Meters {
     /// Makes meters that stand at zero.
     pub(crate) fn new(version: &str) -> Self {
         let matcher = Matcher::Full(LATENCY.to_owned());
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &LATENCY_BUCKETS).unwrap_or_default();
+        let builder =
+            PrometheusBuilder::new().set_buckets_for_metric(matcher, &LATENCY_BUCKETS).unwrap_or_default();
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let meters = Self { recorder, handle };
@@ -73,7 +74,13 @@ impl Meters {
     }
 
     /// Writes everything out, with what is measured only when somebody looks.
-    pub(crate) fn render(&self, depths: Depths, newest: EventSeq, streams: usize, connections: usize) -> String {
+    pub(crate) fn render(
+        &self,
+        depths: Depths,
+        newest: EventSeq,
+        streams: usize,
+        connections: usize,
+    ) -> String {
         with_local_recorder(&self.recorder, || {
             let entries = [("ready", depths.ready), ("delayed", depths.delayed), ("blocked", depths.blocked)];
             for (state, n) in entries {

@@ -4,9 +4,9 @@
 use crate::wire::problem::{FieldProblem, ProblemDocument};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use spalla_domain::problem::{Code, Kind};
 use spalla_domain::Refusal;
 use spalla_domain::id::ID_MAX;
+use spalla_domain::problem::{Code, Kind};
 use spalla_store::{ExecuteError, StoreError};
 
 /// The media type of every error.
@@ -99,8 +99,12 @@ impl Problem {
 
     /// Says that the server is at fault; what exactly is for its own log.
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to answer; its log says why")
-            .mend("try again; if it stays so, look for the request_id in the server's log")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed to answer; its log says why",
+        )
+        .mend("try again; if it stays so, look for the request_id in the server's log")
     }
 
     /// Says that the store answered another question than was asked: a defect.
@@ -175,14 +179,19 @@ impl From<StoreError> for Problem {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER_SECONDS)
         };
         match error {
-            StoreError::Conflict { .. } => unavailable("unavailable", "other writers were faster too many times")
-                .mend("send the request again"),
-            StoreError::Unavailable { .. } => unavailable("unavailable", "the database can't be reached just now")
-                .mend("send the request again; nothing was changed"),
-            StoreError::Unknown { .. } => {
-                unavailable("unknown_outcome", "the connection to the database broke; the change may have happened")
-                    .mend("send the request again with the same Idempotency-Key, or read before you repeat it")
+            StoreError::Conflict { .. } => {
+                unavailable("unavailable", "other writers were faster too many times")
+                    .mend("send the request again")
             }
+            StoreError::Unavailable { .. } => {
+                unavailable("unavailable", "the database can't be reached just now")
+                    .mend("send the request again; nothing was changed")
+            }
+            StoreError::Unknown { .. } => unavailable(
+                "unknown_outcome",
+                "the connection to the database broke; the change may have happened",
+            )
+            .mend("send the request again with the same Idempotency-Key, or read before you repeat it"),
             StoreError::Closed => unavailable("shutting_down", "the server is shutting down")
                 .mend("send the request again when it is back"),
             StoreError::ReadOnly { .. } => unavailable("read_only", "the database can't be written")
@@ -191,7 +200,9 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the server's disk is full")
                     .mend("free space on the server and send the request again; nothing was changed")
             }
-            StoreError::NewerSchema { .. } | StoreError::Configuration(_) | StoreError::Corrupt(_) => Self::internal(),
+            StoreError::NewerSchema { .. } | StoreError::Configuration(_) | StoreError::Corrupt(_) => {
+                Self::internal()
+            }
         }
     }
 }
@@ -230,7 +241,11 @@ mod tests {
         for (error, status, again) in cases {
             let problem = Problem::from(error);
             let text = serde_json::to_string(&problem.document("/x", "1")).unwrap();
-            assert_eq!((problem.status().as_u16(), problem.retry_after_seconds.is_some()), (status, again), "{text}");
+            assert_eq!(
+                (problem.status().as_u16(), problem.retry_after_seconds.is_some()),
+                (status, again),
+                "{text}"
+            );
             assert!(!text.contains("secret"), "{text}");
         }
     }

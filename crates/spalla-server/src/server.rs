@@ -131,7 +131,10 @@ impl Server {
         app.shutdown.cancel();
         let drained = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(self.grace, drained).await.is_err() {
-            tracing::warn!(open = app.connections.load(Ordering::Relaxed), "connections were cut at the end of the grace");
+            tracing::warn!(
+                open = app.connections.load(Ordering::Relaxed),
+                "connections were cut at the end of the grace"
+            );
         }
         tasks.shutdown().await;
     }

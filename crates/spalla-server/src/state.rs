@@ -81,7 +81,11 @@ impl Shared {
     }
 
     /// Carries out a wish; the answer is on disk when it arrives.
-    pub(crate) async fn execute(&self, command: Command, key: Option<IdempotencyKey>) -> Result<Reply, Problem> {
+    pub(crate) async fn execute(
+        &self,
+        command: Command,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Reply, Problem> {
         Ok(self.engine.execute(Request { command, idempotency: key }).await?)
     }
 

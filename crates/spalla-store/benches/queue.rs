@@ -57,7 +57,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Returns how many one-row transactions a second the disk gives a bare loop with full synchronisation.
 fn raw_commits(file: &Path) -> Result<f64, rusqlite::Error> {
     let connection = rusqlite::Connection::open(file)?;
-    connection.execute_batch("pragma journal_mode=wal; pragma synchronous=full; create table t(id integer primary key, v text)")?;
+    connection.execute_batch(
+        "pragma journal_mode=wal; pragma synchronous=full; create table t(id integer primary key, v text)",
+    )?;
     let mut insert = connection.prepare("insert into t(v) values (?1)")?;
     let began = Instant::now();
     let mut commits = 0_u32;
@@ -88,7 +90,9 @@ async fn measure(
     };
     let store = Store::open(options).await?;
     let new = NewProject { name: "bench".into(), description: None, repository: None };
-    let Reply::Project(project) = store.execute(Command::CreateProject(new)).await? else { return Err("project".into()) };
+    let Reply::Project(project) = store.execute(Command::CreateProject(new)).await? else {
+        return Err("project".into());
+    };
     let items = (0..ITEMS).map(|_| item(project).into()).collect();
     let create = Command::CreateWorkItems { items, enqueue: false };
     let Reply::WorkItems(ids) = store.execute(create).await? else { return Err("items".into()) };

@@ -128,8 +128,12 @@ fn refusal_or(answer: std::result::Result<Reply, ExecuteError>) -> Result<Slot> 
     }
 }
 
-async fn load_kept<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result<BTreeMap<String, KeptReply>> {
-    let mut keys: Vec<_> = requests.iter().filter_map(|r| r.idempotency.as_ref().map(|i| i.key.clone())).collect();
+async fn load_kept<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    requests: &[Request],
+) -> Result<BTreeMap<String, KeptReply>> {
+    let mut keys: Vec<_> =
+        requests.iter().filter_map(|r| r.idempotency.as_ref().map(|i| i.key.clone())).collect();
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -142,7 +146,9 @@ async fn load_kept<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Resul
 fn replay(key: &IdempotencyKey, kept: &KeptReply) -> Result<Slot> {
     if key.fingerprint != kept.fingerprint {
         let detail = format!("idempotency key {:?} came before with a different request", key.key);
-        return Ok(Err(Refusal::new(Code::IdempotencyKeyReused, detail).mend("use a new key for a new request")));
+        return Ok(Err(
+            Refusal::new(Code::IdempotencyKeyReused, detail).mend("use a new key for a new request")
+        ));
     }
     let reply = serde_json::from_str(&kept.reply)
         .map_err(|error| StoreError::Corrupt(format!("the kept reply of key {:?}: {error}", key.key)))?;
@@ -190,7 +196,9 @@ async fn prefetch<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result
                 runs.extend(exchange.heartbeats.iter().map(|h| h.run_id));
             }
             Command::Complete(end) => runs.push(end.run_id),
-            Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => runs.push(heartbeat.run_id),
+            Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => {
+                runs.push(heartbeat.run_id)
+            }
             Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => runs.push(*run_id),
             Command::AppendLogs(batch) => {
                 runs.push(batch.run_id);
@@ -200,7 +208,9 @@ async fn prefetch<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result
                 items.push(*work_item_id);
                 items.extend(depends_on);
             }
-            Command::Start { work_item_id } | Command::RequestApproval { work_item_id, .. } => items.push(*work_item_id),
+            Command::Start { work_item_id } | Command::RequestApproval { work_item_id, .. } => {
+                items.push(*work_item_id)
+            }
             Command::CreateWorkItems { items: new, .. } => {
                 made += new.len();
                 projects.extend(new.iter().map(|planned| planned.item.project_id));

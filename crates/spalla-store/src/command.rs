@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use spalla_domain::approval::{self, Decision};
-use spalla_domain::claim::{Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, LogBatch, RunError, Usage};
+use spalla_domain::claim::{
+    Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, LogBatch, RunError, Usage,
+};
 use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};

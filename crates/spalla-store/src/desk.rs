@@ -197,7 +197,9 @@ impl<'t, T: Tx> Desk<'t, T> {
         }
         match places.into_keys().next() {
             None => Ok(()),
-            Some(id) => Err(StoreError::Corrupt(format!("work item {id} has a place in the queue and does not exist"))),
+            Some(id) => Err(StoreError::Corrupt(format!(
+                "work item {id} has a place in the queue and does not exist"
+            ))),
         }
     }
 
@@ -434,7 +436,9 @@ fn compare(item: &mut Item, changes: &mut Changes) {
     let (before, after) = (item.saved_row(), item.row());
     if before != after {
         match (before, after) {
-            (Some(before), Some(after)) if stays(&before, &after) => changes.moved_within.push((before, after)),
+            (Some(before), Some(after)) if stays(&before, &after) => {
+                changes.moved_within.push((before, after))
+            }
             (before, after) => {
                 changes.left.extend(before);
                 changes.entered.extend(after);

@@ -18,22 +18,25 @@ const ZSTD_LEVEL: i32 = 1;
 pub(crate) fn pack(lines: &[LogLine]) -> Result<Vec<u8>, StoreError> {
     let mut plain = Vec::with_capacity(lines.iter().map(|line| line.text.len() + 80).sum());
     for line in lines {
-        serde_json::to_writer(&mut plain, line).map_err(|e| StoreError::Corrupt(format!("packing a log line: {e}")))?;
+        serde_json::to_writer(&mut plain, line)
+            .map_err(|e| StoreError::Corrupt(format!("packing a log line: {e}")))?;
         plain.push(b'\n');
     }
-    zstd::encode_all(&*plain, ZSTD_LEVEL).map_err(|e| StoreError::Corrupt(format!("compressing log lines: {e}")))
+    zstd::encode_all(&*plain, ZSTD_LEVEL)
+        .map_err(|e| StoreError::Corrupt(format!("compressing log lines: {e}")))
 }
 
 /// Unpacks a chunk; the lines are numbered from `first_seq`.
 pub(crate) fn unpack(first_seq: i64, data: &[u8]) -> Result<Vec<LogRecord>, StoreError> {
-    let plain = zstd::decode_all(data).map_err(|e| StoreError::Corrupt(format!("decompressing log lines: {e}")))?;
+    let plain =
+        zstd::decode_all(data).map_err(|e| StoreError::Corrupt(format!("decompressing log lines: {e}")))?;
     plain
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .zip(first_seq..)
         .map(|(line, seq)| {
-            let line: LogLine =
-                serde_json::from_slice(line).map_err(|e| StoreError::Corrupt(format!("log line {seq}: {e}")))?;
+            let line: LogLine = serde_json::from_slice(line)
+                .map_err(|e| StoreError::Corrupt(format!("log line {seq}: {e}")))?;
             Ok(LogRecord { seq, at: line.at, stream: line.stream, step: line.step, text: line.text })
         })
         .collect()
@@ -53,10 +56,9 @@ mod tests {
         };
         let lines = ["", "a\tb", "naïve \u{0} \n inside"].map(line);
         let back = unpack(7, &pack(&lines).unwrap()).unwrap();
-        assert_eq!(back.iter().map(|r| (r.seq, r.text.as_str())).collect::<Vec<_>>(), [
-            (7, ""),
-            (8, "a\tb"),
-            (9, "naïve \u{0} \n inside"),
-        ]);
+        assert_eq!(
+            back.iter().map(|r| (r.seq, r.text.as_str())).collect::<Vec<_>>(),
+            [(7, ""), (8, "a\tb"), (9, "naïve \u{0} \n inside"),]
+        );
     }
 }

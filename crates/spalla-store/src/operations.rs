@@ -44,18 +44,28 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::CreateWorkItems { items, enqueue } => work_items::create(desk, items, *enqueue).await,
         Command::UpdateWorkItem { id, patch, policy } => work_items::update(desk, *id, patch, *policy).await,
         Command::ArchiveWorkItem { id } => work_items::archive(desk, *id).await,
-        Command::RequestApproval { work_item_id, kind } => approvals::request(desk, *work_item_id, *kind).await,
-        Command::DecideApproval { id, decision, by, note } => approvals::decide(desk, *id, *decision, by, note).await,
+        Command::RequestApproval { work_item_id, kind } => {
+            approvals::request(desk, *work_item_id, *kind).await
+        }
+        Command::DecideApproval { id, decision, by, note } => {
+            approvals::decide(desk, *id, *decision, by, note).await
+        }
         Command::Enqueue { work_item_id, depends_on, priority, delay_ms } => {
             enqueue::enqueue(desk, *work_item_id, *depends_on, *priority, *delay_ms).await
         }
-        Command::Requeue { target, priority, delay } => requeue::requeue(desk, *target, *priority, *delay).await,
+        Command::Requeue { target, priority, delay } => {
+            requeue::requeue(desk, *target, *priority, *delay).await
+        }
         Command::Start { work_item_id } => start::start(desk, *work_item_id).await,
         Command::Tick { .. } => Ok(Reply::Ticked { started: vec![], blocked: vec![] }),
         Command::Exchange(exchange) => exchange::settle(desk, exchange).await,
         Command::Claim(_) => Ok(Reply::Claimed(vec![])),
-        Command::ClaimRun { run_id, worker, ttl_ms } => claim::claim_run(desk, *run_id, worker, *ttl_ms).await,
-        Command::Heartbeat { heartbeat, worker, ttl_ms } => lease::heartbeat(desk, *heartbeat, worker, *ttl_ms).await,
+        Command::ClaimRun { run_id, worker, ttl_ms } => {
+            claim::claim_run(desk, *run_id, worker, *ttl_ms).await
+        }
+        Command::Heartbeat { heartbeat, worker, ttl_ms } => {
+            lease::heartbeat(desk, *heartbeat, worker, *ttl_ms).await
+        }
         Command::Complete(end) => complete::complete(desk, end).await.map(Reply::Run),
         Command::HandBack(heartbeat) => lease::hand_back(desk, *heartbeat).await,
         Command::CancelRun { run_id } => cancel::cancel_run(desk, *run_id).await,

@@ -2,8 +2,8 @@
 
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter, RunView,
-    WorkItemFilter, WorkItemView,
+    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
+    RunView, WorkItemFilter, WorkItemView,
 };
 use futures_util::future::BoxFuture;
 use spalla_domain::event::Event;

@@ -5,10 +5,10 @@ use crate::error::{ExecuteError, StoreError};
 use crate::read::Read;
 use crate::timekeeper::Timekeeper;
 use futures_util::future::BoxFuture;
+use spalla_domain::Timestamp;
 use spalla_domain::event::Event;
 use spalla_domain::retry::RetryPolicy;
 use spalla_domain::run::TAKEOVERS_MAX_DEFAULT;
-use spalla_domain::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -40,7 +40,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retry: RetryPolicy::default(), takeovers_max: TAKEOVERS_MAX_DEFAULT, require_approval: true, claims_take_eligible: true }
+        Self {
+            retry: RetryPolicy::default(),
+            takeovers_max: TAKEOVERS_MAX_DEFAULT,
+            require_approval: true,
+            claims_take_eligible: true,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use spalla_domain::event::{Event, NewEvent};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place, Standing};
 use spalla_domain::run::Outcome;
-use spalla_domain::work_item::{Executor, Policy, WorkItem, When};
+use spalla_domain::work_item::{Executor, Policy, When, WorkItem};
 use spalla_domain::{ApprovalId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 
 /// The result of everything that touches a store.
@@ -266,16 +266,28 @@ pub(crate) trait Tx: Send {
     fn replies(&mut self, keys: &[String]) -> impl Future<Output = Result<Vec<KeptReply>>> + Send;
 
     /// Picks and locks ready items of these queues, best first, passing over what others hold.
-    fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+    fn pick_ready(
+        &mut self,
+        queues: &[QueueId],
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
     /// Picks and locks items of these queues whose live run nobody holds and nothing forbids, best first.
-    fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+    fn pick_pending(
+        &mut self,
+        queues: &[QueueId],
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
     /// Picks and locks delayed items that are due, earliest first.
     fn pick_due(&mut self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
     /// Picks and locks items whose lease is over.
-    fn pick_overdue(&mut self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+    fn pick_overdue(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
     /// Picks and locks all items that a worker holds.
     fn pick_held_by(&mut self, worker: &WorkerId) -> impl Future<Output = Result<Vec<Placed>>> + Send;

@@ -72,7 +72,10 @@ impl App {
         let worker_id = self.folder.worker_id()?;
         // A worker of an earlier process of this folder is gone: the lock says so. Its runs need not wait.
         let forget = Command::ForgetWorker { worker: worker_id.clone() };
-        self.engine.execute(forget).await.map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
+        self.engine
+            .execute(forget)
+            .await
+            .map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
         if let Some(listen) = wishes.listen {
             let code = (settings.auth == Auth::Token).then(|| random_hex(2));
             let secrets = Secrets { token, code };

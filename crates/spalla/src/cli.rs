@@ -28,7 +28,14 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     data: Option<PathBuf>,
     /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Everywhere"
+    )]
     color: Color,
     /// Says more about what it does; twice for everything
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
@@ -113,7 +120,9 @@ impl Global {
 
 /// Makes the override of a flag that names a path.
 pub(crate) fn path_flag(name: &'static str, flag: &'static str, path: &Path) -> Result<Override> {
-    let text = path.to_str().ok_or_else(|| Failure::usage(format!("{flag} {}: the path is not UTF-8", path.display())))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("{flag} {}: the path is not UTF-8", path.display())))?;
     Ok(Override { name, flag, text: text.to_owned() })
 }
 
@@ -136,8 +145,21 @@ mod tests {
         let command = Cli::command();
         let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let expected = [
-            "up", "serve", "worker", "orchestrate", "project", "item", "queue", "tick", "runs", "logs", "approve",
-            "config", "doctor", "demo", "token",
+            "up",
+            "serve",
+            "worker",
+            "orchestrate",
+            "project",
+            "item",
+            "queue",
+            "tick",
+            "runs",
+            "logs",
+            "approve",
+            "config",
+            "doctor",
+            "demo",
+            "token",
         ];
         assert_eq!(names, expected);
     }

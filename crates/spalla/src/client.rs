@@ -52,7 +52,8 @@ impl Client {
             return Err(Failure::usage(format!("{}: this program speaks no TLS", place.url))
                 .mend("reach the server through a tunnel or a proxy on this machine, by an http:// URL"));
         }
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).no_proxy();
+        let http =
+            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).no_proxy();
         let http = http.build().map_err(|error| Failure::failed(format!("preparing HTTP: {error}")))?;
         Ok(Self { http, place })
     }
@@ -90,8 +91,9 @@ impl Client {
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, text: &str) -> Result<T> {
-        serde_json::from_str(text)
-            .map_err(|error| Failure::failed(format!("the answer of {}{path} can't be read: {error}", self.place.url)))
+        serde_json::from_str(text).map_err(|error| {
+            Failure::failed(format!("the answer of {}{path} can't be read: {error}", self.place.url))
+        })
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String> {
@@ -150,7 +152,8 @@ impl FieldProblem {
             (_, _, Some(path)) => format!("{path}: "),
             _ => String::new(),
         };
-        let allowed = if self.allowed.is_empty() { String::new() } else { format!(" ({})", self.allowed.join(", ")) };
+        let allowed =
+            if self.allowed.is_empty() { String::new() } else { format!(" ({})", self.allowed.join(", ")) };
         format!("\n  {place}{}{allowed}", self.message)
     }
 }
@@ -180,7 +183,8 @@ mod tests {
     use super::*;
 
     fn client() -> Client {
-        Client::new(Place { url: "http://127.0.0.1:1".into(), token: None, found: "--server".into() }).unwrap()
+        Client::new(Place { url: "http://127.0.0.1:1".into(), token: None, found: "--server".into() })
+            .unwrap()
     }
 
     #[test]
@@ -188,7 +192,8 @@ mod tests {
         let text = r#"{"code": "invalid_recipe", "detail": "the recipe has 1 problem", "mend": "mend it",
             "errors": [{"line": 2, "column": 3, "message": "unknown key `stepz`", "allowed": ["steps", "tools"]}]}"#;
         let refusal = client().refusal("/x", StatusCode::UNPROCESSABLE_ENTITY, text);
-        let expected = "the recipe has 1 problem\n  line 2, column 3: unknown key `stepz` (steps, tools); mend it";
+        let expected =
+            "the recipe has 1 problem\n  line 2, column 3: unknown key `stepz` (steps, tools); mend it";
         assert_eq!((refusal.to_string().as_str(), refusal.exit), (expected, Exit::Usage));
     }
 
@@ -199,7 +204,10 @@ mod tests {
         assert_eq!(exit(409, "lease_held"), Exit::Stopped);
         assert_eq!([exit(404, "not_found"), exit(422, "invalid"), exit(401, "")], [Exit::Usage; 3]);
         assert_eq!([exit(429, "rate_limited"), exit(503, "")], [Exit::Failed; 2]);
-        assert_eq!(client().refusal("/x", StatusCode::BAD_GATEWAY, "<html>").to_string(), "the server answered 502 Bad Gateway to /x");
+        assert_eq!(
+            client().refusal("/x", StatusCode::BAD_GATEWAY, "<html>").to_string(),
+            "the server answered 502 Bad Gateway to /x"
+        );
     }
 
     #[tokio::test]
@@ -212,7 +220,10 @@ mod tests {
 
     #[test]
     fn a_query_escapes_what_a_person_types() {
-        assert_eq!(query(&[("q", Some("a b&c".into())), ("label", None), ("limit", Some("5".into()))]), "?q=a+b%26c&limit=5");
+        assert_eq!(
+            query(&[("q", Some("a b&c".into())), ("label", None), ("limit", Some("5".into()))]),
+            "?q=a+b%26c&limit=5"
+        );
         assert_eq!(query(&[("q", None)]), "");
     }
 }

@@ -134,7 +134,8 @@ pub(crate) fn block_on<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let runtime = builder.enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("starting the program's threads: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("starting the program's threads: {error}")))?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(LEAVE);
     done

@@ -146,7 +146,8 @@ impl Config {
         for key in KEYS {
             check(&figment, key)?;
         }
-        let settings = figment.extract().map_err(|error| Failure::failed(format!("reading the settings: {error}")))?;
+        let settings =
+            figment.extract().map_err(|error| Failure::failed(format!("reading the settings: {error}")))?;
         Ok(Self { settings, figment })
     }
 
@@ -157,7 +158,12 @@ impl Config {
 
     fn show(&self, key: &'static Key) -> Shown {
         let value = self.figment.extract_inner(key.name).unwrap_or(serde_json::Value::Null);
-        Shown { name: key.name, value: hidden(key, value), source: origin(&self.figment, key), description: key.doc }
+        Shown {
+            name: key.name,
+            value: hidden(key, value),
+            source: origin(&self.figment, key),
+            description: key.doc,
+        }
     }
 }
 
@@ -212,7 +218,9 @@ pub(crate) fn location(database: &str, data: &Path) -> Result<Location> {
     let (kind, driver) = scheme.split_once('+').map_or((scheme, None), |(kind, driver)| (kind, Some(driver)));
     match (kind, driver) {
         ("sqlite", _) if !rest.trim_matches('/').is_empty() => Ok(Location::Sqlite(sqlite_path(rest))),
-        ("postgres" | "postgresql", _) if !rest.is_empty() => Ok(Location::Postgres(format!("postgresql://{rest}"))),
+        ("postgres" | "postgresql", _) if !rest.is_empty() => {
+            Ok(Location::Postgres(format!("postgresql://{rest}")))
+        }
         _ => Err(wrong()),
     }
 }

@@ -8,9 +8,9 @@ use crate::client::Client;
 use crate::failure::Result;
 use serde::Deserialize;
 use serde_json::Value;
+use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::work_item::{self, Executor};
-use spalla_domain::Timestamp;
 use spalla_engine::EngineHandle;
 
 /// A way to the control plane; cheap to clone.

@@ -96,7 +96,8 @@ impl DataFolder {
             "" => "another process".to_owned(),
             pid => format!("process {pid}"),
         };
-        let address = self.server().map(|server| format!(", which listens on {}", server.url)).unwrap_or_default();
+        let address =
+            self.server().map(|server| format!(", which listens on {}", server.url)).unwrap_or_default();
         Failure::usage(format!("the data folder {} is in use by {by}{address}", self.path.display()))
             .mend("use that server, stop it, or name another folder with --data DIR")
     }
@@ -124,7 +125,9 @@ impl DataFolder {
     pub(crate) fn open_to_others(&self) -> std::io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.path)?.filter_map(std::result::Result::ok).map(|entry| entry.path());
         let looked_at = std::iter::once(self.path.clone()).chain(entries);
-        Ok(looked_at.filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.mode() & OTHERS != 0)).collect())
+        Ok(looked_at
+            .filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.mode() & OTHERS != 0))
+            .collect())
     }
 }
 
@@ -192,7 +195,10 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
     let mode = fs::metadata(path).map_err(file("reading", path))?.mode();
     if mode & OTHERS != 0 {
         return Err(Failure::usage(format!("others can use {} (mode {:o})", path.display(), mode & 0o777))
-            .mend(format!("run: chmod 600 {}; if somebody may have read it, remove it for a new one", path.display())));
+            .mend(format!(
+                "run: chmod 600 {}; if somebody may have read it, remove it for a new one",
+                path.display()
+            )));
     }
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
@@ -251,11 +257,13 @@ mod tests {
     fn a_second_owner_is_refused_and_told_who_the_first_is() {
         let root = tempfile::tempdir().unwrap();
         let first = DataFolder::at(root.path()).own().unwrap();
-        let server = ServerFile { url: "http://127.0.0.1:1".into(), pid: 1, started_at: Timestamp::from_ms(0) };
+        let server =
+            ServerFile { url: "http://127.0.0.1:1".into(), pid: 1, started_at: Timestamp::from_ms(0) };
         first.announce(&server).unwrap();
         assert_eq!(first.server(), Some(server));
         let refused = DataFolder::at(root.path()).own().unwrap_err().to_string();
-        let expected = format!("is in use by process {}, which listens on http://127.0.0.1:1", std::process::id());
+        let expected =
+            format!("is in use by process {}, which listens on http://127.0.0.1:1", std::process::id());
         assert!(refused.contains(&expected), "{refused}");
         first.withdraw();
         drop(first);

@@ -67,5 +67,8 @@ fn refused(refusal: Refusal) -> CoordinatorError {
 }
 
 fn unexpected(reply: &Reply) -> CoordinatorError {
-    CoordinatorError::Rejected { status: 500, detail: format!("the engine answered {reply:?} to an exchange") }
+    CoordinatorError::Rejected {
+        status: 500,
+        detail: format!("the engine answered {reply:?} to an exchange"),
+    }
 }

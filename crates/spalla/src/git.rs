@@ -6,7 +6,8 @@ use crate::programs::{self, Call};
 use std::path::Path;
 
 /// What git is told on every call.
-const SETTINGS: [&str; 6] = ["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.autocrlf=false"];
+const SETTINGS: [&str; 6] =
+    ["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.autocrlf=false"];
 /// The variables that keep the settings of the machine and the person out. Spalla commits as itself.
 const ENV: [(&str, &str); 8] = [
     ("GIT_CONFIG_NOSYSTEM", "1"),

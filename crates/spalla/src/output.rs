@@ -102,7 +102,9 @@ pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(list) if list.iter().all(Value::is_string) => list.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            list.iter().map(cell).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

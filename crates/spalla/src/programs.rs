@@ -51,7 +51,8 @@ impl Answer {
     /// Returns why it did not do what it was asked, on one line.
     pub(crate) fn complaint(&self) -> String {
         let said = self.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-        let status = self.status.map_or_else(|| "it was ended".to_owned(), |status| format!("exit status {status}"));
+        let status =
+            self.status.map_or_else(|| "it was ended".to_owned(), |status| format!("exit status {status}"));
         if said.is_empty() { status } else { format!("{said} ({status})") }
     }
 }
@@ -88,7 +89,8 @@ pub(crate) async fn call(call: Call<'_>) -> Result<Answer> {
 
 /// Returns the environment's variables, without those that are not text.
 pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Returns where a program is: the path itself, or the first file of that name on the `PATH` that may be executed.
@@ -118,6 +120,9 @@ mod tests {
     #[test]
     fn a_complaint_is_one_line() {
         let answer = Answer { status: Some(2), stdout: "\n".into(), stderr: "fatal: no\n  way\n".into() };
-        assert_eq!((answer.first_line(), answer.complaint().as_str()), ("fatal: no", "fatal: no way (exit status 2)"));
+        assert_eq!(
+            (answer.first_line(), answer.complaint().as_str()),
+            ("fatal: no", "fatal: no way (exit status 2)")
+        );
     }
 }

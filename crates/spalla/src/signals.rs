@@ -13,7 +13,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// Begins to listen.
     pub(crate) fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("listening to signals: {error}")));
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::failed(format!("listening to signals: {error}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 

@@ -36,7 +36,8 @@ pub(crate) fn remote(settings: &Settings, worker_id: WorkerId) -> Result<(Option
 fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Result<Options> {
     let own = &settings.worker;
     let shell = own.shell.to_str().filter(|shell| programs::find(shell).is_some()).ok_or_else(|| {
-        Failure::usage(format!("the shell {} can't be executed", own.shell.display())).mend("name another with AGENT_SHELL")
+        Failure::usage(format!("the shell {} can't be executed", own.shell.display()))
+            .mend("name another with AGENT_SHELL")
     })?;
     let supervisor = Supervisor::this_program()
         .map_err(|error| Failure::failed(format!("finding this program's own file: {error}")))?;
@@ -48,8 +49,20 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         heartbeat_interval_ms: ms(own.heartbeat_interval_seconds),
         poll_wait_ms: ms(own.interval_seconds),
         shell: shell.to_owned(),
-        steps_override: own.steps.lines().map(str::trim).filter(|step| !step.is_empty()).map(str::to_owned).collect(),
+        steps_override: own
+            .steps
+            .lines()
+            .map(str::trim)
+            .filter(|step| !step.is_empty())
+            .map(str::to_owned)
+            .collect(),
         drain_grace_ms: ms(settings.shutdown_grace_seconds),
-        ..Options::new(worker_id, data_dir, child_env(programs::variables()), supervisor, Arc::new(|| SystemClock.now()))
+        ..Options::new(
+            worker_id,
+            data_dir,
+            child_env(programs::variables()),
+            supervisor,
+            Arc::new(|| SystemClock.now()),
+        )
     })
 }

@@ -95,7 +95,10 @@ async fn an_eligible_external_item_gets_a_run_without_being_claimed() {
     commits.recv().await.unwrap();
     let page = Page { limit: 10, before: None, offset: 0 };
     let runs = world.handle.store().read().runs(RunFilter::default(), page).await.unwrap();
-    assert_eq!(runs.iter().map(|run| (run.work_item_id, run.status)).collect::<Vec<_>>(), [(item, Status::Pending)]);
+    assert_eq!(
+        runs.iter().map(|run| (run.work_item_id, run.status)).collect::<Vec<_>>(),
+        [(item, Status::Pending)]
+    );
     world.engine.stop().await;
 }
 
@@ -106,8 +109,11 @@ async fn a_waiting_exchange_is_answered_with_what_it_completed_and_what_came() {
     world.enqueue(first, 0).await;
     let run = world.claim("w", Duration::ZERO).await.remove(0);
     let heartbeat = Heartbeat { run_id: run.run_id, fencing_token: run.fencing_token };
-    let exchange =
-        spalla_domain::claim::Exchange { completed: vec![], heartbeats: vec![heartbeat], claim: request("w") };
+    let exchange = spalla_domain::claim::Exchange {
+        completed: vec![],
+        heartbeats: vec![heartbeat],
+        claim: request("w"),
+    };
     let (reply, ()) = tokio::join!(world.handle.claim(Command::Exchange(exchange), LONG), async {
         tokio::task::yield_now().await;
         world.enqueue(second, 0).await;

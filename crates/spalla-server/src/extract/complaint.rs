@@ -43,7 +43,10 @@ mod tests {
     #[test]
     fn a_word_outside_a_closed_list_comes_with_the_list() {
         let message = "unknown variant `odd`, expected `success` or `failure`";
-        assert_eq!(complaint("when", message), FieldProblem::at_path("when", message).allowed(["success", "failure"]));
+        assert_eq!(
+            complaint("when", message),
+            FieldProblem::at_path("when", message).allowed(["success", "failure"])
+        );
     }
 
     #[test]

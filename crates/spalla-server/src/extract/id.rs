@@ -21,7 +21,8 @@ impl<S: Send + Sync, T: From<i64>> FromRequestParts<S> for Id<T> {
 }
 
 fn number(text: &str) -> Option<i64> {
-    let plain = text.starts_with(|c: char| ('1'..='9').contains(&c)) && text.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        text.starts_with(|c: char| ('1'..='9').contains(&c)) && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|id| plain && (1..=ID_MAX).contains(id))
 }
 
@@ -32,7 +33,9 @@ mod tests {
     #[test]
     fn an_id_has_one_spelling() {
         assert_eq!([number("1"), number("9007199254740991")], [Some(1), Some(ID_MAX)]);
-        for bad in ["0", "-1", "+1", "01", "1.0", "1e3", "abc", "", " 1", "9007199254740992", "99999999999999999999"] {
+        for bad in
+            ["0", "-1", "+1", "01", "1.0", "1e3", "abc", "", " 1", "9007199254740992", "99999999999999999999"]
+        {
             assert_eq!(number(bad), None, "{bad}");
         }
     }

@@ -15,9 +15,12 @@ pub(super) fn key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, 
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
     let is_plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
-    let fits = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && is_plain(key) && values.next().is_none();
+    let fits =
+        |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && is_plain(key) && values.next().is_none();
     let Some(key) = key.filter(fits) else {
-        let message = format!("a key is sent once and has 1 to {KEY_BYTES_MAX} visible ASCII characters, none of them a space");
+        let message = format!(
+            "a key is sent once and has 1 to {KEY_BYTES_MAX} visible ASCII characters, none of them a space"
+        );
         return Err(Problem::invalid("Idempotency-Key", message));
     };
     Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint(parts, body) }))
@@ -49,8 +52,12 @@ mod tests {
         let of = |method, uri, body| key_of(method, uri, &["k"], body).unwrap().unwrap().fingerprint;
         let digest = of("POST", "/a?b=1", "c");
         assert_eq!(of("POST", "/a/?b=1", "c"), digest);
-        for other in [of("PATCH", "/a?b=1", "c"), of("POST", "/b?b=1", "c"), of("POST", "/a", "c"), of("POST", "/a?b=1", "")]
-        {
+        for other in [
+            of("PATCH", "/a?b=1", "c"),
+            of("POST", "/b?b=1", "c"),
+            of("POST", "/a", "c"),
+            of("POST", "/a?b=1", ""),
+        ] {
             assert_ne!(other, digest);
         }
     }

@@ -26,7 +26,11 @@ pub(crate) enum ContentKind {
 pub(crate) fn content_kind(headers: &HeaderMap) -> ContentKind {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(header::CONTENT_TYPE) { ContentKind::Other } else { ContentKind::Unnamed };
+        return if headers.contains_key(header::CONTENT_TYPE) {
+            ContentKind::Other
+        } else {
+            ContentKind::Unnamed
+        };
     };
     let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
@@ -70,7 +74,8 @@ pub(super) fn unsupported(headers: &HeaderMap, kind: ContentKind, wanted: &str) 
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     if let Some((line, column)) = too_deep(json) {
         let message = format!("the JSON is nested more than {DEPTH_MAX} levels deep");
-        let error = FieldProblem { line: Some(line), column: Some(column), message, ..FieldProblem::default() };
+        let error =
+            FieldProblem { line: Some(line), column: Some(column), message, ..FieldProblem::default() };
         return Err(Problem::invalid_at(error));
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
@@ -145,7 +150,9 @@ mod tests {
 
     #[test]
     fn the_media_type_may_carry_utf8_and_nothing_else() {
-        let kind = |value| content_kind(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]));
+        let kind = |value| {
+            content_kind(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]))
+        };
         assert_eq!(kind("application/json"), ContentKind::Json);
         assert_eq!(kind("Application/JSON; charset=\"UTF-8\""), ContentKind::Json);
         assert_eq!(kind("application/merge-patch+json"), ContentKind::Json);

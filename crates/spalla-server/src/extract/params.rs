@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_unknown_or_does_not_fit_is_named() {
-        let cases = ["limit=501", "limit=0", "limit=x", "cursor=-1", "count=maybe", "status=odd", "offset=-1"];
+        let cases =
+            ["limit=501", "limit=0", "limit=x", "cursor=-1", "count=maybe", "status=odd", "offset=-1"];
         for query in cases {
             assert_eq!(path_of(query).as_deref(), query.split('=').next(), "{query}");
         }

@@ -58,7 +58,9 @@ impl<S: Send + Sync> FromRequest<S> for Batch {
         let kind = match content_kind(&parts.headers) {
             ContentKind::Unnamed if bytes.is_empty() => ContentKind::Text,
             kind @ (ContentKind::Text | ContentKind::Ndjson) => kind,
-            kind => return Err(json::unsupported(&parts.headers, kind, "text/plain or application/x-ndjson")),
+            kind => {
+                return Err(json::unsupported(&parts.headers, kind, "text/plain or application/x-ndjson"));
+            }
         };
         let key = idempotency::key(&parts, &bytes)?;
         Ok(Self { bytes, kind, headers: parts.headers, key })

@@ -113,7 +113,8 @@ impl Subscription {
 
     fn take(&mut self, events: &[LiveEvent]) -> Bytes {
         let fresh = events.iter().filter(|live| live.event.seq > self.cursor);
-        let wanted: Vec<&Bytes> = fresh.filter(|live| self.filter.wants(live)).map(LiveEvent::frame).collect();
+        let wanted: Vec<&Bytes> =
+            fresh.filter(|live| self.filter.wants(live)).map(LiveEvent::frame).collect();
         self.cursor = events.last().map_or(self.cursor, |last| last.event.seq.max(self.cursor));
         match wanted.as_slice() {
             [] => Bytes::new(),

@@ -108,7 +108,9 @@ fn require_all(schema: &mut Value) {
         schema["properties"].as_object().into_iter().flat_map(Map::keys).map(|name| json!(name)).collect();
     if names.is_empty() {
         // Looking for what is not there leaves a null behind.
-        schema.as_object_mut().and_then(|schema| schema.remove("properties").filter(|found| !found.is_null()));
+        schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("properties").filter(|found| !found.is_null()));
     } else {
         schema["required"] = Value::Array(names);
     }
@@ -151,7 +153,10 @@ mod tests {
     fn a_parameter_is_never_null() {
         for (mut schema, expected) in [
             (json!({"oneOf": [{"type": "integer"}, {"type": "null"}]}), json!({"type": "integer"})),
-            (json!({"type": ["boolean", "null"], "description": "d"}), json!({"type": "boolean", "description": "d"})),
+            (
+                json!({"type": ["boolean", "null"], "description": "d"}),
+                json!({"type": "boolean", "description": "d"}),
+            ),
             (json!({"type": "string"}), json!({"type": "string"})),
         ] {
             drop_null(&mut schema);

@@ -49,7 +49,8 @@ async fn home(
         return Ok(shut("This page needs the start link."));
     }
     let depths = app.read().depths().await?;
-    let runs = app.read().runs(RunFilter::default(), Page { limit: RUNS_SHOWN, before: None, offset: 0 }).await?;
+    let runs =
+        app.read().runs(RunFilter::default(), Page { limit: RUNS_SHOWN, before: None, offset: 0 }).await?;
     Ok(Html(page(&app.version, depths, &runs)).into_response())
 }
 
@@ -81,13 +82,17 @@ fn shut(why: &str) -> Response {
 fn page(version: &str, depths: Depths, runs: &[RunView]) -> String {
     let mut body = format!("<h1>Spalla</h1>\n<p>The server works. Version {}. ", escaped(version));
     body.push_str("<a href=\"/docs\">The interface</a> · <a href=\"/metrics\">Metrics</a></p>\n");
-    body.push_str("<h2>Queue</h2>\n<table>\n<tr><th>Ready<th>Delayed<th>Blocked<th>Pending runs<th>Running\n");
+    body.push_str(
+        "<h2>Queue</h2>\n<table>\n<tr><th>Ready<th>Delayed<th>Blocked<th>Pending runs<th>Running\n",
+    );
     let Depths { ready, delayed, blocked, pending, running } = depths;
     // Writing into a string can't fail, here and below.
     let _ = writeln!(body, "<tr><td>{ready}<td>{delayed}<td>{blocked}<td>{pending}<td>{running}\n</table>");
     body.push_str("<h2>Recent runs</h2>\n");
     if runs.is_empty() {
-        body.push_str("<p>None yet. Make a project and a work item, and enqueue it: <a href=\"/docs\">how</a>.</p>\n");
+        body.push_str(
+            "<p>None yet. Make a project and a work item, and enqueue it: <a href=\"/docs\">how</a>.</p>\n",
+        );
         return html(&body);
     }
     body.push_str("<table>\n<tr><th>Run<th>Status<th>Work item<th>Attempt<th>Made\n");

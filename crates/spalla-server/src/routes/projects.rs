@@ -29,7 +29,10 @@ list_query! {
 /// Makes a project
 #[utoipa::path(post, path = "/projects/", tag = "projects", request_body = NewProject,
     responses((status = 201, description = "The new project.", body = Project)))]
-async fn create_project(State(app): State<App>, wish: Wish<NewProject>) -> Result<impl IntoResponse, Problem> {
+async fn create_project(
+    State(app): State<App>,
+    wish: Wish<NewProject>,
+) -> Result<impl IntoResponse, Problem> {
     match app.execute(Command::CreateProject(wish.body.into()), wish.key).await? {
         Reply::Project(id) => {
             let location = [(header::LOCATION, format!("/projects/{id}"))];

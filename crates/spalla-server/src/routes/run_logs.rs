@@ -50,9 +50,14 @@ struct AppendHeaders {
     request_body(description = "Lines of text, or one JSON object a line.",
         content((String = "text/plain"), (LogLineBody = "application/x-ndjson"))),
     responses((status = 200, description = "The lines are on disk.", body = Kept)))]
-async fn append_log(State(app): State<App>, Id(run_id): Id<RunId>, batch: Batch) -> Result<Json<Kept>, Problem> {
-    let fencing_token = number(&batch.headers, "X-Fencing-Token")?
-        .ok_or_else(|| Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token"))?;
+async fn append_log(
+    State(app): State<App>,
+    Id(run_id): Id<RunId>,
+    batch: Batch,
+) -> Result<Json<Kept>, Problem> {
+    let fencing_token = number(&batch.headers, "X-Fencing-Token")?.ok_or_else(|| {
+        Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token")
+    })?;
     let first_seq = number(&batch.headers, "X-First-Seq")?;
     let lines = match batch.kind {
         ContentKind::Ndjson => json_lines(&batch.bytes, app.now())?,
@@ -145,7 +150,8 @@ async fn get_log(
         offset: query.offset.map_or(0, Ordinal::unsigned),
         limit: None,
     };
-    let mut reader = LogReader { app, run_id, format, filter, left: query.limit.map(LineCount::unsigned), is_first: true };
+    let mut reader =
+        LogReader { app, run_id, format, filter, left: query.limit.map(LineCount::unsigned), is_first: true };
     let first = reader.read().await?.ok_or_else(|| Problem::not_found("run", run_id))?;
     let media_type = match format {
         LogFormat::Text => "text/plain; charset=utf-8",

@@ -60,7 +60,11 @@ async fn list_runs(
 /// Shows a run
 #[utoipa::path(get, path = "/work-items/runs/{id}", tag = "runs", params(IdInPath),
     responses((status = 200, description = "The run.", body = Run)))]
-async fn get_run(State(app): State<App>, Id(id): Id<RunId>, _: Params<NoParams>) -> Result<Json<Run>, Problem> {
+async fn get_run(
+    State(app): State<App>,
+    Id(id): Id<RunId>,
+    _: Params<NoParams>,
+) -> Result<Json<Run>, Problem> {
     Ok(Json(show(&app, id).await?))
 }
 
@@ -90,13 +94,22 @@ async fn complete_run(
 /// Stops a run and its work item
 #[utoipa::path(post, path = "/work-items/runs/{id}/cancel", tag = "runs", params(IdInPath),
     request_body = Option<Empty>, responses((status = 200, description = "The run as it is now.", body = Run)))]
-async fn cancel_run(State(app): State<App>, Id(id): Id<RunId>, wish: Wish<Empty>) -> Result<Json<Run>, Problem> {
+async fn cancel_run(
+    State(app): State<App>,
+    Id(id): Id<RunId>,
+    wish: Wish<Empty>,
+) -> Result<Json<Run>, Problem> {
     app.execute(Command::CancelRun { run_id: id }, wish.key).await?;
     Ok(Json(show(&app, id).await?))
 }
 
 /// Lists the runs that a filter lets through.
-pub(super) async fn list(app: &App, filter: RunFilter, uri: &Uri, paging: Paging) -> Result<Listed<Run>, Problem> {
+pub(super) async fn list(
+    app: &App,
+    filter: RunFilter,
+    uri: &Uri,
+    paging: Paging,
+) -> Result<Listed<Run>, Problem> {
     let found = app.read().runs(filter.clone(), paging.page).await?;
     let total = if paging.count { Some(app.read().count_runs(filter).await?) } else { None };
     let last = found.last().map(|run| run.id.0);

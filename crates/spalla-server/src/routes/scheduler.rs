@@ -55,7 +55,10 @@ async fn enqueue(State(app): State<App>, wish: Wish<EnqueueBody>) -> Result<impl
 /// Brings a work item back into the queue, whatever became of it
 #[utoipa::path(post, path = "/scheduler/requeue/work-item", tag = "scheduler", request_body = RequeueItemBody,
     responses((status = 200, description = "The queue entry.", body = Enqueued)))]
-async fn requeue_work_item(State(app): State<App>, wish: Wish<RequeueItemBody>) -> Result<Json<Enqueued>, Problem> {
+async fn requeue_work_item(
+    State(app): State<App>,
+    wish: Wish<RequeueItemBody>,
+) -> Result<Json<Enqueued>, Problem> {
     let entry = app.execute(wish.body.into_command()?, wish.key).await?;
     Ok(Json(show(&app, entry).await?.1))
 }

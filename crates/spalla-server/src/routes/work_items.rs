@@ -55,11 +55,15 @@ list_query! {
 /// Makes a work item
 #[utoipa::path(post, path = "/work-items/", tag = "work items", request_body = NewWorkItem,
     responses((status = 201, description = "The new work item.", body = WorkItem)))]
-async fn create_work_item(State(app): State<App>, wish: Wish<NewWorkItem>) -> Result<impl IntoResponse, Problem> {
+async fn create_work_item(
+    State(app): State<App>,
+    wish: Wish<NewWorkItem>,
+) -> Result<impl IntoResponse, Problem> {
     let mut item = work_item::NewWorkItem::from(wish.body);
     item.spec = item.spec.checked()?;
     item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
-    match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await? {
+    match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await?
+    {
         Reply::WorkItems(ids) if !ids.is_empty() => {
             let location = [(header::LOCATION, format!("/work-items/{}", ids[0]))];
             Ok((StatusCode::CREATED, location, Json(show(&app, ids[0]).await?)))

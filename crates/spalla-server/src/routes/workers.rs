@@ -30,7 +30,9 @@ async fn claim_run(
     let worker = holder(wish.body.worker_id, wish.body.agent_id)?;
     let command = Command::ClaimRun { run_id, worker: worker.clone(), ttl_ms: ttl_ms(wish.body.ttl_seconds) };
     match app.execute(command, wish.key).await? {
-        Reply::Claimed(mut runs) if runs.len() == 1 => Ok(Json(ClaimedRun::new(runs.remove(0).into(), worker))),
+        Reply::Claimed(mut runs) if runs.len() == 1 => {
+            Ok(Json(ClaimedRun::new(runs.remove(0).into(), worker)))
+        }
         other => Err(Problem::unexpected_reply(&other)),
     }
 }

@@ -75,7 +75,11 @@ impl HeadWatch {
 }
 
 impl AsyncRead for HeadWatch {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buf) {
             Poll::Ready(Ok(())) => {
@@ -89,14 +93,21 @@ impl AsyncRead for HeadWatch {
             Poll::Pending => {
                 let Some(deadline) = self.deadline.as_mut() else { return Poll::Pending };
                 ready!(deadline.as_mut().poll(context));
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head of a request did not arrive in time")))
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the head of a request did not arrive in time",
+                )))
             }
         }
     }
 }
 
 impl AsyncWrite for HeadWatch {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

@@ -88,7 +88,10 @@ pub(crate) struct NewApproval {
     kind: Option<ApprovalKind>,
     /// How many people have to say yes: one.
     #[schema(inline)]
-    #[expect(dead_code, reason = "one is the only count there is, so the value says nothing once it is checked")]
+    #[expect(
+        dead_code,
+        reason = "one is the only count there is, so the value says nothing once it is checked"
+    )]
     count: Option<Number<1, 1>>,
 }
 

@@ -78,7 +78,11 @@ pub(crate) struct Usage {
 
 impl From<claim::Usage> for Usage {
     fn from(usage: claim::Usage) -> Self {
-        Self { input_tokens: usage.input_tokens, output_tokens: usage.output_tokens, cost_usd: usage.cost_usd }
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cost_usd: usage.cost_usd,
+        }
     }
 }
 
@@ -442,7 +446,10 @@ mod tests {
     fn an_error_is_a_message_or_a_class_with_a_message() {
         let read = |text| serde_json::from_str::<ErrorBody>(text).map(claim::RunError::from);
         let class = spalla_domain::retry::ErrorClass::TimedOut;
-        assert_eq!(read("\"boom\"").unwrap(), claim::RunError { class: Default::default(), message: "boom".into() });
+        assert_eq!(
+            read("\"boom\"").unwrap(),
+            claim::RunError { class: Default::default(), message: "boom".into() }
+        );
         assert_eq!(
             read(r#"{"class":"timed_out","message":"slow"}"#).unwrap(),
             claim::RunError { class, message: "slow".into() }
@@ -453,7 +460,8 @@ mod tests {
 
     #[test]
     fn the_worker_may_be_named_by_either_word_but_not_by_two_values() {
-        let read = |text| serde_json::from_str::<ClaimBody>(text).unwrap().into_request().map(|(r, _)| r.worker_id);
+        let read =
+            |text| serde_json::from_str::<ClaimBody>(text).unwrap().into_request().map(|(r, _)| r.worker_id);
         assert_eq!(read(r#"{"agent_id":"a"}"#).unwrap(), read(r#"{"worker_id":"a"}"#).unwrap());
         assert!(read(r#"{"agent_id":"a","worker_id":"b"}"#).is_err());
         assert!(read("{}").is_err());

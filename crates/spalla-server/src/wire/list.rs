@@ -30,7 +30,12 @@ pub(crate) struct Paging {
 
 impl Paging {
     /// Puts the query's parameters together.
-    pub(crate) fn new(limit: Option<Limit>, before: Option<i64>, offset: Option<Offset>, count: Option<bool>) -> Self {
+    pub(crate) fn new(
+        limit: Option<Limit>,
+        before: Option<i64>,
+        offset: Option<Offset>,
+        count: Option<bool>,
+    ) -> Self {
         let page = Page {
             limit: limit.map_or(LIMIT_DEFAULT, Limit::small),
             before,
@@ -90,7 +95,13 @@ pub(crate) struct Listed<T> {
 
 impl<T> Listed<T> {
     /// Makes the response; `last_id` is the id of the page's last entry.
-    pub(crate) fn new(entries: Vec<T>, last_id: Option<i64>, uri: &Uri, paging: Paging, total: Option<u64>) -> Self {
+    pub(crate) fn new(
+        entries: Vec<T>,
+        last_id: Option<i64>,
+        uri: &Uri,
+        paging: Paging,
+        total: Option<u64>,
+    ) -> Self {
         let mut links = format!("<{}>; rel=\"first\"", with_query(uri, None));
         if let Some(last_id) = last_id.filter(|_| entries.len() >= paging.page.limit as usize) {
             let next = if paging.by_cursor {
@@ -107,7 +118,8 @@ impl<T> Listed<T> {
 /// Returns the path with the query that leads to another page of the same list.
 fn with_query(uri: &Uri, place: Option<String>) -> String {
     let is_place = |pair: &&str| ["cursor", "offset"].contains(&pair.split('=').next().unwrap_or_default());
-    let kept = uri.query().into_iter().flat_map(|q| q.split('&')).filter(|pair| !pair.is_empty() && !is_place(pair));
+    let kept =
+        uri.query().into_iter().flat_map(|q| q.split('&')).filter(|pair| !pair.is_empty() && !is_place(pair));
     let query = kept.map(str::to_owned).chain(place).collect::<Vec<_>>().join("&");
     if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
 }
@@ -144,6 +156,8 @@ mod tests {
     #[test]
     fn a_list_that_is_not_ordered_by_id_goes_on_by_offset() {
         let paging = Paging::new(None, None, None, None).by_offset();
-        assert!(links("/scheduler/queue", 50, paging).ends_with("</scheduler/queue?offset=50>; rel=\"next\""));
+        assert!(
+            links("/scheduler/queue", 50, paging).ends_with("</scheduler/queue?offset=50>; rel=\"next\"")
+        );
     }
 }

@@ -37,7 +37,13 @@ pub(crate) struct LogView {
 
 impl From<LogRecord> for LogView {
     fn from(record: LogRecord) -> Self {
-        Self { seq: record.seq, at: record.at, stream: record.stream.into(), step: record.step, text: record.text }
+        Self {
+            seq: record.seq,
+            at: record.at,
+            stream: record.stream.into(),
+            step: record.step,
+            text: record.text,
+        }
     }
 }
 
@@ -107,7 +113,9 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_cut_with_a_notice_and_stays_text() {
         let line = cut("ä".repeat(LINE_BYTES_MAX));
-        assert!(line.len() <= LINE_BYTES_MAX && line.ends_with(&format!("had {} bytes]", 2 * LINE_BYTES_MAX)));
+        assert!(
+            line.len() <= LINE_BYTES_MAX && line.ends_with(&format!("had {} bytes]", 2 * LINE_BYTES_MAX))
+        );
         assert_eq!(cut("short".into()), "short");
     }
 }

@@ -45,7 +45,11 @@ impl From<project::Project> for Project {
             name: project.name,
             description: project.description,
             repository: project.repository,
-            status: if project.archived_at.is_some() { ProjectStatus::Archived } else { ProjectStatus::Active },
+            status: if project.archived_at.is_some() {
+                ProjectStatus::Archived
+            } else {
+                ProjectStatus::Active
+            },
             created_at: project.created_at,
             archived_at: project.archived_at,
         }

@@ -61,7 +61,9 @@ impl QueueEntry {
 
 fn status(reason: Option<Code>) -> WorkItemStatus {
     match reason {
-        Some(Code::DependencyFailed | Code::DependencyCancelled | Code::DependencySucceeded) => WorkItemStatus::Blocked,
+        Some(Code::DependencyFailed | Code::DependencyCancelled | Code::DependencySucceeded) => {
+            WorkItemStatus::Blocked
+        }
         _ => WorkItemStatus::Queued,
     }
 }

@@ -6,9 +6,9 @@ use super::text::Prose;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use spalla_domain::WorkItemId;
 use spalla_domain::problem::Code;
 use spalla_domain::recipe::{self, RecipeProblem};
-use spalla_domain::WorkItemId;
 use utoipa::ToSchema;
 
 /// A recipe to be set.

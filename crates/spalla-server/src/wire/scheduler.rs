@@ -101,7 +101,9 @@ fn requeue(
 ) -> Result<Command, Problem> {
     let delay = match (delay, backoff.unwrap_or_default()) {
         (Some(_), true) => {
-            return Err(Problem::invalid("delay_seconds", "backoff: true gives a delay of its own").mend("say one"));
+            return Err(
+                Problem::invalid("delay_seconds", "backoff: true gives a delay of its own").mend("say one")
+            );
         }
         (None, true) => command::Delay::Backoff,
         (delay, false) => command::Delay::Ms(delay.map_or(0, Delay::ms)),
@@ -142,7 +144,9 @@ impl TickAnswer {
         let started = started.into_iter();
         let blocked = blocked.into_iter();
         Self {
-            started: started.map(|s| StartedRun { run_id: s.run_id.0, work_item_id: s.work_item_id.0 }).collect(),
+            started: started
+                .map(|s| StartedRun { run_id: s.run_id.0, work_item_id: s.work_item_id.0 })
+                .collect(),
             blocked: blocked
                 .map(|h| BlockedItem { work_item_id: h.work_item_id.0, reason: h.reason.as_str() })
                 .collect(),

@@ -1,10 +1,10 @@
 //! What a worker says of one run: claim, heartbeat, release.
 
-use super::{Body, present};
 use super::claim::{Assignment, LeaseView};
 use super::number::Ordinal;
 use super::seconds::Ttl;
 use super::text::WorkerName;
+use super::{Body, present};
 use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
@@ -13,19 +13,27 @@ use utoipa::ToSchema;
 
 /// Puts the two names of one member together: `worker_id` is the word inside, `agent_id` the one that older
 /// clients send.
-pub(crate) fn named(worker_id: Option<WorkerName>, agent_id: Option<WorkerName>) -> Result<Option<WorkerId>, Problem> {
+pub(crate) fn named(
+    worker_id: Option<WorkerName>,
+    agent_id: Option<WorkerName>,
+) -> Result<Option<WorkerId>, Problem> {
     match (worker_id, agent_id) {
         (Some(worker), Some(agent)) if worker != agent => {
-            Err(Problem::invalid("agent_id", "it differs from worker_id, and both mean the worker").mend("say it once"))
+            Err(Problem::invalid("agent_id", "it differs from worker_id, and both mean the worker")
+                .mend("say it once"))
         }
         (worker, agent) => Ok(worker.or(agent).map(WorkerName::into_id)),
     }
 }
 
 /// Puts the two names together where one is needed.
-pub(crate) fn holder(worker_id: Option<WorkerName>, agent_id: Option<WorkerName>) -> Result<WorkerId, Problem> {
-    named(worker_id, agent_id)?
-        .ok_or_else(|| Problem::invalid("worker_id", "it is missing").mend("say who you are: worker_id or agent_id"))
+pub(crate) fn holder(
+    worker_id: Option<WorkerName>,
+    agent_id: Option<WorkerName>,
+) -> Result<WorkerId, Problem> {
+    named(worker_id, agent_id)?.ok_or_else(|| {
+        Problem::invalid("worker_id", "it is missing").mend("say who you are: worker_id or agent_id")
+    })
 }
 
 /// Returns a lease's time to live in milliseconds.

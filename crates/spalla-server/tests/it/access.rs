@@ -6,7 +6,8 @@ use serde_json::json;
 #[tokio::test]
 async fn everything_but_health_wants_the_token() {
     let world = World::start_with_token().await;
-    let paths = ["/projects/", "/events", "/metrics", "/openapi.json", "/docs", "/docs/swagger-ui.css", "/nothing"];
+    let paths =
+        ["/projects/", "/events", "/metrics", "/openapi.json", "/docs", "/docs/swagger-ui.css", "/nothing"];
     for path in paths {
         let answer = world.send(world.bare("GET", path)).await;
         answer.problem(401, "unauthorized");
@@ -23,7 +24,8 @@ async fn everything_but_health_wants_the_token() {
 #[tokio::test]
 async fn only_the_whole_token_opens() {
     let world = World::start_with_token().await;
-    let wrong = ["Bearer", "Bearer x", "Basic dGVzdA==", &format!("Bearer {TOKEN}x"), &format!("Token {TOKEN}")];
+    let wrong =
+        ["Bearer", "Bearer x", "Basic dGVzdA==", &format!("Bearer {TOKEN}x"), &format!("Token {TOKEN}")];
     for value in wrong {
         let request = world.bare("GET", "/projects/").header("authorization", value);
         world.send(request).await.problem(401, "unauthorized");
@@ -39,7 +41,10 @@ async fn health_shows_the_particulars_only_to_who_has_the_token() {
     assert_eq!(world.send(world.bare("GET", "/health")).await.json(200), json!({"status": "ok"}));
     let details = world.get("/health").await.json(200);
     assert_eq!((&details["status"], &details["details"]["version"]), (&json!("ok"), &json!("1.2.3")));
-    assert_eq!((&details["details"]["checks"][0]["name"], &details["details"]["checks"][0]["healthy"]), (&json!("store"), &json!(true)));
+    assert_eq!(
+        (&details["details"]["checks"][0]["name"], &details["details"]["checks"][0]["healthy"]),
+        (&json!("store"), &json!(true))
+    );
 }
 
 #[tokio::test]

@@ -74,7 +74,10 @@ impl Answer {
         if let Some(operation) = operation(document, method, path) {
             self.check_document(operation, &format!("{method} {path}"), sent, document);
         }
-        if self.status >= 400 && !self.header("content-type").starts_with("text/html") && *method != Method::HEAD {
+        if self.status >= 400
+            && !self.header("content-type").starts_with("text/html")
+            && *method != Method::HEAD
+        {
             self.check_problem(path);
         }
     }
@@ -96,7 +99,11 @@ impl Answer {
         }
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
         if let Some(sent) = sent.filter(|_| self.status < 300 && schema.is_object()) {
-            assert_eq!(mismatch(document, schema, sent), None, "{call}: the document forbids what was granted: {sent}");
+            assert_eq!(
+                mismatch(document, schema, sent),
+                None,
+                "{call}: the document forbids what was granted: {sent}"
+            );
         }
     }
 
@@ -122,10 +129,12 @@ pub(crate) fn operation<'a>(document: &'a Value, method: &Method, path: &str) ->
     let fits = |template: &str| {
         let template = parts(template);
         let same = template.iter().zip(&wanted).all(|(part, given)| part.starts_with('{') || part == given);
-        (same && template.len() == wanted.len()).then(|| template.iter().filter(|part| part.starts_with('{')).count())
+        (same && template.len() == wanted.len())
+            .then(|| template.iter().filter(|part| part.starts_with('{')).count())
     };
     let paths = document["paths"].as_object()?.iter();
-    let (_, item) = paths.filter_map(|(template, item)| fits(template).map(|n| (n, item))).min_by_key(|(n, _)| *n)?;
+    let (_, item) =
+        paths.filter_map(|(template, item)| fits(template).map(|n| (n, item))).min_by_key(|(n, _)| *n)?;
     let method = if *method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
     item.get(method)
 }

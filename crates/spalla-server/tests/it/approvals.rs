@@ -18,8 +18,12 @@ async fn an_approval_holds_an_item_until_a_person_says_yes() {
     world.post(&format!("/work-items/{item}/start"), json!({})).await.problem(409, "approval_pending");
     assert_eq!(world.get(&format!("/work-items/{item}")).await.json(200)["reason"], "approval_pending");
 
-    let yes = world.post("/work-items/approvals/1/approve", json!({"by": "ada", "note": "go"})).await.json(200);
-    assert_eq!((&yes["status"], &yes["decided_by"], &yes["note"]), (&json!("approved"), &json!("ada"), &json!("go")));
+    let yes =
+        world.post("/work-items/approvals/1/approve", json!({"by": "ada", "note": "go"})).await.json(200);
+    assert_eq!(
+        (&yes["status"], &yes["decided_by"], &yes["note"]),
+        (&json!("approved"), &json!("ada"), &json!("go"))
+    );
     assert_eq!(world.get("/work-items/approvals/1").await.json(200), yes);
     world.post(&format!("/work-items/{item}/start"), json!({})).await.json(201);
 }
@@ -33,7 +37,10 @@ async fn an_approval_is_decided_once() {
     let no = world.send(world.request("POST", "/work-items/approvals/1/reject")).await.json(200);
     assert_eq!((&no["kind"], &no["status"]), (&json!("start"), &json!("rejected")));
     for verdict in ["approve", "reject"] {
-        world.post(&format!("/work-items/approvals/1/{verdict}"), json!({})).await.problem(409, "already_decided");
+        world
+            .post(&format!("/work-items/approvals/1/{verdict}"), json!({}))
+            .await
+            .problem(409, "already_decided");
     }
     world.post(&format!("/work-items/{item}/start"), json!({})).await.problem(409, "approval_rejected");
     let listed = world.get(&format!("{path}?count=true")).await;

@@ -10,7 +10,8 @@ async fn a_claim_takes_up_to_max_and_says_what_is_to_be_executed() {
     let world = World::start().await;
     let repository = world.post("/projects/", json!({"name": "a", "repository": "/srv/app"})).await.json(201);
     for title in ["one", "two"] {
-        let body = json!({"project_id": repository["id"], "title": title, "prompt": "p", "recipe": "steps: [make]"});
+        let body =
+            json!({"project_id": repository["id"], "title": title, "prompt": "p", "recipe": "steps: [make]"});
         let id = world.post("/work-items/", body).await.json(201)["id"].as_i64().unwrap();
         world.enqueue(id).await;
     }
@@ -26,17 +27,24 @@ async fn a_claim_takes_up_to_max_and_says_what_is_to_be_executed() {
     );
     let rest = world.post("/scheduler/claim", json!({"agent_id": "w", "max": 500})).await.json(200);
     assert_eq!(rest["runs"].as_array().unwrap().len(), 1);
-    assert_eq!(world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200), json!({"runs": []}));
+    assert_eq!(
+        world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200),
+        json!({"runs": []})
+    );
 }
 
 #[tokio::test]
 async fn a_claim_takes_only_what_the_worker_can_carry_out() {
     let world = World::start().await;
     world.queued(json!({"executor": "external", "labels": ["gpu"]})).await;
-    let claim = async |body| world.post("/scheduler/claim", body).await.json(200)["runs"].as_array().unwrap().len();
+    let claim =
+        async |body| world.post("/scheduler/claim", body).await.json(200)["runs"].as_array().unwrap().len();
     assert_eq!(claim(json!({"worker_id": "w", "executors": ["recipe", "agent"]})).await, 0);
     assert_eq!(claim(json!({"worker_id": "w", "labels": ["cpu"]})).await, 0);
-    assert_eq!(claim(json!({"worker_id": "w", "executors": ["external"], "labels": ["cpu", "gpu"]})).await, 1);
+    assert_eq!(
+        claim(json!({"worker_id": "w", "executors": ["external"], "labels": ["cpu", "gpu"]})).await,
+        1
+    );
 }
 
 #[tokio::test]

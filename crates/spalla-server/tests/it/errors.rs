@@ -8,7 +8,9 @@ use serde_json::json;
 async fn a_path_works_with_and_without_a_slash_at_its_end() {
     let world = World::start().await;
     world.item(json!({})).await;
-    for path in ["/projects", "/projects/1", "/work-items", "/work-items/1", "/work-items/runs", "/scheduler/queue"] {
+    for path in
+        ["/projects", "/projects/1", "/work-items", "/work-items/1", "/work-items/runs", "/scheduler/queue"]
+    {
         assert_eq!(world.get(path).await.json(200), world.get(&format!("{path}/")).await.json(200), "{path}");
     }
     world.send(world.request("POST", "/scheduler/tick/")).await.json(200);
@@ -56,20 +58,27 @@ async fn a_head_request_is_answered_like_a_get_without_the_body() {
 async fn a_post_without_a_body_means_an_empty_object() {
     let world = World::start().await;
     world.send(world.request("POST", "/scheduler/tick")).await.json(200);
-    world.send(world.request("POST", "/scheduler/tick").header("content-type", "application/json")).await.json(200);
+    world
+        .send(world.request("POST", "/scheduler/tick").header("content-type", "application/json"))
+        .await
+        .json(200);
     assert_eq!(world.send(world.request("POST", "/projects/")).await.invalid(), ["name"]);
 }
 
 #[tokio::test]
 async fn a_body_has_to_say_that_it_is_json() {
     let world = World::start().await;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "", "json"] {
-        let request = world.request("POST", "/projects/").header("content-type", kind).body(r#"{"name":"a"}"#);
+    for kind in
+        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "", "json"]
+    {
+        let request =
+            world.request("POST", "/projects/").header("content-type", kind).body(r#"{"name":"a"}"#);
         world.send(request).await.problem(415, "unsupported_media_type");
     }
     let unnamed = world.request("POST", "/projects/").body(r#"{"name":"a"}"#);
     world.send(unnamed).await.problem(415, "unsupported_media_type");
-    let form = world.request("POST", "/scheduler/tick").header("content-type", "application/x-www-form-urlencoded");
+    let form =
+        world.request("POST", "/scheduler/tick").header("content-type", "application/x-www-form-urlencoded");
     world.send(form).await.problem(415, "unsupported_media_type");
 }
 
@@ -82,7 +91,13 @@ async fn json_that_does_not_parse_is_named_by_line_and_column() {
     };
     let error = send(b"{\n  \"name\": \"a\",\n}").await;
     assert_eq!((&error["line"], &error["column"]), (&json!(3), &json!(1)));
-    for body in [&b"{\"name\": \"a\"} x"[..], b"{\"name\": \"\xff\"}", b"{\"name\": \"\\ud800\"}", b"{\"name\": 1e999}", b"\xef\xbb\xbf{}"] {
+    for body in [
+        &b"{\"name\": \"a\"} x"[..],
+        b"{\"name\": \"\xff\"}",
+        b"{\"name\": \"\\ud800\"}",
+        b"{\"name\": 1e999}",
+        b"\xef\xbb\xbf{}",
+    ] {
         assert!(send(body).await["line"].is_number());
     }
 }
@@ -91,7 +106,8 @@ async fn json_that_does_not_parse_is_named_by_line_and_column() {
 async fn what_is_no_object_is_refused() {
     let world = World::start().await;
     for body in ["[]", "null", "1", "\"name\""] {
-        let request = world.request("POST", "/projects/").header("content-type", "application/json").body(body);
+        let request =
+            world.request("POST", "/projects/").header("content-type", "application/json").body(body);
         world.send(request).await.problem(422, "invalid");
     }
 }
@@ -116,7 +132,9 @@ async fn deep_json_is_refused_and_not_followed() {
 async fn a_body_above_one_mebibyte_is_refused_whether_or_not_it_says_its_length() {
     let world = World::start().await;
     let body = |bytes: usize| format!(r#"{{"name":"{}"}}"#, "x".repeat(bytes - 11));
-    let request = |body: String| world.request("POST", "/projects/").header("content-type", "application/json").body(body);
+    let request = |body: String| {
+        world.request("POST", "/projects/").header("content-type", "application/json").body(body)
+    };
     world.send(request(body(1024 * 1024))).await.problem(422, "invalid");
     world.send(request(body(1024 * 1024 + 1))).await.problem(413, "payload_too_large");
     world.send(request(body(4 * 1024 * 1024))).await.problem(413, "payload_too_large");
@@ -146,11 +164,17 @@ async fn an_exchange_may_have_eight_mebibytes() {
 async fn a_query_that_is_not_known_is_refused_on_every_route() {
     let world = World::start().await;
     world.item(json!({})).await;
-    for path in ["/projects/1", "/work-items/1", "/health", "/metrics", "/openapi.json", "/docs", "/events", "/"] {
+    for path in
+        ["/projects/1", "/work-items/1", "/health", "/metrics", "/openapi.json", "/docs", "/events", "/"]
+    {
         assert_eq!(world.get(&format!("{path}?odd=1")).await.invalid(), ["odd"], "{path}");
     }
     for path in ["/projects/", "/scheduler/tick", "/work-items/1/start"] {
-        assert_eq!(world.post(&format!("{path}?odd=1"), json!({"name": "a"})).await.invalid(), ["odd"], "{path}");
+        assert_eq!(
+            world.post(&format!("{path}?odd=1"), json!({"name": "a"})).await.invalid(),
+            ["odd"],
+            "{path}"
+        );
     }
 }
 

@@ -40,9 +40,14 @@ impl Follower {
     /// Returns the next event.
     async fn next(&mut self) -> Value {
         let block = self.block().await;
-        let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        let line = |name: &str| {
+            block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
+        };
         let event: Value = serde_json::from_str(&line("data: ")).expect(&block);
-        assert_eq!((event["id"].to_string(), event["type"].as_str().unwrap()), (line("id: "), line("event: ").as_str()));
+        assert_eq!(
+            (event["id"].to_string(), event["type"].as_str().unwrap()),
+            (line("id: "), line("event: ").as_str())
+        );
         event
     }
 
@@ -71,7 +76,8 @@ async fn a_change_arrives_as_an_event() {
 async fn a_client_that_comes_back_gets_what_it_missed_and_then_what_happens() {
     let world = World::start().await;
     let run = world.pending_run(json!({})).await;
-    let everything = ["project.created", "work_item.created", "work_item.queued", "work_item.ready", "run.created"];
+    let everything =
+        ["project.created", "work_item.created", "work_item.queued", "work_item.ready", "run.created"];
     let mut all = Follower::begin(&world, "after=0", None).await;
     assert_eq!(all.types(5).await, everything);
     let mut back = Follower::begin(&world, "after=0", Some("3")).await;
@@ -110,7 +116,8 @@ async fn no_event_is_missed_or_repeated_at_the_seam() {
     let world = World::start().await;
     let make = async {
         for _ in 0..EVENTS {
-            let new = spalla_domain::project::NewProject { name: "p".into(), description: None, repository: None };
+            let new =
+                spalla_domain::project::NewProject { name: "p".into(), description: None, repository: None };
             world.store.execute(spalla_store::Command::CreateProject(new)).await.unwrap();
         }
     };
@@ -138,7 +145,8 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_misses_nothing() {
     let mut quick = Follower::begin(&world, "", None).await;
     let name = "p".repeat(200);
     for _ in 0..EVENTS {
-        let new = spalla_domain::project::NewProject { name: name.clone(), description: None, repository: None };
+        let new =
+            spalla_domain::project::NewProject { name: name.clone(), description: None, repository: None };
         world.store.execute(spalla_store::Command::CreateProject(new)).await.unwrap();
     }
     for follower in [&mut quick, &mut slow] {

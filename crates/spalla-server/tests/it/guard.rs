@@ -52,13 +52,19 @@ async fn every_path_has_the_same_guard() {
 async fn a_page_of_this_server_may_call_it_and_another_one_may_not() {
     let world = World::start().await;
     let host = world.address.to_string();
-    let with = |origin: String| world.request("POST", "/projects/").header("origin", origin).json(&json!({"name": "a"}));
+    let with = |origin: String| {
+        world.request("POST", "/projects/").header("origin", origin).json(&json!({"name": "a"}))
+    };
     world.send(with(format!("http://{host}"))).await.json(201);
     let port = world.address.port();
-    for origin in [format!("https://{host}"), format!("http://localhost:{port}"), format!("http://{host}.evil.example")] {
+    for origin in
+        [format!("https://{host}"), format!("http://localhost:{port}"), format!("http://{host}.evil.example")]
+    {
         world.send(with(origin)).await.problem(403, "foreign_origin");
     }
-    let site = |site: &str| world.request("POST", "/projects/").header("sec-fetch-site", site).json(&json!({"name": "a"}));
+    let site = |site: &str| {
+        world.request("POST", "/projects/").header("sec-fetch-site", site).json(&json!({"name": "a"}))
+    };
     world.send(site("same-origin")).await.json(201);
     world.send(site("cross-site")).await.problem(403, "cross_site");
     let read = world.request("GET", "/projects/").header("sec-fetch-site", "cross-site");
@@ -81,7 +87,9 @@ async fn two_lengths_are_refused_even_when_they_agree() {
     let world = World::start().await;
     let request = |headers: &str| {
         let host = world.address;
-        format!("POST /scheduler/tick HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{{}}")
+        format!(
+            "POST /scheduler/tick HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{{}}"
+        )
     };
     let cases = [
         "Content-Length: 2\r\nContent-Length: 2",
@@ -94,7 +102,8 @@ async fn two_lengths_are_refused_even_when_they_agree() {
         let answer = send(&world, request(headers)).await;
         assert_eq!(status(&answer), 400, "{headers}: {answer}");
     }
-    let second = format!("{}{}", request("Content-Length: 2"), request("Content-Length: 2\r\ncontent-length: 2"));
+    let second =
+        format!("{}{}", request("Content-Length: 2"), request("Content-Length: 2\r\ncontent-length: 2"));
     let answer = send(&world, second).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("HTTP/1.1 400"), "{answer}");
 }
@@ -102,16 +111,20 @@ async fn two_lengths_are_refused_even_when_they_agree() {
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let world = World::start().await;
-    let answer = head(&world, &["GET /health HTTP/1.1", "Host: {host}", &format!("X: {}", "x".repeat(33_000))]).await;
+    let answer =
+        head(&world, &["GET /health HTTP/1.1", "Host: {host}", &format!("X: {}", "x".repeat(33_000))]).await;
     assert_eq!(status(&answer), 431, "{answer}");
-    let answer = head(&world, &["GET /health HTTP/1.1", "Host: {host}", &format!("X: {}", "x".repeat(30_000))]).await;
+    let answer =
+        head(&world, &["GET /health HTTP/1.1", "Host: {host}", &format!("X: {}", "x".repeat(30_000))]).await;
     assert_eq!(status(&answer), 200, "{answer}");
 }
 
 #[tokio::test]
 async fn what_is_no_http_ends_the_connection_and_nothing_else() {
     let world = World::start().await;
-    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET\r\n\r\n"] {
+    for bytes in
+        [&b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET\r\n\r\n"]
+    {
         let answer = send(&world, bytes).await;
         assert!(answer.is_empty() || (400..506).contains(&status(&answer)), "{answer}");
     }

@@ -48,7 +48,13 @@ async fn every_call_that_changes_something_takes_a_key() {
         let key = format!("key-{number}");
         let first = keyed(&world, &key, method, path, body.clone()).await;
         let again = keyed(&world, &key, method, path, body).await;
-        assert_eq!((first.status, again.status), (status, status), "{method} {path}: {} {}", first.text, again.text);
+        assert_eq!(
+            (first.status, again.status),
+            (status, status),
+            "{method} {path}: {} {}",
+            first.text,
+            again.text
+        );
         assert_eq!(again.text, first.text, "{method} {path}");
     }
 }
@@ -59,13 +65,18 @@ async fn a_key_with_another_request_is_refused() {
     keyed(&world, "k", "POST", "/projects/", json!({"name": "a"})).await.json(201);
     let other = keyed(&world, "k", "POST", "/projects/", json!({"name": "b"})).await;
     other.problem(422, "idempotency_key_reused");
-    keyed(&world, "k", "PATCH", "/projects/1", json!({"name": "a"})).await.problem(422, "idempotency_key_reused");
+    keyed(&world, "k", "PATCH", "/projects/1", json!({"name": "a"}))
+        .await
+        .problem(422, "idempotency_key_reused");
 }
 
 #[tokio::test]
 async fn a_key_that_is_none_is_refused() {
     let world = World::start().await;
     for key in ["", &"k".repeat(256)] {
-        assert_eq!(keyed(&world, key, "POST", "/projects/", json!({"name": "a"})).await.invalid(), ["Idempotency-Key"]);
+        assert_eq!(
+            keyed(&world, key, "POST", "/projects/", json!({"name": "a"})).await.invalid(),
+            ["Idempotency-Key"]
+        );
     }
 }

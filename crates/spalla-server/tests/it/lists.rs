@@ -29,7 +29,11 @@ async fn every_list_is_an_array_with_a_link_and_a_count_only_when_asked_for() {
         assert_eq!(list.header("link"), format!("<{path}>; rel=\"first\""));
         assert_eq!(list.header("x-total-count"), "", "{path}");
         let counted = world.get(&format!("{path}?count=true")).await;
-        assert_eq!(counted.header("x-total-count"), counted.json(200).as_array().unwrap().len().to_string(), "{path}");
+        assert_eq!(
+            counted.header("x-total-count"),
+            counted.json(200).as_array().unwrap().len().to_string(),
+            "{path}"
+        );
     }
 }
 
@@ -40,7 +44,11 @@ async fn every_list_bounds_its_limit() {
     for path in LISTS {
         world.get(&format!("{path}?limit=500")).await.json(200);
         for limit in ["0", "501", "-1", "x", ""] {
-            assert_eq!(world.get(&format!("{path}?limit={limit}")).await.invalid(), ["limit"], "{path} {limit}");
+            assert_eq!(
+                world.get(&format!("{path}?limit={limit}")).await.invalid(),
+                ["limit"],
+                "{path} {limit}"
+            );
         }
         assert_eq!(world.get(&format!("{path}?colour=red")).await.invalid(), ["colour"], "{path}");
         assert_eq!(world.get(&format!("{path}?limit=1&limit=2")).await.invalid(), ["limit"], "{path}");
@@ -57,7 +65,8 @@ async fn following_the_links_shows_every_entry_once() {
     loop {
         let page = world.get(&path).await;
         seen.extend(ids(&page.json(200)));
-        let next = page.header("link").split(", ").find(|link| link.ends_with("rel=\"next\"")).map(str::to_owned);
+        let next =
+            page.header("link").split(", ").find(|link| link.ends_with("rel=\"next\"")).map(str::to_owned);
         let Some(next) = next else { break };
         path = next.trim_start_matches('<').split('>').next().unwrap().to_owned();
     }

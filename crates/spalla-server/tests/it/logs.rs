@@ -23,13 +23,16 @@ async fn lines_come_back_in_order_after_the_line_that_tells_of_the_start() {
     let kept = append(&world, run, token, "text/plain", "one\r\ntwo\n\nfour").await.json(200);
     assert_eq!(kept, json!({"run_id": run, "next_seq": 5}));
     let line = json!({"at": "2023-11-14T22:13:21Z", "stream": "stderr", "step": 2, "text": "fünf"});
-    append(&world, run, token, "application/x-ndjson", format!("{line}\n{}\n", json!({"text": "six"}))).await.json(200);
+    append(&world, run, token, "application/x-ndjson", format!("{line}\n{}\n", json!({"text": "six"})))
+        .await
+        .json(200);
     let expected = "Starting run 1 of work item 1 (attempt 1)\none\ntwo\n\nfour\nfünf\nsix\n";
     assert_eq!(text(&world, run, "").await, expected);
     let lines = world.get(&format!("/work-items/runs/{run}/logs?format=json")).await.json(200);
     let seqs: Vec<_> = lines.as_array().unwrap().iter().map(|line| line["seq"].as_i64().unwrap()).collect();
     assert_eq!(seqs, [0, 1, 2, 3, 4, 5, 6]);
-    let fifth = json!({"seq": 5, "at": "2023-11-14T22:13:21.000Z", "stream": "stderr", "step": 2, "text": "fünf"});
+    let fifth =
+        json!({"seq": 5, "at": "2023-11-14T22:13:21.000Z", "stream": "stderr", "step": 2, "text": "fünf"});
     assert_eq!(lines[5], fifth);
 }
 
@@ -37,16 +40,24 @@ async fn lines_come_back_in_order_after_the_line_that_tells_of_the_start() {
 async fn lines_are_chosen_by_text_stream_offset_and_limit_in_both_formats() {
     let world = World::start().await;
     let (run, token) = world.claimed_run(json!({})).await;
-    let line = |n: usize| json!({"text": format!("Line {n}"), "stream": if n % 2 == 0 { "stderr" } else { "stdout" }});
+    let line = |n: usize| json!({"text": format!("Line {n}"), "stream": if n.is_multiple_of(2) { "stderr" } else { "stdout" }});
     let body: String = (1..=10).map(|n| format!("{}\n", line(n))).collect();
     append(&world, run, token, "application/x-ndjson", body).await.json(200);
     assert_eq!(text(&world, run, "q=LINE%201").await, "Line 1\nLine 10\n");
     assert_eq!(text(&world, run, "stream=stderr&offset=1&limit=2").await, "Line 4\nLine 6\n");
     assert_eq!(text(&world, run, "q=nothing").await, "");
-    let lines = world.get(&format!("/work-items/runs/{run}/logs?format=json&q=line&limit=1&offset=9")).await.json(200);
+    let lines = world
+        .get(&format!("/work-items/runs/{run}/logs?format=json&q=line&limit=1&offset=9"))
+        .await
+        .json(200);
     assert_eq!(lines[0]["text"], "Line 10");
-    assert_eq!(world.get(&format!("/work-items/runs/{run}/logs?format=json&q=nothing")).await.json(200), json!([]));
-    for (query, path) in [("limit=0", "limit"), ("format=xml", "format"), ("stream=x", "stream"), ("odd=1", "odd")] {
+    assert_eq!(
+        world.get(&format!("/work-items/runs/{run}/logs?format=json&q=nothing")).await.json(200),
+        json!([])
+    );
+    for (query, path) in
+        [("limit=0", "limit"), ("format=xml", "format"), ("stream=x", "stream"), ("odd=1", "odd")]
+    {
         assert_eq!(world.get(&format!("/work-items/runs/{run}/logs?{query}")).await.invalid(), [path]);
     }
 }
@@ -60,7 +71,13 @@ async fn a_log_of_many_pages_is_whole_in_both_formats() {
     assert_eq!(text(&world, run, "offset=1").await, body);
     assert_eq!(text(&world, run, "limit=4000&offset=1").await.lines().count(), 4_000);
     let lines = world.get(&format!("/work-items/runs/{run}/logs?format=json")).await.json(200);
-    let texts: String = lines.as_array().unwrap().iter().skip(1).map(|l| format!("{}\n", l["text"].as_str().unwrap())).collect();
+    let texts: String = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .skip(1)
+        .map(|l| format!("{}\n", l["text"].as_str().unwrap()))
+        .collect();
     assert_eq!(texts, body);
 }
 
@@ -109,7 +126,8 @@ async fn what_does_not_fit_is_refused_by_its_place() {
     let path = format!("/work-items/runs/{run}/logs");
     let no_token = world.request("POST", &path).header("content-type", "text/plain").body("x");
     assert_eq!(world.send(no_token).await.invalid(), ["X-Fencing-Token"]);
-    let bad_token = world.request("POST", &path).header("x-fencing-token", "x").header("content-type", "text/plain");
+    let bad_token =
+        world.request("POST", &path).header("x-fencing-token", "x").header("content-type", "text/plain");
     assert_eq!(world.send(bad_token.body("x")).await.invalid(), ["X-Fencing-Token"]);
     append(&world, run, token, "application/json", "{}").await.problem(415, "unsupported_media_type");
     append(&world, run, token, "application/x-ndjson", "{\"text\": 1}").await.problem(422, "invalid");
@@ -124,7 +142,9 @@ async fn a_batch_may_have_eight_mebibytes() {
     let (run, token) = world.claimed_run(json!({})).await;
     let line = format!("{}\n", "x".repeat(1_023));
     append(&world, run, token, "text/plain", line.repeat(8 * 1_024)).await.json(200);
-    append(&world, run, token, "text/plain", line.repeat(8 * 1_024 + 1)).await.problem(413, "payload_too_large");
+    append(&world, run, token, "text/plain", line.repeat(8 * 1_024 + 1))
+        .await
+        .problem(413, "payload_too_large");
 }
 
 #[tokio::test]

@@ -10,7 +10,10 @@ async fn health_counts_what_is_there() {
     world.claimed_run(json!({})).await;
     world.queued(json!({})).await;
     let health = world.get("/observability/health").await.json(200);
-    assert_eq!(health["details"]["queue"], json!({"ready": 1, "delayed": 0, "blocked": 0, "pending": 1, "running": 1}));
+    assert_eq!(
+        health["details"]["queue"],
+        json!({"ready": 1, "delayed": 0, "blocked": 0, "pending": 1, "running": 1})
+    );
     assert!(health["details"]["newest_event_id"].as_i64().unwrap() > 0);
 }
 
@@ -36,7 +39,10 @@ async fn metrics_count_requests_by_template_and_runs_by_outcome() {
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    assert_eq!(world.get("/observability/metrics").await.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        world.get("/observability/metrics").await.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
 }
 
 #[tokio::test]
@@ -54,6 +60,9 @@ async fn traces_show_a_runs_life_as_spans() {
     assert_eq!(trace["trace_id"], world.get(&format!("/work-items/runs/{run}")).await.json(200)["trace_id"]);
     world.complete(run, 1).await;
     let ended = world.get("/observability/traces?work_item_id=1").await.json(200)[0].clone();
-    assert_eq!((&ended["spans"][0]["duration_ms"], &ended["spans"][2]["duration_ms"]), (&json!(3_000), &json!(2_000)));
+    assert_eq!(
+        (&ended["spans"][0]["duration_ms"], &ended["spans"][2]["duration_ms"]),
+        (&json!(3_000), &json!(2_000))
+    );
     assert_eq!(world.get("/observability/traces?project_id=9").await.json(200), Value::Array(vec![]));
 }

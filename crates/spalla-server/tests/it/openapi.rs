@@ -58,7 +58,10 @@ async fn every_operation_says_which_problems_may_come_back() {
                 assert!(responses.contains_key(status), "{method} {path}: {status}");
             }
             assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
-            assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
+            assert!(
+                operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()),
+                "{method} {path}"
+            );
         }
     }
 }

@@ -13,7 +13,11 @@ async fn the_start_page_shows_queue_and_runs_without_any_script() {
     world.pending_run(json!({"title": "<script>alert(1)</script>"})).await;
     let page = world.get("/").await;
     assert!(page.text.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !page.text.contains("<script"));
-    assert!(page.text.contains("href=\"/work-items/runs/1\"") && page.text.contains("<td>pending"), "{}", page.text);
+    assert!(
+        page.text.contains("href=\"/work-items/runs/1\"") && page.text.contains("<td>pending"),
+        "{}",
+        page.text
+    );
     assert!(page.header("content-security-policy").starts_with("default-src 'none';"));
 }
 
@@ -31,7 +35,11 @@ async fn the_documentation_comes_whole_out_of_this_server() {
         }
     }
     let start = world.get("/docs/swagger-initializer.js").await;
-    assert!(start.text.contains("/openapi.json") && start.text.contains("\"validatorUrl\": \"none\""), "{}", start.text);
+    assert!(
+        start.text.contains("/openapi.json") && start.text.contains("\"validatorUrl\": \"none\""),
+        "{}",
+        start.text
+    );
     world.get("/docs/nothing.js").await.problem(404, "not_found");
     world.get("/docs/..%2fCargo.toml").await.problem(404, "not_found");
 }

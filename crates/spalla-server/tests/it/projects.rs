@@ -29,7 +29,8 @@ async fn a_project_is_made_shown_changed_and_put_away() {
 async fn names_may_repeat_and_ids_ascend_from_one() {
     let world = World::start().await;
     assert_eq!([world.project().await, world.project().await], [1, 2]);
-    let ids: Vec<_> = world.get("/projects").await.json(200).as_array().unwrap().iter().map(|p| p["id"].clone()).collect();
+    let ids: Vec<_> =
+        world.get("/projects").await.json(200).as_array().unwrap().iter().map(|p| p["id"].clone()).collect();
     assert_eq!(ids, [2, 1]);
 }
 
@@ -40,7 +41,10 @@ async fn a_project_with_a_live_run_is_not_put_away() {
     world.delete("/projects/1").await.problem(409, "project_active");
     world.post(&format!("/work-items/runs/{run}/cancel"), json!({})).await.json(200);
     assert_eq!(world.delete("/projects/1").await.status, 204);
-    world.post("/work-items/", json!({"project_id": 1, "title": "late"})).await.problem(409, "project_archived");
+    world
+        .post("/work-items/", json!({"project_id": 1, "title": "late"}))
+        .await
+        .problem(409, "project_archived");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use crate::world::World;
 use serde_json::json;
 
-const GOOD: &str = "tools:\n  - {name: awscli, version: 2.15.0}\nsteps:\n  - echo build\n  - {run: make test}\n";
+const GOOD: &str =
+    "tools:\n  - {name: awscli, version: 2.15.0}\nsteps:\n  - echo build\n  - {run: make test}\n";
 const BAD: &str = "steps:\n  - echo build\n  - {run: make, cwdd: ./x}\n";
 
 #[tokio::test]
@@ -27,7 +28,10 @@ async fn a_recipe_that_breaks_a_rule_is_refused_by_line_and_column_on_every_way_
     let project = world.project().await;
     let item = world.item(json!({})).await;
     let answers = [
-        (world.post("/work-items/", json!({"project_id": project, "title": "x", "recipe": BAD})).await, "recipe"),
+        (
+            world.post("/work-items/", json!({"project_id": project, "title": "x", "recipe": BAD})).await,
+            "recipe",
+        ),
         (world.patch(&format!("/work-items/{item}"), json!({"recipe": BAD})).await, "recipe"),
         (world.post(&format!("/work-items/{item}/tool-recipe"), json!({"yaml": BAD})).await, "yaml"),
     ];

@@ -8,14 +8,18 @@ async fn a_run_is_claimed_kept_alive_and_completed() {
     let world = World::start().await;
     let run = world.pending_run(json!({"labels": ["k8s"]})).await;
     let path = format!("/work-items/runs/{run}");
-    let claimed = world.post(&format!("{path}/claim"), json!({"agent_id": "w1", "ttl_seconds": 60})).await.json(200);
+    let claimed =
+        world.post(&format!("{path}/claim"), json!({"agent_id": "w1", "ttl_seconds": 60})).await.json(200);
     assert_eq!(claimed["lease"], json!({"worker_id": "w1", "expires_at": "2023-11-14T22:14:20.000Z"}));
     assert_eq!((&claimed["run_id"], &claimed["fencing_token"]), (&json!(run), &json!(1)));
     assert_eq!((&claimed["labels"], &claimed["attempt"]), (&json!(["k8s"]), &json!(1)));
 
     world.clock.advance(30_000);
     let beat = json!({"worker_id": "w1", "fencing_token": 1, "ttl_seconds": 60});
-    assert_eq!(world.post(&format!("{path}/heartbeat"), beat).await.json(200), json!({"cancel": false, "pause": false}));
+    assert_eq!(
+        world.post(&format!("{path}/heartbeat"), beat).await.json(200),
+        json!({"cancel": false, "pause": false})
+    );
     let held = world.get(&path).await.json(200);
     assert_eq!((&held["status"], &held["worker_id"]), (&json!("running"), &json!("w1")));
     assert_eq!(held["lease"]["expires_at"], "2023-11-14T22:14:50.000Z");
@@ -48,7 +52,10 @@ async fn a_held_run_is_refused_to_others_and_free_when_the_lease_is_over() {
     let stale = json!({"worker_id": "w1", "fencing_token": token});
     world.post(&format!("/work-items/runs/{run}/heartbeat"), stale).await.problem(409, "stale_token");
     let stale = json!({"fencing_token": token});
-    world.post(&format!("/work-items/runs/{run}/complete?success=true"), stale).await.problem(409, "stale_token");
+    world
+        .post(&format!("/work-items/runs/{run}/complete?success=true"), stale)
+        .await
+        .problem(409, "stale_token");
     assert_eq!(world.get(&format!("/work-items/runs/{run}")).await.json(200)["status"], "running");
 }
 
@@ -58,7 +65,9 @@ async fn completing_twice_under_one_token_is_once() {
     let (run, token) = world.claimed_run(json!({})).await;
     let first = world.complete(run, token).await;
     assert_eq!(world.complete(run, token).await, first);
-    let other = world.post(&format!("/work-items/runs/{run}/complete?success=false"), json!({"fencing_token": token})).await;
+    let other = world
+        .post(&format!("/work-items/runs/{run}/complete?success=false"), json!({"fencing_token": token}))
+        .await;
     other.problem(409, "run_ended");
 }
 
@@ -80,7 +89,10 @@ async fn success_is_said_once_in_query_or_body() {
     let run = world.pending_run(json!({})).await;
     let path = format!("/work-items/runs/{run}/complete");
     assert_eq!(world.post(&path, json!({})).await.invalid(), ["success"]);
-    assert_eq!(world.post(&format!("{path}?success=true"), json!({"success": false})).await.invalid(), ["success"]);
+    assert_eq!(
+        world.post(&format!("{path}?success=true"), json!({"success": false})).await.invalid(),
+        ["success"]
+    );
     assert_eq!(world.post(&format!("{path}?success=yes"), json!({})).await.invalid(), ["success"]);
     assert_eq!(world.post(&path, json!({"success": true})).await.json(200)["status"], "succeeded");
 }
@@ -110,7 +122,10 @@ async fn a_cancelled_run_ends_its_item_and_tells_its_holder() {
     assert_eq!(world.post(&format!("{path}/cancel"), json!({})).await.json(200)["status"], "cancelled");
     assert_eq!(world.get("/work-items/1").await.json(200)["status"], "cancelled");
     let beat = json!({"worker_id": "w1", "fencing_token": token});
-    assert_eq!(world.post(&format!("{path}/heartbeat"), beat).await.json(200), json!({"cancel": true, "pause": false}));
+    assert_eq!(
+        world.post(&format!("{path}/heartbeat"), beat).await.json(200),
+        json!({"cancel": true, "pause": false})
+    );
 }
 
 #[tokio::test]
@@ -118,10 +133,16 @@ async fn a_run_given_back_is_claimed_by_the_next() {
     let world = World::start().await;
     let (run, token) = world.claimed_run(json!({})).await;
     let path = format!("/work-items/runs/{run}");
-    let back = world.post(&format!("{path}/release"), json!({"agent_id": "w1", "fencing_token": token})).await.json(200);
+    let back = world
+        .post(&format!("{path}/release"), json!({"agent_id": "w1", "fencing_token": token}))
+        .await
+        .json(200);
     assert_eq!((&back["status"], &back["lease"]), (&json!("pending"), &Value::Null));
     let claimed = world.post("/scheduler/claim", json!({"worker_id": "w2"})).await.json(200);
-    assert_eq!((&claimed["runs"][0]["run_id"], &claimed["runs"][0]["fencing_token"]), (&json!(run), &json!(token + 1)));
+    assert_eq!(
+        (&claimed["runs"][0]["run_id"], &claimed["runs"][0]["fencing_token"]),
+        (&json!(run), &json!(token + 1))
+    );
 }
 
 #[tokio::test]
@@ -149,7 +170,10 @@ async fn the_two_names_of_the_worker_are_one() {
     let path = format!("/work-items/runs/{run}/claim");
     assert_eq!(world.post(&path, json!({})).await.invalid(), ["worker_id"]);
     assert_eq!(world.post(&path, json!({"worker_id": "a", "agent_id": "b"})).await.invalid(), ["agent_id"]);
-    assert_eq!(world.post(&path, json!({"worker_id": "a", "ttl_seconds": 0.01})).await.invalid(), ["ttl_seconds"]);
+    assert_eq!(
+        world.post(&path, json!({"worker_id": "a", "ttl_seconds": 0.01})).await.invalid(),
+        ["ttl_seconds"]
+    );
     assert_eq!(world.post(&path, json!({"worker_id": "a", "agent_id": "a"})).await.json(200)["run_id"], run);
 }
 

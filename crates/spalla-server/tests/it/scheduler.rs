@@ -53,19 +53,28 @@ async fn the_queue_shows_rank_and_reason_of_each_entry() {
     assert_eq!(queue.header("x-total-count"), "5");
     let queue = queue.json(200);
     assert_eq!(queue[0]["work_item_id"], high);
-    assert_eq!((&queue[0]["rank"], &queue[0]["reason"], &queue[0]["status"]), (&json!(915.0), &json!(null), &json!("queued")));
-    let reasons: Vec<(Value, Value)> = all(&queue, "work_item_id").into_iter().zip(all(&queue, "reason")).collect();
+    assert_eq!(
+        (&queue[0]["rank"], &queue[0]["reason"], &queue[0]["status"]),
+        (&json!(915.0), &json!(null), &json!("queued"))
+    );
+    let reasons: Vec<(Value, Value)> =
+        all(&queue, "work_item_id").into_iter().zip(all(&queue, "reason")).collect();
     for (item, reason) in [(child, "dependencies_unmet"), (later, "delayed"), (held, "approval_pending")] {
         assert!(reasons.contains(&(json!(item), json!(reason))), "{reasons:?}");
     }
-    for (query, item) in [("reason=delayed", later), ("reason=approval_pending", held), ("project_id=1", low)] {
+    for (query, item) in [("reason=delayed", later), ("reason=approval_pending", held), ("project_id=1", low)]
+    {
         let found = world.get(&format!("/scheduler/queue?{query}")).await.json(200);
         assert_eq!(all(&found, "work_item_id"), [item], "{query}");
     }
     let free = world.get("/scheduler/queue?reason=none").await.json(200);
     assert_eq!(all(&free, "work_item_id"), [high, low]);
     let pages = world.get("/scheduler/queue?limit=2").await;
-    assert!(pages.header("link").contains("</scheduler/queue?limit=2&offset=2>; rel=\"next\""), "{}", pages.header("link"));
+    assert!(
+        pages.header("link").contains("</scheduler/queue?limit=2&offset=2>; rel=\"next\""),
+        "{}",
+        pages.header("link")
+    );
     assert_eq!(world.get("/scheduler/queue?reason=odd").await.invalid(), ["reason"]);
     assert_eq!(world.get("/scheduler/queue?cursor=1").await.invalid(), ["cursor"]);
 }
@@ -132,7 +141,10 @@ async fn what_does_not_fit_in_an_exchange_is_refused_by_its_path() {
         (json!({"worker_id": "w", "executors": ["odd"]}), "executors[0]"),
         (json!({"worker_id": "w", "labels": [""]}), "labels[0]"),
         (json!({"worker_id": ""}), "worker_id"),
-        (json!({"worker_id": "w", "heartbeats": vec![json!({"run_id": 1, "fencing_token": 1}); 4_097]}), "heartbeats"),
+        (
+            json!({"worker_id": "w", "heartbeats": vec![json!({"run_id": 1, "fencing_token": 1}); 4_097]}),
+            "heartbeats",
+        ),
     ];
     for (body, path) in cases {
         assert_eq!(world.post("/scheduler/exchange", body).await.invalid(), [path]);
@@ -154,7 +166,10 @@ async fn a_dead_letter_keeps_its_history_until_it_is_requeued() {
     assert_eq!(letters.header("x-total-count"), "1");
     let letters = letters.json(200);
     assert_eq!((&letters[0]["id"], &letters[0]["status"]), (&json!(item), &json!("failed")));
-    assert_eq!((&letters[0]["runs"][0]["id"], &letters[0]["runs"][0]["error"]["message"]), (&run, &json!("boom")));
+    assert_eq!(
+        (&letters[0]["runs"][0]["id"], &letters[0]["runs"][0]["error"]["message"]),
+        (&run, &json!("boom"))
+    );
     assert_eq!(world.get("/scheduler/dead-letters?project_id=2").await.json(200), json!([]));
     let blocked = world.get(&format!("/work-items/{child}")).await.json(200);
     assert_eq!((&blocked["status"], &blocked["reason"]), (&json!("blocked"), &json!("dependency_failed")));
@@ -172,11 +187,17 @@ async fn a_requeue_waits_as_long_as_it_is_told() {
     let (run, token) = world.claimed_run(json!({})).await;
     world.complete(run, token).await;
     let path = format!("/scheduler/requeue/run/{run}");
-    assert_eq!(world.post(&path, json!({"delay_seconds": 5, "backoff": true})).await.invalid(), ["delay_seconds"]);
+    assert_eq!(
+        world.post(&path, json!({"delay_seconds": 5, "backoff": true})).await.invalid(),
+        ["delay_seconds"]
+    );
     let entry = world.post(&path, json!({"delay_seconds": 60, "priority": 9})).await.json(200);
     assert_eq!((&entry["work_item_id"], &entry["reason"]), (&json!(1), &json!("delayed")));
     assert_eq!(world.get("/scheduler/queue").await.json(200)[0]["due_at"], "2023-11-14T22:14:20.000Z");
-    let entry = world.post("/scheduler/requeue/work-item", json!({"work_item_id": 1, "backoff": true})).await.json(200);
+    let entry = world
+        .post("/scheduler/requeue/work-item", json!({"work_item_id": 1, "backoff": true}))
+        .await
+        .json(200);
     assert_eq!(entry["reason"], "delayed");
     let entry = world.send(world.request("POST", &path)).await.json(200);
     assert_eq!(entry["reason"], Value::Null);

@@ -29,7 +29,9 @@ fn broken(document: &Value, schema: &Value, keyword: &str, rule: &Value, value: 
         "anyOf" => choices().any(|schema| fits(&schema)),
         "allOf" => return choices().find_map(|schema| mismatch(document, schema, value)),
         "properties" => return members(document, rule, value),
-        "required" => choices().all(|name| value.as_object().is_none_or(|o| o.contains_key(name.as_str().unwrap()))),
+        "required" => {
+            choices().all(|name| value.as_object().is_none_or(|o| o.contains_key(name.as_str().unwrap())))
+        }
         "additionalProperties" => {
             let known = schema["properties"].as_object();
             let is_known = |name: &String| known.is_some_and(|known| known.contains_key(name));
@@ -41,8 +43,12 @@ fn broken(document: &Value, schema: &Value, keyword: &str, rule: &Value, value: 
         }
         "minimum" => value.as_f64().is_none_or(|n| n >= rule.as_f64().unwrap()),
         "maximum" => value.as_f64().is_none_or(|n| n <= rule.as_f64().unwrap()),
-        "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap()),
-        "maxLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap()),
+        "minLength" => {
+            value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
+        }
+        "maxLength" => {
+            value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
+        }
         "maxItems" => value.as_array().is_none_or(|list| list.len() as u64 <= rule.as_u64().unwrap()),
         _ if COMMENTS.contains(&keyword) || LEFT_OUT.contains(&keyword) => true,
         _ => panic!("the keyword {keyword} of {schema} is not known here"),

@@ -12,7 +12,8 @@ async fn a_waiting_claim_is_answered_empty_and_an_event_stream_ends() {
     let mut world = World::start().await;
     let mut events = world.request("GET", "/events").send().await.unwrap();
     assert!(events.chunk().await.unwrap().is_some());
-    let claim = world.request("POST", "/scheduler/claim").json(&json!({"worker_id": "w", "wait_seconds": 60}));
+    let claim =
+        world.request("POST", "/scheduler/claim").json(&json!({"worker_id": "w", "wait_seconds": 60}));
     let mut waiting = tokio::task::JoinSet::new();
     waiting.spawn(async move { claim.send().await.unwrap().json::<serde_json::Value>().await.unwrap() });
     world.until_connections(3).await;

@@ -9,18 +9,24 @@ async fn a_work_item_goes_its_whole_way_over_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Sqlite(folder.path().join("spalla.db"));
     let world = World::with(Setup { location, ..Setup::default() }).await;
-    let item = world.item(json!({"labels": ["prod"], "recipe": "steps: [make]", "timeout_seconds": 60})).await;
+    let item =
+        world.item(json!({"labels": ["prod"], "recipe": "steps: [make]", "timeout_seconds": 60})).await;
     let child = world.queued(json!({"depends_on": [{"id": item, "when": "done"}]})).await;
     world.post(&format!("/work-items/{item}/approvals"), json!({"kind": "deploy"})).await.json(201);
     world.enqueue(item).await;
     let tick = world.post("/scheduler/tick", json!({})).await.json(200);
-    assert_eq!((tick["started"].as_array().unwrap().len(), tick["blocked"].as_array().unwrap().len()), (0, 2));
+    assert_eq!(
+        (tick["started"].as_array().unwrap().len(), tick["blocked"].as_array().unwrap().len()),
+        (0, 2)
+    );
     world.post("/work-items/approvals/1/approve", json!({"by": "ada"})).await.json(200);
 
-    let claimed = world.post("/scheduler/claim", json!({"worker_id": "w", "labels": ["prod"]})).await.json(200);
+    let claimed =
+        world.post("/scheduler/claim", json!({"worker_id": "w", "labels": ["prod"]})).await.json(200);
     let (run, token) = (&claimed["runs"][0]["run_id"], claimed["runs"][0]["fencing_token"].as_i64().unwrap());
     let logs = format!("/work-items/runs/{run}/logs");
-    let request = world.request("POST", &logs).header("x-fencing-token", token).header("content-type", "text/plain");
+    let request =
+        world.request("POST", &logs).header("x-fencing-token", token).header("content-type", "text/plain");
     world.send(request.body("one\ntwo\n")).await.json(200);
     assert_eq!(world.get(&format!("{logs}?q=TWO")).await.text, "two\n");
     let body = json!({"fencing_token": token, "result": {"n": 1}, "usage": {"output_tokens": 3}});

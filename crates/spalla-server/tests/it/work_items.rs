@@ -114,9 +114,16 @@ async fn what_does_not_fit_is_refused_by_its_name() {
         body[path.split('[').next().unwrap()] = value;
         assert_eq!(world.post("/work-items/", body).await.invalid(), [path]);
     }
-    let executor = world.post("/work-items/", json!({"project_id": 1, "title": "x", "executor": "docker"})).await;
-    assert_eq!(executor.problem(422, "invalid")["errors"][0]["allowed"], json!(["recipe", "agent", "external"]));
-    world.post("/work-items/", json!({"project_id": 1, "title": "x", "executor": "agent"})).await.problem(422, "invalid");
+    let executor =
+        world.post("/work-items/", json!({"project_id": 1, "title": "x", "executor": "docker"})).await;
+    assert_eq!(
+        executor.problem(422, "invalid")["errors"][0]["allowed"],
+        json!(["recipe", "agent", "external"])
+    );
+    world
+        .post("/work-items/", json!({"project_id": 1, "title": "x", "executor": "agent"}))
+        .await
+        .problem(422, "invalid");
 }
 
 #[tokio::test]
@@ -130,7 +137,10 @@ async fn the_policy_of_an_item_is_given_in_seconds_and_laid_over_what_was_there(
         json!({"max_retries": 1, "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0})
     );
     assert_eq!(world.post(&path, json!({"max_retries": -1})).await.invalid(), ["max_retries"]);
-    assert_eq!(world.post(&path, json!({"backoff_base_seconds": -1})).await.invalid(), ["backoff_base_seconds"]);
+    assert_eq!(
+        world.post(&path, json!({"backoff_base_seconds": -1})).await.invalid(),
+        ["backoff_base_seconds"]
+    );
 }
 
 #[tokio::test]
@@ -142,7 +152,10 @@ async fn a_start_gives_a_run_or_says_why_not() {
     let run = world.post(&format!("/work-items/{parent}/start"), json!({})).await;
     assert_eq!(run.header("location"), "/work-items/runs/1");
     let run = run.json(201);
-    assert_eq!((&run["status"], &run["attempt"], &run["lease"]), (&json!("pending"), &json!(1), &json!(null)));
+    assert_eq!(
+        (&run["status"], &run["attempt"], &run["lease"]),
+        (&json!("pending"), &json!(1), &json!(null))
+    );
     world.post(&format!("/work-items/{parent}/start"), json!({})).await.problem(409, "run_active");
 }
 
@@ -154,7 +167,8 @@ async fn the_runs_of_an_item_are_listed_newest_first() {
     world.post("/scheduler/requeue/work-item", json!({"work_item_id": 1})).await.json(200);
     let again = world.post("/work-items/1/start", json!({})).await.json(201)["id"].clone();
     let runs = world.get("/work-items/1/runs").await.json(200);
-    let seen: Vec<_> = runs.as_array().unwrap().iter().map(|r| (r["id"].clone(), r["attempt"].clone())).collect();
+    let seen: Vec<_> =
+        runs.as_array().unwrap().iter().map(|r| (r["id"].clone(), r["attempt"].clone())).collect();
     assert_eq!(seen, [(again, json!(2)), (json!(run), json!(1))]);
     world.get("/work-items/99/runs").await.problem(404, "not_found");
 }

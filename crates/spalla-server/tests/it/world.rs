@@ -118,7 +118,8 @@ impl World {
         let (address, shutdown) = (server.local_addr(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(shutdown.clone()));
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client =
+            Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { address, clock, randomness, store, shutdown, server: tasks, client, token, _engine: engine }
     }
 
@@ -199,7 +200,8 @@ impl World {
     /// Makes a work item with a run that `w1` holds, and returns run and token.
     pub(crate) async fn claimed_run(&self, body: Value) -> (i64, i64) {
         let run = self.pending_run(body).await;
-        let claimed = self.post(&format!("/work-items/runs/{run}/claim"), json!({"worker_id": "w1"})).await.json(200);
+        let claimed =
+            self.post(&format!("/work-items/runs/{run}/claim"), json!({"worker_id": "w1"})).await.json(200);
         (run, claimed["fencing_token"].as_i64().unwrap())
     }
 

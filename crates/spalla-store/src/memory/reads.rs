@@ -1,15 +1,15 @@
 //! The reads of the store in memory: plain walks over its tables.
 
+use super::STORE_ID;
 use super::database::{Database, all_of};
 use super::lock;
-use super::STORE_ID;
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
 use crate::trace::trace_id;
 use crate::tx::{EndedRun, PlaceRow, Result};
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter, RunView,
-    WorkItemFilter, WorkItemView, reason_of,
+    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
+    RunView, WorkItemFilter, WorkItemView, reason_of,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -57,7 +57,9 @@ impl Database {
             item: item.clone(),
             status,
             reason: reason_of(place),
-            depends_on: depends_on.map(|((_, parent), when)| Dependency { id: *parent, when: *when }).collect(),
+            depends_on: depends_on
+                .map(|((_, parent), when)| Dependency { id: *parent, when: *when })
+                .collect(),
         }
     }
 

@@ -41,8 +41,11 @@ impl MemoryTx<'_> {
     fn best(&self, table: &Table<Order, ()>, queues: &[QueueId], limit: u32) -> Vec<Placed> {
         let limit = limit as usize;
         let ends = |queue| (queue, i64::MIN, WorkItemId(i64::MIN))..=(queue, i64::MAX, WorkItemId(i64::MAX));
-        let mut heads: Vec<_> =
-            queues.iter().flat_map(|queue| table.range(ends(*queue)).take(limit)).map(|(order, ())| *order).collect();
+        let mut heads: Vec<_> = queues
+            .iter()
+            .flat_map(|queue| table.range(ends(*queue)).take(limit))
+            .map(|(order, ())| *order)
+            .collect();
         heads.sort_by_key(|(_, prio, id)| (*prio, *id));
         heads.iter().take(limit).filter_map(|(_, _, id)| self.placed(id)).collect()
     }
@@ -101,12 +104,16 @@ impl Tx for MemoryTx<'_> {
 
     async fn edges_above(&mut self, children: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
         let rows = children.iter().flat_map(|id| self.database.above.range(all_of(*id)));
-        Ok(rows.map(|((child, parent), when)| EdgeRow { parent: *parent, child: *child, when: *when }).collect())
+        Ok(rows
+            .map(|((child, parent), when)| EdgeRow { parent: *parent, child: *child, when: *when })
+            .collect())
     }
 
     async fn edges_below(&mut self, parents: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
         let rows = parents.iter().flat_map(|id| self.database.below.range(all_of(*id)));
-        Ok(rows.map(|((parent, child), when)| EdgeRow { parent: *parent, child: *child, when: *when }).collect())
+        Ok(rows
+            .map(|((parent, child), when)| EdgeRow { parent: *parent, child: *child, when: *when })
+            .collect())
     }
 
     async fn ancestry(&mut self, of: WorkItemId) -> Result<Vec<(WorkItemId, WorkItemId)>> {
@@ -140,7 +147,9 @@ impl Tx for MemoryTx<'_> {
 
     async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
         let projects = &self.database.projects;
-        let is_live = |key: &QueueKey| projects.get(&key.project_id).is_some_and(|project| project.archived_at.is_none());
+        let is_live = |key: &QueueKey| {
+            projects.get(&key.project_id).is_some_and(|project| project.archived_at.is_none())
+        };
         let queues = self.database.queues.range(..).filter(|(_, key)| is_live(key));
         Ok(queues.map(|(id, key)| (*id, key.clone())).collect())
     }
@@ -174,7 +183,14 @@ impl Tx for MemoryTx<'_> {
 
     async fn held_back(&mut self, limit: u32) -> Result<Vec<Placed>> {
         let held = |row: &&PlaceRow| matches!(row.placed.place, Place::Blocked(_) | Place::Delayed { .. });
-        Ok(self.database.places.values().filter(held).take(limit as usize).map(|row| row.placed.clone()).collect())
+        Ok(self
+            .database
+            .places
+            .values()
+            .filter(held)
+            .take(limit as usize)
+            .map(|row| row.placed.clone())
+            .collect())
     }
 
     async fn next_moment(&mut self) -> Result<Option<Timestamp>> {

@@ -24,7 +24,8 @@ pub(crate) async fn append<T: Tx>(desk: &mut Desk<'_, T>, batch: &LogBatch) -> A
     let next = desk.log_end(batch.run_id).await?;
     let first = batch.first_seq.unwrap_or(next);
     if first > next {
-        let detail = format!("the batch begins with line {first}, and line {next} of run {} is next", batch.run_id);
+        let detail =
+            format!("the batch begins with line {first}, and line {next} of run {} is next", batch.run_id);
         return Err(Refusal::new(Code::LogGap, detail).mend("send the missing lines first").into());
     }
     let known = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);

@@ -12,7 +12,11 @@ use spalla_domain::queue::{self, Holds};
 use spalla_domain::{ApprovalId, Refusal, WorkItemId};
 
 /// Asks for an approval.
-pub(crate) async fn request<T: Tx>(desk: &mut Desk<'_, T>, work_item_id: WorkItemId, kind: Kind) -> Answer<Reply> {
+pub(crate) async fn request<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    work_item_id: WorkItemId,
+    kind: Kind,
+) -> Answer<Reply> {
     check_live(desk, work_item_id).await?;
     let id = ApprovalId(desk.next_id(Sequence::Approval).await?);
     desk.staged.approvals_made.push(Approval {
@@ -60,7 +64,8 @@ pub(crate) async fn decide<T: Tx>(
 
 /// Finds an approval as it is at this point of the batch.
 async fn find<T: Tx>(desk: &mut Desk<'_, T>, id: ApprovalId) -> Answer<Approval> {
-    let staged = desk.staged.approvals_decided.iter().rev().chain(&desk.staged.approvals_made).find(|a| a.id == id);
+    let staged =
+        desk.staged.approvals_decided.iter().rev().chain(&desk.staged.approvals_made).find(|a| a.id == id);
     if let Some(approval) = staged {
         return Ok(approval.clone());
     }
@@ -68,7 +73,11 @@ async fn find<T: Tx>(desk: &mut Desk<'_, T>, id: ApprovalId) -> Answer<Approval>
     Ok(loaded.ok_or_else(|| Refusal::not_found("approval", id))?)
 }
 
-async fn rehold<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, change: impl FnOnce(Holds) -> Holds) -> Answer<()> {
+async fn rehold<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: WorkItemId,
+    change: impl FnOnce(Holds) -> Holds,
+) -> Answer<()> {
     if !desk.context.settings.require_approval {
         return Ok(());
     }

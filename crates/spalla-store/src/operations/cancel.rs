@@ -17,8 +17,13 @@ pub(crate) async fn cancel_run<T: Tx>(desk: &mut Desk<'_, T>, run_id: RunId) -> 
     };
     let item = desk.item(id).await?.clone();
     let Some(live) = item.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
-    let step =
-        run::transition(live, item.standing.attempt, item.standing.fence, run::Command::Cancel, desk.context.now)?;
+    let step = run::transition(
+        live,
+        item.standing.attempt,
+        item.standing.fence,
+        run::Command::Cancel,
+        desk.context.now,
+    )?;
     let record = record(desk, &item, live, Outcome::Cancelled, None);
     finish(desk, id, record, step.facts).await?;
     Ok(Reply::Run(run_id))

@@ -47,7 +47,11 @@ async fn queues<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest) -> Result
 }
 
 /// Leases the picked items; passes over what an earlier command of this batch took.
-async fn take<T: Tx>(desk: &mut Desk<'_, T>, picked: Vec<Placed>, request: &ClaimRequest) -> Result<Vec<WorkItemId>> {
+async fn take<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    picked: Vec<Placed>,
+    request: &ClaimRequest,
+) -> Result<Vec<WorkItemId>> {
     let mut taken = vec![];
     for id in desk.adopt(picked).await? {
         match lease(desk, id, &request.worker_id, request.ttl_ms).await {
@@ -110,11 +114,16 @@ pub(crate) fn over(run: RunId, status: run::Status) -> Refusal {
 }
 
 /// Tells a worker all it needs to carry its runs out. The first `known` runs may have log lines.
-async fn assignments<T: Tx>(desk: &mut Desk<'_, T>, ids: &[WorkItemId], known: usize) -> Result<Vec<Assignment>> {
+async fn assignments<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    ids: &[WorkItemId],
+    known: usize,
+) -> Result<Vec<Assignment>> {
     if ids.is_empty() {
         return Ok(vec![]);
     }
-    let bodies: BTreeMap<_, _> = desk.tx.bodies(ids).await?.into_iter().map(|body| (body.item.id, body)).collect();
+    let bodies: BTreeMap<_, _> =
+        desk.tx.bodies(ids).await?.into_iter().map(|body| (body.item.id, body)).collect();
     let mut assignments = Vec::with_capacity(ids.len());
     for id in ids {
         let item = desk.item(*id).await.map_err(internal)?.clone();

@@ -105,7 +105,11 @@ pub(crate) async fn finish<T: Tx>(
 }
 
 /// Before an item is tried again: dependencies that were reopened and approvals that were asked for meanwhile count.
-async fn rehold<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, due_at: spalla_domain::Timestamp) -> Answer<()> {
+async fn rehold<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: WorkItemId,
+    due_at: spalla_domain::Timestamp,
+) -> Answer<()> {
     rerank(desk, id).await?;
     let holds = queue::Holds { due_at: Some(due_at), ..all_holds(desk, id).await? };
     let now = desk.context.now;

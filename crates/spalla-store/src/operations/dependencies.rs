@@ -90,7 +90,11 @@ pub(crate) async fn propagate<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, bef
 }
 
 /// Moves one item whose edge changed from one state to another.
-async fn update_child<T: Tx>(desk: &mut Desk<'_, T>, child: WorkItemId, (was, is): (Edge, Edge)) -> Answer<()> {
+async fn update_child<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    child: WorkItemId,
+    (was, is): (Edge, Edge),
+) -> Answer<()> {
     let item = desk.item(child).await?.clone();
     // An open item counts its edges when it is enqueued, a live or finished one does not wait for them any more.
     if !matches!(item.place, Place::Blocked(_) | Place::Delayed { .. } | Place::Ready) {

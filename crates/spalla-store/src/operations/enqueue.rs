@@ -21,7 +21,12 @@ pub(crate) async fn enqueue<T: Tx>(
     check_live(desk, id).await?;
     let item = desk.item(id).await?.clone();
     // Whether it can be enqueued at all is asked first, so that a refusal leaves no edge behind.
-    queue::transition(&item.place, item.standing, queue::Command::Enqueue(Holds::default()), desk.context.now)?;
+    queue::transition(
+        &item.place,
+        item.standing,
+        queue::Command::Enqueue(Holds::default()),
+        desk.context.now,
+    )?;
     if let Some(parent) = depends_on {
         add_dependencies(desk, id, &[Dependency { id: parent, when: When::Success }]).await?;
     }
@@ -41,7 +46,8 @@ pub(crate) async fn place<T: Tx>(
     let before = parent_of(&item);
     holds.due_at = held(&item.place).due_at.max(due_at);
     let entry = enter(desk, id, priority, false).await?;
-    let step = queue::transition(&item.place, item.standing, queue::Command::Enqueue(holds), desk.context.now)?;
+    let step =
+        queue::transition(&item.place, item.standing, queue::Command::Enqueue(holds), desk.context.now)?;
     desk.step(id, step);
     propagate(desk, id, before).await?;
     Ok(Reply::Entry { id: entry, work_item_id: id })
@@ -98,7 +104,10 @@ pub(crate) async fn check_live<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) ->
 }
 
 /// Refuses a new dependency on what is put away.
-pub(crate) fn check_can_be_waited_for(id: WorkItemId, archived_at: Option<Timestamp>) -> std::result::Result<(), Refusal> {
+pub(crate) fn check_can_be_waited_for(
+    id: WorkItemId,
+    archived_at: Option<Timestamp>,
+) -> std::result::Result<(), Refusal> {
     match archived_at {
         None => Ok(()),
         Some(_) => Err(Refusal::new(
@@ -119,7 +128,8 @@ pub(crate) async fn add_dependencies<T: Tx>(
     let mut new: Vec<Dependency> = vec![];
     for dependency in wanted {
         let archived_at = desk.item(dependency.id).await?.head.archived_at;
-        let has = known.iter().any(|edge| edge.parent == dependency.id) || new.iter().any(|d| d.id == dependency.id);
+        let has = known.iter().any(|edge| edge.parent == dependency.id)
+            || new.iter().any(|d| d.id == dependency.id);
         if !has {
             check_can_be_waited_for(dependency.id, archived_at)?;
             new.push(*dependency);
@@ -145,7 +155,8 @@ async fn ancestry<T: Tx>(desk: &mut Desk<'_, T>, of: &[Dependency]) -> Result<Ve
             continue;
         }
         let above = desk.tx.ancestry(id).await?;
-        let new: BTreeSet<_> = above.iter().flat_map(|(child, parent)| [*child, *parent]).chain([id]).collect();
+        let new: BTreeSet<_> =
+            above.iter().flat_map(|(child, parent)| [*child, *parent]).chain([id]).collect();
         next.extend(staged.iter().filter(|(child, _)| new.contains(child)).map(|(_, parent)| *parent));
         reached.extend(new);
         edges.extend(above);

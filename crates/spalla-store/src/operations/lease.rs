@@ -40,7 +40,12 @@ pub(crate) async fn hand_back<T: Tx>(desk: &mut Desk<'_, T>, heartbeat: Heartbea
     Ok(Reply::Run(run_id))
 }
 
-async fn apply<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, run_id: RunId, command: run::Command) -> Answer<()> {
+async fn apply<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: WorkItemId,
+    run_id: RunId,
+    command: run::Command,
+) -> Answer<()> {
     let item = desk.item(id).await?.clone();
     let Some(live) = item.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
     let step = run::transition(live, item.standing.attempt, item.standing.fence, command, desk.context.now)?;

@@ -27,7 +27,11 @@ pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, new: &NewProject) -> A
 }
 
 /// Changes a project.
-pub(crate) async fn update<T: Tx>(desk: &mut Desk<'_, T>, id: ProjectId, patch: &ProjectPatch) -> Answer<Reply> {
+pub(crate) async fn update<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: ProjectId,
+    patch: &ProjectPatch,
+) -> Answer<Reply> {
     let mut project = desk.project(id).await?;
     check_not_archived(&project, None)?;
     patch.clone().apply(&mut project);
@@ -45,7 +49,9 @@ pub(crate) async fn archive<T: Tx>(desk: &mut Desk<'_, T>, id: ProjectId) -> Ans
     desk.write_rows().await?;
     if desk.tx.project_is_active(id).await? {
         let detail = format!("runs of project {id} are not over");
-        return Err(Refusal::new(Code::ProjectActive, detail).mend("wait until they end, or cancel them").into());
+        return Err(Refusal::new(Code::ProjectActive, detail)
+            .mend("wait until they end, or cancel them")
+            .into());
     }
     project.archived_at = Some(desk.context.now);
     desk.fact(id, None, None, Fact::ProjectArchived {});

@@ -31,7 +31,8 @@ pub(crate) async fn requeue<T: Tx>(
     holds.due_at = (delay_ms > 0).then(|| desk.context.now.plus_ms(delay_ms));
     let item = desk.item(id).await?.clone();
     let before = parent_of(&item);
-    let step = queue::transition(&item.place, item.standing, queue::Command::Requeue(holds), desk.context.now)?;
+    let step =
+        queue::transition(&item.place, item.standing, queue::Command::Requeue(holds), desk.context.now)?;
     desk.step(id, step);
     let entry = enter(desk, id, priority, true).await?;
     propagate(desk, id, before).await?;

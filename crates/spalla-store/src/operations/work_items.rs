@@ -11,7 +11,11 @@ use spalla_domain::work_item::{Policy, Spec, SpecPatch, WorkItem, check_not_arch
 use spalla_domain::{ProjectId, QueueId, Refusal, WorkItemId, problem::Code};
 
 /// Makes work items with their dependencies, all or none.
-pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem], enqueue: bool) -> Answer<Reply> {
+pub(crate) async fn create<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    planned: &[PlannedItem],
+    enqueue: bool,
+) -> Answer<Reply> {
     check(desk, planned).await?;
     let mut ids: Vec<WorkItemId> = Vec::with_capacity(planned.len());
     for PlannedItem { item, after } in planned {
@@ -51,7 +55,12 @@ async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer
     Ok(())
 }
 
-async fn make<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, project_id: ProjectId, spec: &Spec) -> Answer<()> {
+async fn make<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: WorkItemId,
+    project_id: ProjectId,
+    spec: &Spec,
+) -> Answer<()> {
     let queue = desk.queue(queue_key(project_id, spec)).await?;
     let now = desk.context.now;
     let item = WorkItem {

@@ -67,7 +67,8 @@ impl Queue {
             waiting.tickets.push_back(Ticket { request, answer });
         }
         self.signal();
-        let lost = |_| Err(StoreError::Unknown { detail: "the writer ended before it answered".to_owned() }.into());
+        let lost =
+            |_| Err(StoreError::Unknown { detail: "the writer ended before it answered".to_owned() }.into());
         answered.await.unwrap_or_else(lost)
     }
 
@@ -206,7 +207,8 @@ impl Batch {
     /// take the writer with it.
     pub(crate) async fn transact<T: Transact, D: Driver>(&self, work: &T, driver: D) -> Result<Done> {
         let done = AssertUnwindSafe(work.transact(driver, &self.requests)).catch_unwind().await;
-        let done = done.map_err(|panic| StoreError::Corrupt(format!("a defect: {}", words_of(&*panic))))??;
+        let done =
+            done.map_err(|panic| StoreError::Corrupt(format!("a defect: {}", words_of(&*panic))))??;
         if done.replies.len() == self.len() {
             return Ok(done);
         }

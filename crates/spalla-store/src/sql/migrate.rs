@@ -18,25 +18,25 @@ pub(crate) struct Migration {
 }
 
 /// Every migration of SQLite, oldest first.
-pub(crate) const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "0001_init", script: include_str!("../../migrations/sqlite/0001_init.sql") }];
+pub(crate) const SQLITE: &[Migration] = &[Migration {
+    version: 1,
+    name: "0001_init",
+    script: include_str!("../../migrations/sqlite/0001_init.sql"),
+}];
 
 /// Every migration of Postgres, oldest first.
-pub(crate) const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "0001_init", script: include_str!("../../migrations/postgres/0001_init.sql") }];
+pub(crate) const POSTGRES: &[Migration] = &[Migration {
+    version: 1,
+    name: "0001_init",
+    script: include_str!("../../migrations/postgres/0001_init.sql"),
+}];
 
-static CREATE: Statement = same(
-    "schema_migration/create",
-    include_str!("../../sql/schema_migration/create.sql"),
-);
-static NEWEST: Statement = same(
-    "schema_migration/newest",
-    include_str!("../../sql/schema_migration/newest.sql"),
-);
-static INSERT: Statement = same(
-    "schema_migration/insert",
-    include_str!("../../sql/schema_migration/insert.sql"),
-);
+static CREATE: Statement =
+    same("schema_migration/create", include_str!("../../sql/schema_migration/create.sql"));
+static NEWEST: Statement =
+    same("schema_migration/newest", include_str!("../../sql/schema_migration/newest.sql"));
+static INSERT: Statement =
+    same("schema_migration/insert", include_str!("../../sql/schema_migration/insert.sql"));
 
 static FIND_META: Statement = same("meta/find", include_str!("../../sql/meta/find.sql"));
 static INSERT_META: Statement = same("meta/insert", include_str!("../../sql/meta/insert.sql"));
@@ -67,7 +67,11 @@ pub(crate) trait Migrated: Send {
 }
 
 /// Applies what is missing; refuses a database that a newer program has migrated.
-pub(crate) async fn run<M: Migrated>(database: &mut M, migrations: &[Migration], now: Timestamp) -> Result<()> {
+pub(crate) async fn run<M: Migrated>(
+    database: &mut M,
+    migrations: &[Migration],
+    now: Timestamp,
+) -> Result<()> {
     loop {
         database.begin_alone().await?;
         match apply_next(database, migrations, now).await {
@@ -149,7 +153,8 @@ mod tests {
             let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
             let mut files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
             files.sort();
-            let known: Vec<String> = migrations.iter().map(|Migration { name, .. }| format!("{name}.sql")).collect();
+            let known: Vec<String> =
+                migrations.iter().map(|Migration { name, .. }| format!("{name}.sql")).collect();
             assert_eq!(files, known);
             for (migration, number) in migrations.iter().zip(1..) {
                 assert_eq!(migration.version, number);

@@ -27,8 +27,7 @@ pub(crate) const DEADLY_COMMIT: &str = "
     create constraint trigger deadly after insert on probe deferrable initially deferred
         for each row when (new.body = 'deadly') execute function die();
 ";
-pub(crate) const COUNT_CONNECTIONS: &str =
-    "select count(*) from pg_stat_activity where application_name = 'spalla' and datname = current_database()";
+pub(crate) const COUNT_CONNECTIONS: &str = "select count(*) from pg_stat_activity where application_name = 'spalla' and datname = current_database()";
 pub(crate) const KILL_LISTENERS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
      where query = 'listen spalla' and datname = current_database()";
 
@@ -42,8 +41,11 @@ pub(crate) static MIGRATIONS: [Migration; 2] = [
     },
 ];
 /// A third step that fails after it has done something.
-pub(crate) static WRONG_MIGRATION: Migration =
-    Migration { version: 3, name: "0003_wrong", script: "delete from probe; insert into nowhere (id) values (1)" };
+pub(crate) static WRONG_MIGRATION: Migration = Migration {
+    version: 3,
+    name: "0003_wrong",
+    script: "delete from probe; insert into nowhere (id) values (1)",
+};
 
 pub(crate) static INSERT: Statement = both(
     "probe/insert",

@@ -16,8 +16,8 @@ use super::tx::call::{by_ids, once};
 use crate::read::Read;
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter, RunView,
-    WorkItemFilter, WorkItemView,
+    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
+    RunView, WorkItemFilter, WorkItemView,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -41,7 +41,11 @@ impl<R: Reader> SqlReads<R> {
         self.reader.read(once(statement, scalars)).await
     }
 
-    async fn rows_of<T: Copy + Into<Value>>(&self, statement: &'static Statement, ids: &[T]) -> Result<Vec<Row>> {
+    async fn rows_of<T: Copy + Into<Value>>(
+        &self,
+        statement: &'static Statement,
+        ids: &[T],
+    ) -> Result<Vec<Row>> {
         if ids.is_empty() { Ok(vec![]) } else { self.reader.read(by_ids(statement, ids)).await }
     }
 

@@ -61,7 +61,8 @@ impl Fields {
     /// Takes an integer of a smaller kind that may be missing.
     pub(crate) fn maybe_number<T: TryFrom<i64>>(&mut self, column: &str) -> Result<Option<T>> {
         let Some(number) = self.maybe_int(column)? else { return Ok(None) };
-        let fits = T::try_from(number).map_err(|_| self.odd(column, format!("is {number}, which is out of range")));
+        let fits =
+            T::try_from(number).map_err(|_| self.odd(column, format!("is {number}, which is out of range")));
         fits.map(Some)
     }
 
@@ -118,7 +119,11 @@ impl Fields {
     }
 
     /// Takes a word of a closed list that may be missing.
-    pub(crate) fn maybe_word<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    pub(crate) fn maybe_word<T>(
+        &mut self,
+        column: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
         let Some(word) = self.maybe_text(column)? else { return Ok(None) };
         parse(&word).map(Some).ok_or_else(|| self.odd(column, format!("is {word:?}, which is not known")))
     }
@@ -131,7 +136,9 @@ impl Fields {
     /// Takes JSON that may be missing.
     pub(crate) fn maybe_json<T: DeserializeOwned>(&mut self, column: &str) -> Result<Option<T>> {
         let Some(text) = self.maybe_text(column)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|error| self.odd(column, format!("does not parse: {error}")))
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| self.odd(column, format!("does not parse: {error}")))
     }
 
     /// Takes JSON.
@@ -142,7 +149,9 @@ impl Fields {
     /// Takes JSON of any shape that may be missing.
     pub(crate) fn maybe_raw(&mut self, column: &str) -> Result<Option<Box<RawValue>>> {
         let Some(text) = self.maybe_text(column)? else { return Ok(None) };
-        RawValue::from_string(text).map(Some).map_err(|error| self.odd(column, format!("does not parse: {error}")))
+        RawValue::from_string(text)
+            .map(Some)
+            .map_err(|error| self.odd(column, format!("does not parse: {error}")))
     }
 
     /// Takes a worker's id that may be missing.
@@ -276,7 +285,7 @@ mod tests {
 
     #[test]
     fn any_text_comes_back_and_none_holds_a_nul() {
-        for text in ["", "plain", "a\0b", "\u{1A}", "\u{1A}0", "\0\u{1A}\u{1A}0\0001"] {
+        for text in ["", "plain", "a\u{0}b", "\u{1A}", "\u{1A}0", "\u{0}\u{1A}\u{1A}0\u{0}001"] {
             let Value::Text(kept) = Value::from(text) else { panic!("a text is kept as one") };
             assert!(!kept.contains('\0'));
             assert_eq!(Fields::new("t", vec![Value::Text(kept)]).text("c").unwrap(), text);

@@ -27,7 +27,9 @@ use writer::SqliteWriter;
 pub(crate) async fn open(path: &Path, options: Options) -> Result<Store> {
     let path = path.to_owned();
     let opening = tokio::task::spawn_blocking(move || open_now(&path, options));
-    opening.await.unwrap_or_else(|error| Err(StoreError::Corrupt(format!("a defect in opening the store: {error}"))))
+    opening
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Corrupt(format!("a defect in opening the store: {error}"))))
 }
 
 fn open_now(path: &Path, options: Options) -> Result<Store> {
@@ -47,7 +49,9 @@ fn open_now(path: &Path, options: Options) -> Result<Store> {
 
 /// Runs what is asynchronous for Postgres' sake: here every step blocks and is done when it returns.
 fn at_once<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    future.now_or_never().unwrap_or_else(|| Err(StoreError::Corrupt("a defect: a blocking step waited".to_owned())))
+    future
+        .now_or_never()
+        .unwrap_or_else(|| Err(StoreError::Corrupt("a defect: a blocking step waited".to_owned())))
 }
 
 impl migrate::Migrated for Session {

@@ -129,7 +129,9 @@ pub(crate) fn compile(dialect: Dialect, text: &str) -> Result<Compiled, String> 
     let pieces = split(text)?;
     for piece in &pieces {
         match piece {
-            Piece::Scalar(name) if !scalars.iter().any(|known| known == name) => scalars.push((*name).to_owned()),
+            Piece::Scalar(name) if !scalars.iter().any(|known| known == name) => {
+                scalars.push((*name).to_owned())
+            }
             Piece::Table(_) if table.is_some() => return Err("more than one `:rows`".to_owned()),
             Piece::Table(found) => table = Some(found),
             Piece::Plain(_) | Piece::Scalar(_) => {}

@@ -9,9 +9,7 @@ use super::driver::Driver;
 use super::row::{Fields, approval, each, place, project, row, run, work_item};
 use super::statement::{Answer, Call, Row, Statement};
 use super::statements as sql;
-use crate::tx::{
-    Body, Changes, EdgeRow, EndedRun, Head, KeptReply, Placed, QueueKey, Result, Sequence, Tx,
-};
+use crate::tx::{Body, Changes, EdgeRow, EndedRun, Head, KeptReply, Placed, QueueKey, Result, Sequence, Tx};
 use ahead::Ahead;
 use call::{by_ids, by_rows, once};
 use spalla_domain::approval::Approval;
@@ -90,9 +88,12 @@ impl<D: Driver> SqlTx<D> {
     }
 }
 
+/// A table of places: its name, the statement that loads it, and what reads its rows.
+type PlaceTable = (&'static str, &'static Statement, fn(&mut Fields) -> Result<Placed>);
+
 /// How the tables of places are loaded, in the order in which items mostly go through them: whatever moves forward
 /// between two of these statements is found by a later one.
-const PLACES: [(&str, &Statement, fn(&mut Fields) -> Result<Placed>); 5] = [
+const PLACES: [PlaceTable; 5] = [
     ("blocked", &sql::blocked::LOAD, place::read_blocked),
     ("delayed", &sql::delayed::LOAD, place::read_delayed),
     ("ready", &sql::ready::LOAD, place::read_ready),
@@ -288,6 +289,7 @@ fn read_reply(fields: &mut Fields) -> Result<KeptReply> {
     let (key, at) = (fields.text("key")?, fields.time("at")?);
     let fingerprint = fields.blob("fingerprint")?;
     let length = fingerprint.len();
-    let fingerprint = fingerprint.try_into().map_err(|_| fields.odd("fingerprint", format!("has {length} bytes")))?;
+    let fingerprint =
+        fingerprint.try_into().map_err(|_| fields.odd("fingerprint", format!("has {length} bytes")))?;
     Ok(KeptReply { key, fingerprint, reply: fields.text("reply")?, at })
 }

@@ -20,6 +20,6 @@ mod requeue;
 mod restart;
 mod retries;
 mod runs;
-mod texts;
 mod takeovers;
+mod texts;
 mod work_items;

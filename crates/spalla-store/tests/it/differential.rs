@@ -113,8 +113,8 @@ impl Player {
         let events = self.f.store.read().events(filter, 10_000).await.unwrap();
         self.last = events.last().map_or(self.last, |event| event.seq.0);
         let (is_cheap, store) = (self.kind == Kind::Memory, &self.f.store);
-        let state = if is_cheap || n % STATE_EACH == 0 { Some(state(store).await) } else { None };
-        let everything = if n % EVERYTHING_EACH == 0 { Some(everything(store).await) } else { None };
+        let state = if is_cheap || n.is_multiple_of(STATE_EACH) { Some(state(store).await) } else { None };
+        let everything = if n.is_multiple_of(EVERYTHING_EACH) { Some(everything(store).await) } else { None };
         Seen { answer, events, state, everything }
     }
 }

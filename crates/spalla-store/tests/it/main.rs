@@ -3,4 +3,5 @@
 mod conformance;
 mod differential;
 mod fixture;
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the drivers, which use the rest")]
 mod postgres_fixture;

@@ -72,7 +72,15 @@ impl Cluster {
     pub fn create_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let port = self.port.to_string();
-        run(Command::new(self.bin.join("createdb")).args(["-h", "127.0.0.1", "-p", &port, "-U", "spalla", &name]));
+        run(Command::new(self.bin.join("createdb")).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "spalla",
+            &name,
+        ]));
         format!("postgresql://spalla@127.0.0.1:{port}/{name}")
     }
 
@@ -137,7 +145,8 @@ impl Drop for Cluster {
 fn find_programs() -> PathBuf {
     let folders = std::fs::read_dir(VERSIONS).into_iter().flatten().flatten();
     let major = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
-    let versions = folders.filter_map(|entry| major(&entry.path()).map(|version| (version, entry.path().join("bin"))));
+    let versions =
+        folders.filter_map(|entry| major(&entry.path()).map(|version| (version, entry.path().join("bin"))));
     let newest = versions.filter(|(_, bin)| bin.join("initdb").exists() && bin.join("psql").exists()).max();
     let Some((_, bin)) = newest else {
         panic!("no Postgres under {VERSIONS}: install the package `postgresql` (apt-get install postgresql)");
@@ -166,21 +175,39 @@ fn make_folder() -> PathBuf {
 fn initialise(bin: &Path, folder: &Path) {
     let mut command = as_server_user(&bin.join("initdb"));
     command.arg("-D").arg(folder.join("data"));
-    command.args(["-U", "spalla", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
+    command.args([
+        "-U",
+        "spalla",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+    ]);
     run(&mut command);
     let socket = folder.display();
     let settings = format!(
         "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{socket}'\nmax_connections = 200\nfsync = on\n"
     );
     let mut append = as_server_user(Path::new("/bin/sh"));
-    append.args(["-c", "printf %s \"$2\" >> \"$1\"", "sh"]).arg(folder.join("data/postgresql.conf")).arg(settings);
+    append
+        .args(["-c", "printf %s \"$2\" >> \"$1\"", "sh"])
+        .arg(folder.join("data/postgresql.conf"))
+        .arg(settings);
     run(&mut append);
 }
 
 /// Starts the watcher and with it the server; returns what the server complained of when it did not start.
 fn watch(bin: &Path, folder: &Path, port: u16) -> Result<(Child, ChildStdin), String> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", WATCHER, "sh"]).arg(folder).arg(port.to_string()).arg(bin).args(becoming_server_user());
+    command
+        .args(["-c", WATCHER, "sh"])
+        .arg(folder)
+        .arg(port.to_string())
+        .arg(bin)
+        .args(becoming_server_user());
     // Ctrl-C goes to the test's group of processes: the watcher has to survive it.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut watcher = command.spawn().unwrap_or_else(|error| panic!("starting {command:?}: {error}"));

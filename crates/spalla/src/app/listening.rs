@@ -41,7 +41,8 @@ pub(super) async fn bind(
             bound => return bound.map_err(unusable),
         }
     }
-    Err(Failure::usage(format!("the {PORTS_MAX} ports from {first} on are all taken")).mend("name another with --port"))
+    Err(Failure::usage(format!("the {PORTS_MAX} ports from {first} on are all taken"))
+        .mend("name another with --port"))
 }
 
 fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Options {

@@ -34,7 +34,8 @@ impl Listen {
 impl Wishes {
     /// Refuses what would let strangers in.
     pub(super) fn check(&self, settings: &Settings) -> Result<()> {
-        let Some(address) = self.listen.map(Listen::address).filter(|address| !address.ip().is_loopback()) else {
+        let Some(address) = self.listen.map(Listen::address).filter(|address| !address.ip().is_loopback())
+        else {
             return Ok(());
         };
         if settings.auth == Auth::None {
@@ -74,8 +75,14 @@ mod tests {
     #[test]
     fn beyond_loopback_a_token_and_tls_are_needed() {
         for listen in ["0.0.0.0:1", "192.168.1.2:1", "[::]:1"] {
-            assert!(refusal(listen, "none", true).is_some_and(|text| text.contains("--auth token")), "{listen}");
-            assert!(refusal(listen, "token", false).is_some_and(|text| text.contains("speaks no TLS")), "{listen}");
+            assert!(
+                refusal(listen, "none", true).is_some_and(|text| text.contains("--auth token")),
+                "{listen}"
+            );
+            assert!(
+                refusal(listen, "token", false).is_some_and(|text| text.contains("speaks no TLS")),
+                "{listen}"
+            );
             assert_eq!(refusal(listen, "token", true), None, "{listen}");
         }
     }

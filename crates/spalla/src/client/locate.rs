@@ -25,7 +25,10 @@ pub(crate) fn locate(settings: &Settings, token_file: Option<&Path>) -> Result<P
     let folder = DataFolder::at(&settings.data);
     let (url, found) = match (settings.url.as_str(), folder.server()) {
         ("", Some(server)) => (server.url, format!("{}/server.json", settings.data.display())),
-        ("", None) => (URL_DEFAULT.to_owned(), format!("the default, since {} has no server.json", settings.data.display())),
+        ("", None) => (
+            URL_DEFAULT.to_owned(),
+            format!("the default, since {} has no server.json", settings.data.display()),
+        ),
         (named, _) => (named.to_owned(), "--server or ORCH_URL".to_owned()),
     };
     let token = match (token_file, settings.token.as_str()) {
@@ -43,7 +46,8 @@ fn read_token(path: &Path) -> Result<String> {
 }
 
 fn is_local(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let host =
+        reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
@@ -79,7 +83,10 @@ mod tests {
         assert_eq!(place(&[("ORCH_URL", "http://localhost:9/")]).token, Some(token));
         assert_eq!(place(&[("ORCH_URL", "http://example.com")]).token, None);
         let named = [("ORCH_URL", "http://example.com/"), ("ORCH_TOKEN", "t")];
-        assert_eq!((place(&named).url.as_str(), place(&named).token.as_deref()), ("http://example.com", Some("t")));
+        assert_eq!(
+            (place(&named).url.as_str(), place(&named).token.as_deref()),
+            ("http://example.com", Some("t"))
+        );
         let path = root.path().join("mine");
         std::fs::write(&path, "from a file\n").unwrap();
         let place = locate(&settings(root.path(), &named), Some(&path)).unwrap();

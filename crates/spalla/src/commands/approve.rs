@@ -97,7 +97,8 @@ async fn pending(client: &Client) -> Result<Vec<Value>> {
     let waits = |entry: &&Value| entry["pending_approvals"].as_u64().unwrap_or_default() > 0;
     let mut found = Vec::new();
     for entry in elements(&entries).iter().filter(waits) {
-        let approvals = client.get(&format!("/work-items/{}/approvals", cell(&entry["work_item_id"]))).await?;
+        let approvals =
+            client.get(&format!("/work-items/{}/approvals", cell(&entry["work_item_id"]))).await?;
         for approval in elements(&approvals).iter().filter(|approval| approval["status"] == "pending") {
             let mut approval = approval.clone();
             approval["title"] = entry["title"].clone();

@@ -60,5 +60,7 @@ fn summary(config: &Config, as_json: bool) -> Result<()> {
         return output::json(&switches);
     }
     let members = switches.as_object().into_iter().flat_map(Map::iter);
-    members.into_iter().try_for_each(|(name, value): (&String, &Value)| output::line(format_args!("{name} = {value}")))
+    members
+        .into_iter()
+        .try_for_each(|(name, value): (&String, &Value)| output::line(format_args!("{name} = {value}")))
 }

@@ -89,7 +89,8 @@ async fn play(settings: &Settings) -> Result<PathBuf> {
     let control = Control::Remote(client.clone());
     let items = plan_items(&control, &repository).await?;
     let deploy = items.last().map(|item| item.id).unwrap_or_default();
-    let approval = client.post(&format!("/work-items/{deploy}/approvals"), &json!({"kind": "deploy"})).await?;
+    let approval =
+        client.post(&format!("/work-items/{deploy}/approvals"), &json!({"kind": "deploy"})).await?;
     let approval = cell(&approval["id"]);
     output::line(format_args!("the deploy waits for approval {approval}, which only a person gives"))?;
     for item in &items {
@@ -157,7 +158,8 @@ async fn check(control: &Control, items: &[Followed], last: Status) -> Result<()
 fn timings(items: &[Followed]) -> Result<()> {
     heading("All four succeeded")?;
     for item in items {
-        let took = item.run.as_ref().and_then(RunState::duration_ms).map(orchestrate::seconds).unwrap_or_default();
+        let took =
+            item.run.as_ref().and_then(RunState::duration_ms).map(orchestrate::seconds).unwrap_or_default();
         let run = item.run.as_ref().map(|run| run.id).unwrap_or_default();
         output::line(format_args!("  {:<8} run {run:<3} {took:>7}", item.title))?;
     }
@@ -184,5 +186,7 @@ fn farewell(settings: &Settings) -> Result<()> {
     output::line(format_args!("worktrees:  {data}/scratchpads"))?;
     output::line(format_args!("reports:    {data}/workspace"))?;
     output::line(format_args!("look at it: spalla up --data {data}"))?;
-    output::line("            then `spalla runs list`, `spalla logs 1` and `spalla item list` with the same --data")
+    output::line(
+        "            then `spalla runs list`, `spalla logs 1` and `spalla item list` with the same --data",
+    )
 }

@@ -163,7 +163,8 @@ impl One {
         let runs = client.get(&format!("/work-items/{}/runs?limit=1", self.id)).await?;
         let is_over = |run: &Value| !run["ended_at"].is_null();
         let Some(run) = elements(&runs).first().filter(|run| !is_over(run)) else {
-            let failure = Failure::new(Exit::Stopped, format!("work item {} has no run that is not over", self.id));
+            let failure =
+                Failure::new(Exit::Stopped, format!("work item {} has no run that is not over", self.id));
             return Err(failure.mend(format!("put it away with `spalla item archive {}`", self.id)));
         };
         let id = cell(&run["id"]);

@@ -62,7 +62,8 @@ impl Orchestrate {
         let target = self.target.clone().unwrap_or_else(|| PathBuf::from("."));
         let target = target.canonicalize().map_err(file("finding the target", &target))?;
         if !target.is_dir() {
-            return Err(Failure::usage(format!("the target {} is no folder", target.display())).mend("name one with --target DIR"));
+            return Err(Failure::usage(format!("the target {} is no folder", target.display()))
+                .mend("name one with --target DIR"));
         }
         let plan = plan::heuristic(&self.goal).map_err(|refusal| match refusal.mend {
             Some(mend) => Failure::usage(refusal.detail).mend(mend),
@@ -113,9 +114,13 @@ pub(super) struct Piece {
 /// Says with which means the goal is pursued, and what the plan is. A plan of which nothing can be done is an error.
 pub(super) fn introduce(screen: &Screen, target: &Path, items: Vec<PlanItem>) -> Result<Vec<Piece>> {
     screen.say("tier 5: solo — no agent CLI is used; the built-in surveyor does the work, it only reads")?;
-    let installed: Vec<&str> = AGENT_PROGRAMS.into_iter().filter(|name| programs::find(name).is_some()).collect();
+    let installed: Vec<&str> =
+        AGENT_PROGRAMS.into_iter().filter(|name| programs::find(name).is_some()).collect();
     if !installed.is_empty() {
-        screen.say(format_args!("note: {} can be called here, but this version does not drive agent CLIs", installed.join(", ")))?;
+        screen.say(format_args!(
+            "note: {} can be called here, but this version does not drive agent CLIs",
+            installed.join(", ")
+        ))?;
     }
     screen.say(format_args!("target: {}", target.display()))?;
     let piece = |item: PlanItem| Piece { needs_model: goal_needs_model(&item.prompt), item };
@@ -127,7 +132,11 @@ pub(super) fn introduce(screen: &Screen, target: &Path, items: Vec<PlanItem>) ->
     }
     match pieces.iter().find_map(|piece| piece.needs_model) {
         Some(why) if pieces.iter().all(|piece| piece.needs_model.is_some()) => {
-            let what = if pieces.len() == 1 { format!("this goal needs a model: {why}") } else { "every item of this goal needs a model".into() };
+            let what = if pieces.len() == 1 {
+                format!("this goal needs a model: {why}")
+            } else {
+                "every item of this goal needs a model".into()
+            };
             Err(Failure::usage(what).mend("this version works without one; ask for something that can be measured, such as \"Analyze the codebase structure\""))
         }
         _ => Ok(pieces),

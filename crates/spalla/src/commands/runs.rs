@@ -75,7 +75,8 @@ impl Runs {
                 if args.json {
                     return output::json(&runs).map(|()| Exit::Done);
                 }
-                let columns = ["id", "work_item_id", "status", "attempt", "worker_id", "duration_ms", "title"];
+                let columns =
+                    ["id", "work_item_id", "status", "attempt", "worker_id", "duration_ms", "title"];
                 output::rows(&runs, &columns, "no runs")?;
                 Ok(Exit::Done)
             }),

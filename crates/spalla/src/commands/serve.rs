@@ -44,7 +44,8 @@ impl ServerFlags {
             ("database", "--database", self.database.clone()),
             ("open_browser", "--no-open", self.no_open.then(|| "false".to_owned())),
         ];
-        let given = texts.into_iter().filter_map(|(name, flag, text)| Some(Override { name, flag, text: text? }));
+        let given =
+            texts.into_iter().filter_map(|(name, flag, text)| Some(Override { name, flag, text: text? }));
         given.collect()
     }
 }

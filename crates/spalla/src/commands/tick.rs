@@ -26,10 +26,18 @@ impl Tick {
                 return output::json(&answer).map(|()| Exit::Done);
             }
             for run in elements(&answer["started"]) {
-                output::line(format_args!("started run {} of work item {}", cell(&run["run_id"]), cell(&run["work_item_id"])))?;
+                output::line(format_args!(
+                    "started run {} of work item {}",
+                    cell(&run["run_id"]),
+                    cell(&run["work_item_id"])
+                ))?;
             }
             for held in elements(&answer["blocked"]) {
-                output::line(format_args!("work item {} waits: {}", cell(&held["work_item_id"]), cell(&held["reason"])))?;
+                output::line(format_args!(
+                    "work item {} waits: {}",
+                    cell(&held["work_item_id"]),
+                    cell(&held["reason"])
+                ))?;
             }
             if elements(&answer["started"]).is_empty() && elements(&answer["blocked"]).is_empty() {
                 output::line("nothing waits for a tick")?;

@@ -23,7 +23,11 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
         let mut flags = self.server.overrides();
-        flags.extend(self.concurrency.map(|text| Override { name: "worker.concurrency", flag: "--concurrency", text }));
+        flags.extend(self.concurrency.map(|text| Override {
+            name: "worker.concurrency",
+            flag: "--concurrency",
+            text,
+        }));
         serve(global, &global.config(flags)?, !self.no_worker)
     }
 }

@@ -31,7 +31,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
         let mut flags = self.server.overrides();
-        flags.extend(self.concurrency.clone().map(|text| Override { name: "worker.concurrency", flag: "--concurrency", text }));
+        flags.extend(self.concurrency.clone().map(|text| Override {
+            name: "worker.concurrency",
+            flag: "--concurrency",
+            text,
+        }));
         let config = global.config(flags)?;
         global.listen(&config, "info")?;
         let client = self.server.client(&config)?;

@@ -129,11 +129,26 @@ pub(crate) const KEYS: &[Key] = &[
     key("data", Kind::Path, "", "the folder that holds everything Spalla keeps").env(&["SPALLA_DATA"]),
     key("listen", Kind::Address, "127.0.0.1:18080", "the address that the server listens on")
         .env(&["SPALLA_LISTEN"]),
-    key("auth", Kind::Choice(&["token", "none"]), "token", "who may use the server: whoever has its token, or everybody")
-        .env(&["SPALLA_AUTH"]),
-    key("hosts", Kind::Text, "", "further hosts under which a proxy or a container reaches the server, divided by commas")
-        .env(&["SPALLA_HOSTS"]),
-    key("behind_tls_proxy", Kind::Flag, "false", "a proxy ends TLS in front of the server, so it may leave loopback"),
+    key(
+        "auth",
+        Kind::Choice(&["token", "none"]),
+        "token",
+        "who may use the server: whoever has its token, or everybody",
+    )
+    .env(&["SPALLA_AUTH"]),
+    key(
+        "hosts",
+        Kind::Text,
+        "",
+        "further hosts under which a proxy or a container reaches the server, divided by commas",
+    )
+    .env(&["SPALLA_HOSTS"]),
+    key(
+        "behind_tls_proxy",
+        Kind::Flag,
+        "false",
+        "a proxy ends TLS in front of the server, so it may leave loopback",
+    ),
     key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there"),
     key("database", Kind::Text, "", "sqlite://PATH or postgres://…; empty is SQLite in the data folder")
         .env(&["ORCH_DATABASE_URL"]),
@@ -144,12 +159,22 @@ pub(crate) const KEYS: &[Key] = &[
         "time between background ticks; 0 is off, then only tick and start make runs",
     )
     .env(&["ORCH_SCHEDULER_BACKGROUND_INTERVAL"]),
-    key("require_approval", Kind::Flag, "true", "an approval that is pending or rejected holds its work item")
-        .env(&["ORCH_REQUIRE_APPROVAL"]),
+    key(
+        "require_approval",
+        Kind::Flag,
+        "true",
+        "an approval that is pending or rejected holds its work item",
+    )
+    .env(&["ORCH_REQUIRE_APPROVAL"]),
     key("max_retries", Kind::Whole(0, 100), "3", "how many times a failed run is tried again")
         .env(&["ORCH_MAX_RETRIES"]),
-    key("backoff_base_seconds", Kind::Number(0.0, DAY), "5", "the delay before a retry is this times 2^failures")
-        .env(&["ORCH_BACKOFF_BASE_SECONDS"]),
+    key(
+        "backoff_base_seconds",
+        Kind::Number(0.0, DAY),
+        "5",
+        "the delay before a retry is this times 2^failures",
+    )
+    .env(&["ORCH_BACKOFF_BASE_SECONDS"]),
     key(
         "backoff_jitter_seconds",
         Kind::Number(-1.0, DAY),
@@ -157,8 +182,13 @@ pub(crate) const KEYS: &[Key] = &[
         "the delay is moved by up to this either way; below 0 is half the base",
     )
     .env(&["ORCH_BACKOFF_JITTER_SECONDS"]),
-    key("max_takeovers", Kind::Whole(0, 100), "3", "how many vanished workers a run outlives before it is lost")
-        .env(&["ORCH_MAX_TAKEOVERS"]),
+    key(
+        "max_takeovers",
+        Kind::Whole(0, 100),
+        "3",
+        "how many vanished workers a run outlives before it is lost",
+    )
+    .env(&["ORCH_MAX_TAKEOVERS"]),
     key(
         "shutdown_grace_seconds",
         Kind::Number(0.0, DAY),
@@ -166,26 +196,69 @@ pub(crate) const KEYS: &[Key] = &[
         "how long runs may go on after the first SIGTERM before they are stopped and handed back",
     )
     .env(&["SPALLA_SHUTDOWN_GRACE_SECONDS"]),
-    key("url", Kind::Text, "", "the server that commands and workers talk to; empty is the data folder's own")
-        .env(&["ORCH_URL"]),
-    key("token", Kind::Text, "", "the token for it; empty is the data folder's own").env(&["ORCH_TOKEN"]).secret(),
-    key("log", Kind::Text, "", "which log lines are written, such as `warn,spalla=debug`; empty suits the command")
-        .env(&["SPALLA_LOG", "RUST_LOG"]),
-    key("log_format", Kind::Choice(&["text", "json"]), "text", "how a log line looks").env(&["SPALLA_LOG_FORMAT"]),
-    key("worker.id", Kind::Text, "", "the worker's id; empty is random, or the data folder's own when embedded")
-        .env(&["AGENT_ID"]),
-    key("worker.concurrency", Kind::Whole(0, 1_000), "0", "how many runs the worker executes at once; 0 is one per core"),
+    key(
+        "url",
+        Kind::Text,
+        "",
+        "the server that commands and workers talk to; empty is the data folder's own",
+    )
+    .env(&["ORCH_URL"]),
+    key("token", Kind::Text, "", "the token for it; empty is the data folder's own")
+        .env(&["ORCH_TOKEN"])
+        .secret(),
+    key(
+        "log",
+        Kind::Text,
+        "",
+        "which log lines are written, such as `warn,spalla=debug`; empty suits the command",
+    )
+    .env(&["SPALLA_LOG", "RUST_LOG"]),
+    key("log_format", Kind::Choice(&["text", "json"]), "text", "how a log line looks")
+        .env(&["SPALLA_LOG_FORMAT"]),
+    key(
+        "worker.id",
+        Kind::Text,
+        "",
+        "the worker's id; empty is random, or the data folder's own when embedded",
+    )
+    .env(&["AGENT_ID"]),
+    key(
+        "worker.concurrency",
+        Kind::Whole(0, 1_000),
+        "0",
+        "how many runs the worker executes at once; 0 is one per core",
+    ),
     key("worker.shell", Kind::Path, "/bin/sh", "the shell that executes a run's steps").env(&["AGENT_SHELL"]),
     key("worker.steps", Kind::Text, "", "steps, one per line, that replace every recipe and inference")
         .env(&["AGENT_STEPS"]),
-    key("worker.heartbeat_interval_seconds", Kind::Number(0.05, DAY), "10", "time between heartbeats of a run")
-        .env(&["AGENT_HEARTBEAT_INTERVAL"]),
-    key("worker.claim_ttl_seconds", Kind::Number(0.1, DAY), "300", "how long a lease lasts without a heartbeat")
-        .env(&["AGENT_CLAIM_TTL"]),
-    key("worker.interval_seconds", Kind::Number(0.01, DAY), "2", "how long one call of the worker waits for a run")
-        .env(&["AGENT_INTERVAL"]),
-    key("orchestrate.workspace", Kind::Text, "", "the folder of a session; empty is a new one in the data folder")
-        .env(&["ORCHESTRATOR_WORKSPACE"]),
+    key(
+        "worker.heartbeat_interval_seconds",
+        Kind::Number(0.05, DAY),
+        "10",
+        "time between heartbeats of a run",
+    )
+    .env(&["AGENT_HEARTBEAT_INTERVAL"]),
+    key(
+        "worker.claim_ttl_seconds",
+        Kind::Number(0.1, DAY),
+        "300",
+        "how long a lease lasts without a heartbeat",
+    )
+    .env(&["AGENT_CLAIM_TTL"]),
+    key(
+        "worker.interval_seconds",
+        Kind::Number(0.01, DAY),
+        "2",
+        "how long one call of the worker waits for a run",
+    )
+    .env(&["AGENT_INTERVAL"]),
+    key(
+        "orchestrate.workspace",
+        Kind::Text,
+        "",
+        "the folder of a session; empty is a new one in the data folder",
+    )
+    .env(&["ORCHESTRATOR_WORKSPACE"]),
     key("orchestrate.log_level", Kind::Text, "info", "which lines go into the workspace's orchestrator.log")
         .env(&["ORCHESTRATOR_LOG_LEVEL"]),
 ];

@@ -39,7 +39,8 @@ impl Sources {
     /// Returns this process's own sources.
     pub(crate) fn of_process(flags: Vec<Override>) -> Result<Self> {
         let base = etcetera::choose_base_strategy().map_err(|error| {
-            Failure::usage(format!("the home folder is not known: {error}")).mend("set HOME, or name --data DIR")
+            Failure::usage(format!("the home folder is not known: {error}"))
+                .mend("set HOME, or name --data DIR")
         })?;
         Ok(Self {
             data_default: base.data_dir().join("spalla"),
@@ -57,7 +58,8 @@ impl Sources {
                 "data" => Ok(Value::from(self.data_default.display().to_string())),
                 _ => key.kind.parse(key.default),
             };
-            let value = default.map_err(|wrong| Failure::failed(format!("the default of {}: {wrong}", key.name)))?;
+            let value =
+                default.map_err(|wrong| Failure::failed(format!("the default of {}: {wrong}", key.name)))?;
             figment = figment.merge(One { key, value, source: "default".into() });
         }
         for path in self.files.iter().filter(|path| path.exists()) {
@@ -80,13 +82,15 @@ fn variable(key: &'static Key, env: &[(String, String)]) -> Result<Option<(Value
     let set = |name: &&str| env.iter().find(|(set, value)| set == name && !value.is_empty());
     let Some((name, text)) = key.env.iter().find_map(set) else { return Ok(None) };
     let shown = if key.secret { "a value" } else { text.as_str() };
-    let value = key.kind.parse(text).map_err(|wrong| Failure::usage(format!("{name} is {shown:?}, and {wrong}")))?;
+    let value =
+        key.kind.parse(text).map_err(|wrong| Failure::usage(format!("{name} is {shown:?}, and {wrong}")))?;
     Ok(Some((value, format!("environment {name}"))))
 }
 
 fn flag(given: Override) -> Result<One> {
     let key = KEYS.iter().find(|key| key.name == given.name);
-    let key = key.ok_or_else(|| Failure::failed(format!("{} sets {}, which is no setting", given.flag, given.name)))?;
+    let key = key
+        .ok_or_else(|| Failure::failed(format!("{} sets {}, which is no setting", given.flag, given.name)))?;
     let wrong = |wrong| Failure::usage(format!("{} is {:?}, and {wrong}", given.flag, given.text));
     let value = key.kind.parse(&given.text).map_err(wrong)?;
     Ok(One { key, value, source: format!("flag {}", given.flag) })
@@ -94,9 +98,14 @@ fn flag(given: Override) -> Result<One> {
 
 /// Reads a file and refuses keys that do not exist.
 fn read_file(path: &Path) -> Result<Dict> {
-    let text = std::fs::read_to_string(path).map_err(crate::failure::file("reading the settings in", path))?;
+    let text =
+        std::fs::read_to_string(path).map_err(crate::failure::file("reading the settings in", path))?;
     let data = Toml::string(&text).data().map_err(|error| {
-        Failure::usage(format!("reading the settings in {}: {}", path.display(), one_line(&error.to_string())))
+        Failure::usage(format!(
+            "reading the settings in {}: {}",
+            path.display(),
+            one_line(&error.to_string())
+        ))
     })?;
     let values = data.into_iter().next().map(|(_, values)| values).unwrap_or_default();
     for name in names(&values, "") {

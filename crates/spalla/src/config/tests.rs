@@ -33,8 +33,16 @@ fn every_setting_has_a_default_and_a_place() {
 #[test]
 fn flags_win_over_environment_over_project_file_over_user_file_over_defaults() {
     let folder = tempfile::tempdir().unwrap();
-    let user = file(&folder, "user.toml", "max_retries = 1\nmax_takeovers = 1\nrequire_approval = false\nlog = \"user\"\n");
-    let project = file(&folder, "spalla.toml", "max_retries = 2\nmax_takeovers = 2\nrequire_approval = true\n[worker]\nid = \"w\"\n");
+    let user = file(
+        &folder,
+        "user.toml",
+        "max_retries = 1\nmax_takeovers = 1\nrequire_approval = false\nlog = \"user\"\n",
+    );
+    let project = file(
+        &folder,
+        "spalla.toml",
+        "max_retries = 2\nmax_takeovers = 2\nrequire_approval = true\n[worker]\nid = \"w\"\n",
+    );
     let env = [("ORCH_MAX_RETRIES", "3"), ("ORCH_MAX_TAKEOVERS", "3"), ("RUST_LOG", "")];
     let flags = [("max_retries", "--max-retries", "4")];
     let config = Config::load(sources(&[&user, &project], &env, &flags)).unwrap();
@@ -54,7 +62,10 @@ fn flags_win_over_environment_over_project_file_over_user_file_over_defaults() {
 fn a_wrong_key_is_an_error_with_a_suggestion() {
     let folder = tempfile::tempdir().unwrap();
     let near = file(&folder, "a.toml", "max_retires = 1\n");
-    assert!(complaint(sources(&[&near], &[], &[])).ends_with("no setting `max_retires`; did you mean `max_retries`?"));
+    assert!(
+        complaint(sources(&[&near], &[], &[]))
+            .ends_with("no setting `max_retires`; did you mean `max_retries`?")
+    );
     let nested = file(&folder, "b.toml", "[worker]\nshel = \"/bin/sh\"\n");
     assert!(complaint(sources(&[&nested], &[], &[])).contains("did you mean `worker.shell`?"));
     let far = file(&folder, "c.toml", "zzz = 1\n");
@@ -65,12 +76,18 @@ fn a_wrong_key_is_an_error_with_a_suggestion() {
 fn a_value_out_of_range_says_where_it_stands_and_what_may_stand_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(&folder, "a.toml", "max_retries = 1000\n");
-    let expected = format!("max_retries is 1000 (file {}), and it must be a whole number from 0 to 100", path.display());
+    let expected =
+        format!("max_retries is 1000 (file {}), and it must be a whole number from 0 to 100", path.display());
     assert!(complaint(sources(&[&path], &[], &[])).starts_with(&expected));
     let wrong = [("ORCH_REQUIRE_APPROVAL", "maybe")];
-    assert_eq!(complaint(sources(&[], &wrong, &[])), "ORCH_REQUIRE_APPROVAL is \"maybe\", and it must be true or false");
+    assert_eq!(
+        complaint(sources(&[], &wrong, &[])),
+        "ORCH_REQUIRE_APPROVAL is \"maybe\", and it must be true or false"
+    );
     let wrong = [("listen", "--listen", "here")];
-    assert!(complaint(sources(&[], &[], &wrong)).starts_with("--listen is \"here\", and it must be an address"));
+    assert!(
+        complaint(sources(&[], &[], &wrong)).starts_with("--listen is \"here\", and it must be an address")
+    );
     let broken = file(&folder, "b.toml", "max_retries = \n");
     assert!(complaint(sources(&[&broken], &[], &[])).starts_with("reading the settings in "));
     let list = file(&folder, "c.toml", "listen = [1]\n");
@@ -90,7 +107,11 @@ fn a_number_may_be_written_whole_or_with_a_fraction() {
 #[test]
 fn secrets_are_never_shown() {
     let url = "postgres://me:pass:w/rd@host/db";
-    let env = [("ORCH_TOKEN", "12345678"), ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"), ("SPALLA_LOG", "info")];
+    let env = [
+        ("ORCH_TOKEN", "12345678"),
+        ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"),
+        ("SPALLA_LOG", "info"),
+    ];
     let shown = Config::load(sources(&[], &env, &[])).unwrap().shown();
     let value = |name: &str| shown.iter().find(|shown| shown.name == name).unwrap().value.clone();
     assert_eq!(value("token"), "(hidden)");
@@ -108,7 +129,11 @@ fn database_urls_name_a_file_or_a_server() {
     assert_eq!(location("sqlite:////tmp/a.db", data).unwrap(), sqlite("/tmp/a.db"));
     assert_eq!(location("sqlite://a.db", data).unwrap(), sqlite("a.db"));
     for url in ["postgres://me@host/db", "postgresql://me@host/db", "postgresql+asyncpg://me@host/db"] {
-        assert_eq!(location(url, data).unwrap(), Location::Postgres("postgresql://me@host/db".into()), "{url}");
+        assert_eq!(
+            location(url, data).unwrap(),
+            Location::Postgres("postgresql://me@host/db".into()),
+            "{url}"
+        );
     }
     for url in ["mysql://me@host/db", "spalla.db", "sqlite://", "postgres://"] {
         assert!(location(url, data).unwrap_err().to_string().contains("no URL that Spalla can use"), "{url}");

@@ -54,7 +54,8 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
 }
 
 pub(super) async fn enqueue(engine: &EngineHandle, item: i64) -> Result<()> {
-    let command = Command::Enqueue { work_item_id: WorkItemId(item), depends_on: None, priority: None, delay_ms: 0 };
+    let command =
+        Command::Enqueue { work_item_id: WorkItemId(item), depends_on: None, priority: None, delay_ms: 0 };
     execute(engine, command).await.map(drop)
 }
 

@@ -44,7 +44,8 @@ pub(super) async fn newest_run(client: &Client, item: i64) -> Result<Option<RunS
 }
 
 pub(super) async fn log(client: &Client, run: i64, from: usize) -> Result<Vec<String>> {
-    let window = [("format", "json".to_owned()), ("offset", from.to_string()), ("limit", LINES_MAX.to_string())];
+    let window =
+        [("format", "json".to_owned()), ("offset", from.to_string()), ("limit", LINES_MAX.to_string())];
     let window = query(&window.map(|(name, value)| (name, Some(value))));
     let lines = client.get(&format!("/work-items/runs/{run}/logs{window}")).await?;
     Ok(elements(&lines).iter().map(|line| cell(&line["text"])).collect())

@@ -23,8 +23,27 @@ fn refused(ended: &Ended, status: i32, wanted: &[&str]) {
 #[test]
 fn help_lists_every_command_and_every_exit_status() {
     let help = Home::new().run(&["--help"]).good();
-    for command in ["up", "serve", "worker", "orchestrate", "project", "item", "queue", "tick", "runs", "logs", "approve", "config", "doctor", "demo", "token"] {
-        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}: {help}");
+    for command in [
+        "up",
+        "serve",
+        "worker",
+        "orchestrate",
+        "project",
+        "item",
+        "queue",
+        "tick",
+        "runs",
+        "logs",
+        "approve",
+        "config",
+        "doctor",
+        "demo",
+        "token",
+    ] {
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
+            "{command}: {help}"
+        );
     }
     for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "124 ", "130 "] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(status)), "{status}: {help}");
@@ -36,7 +55,9 @@ fn help_lists_every_command_and_every_exit_status() {
 #[test]
 fn typing_errors_are_usage_errors_with_a_suggestion() {
     let home = Home::new();
-    for (args, wanted) in [(&["orchestarte", "x"][..], "orchestrate"), (&["up", "--no-wroker"][..], "--no-worker")] {
+    for (args, wanted) in
+        [(&["orchestarte", "x"][..], "orchestrate"), (&["up", "--no-wroker"][..], "--no-worker")]
+    {
         let ended = home.run(args);
         assert_eq!(ended.status, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(wanted), "{ended:?}");
@@ -94,12 +115,16 @@ async fn only_the_token_opens_and_everything_kept_is_for_its_owner_alone() {
     assert_eq!((token.len(), token.trim().len()), (65, 64), "the token alone on one line");
     assert!(!link.contains(token.trim()));
 
-    let bare = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let bare =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
     let projects = format!("{}/projects/", server.rest.url);
     assert_eq!(bare.get(&projects).send().await.expect("an answer").status(), 401);
     let entered = bare.get(format!("{}/?code={code}", server.rest.url)).send().await.expect("an answer");
     let cookie = entered.headers()["set-cookie"].to_str().expect("text").to_owned();
-    assert!(entered.status() == 303 && cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(
+        entered.status() == 303 && cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
     let again = bare.get(format!("{}/?code={code}", server.rest.url)).send().await.expect("an answer");
     assert_eq!(again.status(), 401, "the link works once");
 
@@ -132,18 +157,56 @@ async fn commands_find_the_server_of_their_data_folder() {
     let project = json_of(home.run(&["project", "create", "mine", "--json"]));
     assert_eq!((&project["id"], &project["name"]), (&json!(1), &json!("mine")));
     fs::write(home.path("recipe.yaml"), "steps:\n  - echo from the recipe\n").expect("a file");
-    let create = ["item", "create", "--project", "1", "--title", "first", "--recipe", "recipe.yaml", "--label", "a", "--enqueue"];
+    let create = [
+        "item",
+        "create",
+        "--project",
+        "1",
+        "--title",
+        "first",
+        "--recipe",
+        "recipe.yaml",
+        "--label",
+        "a",
+        "--enqueue",
+    ];
     assert!(home.run(&create).good().starts_with("work item 1 is "));
     server.rest.until_status(1, "succeeded").await;
-    let after = ["item", "create", "--project", "1", "--title", "second", "--depends-on", "1:failure", "--priority", "9", "--json"];
+    let after = [
+        "item",
+        "create",
+        "--project",
+        "1",
+        "--title",
+        "second",
+        "--depends-on",
+        "1:failure",
+        "--priority",
+        "9",
+        "--json",
+    ];
     let second = json_of(home.run(&after));
-    assert_eq!((&second["priority"], &second["depends_on"]), (&json!(9), &json!([{"id": 1, "when": "failure"}])));
+    assert_eq!(
+        (&second["priority"], &second["depends_on"]),
+        (&json!(9), &json!([{"id": 1, "when": "failure"}]))
+    );
 
     let log = home.run(&["logs", "1", "-f"]).good();
-    assert!(log.starts_with("Starting run 1 of work item 1 (attempt 1)") && log.contains("from the recipe"), "{log}");
-    assert!(home.run(&["logs", "1", "--q", "FROM THE", "--json"]).good().lines().all(|line| line.contains("\"seq\"")));
+    assert!(
+        log.starts_with("Starting run 1 of work item 1 (attempt 1)") && log.contains("from the recipe"),
+        "{log}"
+    );
+    assert!(
+        home.run(&["logs", "1", "--q", "FROM THE", "--json"])
+            .good()
+            .lines()
+            .all(|line| line.contains("\"seq\""))
+    );
     assert_eq!(json_of(home.run(&["item", "list", "--json"])).as_array().map(Vec::len), Some(2));
-    assert_eq!(json_of(home.run(&["item", "list", "--status", "succeeded", "--json"])).as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        json_of(home.run(&["item", "list", "--status", "succeeded", "--json"])).as_array().map(Vec::len),
+        Some(1)
+    );
     assert!(home.run(&["runs", "list"]).good().contains("succeeded"));
     assert_eq!(json_of(home.run(&["runs", "show", "1", "--json"]))["status"], "succeeded");
     assert!(home.run(&["item", "show", "1"]).good().contains("first"));
@@ -161,8 +224,13 @@ async fn a_person_says_yes_or_no() {
     let home = Home::new();
     let server = Server::up(&home, &Database::Sqlite);
     let project = server.rest.project(None).await;
-    let item = server.rest.item(json!({"project_id": project, "title": "risky", "recipe": "steps: [\"true\"]"})).await;
-    let id = server.rest.post(&format!("/work-items/{item}/approvals"), json!({"kind": "deploy"})).await["id"].to_string();
+    let item = server
+        .rest
+        .item(json!({"project_id": project, "title": "risky", "recipe": "steps: [\"true\"]"}))
+        .await;
+    let id =
+        server.rest.post(&format!("/work-items/{item}/approvals"), json!({"kind": "deploy"})).await["id"]
+            .to_string();
     server.rest.enqueue(item).await;
     refused(&home.run(&["item", "start", &item.to_string()]), 4, &["approv"]);
     assert!(home.run(&["approve", "list"]).good().contains("risky"));
@@ -219,7 +287,11 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
 fn a_reader_that_leaves_early_is_no_failure() {
     let home = Home::new();
     let mut command = home.command(&["config", "show"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
     drop(child.stdout.take());
     let ended = ended(child.wait_with_output().expect("it ends"));
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));

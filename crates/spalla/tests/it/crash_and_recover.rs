@@ -116,7 +116,10 @@ async fn a_server_told_to_go_lets_its_run_end(database: Database) {
     let server = Server::up(&home, &database);
     server.rest.until_status(after, "succeeded").await;
     let runs = server.rest.runs(item).await;
-    assert_eq!((runs.len(), &runs[0]["status"], &runs[0]["takeovers"]), (1, &Value::from("succeeded"), &Value::from(0)));
+    assert_eq!(
+        (runs.len(), &runs[0]["status"], &runs[0]["takeovers"]),
+        (1, &Value::from("succeeded"), &Value::from(0))
+    );
 }
 
 async fn a_server_told_twice_hands_its_run_back(database: Database) {
@@ -173,7 +176,11 @@ fn a_database_that_does_not_answer_is_one_clear_line() {
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""));
     let complaints: Vec<&str> = ended.stderr.lines().collect();
     assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert!(complaints[0].starts_with("error: the database postgres://me:(hidden)@127.0.0.1:1/none can't be used"), "{complaints:?}");
+    assert!(
+        complaints[0]
+            .starts_with("error: the database postgres://me:(hidden)@127.0.0.1:1/none can't be used"),
+        "{complaints:?}"
+    );
 }
 
 #[test]
@@ -183,7 +190,8 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let Database::Postgres(url) = &database else { unreachable!("it was just made") };
     let cluster = Cluster::shared();
     drop(Server::start(&home, &Setup { database: &database, args: &["serve"], env: &[] }));
-    let table = cluster.psql(url, "select table_name from information_schema.tables where table_name like '%migration%'");
+    let table = cluster
+        .psql(url, "select table_name from information_schema.tables where table_name like '%migration%'");
     assert!(!table.is_empty(), "no table of migrations");
     let columns = cluster.psql(url, &format!("select count(*) from {table}"));
     assert_ne!(columns, "0");

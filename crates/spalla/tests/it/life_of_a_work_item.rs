@@ -27,12 +27,18 @@ const PIECES: [(&str, &[&str]); 7] = [
 async fn a_session_by_hand_starts_nothing_before_its_dependencies_and_everything_once(database: Database) {
     let home = Home::new();
     let env = [("ORCH_SCHEDULER_BACKGROUND_INTERVAL", "0")];
-    let server = Server::start(&home, &Setup { database: &database, args: &["up", "--auth", "none", "--no-worker"], env: &env });
+    let server = Server::start(
+        &home,
+        &Setup { database: &database, args: &["up", "--auth", "none", "--no-worker"], env: &env },
+    );
     let rest = &server.rest;
     let project = rest.project(None).await;
     let mut items = HashMap::new();
     for (title, _) in PIECES {
-        items.insert(title, rest.item(json!({"project_id": project, "title": title, "executor": "external"})).await);
+        items.insert(
+            title,
+            rest.item(json!({"project_id": project, "title": title, "executor": "external"})).await,
+        );
     }
     let approvals = ask_for_approvals(rest, &[items["staging"], items["production"]]).await;
     enqueue_all(rest, &items).await;
@@ -43,7 +49,8 @@ async fn a_session_by_hand_starts_nothing_before_its_dependencies_and_everything
         let answer = rest.post("/scheduler/tick", json!({})).await;
         let started = answer["started"].as_array().cloned().unwrap_or_default();
         if started.is_empty() {
-            let approval = undecided.pop().unwrap_or_else(|| panic!("nothing starts after {done:?}: {answer}"));
+            let approval =
+                undecided.pop().unwrap_or_else(|| panic!("nothing starts after {done:?}: {answer}"));
             rest.post(&format!("/work-items/approvals/{approval}/approve"), json!({"by": "me"})).await;
         }
         for run in started {
@@ -58,7 +65,10 @@ async fn a_session_by_hand_starts_nothing_before_its_dependencies_and_everything
     for (title, item) in items {
         let runs = rest.runs(item).await;
         assert_eq!(runs.len(), 1, "{title}: {runs:?}");
-        assert_eq!((runs[0]["status"].as_str(), rest.status(item).await.as_str()), (Some("succeeded"), "succeeded"));
+        assert_eq!(
+            (runs[0]["status"].as_str(), rest.status(item).await.as_str()),
+            (Some("succeeded"), "succeeded")
+        );
         let log = rest.log(id(&runs[0])).await;
         assert!(log.lines().any(|line| line.starts_with("Starting run ")), "{title}: {log}");
     }
@@ -106,11 +116,16 @@ async fn a_recipe_runs_in_a_worktree_and_leaves_the_persons_checkout_alone(datab
     let home = Home::new();
     let checkout = home.path("checkout");
     repository::make(&checkout);
-    let (before, status) = (repository::picture(&checkout), repository::git(&checkout, &["status", "--porcelain"]));
+    let (before, status) =
+        (repository::picture(&checkout), repository::git(&checkout, &["status", "--porcelain"]));
     let server = Server::up(&home, &database);
     let rest = &server.rest;
     let project = rest.project(Some(text(&checkout))).await;
-    let steps = ["cat src/main.rs", "pwd > where.txt && git checkout --quiet -b mine && git add --all", "echo done >&2"];
+    let steps = [
+        "cat src/main.rs",
+        "pwd > where.txt && git checkout --quiet -b mine && git add --all",
+        "echo done >&2",
+    ];
     let first = rest.queued(project, "first", &steps, &[]).await;
     let second = rest.queued(project, "second", &["test ! -e where.txt"], &[first]).await;
     rest.until_status(second, "succeeded").await;
@@ -129,7 +144,8 @@ async fn a_rejected_approval_holds_its_item_for_ever(database: Database) {
     let server = Server::up(&home, &database);
     let rest = &server.rest;
     let project = rest.project(None).await;
-    let item = rest.item(json!({"project_id": project, "title": "held", "recipe": "steps: [\"true\"]"})).await;
+    let item =
+        rest.item(json!({"project_id": project, "title": "held", "recipe": "steps: [\"true\"]"})).await;
     let approval = id(&rest.post(&format!("/work-items/{item}/approvals"), json!({})).await);
     rest.enqueue(item).await;
     rest.post(&format!("/work-items/approvals/{approval}/reject"), json!({"note": "no"})).await;

@@ -20,12 +20,14 @@ fn a_goal_that_can_be_measured_is_reported_and_its_target_left_alone() {
     let target = home.path("target");
     repository::make(&target);
     let before = repository::picture(&target);
-    let ended = home.run(&["orchestrate", "--target", text(&target), "--yes", "Analyze the codebase structure"]);
+    let ended =
+        home.run(&["orchestrate", "--target", text(&target), "--yes", "Analyze the codebase structure"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     assert!(ended.stdout.starts_with("tier 5: "), "{ended:?}");
     let report = report_of(&ended);
     assert!(report.is_absolute() && fs::read_to_string(&report).expect("the report").contains("Rust"));
-    let json: Value = serde_json::from_slice(&fs::read(report.with_extension("json")).expect("JSON")).expect("JSON");
+    let json: Value =
+        serde_json::from_slice(&fs::read(report.with_extension("json")).expect("JSON")).expect("JSON");
     assert!(json.is_object());
     assert!(report.with_file_name("dependencies.svg").is_file());
     assert!(fs::metadata(report.with_file_name("orchestrator.log")).expect("the log").len() > 0);
@@ -40,11 +42,23 @@ fn a_list_becomes_items_and_prose_does_not() {
     repository::make(&target);
     let workspace = home.path("ws");
     let goal = "1. List the dependencies.\n2. Find TODO marks; and count {\"them\": \"1. 2.\"}\n";
-    let args = ["orchestrate", "--target", text(&target), "--workspace", text(&workspace), "--no-dashboard", "--json", goal];
+    let args = [
+        "orchestrate",
+        "--target",
+        text(&target),
+        "--workspace",
+        text(&workspace),
+        "--no-dashboard",
+        "--json",
+        goal,
+    ];
     let ended = home.run(&args);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let said: Value = serde_json::from_str(&ended.stdout).expect("nothing but JSON");
-    assert_eq!((said["items"].as_array().map(Vec::len), &said["session"], &said["tier"]), (Some(2), &json!("ws"), &json!(5)));
+    assert_eq!(
+        (said["items"].as_array().map(Vec::len), &said["session"], &said["tier"]),
+        (Some(2), &json!("ws"), &json!(5))
+    );
     for item in said["items"].as_array().expect("items") {
         assert_eq!(item["status"], "succeeded");
         assert!(Path::new(item["report"].as_str().expect("a report")).is_file());
@@ -83,7 +97,10 @@ async fn a_running_server_of_the_data_folder_is_joined() {
     for _ in 0..2 {
         let ended = home.run(&["orchestrate", "--target", text(&target), "Analyze the codebase structure"]);
         assert_eq!(ended.status, Some(0), "{ended:?}");
-        assert!(ended.stdout.contains(&format!("server: {} (already running)", server.rest.url)), "{ended:?}");
+        assert!(
+            ended.stdout.contains(&format!("server: {} (already running)", server.rest.url)),
+            "{ended:?}"
+        );
         assert!(report_of(&ended).is_file());
     }
     let projects = server.rest.get("/projects/").await;

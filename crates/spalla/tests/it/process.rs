@@ -92,7 +92,11 @@ impl Process {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its first line");
         let process = Self { child, stdout, errors };
-        assert!(!line.is_empty(), "it ended at once: {}", fs::read_to_string(&process.errors).unwrap_or_default());
+        assert!(
+            !line.is_empty(),
+            "it ended at once: {}",
+            fs::read_to_string(&process.errors).unwrap_or_default()
+        );
         (process, line.trim().to_owned())
     }
 
@@ -113,7 +117,8 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
+        let sent =
+            Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
         assert!(sent.success());
     }
 
@@ -123,7 +128,11 @@ impl Process {
         loop {
             match self.child.try_wait().expect("its status") {
                 Some(status) => return status,
-                None => assert!(start.elapsed() < PATIENCE, "it does not end: {}", fs::read_to_string(&self.errors).unwrap_or_default()),
+                None => assert!(
+                    start.elapsed() < PATIENCE,
+                    "it does not end: {}",
+                    fs::read_to_string(&self.errors).unwrap_or_default()
+                ),
             }
             pause();
         }
@@ -135,7 +144,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- {}:\n{}", self.errors.display(), fs::read_to_string(&self.errors).unwrap_or_default());
+            eprintln!(
+                "--- {}:\n{}",
+                self.errors.display(),
+                fs::read_to_string(&self.errors).unwrap_or_default()
+            );
         }
     }
 }
@@ -180,7 +193,10 @@ impl Server {
         let mut command = home.command(&args);
         command.envs(setup.env.iter().copied());
         let (process, line) = Process::start(home, "server.log", command);
-        let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
+        let url = line
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("the first line is {line:?}"))
+            .to_owned();
         let token = fs::read_to_string(home.data().join("token")).ok().map(|token| token.trim().to_owned());
         Self { process, rest: Rest::new(url, token) }
     }

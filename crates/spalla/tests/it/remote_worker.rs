@@ -30,7 +30,8 @@ async fn a_worker_that_lost_its_lease_leaves_no_trace(database: Database) {
     let project = rest.project(None).await;
     let item = rest.queued(project, "contested", &["true"], &[]).await;
     let late = claim(rest, "late", 0.2).await;
-    let (run, old) = (late["run_id"].as_i64().expect("a run"), late["fencing_token"].as_i64().expect("a token"));
+    let (run, old) =
+        (late["run_id"].as_i64().expect("a run"), late["fencing_token"].as_i64().expect("a token"));
     assert_eq!(rest.append_text(run, old, "written in time\n").await.0, 200);
     // Answered only when the lease of the other is over.
     let heir = claim(rest, "heir", 60.0).await;
@@ -40,7 +41,10 @@ async fn a_worker_that_lost_its_lease_leaves_no_trace(database: Database) {
     let stale = (409, "stale_token".to_owned());
     let path = |verb: &str| format!("/work-items/runs/{run}/{verb}");
     assert_eq!(rest.append_text(run, old, "written too late\n").await, stale);
-    assert_eq!(rest.refused(&path("heartbeat"), json!({"worker_id": "late", "fencing_token": old})).await, stale);
+    assert_eq!(
+        rest.refused(&path("heartbeat"), json!({"worker_id": "late", "fencing_token": old})).await,
+        stale
+    );
     let end = json!({"fencing_token": old, "result": {"by": "late"}});
     assert_eq!(rest.refused(&path("complete?success=false"), end).await, stale);
     let exchange = json!({"worker_id": "late", "max": 0, "heartbeats": [],
@@ -53,7 +57,10 @@ async fn a_worker_that_lost_its_lease_leaves_no_trace(database: Database) {
     let ended = &rest.runs(item).await[0];
     assert_eq!((&ended["status"], &ended["result"]), (&json!("succeeded"), &json!({"by": "heir"})));
     let log = rest.log(run).await;
-    assert!(log.contains("written in time") && log.contains("written by the heir") && !log.contains("too late"), "{log}");
+    assert!(
+        log.contains("written in time") && log.contains("written by the heir") && !log.contains("too late"),
+        "{log}"
+    );
 }
 
 async fn a_killed_workers_run_is_taken_over(database: Database) {
@@ -100,7 +107,11 @@ async fn a_worker_told_to_go_finishes_what_it_has(database: Database) {
     let status = going.wait();
     assert!(status.success(), "{status}");
     assert_eq!(rest.status(item).await, "succeeded");
-    assert_eq!((rest.status(next).await.as_str(), rest.runs(next).await.len()), ("queued", 0), "it claimed nothing more");
+    assert_eq!(
+        (rest.status(next).await.as_str(), rest.runs(next).await.len()),
+        ("queued", 0),
+        "it claimed nothing more"
+    );
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::process::Command;
 pub(crate) fn make(folder: &Path) {
     fs::create_dir_all(folder.join("src")).expect("a folder");
     fs::write(folder.join("src/main.rs"), "fn main() {\n    println!(\"hello\");\n}\n").expect("a file");
-    fs::write(folder.join("Cargo.toml"), "[package]\nname = \"hello\"\nversion = \"0.1.0\"\n").expect("a file");
+    fs::write(folder.join("Cargo.toml"), "[package]\nname = \"hello\"\nversion = \"0.1.0\"\n")
+        .expect("a file");
     git(folder, &["init", "--quiet", "--initial-branch=main"]);
     git(folder, &["add", "--all"]);
     git(folder, &["-c", "user.name=Me", "-c", "user.email=me@localhost", "commit", "--quiet", "-m", "first"]);
@@ -19,7 +20,11 @@ pub(crate) fn make(folder: &Path) {
 
 pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.current_dir(folder).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .current_dir(folder)
+        .args(args)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     let output = command.env("GIT_OPTIONAL_LOCKS", "0").output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

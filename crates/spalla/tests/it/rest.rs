@@ -47,7 +47,8 @@ impl Rest {
     }
 
     async fn expect(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let (status, answer) = self.call(method, path, body).await.unwrap_or_else(|| panic!("{method} {path}: no answer"));
+        let (status, answer) =
+            self.call(method, path, body).await.unwrap_or_else(|| panic!("{method} {path}: no answer"));
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
@@ -80,7 +81,9 @@ impl Rest {
     pub(crate) async fn queued(&self, project: i64, title: &str, steps: &[&str], after: &[i64]) -> i64 {
         let steps: Vec<String> = steps.iter().map(|step| format!("  - {}\n", json!(step))).collect();
         let recipe = format!("steps:\n{}", steps.concat());
-        let item = self.item(json!({"project_id": project, "title": title, "recipe": recipe, "depends_on": after})).await;
+        let item = self
+            .item(json!({"project_id": project, "title": title, "recipe": recipe, "depends_on": after}))
+            .await;
         self.enqueue(item).await;
         item
     }

@@ -146,7 +146,10 @@ async fn a_batch_is_tried_again_or_parted_before_its_callers_are_told() {
     assert!(matches!(fate(conflict(), &many, 2, 2), Fate::Apart));
     assert!(matches!(fate(conflict(), &one, 2, 2), Fate::Fail(StoreError::Unavailable { .. })));
     assert!(matches!(fate(StoreError::Corrupt(String::new()), &many, 1, 2), Fate::Apart));
-    assert!(matches!(fate(StoreError::Corrupt(String::new()), &one, 1, 2), Fate::Fail(StoreError::Corrupt(_))));
+    assert!(matches!(
+        fate(StoreError::Corrupt(String::new()), &one, 1, 2),
+        Fate::Fail(StoreError::Corrupt(_))
+    ));
     let full = StoreError::Full { detail: String::new() };
     assert!(matches!(fate(full, &many, 1, 2), Fate::Fail(StoreError::Full { .. })));
     let (first, second) = many.halve();

@@ -9,7 +9,11 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 pub(super) fn fault(doing: &str, error: &Error) -> StoreError {
     let detail = format!("{doing}: {}", words(error));
     let Some(code) = error.code() else {
-        return if is_of_connection(error) { StoreError::Unavailable { detail } } else { StoreError::Corrupt(detail) };
+        return if is_of_connection(error) {
+            StoreError::Unavailable { detail }
+        } else {
+            StoreError::Corrupt(detail)
+        };
     };
     let conflict = |what| {
         tracing::debug!(%detail, "a batch met another one");

@@ -104,7 +104,9 @@ impl<T: Transact> Flusher<T> {
         let is_usable = match &done {
             Ok(_) => true,
             // The connection is gone, or leads to a server that does not write any more.
-            Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. } | StoreError::ReadOnly { .. }) => false,
+            Err(
+                StoreError::Unavailable { .. } | StoreError::Unknown { .. } | StoreError::ReadOnly { .. },
+            ) => false,
             Err(_) => session.rollback().await.is_ok(),
         };
         if is_usable {

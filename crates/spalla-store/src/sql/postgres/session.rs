@@ -80,7 +80,10 @@ impl Session {
     }
 
     /// Connects, and returns where notices arrive; the payloads of other channels' notices are left out.
-    pub(super) async fn connect_listening(target: &Target, purpose: Purpose) -> Result<(Self, mpsc::Receiver<String>)> {
+    pub(super) async fn connect_listening(
+        target: &Target,
+        purpose: Purpose,
+    ) -> Result<(Self, mpsc::Receiver<String>)> {
         let greeting = timeout(GREETING_TIMEOUT, Self::greet(target, purpose)).await;
         greeting.unwrap_or_else(|_| {
             let (target, seconds) = (target.words(), GREETING_TIMEOUT.as_secs());
@@ -127,7 +130,9 @@ impl Session {
     /// Commits; on an error the transaction is to be rolled back, or its fate is not known.
     pub(super) async fn commit(&mut self) -> Result<()> {
         if self.has_failed {
-            return Err(StoreError::Corrupt("a batch went on after one of its statements had failed".to_owned()));
+            return Err(StoreError::Corrupt(
+                "a batch went on after one of its statements had failed".to_owned(),
+            ));
         }
         if self.is_closed() {
             let detail = "the connection broke before the commit".to_owned();

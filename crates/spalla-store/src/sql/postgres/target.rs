@@ -65,7 +65,8 @@ impl Target {
 fn without_driver(url: &str) -> Result<String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(StoreError::Configuration(
-            "reading the Postgres URL: it has no `://`; write postgresql://user:password@host:5432/database".to_owned(),
+            "reading the Postgres URL: it has no `://`; write postgresql://user:password@host:5432/database"
+                .to_owned(),
         ));
     };
     match scheme.split('+').next() {
@@ -108,7 +109,8 @@ fn words_for(config: &Config) -> String {
         Host::Tcp(name) => name.clone(),
         Host::Unix(folder) => folder.display().to_string(),
     });
-    let mut places: Vec<String> = names.enumerate().map(|(at, name)| format!("{name}, port {}", port(at))).collect();
+    let mut places: Vec<String> =
+        names.enumerate().map(|(at, name)| format!("{name}, port {}", port(at))).collect();
     if places.is_empty() {
         let addresses = config.get_hostaddrs().iter().enumerate();
         places = addresses.map(|(at, address)| format!("{address}, port {}", port(at))).collect();

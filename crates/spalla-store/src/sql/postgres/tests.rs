@@ -8,8 +8,8 @@ use crate::error::{ExecuteError, StoreError};
 use crate::sql::driver::{Driver as _, Reader as _};
 use crate::sql::postgres_fixture::Cluster;
 use crate::sql::probe::{
-    ALL, COUNT_CONNECTIONS, Counting, DEADLY_COMMIT, DELETE, ECHO, INSERT, INSERT_RETURNING, POSTGRES_BYTES, Probe,
-    REAL, TABLE, UPDATE, WRONG, call, deed, insert, is_done, row,
+    ALL, COUNT_CONNECTIONS, Counting, DEADLY_COMMIT, DELETE, ECHO, INSERT, INSERT_RETURNING, POSTGRES_BYTES,
+    Probe, REAL, TABLE, UPDATE, WRONG, call, deed, insert, is_done, row,
 };
 use crate::sql::statement::{Answer, Call, Row, Value};
 use crate::store::{COMMITTED_BACKLOG, Committed, Outcome, Writer as _};
@@ -101,7 +101,11 @@ async fn values_come_back_as_they_went_in() {
     let bench = Bench::new().await;
     let mut session = bench.session().await;
     let rows = vec![
-        vec![Value::Int(i64::MIN), Value::Text("naïve 漢字 🦀 \" ' \\ {,}".to_owned()), Value::Blob(vec![0, 255, 7])],
+        vec![
+            Value::Int(i64::MIN),
+            Value::Text("naïve 漢字 🦀 \" ' \\ {,}".to_owned()),
+            Value::Blob(vec![0, 255, 7]),
+        ],
         vec![Value::Int(0), Value::Text(String::new()), Value::Blob(vec![])],
         vec![Value::Int(i64::MAX), Value::Null, Value::Null],
     ];

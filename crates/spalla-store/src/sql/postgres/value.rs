@@ -13,7 +13,8 @@ pub(super) fn parameters<'a>(
     call: &'a Call,
 ) -> Result<Vec<Parameter<'a>>, String> {
     let scalars = call.scalars.iter().zip(types).zip(&compiled.scalars);
-    let scalars = scalars.map(|((value, ty), name)| scalar(value, ty).map_err(|why| format!(":{name} {why}")));
+    let scalars =
+        scalars.map(|((value, ty), name)| scalar(value, ty).map_err(|why| format!(":{name} {why}")));
     let columns = compiled.columns.iter().flatten().enumerate();
     let arrays = columns.map(|(at, (name, kind))| {
         array(&call.rows, at, *kind).ok_or_else(|| format!("column {name} of the rows is not of its kind"))
@@ -22,7 +23,8 @@ pub(super) fn parameters<'a>(
 }
 
 fn scalar<'a>(value: &'a Value, ty: &Type) -> Result<Parameter<'a>, String> {
-    let misfit = || format!("is {ty} to Postgres, and {} was given; cast it in the statement", kind_of(value));
+    let misfit =
+        || format!("is {ty} to Postgres, and {} was given; cast it in the statement", kind_of(value));
     Ok(match (value, ty) {
         (Value::Null, ty) => null(ty).ok_or_else(misfit)?,
         (Value::Int(number), &Type::INT8) => Box::new(*number),

@@ -21,7 +21,8 @@ impl<R: Reader> SqlReads<R> {
         lines.take(vec![first]);
         while !lines.is_full() {
             let rows = self.rows(&sql::LIST, row![run_id, next_seq, CHUNKS_PER_READ]).await?;
-            let chunks = each("log_chunk", rows, |fields| Ok((fields.int("first_seq")?, fields.blob("data")?)))?;
+            let chunks =
+                each("log_chunk", rows, |fields| Ok((fields.int("first_seq")?, fields.blob("data")?)))?;
             let is_last = chunks.len() < CHUNKS_PER_READ as usize;
             for (first_seq, data) in chunks {
                 let unpacked = unpack(first_seq, &data)?;

@@ -17,7 +17,9 @@ impl<R: Reader> SqlReads<R> {
             None => self.rows(&sql::LIST, anywhere),
             Some(None) => self.rows(&sql::LIST_READY, anywhere),
             Some(Some(Code::Delayed)) => self.rows(&sql::LIST_DELAYED, anywhere),
-            Some(Some(reason)) => self.rows(&sql::LIST_BLOCKED, row![project_id, reason.as_str(), limit, offset]),
+            Some(Some(reason)) => {
+                self.rows(&sql::LIST_BLOCKED, row![project_id, reason.as_str(), limit, offset])
+            }
         };
         each("entry", rows.await?, read_entry)
     }

@@ -43,7 +43,9 @@ fn list(filter: RunFilter, page: Page) -> (&'static Statement, Vec<Value>) {
         (Some(item), agent, _, _) => {
             (&sql::LIST_OF_WORK_ITEM, row![item, before, project_id, word, agent, limit, offset])
         }
-        (None, Some(agent), _, _) => (&sql::LIST_OF_AGENT, row![agent, before, project_id, word, limit, offset]),
+        (None, Some(agent), _, _) => {
+            (&sql::LIST_OF_AGENT, row![agent, before, project_id, word, limit, offset])
+        }
         (None, None, Some(status), _) if is_live(status) => {
             (&sql::LIST_LIVE, row![word, before, project_id, limit, offset])
         }

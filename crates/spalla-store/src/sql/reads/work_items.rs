@@ -19,7 +19,11 @@ const SEARCH_PAGE: u32 = 200;
 const PATTERN_CHARS_MAX: usize = 200;
 
 impl<R: Reader> SqlReads<R> {
-    pub(super) async fn list_work_items(&self, filter: WorkItemFilter, page: Page) -> Result<Vec<WorkItemView>> {
+    pub(super) async fn list_work_items(
+        &self,
+        filter: WorkItemFilter,
+        page: Page,
+    ) -> Result<Vec<WorkItemView>> {
         let items = match Search::new(&filter) {
             Some(search) => self.search(&search, before(page), page.offset, page.limit).await?,
             None => {
@@ -49,12 +53,19 @@ impl<R: Reader> SqlReads<R> {
     }
 
     /// Reads back from the newest item until enough were found that fit, or none is left.
-    async fn search(&self, search: &Search, before: i64, offset: u32, limit: u32) -> Result<Vec<WorkItemView>> {
+    async fn search(
+        &self,
+        search: &Search,
+        before: i64,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<WorkItemView>> {
         let (mut before, mut left_out, mut found) = (before, 0, vec![]);
         let limit = limit as usize;
         while found.len() < limit {
             let (statement, scalars) = search.page(before);
-            let page: Vec<WorkItemView> = each("work_item", self.rows(statement, scalars).await?, work_item::read_view)?;
+            let page: Vec<WorkItemView> =
+                each("work_item", self.rows(statement, scalars).await?, work_item::read_view)?;
             let is_last = page.len() < SEARCH_PAGE as usize;
             before = page.last().map_or(before, |view| view.item.id.0);
             for view in page.into_iter().filter(|view| search.fits(&view.item)) {
@@ -99,7 +110,9 @@ fn list(project: Option<ProjectId>, status: Option<Status>, page: Page) -> (&'st
             let status = status.as_str();
             return match project {
                 None => (&sql::LIST_FINISHED, row![status, before, limit, offset]),
-                Some(project) => (&sql::LIST_FINISHED_OF_PROJECT, row![project, status, before, limit, offset]),
+                Some(project) => {
+                    (&sql::LIST_FINISHED_OF_PROJECT, row![project, status, before, limit, offset])
+                }
             };
         }
         Some(Status::Open) => &sql::LIST_OPEN,

@@ -77,7 +77,10 @@ fn read_lease(fields: &mut Fields) -> Result<Option<Lease>> {
 /// Reads a finished item.
 pub(crate) fn read_finished(fields: &mut Fields) -> Result<Placed> {
     read(fields, |fields| {
-        Ok(Place::Finished(Finished { status: fields.word("status", Status::parse)?, at: fields.time("at")? }))
+        Ok(Place::Finished(Finished {
+            status: fields.word("status", Status::parse)?,
+            at: fields.time("at")?,
+        }))
     })
 }
 
@@ -105,7 +108,9 @@ impl ByTable {
             match place {
                 Place::Open => return Err(open_is_no_place(id)),
                 Place::Ready => tables.ready.push(row![queue, prio, id, fence, attempt, failures]),
-                Place::Delayed { due_at } => tables.delayed.push(row![due_at, id, prio, fence, attempt, failures]),
+                Place::Delayed { due_at } => {
+                    tables.delayed.push(row![due_at, id, prio, fence, attempt, failures])
+                }
                 Place::Blocked(holds) => {
                     let mut row = row![id, prio, fence, attempt, failures];
                     row.extend(holds_row(&holds));
@@ -130,7 +135,16 @@ impl ByTable {
                     ]);
                 }
                 Place::Finished(Finished { status, at }) => {
-                    tables.finished.push(row![id, queue, status.as_str(), at, prio, fence, attempt, failures]);
+                    tables.finished.push(row![
+                        id,
+                        queue,
+                        status.as_str(),
+                        at,
+                        prio,
+                        fence,
+                        attempt,
+                        failures
+                    ]);
                 }
             }
         }
@@ -185,10 +199,20 @@ impl ByTable {
                     ]);
                 }
                 Place::Finished(Finished { status, at }) => {
-                    tables.finished.push(row![id, fence_before, status.as_str(), at, prio, fence, attempt, failures]);
+                    tables.finished.push(row![
+                        id,
+                        fence_before,
+                        status.as_str(),
+                        at,
+                        prio,
+                        fence,
+                        attempt,
+                        failures
+                    ]);
                 }
                 Place::Open | Place::Ready | Place::Delayed { .. } => {
-                    let why = format!("a defect: work item {id} was to change in a place that it can only leave");
+                    let why =
+                        format!("a defect: work item {id} was to change in a place that it can only leave");
                     return Err(StoreError::Corrupt(why));
                 }
             }
@@ -215,5 +239,7 @@ fn parted(lease: Option<Lease>) -> (Option<spalla_domain::WorkerId>, Option<spal
 }
 
 fn open_is_no_place(id: spalla_domain::WorkItemId) -> StoreError {
-    StoreError::Corrupt(format!("a defect: work item {id} is open, which is no place that it could enter or leave"))
+    StoreError::Corrupt(format!(
+        "a defect: work item {id} is open, which is no place that it could enter or leave"
+    ))
 }

@@ -42,7 +42,8 @@ pub(crate) fn new(run: EndedRun) -> Result<Row> {
 
 /// Reads a run that ended.
 pub(crate) fn read(fields: &mut Fields) -> Result<EndedRun> {
-    let (id, work_item_id, project_id) = (fields.id("id")?, fields.id("work_item_id")?, fields.id("project_id")?);
+    let (id, work_item_id, project_id) =
+        (fields.id("id")?, fields.id("work_item_id")?, fields.id("project_id")?);
     let (attempt, takeovers) = (fields.number("attempt")?, fields.number("takeovers")?);
     let (fence, ended_under) = (fields.id("fence")?, fields.maybe_id("ended_under")?);
     let (created_at, started_at) = (fields.time("created_at")?, fields.maybe_time("started_at")?);
@@ -77,13 +78,16 @@ fn read_outcome(fields: &mut Fields) -> Result<Outcome> {
         (Status::Lost, _) => Ok(Outcome::Lost),
         (Status::Failed, Some(class)) => Ok(Outcome::Failed(class)),
         (Status::Failed, None) => Err(fields.odd("class", "is missing from a failed run")),
-        (Status::Pending | Status::Running, _) => Err(fields.odd("status", "is one of a run that is not over")),
+        (Status::Pending | Status::Running, _) => {
+            Err(fields.odd("status", "is one of a run that is not over"))
+        }
     }
 }
 
 /// Reads a run as clients see it, live or over.
 pub(crate) fn read_view(fields: &mut Fields, store_id: &str) -> Result<RunView> {
-    let (id, work_item_id, project_id) = (fields.id("id")?, fields.id("work_item_id")?, fields.id("project_id")?);
+    let (id, work_item_id, project_id) =
+        (fields.id("id")?, fields.id("work_item_id")?, fields.id("project_id")?);
     let (attempt, takeovers) = (fields.number("attempt")?, fields.number("takeovers")?);
     let fence: Fence = fields.id("fence")?;
     let (worker, until) = (fields.maybe_worker("worker")?, fields.maybe_time("until")?);

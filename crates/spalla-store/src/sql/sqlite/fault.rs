@@ -3,12 +3,14 @@
 use super::file::DatabaseFile;
 use crate::error::StoreError;
 use rusqlite::ffi::{
-    SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE, SQLITE_READONLY_DBMOVED,
+    SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE,
+    SQLITE_READONLY_DBMOVED,
 };
 use rusqlite::{Error, ErrorCode};
 
 /// What a full disk shows itself by, where it isn't the plain code: a quota, a file size limit, the shared index.
-const NO_ROOM: [i32; 4] = [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_TRUNCATE];
+const NO_ROOM: [i32; 4] =
+    [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_TRUNCATE];
 
 /// Translates an error that was met while `doing` something; the transaction can't have been committed.
 pub(super) fn fault(file: &DatabaseFile, doing: &str, error: &Error) -> StoreError {
@@ -42,7 +44,9 @@ pub(super) fn fault(file: &DatabaseFile, doing: &str, error: &Error) -> StoreErr
 /// a crash, so that nobody can say whether it happened.
 pub(super) fn commit_fault(file: &DatabaseFile, error: &Error) -> StoreError {
     match fault(file, "committing", error) {
-        StoreError::Unavailable { detail } if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+        StoreError::Unavailable { detail }
+            if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) =>
+        {
             StoreError::Unknown { detail }
         }
         fault => fault,

@@ -33,7 +33,9 @@ impl DatabaseFile {
         let data = fs::metadata(&path).map_err(|error| unusable(&path, &error))?;
         if !data.is_file() {
             let path = path.display();
-            return Err(StoreError::Configuration(format!("opening {path}: it is no file; name a file in it")));
+            return Err(StoreError::Configuration(format!(
+                "opening {path}: it is no file; name a file in it"
+            )));
         }
         Ok(Self { device: data.dev(), inode: data.ino(), path })
     }
@@ -54,7 +56,8 @@ impl DatabaseFile {
     /// Says that the file vanished.
     pub(super) fn gone(&self) -> StoreError {
         let path = self.path.display();
-        let detail = format!("{path} was removed or replaced while it was in use; put it back, or restart the server");
+        let detail =
+            format!("{path} was removed or replaced while it was in use; put it back, or restart the server");
         StoreError::Unavailable { detail }
     }
 }
@@ -72,9 +75,9 @@ fn unusable(path: &Path, error: &io::Error) -> StoreError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             StoreError::Full { detail: format!("making {path}: {error}; make room on the disk") }
         }
-        ErrorKind::ReadOnlyFilesystem => {
-            StoreError::ReadOnly { detail: format!("making {path}: {error}; name a path on another file system") }
-        }
+        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly {
+            detail: format!("making {path}: {error}; name a path on another file system"),
+        },
         _ => StoreError::Configuration(format!("opening {path}: {error}")),
     }
 }

@@ -86,7 +86,9 @@ impl Session {
     /// Commits; on an error the transaction is to be rolled back.
     pub(super) fn commit(&mut self) -> Result<()> {
         if self.has_failed {
-            return Err(StoreError::Corrupt("a batch went on after one of its statements had failed".to_owned()));
+            return Err(StoreError::Corrupt(
+                "a batch went on after one of its statements had failed".to_owned(),
+            ));
         }
         self.connection.execute_batch("commit").map_err(|error| commit_fault(&self.file, &error))
     }

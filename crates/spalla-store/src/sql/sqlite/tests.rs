@@ -7,8 +7,8 @@ use super::writer::SqliteWriter;
 use crate::error::{ExecuteError, StoreError};
 use crate::sql::driver::{Driver as _, Reader as _};
 use crate::sql::probe::{
-    ALL, DELETE, ECHO, INSERT, INSERT_RETURNING, Probe, REAL, SQLITE_BYTES, TABLE, UPDATE, WRONG, call, deed, insert,
-    is_done, row,
+    ALL, DELETE, ECHO, INSERT, INSERT_RETURNING, Probe, REAL, SQLITE_BYTES, TABLE, UPDATE, WRONG, call, deed,
+    insert, is_done, row,
 };
 use crate::sql::statement::{Answer, Row, Value};
 use crate::store::{COMMITTED_BACKLOG, Committed, Outcome, Writer as _};
@@ -50,10 +50,15 @@ impl Bench {
         self.writer_on(self.session(), probe)
     }
 
-    fn writer_on(&self, session: Session, probe: &Arc<Probe>) -> (SqliteWriter, broadcast::Receiver<Committed>) {
+    fn writer_on(
+        &self,
+        session: Session,
+        probe: &Arc<Probe>,
+    ) -> (SqliteWriter, broadcast::Receiver<Committed>) {
         let (committed, heard) = broadcast::channel(COMMITTED_BACKLOG);
         let file = self.file.clone();
-        let writer = SqliteWriter::start(file, session, self.readers(), Arc::clone(probe), committed).unwrap();
+        let writer =
+            SqliteWriter::start(file, session, self.readers(), Arc::clone(probe), committed).unwrap();
         (writer, heard)
     }
 
@@ -82,7 +87,11 @@ fn values_come_back_as_they_went_in() {
     let bench = Bench::new();
     let mut session = bench.session();
     let rows = vec![
-        vec![Value::Int(i64::MIN), Value::Text("naïve \u{0} 漢字 🦀".to_owned()), Value::Blob(vec![0, 255, 7])],
+        vec![
+            Value::Int(i64::MIN),
+            Value::Text("naïve \u{0} 漢字 🦀".to_owned()),
+            Value::Blob(vec![0, 255, 7]),
+        ],
         vec![Value::Int(0), Value::Text(String::new()), Value::Blob(vec![])],
         vec![Value::Int(i64::MAX), Value::Null, Value::Null],
     ];
@@ -111,13 +120,16 @@ async fn calls_run_in_order_and_answer_in_order() {
         .await
         .unwrap();
     session.commit().unwrap();
-    assert_eq!(answers, [
-        Answer { rows: vec![pair(13, "c"), pair(11, "a"), pair(12, "b")], written: 3 },
-        Answer { rows: vec![], written: 2 },
-        Answer::default(),
-        Answer { rows: vec![], written: 1 },
-        Answer { rows: vec![row(11, "z"), row(13, "c")], written: 0 },
-    ]);
+    assert_eq!(
+        answers,
+        [
+            Answer { rows: vec![pair(13, "c"), pair(11, "a"), pair(12, "b")], written: 3 },
+            Answer { rows: vec![], written: 2 },
+            Answer::default(),
+            Answer { rows: vec![], written: 1 },
+            Answer { rows: vec![row(11, "z"), row(13, "c")], written: 0 },
+        ]
+    );
 }
 
 #[test]
@@ -258,7 +270,10 @@ fn the_file_is_for_its_owner_alone() {
     session.run_call(&insert(1, "a")).unwrap();
     session.commit().unwrap();
     for ending in ["", "-wal", "-shm"] {
-        let mode = std::fs::metadata(format!("{}{ending}", bench.file.path().display())).unwrap().permissions().mode();
+        let mode = std::fs::metadata(format!("{}{ending}", bench.file.path().display()))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{ending}");
     }
 }
@@ -276,6 +291,8 @@ fn a_file_that_cannot_be_used_is_refused_with_a_way_out() {
     };
     let missing = open(&folder.path().join("not/there.db"));
     assert!(missing.ends_with("not does not exist; make it"), "{missing}");
-    assert!(open(&text).ends_with("letter.txt: the file is not a SQLite database; name another path, or move the file away"));
+    assert!(open(&text).ends_with(
+        "letter.txt: the file is not a SQLite database; name another path, or move the file away"
+    ));
     assert!(open(folder.path()).ends_with("it is no file; name a file in it"));
 }

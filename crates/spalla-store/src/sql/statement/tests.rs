@@ -23,7 +23,9 @@ fn rows_are_arrays_on_postgres_and_one_row_on_sqlite() {
     assert_eq!(
         compile(Postgres, text).unwrap(),
         Compiled {
-            sql: "into t from unnest($2::bigint[], $3::text[], $4::bytea[]) as rows(a, b, c) where rows.a = $1".into(),
+            sql:
+                "into t from unnest($2::bigint[], $3::text[], $4::bytea[]) as rows(a, b, c) where rows.a = $1"
+                    .into(),
             scalars: vec!["a".into()],
             columns: Some(vec![("a".into(), Kind::Int), ("b".into(), Kind::Text), ("c".into(), Kind::Blob)]),
         }
@@ -44,11 +46,10 @@ fn ordered_rows_have_their_place_as_a_column() {
 #[test]
 fn strings_names_casts_and_slices_are_left_alone() {
     for text in ["'it''s :not' || \":nor\"", "x::text[1:2]", "'naïve :é' || ':x'"] {
-        assert_eq!(compile(Postgres, text).unwrap(), Compiled {
-            sql: text.into(),
-            scalars: vec![],
-            columns: None
-        });
+        assert_eq!(
+            compile(Postgres, text).unwrap(),
+            Compiled { sql: text.into(), scalars: vec![], columns: None }
+        );
     }
     assert_eq!(sql(Postgres, ":a::bigint"), "$1::bigint");
 }
@@ -78,7 +79,8 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn a_call_that_does_not_fit_is_told_apart() {
-    static STATEMENT: Statement = Statement { name: "t", sqlite: ":a :rows(b, c)", postgres: ":a :rows(b, c)" };
+    static STATEMENT: Statement =
+        Statement { name: "t", sqlite: ":a :rows(b, c)", postgres: ":a :rows(b, c)" };
     let compiled = STATEMENT.compile(Sqlite).unwrap();
     let call = |scalars: usize, rows: &[usize]| Call {
         statement: &STATEMENT,

@@ -29,7 +29,8 @@ fn every_statement_prepares_on_sqlite() {
     for statement in ALL {
         let compiled = statement.compile(Dialect::Sqlite).unwrap();
         let prepared = connection.prepare(&compiled.sql);
-        let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error}\n{}", statement.name, compiled.sql));
+        let prepared =
+            prepared.unwrap_or_else(|error| panic!("{}: {error}\n{}", statement.name, compiled.sql));
         let wanted = compiled.scalars.len() + compiled.columns.map_or(0, |columns| columns.len());
         assert_eq!(prepared.parameter_count(), wanted, "{}", statement.name);
     }
@@ -87,7 +88,8 @@ fn only_those_that_mean_to_read_a_whole_table() {
         let compiled = statement.compile(Dialect::Sqlite).unwrap();
         let mut plan = connection.prepare(&format!("explain query plan {}", compiled.sql)).unwrap();
         let parameters = vec![None::<i64>; plan.parameter_count()];
-        let steps = plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+        let steps =
+            plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
         for step in steps.map(|step| step.unwrap()) {
             assert!(!scans_a_table(&step, &compiled.sql), "{}: {step}", statement.name);
         }
@@ -97,8 +99,20 @@ fn only_those_that_mean_to_read_a_whole_table() {
 /// Tells whether a step of a plan walks through a table. A limited walk in the order of the key stops by itself.
 fn scans_a_table(step: &str, sql: &str) -> bool {
     const TABLES: [&str; 14] = [
-        "approval", "blocked", "delayed", "dep", "entry", "event", "finished", "leased", "log_chunk", "open", "ready",
-        "reply", "run", "work_item",
+        "approval",
+        "blocked",
+        "delayed",
+        "dep",
+        "entry",
+        "event",
+        "finished",
+        "leased",
+        "log_chunk",
+        "open",
+        "ready",
+        "reply",
+        "run",
+        "work_item",
     ];
     let scanned = step.strip_prefix("SCAN ").map(|rest| rest.split(' ').next().unwrap_or_default());
     let is_limited = sql.contains("order by work_item_id\nlimit");

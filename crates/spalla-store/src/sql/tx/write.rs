@@ -87,8 +87,10 @@ pub(super) async fn write<D: Driver>(driver: &mut D, changes: Changes) -> Result
     calls.all(&sql::project::UPDATE, last_of_each(projects_changed, |project| project.id, project::changed));
     calls.all(&sql::queue::INSERT, results(queues_made, project::new_queue)?);
 
-    let (made, entered_queue): (BTreeSet<_>, BTreeSet<_>) =
-        (items_made.iter().map(|(_, item)| item.id).collect(), entries_made.iter().map(|e| e.work_item_id).collect());
+    let (made, entered_queue): (BTreeSet<_>, BTreeSet<_>) = (
+        items_made.iter().map(|(_, item)| item.id).collect(),
+        entries_made.iter().map(|e| e.work_item_id).collect(),
+    );
     calls.all(&sql::work_item::INSERT, results(items_made, work_item::new)?);
     let changed = last_of_each(items_changed, |(_, item)| item.id, work_item::changed);
     calls.all(&sql::work_item::UPDATE, changed.into_iter().collect::<Result<_>>()?);
@@ -140,7 +142,8 @@ async fn append<D: Driver>(driver: &mut D, mut calls: Calls, events: Vec<NewEven
     }
     if driver.is_shared() {
         calls.once(&sql::event::LOCK);
-        calls.all(&sql::event::INSERT, events.iter().map(|new| event::new(None, new)).collect::<Result<_>>()?);
+        calls
+            .all(&sql::event::INSERT, events.iter().map(|new| event::new(None, new)).collect::<Result<_>>()?);
         let answer = calls.run(driver).await?.pop().unwrap_or_default();
         let mut numbers = each("event", answer.rows, |fields| fields.id("seq"))?;
         numbers.sort_unstable();

@@ -76,12 +76,15 @@ async fn an_approved_item_starts(f: Fixture) {
     f.enqueue(id).await;
     f.decide(approval, Decision::Approve).await;
     assert_eq!(f.standing(id).await, (Status::Queued, None));
-    assert_eq!(f.facts(id).await[1..], [
-        Fact::ApprovalRequested { approval_id: approval, kind: Kind::Deploy },
-        Fact::WorkItemQueued { unmet: 0, approvals: 1, due_at: None },
-        Fact::ApprovalDecided { approval_id: approval, status: Answer::Approved, by: Some("ada".into()) },
-        Fact::WorkItemReady {},
-    ]);
+    assert_eq!(
+        f.facts(id).await[1..],
+        [
+            Fact::ApprovalRequested { approval_id: approval, kind: Kind::Deploy },
+            Fact::WorkItemQueued { unmet: 0, approvals: 1, due_at: None },
+            Fact::ApprovalDecided { approval_id: approval, status: Answer::Approved, by: Some("ada".into()) },
+            Fact::WorkItemReady {},
+        ]
+    );
     assert_eq!(f.claimed_items("w", 5).await, [id]);
 }
 
@@ -206,7 +209,8 @@ async fn a_decision_is_kept_with_who_and_why(f: Fixture) {
 async fn every_kind_of_approval_comes_back(f: Fixture) {
     let [id] = f.open_items().await;
     for kind in [Kind::Start, Kind::Deploy, Kind::Command, Kind::Merge, Kind::Spend, Kind::Secret] {
-        let Reply::Approval(approval) = f.granted(Command::RequestApproval { work_item_id: id, kind }).await else {
+        let Reply::Approval(approval) = f.granted(Command::RequestApproval { work_item_id: id, kind }).await
+        else {
             panic!("no approval");
         };
         let view = f.store.read().approval(approval).await.unwrap().unwrap();

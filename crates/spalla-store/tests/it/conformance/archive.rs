@@ -132,7 +132,10 @@ async fn an_archived_project_takes_no_further_work(f: Fixture) {
         Command::Start { work_item_id: open },
         Command::CreateWorkItems { items: vec![item(id).into()], enqueue: false },
         Command::RequestApproval { work_item_id: open, kind: Default::default() },
-        Command::UpdateProject { id, patch: ProjectPatch { name: Some("again".into()), ..ProjectPatch::default() } },
+        Command::UpdateProject {
+            id,
+            patch: ProjectPatch { name: Some("again".into()), ..ProjectPatch::default() },
+        },
         update(open, SpecPatch { priority: Some(9), ..SpecPatch::default() }, Policy::default()),
     ] {
         let name = format!("{command:?}");

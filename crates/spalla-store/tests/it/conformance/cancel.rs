@@ -25,7 +25,10 @@ async fn a_cancelled_run_cancels_its_item(f: Fixture) {
     f.cancel(run.run_id).await;
     assert_eq!(f.standing(id).await, (Status::Cancelled, None));
     let view = f.run(run.run_id).await;
-    assert_eq!((view.status, view.ended_at, view.worker.unwrap().as_str()), (RunStatus::Cancelled, Some(f.now()), "w"));
+    assert_eq!(
+        (view.status, view.ended_at, view.worker.unwrap().as_str()),
+        (RunStatus::Cancelled, Some(f.now()), "w")
+    );
     let facts = f.facts(id).await;
     let end = [Fact::RunCancelled {}, Fact::WorkItemFinished { status: Status::Cancelled }];
     assert_eq!(facts[facts.len() - 2..], end);
@@ -50,7 +53,8 @@ async fn a_cancelled_run_takes_nothing_more(f: Fixture) {
     let run = f.claim_one("w").await;
     f.log(&run, Some(1), &["so far"]).await;
     f.cancel(run.run_id).await;
-    for command in [complete(&run, true), complete(&run, false), hand_back(&run), logs(&run, None, &["more"])] {
+    for command in [complete(&run, true), complete(&run, false), hand_back(&run), logs(&run, None, &["more"])]
+    {
         assert_eq!(f.refused(command).await, Code::RunEnded);
     }
     assert_eq!(f.read_log(run.run_id, Default::default()).await.len(), 2);

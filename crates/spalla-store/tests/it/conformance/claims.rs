@@ -53,7 +53,9 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         description: Some("a bridge".into()),
         repository: Some("https://host/span.git".into()),
     };
-    let Reply::Project(project_id) = f.granted(Command::CreateProject(project)).await else { panic!("no project") };
+    let Reply::Project(project_id) = f.granted(Command::CreateProject(project)).await else {
+        panic!("no project")
+    };
     let spec = Spec {
         title: "survey the banks".into(),
         description: Some("both of them".into()),
@@ -131,11 +133,14 @@ async fn a_worker_gets_only_items_with_one_of_its_labels(f: Fixture) {
 
 async fn a_worker_without_wishes_gets_anything(f: Fixture) {
     let project = f.project().await;
-    let ids = queue_up(&f, [
-        made_for(project, Executor::Recipe, &["gpu"]),
-        made_for(project, Executor::Agent, &[]),
-        made_for(project, Executor::External, &["arm", "gpu"]),
-    ])
+    let ids = queue_up(
+        &f,
+        [
+            made_for(project, Executor::Recipe, &["gpu"]),
+            made_for(project, Executor::Agent, &[]),
+            made_for(project, Executor::External, &["arm", "gpu"]),
+        ],
+    )
     .await;
     assert_eq!(items_for(&f, &[], &[]).await, ids);
 }
@@ -143,8 +148,11 @@ async fn a_worker_without_wishes_gets_anything(f: Fixture) {
 async fn a_changed_executor_or_label_changes_who_gets_an_item(f: Fixture) {
     let [a, b, c] = f.queued().await;
     f.update(a, SpecPatch { executor: Some(Executor::External), ..SpecPatch::default() }).await;
-    f.update(b, SpecPatch { labels: Some(vec!["gpu".into(), "arm".into(), "gpu".into()]), ..SpecPatch::default() })
-        .await;
+    f.update(
+        b,
+        SpecPatch { labels: Some(vec!["gpu".into(), "arm".into(), "gpu".into()]), ..SpecPatch::default() },
+    )
+    .await;
     assert_eq!(f.item(b).await.item.spec.labels, ["arm", "gpu"]);
     assert_eq!(items_for(&f, &[], &["gpu"]).await, [b]);
     assert_eq!(items_for(&f, &[Executor::External], &[]).await, [a]);
@@ -153,8 +161,11 @@ async fn a_changed_executor_or_label_changes_who_gets_an_item(f: Fixture) {
 
 async fn pending_runs_follow_the_filters_too(f: Fixture) {
     let project = f.project().await;
-    let ids = queue_up(&f, [made_for(project, Executor::Recipe, &["gpu"]), made_for(project, Executor::External, &[])])
-        .await;
+    let ids = queue_up(
+        &f,
+        [made_for(project, Executor::Recipe, &["gpu"]), made_for(project, Executor::External, &[])],
+    )
+    .await;
     assert_eq!(f.tick().await, ids);
     assert_eq!(items_for(&f, &[Executor::External], &["gpu"]).await, []);
     assert_eq!(items_for(&f, &[Executor::Recipe], &["gpu"]).await, [ids[0]]);

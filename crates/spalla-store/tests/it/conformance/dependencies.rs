@@ -38,7 +38,8 @@ async fn bring_to(f: &Fixture, id: WorkItemId, end: &str) {
             f.cancel(run).await;
         }
         _ => {
-            f.update(id, SpecPatch { critical: Some(end == "failed critically"), ..SpecPatch::default() }).await;
+            f.update(id, SpecPatch { critical: Some(end == "failed critically"), ..SpecPatch::default() })
+                .await;
             f.fail_for_good(id).await;
         }
     }
@@ -50,12 +51,10 @@ async fn every_end_of_a_parent_means_what_the_edge_says(f: Fixture) {
     let ready = (Status::Queued, None);
     let waiting = (Status::Queued, Some(Code::DependenciesUnmet));
     let table = [
-        (When::Success, [
-            ready,
-            blocked(DependencyFailed),
-            blocked(DependencyFailed),
-            blocked(DependencyCancelled),
-        ]),
+        (
+            When::Success,
+            [ready, blocked(DependencyFailed), blocked(DependencyFailed), blocked(DependencyCancelled)],
+        ),
         (When::Failure, [blocked(DependencySucceeded), ready, ready, blocked(DependencyCancelled)]),
         (When::Done, [ready, blocked(DependencyFailed), ready, blocked(DependencyCancelled)]),
     ];
@@ -153,8 +152,10 @@ async fn a_diamond_is_counted_once(f: Fixture) {
     }
     f.fail_for_good(top).await;
     assert_eq!(f.standing(bottom).await, (Status::Blocked, Some(Code::DependencyFailed)));
-    let unmet = async || f.queue().await.iter().find(|entry| entry.work_item_id == bottom).map(|entry| entry.unmet);
-    let blocked = f.facts(bottom).await.iter().filter(|fact| matches!(fact, Fact::WorkItemBlocked { .. })).count();
+    let unmet =
+        async || f.queue().await.iter().find(|entry| entry.work_item_id == bottom).map(|entry| entry.unmet);
+    let blocked =
+        f.facts(bottom).await.iter().filter(|fact| matches!(fact, Fact::WorkItemBlocked { .. })).count();
     assert_eq!(blocked, 1);
     f.requeue(top).await;
     f.run_next(true).await;
@@ -216,17 +217,18 @@ async fn a_circle_closed_by_two_requests_at_once_is_refused(f: Fixture) {
         let crowd = (0..8).map(|_| f.store.execute(crate::fixture::verbs::enqueue(c)));
         let crowd = futures_util::future::join_all(crowd);
         let second = if round % 2 == 0 { &f.store } else { &other };
-        let (_, first, second) = tokio::join!(
-            crowd,
-            f.store.execute(enqueue_after(b, c)),
-            second.execute(enqueue_after(a, b)),
-        );
+        let (_, first, second) =
+            tokio::join!(crowd, f.store.execute(enqueue_after(b, c)), second.execute(enqueue_after(a, b)),);
         let refused = |answer: &Result<_, ExecuteError>| match answer {
             Ok(_) => false,
             Err(ExecuteError::Refused(refusal)) if refusal.code == Code::DependencyCycle => true,
             Err(error) => panic!("{error:?}"),
         };
-        assert_eq!([refused(&first), refused(&second)].iter().filter(|refused| **refused).count(), 1, "{round}");
+        assert_eq!(
+            [refused(&first), refused(&second)].iter().filter(|refused| **refused).count(),
+            1,
+            "{round}"
+        );
     }
 }
 

@@ -79,7 +79,10 @@ async fn an_event_says_what_it_is_about(f: Fixture) {
     let run = f.claim_one("w").await;
     let event = f.events().await.pop().unwrap();
     let project_id = f.item(id).await.item.project_id;
-    assert_eq!((event.project_id, event.work_item_id, event.run_id), (project_id, Some(id), Some(run.run_id)));
+    assert_eq!(
+        (event.project_id, event.work_item_id, event.run_id),
+        (project_id, Some(id), Some(run.run_id))
+    );
     assert_eq!(event.at, f.now());
     let first = f.events().await.remove(0);
     assert_eq!((first.project_id, first.work_item_id, first.run_id), (project_id, None, None));
@@ -122,7 +125,8 @@ async fn write(store: Store, project: spalla_domain::ProjectId, name: String) {
     for _ in 0..25 {
         let items = (0..3).map(|_| item(project).into()).collect();
         store.execute(Command::CreateWorkItems { items, enqueue: true }).await.unwrap();
-        let Reply::Exchanged(reply) = store.execute(Command::Exchange(exchange(&runs, &name, 3))).await.unwrap()
+        let Reply::Exchanged(reply) =
+            store.execute(Command::Exchange(exchange(&runs, &name, 3))).await.unwrap()
         else {
             panic!("no exchange");
         };

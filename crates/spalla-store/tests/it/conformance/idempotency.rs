@@ -51,7 +51,8 @@ async fn every_kind_of_answer_is_kept_as_it_was(f: Fixture) {
     let [a, b, c] = f.open_items().await;
     let project = f.item(a).await.item.project_id;
     f.enqueue_after(c, b).await;
-    let many = Command::CreateWorkItems { items: vec![item(project).into(), item(project).into()], enqueue: true };
+    let many =
+        Command::CreateWorkItems { items: vec![item(project).into(), item(project).into()], enqueue: true };
     let tick = Command::Tick { max: 1, external_only: false };
     for command in [enqueue(a), many, tick, Command::Claim(request("w", 2))] {
         assert_repeats(&f, command).await;
@@ -79,7 +80,10 @@ async fn a_key_with_another_request_is_refused(f: Fixture) {
     let [id] = f.open_items().await;
     assert_eq!(f.refused(fingerprinted(new_project(), "k", 2)).await, Code::IdempotencyKeyReused);
     assert_eq!(f.refused(fingerprinted(enqueue(id), "k", 2)).await, Code::IdempotencyKeyReused);
-    assert_eq!(f.refused(fingerprinted(Command::Claim(request("w", 1)), "k", 2)).await, Code::IdempotencyKeyReused);
+    assert_eq!(
+        f.refused(fingerprinted(Command::Claim(request("w", 1)), "k", 2)).await,
+        Code::IdempotencyKeyReused
+    );
 }
 
 async fn a_refusal_is_not_kept(f: Fixture) {
@@ -110,7 +114,11 @@ async fn a_claim_that_brought_nothing_is_not_kept(f: Fixture) {
 
 async fn keys_do_not_touch_each_other(f: Fixture) {
     for (n, key) in ["k", "K", "k ", "", "ключ", "'; drop table reply; --"].into_iter().enumerate() {
-        assert_eq!(f.granted(keyed(new_project(), key)).await, Reply::Project(ProjectId(n as i64 + 1)), "{key:?}");
+        assert_eq!(
+            f.granted(keyed(new_project(), key)).await,
+            Reply::Project(ProjectId(n as i64 + 1)),
+            "{key:?}"
+        );
     }
 }
 
@@ -173,7 +181,10 @@ async fn different_requests_that_arrive_at_once_under_one_key_have_one_effect(f:
         let replies = at_once(&f, turned).await;
         let granted = replies.iter().filter(|reply| reply.is_ok()).count();
         assert_eq!(granted, 1, "{replies:?}");
-        assert!(replies.iter().all(|reply| matches!(reply, Ok(_) | Err(Code::IdempotencyKeyReused))), "{replies:?}");
+        assert!(
+            replies.iter().all(|reply| matches!(reply, Ok(_) | Err(Code::IdempotencyKeyReused))),
+            "{replies:?}"
+        );
         assert!(f.events().await.len() > before);
     }
 }

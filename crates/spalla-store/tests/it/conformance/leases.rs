@@ -2,7 +2,9 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::snapshot::everything;
-use crate::fixture::verbs::{LEASE_MS, beat, by_hand, claim_run, complete, exchange, hand_back, heartbeat, logs, worker};
+use crate::fixture::verbs::{
+    LEASE_MS, beat, by_hand, claim_run, complete, exchange, hand_back, heartbeat, logs, worker,
+};
 use spalla_domain::Fence;
 use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::event::Fact;
@@ -29,7 +31,10 @@ crate::fixture::claims!(
 async fn a_live_lease_is_exclusive(f: Fixture) {
     f.queued::<1>().await;
     let run = f.claim_one("w").await;
-    assert_eq!(f.run(run.run_id).await.lease, Some(Lease { worker: worker("w"), until: f.now().plus_ms(LEASE_MS) }));
+    assert_eq!(
+        f.run(run.run_id).await.lease,
+        Some(Lease { worker: worker("w"), until: f.now().plus_ms(LEASE_MS) })
+    );
     f.pass_ms(LEASE_MS - 1).await;
     assert_eq!(f.claim("v", 1).await, []);
     assert_eq!(f.refused(claim_run(run.run_id, "v")).await, Code::LeaseHeld);
@@ -96,15 +101,19 @@ async fn an_expired_lease_returns_the_run_and_spends_no_retry(f: Fixture) {
     assert_eq!((new.run_id, new.attempt, new.fencing_token), (old.run_id, 1, Fence(2)));
     let view = f.run(new.run_id).await;
     assert_eq!((view.takeovers, view.started_at), (1, Some(crate::fixture::START)));
-    assert_eq!(f.facts(id).await[4..], [
-        Fact::LeaseExpired { worker: worker("w"), fence: Fence(1) },
-        Fact::RunClaimed { attempt: 1, worker: worker("v"), fence: Fence(2), takeovers: 1 },
-    ]);
+    assert_eq!(
+        f.facts(id).await[4..],
+        [
+            Fact::LeaseExpired { worker: worker("w"), fence: Fence(1) },
+            Fact::RunClaimed { attempt: 1, worker: worker("v"), fence: Fence(2), takeovers: 1 },
+        ]
+    );
     f.complete(&new, false).await;
-    assert!(f.facts(id).await.contains(&Fact::RetryScheduled {
-        failures: 1,
-        due_at: f.queue().await[0].due_at.unwrap()
-    }));
+    assert!(
+        f.facts(id)
+            .await
+            .contains(&Fact::RetryScheduled { failures: 1, due_at: f.queue().await[0].due_at.unwrap() })
+    );
 }
 
 async fn nothing_of_a_zombie_leaves_a_trace(f: Fixture) {
@@ -183,7 +192,8 @@ async fn a_token_ends_with_its_hand_back(f: Fixture) {
     f.queued::<1>().await;
     let run = f.claim_one("w").await;
     f.hand_back(&run).await;
-    for command in [hand_back(&run), heartbeat(&run, "w"), complete(&run, true), logs(&run, None, &["more"])] {
+    for command in [hand_back(&run), heartbeat(&run, "w"), complete(&run, true), logs(&run, None, &["more"])]
+    {
         assert_eq!(f.refused(command).await, Code::StaleToken);
     }
     let next = f.claim_one("v").await;
@@ -199,15 +209,18 @@ async fn forgetting_a_worker_frees_all_it_held(f: Fixture) {
 
     assert_eq!(f.forget("gone").await, 2);
 
-    assert_eq!(f.facts(a).await.last(), Some(&Fact::LeaseExpired { worker: worker("gone"), fence: Fence(1) }));
+    assert_eq!(
+        f.facts(a).await.last(),
+        Some(&Fact::LeaseExpired { worker: worker("gone"), fence: Fence(1) })
+    );
     assert_eq!(f.run(other.run_id).await.status, RunStatus::Running);
     assert_eq!(f.forget("gone").await, 0);
     assert_eq!(f.forget("nobody").await, 0);
     let taken = f.claim("w", 5).await;
-    assert_eq!(taken.iter().map(|run| (run.work_item_id, run.fencing_token)).collect::<Vec<_>>(), [
-        (a, Fence(2)),
-        (b, Fence(2)),
-    ]);
+    assert_eq!(
+        taken.iter().map(|run| (run.work_item_id, run.fencing_token)).collect::<Vec<_>>(),
+        [(a, Fence(2)), (b, Fence(2)),]
+    );
     assert_eq!(f.refused(complete(&gone[0], true)).await, Code::StaleToken);
     assert_eq!(f.status(c).await, Status::Running);
 }

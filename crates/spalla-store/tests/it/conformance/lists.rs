@@ -73,7 +73,11 @@ async fn lists_are_newest_first_and_read_page_by_page(f: Fixture) {
         let projects: Vec<_> = read.projects(at).await.unwrap().iter().map(|project| project.id.0).collect();
         assert_eq!(projects, expected, "projects {at:?}");
         let approvals = read.approvals(None, false, at).await.unwrap();
-        assert_eq!(approvals.iter().map(|view| view.approval.id.0).collect::<Vec<_>>(), expected, "approvals {at:?}");
+        assert_eq!(
+            approvals.iter().map(|view| view.approval.id.0).collect::<Vec<_>>(),
+            expected,
+            "approvals {at:?}"
+        );
     }
     assert_eq!(read.count_projects().await.unwrap(), 7);
     assert_eq!(read.count_runs(RunFilter::default()).await.unwrap(), 7);
@@ -158,7 +162,20 @@ async fn archived_items_are_listed_only_when_asked_for(f: Fixture) {
 
 async fn every_status_of_an_item_is_listed_under_its_name(f: Fixture) {
     let ids: [WorkItemId; 12] = f.open_items().await;
-    let [open, ready, delayed, waiting, held, blocked, running, pending, succeeded, failed, cancelled, archived] = ids;
+    let [
+        open,
+        ready,
+        delayed,
+        waiting,
+        held,
+        blocked,
+        running,
+        pending,
+        succeeded,
+        failed,
+        cancelled,
+        archived,
+    ] = ids;
     f.enqueue(ready).await;
     f.enqueue_later(delayed, 9_000).await;
     f.enqueue_after(waiting, open).await;
@@ -181,7 +198,8 @@ async fn every_status_of_an_item_is_listed_under_its_name(f: Fixture) {
         (Status::Cancelled, vec![cancelled]),
         (Status::Archived, vec![archived]),
     ] {
-        assert_found(&f, WorkItemFilter { status: Some(status), ..WorkItemFilter::default() }, &expected).await;
+        assert_found(&f, WorkItemFilter { status: Some(status), ..WorkItemFilter::default() }, &expected)
+            .await;
         for id in expected {
             assert_eq!(f.status(id).await, status);
         }
@@ -253,7 +271,11 @@ async fn the_queue_is_found_by_project_and_reason(f: Fixture) {
         let found = f.store.read().queue(filter.clone(), ALL).await.unwrap();
         let found: Vec<_> = found.iter().map(|entry| entry.work_item_id).collect();
         assert_eq!(found, expected, "{filter:?}");
-        assert_eq!(f.store.read().count_queue(filter.clone()).await.unwrap(), expected.len() as u64, "{filter:?}");
+        assert_eq!(
+            f.store.read().count_queue(filter.clone()).await.unwrap(),
+            expected.len() as u64,
+            "{filter:?}"
+        );
     }
 }
 
@@ -261,7 +283,11 @@ async fn the_queue_is_read_page_by_page(f: Fixture) {
     let ids: [WorkItemId; 5] = f.open_items().await;
     for (n, id) in ids.into_iter().enumerate() {
         // Held and free entries take turns in one order.
-        if n % 2 == 0 { f.enqueue(id).await } else { f.enqueue_later(id, 9_000).await };
+        if n % 2 == 0 {
+            f.enqueue(id).await
+        } else {
+            f.enqueue_later(id, 9_000).await
+        };
     }
     for (at, expected) in [
         (page(2, None, 0), &ids[..2]),

@@ -47,7 +47,7 @@ async fn a_log_begins_with_what_is_started(f: Fixture) {
         step: None,
         text: format!("Starting run {run} of work item {id} (attempt 1)"),
     };
-    assert_eq!(f.read_log(run, LogFilter::default()).await, [first.clone()]);
+    assert_eq!(f.read_log(run, LogFilter::default()).await, std::slice::from_ref(&first));
     let claimed = f.claim_one("w").await;
     f.complete(&claimed, false).await;
     assert_eq!(f.read_log(run, LogFilter::default()).await, [first]);
@@ -163,7 +163,13 @@ async fn lines_come_back_with_when_and_where_from(f: Fixture) {
     f.granted(Command::AppendLogs(batch)).await;
     let expected: Vec<_> = (1..)
         .zip(lines)
-        .map(|(seq, line)| LogRecord { seq, at: line.at, stream: line.stream, step: line.step, text: line.text })
+        .map(|(seq, line)| LogRecord {
+            seq,
+            at: line.at,
+            stream: line.stream,
+            step: line.step,
+            text: line.text,
+        })
         .collect();
     assert_eq!(f.read_log(run.run_id, LogFilter::default()).await[1..], expected);
 }
@@ -225,7 +231,13 @@ async fn logs_are_read_page_by_page(f: Fixture) {
     assert_eq!(numbers(&f, &run, page(11, Some(3))).await, Vec::<i64>::new());
     assert_eq!(numbers(&f, &run, page(0, Some(0))).await, Vec::<i64>::new());
     assert_eq!(numbers(&f, &run, page(u64::MAX, Some(u64::MAX))).await, Vec::<i64>::new());
-    let odd = LogFilter { stream: Some(Stream::Stderr), offset: 1, limit: Some(2), from_seq: 2, ..Default::default() };
+    let odd = LogFilter {
+        stream: Some(Stream::Stderr),
+        offset: 1,
+        limit: Some(2),
+        from_seq: 2,
+        ..Default::default()
+    };
     assert_eq!(numbers(&f, &run, odd).await, [5, 7]);
 }
 

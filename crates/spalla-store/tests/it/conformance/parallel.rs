@@ -7,9 +7,9 @@ use spalla_domain::event::{Event, Fact};
 use spalla_domain::retry::RetryPolicy;
 use spalla_domain::work_item::{Status, When};
 use spalla_domain::{EventSeq, Fence, WorkItemId, WorkerId};
+use spalla_store::Store;
 use spalla_store::command::{Command, PlannedItem, Reply};
 use spalla_store::view::WorkItemFilter;
-use spalla_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -30,7 +30,8 @@ async fn make_graph(f: &Fixture) -> Vec<WorkItemId> {
     let project = f.project().await;
     let planned = |n: usize| {
         let dice = |k: u64| scatter(n as u64 * 10 + k);
-        let after = (0..dice(0) % 4).filter(|_| n > 0).map(|k| ((dice(k + 1) % n as u64) as usize, When::Success));
+        let after =
+            (0..dice(0) % 4).filter(|_| n > 0).map(|k| ((dice(k + 1) % n as u64) as usize, When::Success));
         PlannedItem { item: item(project), after: after.collect() }
     };
     let items = (0..ITEMS).map(planned).collect();
@@ -89,7 +90,11 @@ async fn many_workers_carry_out_a_graph_each_item_once_and_in_order(f: Fixture) 
     for id in &ids {
         assert_eq!(log.successes.get(id).map(Vec::len), Some(1), "item {id}");
         for parent in f.item(*id).await.depends_on {
-            assert!(log.first_claims[id] > log.successes[&parent.id][0], "item {id} began before {}", parent.id);
+            assert!(
+                log.first_claims[id] > log.successes[&parent.id][0],
+                "item {id} began before {}",
+                parent.id
+            );
         }
     }
     assert!(log.failures > 0);
@@ -171,7 +176,10 @@ async fn many_workers_never_hold_one_run_together(f: Fixture) {
         match event.fact {
             Fact::RunClaimed { fence, .. } => {
                 assert_eq!(fence, newest.insert(run, fence).unwrap_or(Fence::NONE).next(), "{event:?}");
-                assert!(until.insert(run, event.at.plus_ms(LEASE_MS)).is_none_or(|until| until <= event.at), "{event:?}");
+                assert!(
+                    until.insert(run, event.at.plus_ms(LEASE_MS)).is_none_or(|until| until <= event.at),
+                    "{event:?}"
+                );
             }
             Fact::RunHandedBack { fence } | Fact::RunSucceeded { fence: Some(fence) } => {
                 assert_eq!(newest.get(&run), Some(&fence), "{event:?}");

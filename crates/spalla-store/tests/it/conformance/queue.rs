@@ -47,19 +47,22 @@ async fn an_item_passes_from_the_queue_through_one_run_to_success(f: Fixture) {
     assert_eq!((view.status, view.attempt, view.fence), (RunStatus::Succeeded, 1, Some(Fence(1))));
     assert_eq!(view.ended_at.unwrap().ms() - view.started_at.unwrap().ms(), 1_500);
     assert_eq!((view.lease, view.worker.unwrap().as_str()), (None, "w"));
-    assert_eq!(f.facts(id).await, [
-        Fact::WorkItemCreated { title: "raise the arch".into() },
-        Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None },
-        Fact::WorkItemReady {},
-        Fact::RunClaimed {
-            attempt: 1,
-            worker: crate::fixture::verbs::worker("w"),
-            fence: Fence(1),
-            takeovers: 0
-        },
-        Fact::RunSucceeded { fence: Some(Fence(1)) },
-        Fact::WorkItemFinished { status: Status::Succeeded },
-    ]);
+    assert_eq!(
+        f.facts(id).await,
+        [
+            Fact::WorkItemCreated { title: "raise the arch".into() },
+            Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None },
+            Fact::WorkItemReady {},
+            Fact::RunClaimed {
+                attempt: 1,
+                worker: crate::fixture::verbs::worker("w"),
+                fence: Fence(1),
+                takeovers: 0
+            },
+            Fact::RunSucceeded { fence: Some(Fence(1)) },
+            Fact::WorkItemFinished { status: Status::Succeeded },
+        ]
+    );
     assert_eq!(f.store.read().depths().await.unwrap(), Depths::default());
 }
 
@@ -119,8 +122,14 @@ async fn an_exchange_refuses_one_completion_and_keeps_the_others(f: Fixture) {
 
     assert_eq!(reply.completed, [runs[1].run_id]);
     let reasons: Vec<_> = reply.refused.iter().map(|r| (r.run_id, r.reason.as_str())).collect();
-    assert_eq!(reasons, [(runs[0].run_id, "stale_token"), (RunId(99), "not_found"), (runs[1].run_id, "run_ended")]);
-    assert_eq!(reply.heartbeats.iter().map(|h| (h.run_id, h.cancel)).collect::<Vec<_>>(), [(runs[0].run_id, false)]);
+    assert_eq!(
+        reasons,
+        [(runs[0].run_id, "stale_token"), (RunId(99), "not_found"), (runs[1].run_id, "run_ended")]
+    );
+    assert_eq!(
+        reply.heartbeats.iter().map(|h| (h.run_id, h.cancel)).collect::<Vec<_>>(),
+        [(runs[0].run_id, false)]
+    );
     assert_eq!((f.status(a).await, f.status(b).await), (Status::Running, Status::Succeeded));
     let lease = f.run(runs[0].run_id).await.lease.unwrap();
     assert_eq!(lease.until, f.now().plus_ms(crate::fixture::verbs::LEASE_MS));
@@ -154,7 +163,10 @@ async fn a_joined_entry_waits_for_all_and_runs_once(f: Fixture) {
 
     assert_eq!(f.run_next(true).await, joined);
     assert_eq!(f.claim("w", 5).await, []);
-    assert_eq!(f.facts(joined).await.iter().filter(|fact| matches!(fact, Fact::RunClaimed { .. })).count(), 1);
+    assert_eq!(
+        f.facts(joined).await.iter().filter(|fact| matches!(fact, Fact::RunClaimed { .. })).count(),
+        1
+    );
 }
 
 async fn a_joined_entry_waits_for_the_later_of_two_moments(f: Fixture) {
@@ -193,7 +205,10 @@ async fn what_does_not_exist_is_not_found(f: Fixture) {
         Command::UpdateProject { id: spalla_domain::ProjectId(99), patch: Default::default() },
         crate::fixture::verbs::update(nothing, Default::default(), Default::default()),
         Command::RequestApproval { work_item_id: nothing, kind: Default::default() },
-        crate::fixture::verbs::decide(spalla_domain::ApprovalId(99), spalla_domain::approval::Decision::Approve),
+        crate::fixture::verbs::decide(
+            spalla_domain::ApprovalId(99),
+            spalla_domain::approval::Decision::Approve,
+        ),
         Command::CancelRun { run_id: RunId(99) },
         crate::fixture::verbs::claim_run(RunId(99), "w"),
         crate::fixture::verbs::by_hand(RunId(99), true),
@@ -236,7 +251,8 @@ async fn a_claim_finds_what_has_just_come_due(f: Fixture) {
 
 async fn a_delayed_entry_also_waits_for_its_dependencies(f: Fixture) {
     let [parent, child] = f.open_items().await;
-    let later = Command::Enqueue { work_item_id: child, depends_on: Some(parent), priority: None, delay_ms: 5_000 };
+    let later =
+        Command::Enqueue { work_item_id: child, depends_on: Some(parent), priority: None, delay_ms: 5_000 };
     f.granted(later).await;
     assert_eq!(f.standing(child).await, (Status::Queued, Some(Code::DependenciesUnmet)));
     f.succeed(parent).await;

@@ -70,8 +70,11 @@ async fn among_equals_the_oldest_comes_first(f: Fixture) {
 
 async fn ten_hours_of_age_outweigh_one_step_of_priority(f: Fixture) {
     let project = f.project().await;
-    let [low, late, early]: [WorkItemId; 3] =
-        f.make([4, 5, 5].map(|priority| with(project, |spec| spec.priority = priority))).await.try_into().unwrap();
+    let [low, late, early]: [WorkItemId; 3] = f
+        .make([4, 5, 5].map(|priority| with(project, |spec| spec.priority = priority)))
+        .await
+        .try_into()
+        .unwrap();
     f.enqueue(low).await;
     f.clock.advance_ms(10 * HOUR_MS - 1);
     f.enqueue(early).await;
@@ -120,13 +123,16 @@ async fn a_retried_item_comes_behind_its_equals(f: Fixture) {
 
 async fn one_order_goes_through_all_queues(f: Fixture) {
     let (here, there) = (f.project().await, f.project().await);
-    let ids = queue_up(&f, [
-        with(here, |spec| spec.priority = 1),
-        with(there, |spec| (spec.priority, spec.executor) = (8, Executor::External)),
-        with(here, |spec| (spec.priority, spec.labels) = (4, vec!["arm".into(), "gpu".into()])),
-        with(there, |spec| spec.priority = 6),
-        with(here, |spec| (spec.priority, spec.labels) = (9, vec!["gpu".into()])),
-    ])
+    let ids = queue_up(
+        &f,
+        [
+            with(here, |spec| spec.priority = 1),
+            with(there, |spec| (spec.priority, spec.executor) = (8, Executor::External)),
+            with(here, |spec| (spec.priority, spec.labels) = (4, vec!["arm".into(), "gpu".into()])),
+            with(there, |spec| spec.priority = 6),
+            with(here, |spec| (spec.priority, spec.labels) = (9, vec!["gpu".into()])),
+        ],
+    )
     .await;
     assert_eq!(f.queue_order().await, [ids[4], ids[1], ids[3], ids[2], ids[0]]);
     assert_eq!(f.claimed_items("w", 2).await, [ids[4], ids[1]]);

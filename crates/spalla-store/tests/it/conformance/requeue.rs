@@ -83,7 +83,8 @@ async fn requeueing_a_parent_holds_its_ready_children_again(f: Fixture) {
         ])
         .await;
     f.enqueue(ids[0]).await;
-    f.granted(Command::Enqueue { work_item_id: ids[1], depends_on: None, priority: None, delay_ms: 5_000 }).await;
+    f.granted(Command::Enqueue { work_item_id: ids[1], depends_on: None, priority: None, delay_ms: 5_000 })
+        .await;
     f.enqueue(ids[2]).await;
     f.succeed(parent).await;
     assert_eq!(f.standing(ids[0]).await, (Status::Queued, None));
@@ -123,7 +124,8 @@ async fn a_waiting_item_can_be_brought_forward_or_put_off(f: Fixture) {
     f.enqueue_after(held, parent).await;
     f.requeue(late).await;
     assert_eq!(f.standing(late).await, (Status::Queued, None));
-    let put_off = Command::Requeue { target: Requeued::WorkItem(ready), priority: None, delay: Delay::Ms(700) };
+    let put_off =
+        Command::Requeue { target: Requeued::WorkItem(ready), priority: None, delay: Delay::Ms(700) };
     f.granted(put_off).await;
     assert_eq!(f.standing(ready).await, (Status::Queued, Some(Code::Delayed)));
     f.requeue(held).await;
@@ -136,14 +138,16 @@ async fn a_running_item_is_not_requeued(f: Fixture) {
     f.start(pending).await;
     assert_eq!(f.refused(requeue(id)).await, Code::RunActive);
     assert_eq!(f.refused(requeue(pending)).await, Code::RunActive);
-    let by_run = Command::Requeue { target: Requeued::Run(run.run_id), priority: None, delay: Delay::Backoff };
+    let by_run =
+        Command::Requeue { target: Requeued::Run(run.run_id), priority: None, delay: Delay::Backoff };
     assert_eq!(f.refused(by_run).await, Code::RunActive);
 }
 
 async fn an_item_is_requeued_by_any_of_its_runs(f: Fixture) {
     let [id] = f.open_items().await;
     let entry = f.enqueue(id).await;
-    let by_run = |run| Command::Requeue { target: Requeued::Run(RunId(run)), priority: None, delay: Delay::Ms(0) };
+    let by_run =
+        |run| Command::Requeue { target: Requeued::Run(RunId(run)), priority: None, delay: Delay::Ms(0) };
     f.run_next(true).await;
     for _ in 0..2 {
         assert_eq!(f.granted(by_run(1)).await, Reply::Entry { id: entry, work_item_id: id });
@@ -167,7 +171,8 @@ async fn the_policy_may_give_the_delay(f: Fixture) {
 
 async fn a_requeue_may_change_the_priority(f: Fixture) {
     let [a, b] = f.queued().await;
-    f.granted(Command::Requeue { target: Requeued::WorkItem(b), priority: Some(8), delay: Delay::Ms(0) }).await;
+    f.granted(Command::Requeue { target: Requeued::WorkItem(b), priority: Some(8), delay: Delay::Ms(0) })
+        .await;
     assert_eq!(f.queue_order().await, [b, a]);
     f.requeue(b).await;
     assert_eq!(f.queue().await[0].priority, 8);

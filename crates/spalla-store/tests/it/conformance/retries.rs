@@ -51,7 +51,10 @@ async fn a_failed_item_is_tried_again_after_a_growing_delay(f: Fixture) {
     }
     assert_eq!(f.run_next(true).await, id);
     let runs = f.store.read().runs(Default::default(), crate::fixture::snapshot::ALL).await.unwrap();
-    assert_eq!(runs.iter().map(|run| (run.id.0, run.attempt)).collect::<Vec<_>>(), [(4, 4), (3, 3), (2, 2), (1, 1)]);
+    assert_eq!(
+        runs.iter().map(|run| (run.id.0, run.attempt)).collect::<Vec<_>>(),
+        [(4, 4), (3, 3), (2, 2), (1, 1)]
+    );
 }
 
 async fn the_jitter_moves_the_delay_and_stays_within_its_bounds(f: Fixture) {
@@ -77,10 +80,10 @@ async fn after_the_last_retry_an_item_is_a_dead_letter(f: Fixture) {
     assert_eq!(f.standing(id).await, (Status::Failed, None));
     assert_eq!(f.claim("w", 1).await, []);
     assert_eq!(f.facts(id).await.last(), Some(&Fact::WorkItemFinished { status: Status::Failed }));
-    let history = f.store.read().count_runs(spalla_store::view::RunFilter {
-        work_item_id: Some(id),
-        ..Default::default()
-    });
+    let history = f
+        .store
+        .read()
+        .count_runs(spalla_store::view::RunFilter { work_item_id: Some(id), ..Default::default() });
     assert_eq!(history.await.unwrap(), 4);
 }
 
@@ -111,7 +114,11 @@ async fn members_of_a_policy_change_one_by_one(f: Fixture) {
     let [id] = f.open_items().await;
     f.set_policy(id, Policy { max_retries: Some(7), ..Policy::default() }).await;
     f.set_policy(id, Policy { backoff_base_ms: Some(1_000), ..Policy::default() }).await;
-    f.set_policy(id, Policy { backoff_base_ms: Some(2_000), backoff_jitter_ms: Some(5), ..Policy::default() }).await;
+    f.set_policy(
+        id,
+        Policy { backoff_base_ms: Some(2_000), backoff_jitter_ms: Some(5), ..Policy::default() },
+    )
+    .await;
     let expected = Policy { max_retries: Some(7), backoff_base_ms: Some(2_000), backoff_jitter_ms: Some(5) };
     assert_eq!(f.item(id).await.item.policy, expected);
     assert_eq!(f.facts(id).await.last(), Some(&Fact::WorkItemUpdated { changed: vec!["policy".into()] }));

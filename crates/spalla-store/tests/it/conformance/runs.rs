@@ -40,13 +40,14 @@ async fn a_tick_gives_eligible_items_runs_that_nobody_holds(f: Fixture) {
 async fn a_tick_starts_the_best_up_to_its_limit(f: Fixture) {
     let [a, b, c] = f.queued().await;
     f.update(c, SpecPatch { priority: Some(9), ..SpecPatch::default() }).await;
-    let Reply::Ticked { started, .. } = f.granted(Command::Tick { max: 2, external_only: false }).await else {
+    let Reply::Ticked { started, .. } = f.granted(Command::Tick { max: 2, external_only: false }).await
+    else {
         panic!("no tick");
     };
-    assert_eq!(started, [
-        Started { run_id: RunId(1), work_item_id: c },
-        Started { run_id: RunId(2), work_item_id: a },
-    ]);
+    assert_eq!(
+        started,
+        [Started { run_id: RunId(1), work_item_id: c }, Started { run_id: RunId(2), work_item_id: a },]
+    );
     assert_eq!(f.tick().await, [b]);
 }
 
@@ -61,20 +62,24 @@ async fn a_tick_says_what_is_held_back_and_why(f: Fixture) {
     f.enqueue(rejected).await;
     f.fail_for_good(failed).await;
     f.enqueue_after(orphan, failed).await;
-    let Reply::Ticked { started, mut blocked } = f.granted(Command::Tick { max: 9, external_only: false }).await
+    let Reply::Ticked { started, mut blocked } =
+        f.granted(Command::Tick { max: 9, external_only: false }).await
     else {
         panic!("no tick");
     };
     assert_eq!(started, []);
     blocked.sort_by_key(|held| held.work_item_id);
     let held = |work_item_id, reason| Held { work_item_id, reason };
-    assert_eq!(blocked, [
-        held(child, Code::DependenciesUnmet),
-        held(late, Code::Delayed),
-        held(unapproved, Code::ApprovalPending),
-        held(rejected, Code::ApprovalRejected),
-        held(orphan, Code::DependencyFailed),
-    ]);
+    assert_eq!(
+        blocked,
+        [
+            held(child, Code::DependenciesUnmet),
+            held(late, Code::Delayed),
+            held(unapproved, Code::ApprovalPending),
+            held(rejected, Code::ApprovalRejected),
+            held(orphan, Code::DependencyFailed),
+        ]
+    );
 }
 
 async fn a_tick_may_look_at_external_items_alone(f: Fixture) {
@@ -130,11 +135,14 @@ async fn claims_may_leave_eligible_items_to_ticks(f: Fixture) {
 async fn start_gives_an_open_item_a_run_at_once(f: Fixture) {
     let [id] = f.open_items().await;
     let run = f.start(id).await;
-    assert_eq!(f.facts(id).await[1..], [
-        Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None },
-        Fact::WorkItemReady {},
-        Fact::RunCreated { attempt: 1 },
-    ]);
+    assert_eq!(
+        f.facts(id).await[1..],
+        [
+            Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None },
+            Fact::WorkItemReady {},
+            Fact::RunCreated { attempt: 1 },
+        ]
+    );
     assert_eq!(f.refused(Command::Start { work_item_id: id }).await, Code::RunActive);
     f.complete_by_hand(run, true).await;
     assert_eq!(f.refused(Command::Start { work_item_id: id }).await, Code::WorkItemFinished);

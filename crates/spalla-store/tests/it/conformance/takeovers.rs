@@ -34,11 +34,14 @@ async fn a_run_is_lost_after_the_last_takeover_and_its_item_tried_again(f: Fixtu
     let due_at = f.queue().await[0].due_at.unwrap();
     assert!((7_500..=12_500).contains(&(due_at.ms() - f.now().ms())));
     let facts = f.facts(id).await;
-    assert_eq!(facts[facts.len() - 3..], [
-        Fact::LeaseExpired { worker: crate::fixture::verbs::worker("w"), fence: Fence(4) },
-        Fact::RunLost { takeovers: TAKEOVERS_MAX_DEFAULT },
-        Fact::RetryScheduled { failures: 1, due_at },
-    ]);
+    assert_eq!(
+        facts[facts.len() - 3..],
+        [
+            Fact::LeaseExpired { worker: crate::fixture::verbs::worker("w"), fence: Fence(4) },
+            Fact::RunLost { takeovers: TAKEOVERS_MAX_DEFAULT },
+            Fact::RetryScheduled { failures: 1, due_at },
+        ]
+    );
     f.clock.set(due_at);
     let next = f.claim_one("v").await;
     assert_eq!((next.run_id, next.attempt, next.fencing_token), (2.into(), 2, Fence(5)));

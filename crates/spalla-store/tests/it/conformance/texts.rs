@@ -35,7 +35,10 @@ async fn assert_kept(f: &Fixture, text: &str) {
     let Reply::Project(project_id) = f.granted(make()).await else { panic!("no project") };
     assert_eq!(f.granted(make()).await, Reply::Project(project_id));
     let kept = f.store.read().project(project_id).await.unwrap().unwrap();
-    assert_eq!((&kept.name, &kept.description, &kept.repository), (&new.name, &new.description, &new.repository));
+    assert_eq!(
+        (&kept.name, &kept.description, &kept.repository),
+        (&new.name, &new.description, &new.repository)
+    );
 
     let spec = Spec {
         title: format!("t{text}"),

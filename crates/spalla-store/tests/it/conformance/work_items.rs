@@ -88,7 +88,11 @@ async fn what_does_not_fit_is_refused(f: Fixture) {
 async fn a_running_item_hears_of_changes_with_its_next_run(f: Fixture) {
     let [id] = f.queued().await;
     let run = f.claim_one("w").await;
-    f.update(id, SpecPatch { title: Some("lower the arch".into()), priority: Some(9), ..SpecPatch::default() }).await;
+    f.update(
+        id,
+        SpecPatch { title: Some("lower the arch".into()), priority: Some(9), ..SpecPatch::default() },
+    )
+    .await;
     assert_eq!(f.status(id).await, Status::Running);
     f.heartbeat(&run, "w").await;
     f.complete(&run, false).await;
@@ -101,7 +105,8 @@ async fn a_finished_item_can_be_changed(f: Fixture) {
     let project = f.project().await;
     let id = f.make_one(item(project)).await;
     f.succeed(id).await;
-    f.update(id, SpecPatch { labels: Some(vec!["old".into()]), priority: Some(1), ..SpecPatch::default() }).await;
+    f.update(id, SpecPatch { labels: Some(vec!["old".into()]), priority: Some(1), ..SpecPatch::default() })
+        .await;
     assert_eq!(f.standing(id).await, (Status::Succeeded, None));
     f.requeue(id).await;
     assert_eq!(f.queue().await[0].priority, 1);

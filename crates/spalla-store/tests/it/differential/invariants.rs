@@ -88,7 +88,10 @@ impl Watch {
             }
             Fact::RunSucceeded { fence } | Fact::RunFailed { fence, .. } => {
                 let claimed = self.claimed.get(&run).copied();
-                assert!(fence.is_none() || (*fence == claimed && claimed == Some(newest)), "an older token: {at}");
+                assert!(
+                    fence.is_none() || (*fence == claimed && claimed == Some(newest)),
+                    "an older token: {at}"
+                );
                 self.end(id, run, at);
             }
             Fact::RunCancelled {} | Fact::RunLost { .. } => self.end(id, run, at),
@@ -109,7 +112,8 @@ impl Watch {
         items.extend(read.work_items(archived, ALL).await.unwrap());
         let items: BTreeMap<_, _> = items.into_iter().map(|view| (view.item.id, view)).collect();
         let approvals = read.approvals(None, false, ALL).await.unwrap();
-        let queue: BTreeMap<_, _> = f.queue().await.into_iter().map(|entry| (entry.work_item_id, entry)).collect();
+        let queue: BTreeMap<_, _> =
+            f.queue().await.into_iter().map(|entry| (entry.work_item_id, entry)).collect();
         for view in items.values() {
             self.check_item(view, queue.get(&view.item.id), at);
         }
@@ -135,9 +139,9 @@ impl Watch {
             (true, _) => Status::Running,
             (false, Some(end)) => *end,
             (false, None) => match entry.map(|entry| entry.reason) {
-                Some(Some(Code::DependencyFailed | Code::DependencyCancelled | Code::DependencySucceeded)) => {
-                    Status::Blocked
-                }
+                Some(Some(
+                    Code::DependencyFailed | Code::DependencyCancelled | Code::DependencySucceeded,
+                )) => Status::Blocked,
                 Some(_) => Status::Queued,
                 None => Status::Open,
             },
@@ -162,11 +166,19 @@ impl Watch {
         assert_eq!(entry.unmet as usize, unmet, "unmet dependencies of {entry:?}, {edges:?}: {at}");
 
         let asked = approvals.iter().filter(|asked| asked.approval.work_item_id == view.item.id);
-        let answers: Vec<_> = asked.filter(|_| self.settings.require_approval).map(|a| a.approval.status).collect();
+        let answers: Vec<_> =
+            asked.filter(|_| self.settings.require_approval).map(|a| a.approval.status).collect();
         let with = |answer| answers.iter().filter(|a| **a == answer).count();
-        assert_eq!(entry.approvals as usize, with(Answer::Pending) + with(Answer::Rejected), "{entry:?}: {at}");
+        assert_eq!(
+            entry.approvals as usize,
+            with(Answer::Pending) + with(Answer::Rejected),
+            "{entry:?}: {at}"
+        );
 
-        let broken: Vec<_> = edges.iter().filter_map(|edge| if let Edge::Broken(code) = edge { Some(*code) } else { None }).collect();
+        let broken: Vec<_> = edges
+            .iter()
+            .filter_map(|edge| if let Edge::Broken(code) = edge { Some(*code) } else { None })
+            .collect();
         let reason = match entry.reason {
             Some(reason) if broken.contains(&reason) => Some(reason),
             _ if !broken.is_empty() => panic!("{entry:?} does not say that it is broken by {broken:?}: {at}"),
@@ -218,7 +230,10 @@ impl Watch {
                 }
             }
             assert_eq!(live.insert(run.work_item_id, run.id), None, "two runs of one item: {at}");
-            assert!(run.fence.is_none() || run.fence == self.newest.get(&run.work_item_id).copied(), "{run:?}: {at}");
+            assert!(
+                run.fence.is_none() || run.fence == self.newest.get(&run.work_item_id).copied(),
+                "{run:?}: {at}"
+            );
         }
         assert_eq!(live, self.live, "{at}");
         (pending, running)

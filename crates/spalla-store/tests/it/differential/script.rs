@@ -14,7 +14,9 @@ use spalla_store::Settings;
 use spalla_store::command::{Command, Delay, IdempotencyKey, PlannedItem, Request, Requeued, RunEnd};
 
 /// More items than these would seldom meet.
-const ITEMS_MAX: usize = 12;
+const ITEMS_MAX: usize = 16;
+/// Fewer items than these would leave most wishes without an object.
+const ITEMS_MIN: usize = 5;
 const PROJECTS_MAX: usize = 3;
 
 /// One step of a script.
@@ -49,14 +51,27 @@ pub(super) struct Script {
     projects: Vec<ProjectId>,
     items: Vec<WorkItemId>,
     approvals: Vec<ApprovalId>,
+    undecided: Vec<ApprovalId>,
     runs: Vec<RunId>,
+    live: Vec<RunId>,
     tokens: Vec<Token>,
+    leases: Vec<Token>,
 }
 
 impl Script {
     pub(super) fn new(seed: u64) -> Self {
-        let (projects, items, approvals, runs, tokens) = Default::default();
-        Self { seed, throws: 0, projects, items, approvals, runs, tokens }
+        Self {
+            seed,
+            throws: 0,
+            projects: vec![],
+            items: vec![],
+            approvals: vec![],
+            undecided: vec![],
+            runs: vec![],
+            live: vec![],
+            tokens: vec![],
+            leases: vec![],
+        }
     }
 
     /// Returns the settings of this script's stores.
@@ -80,16 +95,34 @@ impl Script {
             match (&event.fact, event.work_item_id, event.run_id) {
                 (Fact::ProjectCreated { .. }, ..) => self.projects.push(event.project_id),
                 (Fact::WorkItemCreated { .. }, Some(id), _) => self.items.push(id),
-                (Fact::ApprovalRequested { approval_id, .. }, ..) => self.approvals.push(*approval_id),
-                (Fact::RunCreated { .. }, _, Some(id)) => self.runs.push(id),
-                (Fact::RunClaimed { worker, fence, .. }, _, Some(run_id)) => {
-                    if !self.runs.contains(&run_id) {
-                        self.runs.push(run_id);
-                    }
-                    self.tokens.push(Token { run_id, fence: *fence, worker: worker.clone() });
+                (Fact::ApprovalRequested { approval_id, .. }, ..) => {
+                    self.approvals.push(*approval_id);
+                    self.undecided.push(*approval_id);
                 }
+                (Fact::ApprovalDecided { approval_id, .. }, ..) => {
+                    self.undecided.retain(|id| id != approval_id)
+                }
+                (fact, _, Some(run)) => self.learn_of_run(run, fact),
                 _ => {}
             }
+        }
+    }
+
+    fn learn_of_run(&mut self, run_id: RunId, fact: &Fact) {
+        if !self.runs.contains(&run_id) {
+            self.runs.push(run_id);
+            self.live.push(run_id);
+        }
+        // Whatever happens to a run ends its lease or begins a new one.
+        self.leases.retain(|token| token.run_id != run_id);
+        match fact {
+            Fact::RunClaimed { worker, fence, .. } => {
+                let token = Token { run_id, fence: *fence, worker: worker.clone() };
+                self.leases.push(token.clone());
+                self.tokens.push(token);
+            }
+            Fact::RunCreated { .. } | Fact::LeaseExpired { .. } | Fact::RunHandedBack { .. } => {}
+            _ => self.live.retain(|live| *live != run_id),
         }
     }
 
@@ -98,9 +131,12 @@ impl Script {
         if self.projects.is_empty() {
             return Step::Ask(self.create_project().into());
         }
+        if self.items.len() < ITEMS_MIN {
+            return Step::Ask(self.create_items().into());
+        }
         match self.below(100) {
-            0..5 => Step::Pass { ms: self.span_ms() },
-            5..10 => Step::Wait { ms: self.span_ms() },
+            0..4 => Step::Pass { ms: self.span_ms() },
+            4..8 => Step::Wait { ms: self.span_ms() },
             _ => {
                 let command = self.command();
                 Step::Ask(Request { command, idempotency: self.key() })
@@ -110,25 +146,25 @@ impl Script {
 
     fn command(&mut self) -> Command {
         match self.below(100) {
-            0..8 => self.create_items(),
-            8 => self.create_project(),
-            9 => self.update_project(),
-            10..21 => self.enqueue(),
-            21..25 => self.requeue(),
-            25..30 => Command::Start { work_item_id: self.item() },
-            30..35 => Command::Tick { max: self.below(4) as u32, external_only: self.one_in(4) },
-            35..45 => Command::Claim(self.claim()),
-            45..57 => Command::Exchange(self.exchange()),
-            57..60 => Command::ClaimRun { run_id: self.run(), worker: self.worker(), ttl_ms: self.ttl_ms() },
-            60..65 => self.heartbeat(),
-            65..76 => Command::Complete(self.end()),
-            76..79 => Command::HandBack(self.beat()),
-            79..81 => Command::CancelRun { run_id: self.run() },
-            81..86 => Command::AppendLogs(self.logs()),
-            86 => Command::ForgetWorker { worker: self.worker() },
-            87..90 => self.update_item(),
-            90 => self.archive(),
-            91..95 => Command::RequestApproval { work_item_id: self.item(), kind: self.approval_kind() },
+            0..7 => self.create_items(),
+            7 => self.create_project(),
+            8 => self.update_project(),
+            9..22 => self.enqueue(),
+            22..28 => self.requeue(),
+            28..33 => Command::Start { work_item_id: self.item() },
+            33..37 => Command::Tick { max: self.below(4) as u32, external_only: self.one_in(4) },
+            37..45 => Command::Claim(self.claim()),
+            45..58 => Command::Exchange(self.exchange()),
+            58..61 => Command::ClaimRun { run_id: self.run(), worker: self.worker(), ttl_ms: self.ttl_ms() },
+            61..66 => self.heartbeat(),
+            66..79 => Command::Complete(self.end()),
+            79..82 => Command::HandBack(self.beat()),
+            82 => Command::CancelRun { run_id: self.run() },
+            83..88 => Command::AppendLogs(self.logs()),
+            88 => Command::ForgetWorker { worker: self.worker() },
+            89..92 => self.update_item(),
+            92 => self.archive(),
+            93..95 => Command::RequestApproval { work_item_id: self.item(), kind: self.approval_kind() },
             95..99 => self.decide(),
             _ => Command::KeepTime { max: self.below(3) as u32 },
         }
@@ -154,42 +190,39 @@ impl Script {
         choices[n].clone()
     }
 
-    /// Chooses what was made lately rather than what was made long ago, or something that does not exist.
-    fn recent<T: Clone>(&mut self, choices: &[T], otherwise: T) -> T {
-        if choices.is_empty() || self.one_in(40) {
-            return otherwise;
-        }
-        let back = self.below(choices.len() as u64).min(self.below(choices.len() as u64)) as usize;
-        choices[choices.len() - 1 - back].clone()
+    /// Chooses mostly among the likely ones, at times among all, and seldom what does not exist.
+    fn likely<T: Clone>(&mut self, likely: &[T], all: &[T], none: T) -> T {
+        let choices = if likely.is_empty() || self.one_in(3) { all } else { likely };
+        if choices.is_empty() || self.one_in(60) { none } else { self.one_of(choices) }
     }
 
     // Things.
 
     fn project(&mut self) -> ProjectId {
         let choices = self.projects.clone();
-        self.recent(&choices, ProjectId(77))
+        self.likely(&choices, &choices, ProjectId(77))
     }
 
     fn item(&mut self) -> WorkItemId {
         let choices = self.items.clone();
-        if choices.is_empty() || self.one_in(50) { WorkItemId(777) } else { self.one_of(&choices) }
+        self.likely(&choices, &choices, WorkItemId(777))
     }
 
     fn run(&mut self) -> RunId {
-        let choices = self.runs.clone();
-        self.recent(&choices, RunId(777))
+        let (live, all) = (self.live.clone(), self.runs.clone());
+        self.likely(&live, &all, RunId(777))
     }
 
     fn worker(&mut self) -> WorkerId {
         worker(self.one_of(&["ada", "bob", "cyd"]))
     }
 
-    /// Chooses a token: mostly one of the last, at times with a number that was never given.
+    /// Chooses a token: mostly of a live lease, at times an old one, or a number that was never given.
     fn token(&mut self) -> Token {
         let nobody = Token { run_id: RunId(1), fence: Fence(1), worker: worker("ada") };
-        let choices: Vec<_> = self.tokens.iter().rev().take(8).rev().cloned().collect();
-        let token = self.recent(&choices, nobody);
-        if self.one_in(12) {
+        let (leases, all) = (self.leases.clone(), self.tokens.clone());
+        let token = self.likely(&leases, &all, nobody);
+        if self.one_in(15) {
             let fence = Fence(self.below(5) as i64);
             return Token { fence, ..token };
         }
@@ -225,7 +258,7 @@ impl Script {
 
     fn update_project(&mut self) -> Command {
         let id = self.project();
-        if self.one_in(4) {
+        if self.one_in(8) {
             return Command::ArchiveProject { id };
         }
         let description = self.one_of(&[None, Some(None), Some(Some("new".to_owned()))]);
@@ -242,8 +275,10 @@ impl Script {
     }
 
     fn planned(&mut self, n: usize) -> PlannedItem {
-        let depends_on = (0..self.below(3)).map(|_| Dependency { id: self.item(), when: self.when() }).collect();
-        let after = if n > 0 && self.one_in(2) { vec![(self.below(n as u64 + 1) as usize, self.when())] } else { vec![] };
+        let parents = if self.items.is_empty() { 0 } else { self.below(5) / 2 };
+        let depends_on = (0..parents).map(|_| Dependency { id: self.item(), when: self.when() }).collect();
+        let is_after = n > 0 && self.one_in(2);
+        let after = if is_after { vec![(self.below(n as u64) as usize, self.when())] } else { vec![] };
         PlannedItem { item: NewWorkItem { project_id: self.project(), spec: self.spec(), depends_on }, after }
     }
 
@@ -279,9 +314,13 @@ impl Script {
     }
 
     fn enqueue(&mut self) -> Command {
-        let depends_on = self.one_in(3).then(|| self.item());
+        let depends_on = self.one_in(4).then(|| self.item());
+        // A child that is younger than its parent closes no circle.
+        let item = self.item();
+        let work_item_id =
+            if self.one_in(5) { item } else { depends_on.map_or(item, |parent| parent.max(item)) };
         let delay_ms = self.one_of(&[0, 0, 0, 2_500]);
-        Command::Enqueue { work_item_id: self.item(), depends_on, priority: self.priority(), delay_ms }
+        Command::Enqueue { work_item_id, depends_on, priority: self.priority(), delay_ms }
     }
 
     fn requeue(&mut self) -> Command {
@@ -293,7 +332,13 @@ impl Script {
     fn claim(&mut self) -> ClaimRequest {
         let executors = if self.one_in(5) { vec![self.executor()] } else { vec![] };
         let labels = if self.one_in(5) { vec!["gpu".to_owned()] } else { vec![] };
-        ClaimRequest { worker_id: self.worker(), max: self.below(4) as u32, ttl_ms: self.ttl_ms(), executors, labels }
+        ClaimRequest {
+            worker_id: self.worker(),
+            max: self.below(4) as u32,
+            ttl_ms: self.ttl_ms(),
+            executors,
+            labels,
+        }
     }
 
     fn exchange(&mut self) -> Exchange {
@@ -317,7 +362,7 @@ impl Script {
     }
 
     fn end(&mut self) -> RunEnd {
-        if self.one_in(4) {
+        if self.one_in(5) {
             let run = self.run();
             return self.end_of(run, None);
         }
@@ -348,7 +393,8 @@ impl Script {
         let token = self.token();
         let first_seq = self.one_of(&[None, None, Some(0), Some(1), Some(2), Some(4)]);
         let stream = self.one_of(&[Stream::Stdout, Stream::Stderr]);
-        let line = |n| LogLine { at: Timestamp::from_ms(n), stream, step: None, text: format!("line {n} \u{0}") };
+        let line =
+            |n| LogLine { at: Timestamp::from_ms(n), stream, step: None, text: format!("line {n} \u{0}") };
         let lines = (0..self.below(4) as i64).map(line).collect();
         LogBatch { run_id: token.run_id, fencing_token: token.fence, first_seq, lines }
     }
@@ -377,9 +423,9 @@ impl Script {
     }
 
     fn decide(&mut self) -> Command {
-        let choices = self.approvals.clone();
-        let id = self.recent(&choices, ApprovalId(777));
-        let decision = if self.one_in(4) { Decision::Reject } else { Decision::Approve };
+        let (undecided, all) = (self.undecided.clone(), self.approvals.clone());
+        let id = self.likely(&undecided, &all, ApprovalId(777));
+        let decision = if self.one_in(8) { Decision::Reject } else { Decision::Approve };
         Command::DecideApproval { id, decision, by: self.one_in(2).then(|| "ada".into()), note: None }
     }
 }

@@ -56,7 +56,8 @@ pub fn survey(
     Ok(survey)
 }
 
-/// Reads and inspects every file within the limits, in parallel; the order of the result is that of the paths.
+/// Reads and inspects every file within the limits, in parallel; the order of the result is that of the
+/// paths.
 fn read_all(reader: &Reader, listed: &[TreeFile], limits: &Limits) -> (Vec<FileFacts>, Coverage) {
     let mut coverage = Coverage {
         files: listed.len(),

@@ -1,4 +1,5 @@
-//! Applies the table of risky patterns to one file and quotes what it finds, with the line and without secrets.
+//! Applies the table of risky patterns to one file and quotes what it finds, with the line and without
+//! secrets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! Reads a goal, word by word: whether the surveyor can pursue it, and which part of the report it asks for first.
+//! Reads a goal, word by word: whether the surveyor can pursue it, and which part of the report it asks for
+//! first.
 
 mod words;
 
@@ -18,8 +19,10 @@ const NAMES_NOTHING_KNOWN: &str = "it names nothing the surveyor measures (struc
 
 /// Says why a goal needs a model, or `None` when the surveyor can pursue it.
 ///
-/// The rule: the goal is cut into clauses at punctuation and at joining words; the first known verb of a clause
-/// governs it. One clause that makes, changes or judges is enough. A verb of making that makes a report is looking.
+/// The rule: the goal is cut into clauses at punctuation and at joining words; the first known verb of a
+/// clause
+/// governs it. One clause that makes, changes or judges is enough. A verb of making that makes a report is
+/// looking.
 pub fn goal_needs_model(goal: &str) -> Option<&'static str> {
     let clauses = clauses(goal);
     if clauses.is_empty() {

@@ -1,4 +1,5 @@
-//! The internal dependencies of a tree as a graph: of packages, and of modules folded until a person can read it.
+//! The internal dependencies of a tree as a graph: of packages, and of modules folded until a person can read
+//! it.
 
 mod cycles;
 pub(crate) mod fold;
@@ -48,7 +49,8 @@ pub struct Edge {
     pub to: String,
     /// Pairs of files behind it; zero when only a manifest says so.
     pub imports: usize,
-    /// Of those, pairs that do not count for circles: of types only, inside functions, or of a module and its parent.
+    /// Of those, pairs that do not count for circles: of types only, inside functions, or of a module and its
+    /// parent.
     pub deferred: usize,
 }
 
@@ -79,7 +81,8 @@ pub struct InternalDependencies {
     pub file_cycles: Vec<Vec<String>>,
 }
 
-/// With more packages than this, their picture says enough; modules are shown where one package holds most code.
+/// With more packages than this, their picture says enough; modules are shown where one package holds most
+/// code.
 const PACKAGES_WITH_MODULES_MAX: usize = 12;
 
 /// Modules shown at most; people read about this many boxes.

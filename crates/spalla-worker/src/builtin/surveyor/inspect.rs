@@ -254,7 +254,8 @@ fn main_line(language: &str, views: &Views<'_>, product: &str) -> Option<u32> {
     (!is_optional).then(|| views.line_of(found.start() + lead))
 }
 
-/// Says whether code ends inside a condition of the preprocessor that speaks of tests or of a main of its own.
+/// Says whether code ends inside a condition of the preprocessor that speaks of tests or of a main of its
+/// own.
 fn is_for_tests(before: &str) -> bool {
     let mut conditions: Vec<&str> = Vec::new();
     for line in before.lines().filter_map(|line| line.trim_start().strip_prefix('#')) {

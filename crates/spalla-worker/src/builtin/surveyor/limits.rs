@@ -26,7 +26,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // A very large monorepo has some hundred thousand files; past that a survey of the parts says more.
+            // A very large monorepo has some hundred thousand files; past that a survey of the parts says
+            // more.
             files_max: 200_000,
             // Source written by people stays far below; larger files are data or were generated.
             file_bytes_max: 2 << 20,

@@ -1,4 +1,5 @@
-//! Finds the files that imports mean: which file of the tree needs which, and which packages from outside are used.
+//! Finds the files that imports mean: which file of the tree needs which, and which packages from outside are
+//! used.
 
 mod c;
 mod namespaces;
@@ -91,7 +92,8 @@ pub(crate) fn resolve(files: &[FileFacts], packages: &Packages) -> Links {
     links
 }
 
-/// A Rust crate reaches no other that its manifest does not name: such a path stands in code that it only generates.
+/// A Rust crate reaches no other that its manifest does not name: such a path stands in code that it only
+/// generates.
 fn may_need(packages: &Packages, files: &[FileFacts], from: usize, to: usize) -> bool {
     let homes = [from, to].map(|file| packages.of_file(&files[file].path));
     match homes {

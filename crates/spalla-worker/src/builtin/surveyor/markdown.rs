@@ -1,4 +1,5 @@
-//! The report for a person: a summary, what to look at first, then the sections in the order the goal asks for.
+//! The report for a person: a summary, what to look at first, then the sections in the order the goal asks
+//! for.
 
 mod dependencies;
 mod history;

@@ -50,7 +50,8 @@ pub struct Mark {
     pub text: String,
 }
 
-/// A mark is a word with a colon or a name after it, or one that opens its comment and is no part of a list of such words.
+/// A mark is a word with a colon or a name after it, or one that opens its comment and is no part of a list
+/// of such words.
 static WORD: LazyLock<Regex> = LazyLock::new(|| {
     let text = r"(?m)\b(TODO|FIXME|HACK|XXX)(?:[:!]|\([^)\n]*\))|^[^\w\n]*\b(TODO|FIXME|HACK)(?:[ \t]+(?P<next>\w+)|[ \t]*$)";
     Regex::new(text).expect("constant pattern")

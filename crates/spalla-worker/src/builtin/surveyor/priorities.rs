@@ -255,7 +255,8 @@ fn start_reading(survey: &Survey, list: &mut Vec<Priority>) {
     }
 }
 
-/// How unlikely an entry is to be the main one. Side programs come last; before all stand the project's own name, the
+/// How unlikely an entry is to be the main one. Side programs come last; before all stand the project's own
+/// name, the
 /// largest package, the hottest file, and the largest one.
 fn farness(survey: &Survey, entry: &EntryPoint) -> (bool, bool, Reverse<usize>, usize, usize) {
     let side = ["utils", "tools", "scripts", "contrib", "misc", "xtask", "hack", "ci", "dev"];

@@ -1,4 +1,5 @@
-//! Opens a file of the tree and reads it within a bound; a path that leads through a symbolic link is refused.
+//! Opens a file of the tree and reads it within a bound; a path that leads through a symbolic link is
+//! refused.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -117,7 +117,8 @@ fn keep(text: &str, classes: &[Class], kept: &[Class]) -> String {
     let view: Vec<u8> = bytes
         .map(|(byte, class)| if byte == b'\n' || is_kept[*class as usize] { byte } else { b' ' })
         .collect();
-    // Classes change only at ASCII characters, so no character is ever cut; were one, an empty view is the safe one.
+    // Classes change only at ASCII characters, so no character is ever cut; were one, an empty view is the
+    // safe one.
     String::from_utf8(view).unwrap_or_else(|_| " ".repeat(text.len()))
 }
 

@@ -51,7 +51,8 @@ pub(super) fn unpack(below: &Path) -> Result<PathBuf> {
         fs::create_dir_all(parent).map_err(file("making", parent))?;
         fs::write(&path, text).map_err(file("writing", &path))?;
         if name.ends_with(".sh") {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(file("making executable", &path))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+                .map_err(file("making executable", &path))?;
         }
     }
     Ok(folder)
@@ -61,7 +62,10 @@ pub(super) fn unpack(below: &Path) -> Result<PathBuf> {
 fn free_folder(below: &Path) -> Result<PathBuf> {
     let name = |number| if number == 1 { "sample-app".to_owned() } else { format!("sample-app-{number}") };
     let free = (1..=COPIES_MAX).map(|number| below.join(name(number))).find(|path| !path.exists());
-    free.ok_or_else(|| Failure::usage(format!("{} is full of earlier demos", below.display())).mend("name another folder with --data DIR"))
+    free.ok_or_else(|| {
+        Failure::usage(format!("{} is full of earlier demos", below.display()))
+            .mend("name another folder with --data DIR")
+    })
 }
 
 #[cfg(test)]

@@ -85,7 +85,11 @@ fn data(settings: &Settings) -> Check {
     let near = existing(&settings.data);
     if let Err(errno) = access(&near, AccessFlags::W_OK | AccessFlags::X_OK) {
         let why = in_words(&std::io::Error::from(errno));
-        return fail("data folder", format!("{} can't be written: {why}", near.display()), "name another with --data DIR");
+        return fail(
+            "data folder",
+            format!("{} can't be written: {why}", near.display()),
+            "name another with --data DIR",
+        );
     }
     if near != settings.data {
         return ok("data folder", format!("{shown} (made at the first start)"));
@@ -94,9 +98,15 @@ fn data(settings: &Settings) -> Check {
         Ok(open) if open.is_empty() => ok("data folder", shown.to_string()),
         Ok(open) => {
             let paths: Vec<String> = open.iter().map(|path| path.display().to_string()).collect();
-            warn("data folder", format!("others can use {}", paths.join(", ")), format!("run: chmod -R go= {shown}"))
+            warn(
+                "data folder",
+                format!("others can use {}", paths.join(", ")),
+                format!("run: chmod -R go= {shown}"),
+            )
         }
-        Err(error) => fail("data folder", format!("{shown} can't be read: {}", in_words(&error)), "mend its mode"),
+        Err(error) => {
+            fail("data folder", format!("{shown} can't be read: {}", in_words(&error)), "mend its mode")
+        }
     }
 }
 
@@ -105,7 +115,9 @@ fn disk(settings: &Settings) -> Check {
     let near = existing(&settings.data);
     let free = match statvfs(&near) {
         Ok(found) => found.blocks_available().saturating_mul(found.fragment_size()),
-        Err(errno) => return warn("disk", format!("{}: {errno}", near.display()), "see whether the disk is there"),
+        Err(errno) => {
+            return warn("disk", format!("{}: {errno}", near.display()), "see whether the disk is there");
+        }
     };
     let detail = format!("{:.1} GiB free at {}", free as f64 / f64::from(1 << 30), near.display());
     match free {
@@ -132,8 +144,14 @@ fn sqlite(path: &Path) -> Check {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             ok("store", format!("{shown} (made at the first start)"))
         }
-        Err(error) => fail("store", format!("{shown} can't be read: {}", in_words(&error)), "mend its mode, or move it away"),
-        Ok(()) if &head != SQLITE_HEAD => fail("store", format!("{shown} is no SQLite database"), "move it away"),
+        Err(error) => fail(
+            "store",
+            format!("{shown} can't be read: {}", in_words(&error)),
+            "mend its mode, or move it away",
+        ),
+        Ok(()) if &head != SQLITE_HEAD => {
+            fail("store", format!("{shown} is no SQLite database"), "move it away")
+        }
         Ok(()) if access(path, AccessFlags::W_OK).is_err() => {
             fail("store", format!("{shown} can't be written"), "mend its mode")
         }
@@ -172,9 +190,14 @@ enum PostgresAt {
 
 fn postgres_address(url: &str) -> Option<PostgresAt> {
     let url = reqwest::Url::parse(url).ok()?;
-    let parameter = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    let parameter = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
     let port = url.port().or_else(|| parameter("port")?.parse().ok()).unwrap_or(POSTGRES_PORT);
-    let host = url.host_str().filter(|host| !host.is_empty()).map(|host| host.replace("%2F", "/").replace("%2f", "/"));
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .map(|host| host.replace("%2F", "/").replace("%2f", "/"));
     let host = parameter("host").or(host)?;
     if host.starts_with('/') {
         return Some(PostgresAt::Socket(Path::new(&host).join(format!(".s.PGSQL.{port}"))));
@@ -188,20 +211,34 @@ async fn server(settings: &Settings) -> Check {
     if let Some(known) = DataFolder::at(&settings.data).server() {
         let place = locate(&own, None).and_then(Client::new);
         return match place {
-            Ok(client) if client.get("/health").await.is_ok() => ok("server", format!("process {} answers at {}", known.pid, known.url)),
-            Ok(_) => warn("server", format!("process {} at {} does not answer", known.pid, known.url), "if it was killed, the next start puts that right"),
+            Ok(client) if client.get("/health").await.is_ok() => {
+                ok("server", format!("process {} answers at {}", known.pid, known.url))
+            }
+            Ok(_) => warn(
+                "server",
+                format!("process {} at {} does not answer", known.pid, known.url),
+                "if it was killed, the next start puts that right",
+            ),
             Err(failure) => fail("server", failure.to_string(), "see `spalla token show`"),
         };
     }
     match TcpListener::bind(settings.listen) {
         Ok(_) => ok("port", format!("{} is free", settings.listen)),
-        Err(error) => fail("port", format!("{}: {}", settings.listen, in_words(&error)), "choose another with --listen ADDR:PORT"),
+        Err(error) => fail(
+            "port",
+            format!("{}: {}", settings.listen, in_words(&error)),
+            "choose another with --listen ADDR:PORT",
+        ),
     }
 }
 
 fn agents() -> Check {
     let found: Vec<&str> = AGENT_PROGRAMS.into_iter().filter(|name| programs::find(name).is_some()).collect();
-    let also = if found.is_empty() { String::new() } else { format!("; {} found, not used by this version", found.join(", ")) };
+    let also = if found.is_empty() {
+        String::new()
+    } else {
+        format!("; {} found, not used by this version", found.join(", "))
+    };
     ok("agents", format!("the built-in surveyor{also}"))
 }
 

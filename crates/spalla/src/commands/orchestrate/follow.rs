@@ -53,7 +53,12 @@ impl Followed {
 
     /// Returns how the program ends for this work item alone.
     pub(crate) fn exit(&self) -> Exit {
-        let timed_out = || self.run.as_ref().and_then(|run| run.error.as_ref()).is_some_and(|error| error.class == ErrorClass::TimedOut);
+        let timed_out = || {
+            self.run
+                .as_ref()
+                .and_then(|run| run.error.as_ref())
+                .is_some_and(|error| error.class == ErrorClass::TimedOut)
+        };
         match self.status() {
             Status::Succeeded => Exit::Done,
             Status::Failed if timed_out() => Exit::TimedOut,
@@ -95,7 +100,10 @@ impl<'a> Follower<'a> {
                 Ok(()) => absent_since = None,
                 Err(failure) => {
                     let since = *absent_since.get_or_insert_with(Instant::now);
-                    if matches!(self.control, Control::InProcess(_)) || since.elapsed() > ABSENCE || failure.is_silent() {
+                    if matches!(self.control, Control::InProcess(_))
+                        || since.elapsed() > ABSENCE
+                        || failure.is_silent()
+                    {
                         return Err(failure);
                     }
                     tracing::info!("{failure}");
@@ -138,7 +146,10 @@ impl<'a> Follower<'a> {
             }
             item.run = Some(run);
         }
-        let is_news = item.state.as_ref().is_none_or(|known| known.status != state.status || known.reason != state.reason);
+        let is_news = item
+            .state
+            .as_ref()
+            .is_none_or(|known| known.status != state.status || known.reason != state.reason);
         item.state = Some(state);
         if is_news { self.announce(index) } else { Ok(()) }
     }
@@ -146,13 +157,20 @@ impl<'a> Follower<'a> {
     fn announce(&mut self, index: usize) -> Result<()> {
         self.quiet_since = Instant::now();
         let item = &self.items[index];
-        let took = item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms))).unwrap_or_default();
+        let took = item
+            .run
+            .as_ref()
+            .and_then(RunState::duration_ms)
+            .map(|ms| format!(" in {}", seconds(ms)))
+            .unwrap_or_default();
         let why = item.state.as_ref().and_then(|state| state.reason.as_deref());
         let name = format!("[{}] {}", item.id, plain(&item.title));
         let said = match item.status() {
             Status::Succeeded => format!("{name}: {}{took}", output::good("succeeded")),
             Status::Failed => format!("{name}: {}{took}{}", output::bad("failed"), reason(item.run.as_ref())),
-            status @ (Status::Cancelled | Status::Archived) => format!("{name}: {}", output::bad(status.as_str())),
+            status @ (Status::Cancelled | Status::Archived) => {
+                format!("{name}: {}", output::bad(status.as_str()))
+            }
             Status::Running => match &item.run {
                 Some(run) if run.attempt > 1 => format!("{name}: attempt {}", run.attempt),
                 _ => format!("{name}: started"),
@@ -168,12 +186,15 @@ impl<'a> Follower<'a> {
 
     /// A server without a worker lets work wait for ever; the person should know.
     fn say_if_nobody_works(&mut self) -> Result<()> {
-        let waits = |item: &Followed| item.state.as_ref().is_some_and(|state| state.status == Status::Queued && state.reason.is_none());
+        let waits = |item: &Followed| {
+            item.state.as_ref().is_some_and(|state| state.status == Status::Queued && state.reason.is_none())
+        };
         if self.said_to_wait || !self.items.iter().any(waits) || self.quiet_since.elapsed() < PATIENCE {
             return Ok(());
         }
         self.said_to_wait = true;
-        self.screen.progress("still waiting for a worker; if the server has none, start one with `spalla worker`")
+        self.screen
+            .progress("still waiting for a worker; if the server has none, start one with `spalla worker`")
     }
 }
 

@@ -1,10 +1,10 @@
 //! The report of a session in its workspace: Markdown for people, JSON for programs, the picture beside them. One
 //! item's report is the session's; of several, the session's report leads to each.
 
+use super::Piece;
 use super::follow::{Followed, seconds};
 use super::session::Session;
 use super::workspace::Workspace;
-use super::Piece;
 use crate::control::RunState;
 use crate::exit::Exit;
 use crate::failure::{Result, file};
@@ -33,7 +33,8 @@ pub(super) struct Paths {
 }
 
 /// The parts of an item's report: the member of the run's result that names the file, and its name in the workspace.
-const PARTS: [(&str, &str); 3] = [("report", "report.md"), ("report_json", "report.json"), ("picture", "dependencies.svg")];
+const PARTS: [(&str, &str); 3] =
+    [("report", "report.md"), ("report_json", "report.json"), ("picture", "dependencies.svg")];
 
 /// Writes the report into the session's workspace.
 pub(super) fn write(reported: &Reported<'_>) -> Result<Paths> {
@@ -41,10 +42,15 @@ pub(super) fn write(reported: &Reported<'_>) -> Result<Paths> {
     let alone = reported.pieces.len() == 1;
     let mut items = Vec::new();
     for (number, item) in (1..).zip(reported.items) {
-        let folder = if alone { workspace.path().to_owned() } else { workspace.folder(&format!("item-{number}"))? };
+        let folder =
+            if alone { workspace.path().to_owned() } else { workspace.folder(&format!("item-{number}"))? };
         items.push(copy_report(item.run.as_ref(), &folder)?);
     }
-    let mut paths = Paths { markdown: workspace.path().join("report.md"), json: workspace.path().join("report.json"), items };
+    let mut paths = Paths {
+        markdown: workspace.path().join("report.md"),
+        json: workspace.path().join("report.json"),
+        items,
+    };
     if alone && paths.items.iter().all(Option::is_some) {
         return Ok(paths);
     }
@@ -59,7 +65,9 @@ fn copy_report(run: Option<&RunState>, folder: &Path) -> Result<Option<PathBuf>>
     let Some(result) = run.and_then(|run| run.result.as_ref()) else { return Ok(None) };
     let mut markdown = None;
     for (member, name) in PARTS {
-        let Some(from) = result[member].as_str().map(Path::new).filter(|path| path.is_file()) else { continue };
+        let Some(from) = result[member].as_str().map(Path::new).filter(|path| path.is_file()) else {
+            continue;
+        };
         let to = folder.join(name);
         fs::copy(from, &to).map_err(file("writing", &to))?;
         if member == "report" {
@@ -95,10 +103,17 @@ impl Reported<'_> {
         let session = self.session;
         let mut text = String::from("# Report of a session\n\n");
         let quoted: String = session.goal.lines().map(|line| format!("> {line}\n")).collect();
-        let _ = writeln!(text, "{quoted}\n- session: {}\n- target: {}\n", session.workspace.session(), session.target.display());
+        let _ = writeln!(
+            text,
+            "{quoted}\n- session: {}\n- target: {}\n",
+            session.workspace.session(),
+            session.target.display()
+        );
         for (item, report) in self.items.iter().zip(&paths.items) {
-            let took = item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));
-            let _ = writeln!(text, "## {}\n\n{}{}", item.title, item.status().as_str(), took.unwrap_or_default());
+            let took =
+                item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));
+            let _ =
+                writeln!(text, "## {}\n\n{}{}", item.title, item.status().as_str(), took.unwrap_or_default());
             for said in summary(item).into_iter().chain(error(item)) {
                 let _ = writeln!(text, "\n{said}");
             }

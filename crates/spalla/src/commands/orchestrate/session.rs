@@ -1,9 +1,9 @@
 //! One goal from its plan to its report: makes the work items, follows them, and says how it ended.
 
+use super::Piece;
 use super::follow::{Followed, Follower};
 use super::report::{self, Reported};
 use super::workspace::Workspace;
-use super::Piece;
 use crate::control::{Control, NewItem};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -55,7 +55,12 @@ pub(crate) struct Session<'a> {
 
 impl Session<'_> {
     /// Pursues the goal to its end, or until a signal comes.
-    pub(crate) async fn pursue(self, control: &Control, pieces: Vec<Piece>, signals: &mut Signals) -> Result<Exit> {
+    pub(crate) async fn pursue(
+        self,
+        control: &Control,
+        pieces: Vec<Piece>,
+        signals: &mut Signals,
+    ) -> Result<Exit> {
         tracing::info!(session = self.workspace.session(), goal = self.goal, target = %self.target.display(), "the session begins");
         let items = self.create(control, &pieces).await?;
         let mut follower = Follower::new(control, &self.screen, items);
@@ -75,7 +80,8 @@ impl Session<'_> {
 
     async fn create(&self, control: &Control, pieces: &[Piece]) -> Result<Vec<Followed>> {
         let target = self.target.to_str();
-        let target = target.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", self.target.display())))?;
+        let target = target
+            .ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", self.target.display())))?;
         let name = self.target.file_name().map_or_else(|| target.into(), |name| name.to_string_lossy());
         let project_id = control.project(&name, target).await?;
         let mut items = Vec::new();

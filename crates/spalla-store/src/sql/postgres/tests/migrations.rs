@@ -43,7 +43,10 @@ async fn a_migration_that_fails_leaves_nothing_behind() {
     let [first, second] = &MIGRATIONS;
     let copy = |migration: &Migration| Migration { ..*migration };
     let error = migrate(&target, &[copy(first), copy(second), copy(&WRONG_MIGRATION)]).await.unwrap_err();
-    assert!(error.to_string().contains("migration 0003_wrong: relation \"nowhere\" does not exist"), "{error}");
+    assert!(
+        error.to_string().contains("migration 0003_wrong: relation \"nowhere\" does not exist"),
+        "{error}"
+    );
     assert_eq!(migrate(&target, &MIGRATIONS).await.unwrap(), [1, 2]);
 }
 

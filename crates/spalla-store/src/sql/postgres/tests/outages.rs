@@ -69,11 +69,16 @@ async fn a_restart_under_load_loses_nothing_and_the_writer_heals() {
         let (did, errors, kept) = under_load(&cluster, interrupt).await;
         let is_unknown = |error: &&StoreError| matches!(error, StoreError::Unknown { .. });
         let unknown = errors.iter().filter(is_unknown).count();
-        let other = errors.iter().find(|error| !matches!(error, StoreError::Unknown { .. } | StoreError::Unavailable { .. }));
+        let other = errors
+            .iter()
+            .find(|error| !matches!(error, StoreError::Unknown { .. } | StoreError::Unavailable { .. }));
         assert!(other.is_none(), "{other:?}");
         // Two commits can have been under way; whatever else was interrupted was done afterwards or refused.
         assert!(unknown <= CLIENTS as usize, "{unknown} requests of {CLIENTS} clients");
-        assert!(did.iter().all(|id| kept.binary_search(id).is_ok()), "an answer was given and its row is gone");
+        assert!(
+            did.iter().all(|id| kept.binary_search(id).is_ok()),
+            "an answer was given and its row is gone"
+        );
         assert!(kept.len() <= did.len() + unknown, "a row is there, and its request failed");
     }
 }

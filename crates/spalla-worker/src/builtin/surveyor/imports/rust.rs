@@ -56,7 +56,8 @@ fn expand(tree: &str, prefix: &str, depth: usize, names: &mut Vec<String>) {
     };
     let head = tree[..open].trim().trim_end_matches("::");
     let inside = tree[open + 1..].trim_end().trim_end_matches('}');
-    // One closing brace belongs to this level; the others were taken off with it and do not matter for the names.
+    // One closing brace belongs to this level; the others were taken off with it and do not matter for the
+    // names.
     let prefix = join(prefix, head);
     for part in split_outside_braces(inside) {
         expand(part, &prefix, depth + 1, names);

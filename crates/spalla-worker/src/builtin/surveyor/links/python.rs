@@ -1,4 +1,5 @@
-//! Resolves imports of Python: relative ones from the package, absolute ones from the folders Python may look in.
+//! Resolves imports of Python: relative ones from the package, absolute ones from the folders Python may look
+//! in.
 
 use std::collections::BTreeSet;
 

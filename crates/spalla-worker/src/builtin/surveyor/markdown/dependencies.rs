@@ -151,14 +151,16 @@ fn oddities(survey: &Survey, page: &mut Page) {
     unpinned_actions(survey, page);
 }
 
-/// Says whether requirements name versions that one package cannot satisfy; what cannot be compared is let pass.
+/// Says whether requirements name versions that one package cannot satisfy; what cannot be compared is let
+/// pass.
 fn differ(ecosystem: Ecosystem, requirements: &[String]) -> bool {
     let by_compatible_version = matches!(ecosystem, Ecosystem::Cargo | Ecosystem::Npm);
     let lines: Option<BTreeSet<String>> = requirements.iter().map(|text| compatible_line(text)).collect();
     by_compatible_version && lines.is_some_and(|lines| lines.len() > 1)
 }
 
-/// Returns the part of a plain version that decides what it is compatible with: the first part that is not zero.
+/// Returns the part of a plain version that decides what it is compatible with: the first part that is not
+/// zero.
 fn compatible_line(requirement: &str) -> Option<String> {
     let plain = requirement.trim_start_matches(['^', '~', '=', 'v']);
     if plain.is_empty() || plain.contains(|c: char| c.is_whitespace() || "<>|,*x:".contains(c)) {

@@ -47,7 +47,8 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
 /// Marks shown.
 const SHOWN: usize = 12;
 
-/// The most urgent first, those of the same words as one, and at most three of one file, so that no file crowds out the others.
+/// The most urgent first, those of the same words as one, and at most three of one file, so that no file
+/// crowds out the others.
 fn groups(survey: &Survey) -> Vec<(&Mark, usize)> {
     let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     for mark in &survey.marks {

@@ -101,7 +101,8 @@ impl Layering {
         positions
     }
 
-    /// Sorts a row by the middle of each item's neighbours in the other row; items without any keep their place.
+    /// Sorts a row by the middle of each item's neighbours in the other row; items without any keep their
+    /// place.
     fn sort_row(&mut self, row: usize, other: usize, neighbours: &[Vec<usize>]) {
         let positions = self.positions(other);
         let keyed = self.layers[row].iter().enumerate().map(|(at, item)| {
@@ -163,7 +164,8 @@ pub(super) fn ends(arrow: &Arrow) -> (usize, usize) {
     if arrow.against { (arrow.to, arrow.from) } else { (arrow.from, arrow.to) }
 }
 
-/// Marks arrows so that the others form no circle: boxes are taken from both ends, those that need most first.
+/// Marks arrows so that the others form no circle: boxes are taken from both ends, those that need most
+/// first.
 fn mark_against(boxes: usize, arrows: &[Arrow]) -> Vec<Arrow> {
     // An arrow of types alone gives way to one that is needed at once.
     let weight = |arrow: &Arrow| {

@@ -1,4 +1,5 @@
-//! Gives every box and bend its place: rows from top to bottom, items near their neighbours, never overlapping.
+//! Gives every box and bend its place: rows from top to bottom, items near their neighbours, never
+//! overlapping.
 
 use super::Labelled;
 use super::layers::{Item, Layering};
@@ -15,7 +16,8 @@ pub(super) const BOX_HEIGHT: f64 = 44.0;
 const BEND_WIDTH: f64 = 8.0;
 /// Free space beside an item.
 const GAP: f64 = 20.0;
-/// How much more a bend follows the bends of its own arrow than the boxes at its ends: long arrows run straight.
+/// How much more a bend follows the bends of its own arrow than the boxes at its ends: long arrows run
+/// straight.
 const STRAIGHTNESS: f64 = 6.0;
 /// Free space between rows.
 const ROW_GAP: f64 = 66.0;

@@ -7,7 +7,8 @@ use super::Arrow;
 /// Up to this many arrows per box, all are drawn.
 const ARROWS_PER_BOX_MAX: usize = 2;
 
-/// Returns the arrows to draw. Of too many, those that make no circle go first; whatever could be reached along
+/// Returns the arrows to draw. Of too many, those that make no circle go first; whatever could be reached
+/// along
 /// the others can be reached along those that stay.
 pub(super) fn thin(boxes: usize, arrows: &[Arrow]) -> Vec<Arrow> {
     if arrows.len() <= boxes * ARROWS_PER_BOX_MAX {
