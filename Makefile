@@ -1,7 +1,7 @@
 # The same few words for a person, for CI and for a first visit. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test
+.PHONY: help demo up check test bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -43,3 +43,7 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-dependencies.sh
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
+
+bench: ## Measure the store beside the disk's own limit, in a release build
+	./scripts/setup-build.sh
+	cargo bench $(LOCKED) -p spalla-store --bench queue

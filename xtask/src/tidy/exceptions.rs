@@ -31,7 +31,7 @@ pub(crate) const TASK_BIRTHPLACES: &[Exception] = &[];
 pub(crate) const SQL_IN_STRINGS: &[Exception] = &[
     Exception { under: "xtask/src/tidy/sql_strings.rs", reason: "its tests show what it finds" },
     Exception { under: "crates/spalla-store/src/sql/probe.rs", reason: "a table of the drivers' own tests" },
-    Exception { under: "crates/spalla-store/benches/", reason: "the bare loop of commits to compare with" },
+    Exception { under: "bench/", reason: "the bare loop of commits to compare with" },
     Exception { under: "crates/spalla/tests/it/crash_and_recover.rs", reason: "asks the database behind the server" },
 ];
 

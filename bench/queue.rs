@@ -1,7 +1,7 @@
 //! How fast work items pass through the store, beside what the same disk gives a bare loop of commits in the same
 //! run. Prints one JSON object a line; figures are ratios, because machines differ and are noisy.
 //!
-//! `cargo bench -p spalla-store` measures SQLite; with `SPALLA_BENCH_POSTGRES=postgres://…` an empty Postgres
+//! `make bench` measures SQLite; with `SPALLA_BENCH_POSTGRES=postgres://…` an empty Postgres
 //! database as well.
 
 use spalla_domain::claim::{ClaimRequest, Completion, Exchange};
