@@ -32,7 +32,10 @@ pub(crate) const SQL_IN_STRINGS: &[Exception] = &[
     Exception { under: "xtask/src/tidy/sql_strings.rs", reason: "its tests show what it finds" },
     Exception { under: "crates/spalla-store/src/sql/probe.rs", reason: "a table of the drivers' own tests" },
     Exception { under: "bench/", reason: "the bare loop of commits to compare with" },
-    Exception { under: "crates/spalla/tests/it/crash_and_recover.rs", reason: "asks the database behind the server" },
+    Exception {
+        under: "crates/spalla/tests/it/crash_and_recover.rs",
+        reason: "asks the database behind the server",
+    },
 ];
 
 /// Where marks of unfinished work may stand in string literals.
@@ -41,8 +44,14 @@ pub(crate) const MARKS_AS_DATA: &[Exception] = &[
         under: "crates/spalla-worker/src/builtin/",
         reason: "the surveyor looks for these marks in other people's code",
     },
-    Exception { under: "crates/spalla-worker/src/executors/agent.rs", reason: "says how many the surveyor found" },
-    Exception { under: "crates/spalla-worker/tests/it/repositories.rs", reason: "gives the surveyor one to find" },
+    Exception {
+        under: "crates/spalla-worker/src/executors/agent.rs",
+        reason: "says how many the surveyor found",
+    },
+    Exception {
+        under: "crates/spalla-worker/tests/it/repositories.rs",
+        reason: "gives the surveyor one to find",
+    },
     Exception { under: "crates/spalla/tests/it/orchestrate.rs", reason: "gives the surveyor one to find" },
     Exception { under: "xtask/src/tidy/marks.rs", reason: "this check names what it looks for" },
 ];

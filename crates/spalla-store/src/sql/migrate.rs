@@ -77,7 +77,7 @@ pub(crate) async fn run<M: Migrated>(
         match apply_next(database, migrations, now).await {
             Ok(Some(migration)) => {
                 database.commit().await?;
-                tracing::info!(migration = migration.name, "the database was migrated");
+                tracing::debug!(migration = migration.name, "the database was migrated");
             }
             Ok(None) => return database.rollback().await,
             Err(error) => {

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(crate) struct Orchestrate {
     /// What is to be done, in your own words; a list is split into its items, anything else stays one piece
+    #[arg(allow_hyphen_values = true, value_parser = goal)]
     goal: String,
     /// The folder it is about [default: the current folder]
     #[arg(long, value_name = "DIR")]
@@ -140,5 +141,15 @@ pub(super) fn introduce(screen: &Screen, target: &Path, items: Vec<PlanItem>) ->
             Err(Failure::usage(what).mend("this version works without one; ask for something that can be measured, such as \"Analyze the codebase structure\""))
         }
         _ => Ok(pieces),
+    }
+}
+
+/// Takes a goal that is a list, which begins with a hyphen, and no misspelt flag.
+fn goal(text: &str) -> std::result::Result<String, String> {
+    let is_flag = text.starts_with('-') && !text.contains(char::is_whitespace);
+    if is_flag {
+        Err("there is no such flag, and a goal has more than one word".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }

