@@ -63,7 +63,7 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     /// The rows that it returned, in the order of the call's rows on SQLite, in any order on Postgres.
     pub(crate) rows: Vec<Row>,
-    /// How many rows it wrote.
+    /// How many rows it wrote, for a statement that is itself an insert, an update or a delete.
     pub(crate) written: u64,
 }
 

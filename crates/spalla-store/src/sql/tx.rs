@@ -51,16 +51,19 @@ impl<D: Driver> SqlTx<D> {
         Fields::new(table, row).maybe_int("number")
     }
 
-    /// Takes consecutive numbers and returns the first.
+    /// Takes consecutive numbers and returns the first. Whoever does so right after a pick is about to hand out what it
+    /// picked, so that is sent along.
     async fn take(&mut self, name: &'static str, count: usize) -> Result<i64> {
         let mut calls = vec![take(name, count)];
-        let heads = self.ahead.wanted_heads();
-        if !heads.is_empty() {
-            calls.push(by_ids(&sql::work_item::HEADS, &heads));
+        let picked = self.ahead.take_picked();
+        if !picked.is_empty() {
+            calls.push(by_ids(&sql::work_item::HEADS, &picked));
+            calls.push(by_ids(&sql::work_item::BODIES, &picked));
         }
         let mut answers = self.driver.run(calls).await?.into_iter();
-        let first = answers.next().unwrap_or_default().rows.into_iter().next().unwrap_or_default();
+        let first = rows_of(answers.next()).into_iter().next().unwrap_or_default();
         self.ahead.keep_heads(each("work_item", rows_of(answers.next()), work_item::read_head)?);
+        self.ahead.keep_bodies(each("work_item", rows_of(answers.next()), work_item::read_body)?);
         Fields::new("sequence", first).int("next")
     }
 
@@ -79,10 +82,10 @@ impl<D: Driver> SqlTx<D> {
         Ok(self.picked(picked))
     }
 
-    /// Takes note of what was picked, because its heads are asked for next.
+    /// Takes note of what was picked, because it is looked at next.
     fn picked(&mut self, picked: Vec<Placed>) -> Vec<Placed> {
         if self.driver.is_shared() {
-            self.ahead.expect_heads(&picked);
+            self.ahead.note_picked(&picked);
         }
         picked
     }
@@ -147,18 +150,22 @@ impl<D: Driver> Tx for SqlTx<D> {
             calls.push(by_ids(&sql::work_item::LOCK, ids));
         }
         let locks = calls.len();
-        calls.push(by_ids(&sql::work_item::HEADS, ids));
         calls.extend(PLACES.map(|(_, statement, _)| by_ids(statement, ids)));
+        // The heads come last: what is said of an item changes only under the locks that were taken by then.
+        calls.push(by_ids(&sql::work_item::HEADS, ids));
         let mut answers = self.driver.run(calls).await?.into_iter().skip(locks);
-        let heads = each("work_item", rows_of(answers.next()), work_item::read_head)?;
-        let mut places = Vec::with_capacity(heads.len());
-        for ((table, _, read), answer) in PLACES.into_iter().zip(answers) {
+        let mut places = Vec::with_capacity(ids.len());
+        for ((table, _, read), answer) in PLACES.into_iter().zip(answers.by_ref()) {
             places.extend(each(table, answer.rows, read)?);
         }
+        let heads = each("work_item", rows_of(answers.next()), work_item::read_head)?;
         Ok((heads, places))
     }
 
     async fn bodies(&mut self, ids: &[WorkItemId]) -> Result<Vec<Body>> {
+        if let Some(bodies) = self.ahead.bodies(ids) {
+            return Ok(bodies);
+        }
         self.read("work_item", by_ids(&sql::work_item::BODIES, ids), work_item::read_body).await
     }
 

@@ -19,7 +19,10 @@ use spalla_store::{ExecuteError, Store};
 const SEEDS: std::ops::Range<u64> = 0..16;
 /// Scripts for the store in memory alone, which is fast.
 const SEEDS_IN_MEMORY: std::ops::Range<u64> = 1_000..1_150;
+/// Scripts of groups, for the store in memory, which takes one request at a time, and SQLite, which collects them.
+const SEEDS_TOGETHER: std::ops::Range<u64> = 2_000..2_016;
 const STEPS: usize = 160;
+const GROUPS: usize = 40;
 /// Answers and events are compared after each step, the state after one step in this many,
 const STATE_EACH: usize = 4;
 /// and what every way of reading shows, which takes long, after one step in this many.
@@ -36,6 +39,13 @@ fn all_stores_answer_alike_whatever_is_asked() {
 fn the_invariants_hold_whatever_is_asked() {
     for seed in SEEDS_IN_MEMORY {
         run(play(seed, &[Kind::Memory]).boxed_local());
+    }
+}
+
+#[test]
+fn requests_that_arrive_together_are_answered_as_if_one_after_another() {
+    for seed in SEEDS_TOGETHER {
+        run(play_together(seed).boxed_local());
     }
 }
 
@@ -70,6 +80,38 @@ async fn play(seed: u64, kinds: &'static [Kind]) {
         watch.see(&seen.events, &at);
         watch.check(&players[0].f, &at).await;
     }
+}
+
+/// Plays groups of requests: one after another in memory, all at once on SQLite, whose one writer takes them in order.
+async fn play_together(seed: u64) {
+    let mut script = Script::new(seed);
+    let alone = Fixture::open(Kind::Memory).await.with(|settings| *settings = script.settings()).await;
+    let together = Fixture::open(Kind::Sqlite).await.with(|settings| *settings = script.settings()).await;
+    let mut last = 0;
+    for n in 0..GROUPS {
+        let (wait_ms, group) = script.group();
+        let at = format!("seed {seed}, group {n}: {group:#?}");
+        for f in [&alone, &together] {
+            f.clock.advance_ms(wait_ms);
+            f.dice.hold(seed << 32 | n as u64);
+        }
+        let mut expected = vec![];
+        for request in &group {
+            expected.push(ask(&alone.store, request.clone(), Kind::Memory).await);
+        }
+        let asked = group.iter().map(|request| ask(&together.store, request.clone(), Kind::Sqlite));
+        assert_eq!(futures_util::future::join_all(asked).await, expected, "{at}");
+        let events = events_after(&alone.store, last).await;
+        assert_eq!(events_after(&together.store, last).await, events, "{at}");
+        last = events.last().map_or(last, |event| event.seq.0);
+        state(&alone.store).await.assert_same(&state(&together.store).await, &at);
+        script.learn(&events);
+    }
+}
+
+async fn events_after(store: &Store, seq: i64) -> Vec<Event> {
+    let filter = EventFilter { after: Some(seq.into()), ..EventFilter::default() };
+    store.read().events(filter, 10_000).await.unwrap()
 }
 
 /// Whoever looks for runs may find that a holder vanished or a moment came: that is the clock's doing, granted or not.
@@ -109,8 +151,7 @@ impl Player {
             }
             Step::Ask(request) => ask(&self.f.store, request.clone(), self.kind).await,
         };
-        let filter = EventFilter { after: Some(self.last.into()), ..EventFilter::default() };
-        let events = self.f.store.read().events(filter, 10_000).await.unwrap();
+        let events = events_after(&self.f.store, self.last).await;
         self.last = events.last().map_or(self.last, |event| event.seq.0);
         let (is_cheap, store) = (self.kind == Kind::Memory, &self.f.store);
         let state = if is_cheap || n.is_multiple_of(STATE_EACH) { Some(state(store).await) } else { None };

@@ -17,6 +17,17 @@ const SERVER_USER: &str = "postgres";
 /// Another process may take a free port before the server does.
 const PORT_TRIES: u32 = 5;
 
+/// As durable as a real one, because that is what tests are about, and with nothing of its own to do: hundreds of
+/// databases that are used once are worth neither a vacuum nor a checkpoint.
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+max_connections = 200
+fsync = on
+autovacuum = off
+checkpoint_timeout = 1h
+max_wal_size = 8GB
+";
+
 /// Starts the server, says so, waits for the end of its input, and leaves nothing behind. `$1` is the folder, `$2` the
 /// port, `$3` the folder of the programs; the rest is how to become the server's user.
 const WATCHER: &str = r#"
@@ -187,10 +198,7 @@ fn initialise(bin: &Path, folder: &Path) {
         "--no-instructions",
     ]);
     run(&mut command);
-    let socket = folder.display();
-    let settings = format!(
-        "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{socket}'\nmax_connections = 200\nfsync = on\n"
-    );
+    let settings = format!("{SETTINGS}unix_socket_directories = '{}'\n", folder.display());
     let mut append = as_server_user(Path::new("/bin/sh"));
     append
         .args(["-c", "printf %s \"$2\" >> \"$1\"", "sh"])

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 crate::fixture::claims!(
     many_workers_carry_out_a_graph_each_item_once_and_in_order,
     many_workers_never_hold_one_run_together,
+    the_next_moment_is_never_later_than_what_was_answered,
 );
 
 const ITEMS: usize = 500;
@@ -195,4 +196,20 @@ async fn many_workers_never_hold_one_run_together(f: Fixture) {
     }
     let succeeded = WorkItemFilter { status: Some(Status::Succeeded), ..WorkItemFilter::default() };
     assert!(f.store.read().count_work_items(succeeded).await.unwrap() > 0);
+}
+
+/// While one writer notes a moment, another one may be asking the database when the clock is next needed.
+async fn the_next_moment_is_never_later_than_what_was_answered(f: Fixture) {
+    let ids: [WorkItemId; 60] = f.open_items().await;
+    for (n, id) in ids.into_iter().enumerate() {
+        // Each is due before all others.
+        let delay_ms = 1_000_000 - n as i64 * 1_000;
+        let later = Command::Enqueue { work_item_id: id, depends_on: None, priority: None, delay_ms };
+        let looks =
+            futures_util::future::join_all((0..3).map(|_| f.store.execute(Command::KeepTime { max: 10 })));
+        let (_, enqueued) = tokio::join!(looks, f.store.execute(later));
+        enqueued.unwrap();
+        let next = f.store.next_moment().map(|at| at.ms() - f.now().ms());
+        assert!(next.is_some_and(|next| next <= delay_ms), "{next:?} ms instead of {delay_ms} ms");
+    }
 }

@@ -144,6 +144,31 @@ impl Script {
         }
     }
 
+    /// Makes a group of requests that arrive together, with the time that passes before. Whoever looks for runs comes
+    /// last, as in a batch, and who completes runs before that comes first among them; the clock's own work, which a
+    /// batch does once, and what is made in one more command than that is left out.
+    pub(super) fn group(&mut self) -> (i64, Vec<Request>) {
+        let wait_ms = if self.one_in(4) { self.span_ms() } else { 1 };
+        let (mut settled, mut exchanges, mut picks) = (vec![], vec![], vec![]);
+        let mut makes = false;
+        for _ in 0..2 + self.below(14) {
+            let Step::Ask(request) = self.next() else { continue };
+            match &request.command {
+                Command::KeepTime { .. } | Command::ForgetWorker { .. } => {}
+                Command::CreateWorkItems { .. } if makes => {}
+                Command::CreateWorkItems { .. } => {
+                    makes = true;
+                    settled.push(request);
+                }
+                Command::Exchange(_) => exchanges.push(request),
+                Command::Claim(_) | Command::Tick { .. } => picks.push(request),
+                _ => settled.push(request),
+            }
+        }
+        exchanges.truncate(1);
+        (wait_ms, settled.into_iter().chain(exchanges).chain(picks).collect())
+    }
+
     fn command(&mut self) -> Command {
         match self.below(100) {
             0..7 => self.create_items(),
