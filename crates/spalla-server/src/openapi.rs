@@ -4,7 +4,7 @@ mod polish;
 
 use crate::problem::MEDIA_TYPE;
 use crate::wire::problem::{FieldProblem, ProblemDocument};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{
@@ -47,7 +47,8 @@ pub(crate) fn frame(version: &str) -> OpenApi {
     info.description = Some(
         "Projects, work items, runs and the scheduler. Ids are numbers, times RFC 3339 in UTC. Lists are plain \
          arrays, newest first; `Link` leads to the next page. Every path works with and without a slash at its end. \
-         Every call that changes something accepts `Idempotency-Key`. Errors are problem documents (RFC 9457) with a \
+         Every call that changes something accepts `Idempotency-Key` (1 to 255 visible characters): the same key with \
+         the same request does nothing twice and answers the same. Errors are problem documents (RFC 9457) with a \
          stable `code`."
             .to_owned(),
     );
@@ -82,17 +83,15 @@ pub(crate) fn frame(version: &str) -> OpenApi {
         .build()
 }
 
-/// Adds what holds for every operation, and returns the finished document.
-pub(crate) fn finish(mut document: OpenApi) -> Result<Value, serde_json::Error> {
+/// Adds what holds for every operation, and returns the finished document. Where everybody is let in, it asks for no
+/// token.
+pub(crate) fn finish(mut document: OpenApi, everybody_is_let_in: bool) -> Result<Value, serde_json::Error> {
     add_problems(&mut document);
+    if everybody_is_let_in {
+        document.security = None;
+    }
     let mut document = serde_json::to_value(&document)?;
     polish::polish(&mut document);
-    let key = json!({
-        "name": "Idempotency-Key", "in": "header", "required": false,
-        "description": "Makes the call safe to send twice: the same key with the same request answers the same.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    });
-    document["components"]["parameters"] = json!({"IdempotencyKey": key});
     Ok(document)
 }
 
@@ -109,7 +108,6 @@ fn add_problems(document: &mut OpenApi) {
             }
             if method != HttpMethod::Get {
                 add(operation, WITH_CHANGE);
-                takes_key(operation);
             }
         }
     }
@@ -120,12 +118,6 @@ fn add(operation: &mut Operation, problems: &[(&str, &str)]) {
         let reference = RefOr::Ref(Ref::from_response_name(component(status)));
         operation.responses.responses.entry((*status).to_owned()).or_insert(reference);
     }
-}
-
-/// Says that the operation takes a key.
-fn takes_key(operation: &mut Operation) {
-    let reference = RefOr::Ref(Ref::new("#/components/parameters/IdempotencyKey"));
-    operation.parameters.get_or_insert_default().push(reference);
 }
 
 fn component(status: &str) -> String {

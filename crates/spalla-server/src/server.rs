@@ -93,6 +93,7 @@ impl Server {
         })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (routes, document) = crate::api::build(&options.version);
+        let document = crate::openapi::finish(document, matches!(options.access, Access::None))?;
         let app = App::from(Shared {
             events: EventStream::new(engine.store().clone()),
             engine,
@@ -104,7 +105,7 @@ impl Server {
             meters: Meters::new(&options.version),
             version: options.version,
             started: Instant::now(),
-            document: serde_json::to_vec(&crate::openapi::finish(document)?)?.into(),
+            document: serde_json::to_vec(&document)?.into(),
             connections: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
             requests: AtomicU64::new(0),

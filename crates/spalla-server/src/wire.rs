@@ -54,6 +54,58 @@ pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
+/// Reads a member that is either a scalar or an object, and describes it. The reader looks at what is there, so that
+/// an error inside the object keeps its place.
+macro_rules! either {
+    ($name:ident = $expecting:literal, $scalar:ident($scalar_type:ty) by $($visit:ident($given:ty))+,
+     $object:ident($object_type:ty);) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Either;
+
+                impl<'de> serde::de::Visitor<'de> for Either {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($expecting)
+                    }
+
+                    $(fn $visit<E: serde::de::Error>(self, given: $given) -> Result<$name, E> {
+                        let given = serde::de::IntoDeserializer::into_deserializer(given);
+                        <$scalar_type>::deserialize(given).map($name::$scalar)
+                    })+
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, given: A) -> Result<$name, A::Error> {
+                        let given = serde::de::value::MapAccessDeserializer::new(given);
+                        <$object_type>::deserialize(given).map($name::$object)
+                    }
+                }
+
+                deserializer.deserialize_any(Either)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let object = utoipa::openapi::Ref::from_schema_name(<$object_type as utoipa::ToSchema>::name());
+                let choices = utoipa::openapi::OneOfBuilder::new();
+                choices.item(<$scalar_type as utoipa::PartialSchema>::schema()).item(object).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn schemas(
+                schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>,
+            ) {
+                let name = <$object_type as utoipa::ToSchema>::name().into_owned();
+                schemas.push((name, <$object_type as utoipa::PartialSchema>::schema()));
+                <$object_type as utoipa::ToSchema>::schemas(schemas);
+            }
+        }
+    };
+}
+pub(crate) use either;
+
 /// Declares a closed list of words on the wire that stands for one of the domain.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident for $domain:ty { $($(#[$variant_doc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {

@@ -18,6 +18,7 @@ pub(super) fn polish(document: &mut Value) {
         allow_no_body(&mut operation["requestBody"]);
     });
     name_the_worker(&mut document["components"]["schemas"]);
+    choose_one_delay(&mut document["components"]["schemas"]);
     require_members_of_answers(document);
 }
 
@@ -84,7 +85,20 @@ fn allow_no_body(body: &mut Value) {
 fn name_the_worker(schemas: &mut Value) {
     for name in NAMING_A_WORKER {
         if let Some(schema) = schemas.get_mut(name) {
-            schema["anyOf"] = json!([{"required": ["worker_id"]}, {"required": ["agent_id"]}]);
+            schema["oneOf"] = json!([{"required": ["worker_id"]}, {"required": ["agent_id"]}]);
+        }
+    }
+    if let Some(release) = schemas.get_mut("Release") {
+        release["not"] = json!({"required": ["worker_id", "agent_id"]});
+    }
+}
+
+/// A delay is given, or left to the policy.
+fn choose_one_delay(schemas: &mut Value) {
+    for name in ["RequeueItemBody", "RequeueRunBody"] {
+        if let Some(schema) = schemas.get_mut(name) {
+            let both = json!({"backoff": {"const": true}, "delay_seconds": {"type": "number"}});
+            schema["not"] = json!({"properties": both, "required": ["backoff", "delay_seconds"]});
         }
     }
 }

@@ -32,7 +32,7 @@ list_query! {
 
 /// Asks for an approval, which holds the work item until a person says yes
 #[utoipa::path(post, path = "/work-items/{id}/approvals", tag = "approvals", params(IdInPath),
-    request_body = NewApproval, responses((status = 201, description = "The new approval.", body = Approval)))]
+    request_body = Option<NewApproval>, responses((status = 201, description = "The new approval.", body = Approval)))]
 async fn request_approval(
     State(app): State<App>,
     Id(work_item_id): Id<WorkItemId>,

@@ -69,7 +69,7 @@ async fn get_project(
 }
 
 /// Changes a project
-#[utoipa::path(patch, path = "/projects/{id}", tag = "projects", request_body = ProjectChange,
+#[utoipa::path(patch, path = "/projects/{id}", tag = "projects", request_body = Option<ProjectChange>,
     params(IdInPath),
     responses((status = 200, description = "The project as it is now.", body = Project)))]
 async fn update_project(

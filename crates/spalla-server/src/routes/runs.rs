@@ -73,8 +73,8 @@ async fn get_run(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct CompleteQuery {
-    /// Whether what was asked was done; may stand in the body instead.
-    success: Option<bool>,
+    /// Whether what was asked was done.
+    success: bool,
 }
 
 /// Ends a run: its worker with its token, or a person while nobody holds it
@@ -86,7 +86,7 @@ async fn complete_run(
     Id(id): Id<RunId>,
     wish: Wish<RunEndBody, CompleteQuery>,
 ) -> Result<Json<Run>, Problem> {
-    let end = wish.body.into_end(id, wish.params.success)?;
+    let end = wish.body.into_end(id, wish.params.success);
     app.execute(Command::Complete(end), wish.key).await?;
     Ok(Json(show(&app, id).await?))
 }

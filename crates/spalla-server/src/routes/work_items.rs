@@ -105,7 +105,7 @@ async fn get_work_item(
 }
 
 /// Changes a work item
-#[utoipa::path(patch, path = "/work-items/{id}", tag = "work items", params(IdInPath), request_body = WorkItemChange,
+#[utoipa::path(patch, path = "/work-items/{id}", tag = "work items", params(IdInPath), request_body = Option<WorkItemChange>,
     responses((status = 200, description = "The work item as it is now.", body = WorkItem)))]
 async fn update_work_item(
     State(app): State<App>,
@@ -135,7 +135,7 @@ async fn archive_work_item(
 
 /// Says how failures of this work item are retried, differently from the server's settings
 #[utoipa::path(post, path = "/work-items/{id}/policy", tag = "work items", params(IdInPath),
-    request_body = PolicyChange, responses((status = 200, description = "The work item as it is now.", body = WorkItem)))]
+    request_body = Option<PolicyChange>, responses((status = 200, description = "The work item as it is now.", body = WorkItem)))]
 async fn set_policy(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,

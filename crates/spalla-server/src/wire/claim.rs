@@ -1,13 +1,13 @@
 //! The claim protocol on the wire: claim and exchange. What is handed to a worker reads back as the domain's
 //! `Assignment`, so that a remote worker and one in process see the same.
 
-use super::number::{ClaimMax, Dollars, ExchangeMax, IdNumber, Ordinal};
+use super::number::{ClaimMax, Dollars, ExchangeMax, ExitCode, IdNumber, Ordinal};
 use super::run::ErrorClass;
 use super::seconds::{Ttl, Wait};
 use super::text::{Prose, Word, WorkerName};
 use super::work_item::Executor;
 use super::worker::{holder, ttl_ms};
-use super::{BATCH_BYTES_MAX, Body, present};
+use super::{BATCH_BYTES_MAX, Body, either, present};
 use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -87,13 +87,18 @@ impl From<claim::Usage> for Usage {
 }
 
 /// Why a run failed: a message, or its class and a message.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a message, or {class, message}")]
+#[derive(Debug)]
 pub(crate) enum ErrorBody {
     /// What happened.
-    Message(#[schema(inline)] Prose),
+    Message(Prose),
     /// What kind of failure it was, and what happened.
     Classed(ClassedError),
+}
+
+either! {
+    ErrorBody = "a message, or {class, message}",
+    Message(Prose) by visit_str(&str),
+    Classed(ClassedError);
 }
 
 /// Why a run failed, with its class.
@@ -299,7 +304,8 @@ pub(crate) struct CompletionBody {
     /// Whether what was asked was done.
     success: bool,
     /// The exit status of the step that decided.
-    exit_code: Option<i32>,
+    #[schema(inline)]
+    exit_code: Option<ExitCode>,
     /// What the run produced, any JSON.
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<Box<RawValue>>,
@@ -315,7 +321,7 @@ impl From<CompletionBody> for Completion {
             run_id: RunId(body.run_id.get()),
             fencing_token: Fence(body.fencing_token.get()),
             success: body.success,
-            exit_code: body.exit_code,
+            exit_code: body.exit_code.map(ExitCode::signed),
             result: body.result,
             usage: body.usage.map(Into::into),
             error: body.error.map(Into::into),

@@ -1,5 +1,6 @@
 //! Log lines on the wire.
 
+use super::number::StepNumber;
 use super::words;
 use serde::{Deserialize, Serialize};
 use spalla_domain::log::{self, LINE_BYTES_MAX, LogLine};
@@ -57,7 +58,8 @@ pub(crate) struct LogLineBody {
     /// Where it came from; `stdout` when left out.
     stream: Option<LogStream>,
     /// The recipe step, from 1; left out outside steps.
-    step: Option<u32>,
+    #[schema(inline)]
+    step: Option<StepNumber>,
     /// The text without its line end.
     text: String,
 }
@@ -68,7 +70,7 @@ impl LogLineBody {
         LogLine {
             at: self.at.unwrap_or(now),
             stream: self.stream.map(Into::into).unwrap_or_default(),
-            step: self.step,
+            step: self.step.map(StepNumber::small),
             text: cut(self.text),
         }
     }

@@ -1,9 +1,11 @@
 //! Whole numbers of requests, checked against their range while they are read, so that an error names the member.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::de::{self, Error as _, Visitor};
+use serde::{Deserialize, Deserializer};
 use spalla_domain::claim::CLAIM_RUNS_MAX;
 use spalla_domain::id::ID_MAX;
 use spalla_domain::work_item::PRIORITY_MAX;
+use std::fmt;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -24,6 +26,10 @@ pub(crate) type Priority = Number<0, { PRIORITY_MAX as i64 }>;
 pub(crate) type ClaimMax = Number<1, { CLAIM_RUNS_MAX as i64 }>;
 /// How many runs are claimed at the end of an exchange, which may be none.
 pub(crate) type ExchangeMax = Number<0, { CLAIM_RUNS_MAX as i64 }>;
+/// The exit status of a process.
+pub(crate) type ExitCode = Number<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
+/// The number of a recipe's step.
+pub(crate) type StepNumber = Number<0, { u32::MAX as i64 }>;
 /// How many times a failed run is tried again.
 pub(crate) type Retries = Number<0, 1_000>;
 
@@ -74,6 +80,11 @@ impl<const MIN: i64, const MAX: i64> Number<MIN, MAX> {
         self.0.unsigned_abs()
     }
 
+    /// Returns the number in 32 bits with a sign; ranges that go beyond stop at zero.
+    pub(crate) fn signed(self) -> i32 {
+        i32::try_from(self.0).unwrap_or_default()
+    }
+
     /// Returns the number in 32 bits; ranges that end above that stop at the largest.
     pub(crate) fn small(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
@@ -82,11 +93,38 @@ impl<const MIN: i64, const MAX: i64> Number<MIN, MAX> {
 
 impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Number<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = i64::deserialize(deserializer)?;
+        let number = deserializer.deserialize_i64(Whole)?;
         if (MIN..=MAX).contains(&number) {
             Ok(Self(number))
         } else {
             Err(D::Error::custom(format!("{number} is not between {MIN} and {MAX}")))
+        }
+    }
+}
+
+/// Reads a whole number however JSON writes it: `4.0` is one too.
+struct Whole;
+
+impl Visitor<'_> for Whole {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
+        Ok(number)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i64, E> {
+        Ok(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
+        if number.fract() == 0.0 && number.abs() <= ID_MAX as f64 {
+            Ok(number as i64)
+        } else {
+            Err(E::invalid_type(de::Unexpected::Float(number), &self))
         }
     }
 }
@@ -110,9 +148,9 @@ mod tests {
     #[test]
     fn a_number_outside_its_range_or_with_a_fraction_is_refused() {
         let read = |text| serde_json::from_str::<Priority>(text).map(Number::get);
-        assert_eq!(read("9").unwrap(), 9);
+        assert_eq!([read("9").unwrap(), read("4.0").unwrap()], [9, 4]);
         assert_eq!(read("10").unwrap_err().to_string(), "10 is not between 0 and 9");
-        for bad in ["-1", "1.0", "\"1\"", "null", "1e30", "99999999999999999999"] {
+        for bad in ["-1", "1.5", "\"1\"", "null", "1e30", "99999999999999999999"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -1,10 +1,9 @@
 //! Runs on the wire.
 
 use super::claim::{ErrorBody, LeaseView, Usage, UsageBody};
-use super::number::Ordinal;
+use super::number::{ExitCode, Ordinal};
 use super::work_item::Executor;
 use super::{Body, words};
-use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use spalla_domain::retry::ErrorClass as DomainClass;
@@ -143,13 +142,12 @@ impl From<RunView> for Run {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunEndBody {
-    /// Whether what was asked was done; may stand in the query instead.
-    pub(crate) success: Option<bool>,
     /// The token of the lease; left out, a person completes a run that nobody holds.
     #[schema(inline)]
     fencing_token: Option<Ordinal>,
     /// The exit status of the step that decided.
-    exit_code: Option<i32>,
+    #[schema(inline)]
+    exit_code: Option<ExitCode>,
     /// What the run produced, any JSON.
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<Box<RawValue>>,
@@ -162,27 +160,16 @@ pub(crate) struct RunEndBody {
 impl Body for RunEndBody {}
 
 impl RunEndBody {
-    /// Puts query and body together.
-    pub(crate) fn into_end(self, run_id: RunId, query: Option<bool>) -> Result<RunEnd, Problem> {
-        let success = match (query, self.success) {
-            (Some(query), Some(body)) if query != body => {
-                let message = format!("the query says {query} and the body says {body}");
-                return Err(Problem::invalid("success", message).mend("say it once"));
-            }
-            (Some(success), _) | (None, Some(success)) => success,
-            (None, None) => {
-                return Err(Problem::invalid("success", "it is missing")
-                    .mend("say ?success=true or ?success=false, or name it in the body"));
-            }
-        };
-        Ok(RunEnd {
+    /// Returns the end of a run.
+    pub(crate) fn into_end(self, run_id: RunId, success: bool) -> RunEnd {
+        RunEnd {
             run_id,
             fencing_token: self.fencing_token.map(|token| Fence(token.get())),
             success,
-            exit_code: self.exit_code,
+            exit_code: self.exit_code.map(ExitCode::signed),
             result: self.result,
             usage: self.usage.map(Into::into),
             error: self.error.map(Into::into),
-        })
+        }
     }
 }

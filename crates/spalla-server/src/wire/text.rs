@@ -80,7 +80,8 @@ macro_rules! texts {
 
 texts! {
     [const MAX: usize] Text<MAX>, |text: &str| at_most(text, MAX), |schema: ObjectBuilder| {
-        schema.max_length(Some(MAX)).pattern(Some(NO_NUL))
+        // Beyond this the size of the body is what counts, and a length would say nothing.
+        schema.max_length(Some(MAX).filter(|max| *max < super::BODY_BYTES_MAX)).pattern(Some(NO_NUL))
     };
     [const MAX: usize] Line<MAX>, |text: &str| from_one(text, MAX), |schema: ObjectBuilder| {
         schema.min_length(Some(1)).max_length(Some(MAX)).pattern(Some(NOT_BLANK))

@@ -3,7 +3,7 @@
 use super::number::{IdNumber, Priority, Retries};
 use super::seconds::{Backoff, TimeLimit};
 use super::text::{Prose, Title, Word};
-use super::{Body, nullable, present, words};
+use super::{Body, either, nullable, present, words};
 use serde::{Deserialize, Serialize};
 use spalla_domain::work_item::{
     self, Dependency, LABELS_MAX, NewWorkItem as DomainNew, PRIORITY_DEFAULT, Policy, Spec, SpecPatch,
@@ -166,13 +166,18 @@ impl From<WorkItemView> for WorkItem {
 }
 
 /// What a new work item waits for: an id, or an id with the end of it that counts.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "an id, or {id, when: success|failure|done}")]
+#[derive(Debug)]
 pub(crate) enum DependsOn {
     /// The success of this work item.
-    Id(#[schema(inline)] IdNumber),
+    Id(IdNumber),
     /// The named end of this work item.
     Edge(EdgeBody),
+}
+
+either! {
+    DependsOn = "an id, or {id, when: success|failure|done}",
+    Id(IdNumber) by visit_u64(u64) visit_i64(i64) visit_f64(f64),
+    Edge(EdgeBody);
 }
 
 /// A dependency on a named end of a work item.

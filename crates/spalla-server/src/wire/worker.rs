@@ -11,16 +11,15 @@ use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
 use spalla_domain::{Fence, WorkerId};
 use utoipa::ToSchema;
 
-/// Puts the two names of one member together: `worker_id` is the word inside, `agent_id` the one that older
-/// clients send.
+/// Puts the two names of one member together: `worker_id` is the word inside, `agent_id` another one for it.
 pub(crate) fn named(
     worker_id: Option<WorkerName>,
     agent_id: Option<WorkerName>,
 ) -> Result<Option<WorkerId>, Problem> {
     match (worker_id, agent_id) {
-        (Some(worker), Some(agent)) if worker != agent => {
-            Err(Problem::invalid("agent_id", "it differs from worker_id, and both mean the worker")
-                .mend("say it once"))
+        (Some(_), Some(_)) => {
+            Err(Problem::invalid("agent_id", "it means the same as worker_id, which is there too")
+                .mend("say one"))
         }
         (worker, agent) => Ok(worker.or(agent).map(WorkerName::into_id)),
     }

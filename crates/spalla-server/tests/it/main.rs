@@ -21,5 +21,6 @@ mod scheduler;
 mod schema;
 mod shutdown;
 mod sqlite;
+mod timeouts;
 mod work_items;
 mod world;

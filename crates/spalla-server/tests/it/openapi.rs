@@ -68,9 +68,11 @@ async fn every_operation_says_which_problems_may_come_back() {
 
 #[tokio::test]
 async fn the_document_says_who_needs_the_token() {
-    let world = World::start().await;
-    let document = document(&world).await;
+    let world = World::start_with_token().await;
+    let document = &world.get("/openapi.json").await.json(200);
     assert_eq!(document["security"], json!([{"token": []}, {"cookie": []}]));
+    let open = World::start().await.get("/openapi.json").await.json(200);
+    assert_eq!(open["security"], Value::Null);
     assert_eq!(document["paths"]["/health"]["get"]["security"], json!([{}]));
     assert_eq!(document["paths"]["/projects/"]["get"]["security"], Value::Null);
     assert!(document["paths"]["/projects/"]["get"]["responses"]["401"].is_object());

@@ -132,7 +132,7 @@ async fn what_does_not_fit_in_an_exchange_is_refused_by_its_path() {
     };
     let cases = [
         (json!({"worker_id": "w", "completed": [{"run_id": 1, "fencing_token": 1}]}), "completed[0].success"),
-        (completion(json!({"error": {"class": "odd", "message": "x"}})), "completed[0].error"),
+        (completion(json!({"error": {"class": "odd", "message": "x"}})), "completed[0].error.class"),
         (completion(json!({"usage": {"input_tokens": -1}})), "completed[0].usage.input_tokens"),
         (completion(json!({"usage": {"cost_usd": -0.5}})), "completed[0].usage.cost_usd"),
         (completion(json!({"exit_code": 3_000_000_000_i64})), "completed[0].exit_code"),

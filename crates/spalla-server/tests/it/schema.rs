@@ -25,6 +25,8 @@ fn broken(document: &Value, schema: &Value, keyword: &str, rule: &Value, value: 
         "type" if rule.is_array() => choices().any(|kind| is_a(kind, value)),
         "type" => is_a(rule, value),
         "enum" => rule.as_array().unwrap().contains(value),
+        "const" => rule == value,
+        "not" => !fits(&rule),
         "oneOf" => choices().filter(fits).count() == 1,
         "anyOf" => choices().any(|schema| fits(&schema)),
         "allOf" => return choices().find_map(|schema| mismatch(document, schema, value)),

@@ -46,7 +46,7 @@ async fn a_dependency_names_the_end_it_waits_for() {
         assert_eq!(shown["depends_on"], json!([{"id": parent, "when": when}]));
     }
     let odd = json!({"project_id": 1, "title": "x", "depends_on": [1, {"id": 1, "when": "later"}]});
-    assert_eq!(world.post("/work-items/", odd).await.invalid(), ["depends_on[1]"]);
+    assert_eq!(world.post("/work-items/", odd).await.invalid(), ["depends_on[1].when"]);
     let missing = json!({"project_id": 1, "title": "x", "depends_on": [99]});
     world.post("/work-items/", missing).await.problem(404, "not_found");
 }
