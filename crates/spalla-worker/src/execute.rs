@@ -32,8 +32,7 @@ pub(crate) async fn execute(
     control: Control,
 ) -> Outcome {
     let options = &shared.options;
-    let name = format!("run-{}-{}.ndjson", assignment.run_id, assignment.fencing_token);
-    let spool = Spool::new(options.data_dir.join("spool").join(name), options.limits.spool_memory_bytes);
+    let spool = Spool::new(options.data_dir.join("spool"), options.limits.spool_memory_bytes);
     let means = (Arc::clone(&shared.coordinator), sender, Arc::clone(&options.clock));
     let (log, shipper) = run_log(&assignment, options.limits.output_bytes_max, spool, means);
     let carried_out = Box::pin(carry_out(&shared, &assignment, log, &control));

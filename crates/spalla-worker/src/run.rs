@@ -129,6 +129,8 @@ impl<'a> Run<'a> {
     /// Returns the environment that every command of the run has.
     pub(crate) fn env(&self) -> BTreeMap<String, String> {
         let mut env = self.options.child_env.clone();
+        // The person's keys are for fetching the repository, not for its steps.
+        env.remove("SSH_AUTH_SOCK");
         env.insert("SPALLA_RUN_ID".into(), self.assignment.run_id.to_string());
         env.insert("SPALLA_WORK_ITEM_ID".into(), self.assignment.work_item_id.to_string());
         env.insert("SPALLA_ATTEMPT".into(), self.assignment.attempt.to_string());

@@ -27,10 +27,12 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tree::KILL_MS_MAX;
 
 /// The variables that a child may have from the environment of the worker; everything else it gets by name.
-pub const INHERITED_VARIABLES: [&str; 13] = [
+pub const INHERITED_VARIABLES: [&str; 27] = [
     "PATH",
     "HOME",
     "USER",
@@ -41,8 +43,25 @@ pub const INHERITED_VARIABLES: [&str; 13] = [
     "TZ",
     "TERM",
     "TMPDIR",
+    // Where toolchains are.
     "CARGO_HOME",
     "RUSTUP_HOME",
+    "JAVA_HOME",
+    // How the network is reached from this machine, and whom it trusts there.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    // For git alone; no step gets it.
     "SSH_AUTH_SOCK",
 ];
 /// The path that children search when the worker has none.
@@ -51,6 +70,11 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const TREE_VARIABLE: &str = "SPALLA_TREE";
 /// How long a supervisor may take to leave after its last report, in milliseconds; it has nothing left to do.
 const LEAVE_MS: u64 = 5_000;
+/// How much longer than it should a supervisor may take to end a tree before the worker does so itself, in
+/// milliseconds: the supervisor hangs, or the command has stopped it.
+const PATIENCE_MS: u64 = 2_000;
+/// How long a supervisor may take to start a command, in milliseconds: far above what a crowded machine needs.
+const START_MS: u64 = 60_000;
 /// The longest report of a supervisor, in bytes; a reason is a sentence.
 const REPORT_BYTES_MAX: usize = 64 * 1024;
 
@@ -226,6 +250,7 @@ pub struct Life {
     supervisor: tokio::process::Child,
     tree: String,
     timeout: Option<Duration>,
+    grace: Duration,
     over: CancellationToken,
     /// The command's process.
     pub pid: u32,
@@ -244,9 +269,10 @@ impl Sandbox {
         let started = start_supervisor(&self.supervisor, &spec, &tree).map_err(failed)?;
         let (socket, supervisor, [stdout, stderr]) = started;
         let over = CancellationToken::new();
-        let timeout = spec.timeout_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
+        let duration = |ms: i64| Duration::from_millis(ms.max(0).unsigned_abs());
+        let (timeout, grace) = (spec.timeout_ms.map(duration), duration(spec.grace_ms));
         let mut life =
-            Life { socket, unread: Vec::new(), supervisor, tree, timeout, over: over.clone(), pid: 0 };
+            Life { socket, unread: Vec::new(), supervisor, tree, timeout, grace, over: over.clone(), pid: 0 };
         life.pid = life.begin(spec).await?;
         let reader = |pipe| PipeReader::new(pipe, over.clone()).map_err(failed);
         Ok(Child { stdout: reader(stdout)?, stderr: reader(stderr)?, life })
@@ -276,11 +302,15 @@ impl Life {
         let mut env = spec.env;
         env.insert(TREE_VARIABLE.into(), self.tree.clone());
         let order = Order { program: spec.program, args: spec.args, cwd, env, grace_ms: spec.grace_ms };
-        let sent = match order.to_bytes(&spec.stdin) {
-            Ok(bytes) => self.socket.write_all(&bytes).await,
-            Err(error) => Err(error),
+        let answer = async {
+            let sent = match order.to_bytes(&spec.stdin) {
+                Ok(bytes) => self.socket.write_all(&bytes).await,
+                Err(error) => Err(error),
+            };
+            (sent, self.report().await)
         };
-        match (sent, self.report().await) {
+        let late = || (Err(io::ErrorKind::TimedOut.into()), None);
+        match tokio::time::timeout(Duration::from_millis(START_MS), answer).await.unwrap_or_else(|_| late()) {
             (_, Some(Report::Started { pid })) => Ok(pid),
             (_, Some(Report::NotStarted { reason, missing })) => {
                 Err(SpawnError::Command { program: order.program, cwd: spec.cwd, reason, missing })
@@ -307,12 +337,15 @@ impl Life {
             }
         };
         tokio::pin!(stop, timeout);
+        let mut give_up_at = None;
         let report = loop {
             tokio::select! {
                 report = self.report() => break report,
-                () = &mut stop, if !stopped && !timed_out => stopped = true,
-                () = &mut timeout, if !stopped && !timed_out => timed_out = true,
+                () = &mut stop, if give_up_at.is_none() => stopped = true,
+                () = &mut timeout, if give_up_at.is_none() => timed_out = true,
+                () = sleep_until_or_never(give_up_at) => break None,
             }
+            give_up_at = Some(Instant::now() + self.grace + Duration::from_millis(KILL_MS_MAX + PATIENCE_MS));
             // A supervisor that is gone already answers by its silence, which the next turn reads.
             let _ = self.socket.write_all(b"!").await;
         };
@@ -330,10 +363,15 @@ impl Life {
         ended
     }
 
-    /// Ends a tree whose supervisor somebody killed: by the mark in its environment.
-    async fn end_without_supervisor(&self) -> u32 {
-        let tree = format!("{TREE_VARIABLE}={}", self.tree);
-        tokio::task::spawn_blocking(move || tree::end_marked(&tree)).await.unwrap_or_default()
+    /// Ends a tree whose supervisor does not: by descent while there is one, and by the mark in the environment.
+    async fn end_without_supervisor(&mut self) -> u32 {
+        let supervisor = self.supervisor.id();
+        let mark = format!("{TREE_VARIABLE}={}", self.tree);
+        let survivors = tokio::task::spawn_blocking(move || {
+            supervisor.into_iter().for_each(tree::end_descendants);
+            tree::end_marked(&mark)
+        });
+        survivors.await.unwrap_or_default()
     }
 
     async fn leave(&mut self) {
@@ -359,6 +397,13 @@ impl Life {
                 _ => return None,
             }
         }
+    }
+}
+
+async fn sleep_until_or_never(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

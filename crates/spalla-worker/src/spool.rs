@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 use spalla_domain::log::LogLine;
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// What a line costs in memory beside its text, in bytes.
@@ -21,7 +22,7 @@ pub(crate) struct Batch {
 /// The batches of one run that are not on the server yet.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    path: PathBuf,
+    folder: PathBuf,
     memory_bytes_max: usize,
     memory: VecDeque<Batch>,
     memory_bytes: usize,
@@ -30,28 +31,28 @@ pub(crate) struct Spool {
     tail: VecDeque<Batch>,
 }
 
-/// The part on disk: written at the end, read from the beginning.
+/// The part on disk: a file without a name, so that it goes with the process, however that ends.
 #[derive(Debug)]
 struct Overflow {
-    writer: File,
-    bytes: u64,
-    reader: BufReader<File>,
-    unread: usize,
+    file: File,
+    written_bytes: u64,
+    read_bytes: u64,
+    lengths: VecDeque<usize>,
 }
 
 impl Spool {
-    /// Makes an empty spool; the file is made when it is needed.
-    pub(crate) fn new(path: PathBuf, memory_bytes_max: usize) -> Self {
+    /// Makes an empty spool; the file is made in the folder when it is needed.
+    pub(crate) fn new(folder: PathBuf, memory_bytes_max: usize) -> Self {
         let empty = VecDeque::new;
-        Self { path, memory_bytes_max, memory: empty(), memory_bytes: 0, file: None, tail: empty() }
+        Self { folder, memory_bytes_max, memory: empty(), memory_bytes: 0, file: None, tail: empty() }
     }
 
     /// Adds a batch at the end. When the disk takes nothing it stays in memory, and there is no room for more.
     pub(crate) fn push(&mut self, batch: Batch) {
         let bytes = cost(&batch);
         let fits = self.memory.is_empty() || self.memory_bytes + bytes <= self.memory_bytes_max;
-        let later = self.file.is_some() || !self.tail.is_empty();
-        if fits && !later {
+        let is_later = self.file.is_some() || !self.tail.is_empty();
+        if fits && !is_later {
             self.memory_bytes += bytes;
             self.memory.push_back(batch);
         } else if !self.tail.is_empty() || self.write(&batch).is_err() {
@@ -84,64 +85,57 @@ impl Spool {
     }
 
     fn write(&mut self, batch: &Batch) -> io::Result<()> {
-        self.append(batch).inspect_err(|error| {
-            tracing::warn!(path = %self.path.display(), %error, "the log spool can't be written");
+        let file = match self.file.take() {
+            Some(file) => Ok(file),
+            None => Overflow::in_folder(&self.folder),
+        };
+        let written = file.and_then(|file| self.file.insert(file).append(batch));
+        written.inspect_err(|error| {
+            tracing::warn!(folder = %self.folder.display(), %error, "the log spool can't be written");
         })
-    }
-
-    fn append(&mut self, batch: &Batch) -> io::Result<()> {
-        let mut line = serde_json::to_vec(batch)?;
-        line.push(b'\n');
-        if self.file.is_none() {
-            let writer = File::options().create(true).truncate(true).write(true).open(&self.path)?;
-            let reader = BufReader::new(File::open(&self.path)?);
-            self.file = Some(Overflow { writer, bytes: 0, reader, unread: 0 });
-        }
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = file.writer.write_all(&line) {
-            // A half-written line would be read as one.
-            file.writer.set_len(file.bytes)?;
-            io::Seek::seek(&mut file.writer, io::SeekFrom::Start(file.bytes))?;
-            return Err(error);
-        }
-        file.bytes += line.len() as u64;
-        file.unread += 1;
-        Ok(())
     }
 
     /// Brings the oldest batch of the file into memory; the last one takes the file with it.
     fn load(&mut self) {
         let Some(file) = &mut self.file else { return };
-        let mut line = String::new();
-        let batch = match file.reader.read_line(&mut line) {
-            Ok(_) => serde_json::from_str::<Batch>(&line).map_err(io::Error::from),
-            Err(error) => Err(error),
-        };
-        file.unread = file.unread.saturating_sub(1);
-        if file.unread == 0 || batch.is_err() {
-            self.remove();
-        }
-        match batch {
-            Ok(batch) => {
+        match file.take() {
+            Ok(Some(batch)) => {
                 self.memory_bytes += cost(&batch);
                 self.memory.push_back(batch);
             }
+            Ok(None) => self.file = None,
             Err(error) => {
-                tracing::error!(path = %self.path.display(), %error, "log lines are lost: the spool can't be read");
+                tracing::error!(%error, "log lines are lost: the spool can't be read");
+                self.file = None;
             }
         }
-    }
-
-    fn remove(&mut self) {
-        if self.file.take().is_some() {
-            let _ = fs::remove_file(&self.path);
+        if self.file.as_ref().is_some_and(|file| file.lengths.is_empty()) {
+            self.file = None;
         }
     }
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        self.remove();
+impl Overflow {
+    fn in_folder(folder: &std::path::Path) -> io::Result<Self> {
+        let file = tempfile::tempfile_in(folder)?;
+        Ok(Self { file, written_bytes: 0, read_bytes: 0, lengths: VecDeque::new() })
+    }
+
+    /// Writes a batch behind the others. Half a batch that a full disk took is written over by the next one.
+    fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        let bytes = serde_json::to_vec(batch)?;
+        self.file.write_all_at(&bytes, self.written_bytes)?;
+        self.written_bytes += bytes.len() as u64;
+        self.lengths.push_back(bytes.len());
+        Ok(())
+    }
+
+    fn take(&mut self) -> io::Result<Option<Batch>> {
+        let Some(length) = self.lengths.pop_front() else { return Ok(None) };
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, self.read_bytes)?;
+        self.read_bytes += length as u64;
+        Ok(Some(serde_json::from_slice(&bytes)?))
     }
 }
 
@@ -179,15 +173,14 @@ mod tests {
     #[test]
     fn what_memory_does_not_hold_goes_to_the_file_and_comes_back_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("spool");
-        let mut spool = Spool::new(path.clone(), 250);
+        let mut spool = Spool::new(folder.path().into(), 250);
         for n in 0..10 {
             spool.push(batch(n));
         }
-        assert_eq!(spool.memory.len(), 2);
-        assert!(path.exists());
+        assert_eq!((spool.memory.len(), spool.file.as_ref().map(|file| file.lengths.len())), (2, Some(8)));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a killed worker leaves no file");
         assert_eq!(drain(&mut spool), (0..10).collect::<Vec<_>>());
-        assert!(!path.exists(), "an empty spool leaves no file");
+        assert!(spool.file.is_none());
     }
 
     #[test]
@@ -207,7 +200,7 @@ mod tests {
         #[test]
         fn nothing_is_lost_and_nothing_changes_its_place(pushes in prop::collection::vec(any::<bool>(), 0..60)) {
             let folder = tempfile::tempdir().unwrap();
-            let mut spool = Spool::new(folder.path().join("spool"), 250);
+            let mut spool = Spool::new(folder.path().into(), 250);
             let (mut next, mut seen) = (0, Vec::new());
             for push in pushes {
                 if push {

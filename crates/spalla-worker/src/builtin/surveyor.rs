@@ -9,13 +9,11 @@
 //!                               priorities ─ Survey ─ Markdown, JSON, SVG
 //! ```
 //!
-//! Everything after `read` is pure. The surveyor starts no process and asks no clock: whoever calls it runs
-//! git
-//! with [`GIT_LOG_ARGS`] in the sandbox and passes the output and the time in. The same tree, history, goal
-//! and
-//! time give the same bytes. It reads what a stranger may have written: nothing it reads is run or obeyed, no
-//! symbolic link is followed, every file and the whole are bounded, and secrets are taken out of what it
-//! quotes.
+//! `conduct` does this in order; everything after `read` is pure. The surveyor starts no process and asks
+//! no clock: whoever calls it runs git with [`GIT_LOG_ARGS`] in the sandbox and passes the output and the
+//! time in. The same tree, history, goal and time give the same bytes. It reads what a stranger may have
+//! written: nothing it reads is run or obeyed, no symbolic link is followed, every file and the whole are
+//! bounded, and secrets are taken out of what it quotes.
 
 mod blocks;
 mod conduct;

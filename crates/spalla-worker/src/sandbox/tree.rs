@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long processes are killed again and again before those that remain are given up, in milliseconds: only
 /// what hangs in the kernel takes longer.
-pub(super) const KILL_MS_MAX: u64 = 10_000;
-/// How many ids a process may have had since the list was read: one more look would show it.
+pub(super) const KILL_MS_MAX: u64 = 5_000;
 const PROC: &str = "/proc";
 
 /// Returns the processes that descend from `root`, living ones only, parents before children.
@@ -39,6 +38,14 @@ pub(super) fn signal_descendants(root: u32, signal: Signal) -> usize {
         .count()
 }
 
+/// Ends every descendant of a process, which may hang itself. A process that only waits to be reaped is gone.
+pub(super) fn end_descendants(root: u32) {
+    let deadline = Instant::now() + Duration::from_millis(KILL_MS_MAX);
+    while signal_descendants(root, Signal::KILL) > 0 && Instant::now() < deadline {
+        wait_a_moment();
+    }
+}
+
 /// Ends every process whose environment holds the mark, and everything beneath it. Returns how many are left.
 pub(super) fn end_marked(mark: &str) -> u32 {
     let deadline = Instant::now() + Duration::from_millis(KILL_MS_MAX);
@@ -57,7 +64,7 @@ pub(super) fn end_marked(mark: &str) -> u32 {
 }
 
 /// Waits a few milliseconds for the kernel to do what was asked.
-pub(super) fn wait_a_moment() {
+fn wait_a_moment() {
     let _ = nix::poll::poll(&mut [], 5_u8);
 }
 

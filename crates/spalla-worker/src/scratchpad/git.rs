@@ -66,9 +66,8 @@ fn config_path(data_dir: &Path) -> PathBuf {
 impl<'a> Git<'a> {
     pub(super) fn new(data_dir: &Path, run: &'a Run<'a>) -> Self {
         let mut env: BTreeMap<String, String> = run.options.child_env.clone();
-        env.retain(|name, _| {
-            ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK"].contains(&name.as_str())
-        });
+        // Its language is fixed, since its words are read; everything else that children may have does no harm.
+        env.retain(|name, _| !name.starts_with("LC_") && name != "LANG");
         let fixed: [(&str, &str); 8] = [
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_TERMINAL_PROMPT", "0"),

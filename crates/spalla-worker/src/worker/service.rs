@@ -17,7 +17,7 @@ use crate::execute::{Outcome, execute};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{
-    Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError,
+    Assignment, CLAIM_RUNS_MAX, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError,
 };
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::{Fence, RunId};
@@ -193,7 +193,7 @@ impl Service {
         let options = &self.shared.options;
         ClaimRequest {
             worker_id: options.worker_id.clone(),
-            max,
+            max: max.min(CLAIM_RUNS_MAX),
             ttl_ms: options.ttl_ms,
             executors: options.executors.clone(),
             labels: options.labels.clone(),
@@ -380,18 +380,20 @@ impl Service {
         }
         let mut backoff = Backoff::default();
         let deadline = Instant::now() + Duration::from_millis(HAND_BACK_MS);
-        let handed_back = tokio::time::timeout_at(deadline, async {
-            while let Err(CoordinatorError::Unavailable { retry_after_ms, .. }) =
-                self.shared.coordinator.hand_back(self.returned.clone()).await
-            {
-                tokio::time::sleep(backoff.next(retry_after_ms)).await;
+        let hand_back = async {
+            loop {
+                match self.shared.coordinator.hand_back(self.returned.clone()).await {
+                    Err(CoordinatorError::Unavailable { retry_after_ms, .. }) => {
+                        tokio::time::sleep(backoff.next(retry_after_ms)).await;
+                    }
+                    other => return other.map_err(|error| error.to_string()),
+                }
             }
-        });
-        if handed_back.await.is_err() {
-            tracing::warn!(
-                runs = self.returned.len(),
-                "runs could not be handed back; their leases will expire"
-            );
+        };
+        let handed_back = tokio::time::timeout_at(deadline, hand_back).await;
+        if let Err(error) = handed_back.unwrap_or_else(|_| Err("the server does not answer".into())) {
+            let runs = self.returned.len();
+            tracing::warn!(runs, error, "runs could not be handed back; their leases will expire");
         }
     }
 }

@@ -158,6 +158,32 @@ async fn a_command_that_kills_its_supervisor_is_ended_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_command_that_stops_its_supervisor_is_ended_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("pids");
+    let go = folder.path().join("go");
+    // Without the mark of its tree, so that it is found only by its descent.
+    let script = format!(
+        "(setsid env -i sh -c 'echo $$ >> {0}; exec /bin/sleep 1000' &); echo $$ >> {0}; \
+         while [ ! -e {1} ]; do sleep 0.01; done; kill -STOP $PPID; echo $$ >> {0}; exec sleep 1000",
+        seen.display(),
+        go.display()
+    );
+    let mut spec = shell(&script);
+    spec.grace_ms = 10;
+    let stop = async {
+        lines_of(&seen, 2).await;
+        std::fs::write(&go, "").unwrap();
+        lines_of(&seen, 3).await;
+    };
+    let captured = sandbox().capture(spec, KEPT, stop).await.unwrap();
+    assert_eq!((captured.ended.how, captured.ended.stopped), (How::Unsupervised, true));
+    for pid in lines_of(&seen, 3).await {
+        assert!(!lives(&pid), "{pid}");
+    }
+}
+
+#[tokio::test]
 async fn the_end_does_not_wait_for_a_pipe_that_somebody_else_holds() {
     // The command hands its output to a process that is not its child, by way of /proc.
     let folder = tempfile::tempdir().unwrap();

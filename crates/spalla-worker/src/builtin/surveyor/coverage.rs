@@ -38,7 +38,7 @@ pub(crate) fn languages_without_links(files: &[FileFacts]) -> Vec<&'static str> 
         .iter()
         .filter(|file| file.role == Role::Source)
         .filter_map(|file| file.language)
-        .filter(|language| functions_matter(language.name) && !imports::UNDERSTOOD.contains(&language.name))
+        .filter(|language| is_modular(language.name) && !imports::UNDERSTOOD.contains(&language.name))
         .map(|language| language.name)
         .collect();
     names.sort_unstable();
@@ -47,7 +47,7 @@ pub(crate) fn languages_without_links(files: &[FileFacts]) -> Vec<&'static str> 
 }
 
 /// Languages that are written in modules at all.
-fn functions_matter(name: &str) -> bool {
+fn is_modular(name: &str) -> bool {
     super::functions::knows(name)
         || matches!(
             name,

@@ -20,9 +20,8 @@ const NAMES_NOTHING_KNOWN: &str = "it names nothing the surveyor measures (struc
 /// Says why a goal needs a model, or `None` when the surveyor can pursue it.
 ///
 /// The rule: the goal is cut into clauses at punctuation and at joining words; the first known verb of a
-/// clause
-/// governs it. One clause that makes, changes or judges is enough. A verb of making that makes a report is
-/// looking.
+/// clause governs it. One clause that makes, changes or judges is enough. A verb of making that makes a
+/// report is looking.
 pub fn goal_needs_model(goal: &str) -> Option<&'static str> {
     let clauses = clauses(goal);
     if clauses.is_empty() {

@@ -2,7 +2,7 @@
 
 mod log;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub struct Coupled {
     pub together: usize,
     /// Their share of the commits of the file that changed less often, in percent.
     pub percent: usize,
-    /// Whether one imports the other, or both are parts of one module and see each other anyway.
+    /// Whether the module of one imports that of the other, or both are parts of one.
     pub linked: bool,
 }
 
@@ -189,13 +189,13 @@ fn coupled(
             }
         }
     }
+    let ties = Ties::new(files, links);
     let rows = together.into_iter().filter_map(|((a, b), count)| {
         let percent = count * 100 / alone[&a].min(alone[&b]).max(1);
         let counts = count >= TOGETHER_MIN
             && percent >= COUPLED_PERCENT_MIN
             && !are_halves(&files[a].path, &files[b].path);
-        let linked =
-            links.contains(&(a, b)) || links.contains(&(b, a)) || modules::are_kin(&files[a], &files[b]);
+        let linked = ties.hold(a, b);
         counts.then(|| Coupled {
             a: files[a].path.clone(),
             b: files[b].path.clone(),
@@ -211,6 +211,28 @@ fn coupled(
     });
     rows.truncate(COUPLED_MAX);
     rows
+}
+
+/// Which files are tied by imports between their modules.
+struct Ties<'f> {
+    files: &'f [FileFacts],
+    units: Vec<Option<String>>,
+    linked: HashSet<(String, String)>,
+}
+
+impl<'f> Ties<'f> {
+    fn new(files: &'f [FileFacts], links: &BTreeSet<(usize, usize)>) -> Self {
+        let units: Vec<Option<String>> = files.iter().map(modules::unit_of).collect();
+        let pairs = links.iter().filter_map(|(a, b)| Some((units[*a].clone()?, units[*b].clone()?)));
+        let linked = pairs.flat_map(|(a, b)| [(a.clone(), b.clone()), (b, a)]).collect();
+        Self { files, units, linked }
+    }
+
+    fn hold(&self, a: usize, b: usize) -> bool {
+        let units = self.units[a].clone().zip(self.units[b].clone());
+        units.is_some_and(|pair| self.linked.contains(&pair))
+            || modules::are_kin(&self.files[a], &self.files[b])
+    }
 }
 
 /// A header and its body are one thing in two files.

@@ -136,7 +136,7 @@ impl<'i, 'f> Resolver<'i, 'f> {
             "JavaScript" | "TypeScript" | "Vue" | "Svelte" => self.script.find(self.index, path, target),
             "Python" => self.python.find(self.index, path, target),
             "Go" => self.go.find(target),
-            "Java" | "Kotlin" | "Scala" | "Groovy" | "C#" | "PHP" => self.namespaces.find(target),
+            "Java" | "Kotlin" | "Scala" | "Groovy" | "C#" | "PHP" => self.namespaces.find(self.index, target),
             "C" | "C++" | "Objective-C" => self.headers.find(self.index, path, target),
             "Ruby" => ruby(self.index, path, target),
             "Dart" => self.script.find_dart(self.index, path, target),

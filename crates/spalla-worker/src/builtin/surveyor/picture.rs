@@ -144,8 +144,7 @@ impl Diagram {
 }
 
 /// Returns the arrows between the nodes of a graph. What is left of a folder gets none: it reaches this way
-/// and that,
-/// and its arrows would only hide the others.
+/// and that, and its arrows would only hide the others.
 fn arrows_of(graph: &Graph) -> Vec<Arrow> {
     let nodes = graph.nodes.iter().enumerate().filter(|(_, node)| !node.is_rest);
     let index: BTreeMap<&str, usize> = nodes.map(|(at, node)| (node.name.as_str(), at)).collect();

@@ -256,8 +256,7 @@ fn start_reading(survey: &Survey, list: &mut Vec<Priority>) {
 }
 
 /// How unlikely an entry is to be the main one. Side programs come last; before all stand the project's own
-/// name, the
-/// largest package, the hottest file, and the largest one.
+/// name, the largest package, the hottest file, and the largest one.
 fn farness(survey: &Survey, entry: &EntryPoint) -> (bool, bool, Reverse<usize>, usize, usize) {
     let side = ["utils", "tools", "scripts", "contrib", "misc", "xtask", "hack", "ci", "dev"];
     let is_side = entry.file.contains("src/bin/") || entry.file.split('/').any(|part| side.contains(&part));

@@ -48,7 +48,7 @@ pub(crate) fn fold(units: &[Unit<'_>], nodes_max: usize) -> Folded {
         let node = &tree[&path];
         let mut children: Vec<&String> = node.children.iter().collect();
         // A folder with a single child opens always: it takes no room.
-        let must_open = children.len() == 1;
+        let must_open = children.len() == 1 && !node.is_unit;
         let own = usize::from(node.is_unit);
         let room = (nodes_max + 1).saturating_sub(frontier.len() + own);
         let is_cut = !must_open && children.len() > room;
@@ -130,12 +130,13 @@ fn finish(tree: &Tree, frontier: &BTreeSet<String>, opened: &BTreeSet<String>) -
         let beside =
             |child: &&String| opened.contains(path) && (frontier.contains(*child) || opened.contains(*child));
         let apart: Vec<&Weight> = weight.children.iter().filter(beside).map(|child| &tree[child]).collect();
-        weight.is_rest = !apart.is_empty();
+        let has_parts = !apart.is_empty();
         for child in apart {
             weight.files -= child.files;
             weight.units -= child.units;
             weight.code_lines -= child.code_lines;
         }
+        weight.is_rest = has_parts && weight.units > usize::from(weight.is_unit);
         nodes.insert(path.clone(), weight);
     }
     nodes.retain(|_, weight| weight.files > 0);
@@ -146,19 +147,21 @@ fn finish(tree: &Tree, frontier: &BTreeSet<String>, opened: &BTreeSet<String>) -
 /// Leaves out the folders that all nodes share, and says where a node is what others left of a folder.
 fn labels(nodes: &Tree) -> BTreeMap<String, String> {
     let mut shared: Option<&str> = None;
-    for path in nodes.keys() {
+    // Parts that nothing leads to or from may lie anywhere; they keep their whole names.
+    for (path, _) in nodes.iter().filter(|(_, weight)| weight.links > 0) {
         let mut prefix = shared.unwrap_or_else(|| path.rfind('/').map_or("", |at| &path[..=at]));
         while !path.starts_with(prefix) {
             prefix = prefix[..prefix.len() - 1].rfind('/').map_or("", |at| &prefix[..=at]);
         }
         shared = Some(prefix);
     }
-    let start = shared.unwrap_or("").len();
+    let prefix = shared.unwrap_or("");
     nodes
         .iter()
         .map(|(path, weight)| {
-            let rest = if weight.is_rest && weight.files > 1 { ", the rest" } else { "" };
-            let name = if path.is_empty() { "(root)" } else { &path[start..] };
+            let rest = if weight.is_rest { ", the rest" } else { "" };
+            let inner = path.strip_prefix(prefix).filter(|inner| !inner.is_empty()).unwrap_or(path);
+            let name = if path.is_empty() { "(root)" } else { inner };
             (path.clone(), format!("{name}{rest}"))
         })
         .collect()
@@ -195,7 +198,7 @@ impl Folded {
                 place,
                 files: weight.files,
                 code_lines: weight.code_lines,
-                is_rest: weight.is_rest && weight.files > 1,
+                is_rest: weight.is_rest,
             })
             .collect()
     }

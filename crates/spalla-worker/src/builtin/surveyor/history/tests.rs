@@ -58,10 +58,10 @@ fn files_that_change_together_are_named_unlinked_first() {
         pairs,
         [
             ("a.c", "c.c", false),
-            ("a.h", "b.c", false),
             ("a.h", "c.c", false),
             ("b.c", "c.c", false),
-            ("a.c", "b.c", true)
+            ("a.c", "b.c", true),
+            ("a.h", "b.c", true)
         ]
     );
     assert_eq!((report.coupled[0].together, report.coupled[0].percent), (6, 100));

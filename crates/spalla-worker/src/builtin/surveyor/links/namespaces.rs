@@ -24,12 +24,18 @@ impl Namespaces {
         Self { first_file }
     }
 
-    /// Takes the longest leading part that is a package here; what follows names a class in it.
-    pub(super) fn find(&self, target: &str) -> Option<usize> {
+    /// Takes the longest leading part that is a package here; what follows names a class, by custom in a file
+    /// of its name.
+    pub(super) fn find(&self, index: &Index<'_>, target: &str) -> Option<usize> {
         let mut name = target;
         loop {
-            if let Some(file) = self.first_file.get(name) {
-                return Some(*file);
+            if let Some(first) = self.first_file.get(name) {
+                let class =
+                    target[name.len()..].trim_start_matches('.').split('.').next().unwrap_or_default();
+                let path = index.files[*first].path.as_str();
+                let of_class = format!("{class}.{}", paths::extension(path));
+                let file = paths::join(paths::folder(path), &of_class).and_then(|path| index.at(&path));
+                return Some(file.unwrap_or(*first));
             }
             name = &name[..name.rfind('.')?];
         }

@@ -112,6 +112,7 @@ fn go_packages_java_packages_and_headers_are_found() {
     expect(
         &[
             ("src/main/java/a/A.java", "package a;\nimport b.B;\nimport java.util.List;\n"),
+            ("src/main/java/b/A.java", "package b;\n"),
             ("src/main/java/b/B.java", "package b;\n"),
         ],
         &[("src/main/java/a/A.java", "src/main/java/b/B.java")],

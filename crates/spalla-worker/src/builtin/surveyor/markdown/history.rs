@@ -62,6 +62,8 @@ fn coupled(survey: &Survey, page: &mut Page) {
         return;
     }
     page.subheading("Files that change together");
-    page.paragraph("In commits of at most 20 files. Pairs without an import between them come first: their tie is not in the code.");
-    page.table(&["File", "And", "#Together", "#Of the rarer one's changes", "Import"], &rows, 6);
+    page.paragraph(
+        "In commits of at most 20 files. Pairs whose modules no import ties come first: what ties them is not in the code.",
+    );
+    page.table(&["File", "And", "#Together", "#Of the rarer one's changes", "Tied"], &rows, 6);
 }

@@ -122,12 +122,13 @@ fn internal(survey: &Survey, page: &mut Page) {
             }
             Pictured::Modules => ("Modules", ""),
         };
-        page.line(&format!(
+        let line = format!(
             "- {what}{folded}: {}, {}. {}",
             count_of(graph.nodes.len(), "box", "boxes"),
             count_of(graph.edges.len(), "dependency", "dependencies"),
             extremes(graph)
-        ));
+        );
+        page.line(line.trim_end());
     }
     circles(survey, page);
 }

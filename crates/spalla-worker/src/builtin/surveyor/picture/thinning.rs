@@ -8,8 +8,7 @@ use super::Arrow;
 const ARROWS_PER_BOX_MAX: usize = 2;
 
 /// Returns the arrows to draw. Of too many, those that make no circle go first; whatever could be reached
-/// along
-/// the others can be reached along those that stay.
+/// along the others can be reached along those that stay.
 pub(super) fn thin(boxes: usize, arrows: &[Arrow]) -> Vec<Arrow> {
     if arrows.len() <= boxes * ARROWS_PER_BOX_MAX {
         return arrows.to_vec();
