@@ -118,8 +118,9 @@ impl Global {
     }
 }
 
-/// Makes the override of a flag that names a path.
+/// Makes the override of a flag that names a path: from the root, wherever it is read later.
 pub(crate) fn path_flag(name: &'static str, flag: &'static str, path: &Path) -> Result<Override> {
+    let path = absolute(path)?;
     let text = path
         .to_str()
         .ok_or_else(|| Failure::usage(format!("{flag} {}: the path is not UTF-8", path.display())))?;

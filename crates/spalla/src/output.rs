@@ -79,7 +79,7 @@ pub(crate) fn rows(list: &Value, columns: &[&str], empty: &str) -> Result<()> {
 
 /// Prints the members of a JSON object, one per line; those without a value are left out.
 pub(crate) fn members(object: &Value) -> Result<()> {
-    let members = object.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let members = object.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value));
     let (texts, rest): (Vec<_>, Vec<_>) = members.partition(|(_, value)| cell(value).contains('\n'));
     let width = rest.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in rest {
@@ -90,6 +90,16 @@ pub(crate) fn members(object: &Value) -> Result<()> {
         cell(value).lines().try_for_each(|text| line(format_args!("  {}", plain(text))))?;
     }
     Ok(())
+}
+
+/// Tells whether a value says nothing: null, an empty list, or an object whose members all say nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Returns the elements of a JSON list; anything else has none.

@@ -75,6 +75,8 @@ impl Supervisor {
     pub(crate) async fn stop(mut self, grace: Duration, hurry: impl Future<Output = ()>) {
         self.steps.drain.cancel();
         tokio::select! {
+            // First, so that where no run is left nothing is said about any.
+            biased;
             () = self.workers_ended() => {}
             () = tokio::time::sleep(grace) => tracing::warn!("runs are still going on after {grace:?}: handing them back"),
             () = hurry => tracing::warn!("told again to end: handing the runs back"),

@@ -131,27 +131,39 @@ impl<'a> Follower<'a> {
         let state = self.control.item(id).await?;
         let run = self.control.newest_run(id).await?;
         let item = &mut self.items[index];
+        let known = item.state.replace(state.clone());
+        let is_news = known.is_none_or(|known| known.status != state.status || known.reason != state.reason);
         if let Some(run) = run {
-            if item.run.as_ref().is_none_or(|known| known.id != run.id) {
+            let is_new = item.run.replace(run.clone()).is_none_or(|known| known.id != run.id);
+            if is_new {
                 item.lines = 0;
+                self.announce_start(index, &run)?;
             }
-            let lines = self.control.log(run.id, item.lines).await?;
-            item.lines += lines.len();
-            if !lines.is_empty() {
-                self.quiet_since = Instant::now();
-            }
-            for line in lines {
-                tracing::info!(item = item.id, run = run.id, "{line}");
-                self.screen.progress(format_args!("[{}] {}", item.id, plain(&line)))?;
-            }
-            item.run = Some(run);
+            self.pass_on(index, run.id).await?;
         }
-        let is_news = item
-            .state
-            .as_ref()
-            .is_none_or(|known| known.status != state.status || known.reason != state.reason);
-        item.state = Some(state);
         if is_news { self.announce(index) } else { Ok(()) }
+    }
+
+    /// Prints what the log has beyond what was printed.
+    async fn pass_on(&mut self, index: usize, run: i64) -> Result<()> {
+        let item = &mut self.items[index];
+        let lines = self.control.log(run, item.lines).await?;
+        item.lines += lines.len();
+        if !lines.is_empty() {
+            self.quiet_since = Instant::now();
+        }
+        for line in lines {
+            tracing::info!(item = item.id, run, "{line}");
+            self.screen.progress(format_args!("[{}] {}", item.id, plain(&line)))?;
+        }
+        Ok(())
+    }
+
+    fn announce_start(&mut self, index: usize, run: &RunState) -> Result<()> {
+        self.quiet_since = Instant::now();
+        let item = &self.items[index];
+        let again = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
+        self.screen.progress(format_args!("[{}] {}: run {}{again}", item.id, plain(&item.title), run.id))
     }
 
     fn announce(&mut self, index: usize) -> Result<()> {
@@ -171,10 +183,7 @@ impl<'a> Follower<'a> {
             status @ (Status::Cancelled | Status::Archived) => {
                 format!("{name}: {}", output::bad(status.as_str()))
             }
-            Status::Running => match &item.run {
-                Some(run) if run.attempt > 1 => format!("{name}: attempt {}", run.attempt),
-                _ => format!("{name}: started"),
-            },
+            Status::Running => return Ok(()),
             status => match why {
                 Some(why) => format!("{name}: {} ({})", status.as_str(), why.replace('_', " ")),
                 None => return Ok(()),
