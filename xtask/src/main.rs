@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod proof;
 mod tidy;
 
 #[derive(Parser)]
@@ -16,10 +17,14 @@ struct Arguments {
 enum Command {
     /// Check what the compiler cannot: arrows between crates, file shapes, SQL in its place, documents
     Tidy,
+    /// What spalla-proof can do: simulate, kill, plant bugs; `cargo xtask sim --help` says how
+    #[command(external_subcommand)]
+    Proof(Vec<String>),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Tidy => tidy::run(),
+        Command::Proof(arguments) => proof::run(&arguments),
     }
 }

@@ -22,6 +22,7 @@ pub(crate) const PROCESS_BIRTHPLACES: &[Exception] = &[
         under: "xtask/src/tidy/tree.rs",
         reason: "a developer's tool asks git and waits for the answer",
     },
+    Exception { under: "xtask/src/proof.rs", reason: "starts spalla-proof and waits for its end" },
 ];
 
 /// Where async tasks may be born; each of these owns what it starts.
