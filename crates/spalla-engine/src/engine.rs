@@ -74,6 +74,8 @@ impl Loop {
         loop {
             let wake = self.next_wake();
             let input = tokio::select! {
+                // In one order, so that a simulation repeats itself. Claimers are bounded, so none of the rest starves.
+                biased;
                 input = inbox.recv() => input.unwrap_or(Input::Stop),
                 commit = commits.recv() => match commit {
                     Ok(commit) => Input::Committed(commit),

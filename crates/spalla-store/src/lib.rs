@@ -24,6 +24,9 @@ pub mod view;
 
 pub use command::{Command, Reply, Request};
 pub use error::{ExecuteError, StoreError};
+pub use memory::Memory;
 pub use read::Read;
-pub use store::{Clock, Committed, Location, Options, Randomness, Settings, Store};
+pub use store::{
+    Clock, CommitGate, Committed, Location, Options, Outcome, Randomness, Settings, Store, Writer,
+};
 pub use tx::Result;

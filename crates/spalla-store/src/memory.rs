@@ -6,13 +6,16 @@ mod table;
 mod transaction;
 
 use crate::batch::{self, Context};
-use crate::command::Request;
+use crate::command::{Reply, Request};
 use crate::error::{ExecuteError, StoreError};
-use crate::store::{COMMITTED_BACKLOG, Committed, Options, Outcome, Store, Writer};
+use crate::sql::combiner::{copy_of, publish, publish_unknown};
+use crate::store::{COMMITTED_BACKLOG, CommitGate, Committed, Options, Outcome, Store, Writer};
 use crate::timekeeper::Timekeeper;
 use database::Database;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use spalla_domain::Refusal;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::broadcast;
 use transaction::MemoryTx;
@@ -20,20 +23,40 @@ use transaction::MemoryTx;
 /// The id of every store in memory: trace ids repeat from run to run, as a simulation needs.
 pub(crate) const STORE_ID: &str = "memory";
 
-/// Opens an empty store in memory.
-pub(crate) fn open(options: Options) -> Store {
-    let database = Arc::new(Mutex::new(Database::default()));
+/// The rows of a store in memory; clones are the same rows.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<Database>>);
+
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Memory {}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Memory").finish_non_exhaustive()
+    }
+}
+
+/// Opens a store in memory: one server's way to rows that others may share.
+pub(crate) fn open(memory: &Memory, options: Options) -> Store {
     let timekeeper = Arc::new(Timekeeper::new());
     let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
     let writer = MemoryWriter {
-        database: Mutex::new(Some(Arc::clone(&database))),
+        database: Mutex::new(Some(Arc::clone(&memory.0))),
         options,
         timekeeper: Arc::clone(&timekeeper),
         committed: committed.clone(),
     };
-    let reads = Arc::new(reads::MemoryReads { database });
+    let reads = Arc::new(reads::MemoryReads { database: Arc::clone(&memory.0) });
     Store { writer: Arc::new(writer), reads, committed, timekeeper }
 }
+
+/// There is one writer, so nobody moves rows meanwhile: what conflicts twice always will.
+const TRIES_MAX: u32 = 2;
 
 /// Locks a mutex; a panic elsewhere leaves the data as the last commit or rollback left it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,8 +72,27 @@ struct MemoryWriter {
 }
 
 impl MemoryWriter {
-    fn execute_now(&self, request: &Request) -> Outcome {
-        let Some(database) = lock(&self.database).clone() else { return Err(StoreError::Closed.into()) };
+    /// Executes the requests in one transaction, or, where one of them spoils it, one half after the other.
+    fn execute_now(&self, requests: &[Request]) -> Vec<Outcome> {
+        let mut attempt = self.attempt(requests);
+        for _ in 1..TRIES_MAX {
+            if !attempt.as_ref().is_err_and(StoreError::is_conflict) {
+                break;
+            }
+            attempt = self.attempt(requests);
+        }
+        match attempt {
+            Ok(replies) => replies.into_iter().map(|reply| reply.map_err(ExecuteError::Refused)).collect(),
+            Err(StoreError::Corrupt(_) | StoreError::Conflict { .. }) if requests.len() > 1 => {
+                let (first, second) = requests.split_at(requests.len() / 2);
+                [first, second].into_iter().flat_map(|half| self.execute_now(half)).collect()
+            }
+            Err(error) => requests.iter().map(|_| Err(copy_of(&error).into())).collect(),
+        }
+    }
+
+    fn attempt(&self, requests: &[Request]) -> Result<Vec<Result<Reply, Refusal>>, StoreError> {
+        let Some(database) = lock(&self.database).clone() else { return Err(StoreError::Closed) };
         let mut database = lock(&database);
         let context = Context {
             now: self.options.clock.now(),
@@ -60,30 +102,35 @@ impl MemoryWriter {
             store_id: STORE_ID,
         };
         let mut tx = MemoryTx { database: &mut database };
-        let done = batch::run(&mut tx, context, std::slice::from_ref(request)).now_or_never();
-        match done {
-            Some(Ok(done)) => {
-                database.commit();
-                if !done.events.is_empty() {
-                    // Nobody listening is no fault.
-                    let _ = self.committed.send(Committed { events: done.events.into() });
-                }
-                let reply = done.replies.into_iter().next();
-                reply.unwrap_or(Ok(crate::Reply::Done)).map_err(ExecuteError::Refused)
-            }
-            failed => {
-                database.roll_back();
-                self.timekeeper.forget();
-                let waited = || StoreError::Corrupt("an operation waited inside its transaction".to_owned());
-                Err(failed.map_or_else(waited, |done| done.err().unwrap_or_else(waited)).into())
-            }
-        }
+        let waited = || Err(StoreError::Corrupt("an operation waited inside its transaction".to_owned()));
+        let done = batch::run(&mut tx, context, requests).now_or_never().unwrap_or_else(waited);
+        let gate = self.options.gate.as_deref();
+        let done = done.and_then(|done| gate.map_or(Ok(()), CommitGate::before).map(|()| done));
+        let done = done.inspect_err(|_| {
+            database.roll_back();
+            self.timekeeper.forget();
+        })?;
+        database.commit();
+        gate.map_or(Ok(()), CommitGate::after).inspect_err(|_| {
+            self.timekeeper.forget();
+            publish_unknown(&self.committed);
+        })?;
+        publish(&self.committed, done.events);
+        Ok(done.replies)
     }
 }
 
 impl Writer for MemoryWriter {
     fn execute(&self, request: Request) -> BoxFuture<'_, Outcome> {
-        async move { self.execute_now(&request) }.boxed()
+        async move {
+            let none = || Err(StoreError::Corrupt("a defect: no answer came".to_owned()).into());
+            self.execute_now(&[request]).pop().unwrap_or_else(none)
+        }
+        .boxed()
+    }
+
+    fn execute_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Outcome>> {
+        async move { self.execute_now(&requests) }.boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -2,6 +2,7 @@
 
 use crate::command::{Reply, Request};
 use crate::error::{ExecuteError, StoreError};
+use crate::memory::Memory;
 use crate::read::Read;
 use crate::timekeeper::Timekeeper;
 use futures_util::future::BoxFuture;
@@ -49,11 +50,20 @@ impl Default for Settings {
     }
 }
 
+/// Is asked around every commit. Nobody is in the shipped program; the simulator lets commits fail here.
+pub trait CommitGate: Send + Sync {
+    /// Is asked when everything is written and nothing committed; an error rolls it back.
+    fn before(&self) -> Result<(), StoreError>;
+
+    /// Is asked when it is committed and nobody knows; an error is all that the callers hear.
+    fn after(&self) -> Result<(), StoreError>;
+}
+
 /// Where the store keeps its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// In memory: for tests and simulation.
-    Memory,
+    /// In memory, which several servers may share and which outlives each of them: for tests and simulation.
+    Memory(Memory),
     /// In a SQLite file.
     Sqlite(PathBuf),
     /// In a Postgres database, by its URL.
@@ -71,6 +81,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The random numbers.
     pub randomness: Arc<dyn Randomness>,
+    /// Who is asked around commits.
+    pub gate: Option<Arc<dyn CommitGate>>,
 }
 
 /// What a commit changed, for whoever waits for it.
@@ -81,12 +93,15 @@ pub struct Committed {
 }
 
 /// The answer to one request of a batch.
-pub(crate) type Outcome = Result<Reply, ExecuteError>;
+pub type Outcome = Result<Reply, ExecuteError>;
 
 /// What takes requests: collects what arrives together into one transaction.
-pub(crate) trait Writer: Send + Sync {
+pub trait Writer: Send + Sync {
     /// Executes one request together with whatever else is waiting; answers after the commit.
     fn execute(&self, request: Request) -> BoxFuture<'_, Outcome>;
+
+    /// Executes requests that came together, side by side in the queue; answers each, in order.
+    fn execute_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Outcome>>;
 
     /// Stops taking requests and waits until what was taken is answered.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -105,7 +120,7 @@ impl Store {
     /// Opens the store: migrates it where needed, and starts its writer.
     pub async fn open(options: Options) -> Result<Self, StoreError> {
         match options.location.clone() {
-            Location::Memory => Ok(crate::memory::open(options)),
+            Location::Memory(memory) => Ok(crate::memory::open(&memory, options)),
             Location::Sqlite(path) => crate::sql::sqlite::open(&path, options).await,
             Location::Postgres(url) => crate::sql::postgres::open(&url, options).await,
         }
@@ -114,6 +129,20 @@ impl Store {
     /// Executes one request; the answer is on disk when it arrives.
     pub async fn execute(&self, request: impl Into<Request>) -> Result<Reply, ExecuteError> {
         self.writer.execute(request.into()).await
+    }
+
+    /// Returns the same store behind another writer that is made from its own, with subscribers of its own: the
+    /// simulator's way to delay, to batch and to lose what goes in and out.
+    #[must_use]
+    pub fn behind(self, wrap: impl FnOnce(Arc<dyn Writer>) -> Arc<dyn Writer>) -> Self {
+        let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
+        Self { writer: wrap(self.writer), committed, ..self }
+    }
+
+    /// Tells subscribers what was committed; nothing means that another server may have committed something.
+    pub fn publish(&self, events: Arc<[Event]>) {
+        // Without subscribers nobody waits for it.
+        let _ = self.committed.send(Committed { events });
     }
 
     /// Returns the reads.

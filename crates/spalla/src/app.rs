@@ -164,6 +164,7 @@ async fn open_store(settings: &Settings) -> Result<Store> {
         settings: store_settings(settings),
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
+        gate: None,
     };
     Store::open(options).await.map_err(|error| unusable(&error, settings))
 }

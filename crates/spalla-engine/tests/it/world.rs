@@ -45,10 +45,11 @@ impl World {
     pub(crate) async fn new() -> Self {
         let clock = Arc::new(ManualClock(AtomicI64::new(1_000_000)));
         let options = spalla_store::Options {
-            location: Location::Memory,
+            location: Location::Memory(spalla_store::Memory::default()),
             settings: Settings::default(),
             clock: clock.clone(),
             randomness: Arc::new(Counting(AtomicU64::new(0))),
+            gate: None,
         };
         let store = Store::open(options).await.unwrap();
         let options = Options { clock: clock.clone(), background_interval: Some(Duration::from_secs(1)) };

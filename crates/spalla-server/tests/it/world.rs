@@ -58,7 +58,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             access: Access::None,
-            location: Location::Memory,
+            location: Location::Memory(spalla_store::Memory::default()),
             served_hosts: vec![],
             grace: Duration::from_secs(5),
         }
@@ -98,6 +98,7 @@ impl World {
             settings: Settings::default(),
             clock: clock.clone(),
             randomness: randomness.clone(),
+            gate: None,
         })
         .await
         .expect("the store opens");

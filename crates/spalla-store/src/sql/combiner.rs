@@ -9,6 +9,7 @@ use crate::error::{ExecuteError, StoreError};
 use crate::store::{Committed, Outcome};
 use crate::tx::Result;
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use spalla_domain::Refusal;
 use spalla_domain::event::Event;
 use std::collections::VecDeque;
@@ -56,20 +57,38 @@ impl Queue {
 
     /// Waits for room, puts the request in, and waits for its answer.
     pub(crate) async fn execute(&self, request: Request) -> Outcome {
-        let room = self.room.acquire().await.map_err(|_| StoreError::Closed)?;
-        let (answer, answered) = oneshot::channel();
+        let lost = || oneshot::channel().1;
+        answered(self.enter(vec![request]).await?.pop().unwrap_or_else(lost)).await
+    }
+
+    /// Waits for room, puts the requests in side by side, and waits for their answers.
+    pub(crate) async fn execute_all(&self, requests: Vec<Request>) -> Vec<Outcome> {
+        let count = requests.len();
+        match self.enter(requests).await {
+            Ok(answers) => join_all(answers.into_iter().map(answered)).await,
+            Err(error) => (0..count).map(|_| Err(copy_of(&error).into())).collect(),
+        }
+    }
+
+    async fn enter(&self, requests: Vec<Request>) -> Result<Vec<oneshot::Receiver<Outcome>>> {
+        // More than there is room for would wait for ever; they take it one full queue after another.
+        let places = u32::try_from(requests.len().min(WAITING_MAX)).unwrap_or(u32::MAX);
+        let room = self.room.acquire_many(places).await.map_err(|_| StoreError::Closed)?;
+        let mut answers = Vec::with_capacity(requests.len());
         {
             let mut waiting = self.lock();
             if !waiting.is_open {
-                return Err(StoreError::Closed.into());
+                return Err(StoreError::Closed);
             }
             room.forget();
-            waiting.tickets.push_back(Ticket { request, answer });
+            for request in requests {
+                let (answer, answered) = oneshot::channel();
+                waiting.tickets.push_back(Ticket { request, answer });
+                answers.push(answered);
+            }
         }
         self.signal();
-        let lost =
-            |_| Err(StoreError::Unknown { detail: "the writer ended before it answered".to_owned() }.into());
-        answered.await.unwrap_or_else(lost)
+        Ok(answers)
     }
 
     /// Refuses what comes from now on; what is in the queue is still taken.
@@ -114,6 +133,12 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn answered(answer: oneshot::Receiver<Outcome>) -> Outcome {
+    let lost =
+        |_| Err(StoreError::Unknown { detail: "the writer ended before it answered".to_owned() }.into());
+    answer.await.unwrap_or_else(lost)
 }
 
 /// What a writer found in the queue.
@@ -271,8 +296,14 @@ pub(crate) fn publish(committed: &broadcast::Sender<Committed>, events: Vec<Even
     }
 }
 
+/// Tells subscribers that something may have been committed: an outcome that nobody knows, or another server's commit.
+pub(crate) fn publish_unknown(committed: &broadcast::Sender<Committed>) {
+    // Without subscribers nobody waits for it.
+    let _ = committed.send(Committed { events: Arc::new([]) });
+}
+
 /// Returns the error once more: each caller of a batch gets its own.
-fn copy_of(error: &StoreError) -> StoreError {
+pub(crate) fn copy_of(error: &StoreError) -> StoreError {
     match error {
         StoreError::Conflict { what } => StoreError::Conflict { what },
         StoreError::Unavailable { detail } => StoreError::Unavailable { detail: detail.clone() },

@@ -145,6 +145,10 @@ impl Writer for PostgresWriter {
         self.queue.execute(request).boxed()
     }
 
+    fn execute_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Outcome>> {
+        self.queue.execute_all(requests).boxed()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
             self.queue.close();

@@ -4,7 +4,7 @@ use super::driver::Driver;
 use super::tx::SqlTx;
 use crate::batch::{self, Context, Done};
 use crate::command::Request;
-use crate::store::{Clock, Options, Randomness, Settings};
+use crate::store::{Clock, CommitGate, Options, Randomness, Settings};
 use crate::timekeeper::Timekeeper;
 use crate::tx::Result;
 use std::sync::Arc;
@@ -18,6 +18,16 @@ pub(crate) trait Transact: Send + Sync + 'static {
         requests: &'t [Request],
     ) -> impl Future<Output = Result<Done>> + Send + 't;
 
+    /// Is asked before a commit; an error is a reason to roll back.
+    fn before_commit(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Hears that a batch was committed; an error is all that the callers hear.
+    fn after_commit(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Hears that a batch was not committed, or that nobody knows: what it led one to believe may be wrong.
     fn forget(&self);
 }
@@ -29,13 +39,14 @@ pub(crate) struct Commands {
     randomness: Arc<dyn Randomness>,
     timekeeper: Arc<Timekeeper>,
     store_id: String,
+    gate: Option<Arc<dyn CommitGate>>,
 }
 
 impl Commands {
     /// Makes it for an open store.
     pub(crate) fn new(options: Options, timekeeper: Arc<Timekeeper>, store_id: String) -> Self {
-        let Options { settings, clock, randomness, .. } = options;
-        Self { settings, clock, randomness, timekeeper, store_id }
+        let Options { settings, clock, randomness, gate, .. } = options;
+        Self { settings, clock, randomness, timekeeper, store_id, gate }
     }
 }
 
@@ -49,6 +60,14 @@ impl Transact for Commands {
             store_id: &self.store_id,
         };
         batch::run(&mut SqlTx::new(driver), context, requests).await
+    }
+
+    fn before_commit(&self) -> Result<()> {
+        self.gate.as_ref().map_or(Ok(()), |gate| gate.before())
+    }
+
+    fn after_commit(&self) -> Result<()> {
+        self.gate.as_ref().map_or(Ok(()), |gate| gate.after())
     }
 
     fn forget(&self) {

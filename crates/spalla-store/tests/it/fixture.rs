@@ -78,7 +78,9 @@ impl Fixture {
     pub(crate) async fn open(kind: Kind) -> Self {
         let folder = (kind == Kind::Sqlite).then(|| TempDir::new().expect("making a folder"));
         let location = match (kind, &folder) {
-            (Kind::Memory, _) | (_, None) if kind != Kind::Postgres => Location::Memory,
+            (Kind::Memory, _) | (_, None) if kind != Kind::Postgres => {
+                Location::Memory(spalla_store::Memory::default())
+            }
             (_, Some(folder)) => Location::Sqlite(folder.path().join("spalla.db")),
             (_, None) => Location::Postgres(Cluster::shared().create_database()),
         };
@@ -88,6 +90,7 @@ impl Fixture {
             settings: Settings::default(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             randomness: Arc::clone(&dice) as Arc<dyn Randomness>,
+            gate: None,
         };
         let store = open(&options).await;
         Self { store, clock, dice, options, _folder: folder }
@@ -101,19 +104,17 @@ impl Fixture {
         self
     }
 
-    /// Closes the store and opens it again, as a restart of the server does. One in memory would be gone: it stays.
+    /// Closes the store and opens it again, as a restart of the server does.
     pub(crate) async fn restart(&mut self) {
-        if self.options.location != Location::Memory {
-            self.store.close().await;
-            self.store = open(&self.options).await;
-        }
+        self.store.close().await;
+        self.store = open(&self.options).await;
     }
 
     /// Returns a second server's handle where several can share a store, and the only one elsewhere.
     pub(crate) async fn second_server(&self) -> Store {
         match self.options.location {
-            Location::Postgres(_) => open(&self.options).await,
-            Location::Memory | Location::Sqlite(_) => self.store.clone(),
+            Location::Postgres(_) | Location::Memory(_) => open(&self.options).await,
+            Location::Sqlite(_) => self.store.clone(),
         }
     }
 }

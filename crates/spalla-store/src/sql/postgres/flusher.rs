@@ -5,7 +5,7 @@ use super::session::{Purpose, Session, Transaction};
 use super::target::Target;
 use crate::batch::Done;
 use crate::error::StoreError;
-use crate::sql::combiner::{Batch, Fate, Taker, fate, publish};
+use crate::sql::combiner::{Batch, Fate, Taker, fate, publish, publish_unknown};
 use crate::sql::transact::Transact;
 use crate::store::{Committed, Randomness};
 use crate::tx::Result;
@@ -69,6 +69,9 @@ impl<T: Transact> Flusher<T> {
                 Err(error) => error,
             };
             self.work.forget();
+            if matches!(error, StoreError::Unknown { .. }) {
+                publish_unknown(&self.committed);
+            }
             if matches!(error, StoreError::Unavailable { .. }) && self.is_patient() {
                 outage_tries += 1;
                 self.back_off(outage_tries).await;
@@ -132,6 +135,8 @@ impl<T: Transact> Flusher<T> {
 async fn execute<T: Transact>(session: &mut Session, batch: &Batch, work: &T) -> Result<Done> {
     session.begin().await?;
     let done = batch.transact(work, Transaction(&mut *session)).await?;
+    work.before_commit()?;
     session.commit().await?;
+    work.after_commit()?;
     Ok(done)
 }

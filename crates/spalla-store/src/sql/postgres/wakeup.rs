@@ -3,6 +3,7 @@
 
 use super::session::{Purpose, Session};
 use super::target::Target;
+use crate::sql::combiner::publish_unknown;
 use crate::store::{Committed, Randomness};
 use futures_util::FutureExt as _;
 use std::sync::Arc;
@@ -110,7 +111,6 @@ impl Wakeup {
     }
 
     fn wake(&self) {
-        // Without subscribers nobody waits for it.
-        let _ = self.committed.send(Committed { events: Arc::new([]) });
+        publish_unknown(&self.committed);
     }
 }

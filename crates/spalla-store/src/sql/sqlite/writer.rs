@@ -6,7 +6,7 @@ use super::session::{Session, Transaction};
 use crate::batch::Done;
 use crate::command::Request;
 use crate::error::StoreError;
-use crate::sql::combiner::{Batch, Fate, Queue, Taken, Taker, fate, publish};
+use crate::sql::combiner::{Batch, Fate, Queue, Taken, Taker, fate, publish, publish_unknown};
 use crate::sql::transact::Transact;
 use crate::store::{Committed, Outcome, Writer};
 use crate::tx::Result;
@@ -59,6 +59,10 @@ impl SqliteWriter {
 impl Writer for SqliteWriter {
     fn execute(&self, request: Request) -> BoxFuture<'_, Outcome> {
         self.queue.execute(request).boxed()
+    }
+
+    fn execute_all(&self, requests: Vec<Request>) -> BoxFuture<'_, Vec<Outcome>> {
+        self.queue.execute_all(requests).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -135,6 +139,9 @@ impl<T: Transact> WriterThread<T> {
                 Err(error) => error,
             };
             self.work.forget();
+            if matches!(error, StoreError::Unknown { .. }) {
+                publish_unknown(&self.committed);
+            }
             tracing::warn!(%error, requests = batch.len(), "a batch was rolled back");
             match fate(error, &batch, tries, TRIES_MAX) {
                 Fate::Again => {}
@@ -180,6 +187,8 @@ fn execute<T: Transact>(session: &mut Session, batch: &Batch, work: &T) -> Resul
     // Everything that a batch waits for is the connection, which blocks: its future never has to be polled again.
     let done = batch.transact(work, Transaction(&mut *session)).now_or_never();
     let done = done.unwrap_or_else(|| Err(StoreError::Corrupt("a defect: a batch waited".to_owned())))?;
+    work.before_commit()?;
     session.commit()?;
+    work.after_commit()?;
     Ok(done)
 }

@@ -132,7 +132,7 @@ async fn store(settings: &Settings) -> Check {
         Err(failure) => fail("store", failure.to_string(), "correct ORCH_DATABASE_URL"),
         Ok(Location::Sqlite(path)) => sqlite(&path),
         Ok(Location::Postgres(url)) => postgres(&url).await,
-        Ok(Location::Memory) => ok("store", "in memory"),
+        Ok(Location::Memory(_)) => ok("store", "in memory"),
     }
 }
 
