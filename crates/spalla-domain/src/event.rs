@@ -2,7 +2,7 @@
 
 use crate::problem::Code;
 use crate::retry::ErrorClass;
-use crate::work_item::{Status, When};
+use crate::work_item::{Dependency, Status, When};
 use crate::{ApprovalId, EventSeq, Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,12 @@ pub enum Fact {
     WorkItemCreated {
         /// Its title.
         title: String,
+        /// Whether its final failure stops what waits for it to be done.
+        #[serde(default = "critical")]
+        critical: bool,
+        /// What it waits for from the beginning.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        depends_on: Vec<Dependency>,
     },
     /// A work item, its recipe or its policy was changed.
     #[serde(rename = "work_item.updated")]
@@ -165,6 +171,14 @@ pub enum Fact {
         /// The token of the lease.
         fence: Fence,
     },
+    /// A holder whose time was over renewed its lease before anybody else had claimed.
+    #[serde(rename = "run.lease_resumed")]
+    LeaseResumed {
+        /// The holder that came back.
+        worker: WorkerId,
+        /// The token of the lease.
+        fence: Fence,
+    },
     /// A worker gave a run back unfinished.
     #[serde(rename = "run.handed_back")]
     RunHandedBack {
@@ -194,4 +208,9 @@ pub enum Fact {
         /// How often it had been taken over.
         takeovers: u32,
     },
+}
+
+/// What a work item is unless its maker says otherwise.
+const fn critical() -> bool {
+    true
 }

@@ -211,8 +211,10 @@ pub fn transition(
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::Heartbeat { worker, fence: token, ttl_ms }) => {
             check_token(run, fence, token)?;
+            let resumed = run.lease.is_none().then(|| Fact::LeaseResumed { worker: worker.clone(), fence });
             let lease = Some(Lease::new(worker, ttl_ms, now));
-            Ok(Step { next: Next::Live(LiveRun { lease, ..run.clone() }), fence, facts: vec![] })
+            let facts = resumed.into_iter().collect();
+            Ok(Step { next: Next::Live(LiveRun { lease, ..run.clone() }), fence, facts })
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::HandBack { fence: token }) => {
             check_token(run, fence, token)?;
@@ -229,7 +231,9 @@ pub fn transition(
         }
         (Held::Never | Held::Dropped | Held::Overdue, C::Complete { fence: None, outcome }) => {
             check_holds(run)?;
-            Ok(ended(run, fence, None, outcome))
+            let mut step = ended(run, fence, None, outcome);
+            step.facts.splice(0..0, expired(run, fence));
+            Ok(step)
         }
         (Held::Never | Held::Dropped | Held::Live | Held::Overdue, C::Cancel) => {
             Ok(ended(run, fence, None, Outcome::Cancelled))
@@ -250,20 +254,26 @@ fn claim(
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     check_holds(run)?;
+    let mut facts: Vec<Fact> = expired(run, fence).into_iter().collect();
     let fence = fence.next();
     let takeovers = run.takeovers + u32::from(run.started_at.is_some());
-    let fact = Fact::RunClaimed { attempt, worker: worker.clone(), fence, takeovers };
+    facts.push(Fact::RunClaimed { attempt, worker: worker.clone(), fence, takeovers });
     let next = LiveRun {
         lease: Some(Lease::new(worker, ttl_ms, now)),
         takeovers,
         started_at: run.started_at.or(Some(now)),
         ..run.clone()
     };
-    Ok(Step { next: Next::Live(next), fence, facts: vec![fact] })
+    Ok(Step { next: Next::Live(next), fence, facts })
+}
+
+/// Tells of a lease that is over, so that no holder leaves without a trace.
+fn expired(run: &LiveRun, fence: Fence) -> Option<Fact> {
+    run.lease.as_ref().map(|lease| Fact::LeaseExpired { worker: lease.worker.clone(), fence })
 }
 
 fn expire(run: &LiveRun, fence: Fence, takeovers_max: u32) -> Step {
-    let expired = run.lease.as_ref().map(|lease| Fact::LeaseExpired { worker: lease.worker.clone(), fence });
+    let expired = expired(run, fence);
     if run.takeovers >= takeovers_max {
         let mut step = ended(run, fence, None, Outcome::Lost);
         step.facts.splice(0..0, expired);

@@ -3,6 +3,7 @@
 
 mod engine;
 mod handle;
+pub mod history;
 mod input;
 mod stages;
 

@@ -371,6 +371,7 @@ impl<'t, T: Tx> Desk<'t, T> {
                 Fact::RunCreated { .. }
                     | Fact::RunClaimed { .. }
                     | Fact::LeaseExpired { .. }
+                    | Fact::LeaseResumed { .. }
                     | Fact::RunHandedBack { .. }
                     | Fact::RunSucceeded { .. }
                     | Fact::RunFailed { .. }

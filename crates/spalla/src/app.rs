@@ -157,7 +157,8 @@ pub(crate) fn work(
     })
 }
 
-async fn open_store(settings: &Settings) -> Result<Store> {
+/// Opens the database that the settings name.
+pub(crate) async fn open_store(settings: &Settings) -> Result<Store> {
     let location = location(&settings.database, &settings.data)?;
     let options = spalla_store::Options {
         location,

@@ -14,6 +14,10 @@ use std::time::Duration;
 pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicI64::new(1_000_000))
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
@@ -25,7 +29,14 @@ impl Clock for ManualClock {
     }
 }
 
-struct Counting(AtomicU64);
+/// Numbers that are the same in each run.
+pub(crate) struct Counting(AtomicU64);
+
+impl Counting {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
 
 impl Randomness for Counting {
     fn next(&self) -> u64 {
@@ -43,12 +54,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let clock = Arc::new(ManualClock(AtomicI64::new(1_000_000)));
+        let clock = Arc::new(ManualClock::new());
         let options = spalla_store::Options {
             location: Location::Memory(spalla_store::Memory::default()),
             settings: Settings::default(),
             clock: clock.clone(),
-            randomness: Arc::new(Counting(AtomicU64::new(0))),
+            randomness: Arc::new(Counting::new()),
             gate: None,
         };
         let store = Store::open(options).await.unwrap();

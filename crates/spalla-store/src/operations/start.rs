@@ -25,7 +25,8 @@ pub(crate) async fn start<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answ
             Some(queue::transition(&item.place, item.standing, queue::Command::Enqueue(holds), now)?)
         }
         Place::Delayed { .. } => {
-            let free = queue::Command::Rehold(queue::Holds::default());
+            // Queued anew, without the delay: the record says why it may start before its time.
+            let free = queue::Command::Enqueue(queue::Holds::default());
             Some(queue::transition(&item.place, item.standing, free, now)?)
         }
         Place::Blocked(_) | Place::Ready | Place::Leased(_) | Place::Finished(_) => None,

@@ -7,7 +7,7 @@ use crate::desk::{Answer, Desk};
 use crate::tx::{EdgeRow, Head, QueueKey, Sequence, Tx};
 use spalla_domain::event::Fact;
 use spalla_domain::queue::{self, Place};
-use spalla_domain::work_item::{Policy, Spec, SpecPatch, WorkItem, check_not_archived};
+use spalla_domain::work_item::{Dependency, Policy, Spec, SpecPatch, When, WorkItem, check_not_archived};
 use spalla_domain::{ProjectId, QueueId, Refusal, WorkItemId, problem::Code};
 
 /// Makes work items with their dependencies, all or none.
@@ -20,13 +20,13 @@ pub(crate) async fn create<T: Tx>(
     let mut ids: Vec<WorkItemId> = Vec::with_capacity(planned.len());
     for PlannedItem { item, after } in planned {
         let id = WorkItemId(desk.next_id(Sequence::WorkItem).await?);
-        make(desk, id, item.project_id, &item.spec).await?;
         // A new item closes no circle: nothing waits for it yet.
         let among = after.iter().filter_map(|(index, when)| ids.get(*index).map(|parent| (*parent, *when)));
         let others = item.depends_on.iter().map(|dependency| (dependency.id, dependency.when));
         let mut parents: Vec<_> = others.chain(among).collect();
         parents.sort_by_key(|(parent, _)| *parent);
         parents.dedup_by_key(|(parent, _)| *parent);
+        make(desk, id, item.project_id, &item.spec, &parents).await?;
         for (parent, when) in parents {
             desk.add_edge(EdgeRow { parent, child: id, when }).await?;
         }
@@ -60,6 +60,7 @@ async fn make<T: Tx>(
     id: WorkItemId,
     project_id: ProjectId,
     spec: &Spec,
+    parents: &[(WorkItemId, When)],
 ) -> Answer<()> {
     let queue = desk.queue(queue_key(project_id, spec)).await?;
     let now = desk.context.now;
@@ -75,7 +76,9 @@ async fn make<T: Tx>(
     desk.make_item(head(queue, &item));
     desk.make_edges(id);
     desk.staged.items_made.push((queue, item));
-    desk.facts(id, None, vec![Fact::WorkItemCreated { title: spec.title.clone() }]);
+    let depends_on = parents.iter().map(|(id, when)| Dependency { id: *id, when: *when }).collect();
+    let made = Fact::WorkItemCreated { title: spec.title.clone(), critical: spec.critical, depends_on };
+    desk.facts(id, None, vec![made]);
     Ok(())
 }
 
@@ -118,8 +121,9 @@ pub(crate) async fn update<T: Tx>(
     item.policy = item.policy.overlaid(policy);
     item.updated_at = desk.context.now;
     let queue = desk.queue(queue_key(item.project_id, &item.spec)).await?;
-    rewrite(desk, queue, item).await?;
+    // The cause is told before what it means for those that wait for the item.
     desk.facts(id, None, vec![Fact::WorkItemUpdated { changed }]);
+    rewrite(desk, queue, item).await?;
     Ok(Reply::WorkItems(vec![id]))
 }
 

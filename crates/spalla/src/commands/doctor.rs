@@ -1,10 +1,11 @@
 //! `spalla doctor`: checks what Spalla needs on this machine; each line says ok, warn or fail, and how to mend it.
 
 mod checks;
+mod history;
 
 use super::block_on_all_cores;
 use crate::cli::Global;
-use crate::config::Override;
+use crate::config::{Override, Settings};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output;
@@ -20,6 +21,12 @@ pub(crate) struct Doctor {
     /// Prints the checks as JSON
     #[arg(long)]
     json: bool,
+    /// Checks the whole event log and the rows beside it instead: nothing lost, nothing done twice, and so on
+    #[arg(long)]
+    check_history: bool,
+    /// Says that everything that could run has run: whatever still waits without a reason is an error, too
+    #[arg(long, requires = "check_history")]
+    drained: bool,
 }
 
 /// How a check came out.
@@ -54,6 +61,9 @@ impl Doctor {
         let flags = database.map(|url| Override { name: "database", flag: "--database", text: url.clone() });
         let config = global.config(flags.collect())?;
         global.listen(&config, "error")?;
+        if self.check_history {
+            return self.history(&config.settings);
+        }
         let checks = block_on_all_cores(async { Ok(checks::all(&config.settings).await) })?;
         if self.json {
             output::json(&checks)?;
@@ -62,6 +72,15 @@ impl Doctor {
         }
         let failed = checks.iter().any(|check| check.status == Status::Fail);
         Ok(if failed { Exit::Failed } else { Exit::Done })
+    }
+
+    fn history(&self, settings: &Settings) -> Result<Exit> {
+        let report = block_on_all_cores(history::check(settings, self.drained))?;
+        if !self.json {
+            return history::print(&report, settings);
+        }
+        output::json(&report)?;
+        Ok(history::exit(&report))
     }
 }
 

@@ -50,7 +50,7 @@ async fn an_item_passes_from_the_queue_through_one_run_to_success(f: Fixture) {
     assert_eq!(
         f.facts(id).await,
         [
-            Fact::WorkItemCreated { title: "raise the arch".into() },
+            Fact::WorkItemCreated { title: "raise the arch".into(), critical: true, depends_on: vec![] },
             Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None },
             Fact::WorkItemReady {},
             Fact::RunClaimed {
