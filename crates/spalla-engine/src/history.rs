@@ -18,6 +18,7 @@ pub use check::{Report, check};
 pub use law::{Law, Violation};
 
 use law::{Findings, Subject};
+use spalla_domain::approval;
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::queue::edge::{self, Edge};
 use spalla_domain::work_item::Dependency;
@@ -72,7 +73,9 @@ pub struct History {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     item: WorkItemId,
-    is_decided: bool,
+    status: approval::Status,
+    /// Found among the store's rows.
+    is_kept: bool,
 }
 
 impl History {

@@ -101,6 +101,13 @@ impl History {
             before = Some(last.id.0);
             page.iter().for_each(|view| rows.run(view));
         }
+        let mut before = None;
+        loop {
+            let page = read.approvals(None, false, below(before)).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.approval.id.0);
+            page.iter().for_each(|view| rows.approval(&view.approval));
+        }
         let mut offset = 0;
         loop {
             let page = Page { limit: ENTRIES_PAGE, before: None, offset };

@@ -95,6 +95,10 @@ laws! {
     RunKept = "run_kept",
     /// A run's row says what follows from the log.
     RunAsLogged = "run_as_logged",
+    /// Every approval of the log is kept, and every approval that is kept is in the log.
+    ApprovalKept = "approval_kept",
+    /// An approval's row says what follows from the log.
+    ApprovalAsLogged = "approval_as_logged",
     /// What waits has its entry in the queue, and nothing else has one.
     EntryKept = "entry_kept",
     /// A queue entry says what follows from the log.

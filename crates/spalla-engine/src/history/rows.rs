@@ -4,6 +4,7 @@
 use super::law::{Findings, Subject};
 use super::standing::{End, Holds, Place, Run, Waiting};
 use super::{History, Law};
+use spalla_domain::approval::Approval;
 use spalla_domain::problem::Code;
 use spalla_domain::run::Status as RunStatus;
 use spalla_domain::{Fence, RunId, WorkItemId};
@@ -23,6 +24,7 @@ impl<'a> Rows<'a> {
             (item.is_kept, item.has_entry) = (false, false);
         }
         history.runs.values_mut().for_each(|run| run.is_kept = false);
+        history.approvals.values_mut().for_each(|asked| asked.is_kept = false);
         Self { history, findings: Findings::default() }
     }
 
@@ -61,6 +63,19 @@ impl<'a> Rows<'a> {
         self.findings.compare(law, about, "attempt", view.attempt, run.attempt);
         self.findings.compare(law, about, "takeovers", view.takeovers, run.takeovers);
         self.findings.compare(law, about, "fencing_token", view.fence, newest_fence(run));
+    }
+
+    /// Takes an approval's row.
+    pub(super) fn approval(&mut self, approval: &Approval) {
+        let (id, about) = (approval.id, of_item(approval.work_item_id));
+        let Some(asked) = self.history.approvals.get_mut(&id) else {
+            let detail = format_args!("no event tells of approval {id}");
+            return self.findings.add(Law::ApprovalKept, about, detail);
+        };
+        asked.is_kept = true;
+        let law = Law::ApprovalAsLogged;
+        self.findings.compare(law, about, "work_item_id of an approval", approval.work_item_id, asked.item);
+        self.findings.compare(law, about, "status of an approval", approval.status, asked.status);
     }
 
     /// Takes a queue entry's row.
@@ -104,6 +119,10 @@ impl<'a> Rows<'a> {
                 let about = of_run(*id, run);
                 self.findings.add(Law::RunKept, about, format_args!("the store has lost the run"));
             }
+        }
+        for (id, asked) in self.history.approvals.iter().filter(|(_, asked)| !asked.is_kept) {
+            let detail = format_args!("the store has lost approval {id}");
+            self.findings.add(Law::ApprovalKept, of_item(asked.item), detail);
         }
         self.findings
     }

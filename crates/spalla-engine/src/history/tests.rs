@@ -3,6 +3,7 @@
 mod bad;
 mod good;
 mod log;
+mod rows;
 
 use super::*;
 use log::Log;

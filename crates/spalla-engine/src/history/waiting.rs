@@ -254,7 +254,7 @@ impl History {
     }
 
     pub(super) fn approval_requested(&mut self, moment: Moment, id: ApprovalId) {
-        let asked = Asked { item: moment.item, is_decided: false };
+        let asked = Asked { item: moment.item, status: approval::Status::Pending, is_kept: false };
         if self.approvals.insert(id, asked).is_some() {
             let detail = format_args!("approval {id} was asked for before");
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
@@ -266,7 +266,9 @@ impl History {
     }
 
     pub(super) fn approval_decided(&mut self, moment: Moment, id: ApprovalId, status: approval::Status) {
-        let asked = self.approvals.get_mut(&id).filter(|a| a.item == moment.item && !a.is_decided);
+        let is_open =
+            |asked: &&mut Asked| asked.item == moment.item && asked.status == approval::Status::Pending;
+        let asked = self.approvals.get_mut(&id).filter(is_open);
         let (Some(asked), false) = (asked, status == approval::Status::Pending) else {
             let detail = format_args!(
                 "approval {id} was decided ({}), and it was not pending for this item",
@@ -274,7 +276,7 @@ impl History {
             );
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
         };
-        asked.is_decided = true;
+        asked.status = status;
         if let Some(item) = self.items.get_mut(&moment.item) {
             item.pending = item.pending.saturating_sub(1);
             item.rejected += u32::from(status == approval::Status::Rejected);
