@@ -1,7 +1,7 @@
 //! How long to wait before trying again: twice as long each time, moved at random so that many workers that lost
 //! the same server do not come back in step.
 
-use std::hash::{BuildHasher, RandomState};
+use crate::worker::Randomness;
 use std::time::Duration;
 
 /// The first wait, in milliseconds.
@@ -29,11 +29,10 @@ impl Backoff {
     }
 
     /// Returns the next wait, at least as long as the other side asks for.
-    pub(crate) fn next(&mut self, asked_ms: Option<i64>) -> Duration {
+    pub(crate) fn next(&mut self, asked_ms: Option<i64>, randomness: &Randomness) -> Duration {
         let whole = FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
-        // Between half and the whole: the seed of a new hasher is the standard library's randomness.
-        let own = whole / 2 + RandomState::new().hash_one(whole) % (whole / 2 + 1);
+        let own = whole / 2 + randomness() % (whole / 2 + 1);
         let asked = asked_ms.unwrap_or(0).clamp(0, ASKED_MS_MAX).unsigned_abs();
         Duration::from_millis(own.max(asked))
     }
@@ -43,21 +42,25 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    fn most() -> Randomness {
+        std::sync::Arc::new(|| u64::MAX)
+    }
+
     #[test]
     fn waits_grow_to_a_bound_and_begin_anew_after_a_success() {
         let mut backoff = Backoff::default();
         for failure in 0..20_u32 {
-            let wait = backoff.next(None).as_millis();
+            let wait = backoff.next(None, &most()).as_millis();
             let whole = (100_u128 << failure.min(16)).min(15_000);
             assert!((whole / 2..=whole).contains(&wait), "{failure}: {wait}");
         }
         assert!(backoff.reset());
-        assert!(backoff.next(None).as_millis() <= 100);
+        assert!(backoff.next(None, &most()).as_millis() <= 100);
     }
 
     #[test]
     fn the_other_side_may_ask_for_more() {
-        assert_eq!(Backoff::default().next(Some(7_000)), Duration::from_secs(7));
-        assert_eq!(Backoff::default().next(Some(i64::MAX)), Duration::from_secs(300));
+        assert_eq!(Backoff::default().next(Some(7_000), &most()), Duration::from_secs(7));
+        assert_eq!(Backoff::default().next(Some(i64::MAX), &most()), Duration::from_secs(300));
     }
 }

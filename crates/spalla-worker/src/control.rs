@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// Why a run ends before its work is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// A person cancelled it.
     Cancelled,
     /// The worker goes; the run is handed back.
@@ -27,7 +27,7 @@ pub(crate) struct ControlSender(watch::Sender<Wish>);
 
 /// The end of the run.
 #[derive(Debug, Clone)]
-pub(crate) struct Control(watch::Receiver<Wish>);
+pub struct Control(watch::Receiver<Wish>);
 
 /// Makes both ends for one run.
 pub(crate) fn control() -> (ControlSender, Control) {
@@ -55,17 +55,17 @@ impl ControlSender {
 
 impl Control {
     /// Returns why the run has to end, if it has to.
-    pub(crate) fn stop(&self) -> Option<Stop> {
+    pub fn stop(&self) -> Option<Stop> {
         self.0.borrow().stop.clone()
     }
 
     /// Tells whether the run has to hold.
-    pub(crate) fn is_paused(&self) -> bool {
+    pub fn is_paused(&self) -> bool {
         self.0.borrow().pause
     }
 
     /// Waits until the run has to end.
-    pub(crate) async fn stopped(&self) -> Stop {
+    pub async fn stopped(&self) -> Stop {
         let mut wishes = self.0.clone();
         let stop = match wishes.wait_for(|wish| wish.stop.is_some()).await {
             Ok(wish) => wish.stop.clone(),
@@ -79,7 +79,7 @@ impl Control {
     }
 
     /// Waits until the run may go on, or has to end.
-    pub(crate) async fn released(&self) {
+    pub async fn released(&self) {
         // Without anybody to tell there is nobody who paused.
         let _ = self.0.clone().wait_for(|wish| !wish.pause || wish.stop.is_some()).await;
     }

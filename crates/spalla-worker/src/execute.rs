@@ -2,15 +2,13 @@
 //! in here fails: whatever goes wrong is the run's end, with the reason.
 
 use crate::control::{Control, ControlSender, Stop};
-use crate::executors::{agent, recipe};
-use crate::run::{End, Failure, Run};
+use crate::run::{End, Failure};
 use crate::run_log::{RunLog, Shipped, run_log};
 use crate::spool::Spool;
 use crate::worker::Shared;
 use serde_json::value::{RawValue, to_raw_value};
 use spalla_domain::claim::{Assignment, Completion, RunError};
 use spalla_domain::retry::ErrorClass;
-use spalla_domain::work_item::Executor;
 use std::sync::Arc;
 
 /// What becomes of the lease.
@@ -33,8 +31,13 @@ pub(crate) async fn execute(
 ) -> Outcome {
     let options = &shared.options;
     let spool = Spool::new(options.data_dir.join("spool"), options.limits.spool_memory_bytes);
-    let means = (Arc::clone(&shared.coordinator), sender, Arc::clone(&options.clock));
-    let (log, shipper) = run_log(&assignment, options.limits.output_bytes_max, spool, means);
+    let (log, shipper) = run_log(
+        &assignment,
+        options.limits.output_bytes_max,
+        spool,
+        (Arc::clone(&shared.coordinator), sender),
+        (Arc::clone(&options.clock), Arc::clone(&options.randomness)),
+    );
     let carried_out = Box::pin(carry_out(&shared, &assignment, log, &control));
     let (end, shipped) = tokio::join!(carried_out, shipper.ship());
     outcome(&assignment, end, shipped, control.stop())
@@ -42,18 +45,9 @@ pub(crate) async fn execute(
 
 /// Carries the run out. The log is closed by being dropped at the end.
 async fn carry_out(shared: &Shared, assignment: &Assignment, log: RunLog, control: &Control) -> End {
-    let means = (&shared.sandbox, &shared.scratchpads);
-    let run = Run::begin(assignment, (&log, control), &shared.options, means);
     let (worker, token) = (&shared.options.worker_id, assignment.fencing_token);
     log.say(format!("worker {worker} executes the run under token {token}")).await;
-    let end = match assignment.executor {
-        Executor::Recipe => recipe::execute(&run).await,
-        Executor::Agent => agent::execute(&run).await,
-        Executor::External => {
-            let message = "the executor is external: the run is completed through the API, not by a worker";
-            Failure::new(ErrorClass::Validation, message).into()
-        }
-    };
+    let end = shared.executors.execute(assignment, &log, control).await;
     log.say(last_words(&end)).await;
     end
 }

@@ -2,3 +2,66 @@
 
 pub(crate) mod agent;
 pub(crate) mod recipe;
+
+use crate::control::Control;
+use crate::run::{End, Failure, Run};
+use crate::run_log::RunLog;
+use crate::sandbox::Sandbox;
+use crate::scratchpad::{self, Scratchpads};
+use crate::worker::Options;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use spalla_domain::claim::Assignment;
+use spalla_domain::retry::ErrorClass;
+use spalla_domain::work_item::Executor;
+
+/// Carries runs out. The shipped one starts processes; the simulator's only lets time pass.
+pub trait Execute: Send + Sync + 'static {
+    /// Carries one run out to its end, which is never an error: whatever goes wrong is how the run ended.
+    fn execute<'a>(
+        &'a self,
+        assignment: &'a Assignment,
+        log: &'a RunLog,
+        control: &'a Control,
+    ) -> BoxFuture<'a, End>;
+}
+
+/// The shipped executors: every command that they start goes through the sandbox.
+pub(crate) struct Executors {
+    options: Options,
+    sandbox: Sandbox,
+    scratchpads: Scratchpads,
+}
+
+impl Executors {
+    /// Opens the folders that runs work in.
+    pub(crate) fn open(options: &Options) -> Result<Self, scratchpad::Error> {
+        let scratchpads = Scratchpads::open(&options.data_dir)?;
+        let sandbox = Sandbox::new(options.supervisor.clone());
+        Ok(Self { options: options.clone(), sandbox, scratchpads })
+    }
+}
+
+impl Execute for Executors {
+    fn execute<'a>(
+        &'a self,
+        assignment: &'a Assignment,
+        log: &'a RunLog,
+        control: &'a Control,
+    ) -> BoxFuture<'a, End> {
+        async move {
+            let means = (&self.sandbox, &self.scratchpads);
+            let run = Run::begin(assignment, (log, control), &self.options, means);
+            match assignment.executor {
+                Executor::Recipe => recipe::execute(&run).await,
+                Executor::Agent => agent::execute(&run).await,
+                Executor::External => {
+                    let message =
+                        "the executor is external: the run is completed through the API, not by a worker";
+                    Failure::new(ErrorClass::Validation, message).into()
+                }
+            }
+        }
+        .boxed()
+    }
+}

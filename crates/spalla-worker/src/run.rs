@@ -36,7 +36,7 @@ pub(crate) enum Interruption {
 
 /// How an executor ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub enum End {
     /// What was asked is done.
     Succeeded {
         /// What the run produced.
@@ -50,15 +50,18 @@ pub(crate) enum End {
 
 /// A failure with what is known about it.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: RunError,
-    pub(crate) exit_code: Option<i32>,
-    pub(crate) result: Option<Value>,
+pub struct Failure {
+    /// Why, and of which kind.
+    pub error: RunError,
+    /// The exit status of the step that decided.
+    pub exit_code: Option<i32>,
+    /// What the run produced all the same.
+    pub result: Option<Value>,
 }
 
 impl Failure {
     /// Makes a failure of which no more is known than why.
-    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { error: RunError { class, message: message.into() }, exit_code: None, result: None }
     }
 }
@@ -85,6 +88,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn interrupted(&self) -> Interruption {
         loop {
             tokio::select! {
+                biased;
                 stop = self.control.stopped() => return Interruption::Stopped(stop),
                 () = tokio::time::sleep_until(self.deadline()) => {}
             }

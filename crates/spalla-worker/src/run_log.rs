@@ -5,7 +5,7 @@ use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop};
 use crate::coordinator::{Coordinator, CoordinatorError};
 use crate::spool::{Batch, Spool, cost_of_line};
-use crate::worker::Clock;
+use crate::worker::{Clock, Randomness};
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{Assignment, LogBatch};
 use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
@@ -31,7 +31,7 @@ const REJECTIONS_MAX: u32 = 5;
 
 /// Where a run writes its log.
 #[derive(Clone)]
-pub(crate) struct RunLog {
+pub struct RunLog {
     groups: mpsc::Sender<Vec<LogLine>>,
     clock: Clock,
     kept: Arc<Kept>,
@@ -47,22 +47,22 @@ struct Kept {
 
 impl RunLog {
     /// Writes a line of Spalla's own, outside the steps.
-    pub(crate) async fn say(&self, text: impl AsRef<str>) {
+    pub async fn say(&self, text: impl AsRef<str>) {
         self.system(None, text.as_ref()).await;
     }
 
     /// Writes a line of Spalla's own about a step.
-    pub(crate) async fn say_of(&self, step: u32, text: impl AsRef<str>) {
+    pub async fn say_of(&self, step: u32, text: impl AsRef<str>) {
         self.system(Some(step), text.as_ref()).await;
     }
 
     /// Tells whether no more output is kept.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.kept.cut.load(Ordering::Relaxed)
     }
 
     /// Writes what a step printed, as far as the run may keep it; a notice marks the cut.
-    pub(crate) async fn output(&self, stream: Stream, step: u32, texts: Vec<String>) {
+    pub async fn output(&self, stream: Stream, step: u32, texts: Vec<String>) {
         if texts.is_empty() {
             return;
         }
@@ -149,6 +149,7 @@ pub(crate) struct Shipper {
     flush_at: Instant,
     retry_at: Option<Instant>,
     backoff: Backoff,
+    randomness: Randomness,
     rejections: u32,
 }
 
@@ -157,7 +158,8 @@ pub(crate) fn run_log(
     assignment: &Assignment,
     bytes_max: u64,
     spool: Spool,
-    (coordinator, control, clock): (Arc<dyn Coordinator>, ControlSender, Clock),
+    (coordinator, control): (Arc<dyn Coordinator>, ControlSender),
+    (clock, randomness): (Clock, Randomness),
 ) -> (RunLog, Shipper) {
     let (sender, groups) = mpsc::channel(GROUPS_MAX);
     let kept = Arc::new(Kept { bytes: AtomicU64::new(0), bytes_max, cut: AtomicBool::new(false) });
@@ -176,6 +178,7 @@ pub(crate) fn run_log(
         flush_at: Instant::now(),
         retry_at: None,
         backoff: Backoff::default(),
+        randomness,
         rejections: 0,
     };
     (RunLog { groups: sender, clock, kept }, shipper)
@@ -196,13 +199,14 @@ impl Shipper {
             }
             let retry_at = self.retry_at;
             tokio::select! {
-                group = self.groups.recv(), if !self.closed && self.spool.has_room() => self.gather(group),
+                biased;
                 sent = pending_or(sending.as_mut()) => {
                     sending = None;
                     if self.is_over_after(sent) {
                         return self.discard().await;
                     }
                 }
+                group = self.groups.recv(), if !self.closed && self.spool.has_room() => self.gather(group),
                 () = tokio::time::sleep_until(self.flush_at), if !self.open.is_empty() => self.close_batch(),
                 () = sleep_until_or_never(retry_at) => self.retry_at = None,
             }
@@ -262,7 +266,7 @@ impl Shipper {
                 if self.backoff.is_calm() {
                     tracing::warn!(%run, detail, "the server does not take the log; it is kept and sent again");
                 }
-                self.retry_at = Some(Instant::now() + self.backoff.next(retry_after_ms));
+                self.retry_at = Some(Instant::now() + self.backoff.next(retry_after_ms, &self.randomness));
             }
             // The server has fewer lines than it had accepted. It numbers the rest, so that no more are lost.
             Err(CoordinatorError::Refused { code, detail }) if code == "log_gap" && self.numbered => {
@@ -281,7 +285,7 @@ impl Shipper {
             Err(CoordinatorError::Rejected { status, detail }) => {
                 tracing::error!(%run, status, detail, "the server calls a batch of log lines wrong");
                 self.rejections += 1;
-                self.retry_at = Some(Instant::now() + self.backoff.next(None));
+                self.retry_at = Some(Instant::now() + self.backoff.next(None, &self.randomness));
             }
         }
         false

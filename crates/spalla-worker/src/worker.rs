@@ -4,18 +4,22 @@ mod reports;
 mod service;
 
 use crate::coordinator::{Coordinator, CoordinatorError};
-use crate::sandbox::{Sandbox, Supervisor};
-use crate::scratchpad::Scratchpads;
+use crate::executors::{Execute, Executors};
+use crate::sandbox::Supervisor;
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{Timestamp, WorkerId};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Tells the time; handed in, so that nothing in here reads the clock of the machine.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Gives random numbers; handed in, so that a simulation repeats itself.
+pub type Randomness = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What a worker is and may.
 #[derive(Clone)]
@@ -50,6 +54,8 @@ pub struct Options {
     pub limits: Limits,
     /// The clock.
     pub clock: Clock,
+    /// The random numbers by which workers that lost the same server come back out of step.
+    pub randomness: Randomness,
 }
 
 /// The bounds of one run.
@@ -94,6 +100,8 @@ impl Options {
             drain_grace_ms: 30_000,
             limits: Limits::default(),
             clock,
+            // The seed of a new hasher is the standard library's randomness.
+            randomness: Arc::new(|| RandomState::new().hash_one(())),
         }
     }
 }
@@ -162,8 +170,7 @@ impl Handle {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) coordinator: Arc<dyn Coordinator>,
-    pub(crate) sandbox: Sandbox,
-    pub(crate) scratchpads: Scratchpads,
+    pub(crate) executors: Arc<dyn Execute>,
 }
 
 /// A worker that has not begun.
@@ -176,13 +183,21 @@ pub struct Worker {
 impl Worker {
     /// Makes a worker and the hold on it.
     pub fn new(options: Options, coordinator: Arc<dyn Coordinator>) -> Result<(Self, Handle), Error> {
-        let scratchpads =
-            Scratchpads::open(&options.data_dir).map_err(|error| Error::DataDir(error.to_string()))?;
-        let sandbox = Sandbox::new(options.supervisor.clone());
-        let shared = Arc::new(Shared { options, coordinator, sandbox, scratchpads });
+        let executors =
+            Executors::open(&options).map_err(|error| Error::DataDir(error.to_string()))?;
+        Ok(Self::with_executors(options, coordinator, Arc::new(executors)))
+    }
+
+    /// Makes a worker whose runs are carried out by somebody else than the shipped executors.
+    pub fn with_executors(
+        options: Options,
+        coordinator: Arc<dyn Coordinator>,
+        executors: Arc<dyn Execute>,
+    ) -> (Self, Handle) {
+        let shared = Arc::new(Shared { options, coordinator, executors });
         let (phase, phase_seen) = watch::channel(Phase::Working);
         let (status, status_seen) = watch::channel(Status::default());
-        Ok((Self { shared, phase: phase_seen, status }, Handle { phase, status: status_seen }))
+        (Self { shared, phase: phase_seen, status }, Handle { phase, status: status_seen })
     }
 
     /// Works until it is told to go. Every process it started is gone when this returns.

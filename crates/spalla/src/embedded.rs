@@ -10,7 +10,10 @@ use spalla_worker::{Coordinator, CoordinatorError};
 use std::time::Duration;
 
 /// Hands the worker's calls to the engine of the same process.
-pub(crate) struct Embedded(pub(crate) EngineHandle);
+pub struct Embedded(
+    /// The engine.
+    pub EngineHandle,
+);
 
 impl Coordinator for Embedded {
     fn exchange(

@@ -26,6 +26,7 @@ mod supervisor;
 mod telemetry;
 mod worker_options;
 
+pub use embedded::Embedded;
 use spalla_worker::sandbox::{SUPERVISE_ARG, supervise_main};
 use std::process::ExitCode;
 

@@ -40,7 +40,7 @@ impl Play {
         let history = History::new(rules(&settings));
         let clock = Arc::new(ManualClock::new());
         let randomness = Arc::new(Counting::new());
-        let options = Options { location, settings, clock: clock.clone(), randomness };
+        let options = Options { location, settings, clock: clock.clone(), randomness, gate: None };
         let store = Store::open(options).await.unwrap();
         Self { script, store, clock, history, name: format!("seed {seed}") }
     }
@@ -79,7 +79,7 @@ async fn all_events(read: &dyn Read) -> Vec<Event> {
 #[tokio::test]
 async fn no_random_script_breaks_a_law() {
     for seed in SEEDS {
-        let mut play = Play::begin(seed, Location::Memory).await;
+        let mut play = Play::begin(seed, Location::Memory(spalla_store::Memory::default())).await;
         for n in 0..STEPS {
             let step = play.script.next();
             let at = format!("step {n}: {step:?}");
@@ -133,7 +133,7 @@ fn may_be_missed(event: &Event) -> bool {
 #[tokio::test]
 async fn a_log_that_lacks_one_event_is_noticed() {
     for seed in 0..12 {
-        let mut play = Play::begin(seed, Location::Memory).await;
+        let mut play = Play::begin(seed, Location::Memory(spalla_store::Memory::default())).await;
         for _ in 0..120 {
             if let Step::Ask(request) = play.script.next() {
                 play.ask(request).await;

@@ -9,7 +9,7 @@
 //! more than can be executed.
 
 use super::reports::Reports;
-use super::{Error, Options, Phase, Shared, Status};
+use super::{Error, Options, Phase, Randomness, Shared, Status};
 use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop, control};
 use crate::coordinator::CoordinatorError;
@@ -21,7 +21,7 @@ use spalla_domain::claim::{
 };
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::{Fence, RunId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -55,7 +55,7 @@ pub(super) struct Service {
     status: watch::Sender<Status>,
     runs: JoinSet<Outcome>,
     leases: HashMap<Id, Heartbeat>,
-    controls: HashMap<(RunId, Fence), ControlSender>,
+    controls: BTreeMap<(RunId, Fence), ControlSender>,
     reports: Reports,
     poll: Call,
     report: Call,
@@ -85,7 +85,7 @@ impl Service {
             status,
             runs: JoinSet::new(),
             leases: HashMap::new(),
-            controls: HashMap::new(),
+            controls: BTreeMap::new(),
             reports: Reports::default(),
             poll: Call::default(),
             report: Call::default(),
@@ -226,7 +226,7 @@ impl Service {
             Err(error @ CoordinatorError::Rejected { .. }) if !self.was_accepted => {
                 return Err(Error::NotAccepted(error));
             }
-            Err(error) => self.poll.failed("claiming runs", &error),
+            Err(error) => self.poll.failed("claiming runs", &error, &self.shared.options.randomness),
         }
         Ok(())
     }
@@ -248,11 +248,11 @@ impl Service {
                 if let Some(run) = self.reports.rejected(&detail) {
                     tracing::error!(run = %run.run_id, "the end of the run is given up; its lease will expire");
                 }
-                self.report.pause(None);
+                self.report.pause(None, &self.shared.options.randomness);
             }
             Err(error) => {
                 self.reports.unanswered();
-                self.report.failed("reporting runs", &error);
+                self.report.failed("reporting runs", &error, &self.shared.options.randomness);
             }
         }
     }
@@ -280,7 +280,7 @@ impl Service {
                     }
                 }
             }
-            Err(error) => self.beat.failed("extending leases", &error),
+            Err(error) => self.beat.failed("extending leases", &error, &self.shared.options.randomness),
         }
     }
 
@@ -371,6 +371,7 @@ impl Service {
     /// Ends what did not end by itself, and hands back what is not done.
     async fn leave(mut self) {
         self.returned.extend(self.leases.values());
+        self.returned.sort_by_key(|lease| (lease.run_id, lease.fencing_token));
         self.runs.shutdown().await;
         if !self.reports.is_empty() {
             tracing::warn!("the ends of some runs are not on the server; their leases will expire");
@@ -384,7 +385,8 @@ impl Service {
             loop {
                 match self.shared.coordinator.hand_back(self.returned.clone()).await {
                     Err(CoordinatorError::Unavailable { retry_after_ms, .. }) => {
-                        tokio::time::sleep(backoff.next(retry_after_ms)).await;
+                        let wait = backoff.next(retry_after_ms, &self.shared.options.randomness);
+                        tokio::time::sleep(wait).await;
                     }
                     other => return other.map_err(|error| error.to_string()),
                 }
@@ -428,7 +430,7 @@ impl Call {
         self.backoff.reset();
     }
 
-    fn failed(&mut self, doing: &str, error: &CoordinatorError) {
+    fn failed(&mut self, doing: &str, error: &CoordinatorError, randomness: &Randomness) {
         let asked = match error {
             CoordinatorError::Unavailable { retry_after_ms, .. } => *retry_after_ms,
             CoordinatorError::Refused { .. } | CoordinatorError::Rejected { .. } => None,
@@ -436,11 +438,11 @@ impl Call {
         if self.backoff.is_calm() {
             tracing::warn!(doing, %error, "the server does not answer as it should; it is tried again");
         }
-        self.pause(asked);
+        self.pause(asked, randomness);
     }
 
-    fn pause(&mut self, asked_ms: Option<i64>) {
-        self.not_before = Some(Instant::now() + self.backoff.next(asked_ms));
+    fn pause(&mut self, asked_ms: Option<i64>, randomness: &Randomness) {
+        self.not_before = Some(Instant::now() + self.backoff.next(asked_ms, randomness));
     }
 }
 

@@ -27,7 +27,7 @@ fn check_present(settings: &Settings) -> Result<()> {
             Err(Failure::usage(format!("there is no database {}", path.display()))
                 .mend("name another with --database URL or --data DIR"))
         }
-        Location::Sqlite(_) | Location::Postgres(_) | Location::Memory => Ok(()),
+        Location::Sqlite(_) | Location::Postgres(_) | Location::Memory(_) => Ok(()),
     }
 }
 

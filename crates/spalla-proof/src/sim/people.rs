@@ -1,0 +1,218 @@
+//! The people of one schedule: they make work, change their minds, decide, and repeat each wish until it is answered.
+
+use super::dice::Dice;
+use super::ledger::Ledger;
+use super::network::{Line, NoAnswer};
+use futures_util::FutureExt as _;
+use spalla_domain::approval::{Decision, Kind};
+use spalla_domain::project::NewProject;
+use spalla_domain::work_item::{Dependency, Executor, NewWorkItem, Policy, Spec, SpecPatch, When};
+use spalla_domain::{ApprovalId, ProjectId, Refusal, RunId, WorkItemId, WorkerId};
+use spalla_store::command::{Delay, IdempotencyKey, PlannedItem, Requeued, RunEnd};
+use spalla_store::{Command, ExecuteError, Reply, Request};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One person with what they know.
+pub(crate) struct Person {
+    pub(crate) name: usize,
+    pub(crate) dice: Arc<Dice>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) line: Line,
+    pub(crate) wishes: u64,
+    pub(crate) project: ProjectId,
+    pub(crate) items: Vec<WorkItemId>,
+    pub(crate) approvals: Vec<ApprovalId>,
+}
+
+impl Person {
+    /// Makes a project and then so many wishes, with pauses.
+    pub(crate) async fn act(mut self, wishes: u64) {
+        let new = NewProject { name: format!("p{}", self.name), description: None, repository: None };
+        if let Some(Reply::Project(id)) = self.ask(Command::CreateProject(new)).await {
+            self.project = id;
+        }
+        for _ in 0..wishes {
+            self.wish().await;
+            if self.dice.chance(600) {
+                tokio::time::sleep(Duration::from_millis(self.dice.between(1, 400))).await;
+            }
+        }
+    }
+
+    async fn wish(&mut self) {
+        match self.dice.below(100) {
+            0..=29 => self.make_items().await,
+            30..=44 => self.enqueue().await,
+            45..=52 => self.ask_for_approval().await,
+            53..=60 => self.decide().await,
+            61..=67 => self.requeue().await,
+            68..=73 => self.cancel().await,
+            74..=79 => self.start().await,
+            80..=84 => drop(self.ask(Command::Tick { max: 500, external_only: false }).await),
+            85..=89 => self.complete_by_hand().await,
+            90..=93 => self.claim_by_hand().await,
+            94..=97 => self.change().await,
+            _ => self.archive().await,
+        }
+    }
+
+    async fn make_items(&mut self) {
+        let count = self.dice.between(1, 4) as usize;
+        let items = (0..count).map(|place| self.planned(place)).collect();
+        let enqueue = self.dice.chance(750);
+        let reply = self.ask(Command::CreateWorkItems { items, enqueue }).await;
+        if let Some(Reply::WorkItems(items)) = reply {
+            self.ledger.acknowledge(&items);
+            self.items.extend(items);
+        }
+    }
+
+    fn planned(&self, place: usize) -> PlannedItem {
+        let when = || match self.dice.below(10) {
+            0 => When::Failure,
+            1..=2 => When::Done,
+            _ => When::Success,
+        };
+        let after = (0..place).filter(|_| self.dice.chance(450)).map(|before| (before, when())).collect();
+        let earlier = self.dice.one_of(&self.items).filter(|_| self.dice.chance(200));
+        let depends_on = earlier.map(|id| Dependency { id: *id, when: when() }).into_iter().collect();
+        let executor = if self.dice.chance(120) { Executor::External } else { Executor::Recipe };
+        let spec = Spec {
+            title: "work".to_owned(),
+            description: None,
+            prompt: None,
+            executor,
+            agent: None,
+            category: None,
+            priority: self.dice.below(10) as u8,
+            critical: self.dice.chance(700),
+            timeout_ms: None,
+            recipe: None,
+            labels: vec![],
+        };
+        PlannedItem { item: NewWorkItem { project_id: self.project, spec, depends_on }, after }
+    }
+
+    async fn enqueue(&mut self) {
+        let Some(work_item_id) = self.some_item() else { return };
+        let depends_on = self.some_item().filter(|_| self.dice.chance(400));
+        let priority = self.dice.chance(200).then(|| self.dice.below(10) as u8);
+        let delay_ms = if self.dice.chance(200) { self.dice.between(1, 3_000) as i64 } else { 0 };
+        self.ask(Command::Enqueue { work_item_id, depends_on, priority, delay_ms }).await;
+    }
+
+    async fn ask_for_approval(&mut self) {
+        let Some(work_item_id) = self.some_item() else { return };
+        let reply = self.ask(Command::RequestApproval { work_item_id, kind: Kind::Deploy }).await;
+        if let Some(Reply::Approval(id)) = reply {
+            self.approvals.push(id);
+        }
+    }
+
+    async fn decide(&mut self) {
+        let Some(id) = self.dice.one_of(&self.approvals).copied() else { return };
+        let decision = if self.dice.chance(750) { Decision::Approve } else { Decision::Reject };
+        self.ask(Command::DecideApproval { id, decision, by: None, note: None }).await;
+    }
+
+    async fn requeue(&mut self) {
+        let target = match self.some_item() {
+            Some(item) if self.dice.chance(700) => Requeued::WorkItem(item),
+            _ => Requeued::Run(self.some_run()),
+        };
+        let delay = match self.dice.below(3) {
+            0 => Delay::Backoff,
+            1 => Delay::Ms(self.dice.between(1, 2_000) as i64),
+            _ => Delay::Ms(0),
+        };
+        self.ask(Command::Requeue { target, priority: None, delay }).await;
+    }
+
+    async fn cancel(&mut self) {
+        let run_id = self.some_run();
+        self.ask(Command::CancelRun { run_id }).await;
+    }
+
+    async fn start(&mut self) {
+        let Some(work_item_id) = self.some_item() else { return };
+        self.ask(Command::Start { work_item_id }).await;
+    }
+
+    async fn complete_by_hand(&mut self) {
+        let end = RunEnd {
+            run_id: self.some_run(),
+            fencing_token: None,
+            success: self.dice.chance(700),
+            exit_code: None,
+            result: None,
+            usage: None,
+            error: None,
+        };
+        self.ask(Command::Complete(end)).await;
+    }
+
+    /// Takes a run like a script that then forgets it.
+    async fn claim_by_hand(&mut self) {
+        let Ok(worker) = WorkerId::new(format!("script-{}", self.name)) else { return };
+        let run_id = self.some_run();
+        self.ask(Command::ClaimRun { run_id, worker, ttl_ms: self.dice.between(200, 2_000) as i64 }).await;
+    }
+
+    async fn change(&mut self) {
+        let Some(id) = self.some_item() else { return };
+        let patch = SpecPatch {
+            priority: Some(self.dice.below(10) as u8),
+            critical: self.dice.chance(300).then(|| self.dice.chance(500)),
+            ..SpecPatch::default()
+        };
+        let policy = Policy {
+            max_retries: self.dice.chance(500).then(|| self.dice.below(3) as u32),
+            ..Policy::default()
+        };
+        self.ask(Command::UpdateWorkItem { id, patch: Box::new(patch), policy }).await;
+    }
+
+    async fn archive(&mut self) {
+        let Some(id) = self.some_item() else { return };
+        self.ask(Command::ArchiveWorkItem { id }).await;
+    }
+
+    fn some_item(&self) -> Option<WorkItemId> {
+        self.dice.one_of(&self.items).copied()
+    }
+
+    /// Returns a run that there may be: they are numbered from 1, and so may be guessed.
+    fn some_run(&self) -> RunId {
+        RunId(self.dice.between(1, 1 + self.items.len() as u64) as i64)
+    }
+
+    /// Repeats a wish with one key until it is answered; returns what was granted.
+    pub(crate) async fn ask(&mut self, command: Command) -> Option<Reply> {
+        self.wishes += 1;
+        let key = IdempotencyKey { key: format!("{}-{}", self.name, self.wishes), fingerprint: [0; 32] };
+        let request = Request { command, idempotency: Some(key) };
+        loop {
+            let answer = self.say(request.clone()).await;
+            match answer {
+                Ok(Ok(reply)) => return Some(reply),
+                Ok(Err(_)) => return None,
+                Err(NoAnswer) => {
+                    tokio::time::sleep(Duration::from_millis(self.dice.between(20, 200))).await;
+                }
+            }
+        }
+    }
+
+    async fn say(&self, request: Request) -> Result<Result<Reply, Refusal>, NoAnswer> {
+        let call = |server: spalla_engine::EngineHandle| {
+            let request = request.clone();
+            async move { server.execute(request).await }.boxed()
+        };
+        match self.line.call(call).await? {
+            Ok(reply) => Ok(Ok(reply)),
+            Err(ExecuteError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(ExecuteError::Store(_)) => Err(NoAnswer),
+        }
+    }
+}

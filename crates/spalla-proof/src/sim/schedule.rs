@@ -1,0 +1,240 @@
+//! One schedule: servers, workers and people do what the dice of a seed say while faults strike; then the faults end,
+//! and everything has to drain.
+
+use super::crew::Crew;
+use super::database::Database;
+use super::dice::{Dice, Fault, Faults, Strikes};
+use super::ledger::Ledger;
+use super::network::{Line, Network};
+use super::people::Person;
+use super::servers::{Servers, read};
+use spalla_domain::approval::Decision;
+use spalla_domain::event::Event;
+use spalla_domain::retry::RetryPolicy;
+use spalla_domain::ProjectId;
+use spalla_engine::history::Rules;
+use spalla_store::view::Page;
+use spalla_store::{Command, Read, Settings, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often the world is looked at, in milliseconds.
+const LOOK_MS: u64 = 250;
+/// How often everything is looked at before it is said not to drain: twenty minutes of the schedule's time.
+const LOOKS_MAX: u32 = 4_800;
+/// Far more commands than any schedule needs: one that goes beyond runs in a circle.
+const COMMANDS_MAX: u64 = 20_000;
+
+/// What decides a schedule; the same plan is the same run, byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Where chance begins.
+    pub(crate) seed: u64,
+    /// Which faults may strike.
+    pub(crate) faults: Faults,
+    /// How many servers.
+    pub(crate) servers: usize,
+    /// How many workers.
+    pub(crate) workers: usize,
+    /// How many people.
+    pub(crate) people: usize,
+    /// How many wishes each of them has.
+    pub(crate) wishes: u64,
+}
+
+impl Plan {
+    /// Returns the plan of a seed.
+    pub(crate) fn of(seed: u64, servers_max: usize) -> Self {
+        let dice = Dice::new(!seed, Faults::NONE);
+        Self {
+            seed,
+            faults: Faults::ALL,
+            servers: dice.between(1, servers_max as u64) as usize,
+            workers: dice.between(1, 3) as usize,
+            people: dice.between(1, 2) as usize,
+            wishes: dice.between(4, 10),
+        }
+    }
+}
+
+/// What came of a schedule.
+pub(crate) struct Verdict {
+    /// Every broken promise.
+    pub(crate) broken: Vec<String>,
+    /// What happened.
+    pub(crate) events: Vec<Event>,
+    /// How many commands reached the store.
+    pub(crate) steps: u64,
+    /// How often each fault struck.
+    pub(crate) strikes: Strikes,
+}
+
+/// Runs a schedule to its end.
+pub(crate) fn run(plan: Plan, database: Database) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(World::new(plan, database).run()),
+        Err(error) => Verdict {
+            broken: vec![format!("no runtime: {error}")],
+            events: vec![],
+            steps: 0,
+            strikes: Strikes::default(),
+        },
+    }
+}
+
+struct World {
+    plan: Plan,
+    dice: Arc<Dice>,
+    ledger: Arc<Ledger>,
+    servers: Arc<Servers>,
+    network: Arc<Network>,
+    crew: Crew,
+    takes_eligible: bool,
+}
+
+impl World {
+    fn new(plan: Plan, database: Database) -> Self {
+        let dice = Arc::new(Dice::new(plan.seed, plan.faults));
+        let takes_eligible = dice.chance(850);
+        let settings = Settings {
+            retry: RetryPolicy { max_retries: 2, backoff_base_ms: 200, backoff_jitter_ms: 100 },
+            takeovers_max: dice.between(1, 3) as u32,
+            require_approval: true,
+            claims_take_eligible: takes_eligible,
+        };
+        let rules = Rules { approvals_required: true, takeovers_max: Some(settings.takeovers_max) };
+        let ledger = Arc::new(Ledger::new(rules));
+        let means = (Arc::clone(&dice), Arc::clone(&ledger));
+        let servers = Servers::new(plan.servers, means, database, settings);
+        let network = Network::new(Arc::clone(&dice), Arc::clone(&servers));
+        let crew = Crew::new(plan.workers, Arc::clone(&network));
+        Self { plan, dice, ledger, servers, network, crew, takes_eligible }
+    }
+
+    async fn run(mut self) -> Verdict {
+        (0..self.servers.count()).for_each(|number| self.servers.start(number));
+        self.crew.recover();
+        self.live().await;
+        self.heal();
+        self.drain().await;
+        self.crew.dismiss().await;
+        if let Some(store) = self.some_store() {
+            self.ledger.close(&store);
+        }
+        (0..self.servers.count()).for_each(|number| self.servers.kill(number));
+        let (broken, events) = self.ledger.verdict();
+        Verdict { broken, events, steps: self.ledger.commands(), strikes: self.dice.all_strikes() }
+    }
+
+    /// People act while faults strike.
+    async fn live(&mut self) {
+        let mut people = JoinSet::new();
+        for name in 0..self.plan.people {
+            people.spawn(self.person(name).act(self.plan.wishes));
+        }
+        let mut looks = 0;
+        loop {
+            tokio::select! {
+                biased;
+                ended = people.join_next() => if ended.is_none() { return },
+                () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {
+                    looks += 1;
+                    self.strike();
+                    if looks > LOOKS_MAX || self.ledger.commands() > COMMANDS_MAX {
+                        return self.ledger.complain("people are never answered".to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    fn person(&self, name: usize) -> Person {
+        let (_, never) = watch::channel(false);
+        Person {
+            name,
+            dice: Arc::clone(&self.dice),
+            ledger: Arc::clone(&self.ledger),
+            line: Line::new(Arc::clone(&self.network), never),
+            wishes: 0,
+            project: ProjectId(0),
+            items: vec![],
+            approvals: vec![],
+        }
+    }
+
+    fn strike(&mut self) {
+        for number in 0..self.servers.count() {
+            if !self.servers.is_alive(number) {
+                if self.dice.chance(500) {
+                    self.servers.start(number);
+                }
+            } else if self.dice.strikes(Fault::ServerDied, 25) {
+                self.servers.kill(number);
+            }
+            if self.dice.strikes(Fault::ClockJumped, 15) {
+                let ms = self.dice.between(1, 40_000) as i64 - 20_000;
+                self.servers.clock(number).set_by_ms(ms);
+            }
+        }
+        self.crew.suffer();
+    }
+
+    fn heal(&mut self) {
+        self.dice.calm_down();
+        self.servers.set_clocks_right();
+        for number in 0..self.servers.count() {
+            if !self.servers.is_alive(number) {
+                self.servers.start(number);
+            }
+        }
+        self.crew.recover();
+    }
+
+    /// Lets everything come to its end, with somebody who answers what is asked.
+    async fn drain(&mut self) {
+        let mut caretaker = self.person(self.plan.people);
+        for _ in 0..LOOKS_MAX {
+            tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+            self.crew.recover();
+            let Some(store) = self.some_store() else { continue };
+            self.answer(&store, &mut caretaker).await;
+            if !self.takes_eligible {
+                caretaker.ask(Command::Tick { max: 500, external_only: false }).await;
+            }
+            if self.ledger.is_broken() || self.ledger.commands() > COMMANDS_MAX || is_quiet(store.read()) {
+                break;
+            }
+        }
+        let is_quiet = self.some_store().is_some_and(|store| is_quiet(store.read()));
+        if !is_quiet && !self.ledger.is_broken() {
+            self.ledger.complain("it does not drain".to_owned());
+        }
+    }
+
+    async fn answer(&self, store: &Store, caretaker: &mut Person) {
+        let page = Page { limit: 100, before: None, offset: 0 };
+        for view in read(store.read().approvals(None, true, page)).unwrap_or_default() {
+            let decide = Command::DecideApproval {
+                id: view.approval.id,
+                decision: Decision::Approve,
+                by: None,
+                note: None,
+            };
+            caretaker.ask(decide).await;
+        }
+    }
+
+    fn some_store(&self) -> Option<Store> {
+        self.servers.some(&self.dice).map(|(server, _)| server.store().clone())
+    }
+}
+
+/// Tells whether nothing is on its way.
+fn is_quiet(store: &dyn Read) -> bool {
+    read(store.depths()).is_some_and(|depths| {
+        depths.ready == 0 && depths.delayed == 0 && depths.pending == 0 && depths.running == 0
+    })
+}
