@@ -17,6 +17,7 @@ mod network;
 mod people;
 mod schedule;
 mod servers;
+mod stall;
 
 use clap::Args;
 use database::Database;
@@ -50,6 +51,7 @@ struct Sum {
     steps: u64,
     strikes: Strikes,
     broken: Vec<(Plan, Vec<String>)>,
+    digest: u64,
 }
 
 /// Runs the command.
@@ -75,6 +77,12 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (plan, broken) in sum.broken.iter().take(10) {
         eprintln!("seed {}: {}", plan.seed, broken.join("; "));
+        if std::env::var("SIM_EVENTS").is_ok() {
+            let verdict = schedule::run(*plan, Database::Memory(Memory::default()));
+            for event in &verdict.events {
+                eprintln!("{event:?}");
+            }
+        }
     }
     let faults: Map<String, Value> =
         Fault::ALL.iter().zip(sum.strikes).map(|(fault, count)| (fault.as_str().to_owned(), count.into())).collect();
@@ -85,6 +93,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "steps": sum.steps,
         "seeds_per_s": (arguments.schedules as f64 / seconds).round(),
         "faults": faults,
+        "digest": sum.digest,
     });
     println!("{report}");
     Ok(if sum.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -93,6 +102,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 impl Sum {
     fn add(&mut self, plan: Plan, verdict: Verdict) {
         self.steps += verdict.steps;
+        self.digest ^= verdict.digest;
         for (sum, count) in self.strikes.iter_mut().zip(verdict.strikes) {
             *sum += count;
         }

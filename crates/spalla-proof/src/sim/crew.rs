@@ -3,6 +3,7 @@
 
 use super::dice::{Dice, Fault};
 use super::network::{Line, Network};
+use super::stall::Stall;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::Assignment;
@@ -15,7 +16,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ pub(crate) const TTL_MS: i64 = 1_500;
 /// One worker.
 struct Member {
     handle: Handle,
-    stalled: watch::Sender<bool>,
+    stall: Stall,
     task: JoinSet<()>,
     stalled_at: Option<Instant>,
 }
@@ -50,14 +50,14 @@ impl Crew {
         self.hired += u64::from(!self.dice.chance(200));
         let name = format!("w{place}-{}", self.hired);
         let Ok(worker_id) = WorkerId::new(name) else { return };
-        let (stalled, is_stalled) = watch::channel(false);
-        let line = Arc::new(Line::new(Arc::clone(&self.network), is_stalled.clone()));
-        let acted = Acted { dice: Arc::clone(&self.dice), stalled: is_stalled };
+        let stall = Stall::default();
+        let line = Arc::new(Line::new(Arc::clone(&self.network), stall.clone()));
+        let acted = Acted { dice: Arc::clone(&self.dice), stall: stall.clone() };
         let (worker, handle) = Worker::with_executors(self.options(worker_id), line, Arc::new(acted));
         let mut task = JoinSet::new();
         // A worker that leaves by itself was told to.
         task.spawn(async move { drop(worker.run().await) });
-        self.members[place] = Some(Member { handle, stalled, task, stalled_at: None });
+        self.members[place] = Some(Member { handle, stall, task, stalled_at: None });
     }
 
     fn options(&self, worker_id: WorkerId) -> Options {
@@ -88,7 +88,7 @@ impl Crew {
                 Some(_) => {}
                 None if self.dice.strikes(Fault::WorkerStalled, 60) => {
                     member.stalled_at = Some(Instant::now());
-                    member.stalled.send_replace(true);
+                    member.stall.stand();
                 }
                 None if self.dice.strikes(Fault::WorkerDied, 60) => self.members[place] = None,
                 // Now and then one is told to go in good order.
@@ -131,14 +131,14 @@ impl Member {
             dice.count(Fault::ZombieReturned);
         }
         self.stalled_at = None;
-        self.stalled.send_replace(false);
+        self.stall.move_on();
     }
 }
 
 /// What stands for recipes and agents: time that passes, lines, and an end by the dice.
 struct Acted {
     dice: Arc<Dice>,
-    stalled: watch::Receiver<bool>,
+    stall: Stall,
 }
 
 impl Execute for Acted {
@@ -157,7 +157,7 @@ impl Execute for Acted {
                     stop = control.stopped() => return End::Stopped(stop),
                     () = tokio::time::sleep(wait) => {}
                 }
-                let _ = self.stalled.clone().wait_for(|stalled| !stalled).await;
+                self.stall.moving().await;
                 let line = format!("token {} part {part}", assignment.fencing_token);
                 log.output(Stream::Stdout, 1, vec![line]).await;
             }

@@ -209,13 +209,15 @@ impl Book {
                 }
             }
             (Command::Exchange(exchange), Reply::Exchanged(answer)) => {
+                // A run that was sent under two tokens is in both lists, and which is which is not said.
+                let is_refused = |run: RunId| answer.refused.iter().any(|refused| refused.run_id == run);
                 for end in &exchange.completed {
-                    if answer.completed.contains(&end.run_id) {
+                    if !is_refused(end.run_id) && answer.completed.contains(&end.run_id) {
                         self.check_newest("a completion", end.run_id, end.fencing_token);
                     }
                 }
                 for beat in &exchange.heartbeats {
-                    if answer.heartbeats.iter().any(|told| told.run_id == beat.run_id) {
+                    if !is_refused(beat.run_id) && answer.heartbeats.iter().any(|told| told.run_id == beat.run_id) {
                         self.check_newest("a heartbeat", beat.run_id, beat.fencing_token);
                     }
                 }

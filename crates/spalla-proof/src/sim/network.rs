@@ -3,6 +3,7 @@
 
 use super::dice::{Dice, Fault};
 use super::servers::Servers;
+use super::stall::Stall;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use spalla::Embedded;
@@ -12,7 +13,6 @@ use spalla_worker::{Coordinator, CoordinatorError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl Network {
 pub(crate) struct Line {
     network: Arc<Network>,
     /// Whether the caller stands still: it neither sends nor hears.
-    stalled: watch::Receiver<bool>,
+    stall: Stall,
     sent: AtomicU64,
     newest_arrived: AtomicU64,
 }
@@ -49,8 +49,8 @@ pub(crate) struct NoAnswer;
 
 impl Line {
     /// Makes a line.
-    pub(crate) fn new(network: Arc<Network>, stalled: watch::Receiver<bool>) -> Self {
-        Self { network, stalled, sent: AtomicU64::new(0), newest_arrived: AtomicU64::new(0) }
+    pub(crate) fn new(network: Arc<Network>, stall: Stall) -> Self {
+        Self { network, stall, sent: AtomicU64::new(0), newest_arrived: AtomicU64::new(0) }
     }
 
     /// Carries a call to some server and its answer back. `call` is what the server does with it.
@@ -59,7 +59,7 @@ impl Line {
         call: impl Fn(EngineHandle) -> BoxFuture<'static, T> + Send + Sync,
     ) -> Result<T, NoAnswer> {
         let dice = &self.network.dice;
-        self.moving().await;
+        self.stall.moving().await;
         let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         self.travel().await;
         let Some((server, died)) = self.network.servers.some(dice) else {
@@ -84,7 +84,7 @@ impl Line {
             return self.give_up().await;
         }
         self.travel().await;
-        self.moving().await;
+        self.stall.moving().await;
         Ok(answer)
     }
 
@@ -99,7 +99,7 @@ impl Line {
 
     async fn give_up<T>(&self) -> Result<T, NoAnswer> {
         tokio::time::sleep(Duration::from_millis(PATIENCE_MS)).await;
-        self.moving().await;
+        self.stall.moving().await;
         Err(NoAnswer)
     }
 
@@ -113,12 +113,6 @@ impl Line {
                 _ = call => {}
             }
         });
-    }
-
-    /// Waits while the caller stands still.
-    async fn moving(&self) {
-        // Whoever could let it stand still is gone with the schedule.
-        let _ = self.stalled.clone().wait_for(|stalled| !stalled).await;
     }
 }
 

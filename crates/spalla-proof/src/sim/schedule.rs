@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::network::{Line, Network};
 use super::people::Person;
 use super::servers::{Servers, read};
+use super::stall::Stall;
 use spalla_domain::approval::Decision;
 use spalla_domain::event::Event;
 use spalla_domain::retry::RetryPolicy;
@@ -17,7 +18,6 @@ use spalla_store::view::Page;
 use spalla_store::{Command, Read, Settings, Store};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often the world is looked at, in milliseconds.
@@ -67,6 +67,8 @@ pub(crate) struct Verdict {
     pub(crate) events: Vec<Event>,
     /// How many commands reached the store.
     pub(crate) steps: u64,
+    /// Stands for all that happened, byte for byte.
+    pub(crate) digest: u64,
     /// How often each fault struck.
     pub(crate) strikes: Strikes,
 }
@@ -75,11 +77,13 @@ pub(crate) struct Verdict {
 pub(crate) fn run(plan: Plan, database: Database) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
-        Ok(runtime) => runtime.block_on(World::new(plan, database).run()),
+        // The world is made inside, where the time is the schedule's own.
+        Ok(runtime) => runtime.block_on(async move { World::new(plan, database).run().await }),
         Err(error) => Verdict {
             broken: vec![format!("no runtime: {error}")],
             events: vec![],
             steps: 0,
+            digest: 0,
             strikes: Strikes::default(),
         },
     }
@@ -126,7 +130,9 @@ impl World {
         }
         (0..self.servers.count()).for_each(|number| self.servers.kill(number));
         let (broken, events) = self.ledger.verdict();
-        Verdict { broken, events, steps: self.ledger.commands(), strikes: self.dice.all_strikes() }
+        // Whatever happened otherwise would have thrown the dice otherwise.
+        let digest = self.dice.number() ^ self.ledger.commands();
+        Verdict { broken, events, steps: self.ledger.commands(), digest, strikes: self.dice.all_strikes() }
     }
 
     /// People act while faults strike.
@@ -152,12 +158,11 @@ impl World {
     }
 
     fn person(&self, name: usize) -> Person {
-        let (_, never) = watch::channel(false);
         Person {
             name,
             dice: Arc::clone(&self.dice),
             ledger: Arc::clone(&self.ledger),
-            line: Line::new(Arc::clone(&self.network), never),
+            line: Line::new(Arc::clone(&self.network), Stall::default()),
             wishes: 0,
             project: ProjectId(0),
             items: vec![],

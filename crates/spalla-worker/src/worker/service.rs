@@ -298,11 +298,20 @@ impl Service {
                 self.returned.push(lease);
                 continue;
             }
+            self.give_up_older(&lease);
             let (sender, receiver) = control();
             self.controls.insert((lease.run_id, lease.fencing_token), sender.clone());
             let run = execute(Arc::clone(&self.shared), assignment, sender, receiver);
             let id = self.runs.spawn(run).id();
             self.leases.insert(id, lease);
+        }
+    }
+
+    /// A run that this worker lost and took again is carried out once: under the newest token.
+    fn give_up_older(&mut self, newest: &Heartbeat) {
+        let lost = self.controls.extract_if(.., |(run, _), _| *run == newest.run_id);
+        for (_, control) in lost {
+            control.stop(Stop::LeaseLost("stale_token".to_owned()));
         }
     }
 
