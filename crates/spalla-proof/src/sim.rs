@@ -84,8 +84,11 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let faults: Map<String, Value> =
-        Fault::ALL.iter().zip(sum.strikes).map(|(fault, count)| (fault.as_str().to_owned(), count.into())).collect();
+    let faults: Map<String, Value> = Fault::ALL
+        .iter()
+        .zip(sum.strikes)
+        .map(|(fault, count)| (fault.as_str().to_owned(), count.into()))
+        .collect();
     let seconds = begin.elapsed().as_secs_f64();
     let report = json!({
         "schedules": arguments.schedules,

@@ -25,8 +25,8 @@ pub mod worker;
 
 pub use control::{Control, Stop};
 pub use coordinator::{Coordinator, CoordinatorError, HttpCoordinator};
-pub use sandbox::{SUPERVISE_ARG, Supervisor, child_env, supervise_main};
 pub use executors::Execute;
 pub use run::{End, Failure};
 pub use run_log::RunLog;
+pub use sandbox::{SUPERVISE_ARG, Supervisor, child_env, supervise_main};
 pub use worker::{Clock, Error, Handle, Limits, Options, Randomness, Status, Worker};

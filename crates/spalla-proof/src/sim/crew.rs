@@ -62,13 +62,14 @@ impl Crew {
 
     fn options(&self, worker_id: WorkerId) -> Options {
         let (begin, dice) = (Instant::now(), Arc::clone(&self.dice));
-        let clock = move || Timestamp::from_ms(i64::try_from(begin.elapsed().as_millis()).unwrap_or_default());
+        let clock =
+            move || Timestamp::from_ms(i64::try_from(begin.elapsed().as_millis()).unwrap_or_default());
         let nowhere = PathBuf::from("/nonexistent");
         let supervisor = Supervisor { program: nowhere.clone(), args: vec![] };
         let mut options = Options::new(worker_id, nowhere, BTreeMap::new(), supervisor, Arc::new(clock));
         options.concurrency = u32::try_from(self.dice.between(1, 3)).unwrap_or(1);
         options.ttl_ms = TTL_MS;
-        options.heartbeat_interval_ms = 400;
+        options.heartbeat_interval_ms = 500;
         options.poll_wait_ms = 3_000;
         options.executors = vec![Executor::Recipe, Executor::External];
         options.drain_grace_ms = 500;

@@ -146,7 +146,8 @@ impl Ledger {
     /// Returns every broken promise, and the events.
     pub(crate) fn verdict(&self) -> (Vec<String>, Vec<Event>) {
         let book = self.book();
-        let broken = book.history.violations().iter().map(ToString::to_string).chain(book.broken.iter().cloned());
+        let broken =
+            book.history.violations().iter().map(ToString::to_string).chain(book.broken.iter().cloned());
         (broken.collect(), book.events.clone())
     }
 }
@@ -170,7 +171,10 @@ impl Book {
             (
                 Some(run),
                 _,
-                Fact::RunSucceeded { .. } | Fact::RunFailed { .. } | Fact::RunCancelled {} | Fact::RunLost { .. },
+                Fact::RunSucceeded { .. }
+                | Fact::RunFailed { .. }
+                | Fact::RunCancelled {}
+                | Fact::RunLost { .. },
             ) => {
                 self.over.insert(run);
             }
@@ -217,7 +221,9 @@ impl Book {
                     }
                 }
                 for beat in &exchange.heartbeats {
-                    if !is_refused(beat.run_id) && answer.heartbeats.iter().any(|told| told.run_id == beat.run_id) {
+                    if !is_refused(beat.run_id)
+                        && answer.heartbeats.iter().any(|told| told.run_id == beat.run_id)
+                    {
                         self.check_newest("a heartbeat", beat.run_id, beat.fencing_token);
                     }
                 }
@@ -230,7 +236,9 @@ impl Book {
         match self.leases.get(&run) {
             Some(lease) if lease.fence == token => {}
             Some(Lease { fence, .. }) => {
-                self.broken.push(format!("{what} of run {run} with token {token} was accepted, {fence} is the newest"));
+                self.broken.push(format!(
+                    "{what} of run {run} with token {token} was accepted, {fence} is the newest"
+                ));
             }
             None => self.broken.push(format!("{what} of run {run}, which nobody claimed, was accepted")),
         }
@@ -245,17 +253,29 @@ impl Book {
         match (command, reply) {
             (Command::CreateWorkItems { .. }, Reply::WorkItems(items)) => {
                 for item in items {
-                    self.check(self.made.contains(item), || format!("work item {item} was acknowledged and not made"));
+                    self.check(self.made.contains(item), || {
+                        format!("work item {item} was acknowledged and not made")
+                    });
                 }
             }
-            (Command::Enqueue { work_item_id: item, .. } | Command::Requeue { target: spalla_store::command::Requeued::WorkItem(item), .. }, _) => {
-                self.check(self.queued.contains(item), || format!("work item {item} was acknowledged and not queued"));
+            (
+                Command::Enqueue { work_item_id: item, .. }
+                | Command::Requeue { target: spalla_store::command::Requeued::WorkItem(item), .. },
+                _,
+            ) => {
+                self.check(self.queued.contains(item), || {
+                    format!("work item {item} was acknowledged and not queued")
+                });
             }
             (Command::RequestApproval { .. }, Reply::Approval(id)) => {
-                self.check(self.requested.contains(id), || format!("approval {id} was acknowledged and not kept"));
+                self.check(self.requested.contains(id), || {
+                    format!("approval {id} was acknowledged and not kept")
+                });
             }
             (Command::DecideApproval { id, .. }, _) => {
-                self.check(self.decided.contains(id), || format!("the decision on approval {id} was not kept"));
+                self.check(self.decided.contains(id), || {
+                    format!("the decision on approval {id} was not kept")
+                });
             }
             (Command::Complete(end), _) => self.check_over(end.run_id),
             (Command::CancelRun { run_id }, _) => self.check_over(*run_id),
@@ -284,7 +304,9 @@ impl Book {
         }
         let beats: Vec<RunId> = match command {
             Command::Heartbeat { heartbeat, .. } => vec![heartbeat.run_id],
-            Command::Exchange(Exchange { heartbeats, .. }) => heartbeats.iter().map(|beat| beat.run_id).collect(),
+            Command::Exchange(Exchange { heartbeats, .. }) => {
+                heartbeats.iter().map(|beat| beat.run_id).collect()
+            }
             _ => vec![],
         };
         for run in beats {
@@ -299,7 +321,9 @@ impl Book {
     }
 
     fn check_over(&mut self, run: RunId) {
-        self.check(self.over.contains(&run), || format!("the end of run {run} was acknowledged and not kept"));
+        self.check(self.over.contains(&run), || {
+            format!("the end of run {run} was acknowledged and not kept")
+        });
     }
 
     fn keep_leases(&mut self, runs: &[spalla_domain::claim::Assignment]) {
@@ -337,14 +361,18 @@ impl Book {
             self.made.remove(&item);
         }
         let unwanted = std::mem::take(&mut self.made);
-        self.check(unwanted.is_empty(), || format!("work items {unwanted:?} were made and acknowledged to nobody"));
+        self.check(unwanted.is_empty(), || {
+            format!("work items {unwanted:?} were made and acknowledged to nobody")
+        });
         for (run, lines) in std::mem::take(&mut self.lines) {
             let log = block_on(store.read().log(run, LogFilter::default()));
             let log = log.ok().flatten().unwrap_or_default();
             let kept: BTreeMap<i64, String> = log.into_iter().map(|line| (line.seq, line.text)).collect();
             for (seq, text) in lines {
                 let is_kept = kept.get(&seq) == Some(&text);
-                self.check(is_kept, || format!("line {seq} of run {run} was acknowledged and is lost: {text:?}"));
+                self.check(is_kept, || {
+                    format!("line {seq} of run {run} was acknowledged and is lost: {text:?}")
+                });
             }
         }
         if let Err(error) = block_on(self.history.finish(store.read(), true)) {

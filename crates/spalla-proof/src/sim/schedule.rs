@@ -9,12 +9,12 @@ use super::network::{Line, Network};
 use super::people::Person;
 use super::servers::{Servers, read};
 use super::stall::Stall;
-use spalla_domain::approval::Decision;
+use spalla_domain::approval::{self, Decision};
 use spalla_domain::event::Event;
 use spalla_domain::retry::RetryPolicy;
-use spalla_domain::ProjectId;
+use spalla_domain::{ProjectId, run};
 use spalla_engine::history::Rules;
-use spalla_store::view::Page;
+use spalla_store::view::{Page, RunFilter};
 use spalla_store::{Command, Read, Settings, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Plan {
             servers: dice.between(1, servers_max as u64) as usize,
             workers: dice.between(1, 3) as usize,
             people: dice.between(1, 2) as usize,
-            wishes: dice.between(4, 10),
+            wishes: dice.between(3, 6),
         }
     }
 }
@@ -229,6 +229,15 @@ impl World {
                 note: None,
             };
             caretaker.ask(decide).await;
+        }
+        // A run that was given back when its item had been refused is nobody's any more; a person ends it.
+        let filter = RunFilter { status: Some(run::Status::Pending), ..RunFilter::default() };
+        for view in read(store.read().runs(filter, page)).unwrap_or_default() {
+            let approvals =
+                read(store.read().approvals(Some(view.work_item_id), false, page)).unwrap_or_default();
+            if approvals.iter().any(|view| view.approval.status == approval::Status::Rejected) {
+                caretaker.ask(Command::CancelRun { run_id: view.id }).await;
+            }
         }
     }
 
