@@ -8,6 +8,8 @@ pub mod id;
 pub mod lease;
 pub mod log;
 pub mod plan;
+#[cfg(feature = "plant")]
+pub mod plant;
 pub mod problem;
 pub mod project;
 pub mod queue;

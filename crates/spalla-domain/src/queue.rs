@@ -6,6 +6,8 @@ pub mod rank;
 
 use crate::event::Fact;
 use crate::lease::Lease;
+#[cfg(feature = "plant")]
+use crate::plant::{self, Plant};
 use crate::problem::Code;
 use crate::retry::{ErrorClass, RetryPolicy};
 use crate::run::{LiveRun, Outcome};
@@ -205,6 +207,10 @@ pub fn transition(
             };
             Ok(settle(place, holds, standing, vec![queued], now))
         }
+        #[cfg(feature = "plant")]
+        (P::Leased(_), C::Requeue(holds)) if plant::is(Plant::LiveRunRequeued) => {
+            Ok(settle(place, holds, standing, vec![Fact::WorkItemRequeued { due_at: holds.due_at }], now))
+        }
         (P::Leased(run), C::Enqueue(_) | C::Requeue(_) | C::Start { .. } | C::Claim { .. } | C::Cancel) => {
             Err(run_active(run))
         }
@@ -261,6 +267,8 @@ pub fn transition(
 
 /// Puts an item where its holds say, and tells what changed.
 fn settle(before: &Place, holds: Holds, standing: Standing, mut facts: Vec<Fact>, now: Timestamp) -> Step {
+    #[cfg(feature = "plant")]
+    let holds = if plant::is(Plant::DelayForgotten) { Holds { due_at: None, ..holds } } else { holds };
     let place = match holds {
         Holds { unmet: 0, pending: 0, rejected: 0, due_at: Some(due_at), .. } if due_at > now => {
             Place::Delayed { due_at }
@@ -297,11 +305,15 @@ fn end(standing: Standing, outcome: Outcome, policy: RetryPolicy, jitter: f64, n
         Outcome::Succeeded => {
             return finish(Standing { failures: 0, ..standing }, Status::Succeeded, vec![], now);
         }
+        #[cfg(feature = "plant")]
+        Outcome::Cancelled if plant::is(Plant::RetryAfterCancel) => ErrorClass::Failed,
         Outcome::Cancelled => return finish(standing, Status::Cancelled, vec![], now),
         Outcome::Failed(class) => class,
         Outcome::Lost => ErrorClass::Lost,
     };
     let failures = standing.failures + 1;
+    #[cfg(feature = "plant")]
+    let failures = if plant::is(Plant::FailureNotCounted) { standing.failures } else { failures };
     let standing = Standing { failures, ..standing };
     if !class.is_retryable() || failures > policy.max_retries {
         return finish(standing, Status::Failed, vec![], now);

@@ -2,6 +2,8 @@
 
 use crate::event::Fact;
 use crate::lease::Lease;
+#[cfg(feature = "plant")]
+use crate::plant::{self, Plant};
 use crate::problem::Code;
 use crate::retry::ErrorClass;
 use crate::{Fence, Refusal, RunId, Timestamp, WorkerId};
@@ -210,6 +212,8 @@ pub fn transition(
             .mend("claim the run first"))
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::Heartbeat { worker, fence: token, ttl_ms }) => {
+            #[cfg(feature = "plant")]
+            let token = if plant::is(Plant::UnfencedHeartbeat) { fence } else { token };
             check_token(run, fence, token)?;
             let resumed = run.lease.is_none().then(|| Fact::LeaseResumed { worker: worker.clone(), fence });
             let lease = Some(Lease::new(worker, ttl_ms, now));
@@ -217,14 +221,22 @@ pub fn transition(
             Ok(Step { next: Next::Live(LiveRun { lease, ..run.clone() }), fence, facts })
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::HandBack { fence: token }) => {
+            #[cfg(feature = "plant")]
+            let token = if plant::is(Plant::UnfencedHandBack) { fence } else { token };
             check_token(run, fence, token)?;
             // A run given back in good order starts afresh: whoever takes it next is no takeover.
             let next = LiveRun { lease: None, started_at: None, ..run.clone() };
             Ok(Step { next: Next::Live(next), fence, facts: vec![Fact::RunHandedBack { fence }] })
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::Complete { fence: Some(token), outcome }) => {
+            #[cfg(feature = "plant")]
+            let token = if plant::is(Plant::UnfencedCompletion) { fence } else { token };
             check_token(run, fence, token)?;
             Ok(ended(run, fence, Some(token), outcome))
+        }
+        #[cfg(feature = "plant")]
+        (Held::Live, C::Complete { fence: None, outcome }) if plant::is(Plant::HeldRunCompleted) => {
+            Ok(ended(run, fence, None, outcome))
         }
         (Held::Live, C::Complete { fence: None, .. }) => {
             Err(lease_held(run).mend("send the fencing_token, or cancel the run first"))
@@ -255,6 +267,9 @@ fn claim(
 ) -> Result<Step, Refusal> {
     check_holds(run)?;
     let mut facts: Vec<Fact> = expired(run, fence).into_iter().collect();
+    #[cfg(feature = "plant")]
+    let fence =
+        if plant::is(Plant::TokenKept) && run.started_at.is_some() { Fence(fence.0 - 1) } else { fence };
     let fence = fence.next();
     let takeovers = run.takeovers + u32::from(run.started_at.is_some());
     facts.push(Fact::RunClaimed { attempt, worker: worker.clone(), fence, takeovers });
@@ -274,6 +289,8 @@ fn expired(run: &LiveRun, fence: Fence) -> Option<Fact> {
 
 fn expire(run: &LiveRun, fence: Fence, takeovers_max: u32) -> Step {
     let expired = expired(run, fence);
+    #[cfg(feature = "plant")]
+    let takeovers_max = takeovers_max + u32::from(plant::is(Plant::TakeoversOffByOne));
     if run.takeovers >= takeovers_max {
         let mut step = ended(run, fence, None, Outcome::Lost);
         step.facts.splice(0..0, expired);
@@ -308,6 +325,10 @@ pub fn stale(run: RunId, token: Fence) -> Refusal {
 
 /// Refuses a write about a run, such as log lines, unless it bears the newest token of a lease of this very run.
 pub fn may_write(run: &LiveRun, newest: Fence, token: Fence) -> Result<(), Refusal> {
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::UnfencedLogs) {
+        return Ok(());
+    }
     match run.started_at {
         Some(_) => check_token(run, newest, token),
         None => Err(stale(run.id, token)),

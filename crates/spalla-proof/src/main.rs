@@ -18,11 +18,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run schedules on the real engine, store and worker under virtual time, with faults, and check every promise
-    Sim(sim::Arguments),
+    Sim(sim::Simulate),
+    /// Run the simulator on every planted bug: each has to be found
+    PlantedBugs(sim::PlantedBugs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Sim(arguments) => sim::main(&arguments),
+        Command::Sim(simulate) => simulate.run(),
+        Command::PlantedBugs(bugs) => bugs.run(),
     }
 }

@@ -10,6 +10,8 @@ use crate::timekeeper::Timekeeper;
 use crate::tx::{KeptReply, Result, Sequence, Tx};
 use spalla_domain::claim::ExchangeReply;
 use spalla_domain::event::Event;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::Jitter;
 use spalla_domain::{Refusal, Timestamp};
@@ -165,6 +167,10 @@ fn keep<T: Tx>(
     let (Some(IdempotencyKey { key, fingerprint }), Ok(reply)) = (&request.idempotency, answer) else {
         return Ok(());
     };
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::ReplyNotKept) && matches!(request.command, Command::CreateWorkItems { .. }) {
+        return Ok(());
+    }
     if brought_nothing(reply) {
         return Ok(());
     }

@@ -5,6 +5,8 @@ use crate::batch::Context;
 use crate::error::{ExecuteError, StoreError};
 use crate::tx::{Changes, EdgeRow, EndedRun, Head, PlaceRow, Placed, QueueKey, Result, Sequence, Tx};
 use spalla_domain::event::{Event, Fact, NewEvent};
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place, Standing, Step};
 use spalla_domain::run::LiveRun;
@@ -392,6 +394,10 @@ impl<'t, T: Tx> Desk<'t, T> {
         fact: Fact,
     ) {
         let at = self.context.now;
+        #[cfg(feature = "plant")]
+        if plant::is(Plant::EventForgotten) && matches!(fact, Fact::RunHandedBack { .. }) {
+            return;
+        }
         self.staged.events.push(NewEvent { at, project_id, work_item_id, run_id, fact });
     }
 

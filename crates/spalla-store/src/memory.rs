@@ -15,6 +15,8 @@ use database::Database;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::Refusal;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::broadcast;
@@ -105,6 +107,14 @@ impl MemoryWriter {
         let waited = || Err(StoreError::Corrupt("an operation waited inside its transaction".to_owned()));
         let done = batch::run(&mut tx, context, requests).now_or_never().unwrap_or_else(waited);
         let gate = self.options.gate.as_deref();
+        #[cfg(feature = "plant")]
+        if plant::is(Plant::AcknowledgedBeforeCommit)
+            && let Ok(done) = &done
+            && gate.is_some_and(|gate| gate.before().is_err())
+        {
+            database.roll_back();
+            return Ok(done.replies.clone());
+        }
         let done = done.and_then(|done| gate.map_or(Ok(()), CommitGate::before).map(|()| done));
         let done = done.inspect_err(|_| {
             database.roll_back();

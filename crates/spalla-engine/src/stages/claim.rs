@@ -4,6 +4,8 @@ use crate::input::Parked;
 use futures_util::future::join_all;
 use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::event::{Event, Fact};
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_store::{Command, Reply, Store};
 use std::collections::VecDeque;
 use tokio::time::Instant;
@@ -13,6 +15,10 @@ const TOGETHER: usize = 16;
 
 /// Tells whether an event may let a claimer find something.
 pub(crate) fn may_be_claimable(event: &Event) -> bool {
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::LostWakeUp) && matches!(event.fact, Fact::WorkItemReady {}) {
+        return false;
+    }
     matches!(
         event.fact,
         Fact::WorkItemReady {}

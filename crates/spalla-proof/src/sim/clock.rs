@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::time::Instant;
 
 /// When every schedule begins: any moment would do.
-const BEGIN_MS: i64 = 1_700_000_000_000;
+pub(crate) const BEGIN_MS: i64 = 1_700_000_000_000;
 
 /// The clock of one server, right or wrong.
 #[derive(Debug)]

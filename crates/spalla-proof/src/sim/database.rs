@@ -1,26 +1,102 @@
 //! The database that the servers of a schedule share: fresh for each, in memory, in a SQLite file or in Postgres.
 
-use spalla_store::{Location, Memory, Options, Store, StoreError};
+use anyhow::Context as _;
+use clap::ValueEnum;
+use futures_util::FutureExt as _;
+use spalla_store::{Location, Memory};
+use tempfile::TempDir;
+use tokio::runtime::{Handle, Runtime};
 
-/// What a schedule runs on.
-#[derive(Clone)]
-pub(crate) enum Database {
-    /// Rows in memory.
-    Memory(Memory),
+/// What rows are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Kind {
+    /// Memory.
+    #[default]
+    Memory,
+    /// A SQLite file.
+    Sqlite,
 }
 
-impl Database {
-    /// Returns where the rows are.
-    pub(crate) fn location(&self) -> Location {
+impl Kind {
+    /// Returns its name.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Memory(memory) => Location::Memory(memory.clone()),
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
         }
     }
 
-    /// Opens the store for one server.
-    pub(crate) fn open(&self, options: Options) -> Result<Store, StoreError> {
+    /// Returns how many servers can share it.
+    pub(crate) const fn servers_max(self) -> usize {
         match self {
-            Self::Memory(_) => super::disk::block_on(Store::open(options)),
+            Self::Memory => 2,
+            Self::Sqlite => 1,
+        }
+    }
+}
+
+/// Makes fresh databases for the schedules of one thread.
+pub(crate) enum Databases {
+    /// Nothing is needed.
+    Memory,
+    /// A folder for files, and a runtime for the stores' own threads and tasks, which live outside of the schedule.
+    Sqlite(TempDir, Runtime),
+}
+
+impl Databases {
+    /// Prepares what is needed.
+    pub(crate) fn prepare(kind: Kind) -> anyhow::Result<Self> {
+        Ok(match kind {
+            Kind::Memory => Self::Memory,
+            Kind::Sqlite => {
+                Self::Sqlite(tempfile::tempdir().context("a folder for SQLite files")?, outside()?)
+            }
+        })
+    }
+
+    /// Makes a database without rows; the one before is gone.
+    pub(crate) fn fresh(&self) -> anyhow::Result<Database> {
+        match self {
+            Self::Memory => Ok(Database { location: Location::Memory(Memory::default()), outside: None }),
+            Self::Sqlite(folder, outside) => {
+                for name in ["spalla.db", "spalla.db-wal", "spalla.db-shm"] {
+                    match std::fs::remove_file(folder.path().join(name)) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(error.into());
+                        }
+                        _ => {}
+                    }
+                }
+                let location = Location::Sqlite(folder.path().join("spalla.db"));
+                Ok(Database { location, outside: Some(outside.handle().clone()) })
+            }
+        }
+    }
+}
+
+fn outside() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().context("a runtime for the stores")
+}
+
+/// What one schedule runs on.
+#[derive(Clone)]
+pub(crate) struct Database {
+    /// Where the rows are.
+    pub(crate) location: Location,
+    /// Where the store's own tasks live, if it has any.
+    outside: Option<Handle>,
+}
+
+impl Database {
+    /// Waits on this very thread, so that no time passes in the schedule: a store in memory is done at once, the others
+    /// work on threads of their own.
+    pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        let _outside = self.outside.as_ref().map(Handle::enter);
+        let mut future = std::pin::pin!(future);
+        match future.as_mut().now_or_never() {
+            Some(done) => done,
+            None => futures_executor::block_on(future),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! ledger what was committed. Behind it is a real store.
 
 use super::clock::{ServerClock, ShownClock};
+use super::database::Database;
 use super::dice::{Dice, Fault};
 use super::ledger::Ledger;
 use futures_util::FutureExt as _;
@@ -97,6 +98,7 @@ pub(crate) struct Disk {
     pub(crate) shown: Arc<ShownClock>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) database: Database,
 }
 
 /// A server's store with the disk between it and the real one.
@@ -149,7 +151,7 @@ impl Mounted {
         disk.gate.throw(&disk.dice);
         disk.shown.show(disk.clock.now());
         disk.ledger.before(&requests);
-        let outcomes = block_on(self.real.execute_all(requests.clone()));
+        let outcomes = disk.database.wait_for(self.real.execute_all(requests.clone()));
         let events = disk.ledger.after(&self.store, &requests, &outcomes, disk.clock.now());
         let is_unknown = outcomes.iter().any(is_unknown);
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -167,14 +169,4 @@ impl Mounted {
 
 fn is_unknown(outcome: &Outcome) -> bool {
     matches!(outcome, Err(spalla_store::ExecuteError::Store(StoreError::Unknown { .. })))
-}
-
-/// Waits on this very thread, so that no time passes in the schedule: the store in memory is done at once, the others
-/// work on threads of their own.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    futures_util::pin_mut!(future);
-    match future.as_mut().now_or_never() {
-        Some(done) => done,
-        None => futures_executor::block_on(future),
-    }
 }

@@ -1,7 +1,7 @@
 //! The ledger: what was acknowledged, beside what the event log says. It sees every batch in the order of commits, and
 //! finds what breaks a promise at once; what only the end can show it finds there.
 
-use super::disk::block_on;
+use super::database::Database;
 use spalla_domain::claim::{Exchange, LogBatch};
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::{ApprovalId, EventSeq, Fence, RunId, Timestamp, WorkItemId, WorkerId};
@@ -18,6 +18,7 @@ const EVENTS_MAX: u32 = 10_000;
 pub(crate) struct Ledger(Mutex<Book>);
 
 struct Book {
+    database: Database,
     history: History,
     last: EventSeq,
     events: Vec<Event>,
@@ -46,8 +47,9 @@ struct Lease {
 
 impl Ledger {
     /// Makes an empty one.
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules, database: Database) -> Self {
         Self(Mutex::new(Book {
+            database,
             history: History::new(rules),
             last: EventSeq(0),
             events: vec![],
@@ -93,7 +95,7 @@ impl Ledger {
     ) -> Vec<Event> {
         let mut book = self.book();
         let filter = EventFilter { after: Some(book.last), ..EventFilter::default() };
-        let events = match block_on(store.read().events(filter, EVENTS_MAX)) {
+        let events = match book.database.wait_for(store.read().events(filter, EVENTS_MAX)) {
             Ok(events) => events,
             Err(error) => {
                 book.broken.push(format!("the event log can't be read: {error}"));
@@ -365,7 +367,7 @@ impl Book {
             format!("work items {unwanted:?} were made and acknowledged to nobody")
         });
         for (run, lines) in std::mem::take(&mut self.lines) {
-            let log = block_on(store.read().log(run, LogFilter::default()));
+            let log = self.database.wait_for(store.read().log(run, LogFilter::default()));
             let log = log.ok().flatten().unwrap_or_default();
             let kept: BTreeMap<i64, String> = log.into_iter().map(|line| (line.seq, line.text)).collect();
             for (seq, text) in lines {
@@ -375,7 +377,8 @@ impl Book {
                 });
             }
         }
-        if let Err(error) = block_on(self.history.finish(store.read(), true)) {
+        let finished = self.history.finish(store.read(), true);
+        if let Err(error) = self.database.wait_for(finished) {
             self.broken.push(format!("the rows can't be read: {error}"));
         }
     }

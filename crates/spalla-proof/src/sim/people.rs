@@ -40,6 +40,20 @@ impl Person {
         }
     }
 
+    /// Makes a project with one item that everybody can take at once.
+    pub(crate) async fn bring_one_item(&mut self) -> Option<WorkItemId> {
+        let new = NewProject { name: "probe".to_owned(), description: None, repository: None };
+        let Some(Reply::Project(id)) = self.ask(Command::CreateProject(new)).await else { return None };
+        self.project = id;
+        let items = vec![self.planned(0)];
+        let Some(Reply::WorkItems(items)) = self.ask(Command::CreateWorkItems { items, enqueue: true }).await
+        else {
+            return None;
+        };
+        self.ledger.acknowledge(&items);
+        items.first().copied()
+    }
+
     async fn wish(&mut self) {
         match self.dice.below(100) {
             0..=29 => self.make_items().await,

@@ -7,7 +7,7 @@ use super::dice::{Dice, Fault, Faults, Strikes};
 use super::ledger::Ledger;
 use super::network::{Line, Network};
 use super::people::Person;
-use super::servers::{Servers, read};
+use super::servers::Servers;
 use super::stall::Stall;
 use spalla_domain::approval::{self, Decision};
 use spalla_domain::event::Event;
@@ -15,7 +15,8 @@ use spalla_domain::retry::RetryPolicy;
 use spalla_domain::{ProjectId, run};
 use spalla_engine::history::Rules;
 use spalla_store::view::{Page, RunFilter};
-use spalla_store::{Command, Read, Settings, Store};
+use spalla_store::{Command, Settings, Store, StoreError};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -24,6 +25,8 @@ use tokio::task::JoinSet;
 const LOOK_MS: u64 = 250;
 /// How often everything is looked at before it is said not to drain: twenty minutes of the schedule's time.
 const LOOKS_MAX: u32 = 4_800;
+/// How long a waiting worker may take to be given what came, in milliseconds: the disk, the network, another server.
+const WAKE_UP_MS: u64 = 200;
 /// Far more commands than any schedule needs: one that goes beyond runs in a circle.
 const COMMANDS_MAX: u64 = 20_000;
 
@@ -42,6 +45,19 @@ pub(crate) struct Plan {
     pub(crate) people: usize,
     /// How many wishes each of them has.
     pub(crate) wishes: u64,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, faults, servers, workers, people, wishes } = self;
+        write!(
+            f,
+            "seed {seed}, {servers} servers, {workers} workers, {people} people with {wishes} wishes each, "
+        )?;
+        write!(f, "faults:")?;
+        let strike = Fault::ALL.iter().filter(|fault| faults.has(**fault));
+        strike.into_iter().try_for_each(|fault| write!(f, " {}", fault.as_str()))
+    }
 }
 
 impl Plan {
@@ -89,10 +105,16 @@ pub(crate) fn run(plan: Plan, database: Database) -> Verdict {
     }
 }
 
+/// Returns how long after the beginning of the schedule a moment is, in milliseconds.
+pub(crate) fn since_begin_ms(at: spalla_domain::Timestamp) -> i64 {
+    at.ms() - super::clock::BEGIN_MS
+}
+
 struct World {
     plan: Plan,
     dice: Arc<Dice>,
     ledger: Arc<Ledger>,
+    database: Database,
     servers: Arc<Servers>,
     network: Arc<Network>,
     crew: Crew,
@@ -110,12 +132,12 @@ impl World {
             claims_take_eligible: takes_eligible,
         };
         let rules = Rules { approvals_required: true, takeovers_max: Some(settings.takeovers_max) };
-        let ledger = Arc::new(Ledger::new(rules));
+        let ledger = Arc::new(Ledger::new(rules, database.clone()));
         let means = (Arc::clone(&dice), Arc::clone(&ledger));
-        let servers = Servers::new(plan.servers, means, database, settings);
+        let servers = Servers::new(plan.servers, means, database.clone(), settings);
         let network = Network::new(Arc::clone(&dice), Arc::clone(&servers));
         let crew = Crew::new(plan.workers, Arc::clone(&network));
-        Self { plan, dice, ledger, servers, network, crew, takes_eligible }
+        Self { plan, dice, ledger, database, servers, network, crew, takes_eligible }
     }
 
     async fn run(mut self) -> Verdict {
@@ -124,6 +146,9 @@ impl World {
         self.live().await;
         self.heal();
         self.drain().await;
+        if self.takes_eligible && self.dice.chance(60) && !self.ledger.is_broken() {
+            self.probe().await;
+        }
         self.crew.dismiss().await;
         if let Some(store) = self.some_store() {
             self.ledger.close(&store);
@@ -209,11 +234,11 @@ impl World {
             if !self.takes_eligible {
                 caretaker.ask(Command::Tick { max: 500, external_only: false }).await;
             }
-            if self.ledger.is_broken() || self.ledger.commands() > COMMANDS_MAX || is_quiet(store.read()) {
+            if self.ledger.is_broken() || self.ledger.commands() > COMMANDS_MAX || self.is_quiet(&store) {
                 break;
             }
         }
-        let is_quiet = self.some_store().is_some_and(|store| is_quiet(store.read()));
+        let is_quiet = self.some_store().is_some_and(|store| self.is_quiet(&store));
         if !is_quiet && !self.ledger.is_broken() {
             self.ledger.complain("it does not drain".to_owned());
         }
@@ -221,7 +246,7 @@ impl World {
 
     async fn answer(&self, store: &Store, caretaker: &mut Person) {
         let page = Page { limit: 100, before: None, offset: 0 };
-        for view in read(store.read().approvals(None, true, page)).unwrap_or_default() {
+        for view in self.read(store.read().approvals(None, true, page)).unwrap_or_default() {
             let decide = Command::DecideApproval {
                 id: view.approval.id,
                 decision: Decision::Approve,
@@ -232,23 +257,41 @@ impl World {
         }
         // A run that was given back when its item had been refused is nobody's any more; a person ends it.
         let filter = RunFilter { status: Some(run::Status::Pending), ..RunFilter::default() };
-        for view in read(store.read().runs(filter, page)).unwrap_or_default() {
+        for view in self.read(store.read().runs(filter, page)).unwrap_or_default() {
             let approvals =
-                read(store.read().approvals(Some(view.work_item_id), false, page)).unwrap_or_default();
+                self.read(store.read().approvals(Some(view.work_item_id), false, page)).unwrap_or_default();
             if approvals.iter().any(|view| view.approval.status == approval::Status::Rejected) {
                 caretaker.ask(Command::CancelRun { run_id: view.id }).await;
             }
         }
     }
 
+    /// Looks whether a waiting worker is woken at once when something comes: by then every worker waits.
+    async fn probe(&mut self) {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let mut person = self.person(self.plan.people + 1);
+        let Some(item) = person.bring_one_item().await else { return };
+        tokio::time::sleep(Duration::from_millis(WAKE_UP_MS)).await;
+        let waits =
+            self.some_store().and_then(|store| self.read(store.read().depths())).is_some_and(|d| d.ready > 0);
+        if waits {
+            self.ledger.complain(format!("work item {item} waits, and nobody woke a worker"));
+        }
+        self.drain().await;
+    }
+
     fn some_store(&self) -> Option<Store> {
         self.servers.some(&self.dice).map(|(server, _)| server.store().clone())
     }
-}
 
-/// Tells whether nothing is on its way.
-fn is_quiet(store: &dyn Read) -> bool {
-    read(store.depths()).is_some_and(|depths| {
-        depths.ready == 0 && depths.delayed == 0 && depths.pending == 0 && depths.running == 0
-    })
+    /// Tells whether nothing is on its way.
+    fn is_quiet(&self, store: &Store) -> bool {
+        self.read(store.read().depths()).is_some_and(|depths| {
+            depths.ready == 0 && depths.delayed == 0 && depths.pending == 0 && depths.running == 0
+        })
+    }
+
+    fn read<T>(&self, what: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        self.database.wait_for(what).ok()
+    }
 }

@@ -4,7 +4,7 @@
 use super::clock::{ServerClock, ShownClock};
 use super::database::Database;
 use super::dice::{Dice, Fault};
-use super::disk::{Disk, Gate, Mounted, block_on};
+use super::disk::{Disk, Gate, Mounted};
 use super::ledger::Ledger;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_store::{Clock, CommitGate, Randomness, Settings, Store};
@@ -67,20 +67,21 @@ impl Servers {
         let (shown, gate) = (Arc::new(ShownClock::default()), Arc::new(Gate::default()));
         shown.show(clock.now());
         let options = spalla_store::Options {
-            location: self.database.location(),
+            location: self.database.location.clone(),
             settings: self.settings.clone(),
             clock: Arc::clone(&shown) as Arc<dyn Clock>,
             randomness: Arc::clone(&self.dice) as Arc<dyn Randomness>,
             gate: Some(Arc::clone(&gate) as Arc<dyn CommitGate>),
         };
-        let store = match self.database.open(options) {
+        let store = match self.database.wait_for(Store::open(options)) {
             Ok(store) => store,
             Err(error) => return self.ledger.complain(format!("a server can't open its store: {error}")),
         };
         let mounted = Mounted::new(store);
         let store = mounted.store.clone();
         let (dice, ledger) = (Arc::clone(&self.dice), Arc::clone(&self.ledger));
-        let disk = Disk { dice, clock: Arc::clone(&clock), shown, gate, ledger };
+        let database = self.database.clone();
+        let disk = Disk { dice, clock: Arc::clone(&clock), shown, gate, ledger, database };
         let mut tasks = JoinSet::new();
         let others = Arc::downgrade(self);
         tasks.spawn(mounted.run(disk, move || {
@@ -163,9 +164,4 @@ async fn hear(store: Store, mut heard: watch::Receiver<u64>, dice: Arc<Dice>) {
         }
         store.publish([].into());
     }
-}
-
-/// Reads what the schedule asks for at once.
-pub(crate) fn read<T>(future: impl Future<Output = Result<T, spalla_store::StoreError>>) -> Option<T> {
-    block_on(future).ok()
 }

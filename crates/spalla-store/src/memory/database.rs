@@ -4,6 +4,8 @@ use super::table::Table;
 use crate::tx::{EndedRun, KeptReply, LogChunk, PlaceRow, QueueKey, Sequence};
 use spalla_domain::approval::Approval;
 use spalla_domain::event::Event;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place};
 use spalla_domain::work_item::{When, WorkItem};
@@ -23,7 +25,13 @@ macro_rules! tables {
             pub(crate) fn commit(&mut self) { $(self.$name.commit();)* }
 
             /// Undoes what was written since the last commit.
-            pub(crate) fn roll_back(&mut self) { $(self.$name.roll_back();)* }
+            pub(crate) fn roll_back(&mut self) {
+                #[cfg(feature = "plant")]
+                if plant::is(Plant::EventOutsideTransaction) {
+                    self.events.commit();
+                }
+                $(self.$name.roll_back();)*
+            }
         }
     };
 }

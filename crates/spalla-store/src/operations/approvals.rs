@@ -8,6 +8,8 @@ use crate::desk::{Answer, Desk};
 use crate::tx::{Sequence, Tx};
 use spalla_domain::approval::{self, Approval, Decision, Kind, Status};
 use spalla_domain::event::Fact;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Holds};
 use spalla_domain::{ApprovalId, Refusal, WorkItemId};
 
@@ -56,6 +58,13 @@ pub(crate) async fn decide<T: Tx>(
     desk.facts(item, None, vec![Fact::ApprovalDecided { approval_id: id, status, by: by.clone() }]);
     rehold(desk, item, |holds| {
         let rejected = holds.rejected + u32::from(status == Status::Rejected);
+        #[cfg(feature = "plant")]
+        let rejected = if plant::is(Plant::RejectionReleases) { 0 } else { rejected };
+        #[cfg(feature = "plant")]
+        let holds = Holds {
+            pending: holds.pending.saturating_sub(u32::from(plant::is(Plant::ApprovalCountedTwice))),
+            ..holds
+        };
         Holds { pending: holds.pending.saturating_sub(1), rejected, ..holds }
     })
     .await?;

@@ -7,6 +7,8 @@ use crate::command::RunEnd;
 use crate::desk::{Answer, Desk, Item, Run};
 use crate::tx::{EndedRun, Tx};
 use spalla_domain::event::Fact;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Place};
 use spalla_domain::run::{self, LiveRun, Outcome};
 use spalla_domain::{Fence, RunId, WorkItemId};
@@ -42,6 +44,10 @@ fn outcome(end: &RunEnd) -> Outcome {
 
 /// Answers a completion that was said before; anything else about a run that is over is refused.
 fn repeated(run: &EndedRun, end: &RunEnd, outcome: Outcome) -> Answer<RunId> {
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::UnfencedRepetition) && run.outcome.status() == outcome.status() {
+        return Ok(run.id);
+    }
     let same = run.ended_under == end.fencing_token && run.outcome.status() == outcome.status();
     match end.fencing_token {
         _ if same => Ok(run.id),
@@ -111,6 +117,10 @@ async fn rehold<T: Tx>(
     due_at: spalla_domain::Timestamp,
 ) -> Answer<()> {
     rerank(desk, id).await?;
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::ApprovalIgnoredAtRetry) {
+        return Ok(());
+    }
     let holds = queue::Holds { due_at: Some(due_at), ..all_holds(desk, id).await? };
     let now = desk.context.now;
     let item = desk.item(id).await?;

@@ -4,6 +4,8 @@ use crate::desk::{Answer, Desk, Item};
 use crate::tx::{EdgeRow, Result, Tx};
 use spalla_domain::WorkItemId;
 use spalla_domain::approval::Status;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::edge::{self, Edge, Parent};
 use spalla_domain::queue::{self, Broken, Holds, Place};
 use std::collections::VecDeque;
@@ -104,7 +106,15 @@ async fn update_child<T: Tx>(
     if matches!(was, Edge::Broken(_)) || matches!(is, Edge::Broken(_)) {
         (holds.unmet, holds.broken) = unmet(desk, child).await?;
     } else {
+        #[cfg(feature = "plant")]
+        if plant::is(Plant::LostDecrement) && is == Edge::Met && holds.unmet > 1 {
+            return Ok(());
+        }
         holds.unmet = holds.unmet + u32::from(is != Edge::Met) - u32::from(was != Edge::Met);
+        #[cfg(feature = "plant")]
+        if plant::is(Plant::DoubleUnblock) && is == Edge::Met {
+            holds.unmet = holds.unmet.saturating_sub(1);
+        }
     }
     let now = desk.context.now;
     let step = queue::transition(&item.place, item.standing, queue::Command::Rehold(holds), now)?;

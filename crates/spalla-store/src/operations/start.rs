@@ -6,6 +6,8 @@ use crate::command::{Held, Reply, Started};
 use crate::desk::{Answer, Desk};
 use crate::error::ExecuteError;
 use crate::tx::{Result, Sequence, Tx};
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place};
 use spalla_domain::work_item::Executor;
@@ -22,6 +24,11 @@ pub(crate) async fn start<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answ
     let ready = match &item.place {
         Place::Open => {
             let holds = all_holds(desk, id).await?;
+            #[cfg(feature = "plant")]
+            let holds = match plant::is(Plant::ApprovalIgnoredAtStart) {
+                true => queue::Holds { pending: 0, ..holds },
+                false => holds,
+            };
             Some(queue::transition(&item.place, item.standing, queue::Command::Enqueue(holds), now)?)
         }
         Place::Delayed { .. } => {
