@@ -11,6 +11,7 @@ mod law;
 mod rows;
 mod runs;
 mod settle;
+mod shelf;
 mod standing;
 mod waiting;
 
@@ -18,13 +19,14 @@ pub use check::{Report, check};
 pub use law::{Law, Violation};
 
 use law::{Findings, Subject};
+use shelf::Shelf;
 use spalla_domain::approval;
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::queue::edge::{self, Edge};
 use spalla_domain::work_item::Dependency;
 use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
 use standing::{Holds, Item, Moment, Place, Run};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What the checker has to know of the settings under which the history came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +60,9 @@ pub struct History {
     rules: Rules,
     events: u64,
     newest: Option<EventSeq>,
-    items: BTreeMap<WorkItemId, Item>,
-    runs: BTreeMap<RunId, Run>,
-    approvals: BTreeMap<ApprovalId, Asked>,
+    items: Shelf<WorkItemId, Item>,
+    runs: Shelf<RunId, Run>,
+    approvals: Shelf<ApprovalId, Asked>,
     archived_projects: BTreeSet<ProjectId>,
     /// Items of which the next events have to tell what became of them.
     touched: Vec<Moment>,
@@ -85,9 +87,9 @@ impl History {
             rules,
             events: 0,
             newest: None,
-            items: BTreeMap::new(),
-            runs: BTreeMap::new(),
-            approvals: BTreeMap::new(),
+            items: Shelf::new(),
+            runs: Shelf::new(),
+            approvals: Shelf::new(),
             archived_projects: BTreeSet::new(),
             touched: vec![],
             just_finished: None,
@@ -149,7 +151,7 @@ impl History {
         if let Fact::WorkItemCreated { critical, depends_on, .. } = fact {
             return self.made(moment, project, *critical, depends_on);
         }
-        let Some(item) = self.items.get(&moment.item) else {
+        let Some(item) = self.items.get(moment.item) else {
             return self.break_law(Law::ItemMadeFirst, moment, format_args!("the item was not made yet"));
         };
         let before = item.parent();
@@ -189,7 +191,7 @@ impl History {
 
     /// Adds what waits for an item to what has to be told of, where its edge changed.
     fn touch_children(&mut self, moment: Moment, before: edge::Parent) {
-        let Some(item) = self.items.get(&moment.item) else { return };
+        let Some(item) = self.items.get(moment.item) else { return };
         let after = item.parent();
         if before == after {
             return;
@@ -205,7 +207,7 @@ impl History {
     fn holds(&self, item: &Item) -> Holds {
         let mut holds = Holds::default();
         for Dependency { id, when } in &item.above {
-            let Some(parent) = self.items.get(id) else { continue };
+            let Some(parent) = self.items.get(*id) else { continue };
             match edge::state(*when, parent.parent()) {
                 Edge::Met => {}
                 Edge::Waiting => holds.unmet += 1,
@@ -223,15 +225,15 @@ impl History {
 
     /// Returns what keeps the item from starting.
     fn holds_of(&self, id: WorkItemId) -> Holds {
-        self.items.get(&id).map(|item| self.holds(item)).unwrap_or_default()
+        self.items.get(id).map(|item| self.holds(item)).unwrap_or_default()
     }
 
     fn place_of(&self, id: WorkItemId) -> Place {
-        self.items.get(&id).map_or(Place::Open, |item| item.place)
+        self.items.get(id).map_or(Place::Open, |item| item.place)
     }
 
     fn set_place(&mut self, id: WorkItemId, place: Place) {
-        if let Some(item) = self.items.get_mut(&id) {
+        if let Some(item) = self.items.get_mut(id) {
             item.place = place;
         }
     }

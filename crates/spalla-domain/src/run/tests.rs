@@ -129,6 +129,23 @@ fn a_run_that_waits_for_an_approval_is_neither_claimed_nor_completed_by_hand() {
     }
 }
 
+#[test]
+fn no_holder_leaves_or_comes_back_without_a_trace() {
+    let by_hand = Command::Complete { fence: None, outcome: Outcome::Succeeded };
+    let claim = Command::Claim { worker: worker("b"), ttl_ms: 1_000 };
+    let beat = || Command::Heartbeat { worker: worker("a"), fence: Fence(3), ttl_ms: 1_000 };
+    let facts = |run: LiveRun, command| transition(&run, 1, Fence(3), command, NOW).unwrap().facts;
+    let expired = Fact::LeaseExpired { worker: worker("a"), fence: Fence(3) };
+    let succeeded = Fact::RunSucceeded { fence: None };
+    let claimed = Fact::RunClaimed { attempt: 1, worker: worker("b"), fence: Fence(4), takeovers: 1 };
+    assert_eq!(facts(overdue(), by_hand.clone()), [expired.clone(), succeeded.clone()]);
+    assert_eq!(facts(dropped(), by_hand), [succeeded]);
+    assert_eq!(facts(overdue(), claim.clone()), [expired, claimed.clone()]);
+    assert_eq!(facts(dropped(), claim), [claimed]);
+    assert_eq!(facts(dropped(), beat()), [Fact::LeaseResumed { worker: worker("a"), fence: Fence(3) }]);
+    assert_eq!([facts(live(), beat()), facts(overdue(), beat())], [[], []]);
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let fence = (0..6_i64).prop_map(Fence);
     let name = prop_oneof![Just("a"), Just("b")].prop_map(worker);

@@ -31,7 +31,7 @@ impl<'a> Rows<'a> {
     /// Takes a work item's row.
     pub(super) fn work_item(&mut self, view: &WorkItemView) {
         let id = view.item.id;
-        let Some(item) = self.history.items.get_mut(&id) else {
+        let Some(item) = self.history.items.get_mut(id) else {
             return self.findings.add(Law::ItemKept, of_item(id), format_args!("no event tells of the item"));
         };
         item.is_kept = true;
@@ -53,7 +53,7 @@ impl<'a> Rows<'a> {
     /// Takes a run's row.
     pub(super) fn run(&mut self, view: &RunView) {
         let about = Subject { seq: None, item: Some(view.work_item_id), run: Some(view.id) };
-        let Some(run) = self.history.runs.get_mut(&view.id) else {
+        let Some(run) = self.history.runs.get_mut(view.id) else {
             return self.findings.add(Law::RunKept, about, format_args!("no event tells of the run"));
         };
         run.is_kept = true;
@@ -68,7 +68,7 @@ impl<'a> Rows<'a> {
     /// Takes an approval's row.
     pub(super) fn approval(&mut self, approval: &Approval) {
         let (id, about) = (approval.id, of_item(approval.work_item_id));
-        let Some(asked) = self.history.approvals.get_mut(&id) else {
+        let Some(asked) = self.history.approvals.get_mut(id) else {
             let detail = format_args!("no event tells of approval {id}");
             return self.findings.add(Law::ApprovalKept, about, detail);
         };
@@ -81,7 +81,7 @@ impl<'a> Rows<'a> {
     /// Takes a queue entry's row.
     pub(super) fn entry(&mut self, view: &EntryView) {
         let about = of_item(view.work_item_id);
-        let Some(item) = self.history.items.get_mut(&view.work_item_id) else {
+        let Some(item) = self.history.items.get_mut(view.work_item_id) else {
             return self.findings.add(Law::EntryKept, about, format_args!("the entry's item is in no event"));
         };
         let Place::Waiting(waiting) = item.place else {
@@ -106,17 +106,17 @@ impl<'a> Rows<'a> {
 
     /// Says that all rows were read; returns what was found.
     pub(super) fn end(mut self) -> Findings {
-        for (id, item) in &self.history.items {
+        for (id, item) in self.history.items.iter() {
             if !item.is_kept {
-                self.findings.add(Law::ItemKept, of_item(*id), format_args!("the store has lost the item"));
+                self.findings.add(Law::ItemKept, of_item(id), format_args!("the store has lost the item"));
             } else if matches!(item.place, Place::Waiting(_)) && !item.has_entry {
                 let detail = format_args!("the item waits by the log, and has no queue entry");
-                self.findings.add(Law::EntryKept, of_item(*id), detail);
+                self.findings.add(Law::EntryKept, of_item(id), detail);
             }
         }
-        for (id, run) in &self.history.runs {
+        for (id, run) in self.history.runs.iter() {
             if !run.is_kept {
-                let about = of_run(*id, run);
+                let about = of_run(id, run);
                 self.findings.add(Law::RunKept, about, format_args!("the store has lost the run"));
             }
         }
@@ -142,7 +142,7 @@ impl History {
     /// project keeps.
     pub fn check_drained(&mut self) {
         self.settle();
-        for (id, item) in &self.items {
+        for (id, item) in self.items.iter() {
             let detail = match item.place {
                 _ if self.archived_projects.contains(&item.project) => continue,
                 Place::Waiting(waiting) => match waits_for(waiting, self.holds(item)) {
@@ -154,7 +154,7 @@ impl History {
             };
             self.findings.add(
                 Law::Drained,
-                of_item(*id),
+                of_item(id),
                 format_args!("all has drained, and the item {detail}"),
             );
         }

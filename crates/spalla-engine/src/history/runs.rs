@@ -52,7 +52,7 @@ impl History {
 
     /// Finds the run, unless nothing may happen to it any more.
     fn known(&mut self, moment: Moment, id: RunId) -> Result<Option<Run>, ()> {
-        let Some(run) = self.runs.get(&id).copied() else { return Ok(None) };
+        let Some(run) = self.runs.get(id).copied() else { return Ok(None) };
         if run.item != moment.item {
             let detail = format_args!("the run belongs to work item {}", run.item);
             self.break_law(Law::RunMadeFirst, moment, detail);
@@ -68,7 +68,7 @@ impl History {
 
     fn begun(&mut self, moment: Moment, id: RunId, attempt: u32, fence: Option<Fence>) {
         self.check_start(moment);
-        let Some(item) = self.items.get_mut(&moment.item) else { return };
+        let Some(item) = self.items.get_mut(moment.item) else { return };
         let (last, newest) = (item.attempt, item.fence);
         item.attempt = attempt;
         item.place = Place::Live(id);
@@ -102,7 +102,7 @@ impl History {
 
     /// Checks that a run may begin now.
     fn check_start(&mut self, moment: Moment) {
-        let Some(item) = self.items.get(&moment.item) else { return };
+        let Some(item) = self.items.get(moment.item) else { return };
         let rests = item.archived || self.archived_projects.contains(&item.project);
         let Holds { unmet, approvals, .. } = self.holds(item);
         match item.place {
@@ -156,7 +156,7 @@ impl History {
             let detail = format_args!("the run was attempt {} and is said to be {attempt}", run.attempt);
             self.break_law(Law::AttemptsCount, moment, detail);
         }
-        if let Some(item) = self.items.get_mut(&moment.item) {
+        if let Some(item) = self.items.get_mut(moment.item) {
             let newest = item.fence;
             item.fence = newest.max(fence);
             self.check_growth(moment, newest, Some(fence));
@@ -175,7 +175,7 @@ impl History {
     }
 
     fn check_token(&mut self, moment: Moment, run: Run, token: Fence, did: &str) {
-        let newest = self.items.get(&moment.item).map_or(Fence::NONE, |item| item.fence);
+        let newest = self.items.get(moment.item).map_or(Fence::NONE, |item| item.fence);
         if run.fence != Some(token) || token != newest {
             let own = run.fence.map_or("none".to_owned(), |fence| fence.to_string());
             let detail = format_args!(
@@ -241,7 +241,7 @@ impl History {
 
     fn ended(&mut self, moment: Moment, run: Run, end: End) {
         let Some(id) = moment.run else { return };
-        let Some(item) = self.items.get_mut(&moment.item) else { return };
+        let Some(item) = self.items.get_mut(moment.item) else { return };
         let run = Run { held: false, end: Some(end), fence_at_end: item.fence, ..run };
         self.runs.insert(id, run);
         if item.place == Place::Live(id) {

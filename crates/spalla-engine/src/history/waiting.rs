@@ -17,7 +17,7 @@ impl History {
         critical: bool,
         depends_on: &[Dependency],
     ) {
-        if self.items.contains_key(&moment.item) {
+        if self.items.get(moment.item).is_some() {
             return self.break_law(Law::ItemMadeFirst, moment, format_args!("the item was made before"));
         }
         self.items.insert(moment.item, Item::new(project, critical));
@@ -29,7 +29,7 @@ impl History {
     pub(super) fn updated(&mut self, moment: Moment, changed: &[String]) {
         // Only a true change is named, and of two values that is the other one.
         if changed.iter().any(|member| member == "critical")
-            && let Some(item) = self.items.get_mut(&moment.item)
+            && let Some(item) = self.items.get_mut(moment.item)
         {
             item.critical = !item.critical;
         }
@@ -47,16 +47,16 @@ impl History {
     fn add_edge(&mut self, moment: Moment, dependency: Dependency) {
         let parent = dependency.id;
         let has = |item: &Item| item.above.iter().any(|edge| edge.id == parent);
-        if self.items.get(&moment.item).is_some_and(has) {
+        if self.items.get(moment.item).is_some_and(has) {
             let detail = format_args!("the dependency on {parent} was there before");
             return self.break_law(Law::EdgesSound, moment, detail);
         }
-        let Some(above) = self.items.get_mut(&parent) else {
+        let Some(above) = self.items.get_mut(parent) else {
             let detail = format_args!("the dependency is on {parent}, which was not made yet");
             return self.break_law(Law::EdgesSound, moment, detail);
         };
         above.below.push(Dependency { id: moment.item, when: dependency.when });
-        if let Some(item) = self.items.get_mut(&moment.item) {
+        if let Some(item) = self.items.get_mut(moment.item) {
             item.above.push(dependency);
         }
     }
@@ -69,7 +69,7 @@ impl History {
                 return true;
             }
             if reached.insert(id)
-                && let Some(item) = self.items.get(&id)
+                && let Some(item) = self.items.get(id)
             {
                 next.extend(item.above.iter().map(|edge| edge.id));
             }
@@ -106,7 +106,7 @@ impl History {
                 return self.break_law(Law::QueuedWhileIdle, moment, detail);
             }
         };
-        if let Some(item) = self.items.get_mut(&moment.item) {
+        if let Some(item) = self.items.get_mut(moment.item) {
             item.failures = 0;
         }
         self.wait(moment, Waiting { due_at, ..before });
@@ -114,7 +114,7 @@ impl History {
 
     /// Lets an item wait in the queue; what follows of it has to be said at once.
     fn wait(&mut self, moment: Moment, mut waiting: Waiting) {
-        if self.items.get(&moment.item).is_some_and(|item| item.archived) {
+        if self.items.get(moment.item).is_some_and(|item| item.archived) {
             self.break_law(Law::ArchivedRests, moment, format_args!("the item was queued while archived"));
         }
         // A later time or a further hold takes readiness back without a word.
@@ -171,7 +171,7 @@ impl History {
     /// Tells whether a dependency can't be met any more, for this reason. Why a blocked parent is blocked may change
     /// without a word, so that any reason will do there.
     fn breaks(&self, id: WorkItemId, by: WorkItemId, reason: Code) -> bool {
-        let (Some(item), Some(parent)) = (self.items.get(&id), self.items.get(&by)) else { return false };
+        let (Some(item), Some(parent)) = (self.items.get(id), self.items.get(by)) else { return false };
         let Some(edge) = item.above.iter().find(|edge| edge.id == by) else { return false };
         let parent = parent.parent();
         match edge::state(edge.when, parent) {
@@ -206,7 +206,7 @@ impl History {
                 return self.break_law(Law::RetryAfterFailure, moment, detail);
             }
         }
-        let Some(item) = self.items.get_mut(&moment.item) else { return };
+        let Some(item) = self.items.get_mut(moment.item) else { return };
         let before = std::mem::replace(&mut item.failures, failures);
         if failures != before + 1 {
             let detail = format_args!("failure {failures} was counted after {before}");
@@ -244,7 +244,7 @@ impl History {
     }
 
     pub(super) fn archived(&mut self, moment: Moment) {
-        let Some(item) = self.items.get_mut(&moment.item) else { return };
+        let Some(item) = self.items.get_mut(moment.item) else { return };
         let rests = matches!(item.place, Place::Open | Place::Finished(_)) && !item.archived;
         item.archived = true;
         if !rests {
@@ -259,7 +259,7 @@ impl History {
             let detail = format_args!("approval {id} was asked for before");
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
         }
-        if let Some(item) = self.items.get_mut(&moment.item) {
+        if let Some(item) = self.items.get_mut(moment.item) {
             item.pending += 1;
         }
         self.touch_if_held(moment);
@@ -268,7 +268,7 @@ impl History {
     pub(super) fn approval_decided(&mut self, moment: Moment, id: ApprovalId, status: approval::Status) {
         let is_open =
             |asked: &&mut Asked| asked.item == moment.item && asked.status == approval::Status::Pending;
-        let asked = self.approvals.get_mut(&id).filter(is_open);
+        let asked = self.approvals.get_mut(id).filter(is_open);
         let (Some(asked), false) = (asked, status == approval::Status::Pending) else {
             let detail = format_args!(
                 "approval {id} was decided ({}), and it was not pending for this item",
@@ -277,7 +277,7 @@ impl History {
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
         };
         asked.status = status;
-        if let Some(item) = self.items.get_mut(&moment.item) {
+        if let Some(item) = self.items.get_mut(moment.item) {
             item.pending = item.pending.saturating_sub(1);
             item.rejected += u32::from(status == approval::Status::Rejected);
         }

@@ -4,6 +4,7 @@ mod command_line;
 mod crash_and_recover;
 mod databases;
 mod demo;
+mod history;
 mod life_of_a_work_item;
 mod orchestrate;
 mod process;

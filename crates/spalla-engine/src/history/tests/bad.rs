@@ -45,7 +45,7 @@ fn laws_of_order() -> Vec<(&'static str, Law, Log)> {
         (
             "queued in the archive",
             Law::ArchivedRests,
-            archived(Log::new().made(1, &[]), 1).queued(1).is_ready(1),
+            archived(Log::new().made(1, &[]), 1).queued(1).turns_ready(1),
         ),
         (
             "begun in an archived project",
@@ -68,7 +68,7 @@ fn laws_of_runs() -> Vec<(&'static str, Law, Log)> {
         (
             "a new run's token is old",
             Law::FencesGrow,
-            held().failed(1, 1, 1, Failed).retried(1, 1, 0).is_ready(1).claimed_as(1, 2, 2, 1, 0),
+            held().failed(1, 1, 1, Failed).retried(1, 1, 0).turns_ready(1).claimed_as(1, 2, 2, 1, 0),
         ),
         ("two holders", Law::OneHolder, held().claimed_as(1, 1, 1, 2, 1)),
         ("expires twice", Law::OneHolder, free().expired(1, 1, 1)),
@@ -82,7 +82,7 @@ fn laws_of_runs() -> Vec<(&'static str, Law, Log)> {
         (
             "an old token fails",
             Law::NewestFence,
-            free().claimed_as(1, 1, 1, 2, 1).failed(1, 1, 1, Failed).retried(1, 1, 0).is_ready(1),
+            free().claimed_as(1, 1, 1, 2, 1).failed(1, 1, 1, Failed).retried(1, 1, 0).turns_ready(1),
         ),
         ("an old token hands back", Law::NewestFence, free().claimed_as(1, 1, 1, 2, 1).handed_back(1, 1, 1)),
         ("an old token expires", Law::NewestFence, free().claimed_as(1, 1, 1, 2, 1).expired(1, 1, 1)),
@@ -95,7 +95,7 @@ fn laws_of_runs() -> Vec<(&'static str, Law, Log)> {
         (
             "the token of the run before",
             Law::NewestFence,
-            done(held().failed(1, 1, 1, Failed).retried(1, 1, 0).is_ready(1).begun(1, 2, 2).succeeded(
+            done(held().failed(1, 1, 1, Failed).retried(1, 1, 0).turns_ready(1).begun(1, 2, 2).succeeded(
                 1,
                 2,
                 Some(1),
@@ -116,12 +116,12 @@ fn laws_of_runs() -> Vec<(&'static str, Law, Log)> {
             held().handed_back(1, 1, 1).claimed_as(1, 1, 1, 2, 1),
         ),
         ("a new run was taken over", Law::TakeoversCount, ready().claimed_as(1, 1, 1, 1, 1)),
-        ("lost after others", Law::TakeoversCount, free().lost(1, 1, 1).retried(1, 1, 0).is_ready(1)),
-        ("lost while held", Law::LostAfterTakeovers, held().lost(1, 1, 0).retried(1, 1, 0).is_ready(1)),
+        ("lost after others", Law::TakeoversCount, free().lost(1, 1, 1).retried(1, 1, 0).turns_ready(1)),
+        ("lost while held", Law::LostAfterTakeovers, held().lost(1, 1, 0).retried(1, 1, 0).turns_ready(1)),
         (
             "lost and given back",
             Law::LostAfterTakeovers,
-            held().handed_back(1, 1, 1).lost(1, 1, 0).retried(1, 1, 0).is_ready(1),
+            held().handed_back(1, 1, 1).lost(1, 1, 0).retried(1, 1, 0).turns_ready(1),
         ),
     ]
 }
@@ -152,9 +152,9 @@ fn laws_of_starts() -> Vec<(&'static str, Law, Log)> {
                 .done(1, 1, 1)
                 .made(2, &[on(1)])
                 .queued(2)
-                .is_ready(2)
+                .turns_ready(2)
                 .requeued(1)
-                .is_ready(1)
+                .turns_ready(1)
                 .claimed(2, 2, 1),
         ),
         ("not queued", Law::QueuedFirst, Log::new().made(1, &[]).begun(1, 1, 1)),
@@ -164,14 +164,14 @@ fn laws_of_starts() -> Vec<(&'static str, Law, Log)> {
             Law::ReadyFirst,
             Log::new().made(1, &[]).queued_with(1, 0, 0, Some(9_000)).claimed(1, 1, 1),
         ),
-        ("ready twice", Law::ReadyWhenFree, Log::ready(&[1]).is_ready(1)),
-        ("ready with a parent", Law::ReadyWhenFree, pair().is_ready(2)),
-        ("ready unapproved", Law::ReadyWhenFree, asked().is_ready(1)),
-        ("ready, not queued", Law::ReadyWhenFree, Log::new().made(1, &[]).is_ready(1)),
+        ("ready twice", Law::ReadyWhenFree, Log::ready(&[1]).turns_ready(1)),
+        ("ready with a parent", Law::ReadyWhenFree, pair().turns_ready(2)),
+        ("ready unapproved", Law::ReadyWhenFree, asked().turns_ready(1)),
+        ("ready, not queued", Law::ReadyWhenFree, Log::new().made(1, &[]).turns_ready(1)),
         (
             "ready too early",
             Law::NotBeforeDue,
-            Log::new().made(1, &[]).queued_with(1, 0, 0, Some(9_000)).is_ready(1),
+            Log::new().made(1, &[]).queued_with(1, 0, 0, Some(9_000)).turns_ready(1),
         ),
         ("approved and forgotten", Law::FreedAtOnce, asked().answered(1, 1, Answer::Approved).made(2, &[])),
         ("a decrement is lost", Law::FreedAtOnce, pair().done(1, 1, 1).made(3, &[])),
@@ -217,7 +217,7 @@ fn laws_of_ends() -> Vec<(&'static str, Law, Log)> {
         (
             "not said to be unblocked",
             Law::BlockedByParents,
-            pair().gave_up(1, 1).blocked(2, Code::DependencyFailed, 1).requeued(1).is_ready(1),
+            pair().gave_up(1, 1).blocked(2, Code::DependencyFailed, 1).requeued(1).turns_ready(1),
         ),
         ("a run ends and nothing follows", Law::EndHasConsequence, failed().made(2, &[])),
         ("failed, and yet succeeded", Law::FinishFollowsEnd, failed().finished(1, Status::Succeeded)),
@@ -233,31 +233,31 @@ fn laws_of_ends() -> Vec<(&'static str, Law, Log)> {
         (
             "tried again after success",
             Law::RetryAfterFailure,
-            held().succeeded(1, 1, Some(1)).retried(1, 1, 0).is_ready(1),
+            held().succeeded(1, 1, Some(1)).retried(1, 1, 0).turns_ready(1),
         ),
         (
             "tried again after a cancel",
             Law::RetryAfterFailure,
-            held().cancelled(1, 1).retried(1, 1, 0).is_ready(1),
+            held().cancelled(1, 1).retried(1, 1, 0).turns_ready(1),
         ),
         (
             "tried again in vain",
             Law::RetryAfterFailure,
-            held().failed(1, 1, 1, Validation).retried(1, 1, 0).is_ready(1),
+            held().failed(1, 1, 1, Validation).retried(1, 1, 0).turns_ready(1),
         ),
         ("tried again without a failure", Law::RetryAfterFailure, Log::ready(&[1]).retried(1, 1, 0)),
-        ("a failure too many", Law::FailuresCount, failed().retried(1, 2, 0).is_ready(1)),
+        ("a failure too many", Law::FailuresCount, failed().retried(1, 2, 0).turns_ready(1)),
         (
             "failures survive a requeue",
             Law::FailuresCount,
             failed()
                 .retried(1, 1, 0)
-                .is_ready(1)
+                .turns_ready(1)
                 .requeued(1)
                 .claimed_as(1, 2, 2, 2, 0)
                 .failed(1, 2, 2, Failed)
                 .retried(1, 2, 0)
-                .is_ready(1),
+                .turns_ready(1),
         ),
     ]
 }
@@ -282,7 +282,7 @@ fn every_law_of_the_log_has_a_bad_history() {
 #[test]
 fn how_many_takeovers_are_allowed_is_checked_where_it_is_known() {
     let once = || Log::ready(&[1]).claimed(1, 1, 1).expired(1, 1, 1);
-    let lost = |log: Log, takeovers| log.lost(1, 1, takeovers).retried(1, 1, 0).is_ready(1);
+    let lost = |log: Log, takeovers| log.lost(1, 1, takeovers).retried(1, 1, 0).turns_ready(1);
     let twice = || once().claimed_as(1, 1, 1, 2, 1);
     let rules = |max| Rules { takeovers_max: Some(max), ..Rules::default() };
     assert_eq!(broken(lost(once(), 0), rules(1)), [Law::LostAfterTakeovers]);
@@ -293,6 +293,6 @@ fn how_many_takeovers_are_allowed_is_checked_where_it_is_known() {
 
 #[test]
 fn approvals_hold_nothing_where_they_are_not_required() {
-    let log = Log::new().made(1, &[]).asked(1, 1).queued(1).is_ready(1).done(1, 1, 1);
+    let log = Log::new().made(1, &[]).asked(1, 1).queued(1).turns_ready(1).done(1, 1, 1);
     assert_eq!(broken(log, Rules { approvals_required: false, ..Rules::default() }), []);
 }

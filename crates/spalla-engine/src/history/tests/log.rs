@@ -91,7 +91,7 @@ impl Log {
         self.say(id, Fact::WorkItemQueued { unmet, approvals, due_at: due_at.map(at) })
     }
 
-    pub(super) fn is_ready(self, id: i64) -> Self {
+    pub(super) fn turns_ready(self, id: i64) -> Self {
         self.say(id, Fact::WorkItemReady {})
     }
 

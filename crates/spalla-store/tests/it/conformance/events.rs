@@ -2,9 +2,10 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::snapshot::EVENTS_MAX;
-use crate::fixture::verbs::{enqueue, exchange, item};
-use spalla_domain::EventSeq;
+use crate::fixture::verbs::{LEASE_MS, enqueue, exchange, item, item_after, spec, worker};
 use spalla_domain::event::{Event, Fact};
+use spalla_domain::work_item::{Dependency, NewWorkItem, Spec, When};
+use spalla_domain::{EventSeq, Fence};
 use spalla_store::view::EventFilter;
 use spalla_store::{Command, Reply, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ crate::fixture::claims!(
     events_are_read_from_a_number_on,
     events_are_filtered_by_project_and_run,
     an_event_says_what_it_is_about,
+    events_say_all_that_a_history_follows_from,
     commits_bring_the_events_that_are_read,
     a_reader_that_follows_the_numbers_misses_nothing,
 );
@@ -86,6 +88,37 @@ async fn an_event_says_what_it_is_about(f: Fixture) {
     assert_eq!(event.at, f.now());
     let first = f.events().await.remove(0);
     assert_eq!((first.project_id, first.work_item_id, first.run_id), (project_id, None, None));
+}
+
+async fn events_say_all_that_a_history_follows_from(f: Fixture) {
+    let project = f.project().await;
+    let parent =
+        f.make_one(NewWorkItem { spec: Spec { critical: false, ..spec("p") }, ..item(project) }).await;
+    let child = f.make_one(item_after(project, &[(parent, When::Done)])).await;
+    let title = spec("p").title;
+    let made = Fact::WorkItemCreated { title, critical: false, depends_on: vec![] };
+    assert_eq!(f.facts(parent).await, [made]);
+    let depends_on = vec![Dependency { id: parent, when: When::Done }];
+    let made = Fact::WorkItemCreated { title: item(project).spec.title, critical: true, depends_on };
+    assert_eq!(f.facts(child).await, [made]);
+
+    f.enqueue_later(parent, 9_000).await;
+    f.start(parent).await;
+    let ready = [Fact::WorkItemQueued { unmet: 0, approvals: 0, due_at: None }, Fact::WorkItemReady {}];
+    assert_eq!(f.facts(parent).await[2..4], ready, "a person's start outweighs the delay, and it is said so");
+    let run = f.claim_one("w").await;
+    f.pass_ms(LEASE_MS).await;
+    f.heartbeat(&run, "w").await;
+    f.clock.advance_ms(LEASE_MS);
+    f.complete_by_hand(run.run_id, true).await;
+    let expired = Fact::LeaseExpired { worker: worker("w"), fence: Fence(1) };
+    let resumed = Fact::LeaseResumed { worker: worker("w"), fence: Fence(1) };
+    let ends = [expired.clone(), resumed, expired, Fact::RunSucceeded { fence: None }];
+    assert_eq!(f.facts(parent).await[6..10], ends);
+    let events = f.events().await;
+    assert!(
+        events.iter().filter(|e| matches!(e.fact, Fact::LeaseResumed { .. })).all(|e| e.run_id.is_some())
+    );
 }
 
 async fn commits_bring_the_events_that_are_read(f: Fixture) {
