@@ -188,8 +188,12 @@ async fn many_workers_never_hold_one_run_together(f: Fixture) {
             }
             Fact::LeaseExpired { fence, .. } => {
                 assert_eq!(newest.get(&run), Some(&fence), "{event:?}");
-                // A heartbeat after the end of a lease brings it back, and is no event.
                 assert!(until.remove(&run).is_none_or(|until| until <= event.at), "{event:?}");
+            }
+            // A heartbeat after the end of a lease brings it back, unless somebody else has claimed since.
+            Fact::LeaseResumed { fence, .. } => {
+                assert_eq!(newest.get(&run), Some(&fence), "{event:?}");
+                assert_eq!(until.insert(run, event.at.plus_ms(LEASE_MS)), None, "{event:?}");
             }
             other => panic!("{other:?}"),
         }
