@@ -11,7 +11,7 @@ use spalla_domain::work_item::{Dependency, Executor, NewWorkItem, Spec, Status, 
 use spalla_domain::{ApprovalId, Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
 use spalla_store::command::RunEnd;
 use spalla_store::view::{EntryView, Page, QueueFilter, RunFilter, RunView, WorkItemFilter, WorkItemView};
-use spalla_store::{Clock, Command, Location, Options, Randomness, Reply, Settings, Store};
+use spalla_store::{Clock, Command, Location, Memory, Options, Randomness, Reply, Settings, Store};
 use std::sync::Arc;
 
 /// Time and chance that stand still.
@@ -74,10 +74,11 @@ fn end(run_id: RunId, fencing_token: Option<Fence>) -> Command {
 /// A store in which item 1 is done, 2 runs, 3 waits for 2, 4 waits for an approval, 5 for its time, and 6 is ready.
 async fn store() -> Store {
     let options = Options {
-        location: Location::Memory,
+        location: Location::Memory(Memory::default()),
         settings: Settings::default(),
         clock: Arc::new(Still),
         randomness: Arc::new(Still),
+        gate: None,
     };
     let store = Store::open(options).await.unwrap();
     let project = NewProject { name: "p".into(), description: None, repository: None };
