@@ -10,6 +10,7 @@ use tree::Tree;
 mod arrows;
 mod attributes;
 mod births;
+mod crash_points;
 mod doc_paths;
 mod exceptions;
 mod file_names;
@@ -29,6 +30,7 @@ mod tree;
 const FILE_CHECKS: &[fn(&Tree) -> Vec<Finding>] = &[
     attributes::check,
     births::check,
+    crash_points::check,
     doc_paths::check,
     exceptions::check,
     file_names::check,
@@ -41,11 +43,19 @@ const FILE_CHECKS: &[fn(&Tree) -> Vec<Finding>] = &[
     sql_strings::check,
 ];
 
+/// Returns every crash point of the source.
+pub(crate) fn crash_points() -> anyhow::Result<Vec<crash_points::Point>> {
+    Ok(crash_points::points(&Tree::load(root())?))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
 /// Runs every check over the repository, prints what was found, and fails if any of it is a fault.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let tree = Tree::load(root)?;
-    let mut findings = arrows::check(&arrows::crates_of(root)?);
+    let tree = Tree::load(root())?;
+    let mut findings = arrows::check(&arrows::crates_of(root())?);
     findings.extend(tree.unreadable());
     findings.extend(FILE_CHECKS.iter().flat_map(|check| check(&tree)));
     findings.sort();

@@ -1,5 +1,6 @@
 //! The proof that Spalla keeps its promises, one command each. `cargo xtask` starts it; nothing imports it.
 
+mod crash_points;
 mod sim;
 
 use clap::{Parser, Subcommand};
@@ -21,11 +22,14 @@ enum Command {
     Sim(sim::Simulate),
     /// Run the simulator on every planted bug: each has to be found
     PlantedBugs(sim::PlantedBugs),
+    /// Kill the real binary at every crash point, start it again, and check what is left
+    CrashPoints(crash_points::CrashPoints),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Sim(simulate) => simulate.run(),
         Command::PlantedBugs(bugs) => bugs.run(),
+        Command::CrashPoints(asked) => crash_points::run(&asked),
     }
 }

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use spalla_crash::crash_point;
 use std::any::Any;
 use std::time::Instant;
 
@@ -35,7 +36,13 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
     let answer = match admit(&app, &parts) {
         Ok(caller) => {
             parts.extensions.insert(caller);
-            next.run(Request::from_parts(parts, body)).await
+            let request = Request::from_parts(parts, body);
+            if method.is_safe() {
+                next.run(request).await
+            } else {
+                // Behind it the command is executed and its answer not sent yet.
+                crash_point!("server.command.execute", next.run(request).await)
+            }
         }
         Err(problem) => problem.into_response(),
     };

@@ -16,6 +16,7 @@ pub(crate) use pipe::{CHUNK_BYTES, PipeReader};
 pub use supervise::{SUPERVISE_ARG, supervise_main};
 
 use order::{Order, Report};
+use spalla_crash::crash_point;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -304,7 +305,7 @@ impl Life {
         let order = Order { program: spec.program, args: spec.args, cwd, env, grace_ms: spec.grace_ms };
         let answer = async {
             let sent = match order.to_bytes(&spec.stdin) {
-                Ok(bytes) => self.socket.write_all(&bytes).await,
+                Ok(bytes) => crash_point!("worker.sandbox.order.send", self.socket.write_all(&bytes).await),
                 Err(error) => Err(error),
             };
             (sent, self.report().await)
@@ -347,7 +348,7 @@ impl Life {
             }
             give_up_at = Some(Instant::now() + self.grace + Duration::from_millis(KILL_MS_MAX + PATIENCE_MS));
             // A supervisor that is gone already answers by its silence, which the next turn reads.
-            let _ = self.socket.write_all(b"!").await;
+            let _ = crash_point!("worker.sandbox.end.send", self.socket.write_all(b"!").await);
         };
         let ended = match report {
             Some(Report::Ended { code, signal, leftovers, survivors }) => {
@@ -376,7 +377,11 @@ impl Life {
 
     async fn leave(&mut self) {
         let limit = Duration::from_millis(LEAVE_MS);
-        if tokio::time::timeout(limit, self.supervisor.wait()).await.is_err() {
+        let reaped = crash_point!(
+            "worker.sandbox.supervisor.reap",
+            tokio::time::timeout(limit, self.supervisor.wait()).await
+        );
+        if reaped.is_err() {
             let _ = self.supervisor.kill().await;
         }
         self.over.cancel();
@@ -420,13 +425,15 @@ fn start_supervisor(supervisor: &Supervisor, spec: &CommandSpec, tree: &str) -> 
         .arg(&spec.label)
         .env_clear()
         .env(TREE_VARIABLE, tree)
+        // A supervisor has points of its own; what it starts has none of these variables.
+        .envs(spalla_crash::for_supervisor())
         .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(far)))
         .stdout(Stdio::from(stdout_writer))
         .stderr(Stdio::from(stderr_writer))
         // Its own group: a Ctrl-C at the terminal is the worker's to answer, by draining.
         .process_group(0);
-    let child = command.spawn()?;
+    let child = crash_point!("worker.sandbox.supervisor.spawn", command.spawn())?;
     near.set_nonblocking(true)?;
     Ok((UnixStream::from_std(near)?, child, [stdout.into(), stderr.into()]))
 }

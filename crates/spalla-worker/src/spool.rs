@@ -2,6 +2,7 @@
 //! what the disk did not take.
 
 use serde::{Deserialize, Serialize};
+use spalla_crash::crash_point;
 use spalla_domain::log::LogLine;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -117,14 +118,14 @@ impl Spool {
 
 impl Overflow {
     fn in_folder(folder: &std::path::Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(folder)?;
+        let file = crash_point!("worker.spool.create", tempfile::tempfile_in(folder))?;
         Ok(Self { file, written_bytes: 0, read_bytes: 0, lengths: VecDeque::new() })
     }
 
     /// Writes a batch behind the others. Half a batch that a full disk took is written over by the next one.
     fn append(&mut self, batch: &Batch) -> io::Result<()> {
         let bytes = serde_json::to_vec(batch)?;
-        self.file.write_all_at(&bytes, self.written_bytes)?;
+        crash_point!("worker.spool.append", self.file.write_all_at(&bytes, self.written_bytes))?;
         self.written_bytes += bytes.len() as u64;
         self.lengths.push_back(bytes.len());
         Ok(())

@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use spalla_crash::crash_point;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -104,7 +105,8 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = crash_point!("client.request.send", request.send().await);
+        let response = response.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() { Ok(text) } else { Err(self.refusal(path, status, &text)) }

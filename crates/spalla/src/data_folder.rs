@@ -5,6 +5,7 @@ use crate::clock::random_hex;
 use crate::failure::{Failure, Result, file, in_words};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use spalla_crash::crash_point;
 use spalla_domain::{Timestamp, WorkerId};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -60,9 +61,11 @@ impl DataFolder {
     pub(crate) fn own(self) -> Result<Owned> {
         self.make()?;
         let path = self.path.join(LOCK);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let lock_file = options.open(&path).map_err(file("the data folder can't be written:", &path))?;
+        let opened = crash_point!(
+            "data_folder.lock.create",
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
+        );
+        let lock_file = opened.map_err(file("the data folder can't be written:", &path))?;
         match Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Owned { folder: self, lock }.sign(),
             Err((mut other, nix::errno::Errno::EWOULDBLOCK)) => Err(self.taken(&mut other)),
@@ -73,10 +76,12 @@ impl DataFolder {
     /// Returns the folder's absolute path, made where it is missing. A new one belongs to its owner alone; one that
     /// was there keeps its mode unless it is plainly ours, because it may be somebody's home.
     fn make(&self) -> Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
         let is_ours = self.path.join(LOCK).exists() || !self.path.exists() || is_empty(&self.path);
-        builder.create(&self.path).map_err(file("making the data folder", &self.path))?;
+        let made = crash_point!(
+            "data_folder.create",
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
+        );
+        made.map_err(file("making the data folder", &self.path))?;
         let mode = fs::metadata(&self.path).map_err(file("reading", &self.path))?.mode();
         if mode & OTHERS == 0 {
             return Ok(());
@@ -105,8 +110,11 @@ impl DataFolder {
     /// Makes a folder of its own below this one.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&path).map_err(file("making", &path))?;
+        let made = crash_point!(
+            "data_folder.below.create",
+            DirBuilder::new().recursive(true).mode(0o700).create(&path)
+        );
+        made.map_err(file("making", &path))?;
         Ok(path)
     }
 
@@ -143,7 +151,8 @@ impl Owned {
     fn sign(mut self) -> Result<Self> {
         let path = self.path.join(LOCK);
         let pid = std::process::id().to_string();
-        let signed = self.lock.set_len(0).and_then(|()| self.lock.write_all(pid.as_bytes()));
+        let signed = crash_point!("data_folder.lock.empty", self.lock.set_len(0))
+            .and_then(|()| crash_point!("data_folder.lock.write", self.lock.write_all(pid.as_bytes())));
         signed.map_err(file("the data folder can't be written:", &path))?;
         Ok(self)
     }
@@ -170,7 +179,8 @@ impl Owned {
 
     /// Takes back what [`Self::announce`] said.
     pub(crate) fn withdraw(&self) {
-        if let Err(error) = fs::remove_file(self.path.join(SERVER)) {
+        if let Err(error) = crash_point!("data_folder.server.remove", fs::remove_file(self.path.join(SERVER)))
+        {
             tracing::debug!(error = in_words(&error), "removing {SERVER}");
         }
     }
@@ -206,10 +216,11 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
 /// Writes a whole file or nothing, for its owner alone.
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(name);
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
+    let made = crash_point!("data_folder.file.create", tempfile::NamedTempFile::new_in(folder));
+    let written = made.and_then(|mut file| {
+        crash_point!("data_folder.file.write", file.write_all(text.as_bytes()))?;
+        crash_point!("data_folder.file.sync", file.as_file().sync_all())?;
+        crash_point!("data_folder.file.rename", file.persist(&path))?;
         Ok(())
     });
     written.map_err(file("writing", &path))

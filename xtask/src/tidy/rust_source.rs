@@ -23,6 +23,8 @@ pub(crate) struct PathUse {
     pub(crate) alias: Option<String>,
     /// Whether it stands in an item under `#[cfg(test)]`.
     pub(crate) in_test: bool,
+    /// The innermost crash point whose act it belongs to.
+    pub(crate) point: Option<usize>,
 }
 
 impl PathUse {
@@ -44,6 +46,36 @@ pub(crate) struct MacroCall {
     pub(crate) name: String,
 }
 
+/// A call of a function or method, by the last part of its name.
+pub(crate) struct Call {
+    pub(crate) line: usize,
+    pub(crate) name: String,
+    pub(crate) is_method: bool,
+    pub(crate) has_arguments: bool,
+    /// Whether it stands in an item under `#[cfg(test)]`.
+    pub(crate) in_test: bool,
+    /// The innermost crash point whose act it belongs to.
+    pub(crate) point: Option<usize>,
+}
+
+/// A use of `crash_point!`.
+pub(crate) struct CrashPoint {
+    pub(crate) line: usize,
+    /// Empty where it is no literal.
+    pub(crate) name: String,
+    /// Whether it stands around an act, and so is two points.
+    pub(crate) has_act: bool,
+    /// Whether it stands in an item under `#[cfg(test)]`.
+    pub(crate) in_test: bool,
+}
+
+/// What surrounds a token.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    in_test: bool,
+    point: Option<usize>,
+}
+
 /// A Rust file in parts.
 #[derive(Default)]
 pub(crate) struct RustSource {
@@ -51,6 +83,8 @@ pub(crate) struct RustSource {
     pub(crate) paths: Vec<PathUse>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) macros: Vec<MacroCall>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) crash_points: Vec<CrashPoint>,
     /// Names of the modules declared as `#[cfg(test)] mod name;`.
     pub(crate) test_modules: Vec<String>,
 }
@@ -61,35 +95,35 @@ impl RustSource {
         let tokens = TokenStream::from_str(text)
             .map_err(|error| (error.span().start().line.max(1), error.to_string()))?;
         let mut source = Self::default();
-        source.walk(tokens, false);
+        source.walk(tokens, Place::default());
         Ok(source)
     }
 
-    fn walk(&mut self, tokens: TokenStream, in_test: bool) {
+    fn walk(&mut self, tokens: TokenStream, place: Place) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut at = 0;
         while at < tokens.len() {
             at = match attribute(&tokens, at) {
-                Some((group, start)) if is_cfg_test(&group) && !in_test => {
+                Some((group, start)) if is_cfg_test(&group) && !place.in_test => {
                     let whole_file = is_punct(&tokens[start - 2], '!');
                     let end = if whole_file { tokens.len() } else { item_end(&tokens, start) };
                     self.test_modules.extend(declared_module(&tokens[start..end]));
-                    self.walk(tokens[start..end].iter().cloned().collect(), true);
+                    self.walk(tokens[start..end].iter().cloned().collect(), Place { in_test: true, ..place });
                     end
                 }
                 Some((group, end)) => {
-                    self.note_attribute(&group, in_test);
+                    self.note_attribute(&group, place);
                     end
                 }
-                None => self.step(&tokens, at, in_test),
+                None => self.step(&tokens, at, place),
             };
         }
     }
 
     /// Takes what stands at `at` and returns where to go on.
-    fn step(&mut self, tokens: &[TokenTree], at: usize, in_test: bool) -> usize {
+    fn step(&mut self, tokens: &[TokenTree], at: usize, place: Place) -> usize {
         match &tokens[at] {
-            TokenTree::Group(group) => self.walk(group.stream(), in_test),
+            TokenTree::Group(group) => self.walk(group.stream(), place),
             TokenTree::Literal(literal) => {
                 let written = literal.to_string();
                 if let Some(value) = string_value(&written) {
@@ -104,9 +138,13 @@ impl RustSource {
                 {
                     self.macros.push(MacroCall { line, name: name.to_string() });
                 }
-                if follows_path_separator(tokens, at + 1) {
-                    return self.note_path(tokens, at, &[], in_test);
+                if let Some(end) = self.note_crash_point(tokens, at, place) {
+                    return end;
                 }
+                if follows_path_separator(tokens, at + 1) {
+                    return self.note_path(tokens, at, &[], place);
+                }
+                self.note_call(tokens, at, place);
             }
             TokenTree::Punct(_) => {}
         }
@@ -114,7 +152,7 @@ impl RustSource {
     }
 
     /// Notes the path that starts at `at` below `prefix`, with all its branches, and returns its end.
-    fn note_path(&mut self, tokens: &[TokenTree], at: usize, prefix: &[String], in_test: bool) -> usize {
+    fn note_path(&mut self, tokens: &[TokenTree], at: usize, prefix: &[String], place: Place) -> usize {
         let mut segments = prefix.to_vec();
         let mut line = 1;
         let mut end = at;
@@ -128,7 +166,7 @@ impl RustSource {
             if let Some(TokenTree::Group(group)) = tokens.get(end + 2)
                 && group.delimiter() == Delimiter::Brace
             {
-                self.note_branches(group, &segments, in_test);
+                self.note_branches(group, &segments, place);
                 return end + 3;
             }
             if !matches!(tokens.get(end + 2), Some(TokenTree::Ident(_))) {
@@ -138,27 +176,76 @@ impl RustSource {
         }
         let alias = alias_at(tokens, end);
         if segments.len() > 1 {
-            self.paths.push(PathUse { line, segments, alias, in_test });
+            let Place { in_test, point } = place;
+            self.paths.push(PathUse { line, segments, alias, in_test, point });
+            self.note_call(tokens, end - 1, place);
+            if let Some(end) = self.note_crash_point(tokens, end - 1, place) {
+                return end;
+            }
         }
         end.max(at + 1)
     }
 
-    fn note_branches(&mut self, group: &Group, prefix: &[String], in_test: bool) {
+    /// Notes the call of what is named at `at`, if it is one.
+    fn note_call(&mut self, tokens: &[TokenTree], at: usize, place: Place) {
+        let (Some(TokenTree::Ident(name)), Some(TokenTree::Group(arguments))) =
+            (tokens.get(at), tokens.get(at + 1))
+        else {
+            return;
+        };
+        let before = at.checked_sub(1).map(|before| &tokens[before]);
+        let is_declared = matches!(before, Some(TokenTree::Ident(keyword)) if *keyword == "fn");
+        if arguments.delimiter() == Delimiter::Parenthesis && !is_declared {
+            self.calls.push(Call {
+                line: name.span().start().line,
+                name: name.to_string(),
+                is_method: before.is_some_and(|before| is_punct(before, '.')),
+                has_arguments: !arguments.stream().is_empty(),
+                in_test: place.in_test,
+                point: place.point,
+            });
+        }
+    }
+
+    /// Notes the crash point whose macro is named at `at` with the act in it, and returns its end.
+    fn note_crash_point(&mut self, tokens: &[TokenTree], at: usize, place: Place) -> Option<usize> {
+        let (TokenTree::Ident(name), TokenTree::Group(group)) = (tokens.get(at)?, tokens.get(at + 2)?) else {
+            return None;
+        };
+        if *name != "crash_point" || !is_punct(&tokens[at + 1], '!') {
+            return None;
+        }
+        let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+        let given = match inner.first() {
+            Some(TokenTree::Literal(literal)) => string_value(&literal.to_string()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let has_act = inner.get(1).is_some_and(|next| is_punct(next, ','));
+        let line = name.span().start().line;
+        self.crash_points.push(CrashPoint { line, name: given, has_act, in_test: place.in_test });
+        if has_act {
+            let point = Some(self.crash_points.len() - 1);
+            self.walk(inner.into_iter().skip(2).collect(), Place { point, ..place });
+        }
+        Some(at + 3)
+    }
+
+    fn note_branches(&mut self, group: &Group, prefix: &[String], place: Place) {
         let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
         for branch in tokens.split(|token| is_punct(token, ',')) {
             if !branch.is_empty() {
-                self.note_path(branch, 0, prefix, in_test);
+                self.note_path(branch, 0, prefix, place);
             }
         }
     }
 
-    fn note_attribute(&mut self, group: &Group, in_test: bool) {
+    fn note_attribute(&mut self, group: &Group, place: Place) {
         let mut words = Vec::new();
         collect_words(group.stream(), &mut words);
         if words.first().is_some_and(|word| word == "doc") {
             return;
         }
-        self.walk(group.stream(), in_test);
+        self.walk(group.stream(), place);
         self.attributes.push(Attribute { line: group.span_open().start().line, words });
     }
 }

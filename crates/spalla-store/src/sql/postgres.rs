@@ -27,6 +27,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use readers::Readers;
 use session::{Purpose, Session};
+use spalla_crash::crash_point;
 use std::sync::{Arc, Mutex, PoisonError};
 use target::Target;
 use tokio::sync::{Notify, broadcast};
@@ -69,12 +70,12 @@ impl migrate::Migrated for Session {
     }
 
     async fn call(&mut self, call: Call) -> Result<Answer> {
-        let mut answers = self.run_calls(&[call]).await?;
+        let mut answers = crash_point!("store.postgres.migration.statement", self.run_calls(&[call]).await)?;
         Ok(answers.pop().unwrap_or_default())
     }
 
     async fn script(&mut self, script: &str, doing: &str) -> Result<()> {
-        self.run_script(script, doing).await
+        crash_point!("store.postgres.migration.script", self.run_script(script, doing).await)
     }
 
     async fn commit(&mut self) -> Result<()> {

@@ -18,6 +18,7 @@ use file::DatabaseFile;
 use futures_util::FutureExt as _;
 use readers::Readers;
 use session::Session;
+use spalla_crash::crash_point;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -60,11 +61,11 @@ impl migrate::Migrated for Session {
     }
 
     async fn call(&mut self, call: Call) -> Result<Answer> {
-        self.run_call(&call)
+        crash_point!("store.sqlite.migration.statement", self.run_call(&call))
     }
 
     async fn script(&mut self, script: &str, doing: &str) -> Result<()> {
-        self.run_script(script, doing)
+        crash_point!("store.sqlite.migration.script", self.run_script(script, doing))
     }
 
     async fn commit(&mut self) -> Result<()> {

@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
+use spalla_crash::crash_point;
 use spalla_domain::RunId;
 use spalla_domain::claim::{Completion, Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_domain::work_item::Executor;
@@ -184,7 +185,8 @@ struct Problem {
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {
-    let response = request.send().await.map_err(|error| unavailable(None, &error))?;
+    let response = crash_point!("worker.http.send", request.send().await);
+    let response = response.map_err(|error| unavailable(None, &error))?;
     if response.status().is_success() {
         return Ok(response);
     }

@@ -2,6 +2,7 @@
 //! order, or the end of the stream, is the wish to end.
 
 use serde::{Deserialize, Serialize};
+use spalla_crash::crash_point;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
@@ -56,7 +57,7 @@ impl Report {
     pub(super) fn write(&self, mut to: impl Write) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        to.write_all(&line)
+        crash_point!("supervisor.report.send", to.write_all(&line))
     }
 }
 

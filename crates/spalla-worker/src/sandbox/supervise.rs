@@ -9,6 +9,7 @@ use nix::sys::signal::{SigSet, Signal as UnixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use rustix::process::Signal;
+use spalla_crash::crash_point;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -84,20 +85,16 @@ fn start(order: &Order, stdin: &[u8]) -> io::Result<u32> {
     if !std::fs::metadata(&order.cwd)?.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
     }
-    let child = Command::new(&order.program)
-        .args(&order.args)
-        .current_dir(&order.cwd)
-        .env_clear()
-        .envs(&order.env)
-        .stdin(input)
-        .process_group(0)
-        .spawn()?;
+    let mut command = Command::new(&order.program);
+    command.args(&order.args).current_dir(&order.cwd).env_clear().envs(&order.env);
+    command.stdin(input).process_group(0);
+    let child = crash_point!("supervisor.command.spawn", command.spawn())?;
     Ok(child.id())
 }
 
 fn memory_file(bytes: &[u8]) -> io::Result<File> {
     let mut file = File::from(rustix::fs::memfd_create("stdin", rustix::fs::MemfdFlags::CLOEXEC)?);
-    file.write_all(bytes)?;
+    io::copy(&mut &*bytes, &mut file)?;
     file.rewind()?;
     Ok(file)
 }
@@ -153,14 +150,15 @@ impl Watch<'_> {
     /// its parent became ours, so no children means no tree.
     fn reap(&mut self) -> io::Result<bool> {
         loop {
-            let ended = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, (code, None)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, (0, Some(signal as i32))),
-                Ok(WaitStatus::StillAlive) => return Ok(false),
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(Errno::ECHILD) => return Ok(true),
-                Err(error) => return Err(error.into()),
-            };
+            let ended =
+                match crash_point!("supervisor.command.reap", waitpid(None, Some(WaitPidFlag::WNOHANG))) {
+                    Ok(WaitStatus::Exited(pid, code)) => (pid, (code, None)),
+                    Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, (0, Some(signal as i32))),
+                    Ok(WaitStatus::StillAlive) => return Ok(false),
+                    Ok(_) | Err(Errno::EINTR) => continue,
+                    Err(Errno::ECHILD) => return Ok(true),
+                    Err(error) => return Err(error.into()),
+                };
             if ended.0.as_raw().unsigned_abs() == self.main {
                 self.exit = Some(ended.1);
             }

@@ -1,5 +1,6 @@
 //! Folders that only their owner may enter, and their removal, which never follows a link out.
 
+use spalla_crash::crash_point;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -10,7 +11,7 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// Makes a folder and those above it.
 pub(super) fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+    crash_point!("worker.folder.create", DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path))
 }
 
 /// Returns what is in a folder; nothing when it is not there.
@@ -31,15 +32,19 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     if !kind.is_dir() {
-        return fs::remove_file(path);
+        return crash_point!("worker.scratchpad.file.remove", fs::remove_file(path));
     }
-    match fs::remove_dir_all(path) {
+    match remove_tree(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             open_folders(path)?;
-            fs::remove_dir_all(path)
+            remove_tree(path)
         }
         other => other,
     }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    crash_point!("worker.scratchpad.tree.remove", fs::remove_dir_all(path))
 }
 
 /// Lets the owner into every folder beneath; a link is no folder here.

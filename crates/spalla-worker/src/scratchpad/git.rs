@@ -3,6 +3,7 @@
 use super::Error;
 use crate::run::{Interruption, Run};
 use crate::sandbox::{Captured, CommandSpec, How, SpawnError};
+use spalla_crash::crash_point;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,11 +53,9 @@ pub(super) fn write_config(data_dir: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let new = path.with_extension("new");
-    fs::write(&new, CONFIG).and_then(|()| fs::rename(&new, &path)).map_err(|source| Error::Io {
-        doing: "writing",
-        path,
-        source,
-    })
+    crash_point!("worker.git_config.write", fs::write(&new, CONFIG))
+        .and_then(|()| crash_point!("worker.git_config.rename", fs::rename(&new, &path)))
+        .map_err(|source| Error::Io { doing: "writing", path, source })
 }
 
 fn config_path(data_dir: &Path) -> PathBuf {

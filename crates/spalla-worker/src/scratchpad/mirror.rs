@@ -4,6 +4,7 @@
 use super::git::{Git, GitError};
 use super::{Error, Scratchpads, Source, blocking, folder};
 use crate::run::Run;
+use spalla_crash::crash_point;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -132,7 +133,10 @@ impl<'a> Mirror<'a> {
         })?;
         remove(&self.path).await?;
         let (from, to) = (new.clone(), self.path.clone());
-        blocking("naming the mirror", new.clone(), move || std::fs::rename(from, to)).await
+        blocking("naming the mirror", new.clone(), move || {
+            crash_point!("worker.scratchpad.mirror.rename", std::fs::rename(from, to))
+        })
+        .await
     }
 
     /// Notes what the mirror is of. A remote gets its usual name, so that steps can push where they may; a local

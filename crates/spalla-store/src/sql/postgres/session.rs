@@ -10,6 +10,7 @@ use crate::sql::statement::{Answer, Call, Compiled, Dialect};
 use crate::tx::Result;
 use futures_util::TryStreamExt as _;
 use futures_util::future::{maybe_done, poll_immediate};
+use spalla_crash::crash_point;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -124,7 +125,8 @@ impl Session {
     /// Begins a transaction that may write.
     pub(super) async fn begin(&mut self) -> Result<()> {
         self.has_failed = false;
-        self.run_script("begin isolation level read committed read write", "beginning a transaction").await
+        let begin = "begin isolation level read committed read write";
+        crash_point!("store.postgres.begin", self.run_script(begin, "beginning a transaction").await)
     }
 
     /// Commits; on an error the transaction is to be rolled back, or its fate is not known.
@@ -138,7 +140,8 @@ impl Session {
             let detail = "the connection broke before the commit".to_owned();
             return Err(StoreError::Unavailable { detail });
         }
-        self.client.batch_execute("commit").await.map_err(|error| commit_fault(&error))
+        let committed = crash_point!("store.postgres.commit", self.client.batch_execute("commit").await);
+        committed.map_err(|error| commit_fault(&error))
     }
 
     /// Rolls back.
@@ -148,7 +151,8 @@ impl Session {
 
     /// Tells the other servers, by this one's name, that something was committed.
     pub(super) async fn notify(&mut self, node: &str) -> Result<()> {
-        self.run_script(&format!("notify spalla, '{node}'"), "telling other servers").await
+        let notify = format!("notify spalla, '{node}'");
+        crash_point!("store.postgres.notify", self.run_script(&notify, "telling other servers").await)
     }
 
     /// Runs a script of several statements.
@@ -244,7 +248,7 @@ pub(super) struct Transaction<'a>(pub(super) &'a mut Session);
 
 impl Driver for Transaction<'_> {
     async fn run(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
-        self.0.run_calls(&calls).await
+        crash_point!("store.postgres.statements", self.0.run_calls(&calls).await)
     }
 
     fn is_shared(&self) -> bool {

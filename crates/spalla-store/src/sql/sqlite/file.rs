@@ -3,6 +3,7 @@
 
 use crate::error::StoreError;
 use crate::tx::Result;
+use spalla_crash::crash_point;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -22,7 +23,10 @@ pub(super) struct DatabaseFile {
 impl DatabaseFile {
     /// Finds the file, or makes an empty one, which is an empty database.
     pub(super) fn find_or_make(path: &Path) -> Result<Self> {
-        let made = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
+        let made = crash_point!(
+            "store.sqlite.file.create",
+            OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
+        );
         match made {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(unusable(path, &error)),
             _ => {}

@@ -8,6 +8,7 @@ use crate::sql::statement::{Answer, Call, Compiled, Dialect, Row, Value};
 use crate::tx::Result;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
+use spalla_crash::crash_point;
 use std::collections::HashMap;
 
 /// More than there are statements, so that each is parsed once.
@@ -80,7 +81,7 @@ impl Session {
     pub(super) fn begin(&mut self) -> Result<()> {
         self.file.check_present()?;
         self.has_failed = false;
-        self.step("begin immediate", "beginning a transaction")
+        crash_point!("store.sqlite.begin", self.step("begin immediate", "beginning a transaction"))
     }
 
     /// Commits; on an error the transaction is to be rolled back.
@@ -90,7 +91,8 @@ impl Session {
                 "a batch went on after one of its statements had failed".to_owned(),
             ));
         }
-        self.connection.execute_batch("commit").map_err(|error| commit_fault(&self.file, &error))
+        let committed = crash_point!("store.sqlite.commit", self.connection.execute_batch("commit"));
+        committed.map_err(|error| commit_fault(&self.file, &error))
     }
 
     /// Rolls back what is open; some errors did so already.
@@ -100,12 +102,18 @@ impl Session {
 
     /// Moves committed pages from the log into the file, as far as nobody reads them.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
-        self.step("pragma wal_checkpoint(passive)", "moving the log into the file")
+        crash_point!(
+            "store.sqlite.checkpoint",
+            self.step("pragma wal_checkpoint(passive)", "moving the log into the file")
+        )
     }
 
     /// Moves all of the log into the file and empties it.
     pub(super) fn checkpoint_wholly(&mut self) -> Result<()> {
-        self.step("pragma wal_checkpoint(truncate)", "moving the log into the file")
+        crash_point!(
+            "store.sqlite.checkpoint_wholly",
+            self.step("pragma wal_checkpoint(truncate)", "moving the log into the file")
+        )
     }
 
     /// Returns how many rows this connection has ever written.
@@ -208,7 +216,7 @@ pub(super) struct Transaction<'a>(pub(super) &'a mut Session);
 
 impl Driver for Transaction<'_> {
     async fn run(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
-        calls.iter().map(|call| self.0.run_call(call)).collect()
+        crash_point!("store.sqlite.statements", calls.iter().map(|call| self.0.run_call(call)).collect())
     }
 
     fn is_shared(&self) -> bool {

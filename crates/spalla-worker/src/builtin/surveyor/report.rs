@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::survey::{Error, Survey};
 use super::{markdown, picture};
+use spalla_crash::crash_point;
 
 /// Where the parts of a report are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub struct ReportPaths {
 ///
 /// The Markdown comes last: whoever finds it finds the others too.
 pub fn write_report(survey: &Survey, folder: &Path) -> Result<ReportPaths, Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_path_buf(), source })?;
+    crash_point!("worker.report.folder.create", fs::create_dir_all(folder))
+        .map_err(|source| Error::Write { path: folder.to_path_buf(), source })?;
     let paths = ReportPaths {
         markdown: folder.join("report.md"),
         json: folder.join("report.json"),
@@ -47,9 +49,9 @@ fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
         // Temporary files are for their owner alone; a report is for whoever may read the folder.
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    let mut file = crash_point!("worker.report.create", builder.tempfile_in(folder)).map_err(failed)?;
+    crash_point!("worker.report.write", file.write_all(text.as_bytes())).map_err(failed)?;
+    crash_point!("worker.report.sync", file.as_file().sync_all()).map_err(failed)?;
+    crash_point!("worker.report.rename", file.persist(path)).map_err(|error| failed(error.error))?;
     Ok(())
 }

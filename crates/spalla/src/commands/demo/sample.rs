@@ -1,6 +1,7 @@
 //! The sample application, carried inside the program so that the demo works anywhere.
 
 use crate::failure::{Failure, Result, file};
+use spalla_crash::crash_point;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,8 +49,9 @@ pub(super) fn unpack(below: &Path) -> Result<PathBuf> {
     for (name, text) in FILES {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(&folder);
-        fs::create_dir_all(parent).map_err(file("making", parent))?;
-        fs::write(&path, text).map_err(file("writing", &path))?;
+        crash_point!("demo.sample.folder.create", fs::create_dir_all(parent))
+            .map_err(file("making", parent))?;
+        crash_point!("demo.sample.file.write", fs::write(&path, text)).map_err(file("writing", &path))?;
         if name.ends_with(".sh") {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
                 .map_err(file("making executable", &path))?;

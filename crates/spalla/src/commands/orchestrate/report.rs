@@ -9,6 +9,7 @@ use crate::control::RunState;
 use crate::exit::Exit;
 use crate::failure::{Result, file};
 use serde_json::{Value, json};
+use spalla_crash::crash_point;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ fn copy_report(run: Option<&RunState>, folder: &Path) -> Result<Option<PathBuf>>
             continue;
         };
         let to = folder.join(name);
-        fs::copy(from, &to).map_err(file("writing", &to))?;
+        crash_point!("orchestrate.report.copy", fs::copy(from, &to)).map_err(file("writing", &to))?;
         if member == "report" {
             markdown = Some(to);
         }

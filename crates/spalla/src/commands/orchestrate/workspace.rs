@@ -5,6 +5,7 @@ use crate::clock::stamp;
 use crate::config::Settings;
 use crate::data_folder::DataFolder;
 use crate::failure::{Failure, Result, file};
+use spalla_crash::crash_point;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,7 +25,8 @@ impl Workspace {
     pub(crate) fn make(settings: &Settings) -> Result<Self> {
         if !settings.orchestrate.workspace.is_empty() {
             let path = absolute(Path::new(&settings.orchestrate.workspace))?;
-            fs::create_dir_all(&path).map_err(file("making the workspace", &path))?;
+            crash_point!("orchestrate.workspace.named.create", fs::create_dir_all(&path))
+                .map_err(file("making the workspace", &path))?;
             return Ok(Self { path });
         }
         let sessions = DataFolder::at(&settings.data).folder("workspace")?;
@@ -32,7 +34,7 @@ impl Workspace {
         for number in 1..=SAME_SECOND_MAX {
             let suffix = if number == 1 { String::new() } else { format!("_{number}") };
             let path = sessions.join(format!("{name}{suffix}"));
-            match fs::create_dir(&path) {
+            match crash_point!("orchestrate.workspace.new.create", fs::create_dir(&path)) {
                 Ok(()) => return Ok(Self { path }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(file("making the workspace", &path)(error)),
@@ -54,21 +56,26 @@ impl Workspace {
     /// Opens the session's log file; what it holds stays.
     pub(crate) fn log_file(&self) -> Result<File> {
         let path = self.path.join("orchestrator.log");
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600).open(&path).map_err(file("writing", &path))
+        let opened = crash_point!(
+            "orchestrate.workspace.log.create",
+            OpenOptions::new().create(true).append(true).mode(0o600).open(&path)
+        );
+        opened.map_err(file("writing", &path))
     }
 
     /// Writes a file of the session.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
-        fs::write(&path, text).map_err(file("writing", &path))?;
+        crash_point!("orchestrate.workspace.file.write", fs::write(&path, text))
+            .map_err(file("writing", &path))?;
         Ok(path)
     }
 
     /// Makes a folder in the session's.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
-        fs::create_dir_all(&path).map_err(file("making", &path))?;
+        crash_point!("orchestrate.workspace.folder.create", fs::create_dir_all(&path))
+            .map_err(file("making", &path))?;
         Ok(path)
     }
 }

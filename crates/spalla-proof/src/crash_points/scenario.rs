@@ -1,0 +1,208 @@
+//! One scenario from an empty place to its audit: processes are started, clients work, a death comes or does not, and
+//! everything is started again until it has drained.
+
+use super::audit;
+use super::client::Client;
+use super::site::{Site, Store};
+use super::spawned::Spawned;
+use super::trace::Passages;
+use super::workload::{self, Told};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the work of a scenario may take, deaths included.
+const LIMIT: Duration = Duration::from_secs(150);
+/// A goal that a model is not needed for.
+const GOAL: &str = "Analyze the codebase structure";
+/// Two of them.
+const GOALS: &str = "1. List the dependencies.\n2. Analyze the codebase structure.\n";
+
+/// What is asked of the processes.
+#[derive(Debug, Clone)]
+pub(super) enum Arming {
+    /// Nothing.
+    None,
+    /// To write down what they pass.
+    Trace,
+    /// That one of them dies.
+    Death {
+        /// At which point.
+        point: String,
+        /// At which passage.
+        nth: u64,
+        /// Which of them.
+        process: usize,
+    },
+}
+
+/// What goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Everything that clients do with a server and the worker in it; the server dies.
+    Server,
+    /// The same server with more rows than its log should hold.
+    Bulk,
+    /// A run that prints faster than its log is taken.
+    Noisy,
+    /// A worker of its own; the worker dies.
+    Remote,
+    /// Goals in plain words, each with a server of its own; the command dies.
+    Orchestrate,
+    /// A goal for a running server; the command dies.
+    Joined,
+    /// The demo.
+    Demo,
+}
+
+/// How a scenario went.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    pub(super) died: bool,
+    pub(super) violations: Vec<String>,
+    pub(super) passages: Passages,
+}
+
+impl Kind {
+    /// Every kind, those first that pass the most.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Server, Self::Bulk, Self::Noisy, Self::Remote, Self::Orchestrate, Self::Joined, Self::Demo];
+
+    /// Tells whether it passes whatever a store has.
+    pub(super) fn is_main(self) -> bool {
+        self == Self::Server
+    }
+
+    /// Returns the commands that end by themselves, where it has any.
+    fn commands(self, site: &Site) -> Vec<Vec<String>> {
+        let (checkout, workspace) = (site.checkout(), site.path("workspace").display().to_string());
+        let own = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+        let orchestrate = ["orchestrate", "--target", &checkout, "--yes"];
+        match self {
+            Self::Server | Self::Bulk | Self::Noisy | Self::Remote => Vec::new(),
+            Self::Orchestrate => vec![
+                own(&[&orchestrate[..], &["--no-dashboard", "--workspace", &workspace, GOALS]].concat()),
+                own(&[&orchestrate[..], &["--no-dashboard", GOAL]].concat()),
+            ],
+            Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
+            Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
+        }
+    }
+}
+
+/// Plays a scenario in a place of its own, which is kept where something is wrong with it.
+pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Arming) -> anyhow::Result<Played> {
+    let site = Site::make(binary, store)?;
+    let mut played = Played::default();
+    if kind.commands(&site).is_empty() {
+        serve(kind, &site, arming, &mut played).await?;
+    } else {
+        command(kind, &site, arming, &mut played).await?;
+    }
+    played.died |= site.witness().exists();
+    played.violations.extend(audit::left_over(&site).await);
+    if matches!(arming, Arming::Trace) {
+        let names = |process| fs::read_to_string(site.trace(process)).unwrap_or_default();
+        played.passages = (0..2).map(|process| names(process).lines().map(str::to_owned).collect()).collect();
+    }
+    if !played.violations.is_empty() {
+        played.violations.push(format!("what is left is in {}", site.keep().display()));
+    }
+    Ok(played)
+}
+
+/// Plays one whose processes live on until they are told to go.
+async fn serve(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) -> anyhow::Result<()> {
+    let client = Client::new(site.url())?;
+    let is_remote = kind == Kind::Remote;
+    let (flags, of_server): (&[&str], _) =
+        if is_remote { (&["--no-worker"], &Arming::None) } else { (&["--concurrency", "3"], arming) };
+    let mut server = Spawned::start(site, site.server(flags), of_server, 0)?;
+    let mut worker = None;
+    if is_remote {
+        client.get("/health").await?;
+        let args = ["worker", "--server", &site.url(), "--concurrency", "3"].map(str::to_owned);
+        worker = Some(Spawned::start(site, args.into(), arming, 0)?);
+    }
+    let mut told = Told::default();
+    let wrong = {
+        let tend_worker = async {
+            match &mut worker {
+                Some(worker) => worker.tend().await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = tokio::time::timeout(LIMIT, workload::drive(kind, &client, site, &mut told));
+        tokio::select! {
+            done = work => done.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not done within {LIMIT:?}"))).err(),
+            ended = server.tend() => Some(anyhow::anyhow!(ended?)),
+            ended = tend_worker => Some(anyhow::anyhow!(ended?)),
+        }
+    };
+    played.violations.extend(wrong.map(|error| format!("{error:#}")));
+    let has_died =
+        server.died || worker.as_ref().is_some_and(|worker| worker.died) || site.witness().exists();
+    if has_died && played.violations.is_empty() {
+        played.violations.extend(audit::of_server(&client, site, &told).await);
+    }
+    if let Some(worker) = &mut worker {
+        played.violations.extend(worker.stop().await?);
+    }
+    played.violations.extend(server.stop().await?);
+    if !has_died && played.violations.is_empty() {
+        audit_again(&client, site, &told, played).await?;
+    }
+    Ok(())
+}
+
+/// Plays one of commands that end by themselves. One that died is called again, and has to succeed.
+async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) -> anyhow::Result<()> {
+    let client = Client::new(site.url())?;
+    let mut server = None;
+    if kind == Kind::Joined {
+        server = Some(Spawned::start(site, site.server(&[]), &Arming::None, 0)?);
+        // What the command joins is announced after it answers.
+        client.get("/health").await?;
+        announced(site).await;
+    }
+    for (number, args) in kind.commands(site).into_iter().enumerate() {
+        let mut called = Spawned::start(site, args.clone(), arming, number)?;
+        let mut status = called.wait(LIMIT).await?;
+        if called.died {
+            status = Spawned::start(site, args.clone(), &Arming::None, number)?.wait(LIMIT).await?;
+        }
+        if !status.is_some_and(|status| status.success()) {
+            let status = status.map_or_else(|| "not at all".to_owned(), |status| status.to_string());
+            played.violations.push(format!("{} ended with {status}", args[0]));
+        }
+    }
+    if let Some(server) = &mut server {
+        played.violations.extend(server.stop().await?);
+    }
+    if played.violations.is_empty() {
+        audit_again(&client, site, &Told::default(), played).await?;
+    }
+    Ok(())
+}
+
+/// Starts a server on what is left, lets it drain, and audits it.
+async fn audit_again(client: &Client, site: &Site, told: &Told, played: &mut Played) -> anyhow::Result<()> {
+    let mut server = Spawned::start(site, site.server(&[]), &Arming::None, 0)?;
+    tokio::select! {
+        found = audit::of_server(client, site, told) => played.violations.extend(found),
+        ended = server.tend() => played.violations.push(format!("after the restart {}", ended?)),
+    }
+    played.violations.extend(server.stop().await?);
+    Ok(())
+}
+
+async fn announced(site: &Site) {
+    let file = site.path("data/server.json");
+    let seen = async {
+        while !file.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // Without it the command starts a server of its own, or says why it can't.
+    let _ = tokio::time::timeout(Duration::from_secs(10), seen).await;
+}

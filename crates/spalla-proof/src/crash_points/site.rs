@@ -1,0 +1,176 @@
+//! A place of its own for one scenario: a home, a data folder, a person's repository, a port, a database.
+
+use super::scenario::Arming;
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+use spalla_crash::{AT_VARIABLE, TRACE_VARIABLE};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+#[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the fixture of the store's tests can do more")]
+mod postgres_fixture;
+
+/// Where the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Store {
+    /// In a file of the data folder.
+    Sqlite,
+    /// In a fresh database of a real server.
+    Postgres,
+}
+
+/// Everything in a folder: each path with its mode and its bytes.
+pub(super) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
+/// The place.
+pub(super) struct Site {
+    root: TempDir,
+    /// The port of its server; nobody else takes it while this lives, as far as anybody can say.
+    pub(super) port: u16,
+    database: Option<String>,
+    checkout_before: Picture,
+}
+
+impl Site {
+    /// Makes everything; nothing of Spalla is there yet.
+    pub(super) fn make(binary: &Path, store: Store) -> anyhow::Result<Self> {
+        let root = tempfile::Builder::new().prefix("spalla-crash-").tempdir().context("making a place")?;
+        fs::create_dir(root.path().join("home"))?;
+        // A link of its own: whoever of this binary is left over is known by the path.
+        let own = root.path().join("spalla");
+        if fs::hard_link(binary, &own).is_err() {
+            fs::copy(binary, &own).context("copying the binary")?;
+        }
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let database = match store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(postgres_fixture::Cluster::shared().create_database()),
+        };
+        make_repository(&root.path().join("checkout"))?;
+        let checkout_before = picture(&root.path().join("checkout"))?;
+        Ok(Self { root, port, database, checkout_before })
+    }
+
+    /// Returns a path in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Returns the person's repository as text.
+    pub(super) fn checkout(&self) -> String {
+        self.path("checkout").display().to_string()
+    }
+
+    /// Returns the address of its server.
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Tells whether the person's repository is as it was.
+    pub(super) fn is_checkout_untouched(&self) -> bool {
+        picture(&self.path("checkout")).is_ok_and(|now| now == self.checkout_before)
+    }
+
+    /// Returns the arguments of a server with everything that makes it this place's.
+    pub(super) fn server(&self, extra: &[&str]) -> Vec<String> {
+        let listen = format!("127.0.0.1:{}", self.port);
+        let mut args: Vec<String> =
+            ["up", "--auth", "none", "--no-open", "--listen", &listen].map(str::to_owned).into();
+        args.extend(extra.iter().map(|arg| (*arg).to_owned()));
+        args
+    }
+
+    /// Prepares a call of the binary with an environment of its own, armed or not. Its words go to a file.
+    pub(super) fn command(
+        &self,
+        args: &[String],
+        arming: &Arming,
+        process: usize,
+    ) -> anyhow::Result<Command> {
+        let mut command = Command::new(self.path("spalla"));
+        command.args(args).current_dir(self.root.path()).env_clear().stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.path("home")).env("SPALLA_DATA", self.path("data"));
+        command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
+        // A worker of its own is found missing quickly.
+        command.env("AGENT_CLAIM_TTL", "2").env("AGENT_HEARTBEAT_INTERVAL", "0.2");
+        command.envs(self.database.iter().map(|url| ("ORCH_DATABASE_URL", url)));
+        match arming {
+            Arming::None => {}
+            Arming::Trace => drop(command.env(TRACE_VARIABLE, self.trace(process))),
+            Arming::Death { point, nth, process: armed } => {
+                if *armed == process {
+                    command.env(AT_VARIABLE, format!("{point}:{nth}:{}", self.witness().display()));
+                }
+            }
+        }
+        let said = fs::File::options().create(true).append(true).open(self.path("said"))?;
+        command.stdout(said.try_clone()?).stderr(said);
+        Ok(command)
+    }
+
+    /// Returns the file that says that the death has come.
+    pub(super) fn witness(&self) -> PathBuf {
+        self.path("witness")
+    }
+
+    /// Returns the file in which a process writes what it passes.
+    pub(super) fn trace(&self, process: usize) -> PathBuf {
+        self.path(&format!("trace-{process}"))
+    }
+
+    /// Keeps everything for a person to look at, and says where it is.
+    pub(super) fn keep(self) -> PathBuf {
+        self.root.keep()
+    }
+}
+
+fn make_repository(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/main.rs"), "fn main() {\n    println!(\"hello\");\n}\n")?;
+    fs::write(folder.join("Cargo.toml"), "[package]\nname = \"hello\"\nversion = \"0.1.0\"\n")?;
+    let me = ["-c", "user.name=Me", "-c", "user.email=me@localhost"];
+    git(folder, &["init", "--quiet", "--initial-branch=main"])?;
+    git(folder, &["add", "--all"])?;
+    git(folder, &[&me[..], &["commit", "--quiet", "-m", "first"]].concat())?;
+    fs::write(folder.join("notes.txt"), "not committed\n")?;
+    Ok(())
+}
+
+/// Runs git, undisturbed by the settings of this machine.
+pub(super) fn git(folder: &Path, args: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new("git");
+    command
+        .current_dir(folder)
+        .args(args)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
+    let output = command.env("GIT_OPTIONAL_LOCKS", "0").output().context("calling git")?;
+    ensure!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn picture(folder: &Path) -> anyhow::Result<Picture> {
+    let mut open = vec![folder.to_owned()];
+    let mut seen = Picture::new();
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            let data = fs::symlink_metadata(&path)?;
+            let bytes = if data.is_file() { fs::read(&path)? } else { Vec::new() };
+            if data.is_dir() {
+                open.push(path.clone());
+            }
+            seen.insert(path, (data.mode(), bytes));
+        }
+    }
+    Ok(seen)
+}
