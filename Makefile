@@ -43,6 +43,7 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-dependencies.sh
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
+	cargo xtask crash-points --rounds 1
 
 bench: ## Measure the store beside the disk's own limit, in a release build
 	./scripts/setup-build.sh

@@ -163,7 +163,7 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
         server = Some(Spawned::start(site, site.server(&[]), &Arming::None, 0)?);
         // What the command joins is announced after it answers.
         client.get("/health").await?;
-        announced(site).await;
+        audit::announced(site).await;
     }
     for (number, args) in kind.commands(site).into_iter().enumerate() {
         let mut called = Spawned::start(site, args.clone(), arming, number)?;
@@ -194,15 +194,4 @@ async fn audit_again(client: &Client, site: &Site, told: &Told, played: &mut Pla
     }
     played.violations.extend(server.stop().await?);
     Ok(())
-}
-
-async fn announced(site: &Site) {
-    let file = site.path("data/server.json");
-    let seen = async {
-        while !file.exists() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    // Without it the command starts a server of its own, or says why it can't.
-    let _ = tokio::time::timeout(Duration::from_secs(10), seen).await;
 }

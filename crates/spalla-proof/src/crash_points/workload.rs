@@ -52,7 +52,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn everything(&mut self, site: &Site) -> anyhow::Result<()> {
-        let first = self.item("first", &["cat src/main.rs", "echo first done >&2"], &[], SUCCEEDS).await?;
+        let first = self.item("first", &["cat src/main.rs", "echo first >&2"], &[], SUCCEEDS).await?;
         let second = self.item("second", &["echo second"], &[first], SUCCEEDS).await?;
         let approval = self.client.post(&format!("/work-items/{second}/approvals"), &json!({})).await?;
         let once = site.path("once").display().to_string();
@@ -68,7 +68,7 @@ impl Work<'_> {
             self.enqueue(item).await?;
         }
         let held = self.held(site).await?;
-        self.see_log(first).await?;
+        self.see_log(first, &["first"]).await?;
         let yes = format!("/work-items/approvals/{}/approve", id(&approval)?);
         self.client.post(&yes, &json!({"by": "me"})).await?;
         self.cancel_and_requeue(held).await?;
@@ -82,7 +82,7 @@ impl Work<'_> {
         self.enqueue(second).await?;
         self.enqueue(first).await?;
         let held = self.held(site).await?;
-        self.see_log(first).await?;
+        self.see_log(first, &["first"]).await?;
         self.cancel_and_requeue(held).await?;
         self.all_end().await
     }
@@ -111,14 +111,15 @@ impl Work<'_> {
     /// Queues an item whose first attempt goes on until somebody stops it.
     async fn held(&mut self, site: &Site) -> anyhow::Result<i64> {
         let held = site.path("held").display().to_string();
-        let wait = format!("echo waiting; test -e {held} || {{ touch {held}; sleep 600; }}");
+        let wait =
+            format!("if test -e {held}; then echo again; else touch {held}; echo waiting; sleep 600; fi");
         let item = self.item("held", &[&wait], &[], SUCCEEDS).await?;
         self.enqueue(item).await?;
         Ok(item)
     }
 
     async fn cancel_and_requeue(&mut self, item: i64) -> anyhow::Result<()> {
-        self.see_log(item).await?;
+        self.see_log(item, &["waiting", "again"]).await?;
         let runs = self.client.get(&format!("/work-items/{item}/runs")).await?;
         let run = id(&runs[0])?;
         // After a death the second attempt may be over already: then there is nothing to cancel.
@@ -146,11 +147,12 @@ impl Work<'_> {
         self.client.post("/scheduler/enqueue", &json!({"work_item_id": item})).await.map(drop)
     }
 
-    /// Waits until the newest run of an item has printed something, and remembers what was shown.
-    async fn see_log(&mut self, item: i64) -> anyhow::Result<()> {
+    /// Waits until the newest run of an item has printed one of these lines, and remembers what was shown.
+    async fn see_log(&mut self, item: i64, lines: &[&str]) -> anyhow::Result<()> {
         let run = |runs: &Value| runs[0]["id"].as_i64();
         let run = self.client.until("it has a run", &format!("/work-items/{item}/runs"), run).await?;
-        let full = |log: &Value| log.as_str().filter(|log| log.contains('\n')).map(str::to_owned);
+        let says = |log: &&str| log.lines().any(|line| lines.contains(&line));
+        let full = |log: &Value| log.as_str().filter(says).map(str::to_owned);
         let path = format!("/work-items/runs/{run}/logs");
         let log = self.client.until("its run says something", &path, full).await?;
         self.told.logs.insert(run, log);
