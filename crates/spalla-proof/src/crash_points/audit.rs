@@ -2,12 +2,14 @@
 //! left, and the person's repository is as it was.
 
 use super::client::Client;
+use super::scenario::Arming;
 use super::site::{Site, git};
 use super::workload::Told;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How long processes may take to go when their server has gone.
@@ -142,6 +144,15 @@ pub(super) async fn left_over(site: &Site) -> Vec<String> {
         wrong.push("the person's repository is not as it was".to_owned());
     }
     wrong
+}
+
+/// Has the whole history checked, event by event, when every server has gone.
+pub(super) async fn of_history(site: &Site) -> anyhow::Result<Option<String>> {
+    let args = ["doctor", "--check-history", "--drained", "--json"].map(str::to_owned);
+    let mut command = tokio::process::Command::from(site.command(&args, &Arming::None, 0)?);
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((!output.status.success()).then(|| format!("the history: {}", String::from_utf8_lossy(&said).trim())))
 }
 
 /// Returns the processes of a place: those of its binary, and those with its home in their environment.

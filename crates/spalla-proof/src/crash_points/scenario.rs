@@ -101,6 +101,7 @@ pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Armin
     }
     played.died |= site.witness().exists();
     played.violations.extend(audit::left_over(&site).await);
+    played.violations.extend(audit::of_history(&site).await?);
     if matches!(arming, Arming::Trace) {
         let names = |process| fs::read_to_string(site.trace(process)).unwrap_or_default();
         played.passages = (0..2).map(|process| names(process).lines().map(str::to_owned).collect()).collect();
