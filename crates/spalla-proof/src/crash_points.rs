@@ -109,6 +109,9 @@ async fn prove(asked: &CrashPoints) -> anyhow::Result<Summary> {
     while let Some(death) = deaths.next().await {
         let (target, nth, played) = death?;
         summary.kills += u32::from(played.died);
+        if !asked.json {
+            println!("{} at passage {nth} on {:?}", target.point, target.store);
+        }
         if !played.died {
             summary.note(target, nth, "it never came to this passage".to_owned());
         }

@@ -52,7 +52,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn everything(&mut self, site: &Site) -> anyhow::Result<()> {
-        let first = self.item("first", &["cat src/main.rs", "echo first >&2"], &[], SUCCEEDS).await?;
+        // No step sees what its server was ordered to do.
+        let blind = "! env | grep SPALLA_CRASH_";
+        let first = self.item("first", &[blind, "cat src/main.rs", "echo first >&2"], &[], SUCCEEDS).await?;
         let second = self.item("second", &["echo second"], &[first], SUCCEEDS).await?;
         let approval = self.client.post(&format!("/work-items/{second}/approvals"), &json!({})).await?;
         let once = site.path("once").display().to_string();
