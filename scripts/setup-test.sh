@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares a machine to test Spalla: the Postgres server's programs, jq, curl and git. Tests start a
-# database of their own in a temporary folder; the service that the package may start is not used.
+# Prepares a machine to test Spalla: the Postgres server's programs, libfaketime, jq, curl and git. Tests
+# start a database of their own in a temporary folder; the service that the package may start is not used.
 # Touches nothing when nothing is missing.
 set -eu
 
@@ -16,8 +16,17 @@ has_postgres() {
     return 1
 }
 
+# Steps the clock of one process, for the soak.
+has_faketime() {
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do
+        [ -e "$library" ] && return 0
+    done
+    return 1
+}
+
 missing=
 has_postgres || missing="$missing postgresql"
+has_faketime || missing="$missing libfaketime"
 for tool in jq curl git; do
     command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
 done
@@ -28,4 +37,4 @@ if ! has_postgres; then
     printf 'setup-test: no initdb under /usr/lib/postgresql/*/bin; is the Postgres server installed?\n' >&2
     exit 2
 fi
-printf 'setup-test: ready (Postgres server programs, jq, curl, git)\n'
+printf 'setup-test: ready (Postgres server programs, libfaketime, jq, curl, git)\n'

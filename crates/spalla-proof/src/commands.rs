@@ -1,6 +1,6 @@
 //! What can be proven.
 
-use crate::{crash_points, sim};
+use crate::{crash_points, sim, soak};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -19,6 +19,8 @@ enum Command {
     PlantedBugs(sim::PlantedBugs),
     /// Kill the real binary at every crash point, start it again, and check what is left
     CrashPoints(crash_points::CrashPoints),
+    /// Kill, stop, starve and cut off real servers and workers under load, and check the record
+    Soak(soak::Arguments),
 }
 
 impl Arguments {
@@ -28,6 +30,7 @@ impl Arguments {
             Command::Sim(simulate) => simulate.run(),
             Command::PlantedBugs(bugs) => bugs.run(),
             Command::CrashPoints(asked) => crash_points::run(&asked),
+            Command::Soak(arguments) => soak::run(&arguments),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod crash_points;
 mod sim;
+mod soak;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,0 +1,21 @@
+//! The program under test: the real one, built now where it is missing or stale.
+
+use anyhow::{Context as _, Result, ensure};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Builds the program and returns its path: it lies beside this one.
+pub(crate) fn spalla() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program's own file")?;
+    // Cargo knows best what is stale, and says nothing where nothing is.
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--quiet", "--package", "spalla"]).stdout(Stdio::null());
+    if own.parent().is_some_and(|folder| folder.ends_with("release")) {
+        build.arg("--release");
+    }
+    let status = build.status().context("building spalla")?;
+    ensure!(status.success(), "building spalla: {status}");
+    let path = own.with_file_name("spalla");
+    ensure!(path.exists(), "{} is not there after the build", path.display());
+    Ok(path)
+}
