@@ -119,7 +119,12 @@ async fn soak_site(site: &mut Site, arguments: &Arguments) -> Result<Report> {
     let load = Arc::new(Load::new(bases, project, journal, arguments.seed));
     let (mut clients, mut hands) = start_load(&load)?;
 
-    let toll = disturb(site, &load, arguments).await?;
+    let toll = tokio::select! {
+        toll = disturb(site, &load, arguments) => toll?,
+        // Nobody of them leaves before the end unless something is wrong.
+        Some(ended) = clients.join_next() => return Err(gone(ended)),
+        Some(ended) = hands.join_next() => return Err(gone(ended)),
+    };
     load.end();
     while let Some(ended) = clients.join_next().await {
         ended.context("a client panicked")??;
@@ -137,6 +142,14 @@ async fn soak_site(site: &mut Site, arguments: &Arguments) -> Result<Report> {
 }
 
 type Crew = JoinSet<Result<()>>;
+
+fn gone(ended: std::result::Result<Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Err(error)) => error.context("making load"),
+        Ok(Ok(())) => anyhow::anyhow!("somebody who makes load went away"),
+        Err(panic) => anyhow::Error::new(panic).context("making load"),
+    }
+}
 
 fn start_load(load: &Arc<Load>) -> Result<(Crew, Crew)> {
     let (mut clients, mut hands) = (JoinSet::new(), JoinSet::new());

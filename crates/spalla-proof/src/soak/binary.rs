@@ -10,8 +10,12 @@ pub(crate) fn spalla() -> Result<PathBuf> {
     // Cargo knows best what is stale, and says nothing where nothing is.
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--quiet", "--package", "spalla"]).stdout(Stdio::null());
-    if own.parent().is_some_and(|folder| folder.ends_with("release")) {
+    let folder = own.parent().context("finding this program's own folder")?;
+    if folder.ends_with("release") {
         build.arg("--release");
+    }
+    if let Some(target) = folder.parent() {
+        build.arg("--target-dir").arg(target);
     }
     let status = build.status().context("building spalla")?;
     ensure!(status.success(), "building spalla: {status}");

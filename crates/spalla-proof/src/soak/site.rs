@@ -147,6 +147,7 @@ impl Site {
         if let Some(postgres) = &self.postgres {
             command.args(["--database", &postgres.url()]);
         }
+        command.env("SPALLA_HOSTS", server.proxy.url.trim_start_matches("http://"));
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.2").env("ORCH_MAX_TAKEOVERS", "20");
         if let (Some(step), Some(library)) = (clock, &self.clock_library) {
             command.env("LD_PRELOAD", library).env("FAKETIME", step);
