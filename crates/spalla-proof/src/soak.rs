@@ -50,6 +50,8 @@ const HANDS: usize = 2;
 const ZOMBIES: usize = 2;
 /// With so many items waiting for a worker, clients wait too: the workers' pace is the soak's.
 const READY_MAX: u64 = 40;
+/// How long the load may go on after the last kill.
+const LOADED_WITHIN: Duration = Duration::from_secs(240);
 const PACE: Duration = Duration::from_millis(250);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// How many findings of a kind are printed.
@@ -180,11 +182,17 @@ async fn keep_pace(load: Arc<Load>) -> Result<()> {
 /// Makes faults until there were enough kills, and waits until enough was submitted.
 async fn disturb(site: &mut Site, load: &Load, arguments: &Arguments) -> Result<Toll> {
     let mut director = Director::new(site, arguments.store, arguments.seed);
-    let mut said_at = Instant::now();
+    let (mut said_at, mut undisturbed) = (Instant::now(), None);
     loop {
         if director.toll.kills < arguments.kills {
             director.next().await?;
         } else if load.submitted() < SUBMITTED_MIN {
+            let since: &mut Instant = undisturbed.get_or_insert_with(Instant::now);
+            anyhow::ensure!(
+                since.elapsed() < LOADED_WITHIN,
+                "only {} items were submitted",
+                load.submitted()
+            );
             tokio::time::sleep(PACE).await;
         } else {
             return director.heal();

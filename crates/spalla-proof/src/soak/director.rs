@@ -304,7 +304,8 @@ impl<'a> Director<'a> {
         let pid = process.pid().to_string();
         let open = std::fs::read_dir(format!("/proc/{pid}/fd")).context("counting open files")?.count();
         limit_files(&pid, &format!("{open}:")).await?;
-        self.see_refusal(number, "no further file may be opened").await;
+        // Whoever comes back now finds nobody who lets them in, and whoever is in still has to be served.
+        self.site.servers[number].proxy.cut();
         tokio::time::sleep(STARVED).await;
         limit_files(&pid, "1024:").await?;
         self.healed().await

@@ -36,6 +36,7 @@ pub(crate) fn judge(ledger: &Ledger, record: &Record) -> Judgement {
     judgement.submissions(ledger, record);
     judgement.acknowledged(ledger, record, &history);
     judgement.logs(ledger, record);
+    judgement.tokens(record);
     judgement.order(ledger, &history);
     judgement.runs(record, &history);
     judgement.violations.extend(ledger.faults.iter().cloned());
@@ -207,6 +208,20 @@ impl Judgement {
         }
     }
 
+    /// Whoever has a run writes its token; an older one never comes after a newer one.
+    fn tokens(&mut self, record: &Record) {
+        for (run, log) in &record.logs {
+            let mut newest = 0;
+            for line in log.lines() {
+                let Some(token) = token_of(line) else { continue };
+                if token < newest {
+                    self.stale.push(format!("the log of run {run} has {line:?} after token {newest}"));
+                }
+                newest = newest.max(token);
+            }
+        }
+    }
+
     /// Nothing began before what it waits for.
     fn order(&mut self, ledger: &Ledger, history: &History) {
         let sound: BTreeSet<i64> =
@@ -256,6 +271,12 @@ impl Judgement {
             }
         }
     }
+}
+
+/// Returns the token under which a worker, real or by hand, says that it is at work.
+fn token_of(line: &str) -> Option<i64> {
+    let (_, under) = line.rsplit_once(" under ")?;
+    under.trim_start_matches("token ").parse().ok()
 }
 
 /// Reads an event from the data of a server-sent one.

@@ -100,6 +100,7 @@ async fn pump(
     let mut buffer = vec![0; BUFFER];
     loop {
         tokio::select! {
+            biased;
             changed = trouble.changed() => {
                 let trouble = *trouble.borrow_and_update();
                 match trouble {
@@ -119,4 +120,55 @@ async fn pump(
     }
     // Whoever is at the other end learns of it by reading.
     let _ = to.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that echoes, with a proxy in front and a client behind it.
+    async fn world() -> (Proxy, TcpStream, JoinSet<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let proxy = Proxy::start(listener.local_addr().expect("its address")).await.expect("a proxy");
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+            }
+        });
+        let address: SocketAddr = proxy.url.trim_start_matches("http://").parse().expect("an address");
+        let mut client = TcpStream::connect(address).await.expect("a connection");
+        assert_eq!(echo(&mut client, b"a").await, Some(b'a'));
+        (proxy, client, server)
+    }
+
+    async fn echo(client: &mut TcpStream, byte: &[u8; 1]) -> Option<u8> {
+        client.write_all(byte).await.ok()?;
+        client.read_u8().await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_cut_connection_answers_no_more() {
+        let (proxy, mut client, _server) = world().await;
+        proxy.cut();
+        assert_eq!(echo(&mut client, b"b").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_stalled_connection_answers_late() {
+        let (proxy, mut client, _server) = world().await;
+        let begun = Instant::now();
+        proxy.stall(Duration::from_millis(80));
+        assert_eq!(echo(&mut client, b"b").await, Some(b'b'));
+        assert!(begun.elapsed() >= Duration::from_millis(80));
+    }
+
+    #[tokio::test]
+    async fn a_half_closed_connection_takes_bytes_and_returns_none() {
+        let (proxy, mut client, _server) = world().await;
+        proxy.half_close();
+        assert_eq!(client.read(&mut [0]).await.ok(), Some(0), "the way back has ended");
+        assert!(client.write_all(b"b").await.is_ok(), "the way there has not");
+    }
 }

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Longer than a call waits for work.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Who connects anew each time asks again soon.
+const NEW_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long somebody asks again before the soak has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -89,6 +91,16 @@ impl Rest {
     pub(crate) fn new(bases: Vec<String>) -> Result<Self> {
         let http = Client::builder().timeout(ANSWER_WITHIN).build().context("making an HTTP client")?;
         Ok(Self { http, bases, turn: AtomicUsize::new(0) })
+    }
+
+    /// Makes a client that connects anew for every call, and so finds out whether a server still lets anybody in.
+    pub(crate) fn without_pool(base: String) -> Result<Self> {
+        let http = Client::builder().timeout(NEW_ANSWER_WITHIN).pool_max_idle_per_host(0).build();
+        Ok(Self {
+            http: http.context("making an HTTP client")?,
+            bases: vec![base],
+            turn: AtomicUsize::new(0),
+        })
     }
 
     /// Asks once; none when no whole answer came.

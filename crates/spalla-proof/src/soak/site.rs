@@ -126,7 +126,7 @@ impl Site {
     async fn prepare_server(&self, number: usize, data: PathBuf) -> Result<Server> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let proxy = Proxy::start(address).await?;
-        let direct = Rest::new(vec![format!("http://{address}")])?;
+        let direct = Rest::without_pool(format!("http://{address}"))?;
         let log = self.log(&format!("server-{number}"));
         Ok(Server { address, proxy, data, log, process: None, direct })
     }

@@ -114,7 +114,14 @@ fn what_happened_twice_is_doubled() {
 #[test]
 fn a_late_write_is_stale_when_it_was_accepted_or_left_a_trace() {
     assert_eq!(found(|ledger, _| ledger.stale_accepted.push("heartbeat".to_owned())), [0, 0, 1, 0]);
-    assert_eq!(found(|_, record| record.logs.get_mut(&10).expect("a log").push_str("late\n")), [0, 0, 1, 0]);
+    let wrote =
+        |text: &'static str| found(|_, record| record.logs.get_mut(&10).expect("a log").push_str(text));
+    assert_eq!(wrote("late\n"), [0, 0, 1, 0]);
+    assert_eq!(wrote("zombie-2 in time on 10 under 1\nworker a executes the run under token 2\n"), [0; 4]);
+    assert_eq!(
+        wrote("worker a executes the run under token 2\nzombie-2 in time on 10 under 1\n"),
+        [0, 0, 1, 0]
+    );
 }
 
 #[test]
