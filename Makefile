@@ -44,6 +44,8 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
 	cargo xtask crash-points --rounds 1
+	cargo xtask soak --kills 20 --store sqlite --json
+	cargo xtask soak --kills 20 --store postgres --json
 
 bench: ## Measure the store beside the disk's own limit, in a release build
 	./scripts/setup-build.sh

@@ -38,7 +38,7 @@ const WORK: &str = "true";
 const FLAKY: &str = r#"test "$SPALLA_ATTEMPT" -ge 2"#;
 const FAIL: &str = "exit 3";
 /// Long enough to be cancelled, unless it is tried again.
-const LONG: &str = r#"test "$SPALLA_ATTEMPT" -ge 2 || sleep 8"#;
+const LONG: &str = r#"test "$SPALLA_ATTEMPT" -ge 2 || sleep 4"#;
 
 impl Draft {
     fn new(nature: Nature, step: &'static str) -> Self {

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Without progress for this long, what is left waits for a moment that a stepped clock put into the future.
-const STUCK: Duration = Duration::from_secs(12);
+/// Longer than any lease, step or backoff of the soak: without progress for this long, what is left waits for a moment
+/// that a stepped clock put into the future.
+const STUCK: Duration = Duration::from_secs(8);
 /// Past this the soak has failed, whatever still happens.
 const DRAINED_WITHIN: Duration = Duration::from_secs(300);
 /// Further ahead than any clock of the soak ever was.
