@@ -67,6 +67,37 @@ pub(super) fn open_fault(file: &DatabaseFile, error: &Error) -> StoreError {
     }
 }
 
+/// Translates an error of opening the file once more, while the store is in use. What could be opened at the start and
+/// can't be now is short of something, mostly of files that the server may open: that passes.
+pub(super) fn reopen_fault(file: &DatabaseFile, error: &Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            let path = file.path().display();
+            let detail = format!(
+                "opening {path} once more: {error}; see how many files the server may open, and who may use this one"
+            );
+            StoreError::Unavailable { detail }
+        }
+        _ => open_fault(file, error),
+    }
+}
+
 fn full(detail: &str) -> StoreError {
     StoreError::Full { detail: format!("{detail}; make room on the disk, nothing that was answered is lost") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi::{self, SQLITE_CANTOPEN, SQLITE_NOTADB};
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_a_setting_at_the_start_and_passes_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = DatabaseFile::find_or_make(&folder.path().join("a.db")).unwrap();
+        let error = |code| Error::SqliteFailure(ffi::Error::new(code), None);
+        assert!(matches!(open_fault(&file, &error(SQLITE_CANTOPEN)), StoreError::Configuration(_)));
+        assert!(matches!(reopen_fault(&file, &error(SQLITE_CANTOPEN)), StoreError::Unavailable { .. }));
+        assert!(matches!(reopen_fault(&file, &error(SQLITE_NOTADB)), StoreError::Configuration(_)));
+    }
 }

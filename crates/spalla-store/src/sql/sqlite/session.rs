@@ -1,6 +1,6 @@
 //! One connection to the file: how it is set up, how statements run on it, and the three steps of a transaction.
 
-use super::fault::{commit_fault, fault, open_fault};
+use super::fault::{commit_fault, fault, open_fault, reopen_fault};
 use super::file::DatabaseFile;
 use crate::error::StoreError;
 use crate::sql::driver::Driver;
@@ -36,6 +36,9 @@ const READER: &str = "
     pragma cache_size = -16384;
 ";
 
+/// Says what an error of opening the file means.
+type Translate = fn(&DatabaseFile, &rusqlite::Error) -> StoreError;
+
 /// A connection.
 pub(super) struct Session {
     connection: Connection,
@@ -45,11 +48,20 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens the connection that writes.
+    /// Opens the connection that writes, at the start.
     pub(super) fn open_writer(file: &DatabaseFile) -> Result<Self> {
-        let session = Self::open(file, WRITER)?;
+        Self::open_to_write(file, open_fault)
+    }
+
+    /// Opens it anew, while the store is in use.
+    pub(super) fn reopen_writer(file: &DatabaseFile) -> Result<Self> {
+        Self::open_to_write(file, reopen_fault)
+    }
+
+    fn open_to_write(file: &DatabaseFile, fault: Translate) -> Result<Self> {
+        let session = Self::open(file, WRITER, fault)?;
         let mode = session.connection.query_row("pragma journal_mode", [], |row| row.get::<_, String>(0));
-        match mode.map_err(|error| open_fault(file, &error))?.as_str() {
+        match mode.map_err(|error| fault(file, &error))?.as_str() {
             "wal" => Ok(session),
             mode => Err(StoreError::Configuration(format!(
                 "opening {}: its file system can't share the write-ahead log (the journal stays in mode {mode}); \
@@ -59,12 +71,12 @@ impl Session {
         }
     }
 
-    /// Opens a connection that can't write.
+    /// Opens a connection that can't write; readers come while the store is in use.
     pub(super) fn open_reader(file: &DatabaseFile) -> Result<Self> {
-        Self::open(file, READER)
+        Self::open(file, READER, reopen_fault)
     }
 
-    fn open(file: &DatabaseFile, setup: &str) -> Result<Self> {
+    fn open(file: &DatabaseFile, setup: &str, fault: Translate) -> Result<Self> {
         file.check_present()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(file.path(), flags).and_then(|connection| {
@@ -73,7 +85,7 @@ impl Session {
             connection.execute_batch(setup)?;
             Ok(connection)
         });
-        let connection = opened.map_err(|error| open_fault(file, &error))?;
+        let connection = opened.map_err(|error| fault(file, &error))?;
         Ok(Self { connection, file: file.clone(), compiled: HashMap::new(), has_failed: false })
     }
 

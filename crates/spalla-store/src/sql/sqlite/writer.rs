@@ -157,7 +157,7 @@ impl<T: Transact> WriterThread<T> {
     fn attempt(&mut self, batch: &Batch) -> Result<Done> {
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(Session::open_writer(&self.file)?),
+            none => none.insert(Session::reopen_writer(&self.file)?),
         };
         let done = execute(session, batch, &self.work);
         if let Err(error) = &done {
