@@ -138,7 +138,8 @@ async fn soak_site(site: &mut Site, arguments: &Arguments) -> Result<Report> {
         ended.context("a worker by hand panicked")??;
     }
     let record = record::read(&quiet, &load).await?;
-    let judgement = load.note(|ledger| judgement::judge(ledger, &record));
+    let mut judgement = load.note(|ledger| judgement::judge(ledger, &record));
+    judgement.violations.extend(site.check_history().await?);
     let facts = report::Facts { arguments, load: &load, toll, drained, took: begun.elapsed() };
     Ok(Report::new(facts, &record, judgement))
 }

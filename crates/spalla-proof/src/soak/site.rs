@@ -8,7 +8,7 @@ use super::rest::{Rest, Wish};
 use super::volume::Volume;
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -212,6 +212,34 @@ impl Site {
         command.env("AGENT_INTERVAL", "2");
         self.workers[number].process = Some(Process::start(&mut command, &worker.log)?);
         Ok(())
+    }
+
+    /// Ends servers and workers, and lets the product itself check its whole history; returns each law that is broken.
+    pub(crate) async fn check_history(&mut self) -> Result<Vec<String>> {
+        self.workers.clear();
+        for number in 0..self.servers.len() {
+            self.kill_server(number).await?;
+        }
+        let mut command = self.command(&self.servers[0].data);
+        command.args(["doctor", "--check-history", "--drained", "--json"]).kill_on_drop(true);
+        if let Some(postgres) = &self.postgres {
+            command.args(["--database", &postgres.url()]);
+        }
+        let output = command.output().await.context("running spalla doctor")?;
+        let report: Value = serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("spalla doctor ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))
+        })?;
+        let broken = report["violations"].as_array().context("spalla doctor names no violations")?;
+        let mut broken: Vec<String> = broken.iter().map(|law| format!("history: {law}")).collect();
+        let count = report["violation_count"].as_u64().context("spalla doctor counts no violations")?;
+        if count > broken.len() as u64 || (broken.is_empty() && !output.status.success()) {
+            broken.push(format!("history: {count} violations, {}", output.status));
+        }
+        if report["rows_compared"] != true {
+            broken
+                .push("history: the rows were not compared, and nobody was there to change them".to_owned());
+        }
+        Ok(broken)
     }
 
     /// Keeps everything that may explain a failure, and returns where.
