@@ -173,6 +173,17 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
+    /// Turns an offset into the number of a line, where every line counts: numbers have no gaps, so that nothing
+    /// needs to be read to leave it out.
+    #[must_use]
+    pub(crate) fn sought(mut self) -> Self {
+        if self.q.is_none() && self.stream.is_none() {
+            self.from_seq = self.from_seq.max(0).saturating_add_unsigned(self.offset);
+            self.offset = 0;
+        }
+        self
+    }
+
     /// Returns the lines that the filter shows.
     pub(crate) fn apply(&self, lines: Vec<LogRecord>) -> Vec<LogRecord> {
         let q = self.q.as_ref().map(|q| q.to_lowercase());
@@ -228,5 +239,22 @@ pub(crate) fn reason_of(place: &Place) -> Option<Code> {
         Place::Blocked(holds) => holds.reason(),
         Place::Delayed { .. } => Some(Code::Delayed),
         Place::Open | Place::Ready | Place::Leased(_) | Place::Finished(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_among_all_lines_is_the_number_of_a_line() {
+        let at = |from_seq, offset| LogFilter { from_seq, offset, ..LogFilter::default() };
+        assert_eq!(at(0, 7).sought(), at(7, 0));
+        assert_eq!(at(-3, 7).sought(), at(7, 0));
+        assert_eq!(at(5, u64::MAX).sought(), at(i64::MAX, 0));
+        let some = LogFilter { q: Some("x".into()), ..at(0, 7) };
+        assert_eq!(some.clone().sought(), some);
+        let some = LogFilter { stream: Some(Stream::Stderr), ..at(0, 7) };
+        assert_eq!(some.clone().sought(), some);
     }
 }

@@ -13,6 +13,9 @@ use spalla_domain::claim::RunError;
 use spalla_domain::work_item::{self, Executor};
 use spalla_engine::EngineHandle;
 
+/// How many log lines are read at once.
+const LOG_LINES_MAX: usize = 500;
+
 /// A way to the control plane; cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Control {
@@ -128,7 +131,7 @@ impl Control {
         }
     }
 
-    /// Returns the lines of a run's log from a number on, as far as they are there.
+    /// Returns the next lines of a run's log from a number on; none when these are all that are there.
     pub(crate) async fn log(&self, run: i64, from: usize) -> Result<Vec<String>> {
         match self {
             Self::Remote(client) => remote::log(client, run, from).await,

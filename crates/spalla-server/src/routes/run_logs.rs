@@ -24,7 +24,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 /// How many lines are read from the store at once: a long log is never in memory as a whole.
-const PAGE_LINES: u64 = 2_000;
+const PAGE_LINES_MAX: u64 = 2_000;
+/// How many are read first, while nobody knows how long they are: together they are a mebibyte at most.
+const PAGE_LINES_FIRST: u64 = 16;
+/// What a page of short lines may grow to, in bytes.
+const PAGE_BYTES: u64 = 256 * 1024;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
@@ -128,6 +132,9 @@ struct LogQuery {
     /// How many lines to leave out.
     #[param(inline)]
     offset: Option<Ordinal>,
+    /// Only lines from this number on, so that a reader goes on where it stopped.
+    #[param(inline)]
+    from: Option<Ordinal>,
     /// Only lines of this stream.
     #[param(inline)]
     stream: Option<LogStream>,
@@ -144,14 +151,15 @@ async fn get_log(
 ) -> Result<Response, Problem> {
     let format = query.format.unwrap_or_default();
     let filter = LogFilter {
-        from_seq: 0,
+        from_seq: query.from.map_or(0, Ordinal::get),
         q: query.q.map(Into::into),
         stream: query.stream.map(Into::into),
         offset: query.offset.map_or(0, Ordinal::unsigned),
         limit: None,
     };
+    let left = query.limit.map(LineCount::unsigned);
     let mut reader =
-        LogReader { app, run_id, format, filter, left: query.limit.map(LineCount::unsigned), is_first: true };
+        LogReader { app, run_id, format, filter, left, page_lines: PAGE_LINES_FIRST, is_first: true };
     let first = reader.read().await?.ok_or_else(|| Problem::not_found("run", run_id))?;
     let media_type = match format {
         LogFormat::Text => "text/plain; charset=utf-8",
@@ -168,21 +176,27 @@ struct LogReader {
     filter: LogFilter,
     /// How many lines are still wanted; none means all.
     left: Option<u64>,
+    /// How many lines the next page has: more after short ones, fewer after long ones.
+    page_lines: u64,
     is_first: bool,
 }
 
 impl LogReader {
     /// Reads the next page; none without the run.
     async fn read(&mut self) -> Result<Option<Vec<LogRecord>>, StoreError> {
-        let limit = self.left.unwrap_or(PAGE_LINES).min(PAGE_LINES);
-        let filter = LogFilter { limit: Some(limit), ..self.filter.clone() };
+        let filter = LogFilter { limit: Some(self.wanted()), ..self.filter.clone() };
         self.app.read().log(self.run_id, filter).await
+    }
+
+    fn wanted(&self) -> u64 {
+        self.left.unwrap_or(u64::MAX).min(self.page_lines)
     }
 
     /// Takes note of a page; tells whether another one may follow.
     fn advance(&mut self, page: &[LogRecord]) -> bool {
         let read = page.len() as u64;
-        let wanted = self.left.unwrap_or(PAGE_LINES).min(PAGE_LINES);
+        let wanted = self.wanted();
+        self.page_lines = lines_after(self.page_lines, page.iter().map(|line| line.text.len() as u64).sum());
         self.left = self.left.map(|left| left.saturating_sub(read));
         self.filter.offset = 0;
         self.filter.from_seq = page.last().map_or(self.filter.from_seq, |last| last.seq + 1);
@@ -222,5 +236,24 @@ impl LogReader {
             text.push_str(if separator == "[" { "[]" } else { "]" });
         }
         text.into()
+    }
+}
+
+/// Returns how many lines the page after one of this size has.
+fn lines_after(page_lines: u64, bytes: u64) -> u64 {
+    let lines = if bytes > PAGE_BYTES { page_lines / 2 } else { page_lines * 2 };
+    lines.clamp(PAGE_LINES_FIRST, PAGE_LINES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_grow_while_lines_are_short_and_shrink_when_they_are_long() {
+        assert_eq!(lines_after(PAGE_LINES_FIRST, 100), 2 * PAGE_LINES_FIRST);
+        assert_eq!(lines_after(PAGE_LINES_MAX, PAGE_BYTES), PAGE_LINES_MAX);
+        assert_eq!(lines_after(PAGE_LINES_MAX, PAGE_BYTES + 1), PAGE_LINES_MAX / 2);
+        assert_eq!(lines_after(PAGE_LINES_FIRST, u64::MAX), PAGE_LINES_FIRST);
     }
 }

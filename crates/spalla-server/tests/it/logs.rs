@@ -111,6 +111,32 @@ async fn bytes_that_are_no_text_are_shown_and_a_line_that_is_too_long_is_cut() {
 }
 
 #[tokio::test]
+async fn a_reader_goes_on_from_the_number_where_it_stopped() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    append(&world, run, token, "text/plain", "a1\nb2\na3\nb4\n").await.json(200);
+    assert_eq!(text(&world, run, "from=3").await, "a3\nb4\n");
+    assert_eq!(text(&world, run, "from=2&q=a").await, "a3\n");
+    assert_eq!(text(&world, run, "from=9").await, "");
+    assert_eq!(text(&world, run, "from=1&offset=2&limit=1").await, "a3\n");
+}
+
+#[tokio::test]
+async fn a_log_of_many_pages_comes_whole_and_in_order() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    let short: String = (1..=5_000).map(|n| format!("{n}\n")).collect();
+    let long: String = (1..=60).map(|n| format!("{n}{}\n", "x".repeat(60_000))).collect();
+    append(&world, run, token, "text/plain", short.clone()).await.json(200);
+    append(&world, run, token, "text/plain", long.clone()).await.json(200);
+    assert!(text(&world, run, "from=1").await == format!("{short}{long}"));
+    let lines: Value = world.get(&format!("/work-items/runs/{run}/logs?format=json")).await.json(200);
+    let numbers: Vec<i64> =
+        lines.as_array().unwrap().iter().filter_map(|line| line["seq"].as_i64()).collect();
+    assert_eq!(numbers, (0..=5_060).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn lines_under_a_stale_token_are_refused() {
     let world = World::start().await;
     let (run, token) = world.claimed_run(json!({})).await;

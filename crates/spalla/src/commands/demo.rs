@@ -146,9 +146,9 @@ async fn check(control: &Control, items: &[Followed], last: Status) -> Result<()
     let wrong = items.iter().enumerate().find(|(index, item)| item.status() != expected(*index));
     let Some((_, item)) = wrong else { return Ok(()) };
     if let Some(run) = &item.run {
-        let log = control.log(run.id, 0).await?;
+        let log = control.log(run.id, item.lines().saturating_sub(TAIL)).await?;
         output::line(format_args!("the end of the log of run {}:", run.id))?;
-        for line in &log[log.len().saturating_sub(TAIL)..] {
+        for line in &log {
             output::line(format_args!("  {}", output::plain(line)))?;
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Logs {
 }
 
 /// How many lines are asked for at once.
-const PAGE: usize = 500;
+const PAGE: usize = 1_000;
 /// How often a log that grows is looked at: seldom enough for the server, often enough for the eye.
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
@@ -38,14 +38,15 @@ impl Logs {
         self.server.clone().talk(global, |client| async move {
             let mut reader = LogReader::new(self.run, self.q.clone());
             while let Some(lines) = reader.next(&client, self.follow).await? {
-                lines.iter().try_for_each(|line| self.print(line))?;
+                self.print(&lines)?;
             }
             Ok(Exit::Done)
         })
     }
 
-    fn print(&self, line: &Value) -> Result<()> {
-        if self.json { output::line(line) } else { output::line(plain(&cell(&line["text"]))) }
+    fn print(&self, lines: &[Value]) -> Result<()> {
+        let shown = |line: &Value| if self.json { line.to_string() } else { plain(&cell(&line["text"])) };
+        output::line(lines.iter().map(shown).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -54,14 +55,15 @@ impl Logs {
 pub(crate) struct LogReader {
     run: i64,
     q: Option<String>,
-    read: usize,
+    /// The number of the first line that was not read yet.
+    next_seq: i64,
     is_complete: bool,
 }
 
 impl LogReader {
     /// Begins at the first line.
     pub(crate) const fn new(run: i64, q: Option<String>) -> Self {
-        Self { run, q, read: 0, is_complete: false }
+        Self { run, q, next_seq: 0, is_complete: false }
     }
 
     /// Returns the next lines; none at the end of the log, or, where it is followed, at the end of the run.
@@ -86,12 +88,13 @@ impl LogReader {
         let window = query(&[
             ("format", Some("json".into())),
             ("q", self.q.clone()),
-            ("offset", Some(self.read.to_string())),
+            ("from", Some(self.next_seq.to_string())),
             ("limit", Some(PAGE.to_string())),
         ]);
         let lines = client.get(&format!("/work-items/runs/{}/logs{window}", self.run)).await?;
         let lines = elements(&lines).to_vec();
-        self.read += lines.len();
+        self.next_seq =
+            lines.last().and_then(|line| line["seq"].as_i64()).map_or(self.next_seq, |seq| seq + 1);
         Ok(lines)
     }
 

@@ -1,6 +1,6 @@
 //! The control plane in this process: commands to the engine, reads from the store.
 
-use super::{ItemState, NewItem, RunState};
+use super::{ItemState, LOG_LINES_MAX, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use serde_json::value::RawValue;
@@ -88,7 +88,7 @@ fn state(run: RunView) -> Result<RunState> {
 }
 
 pub(super) async fn log(engine: &EngineHandle, run: i64, from: usize) -> Result<Vec<String>> {
-    let filter = LogFilter { offset: from as u64, ..LogFilter::default() };
+    let filter = LogFilter { offset: from as u64, limit: Some(LOG_LINES_MAX as u64), ..LogFilter::default() };
     let lines = engine.store().read().log(RunId(run), filter).await.map_err(unavailable)?;
     Ok(lines.unwrap_or_default().into_iter().map(|line| line.text).collect())
 }

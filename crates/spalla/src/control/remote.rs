@@ -1,6 +1,6 @@
 //! The control plane over HTTP.
 
-use super::{ItemState, NewItem, RunState};
+use super::{ItemState, LOG_LINES_MAX, NewItem, RunState};
 use crate::client::{Client, query};
 use crate::failure::{Failure, Result};
 use crate::output::{cell, elements};
@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 
 /// How many projects are looked at for one with the repository: the newest, in one call.
 const PROJECTS_MAX: usize = 500;
-/// How many log lines are asked for at once.
-const LINES_MAX: usize = 500;
 
 pub(super) async fn project(client: &Client, name: &str, repository: &str) -> Result<i64> {
     let projects = client.get(&format!("/projects/?limit={PROJECTS_MAX}")).await?;
@@ -45,7 +43,7 @@ pub(super) async fn newest_run(client: &Client, item: i64) -> Result<Option<RunS
 
 pub(super) async fn log(client: &Client, run: i64, from: usize) -> Result<Vec<String>> {
     let window =
-        [("format", "json".to_owned()), ("offset", from.to_string()), ("limit", LINES_MAX.to_string())];
+        [("format", "json".to_owned()), ("from", from.to_string()), ("limit", LOG_LINES_MAX.to_string())];
     let window = query(&window.map(|(name, value)| (name, Some(value))));
     let lines = client.get(&format!("/work-items/runs/{run}/logs{window}")).await?;
     Ok(elements(&lines).iter().map(|line| cell(&line["text"])).collect())
