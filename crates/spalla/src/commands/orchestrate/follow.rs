@@ -46,6 +46,11 @@ impl Followed {
         Self { id, title, run: None, state: None, lines: 0 }
     }
 
+    /// Returns how many lines of its newest run's log were seen.
+    pub(crate) const fn lines(&self) -> usize {
+        self.lines
+    }
+
     /// Returns where it stands, as far as it is known.
     pub(crate) fn status(&self) -> Status {
         self.state.as_ref().map_or(Status::Open, |state| state.status)
@@ -133,30 +138,46 @@ impl<'a> Follower<'a> {
         let item = &mut self.items[index];
         let known = item.state.replace(state.clone());
         let is_news = known.is_none_or(|known| known.status != state.status || known.reason != state.reason);
+        let before = item.run.clone().map(|run| run.id);
         if let Some(run) = run {
-            let is_new = item.run.replace(run.clone()).is_none_or(|known| known.id != run.id);
-            if is_new {
-                item.lines = 0;
+            item.run = Some(run.clone());
+            if before != Some(run.id) {
+                // A run that was tried again meanwhile has lines that nobody looked at.
+                self.pass_on_all(index, before).await?;
+                self.items[index].lines = 0;
                 self.announce_start(index, &run)?;
             }
-            self.pass_on(index, run.id).await?;
+            if state.is_over() {
+                self.pass_on_all(index, Some(run.id)).await?;
+            } else {
+                self.pass_on(index, run.id).await?;
+            }
         }
         if is_news { self.announce(index) } else { Ok(()) }
     }
 
-    /// Prints what the log has beyond what was printed.
-    async fn pass_on(&mut self, index: usize, run: i64) -> Result<()> {
+    /// Prints what is left of the log of a run that ended.
+    async fn pass_on_all(&mut self, index: usize, run: Option<i64>) -> Result<()> {
+        if let Some(run) = run {
+            while self.pass_on(index, run).await? > 0 {}
+        }
+        Ok(())
+    }
+
+    /// Prints what the log has beyond what was printed, as far as one look brings it; returns how many lines that was.
+    async fn pass_on(&mut self, index: usize, run: i64) -> Result<usize> {
         let item = &mut self.items[index];
         let lines = self.control.log(run, item.lines).await?;
-        item.lines += lines.len();
-        if !lines.is_empty() {
+        let seen = lines.len();
+        item.lines += seen;
+        if seen > 0 {
             self.quiet_since = Instant::now();
         }
         for line in lines {
             tracing::info!(item = item.id, run, "{line}");
             self.screen.progress(format_args!("[{}] {}", item.id, plain(&line)))?;
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn announce_start(&mut self, index: usize, run: &RunState) -> Result<()> {
