@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod number;
+pub(crate) mod object;
 pub(crate) mod problem;
 pub(crate) mod project;
 pub(crate) mod queue;

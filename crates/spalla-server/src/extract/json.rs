@@ -3,6 +3,7 @@
 use super::complaint;
 use super::depth::{DEPTH_MAX, too_deep};
 use crate::problem::Problem;
+use crate::wire::object::Object;
 use crate::wire::problem::FieldProblem;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -49,11 +50,12 @@ pub(crate) fn content_kind(headers: &HeaderMap) -> ContentKind {
     }
 }
 
-/// Refuses a body that does not say that it is JSON. Without a body nothing needs to be said.
+/// Refuses a body that does not say that it is JSON. Without a body it does not matter what is said: some clients
+/// name a form even then.
 pub(super) fn check_json(headers: &HeaderMap, is_empty: bool) -> Result<(), Problem> {
     match content_kind(headers) {
+        _ if is_empty => Ok(()),
         ContentKind::Json => Ok(()),
-        ContentKind::Unnamed if is_empty => Ok(()),
         kind => Err(unsupported(headers, kind, "application/json")),
     }
 }
@@ -70,7 +72,7 @@ pub(super) fn unsupported(headers: &HeaderMap, kind: ContentKind, wanted: &str) 
         .mend(format!("send Content-Type: {wanted}"))
 }
 
-/// Reads JSON into a wire type.
+/// Reads a JSON object into a wire type.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     if let Some((line, column)) = too_deep(json) {
         let message = format!("the JSON is nested more than {DEPTH_MAX} levels deep");
@@ -79,7 +81,7 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
         return Err(Problem::invalid_at(error));
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         refused(&path, &error.into_inner())
     })?;
@@ -107,6 +109,7 @@ fn refused(path: &str, error: &serde_json::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::object::objects;
     use axum::http::HeaderValue;
     use serde::Deserialize;
 
@@ -115,7 +118,7 @@ mod tests {
     struct Sample {
         #[expect(dead_code, reason = "only the errors matter")]
         size: u8,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "objects")]
         #[expect(dead_code, reason = "only the errors matter")]
         parts: Vec<Sample>,
     }
@@ -146,6 +149,30 @@ mod tests {
             let (status, error) = errors_of(json);
             assert_eq!((status, error.path.as_deref()), (422, Some(path)), "{json}");
         }
+    }
+
+    #[test]
+    fn only_an_object_is_read_as_one() {
+        let cases = [
+            ("[1]", None, "sequence"),
+            ("null", None, "null"),
+            ("7", None, "integer `7`"),
+            (r#"{"size": 1, "parts": [[2]]}"#, Some("parts[0]"), "sequence"),
+        ];
+        for (json, path, what) in cases {
+            let (status, error) = errors_of(json);
+            let message = format!("invalid type: {what}, expected a JSON object");
+            assert_eq!((status, error.path.as_deref(), error.message), (422, path, message), "{json}");
+        }
+    }
+
+    #[test]
+    fn without_a_body_no_media_type_matters() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, form)]);
+        assert!(check_json(&headers, true).is_ok());
+        assert!(check_json(&headers, false).is_err());
+        assert!(check_json(&HeaderMap::new(), true).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `Assignment`, so that a remote worker and one in process see the same.
 
 use super::number::{ClaimMax, Dollars, ExchangeMax, ExitCode, IdNumber, Ordinal};
+use super::object::{object, objects};
 use super::run::ErrorClass;
 use super::seconds::{Ttl, Wait};
 use super::text::{Prose, Word, WorkerName};
@@ -262,11 +263,11 @@ pub(crate) struct ExchangeBody {
     #[schema(value_type = WorkerName, inline, required = false)]
     agent_id: Option<WorkerName>,
     /// Runs that ended.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 4096)]
     completed: Vec<CompletionBody>,
     /// Leases to extend.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 4096)]
     heartbeats: Vec<HeldRun>,
     /// How many runs to claim at most; 0 when left out.
@@ -310,6 +311,7 @@ pub(crate) struct CompletionBody {
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<Box<RawValue>>,
     /// What the run used.
+    #[serde(default, deserialize_with = "object")]
     usage: Option<UsageBody>,
     /// Why it failed.
     error: Option<ErrorBody>,

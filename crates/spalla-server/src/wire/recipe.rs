@@ -61,7 +61,7 @@ pub(crate) fn check(yaml: &str, path: &str) -> Result<(), Problem> {
     };
     let errors = problems.into_iter().map(|problem| place(problem, path)).collect();
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidRecipe.as_str(), detail)
-        .mend("mend the places that errors names")
+        .mend("mend the recipe there")
         .errors(errors))
 }
 

@@ -2,6 +2,7 @@
 
 use super::claim::{ErrorBody, LeaseView, Usage, UsageBody};
 use super::number::{ExitCode, Ordinal};
+use super::object::object;
 use super::work_item::Executor;
 use super::{Body, words};
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,7 @@ pub(crate) struct RunEndBody {
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<Box<RawValue>>,
     /// What the run used.
+    #[serde(default, deserialize_with = "object")]
     usage: Option<UsageBody>,
     /// Why it failed: a message, or its class and a message.
     error: Option<ErrorBody>,
