@@ -136,11 +136,15 @@ impl Client {
             ("", title) => title.to_owned(),
             (detail, _) => detail.to_owned(),
         };
-        for wrong in &problem.errors {
-            what.push_str(&wrong.in_words());
+        let mut mend = problem.mend;
+        if let [_, _, ..] = problem.errors.as_slice() {
+            // Each of them follows, the first as well.
+            what.truncate(what.find("; the first: ").unwrap_or(what.len()));
+            let places = problem.errors.iter().map(FieldProblem::in_words);
+            mend.as_mut().unwrap_or(&mut what).extend(places);
         }
         let failure = Failure::new(exit, what);
-        match problem.mend {
+        match mend {
             Some(mend) => failure.mend(mend),
             None => failure,
         }
@@ -190,13 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_speaks_the_servers_words_with_every_place_that_is_wrong() {
-        let text = r#"{"code": "invalid_recipe", "detail": "the recipe has 1 problem", "mend": "mend it",
-            "errors": [{"line": 2, "column": 3, "message": "unknown key `stepz`", "allowed": ["steps", "tools"]}]}"#;
+    fn a_refusal_speaks_the_servers_words_and_says_nothing_twice() {
+        let text = r#"{"code": "invalid", "detail": "priority: 12 is not between 0 and 9",
+            "errors": [{"line": 1, "column": 14, "path": "priority", "message": "12 is not between 0 and 9"}]}"#;
         let refusal = client().refusal("/x", StatusCode::UNPROCESSABLE_ENTITY, text);
-        let expected =
-            "the recipe has 1 problem\n  line 2, column 3: unknown key `stepz` (steps, tools); mend it";
+        let expected = "priority: 12 is not between 0 and 9";
         assert_eq!((refusal.to_string().as_str(), refusal.exit), (expected, Exit::Usage));
+    }
+
+    #[test]
+    fn several_places_that_are_wrong_are_named_below_each_other() {
+        let text = r#"{"code": "invalid_recipe", "mend": "mend the recipe there",
+            "detail": "the recipe is not valid in 2 places; the first: line 2, column 3: unknown key `stepz`",
+            "errors": [{"line": 2, "column": 3, "message": "unknown key `stepz`", "allowed": ["steps", "tools"]},
+                       {"line": 4, "column": 1, "message": "tools is text"}]}"#;
+        let refusal = client().refusal("/x", StatusCode::UNPROCESSABLE_ENTITY, text);
+        let expected = "the recipe is not valid in 2 places; mend the recipe there\n  \
+            line 2, column 3: unknown key `stepz` (steps, tools)\n  line 4, column 1: tools is text";
+        assert_eq!(refusal.to_string(), expected);
     }
 
     #[test]
