@@ -62,7 +62,7 @@ pub enum Error {
         listen: SocketAddr,
     },
     /// The system refused the address.
-    #[error("can't listen on {listen}: {source}")]
+    #[error("can't listen on {listen}: {source}; choose another address with --listen")]
     Listen {
         /// The address.
         listen: SocketAddr,

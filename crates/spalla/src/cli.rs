@@ -47,8 +47,8 @@ pub(crate) struct Global {
 
 /// Reads the command line, does what it says, and returns how that ended.
 pub(crate) fn run() -> ExitCode {
-    let command = Cli::command().after_help(exit::HELP).mut_subcommands(|sub| sub.after_help(exit::HELP));
-    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed =
+        with_exits(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(refusal) => {
@@ -65,6 +65,11 @@ pub(crate) fn run() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Lets the help of a command, and of all below it, say what its exit statuses mean.
+fn with_exits(command: clap::Command) -> clap::Command {
+    command.after_help(exit::HELP).mut_subcommands(with_exits)
 }
 
 /// Says on standard error why a command did not do what was asked.
@@ -139,6 +144,16 @@ mod tests {
     #[test]
     fn the_definitions_agree_with_each_other() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_names_its_exit_statuses() {
+        let mut open = vec![with_exits(Cli::command())];
+        while let Some(mut command) = open.pop() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit status:"), "{}", command.get_name());
+            open.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

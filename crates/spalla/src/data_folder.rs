@@ -81,7 +81,7 @@ impl DataFolder {
             "data_folder.create",
             DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
         );
-        made.map_err(file("making the data folder", &self.path))?;
+        made.map_err(|error| self.not_made(error))?;
         let mode = fs::metadata(&self.path).map_err(file("reading", &self.path))?.mode();
         if mode & OTHERS == 0 {
             return Ok(());
@@ -92,6 +92,15 @@ impl DataFolder {
         }
         tracing::warn!(folder = %self.path.display(), mode = format!("{:o}", mode & 0o777), "others can look into the data folder: chmod 700 it");
         Ok(())
+    }
+
+    fn not_made(&self, error: std::io::Error) -> Failure {
+        let failure = if self.path.is_file() {
+            Failure::usage(format!("the data folder {} is a file", self.path.display()))
+        } else {
+            file("making the data folder", &self.path)(error)
+        };
+        failure.mend("name another folder with --data DIR")
     }
 
     fn taken(&self, lock_file: &mut File) -> Failure {
@@ -250,6 +259,21 @@ mod tests {
         assert_eq!(owned.open_to_others().unwrap(), Vec::<PathBuf>::new());
         fs::set_permissions(owned.path().join(TOKEN), Permissions::from_mode(0o644)).unwrap();
         assert!(owned.token().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_file_is_no_folder_and_that_is_said_with_the_mend() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, "").unwrap();
+        let failure = DataFolder::at(&path).own().unwrap_err().to_string();
+        let shown = path.display();
+        assert_eq!(
+            failure,
+            format!("the data folder {shown} is a file; name another folder with --data DIR")
+        );
+        let failure = DataFolder::at(&path.join("below")).own().unwrap_err().to_string();
+        assert!(failure.ends_with("not a directory; name another folder with --data DIR"), "{failure}");
     }
 
     #[test]
