@@ -338,7 +338,7 @@ fn run_active(run: &LiveRun) -> Refusal {
 }
 
 fn finished(end: Finished) -> Refusal {
-    let detail = format!("the work item {} at {}", end.status.as_str(), end.at);
+    let detail = format!("the work item is over: {} at {}", end.status.as_str(), end.at);
     Refusal::new(Code::WorkItemFinished, detail).mend("requeue it: POST /scheduler/requeue/work-item")
 }
 
@@ -348,8 +348,14 @@ fn held(holds: &Holds) -> Refusal {
         Code::ApprovalRejected => {
             ("an approval of the work item was rejected".to_owned(), "it does not start")
         }
-        Code::ApprovalPending => (format!("{} approvals are pending", holds.pending), "approve them first"),
-        Code::DependenciesUnmet => (format!("{} dependencies are not met", holds.unmet), "wait for them"),
+        Code::ApprovalPending => match holds.pending {
+            1 => ("an approval is pending".to_owned(), "approve it first"),
+            n => (format!("{n} approvals are pending"), "approve them first"),
+        },
+        Code::DependenciesUnmet => match holds.unmet {
+            1 => ("a dependency is not met".to_owned(), "wait for it"),
+            n => (format!("{n} dependencies are not met"), "wait for them"),
+        },
         _ => {
             let by = holds.broken.map(|b| b.by.to_string()).unwrap_or_default();
             (format!("dependency {by} can't be met any more"), "requeue that work item")

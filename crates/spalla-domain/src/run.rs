@@ -340,7 +340,7 @@ fn check_holds(run: &LiveRun) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Code::ApprovalPending, format!("run {} waits for an approval of its work item", run.id))
-        .mend("approve it first"))
+        .mend("approve it first; where it was rejected, cancel the run"))
 }
 
 fn lease_held(run: &LiveRun) -> Refusal {

@@ -128,11 +128,15 @@ fn summary(ended: &Ended, took: &str) -> String {
     if ended.timed_out {
         text.push_str(", ended because its time was over");
     }
-    if ended.leftovers > 0 {
-        text.push_str(&format!("; {} processes that it left behind were ended", ended.leftovers));
+    match ended.leftovers {
+        0 => {}
+        1 => text.push_str("; a process that it left behind was ended"),
+        n => text.push_str(&format!("; {n} processes that it left behind were ended")),
     }
-    if ended.survivors > 0 {
-        text.push_str(&format!("; {} processes could not be ended", ended.survivors));
+    match ended.survivors {
+        0 => {}
+        1 => text.push_str("; a process could not be ended"),
+        n => text.push_str(&format!("; {n} processes could not be ended")),
     }
     text
 }
