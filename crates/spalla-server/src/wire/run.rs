@@ -122,7 +122,8 @@ impl From<RunView> for Run {
             attempt: view.attempt,
             lease: view.lease.map(Into::into),
             worker_id: holder.map(Into::into),
-            fencing_token: view.fence.map(|fence| fence.0),
+            // An attempt that nobody has claimed knows the newest token of the attempt before it.
+            fencing_token: view.fence.filter(|_| view.started_at.is_some()).map(|fence| fence.0),
             takeovers: view.takeovers,
             agent: view.agent,
             executor: view.executor.into(),

@@ -195,3 +195,18 @@ async fn an_unknown_run_is_not_found() {
         world.post(&format!("/work-items/runs/x/{path}"), body).await.problem(404, "not_found");
     }
 }
+
+#[tokio::test]
+async fn an_attempt_that_nobody_claimed_has_no_token_though_the_one_before_had() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    let failed = format!("/work-items/runs/{run}/complete?success=false");
+    world.post(&failed, json!({"fencing_token": token})).await.json(200);
+    world.post(&format!("/scheduler/requeue/run/{run}"), json!({})).await.json(200);
+    let ticked = world.post("/scheduler/tick", json!({})).await.json(200);
+    let again = format!("/work-items/runs/{}", ticked["started"][0]["run_id"]);
+    assert_eq!(world.get(&again).await.json(200)["fencing_token"], Value::Null);
+    let claimed = world.post(&format!("{again}/claim"), json!({"worker_id": "w2"})).await.json(200);
+    assert_eq!(claimed["fencing_token"], token + 1);
+    assert_eq!(world.get(&again).await.json(200)["fencing_token"], token + 1);
+}

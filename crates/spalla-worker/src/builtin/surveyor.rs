@@ -72,6 +72,6 @@ pub use report::{ReportPaths, write_report};
 pub use role::Role;
 pub use rules::{Rule, Severity};
 pub use sizes::{FileRow, FolderRow, LanguageRow, LongFunction, RoleRow};
-pub use survey::{Error, Project, RuleCount, Survey, SurveyOptions};
+pub use survey::{Error, Project, RuleCount, StopSwitch, Survey, SurveyOptions};
 pub use test_inventory::{TestCommand, TestFolder, TestInventory};
 pub use walk::LeftAside;

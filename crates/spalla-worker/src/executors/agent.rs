@@ -1,8 +1,8 @@
 //! Carries out a run by a built-in agent. There is one so far: the surveyor, which only reads.
 
 use crate::builtin::surveyor::{
-    GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, Survey, SurveyOptions, goal_needs_model,
-    parse_git_log, survey, write_report,
+    GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, StopSwitch, Survey, SurveyOptions,
+    goal_needs_model, parse_git_log, survey, write_report,
 };
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::{Error as ScratchpadError, GitError, Scratchpad, Source};
@@ -49,11 +49,9 @@ async fn survey_project(run: &Run<'_>) -> Result<End, End> {
     let folder = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
     // A clock beyond what a calendar holds is no reason not to survey.
     let now = jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default();
-    let options = SurveyOptions { goal: goal_of(run), now, limits: Limits::default() };
+    let stop = StopSwitch::default();
+    let options = SurveyOptions { goal: goal_of(run), now, limits: Limits::default(), stop };
     let (surveyed, paths) = survey_beside(run, tree.root.clone(), history, options, folder).await?;
-    if let Some(interruption) = run.interruption() {
-        return Err(run.end_by(interruption));
-    }
     let summary = summary_of(&surveyed);
     run.log.say(format!("report: {}", paths.markdown.display())).await;
     run.log.say(&summary).await;
@@ -113,7 +111,7 @@ async fn history_of(run: &Run<'_>, root: &Path) -> Result<Option<GitHistory>, En
     }
 }
 
-/// Surveys on a thread of its own. A survey is bounded and can't be stopped half-way, so its end is waited for.
+/// Surveys on a thread of its own, which is told when the run has to end; its end is waited for.
 async fn survey_beside(
     run: &Run<'_>,
     root: PathBuf,
@@ -122,6 +120,7 @@ async fn survey_beside(
     folder: PathBuf,
 ) -> Result<(Survey, ReportPaths), End> {
     let (sender, mut lines) = mpsc::channel::<String>(PROGRESS_MAX);
+    let stop = options.stop.clone();
     let work = tokio::task::spawn_blocking(move || {
         // A log that is closed wants no more lines.
         let mut progress = |line: &str| drop(sender.blocking_send(line.to_owned()));
@@ -134,7 +133,18 @@ async fn survey_beside(
             run.log.say(line).await;
         }
     };
-    let (done, ()) = tokio::join!(work, tell);
+    let stop = async {
+        run.interrupted().await;
+        stop.stop();
+        std::future::pending().await
+    };
+    let (done, ()) = tokio::select! {
+        done = async { tokio::join!(work, tell) } => done,
+        never = stop => never,
+    };
+    if let Some(interruption) = run.interruption() {
+        return Err(run.end_by(interruption));
+    }
     let failed = |message: String| End::from(Failure::new(ErrorClass::System, message));
     match done {
         Ok(Ok(made)) => Ok(made),

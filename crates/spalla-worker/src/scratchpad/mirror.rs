@@ -59,6 +59,12 @@ impl<'a> Mirror<'a> {
         }
         let what = format!("a worktree of {} at commit {commit}", self.source.shown());
         self.run.log.say(format!("workspace {}: {what}", folder.display())).await;
+        if folder.join(".gitmodules").is_file() {
+            self.run
+                .log
+                .say("its submodules are not checked out; a step that needs them runs `git submodule update --init`")
+                .await;
+        }
         Ok(commit)
     }
 

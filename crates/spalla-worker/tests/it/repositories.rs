@@ -119,6 +119,24 @@ async fn the_next_run_sees_the_newest_commit_and_nothing_of_the_run_before() {
 }
 
 #[tokio::test]
+async fn the_log_says_that_submodules_are_not_checked_out() {
+    let site = Site::new();
+    let (inner, outer) = (repository(&site, "inner"), repository(&site, "outer"));
+    let url = inner.display().to_string();
+    git(&outer, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "part"]);
+    git(&outer, &["commit", "--quiet", "-m", "with a part"]);
+    let mut worker = site.start();
+    let (run, completion) = run_on(&site, &worker, on(&outer, "steps: [ls part]")).await;
+    assert!(completion.success, "{completion:?}");
+    let said = site.fake.lines(run, Stream::System);
+    assert!(said.iter().any(|line| line.starts_with("its submodules are not checked out")), "{said:?}");
+    let (run, _) = run_on(&site, &worker, Wanted { item: 2, ..on(&inner, "steps: [ls]") }).await;
+    let said = site.fake.lines(run, Stream::System);
+    assert!(!said.iter().any(|line| line.contains("submodules")), "{said:?}");
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn runs_of_one_project_at_once_do_not_see_each_other() {
     let site = Site::new();
     let repository = repository(&site, "repo");

@@ -98,7 +98,7 @@ impl Orchestrate {
             exit = session.pursue(&control, pieces, &mut signals) => exit,
             failure = reach.broken() => Err(failure),
         };
-        reach.leave(&mut signals).await;
+        reach.leave(matches!(exit, Ok(Exit::Interrupted)), &mut signals).await;
         exit
     }
 }

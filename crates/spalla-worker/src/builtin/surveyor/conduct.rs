@@ -39,14 +39,17 @@ pub fn survey(
         return Err(Error::NotAFolder { path: root.to_path_buf() });
     }
     let reader = Reader::open(root).map_err(open)?;
-    let (listed, left_aside) = walk::walk(root, &options.limits);
+    let (listed, left_aside) = walk::walk(root, &options.limits, &options.stop);
+    options.stop.check()?;
     progress(&format!("found {} files", listed.len()));
-    let (files, mut coverage) = read_all(&reader, &listed, &options.limits);
+    let (files, mut coverage) = read_all(&reader, &listed, options);
+    options.stop.check()?;
     coverage.left_aside = left_aside;
     progress(&format!("read {} text files", files.len()));
     let name =
         root.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let survey = assemble(name, files, &listed, coverage, history, options);
+    options.stop.check()?;
     progress(&format!(
         "found {} risky places, {} marks, {} internal links",
         survey.findings.len(),
@@ -58,7 +61,8 @@ pub fn survey(
 
 /// Reads and inspects every file within the limits, in parallel; the order of the result is that of the
 /// paths.
-fn read_all(reader: &Reader, listed: &[TreeFile], limits: &Limits) -> (Vec<FileFacts>, Coverage) {
+fn read_all(reader: &Reader, listed: &[TreeFile], options: &SurveyOptions) -> (Vec<FileFacts>, Coverage) {
+    let limits = &options.limits;
     let mut coverage = Coverage {
         files: listed.len(),
         bytes: listed.iter().map(|file| file.bytes).sum(),
@@ -82,7 +86,11 @@ fn read_all(reader: &Reader, listed: &[TreeFile], limits: &Limits) -> (Vec<FileF
             _ => Attributes::parse(""),
         },
     };
-    let looked = in_parallel(within.len(), &|index| look(reader, within[index], limits, &context));
+    let looked = in_parallel(within.len(), &|index| match options.stop.is_stopped() {
+        // Nobody will see it.
+        true => Look { outcome: Outcome::Unreadable, facts: None },
+        false => look(reader, within[index], limits, &context),
+    });
     let mut files = Vec::new();
     for (file, look) in within.iter().zip(looked) {
         note(&mut coverage, &file.path, &look);

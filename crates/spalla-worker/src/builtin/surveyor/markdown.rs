@@ -108,11 +108,12 @@ fn tested(survey: &Survey) -> String {
     if tests.files == 0 {
         return String::from("No tests were found.");
     }
-    let cases =
-        if tests.cases > 0 { format!("{} in ", count(tests.cases, "test case")) } else { String::new() };
+    let found = match tests.cases {
+        0 => count(tests.files, "test file"),
+        cases => format!("{} in {}", count(cases, "test case"), count(tests.files, "file")),
+    };
     format!(
-        "There are {cases}{}, {} of test code for every 100 of product code.",
-        count(tests.files, "file"),
+        "It has {found}, {} of test code for every 100 of product code.",
         count(tests.lines_per_hundred, "line")
     )
 }
@@ -124,7 +125,7 @@ fn changed(survey: &Survey) -> String {
     let since = history.first_at.map_or(String::new(), |at| format!(" since {}", words::date(at)));
     let last = if history.cut { "The last " } else { "" };
     format!(
-        "{last}{}{since} come from {}; {} in the 90 days before this survey.",
+        "{last}{}{since}, from {}; {} in the 90 days before this survey.",
         count(history.commits, "commit"),
         count_people(history.authors),
         count(history.recent_commits, "commit")

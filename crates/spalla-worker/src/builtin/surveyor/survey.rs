@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,6 +33,29 @@ pub struct SurveyOptions {
     pub now: Timestamp,
     /// How much is read and kept.
     pub limits: Limits,
+    /// Ends the survey half-way.
+    pub stop: StopSwitch,
+}
+
+/// Lets somebody end a survey that goes on on another thread; its clones are the same switch.
+#[derive(Debug, Clone, Default)]
+pub struct StopSwitch(Arc<AtomicBool>);
+
+impl StopSwitch {
+    /// Ends the survey at the next file.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether the survey is to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes the end of the survey of it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
+    }
 }
 
 /// Why a survey or its report failed.
@@ -44,6 +69,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody ended it half-way.
+    #[error("the survey was ended before it was complete")]
+    Stopped,
     /// The root is no folder.
     #[error("{path} is not a folder; survey the folder it lies in", path = .path.display())]
     NotAFolder {

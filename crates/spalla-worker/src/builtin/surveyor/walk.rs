@@ -8,6 +8,7 @@ use ignore::{DirEntry, WalkBuilder};
 use serde::Serialize;
 
 use super::limits::Limits;
+use super::survey::StopSwitch;
 
 /// One regular file of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +71,8 @@ const IGNORE_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Folders of one kind that are kept by name; more add nothing for a reader.
 const FOLDERS_NAMED_MAX: usize = 200;
 
-/// Lists the regular files under `root`, sorted by path.
-pub(crate) fn walk(root: &Path, limits: &Limits) -> (Vec<TreeFile>, LeftAside) {
+/// Lists the regular files under `root`, sorted by path; not all of them once somebody wants it to end.
+pub(crate) fn walk(root: &Path, limits: &Limits, stop: &StopSwitch) -> (Vec<TreeFile>, LeftAside) {
     let aside = Arc::new(Mutex::new(LeftAside::default()));
     let mut files = Vec::new();
     if !has_usable_ignore_file(root) {
@@ -79,6 +80,9 @@ pub(crate) fn walk(root: &Path, limits: &Limits) -> (Vec<TreeFile>, LeftAside) {
         return (files, take(&aside));
     }
     for entry in walker(root, limits, &aside).build() {
+        if stop.is_stopped() {
+            break;
+        }
         if files.len() >= limits.files_max {
             note(&aside, |aside| aside.cut = true);
             break;
@@ -210,7 +214,7 @@ mod tests {
     }
 
     fn listed(folder: &tempfile::TempDir, limits: &Limits) -> (Vec<String>, LeftAside) {
-        let (files, aside) = walk(folder.path(), limits);
+        let (files, aside) = walk(folder.path(), limits, &StopSwitch::default());
         (files.into_iter().map(|file| file.path).collect(), aside)
     }
 

@@ -70,10 +70,15 @@ impl Reach {
         }
     }
 
-    /// Ends our own server; a running one goes on.
-    pub(super) async fn leave(self, signals: &mut Signals) {
+    /// Ends our own server; a running one goes on. After an interruption no run is waited for.
+    pub(super) async fn leave(self, is_interrupted: bool, signals: &mut Signals) {
         if let Self::Embedded(app) = self {
-            app.stop(signals.wait()).await;
+            let hurry = async {
+                if !is_interrupted {
+                    signals.wait().await;
+                }
+            };
+            app.stop(hurry).await;
         }
     }
 }

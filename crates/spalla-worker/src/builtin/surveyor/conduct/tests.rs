@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::survey::StopSwitch;
 use super::super::{history, parse_git_log, to_markdown, to_svg, write_report};
 use super::*;
 
@@ -17,7 +18,7 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn options(goal: &str) -> SurveyOptions {
     let now = "2026-01-31T12:00:00Z".parse().expect("a time");
-    SurveyOptions { goal: goal.to_owned(), now, limits: Limits::default() }
+    SurveyOptions { goal: goal.to_owned(), now, limits: Limits::default(), stop: StopSwitch::default() }
 }
 
 fn surveyed(folder: &Path, history: Option<&GitHistory>, options: &SurveyOptions) -> Survey {
@@ -43,6 +44,24 @@ const MIXED: &[(&str, &str)] = &[
 
 fn mixed_history() -> GitHistory {
     parse_git_log(b"\x1e1769800000\x1fa@x\x1ffix run\0\n1\t1\tsrc/a.rs\0\x1e1700000000\x1fb@x\x1fstart\0\n9\t0\tsrc/a.rs\09\t0\tsrc/b.rs\0")
+}
+
+#[test]
+fn a_survey_ends_half_way_when_somebody_wants_it_to() {
+    let folder = tree(MIXED);
+    for line in ["found", "read"] {
+        let options = options("Analyze the codebase structure");
+        let mut said = Vec::new();
+        let mut progress = |text: &str| {
+            said.push(text.to_owned());
+            if text.starts_with(line) {
+                options.stop.stop();
+            }
+        };
+        let ended = survey(folder.path(), None, &options, &mut progress);
+        assert!(matches!(ended, Err(Error::Stopped)), "{ended:?}");
+        assert!(said.last().is_some_and(|last| last.starts_with(line)), "{said:?}");
+    }
 }
 
 #[test]
