@@ -5,8 +5,13 @@ use std::process::{Command, ExitCode};
 
 /// Runs one of its commands with everything that stands behind it on the command line.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    // Planted bugs are in no other build.
+    let needs_plants = arguments.iter().any(|word| word == "planted-bugs" || word.starts_with("--plant"));
+    let features: &[&str] = if needs_plants { &["--features", "plant"] } else { &[] };
     let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "spalla-proof", "--"])
+        .args(["run", "--quiet", "--package", "spalla-proof"])
+        .args(features)
+        .arg("--")
         .args(arguments)
         .status()
         .context("starting spalla-proof")?;

@@ -79,7 +79,7 @@ impl Supervisor {
             biased;
             () = self.workers_ended() => {}
             () = tokio::time::sleep(grace) => tracing::warn!("runs are still going on after {grace:?}: handing them back"),
-            () = hurry => tracing::warn!("no run is waited for: handing them back"),
+            () = hurry => tracing::info!("no run is waited for: handing them back"),
         }
         self.steps.cancel.cancel();
         if tokio::time::timeout(CANCEL_LIMIT, self.workers_ended()).await.is_err() {

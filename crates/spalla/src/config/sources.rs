@@ -1,4 +1,4 @@
-//! Where settings come from, lowest first: defaults, the user's file, `./spalla.toml`, the environment, flags.
+//! Where settings come from, lowest first: defaults, the user's file, `./spalla.toml`, `./.env`, the environment, flags.
 
 use super::keys::{KEYS, Key};
 use crate::failure::{Failure, Result};
@@ -28,12 +28,20 @@ pub(crate) struct Sources {
     pub(crate) files: Vec<PathBuf>,
     /// The environment's variables.
     pub(crate) env: Vec<(String, String)>,
+    /// The variables of the current folder's `.env`; those of the environment itself win.
+    pub(crate) dot_env: Vec<(String, String)>,
     /// What the command line says.
     pub(crate) flags: Vec<Override>,
 }
 
 /// The file of the current folder.
 const PROJECT_FILE: &str = "spalla.toml";
+/// The current folder's file of variables.
+const DOT_ENV: &str = ".env";
+/// How it is named as a place.
+const DOT_ENV_PLACE: &str = "file .env";
+/// How many lines of it are read: far more than people write.
+const DOT_ENV_LINES_MAX: usize = 10_000;
 
 impl Sources {
     /// Returns this process's own sources.
@@ -46,6 +54,7 @@ impl Sources {
             data_default: base.data_dir().join("spalla"),
             files: vec![base.config_dir().join("spalla").join("config.toml"), PathBuf::from(PROJECT_FILE)],
             env: crate::programs::variables().collect(),
+            dot_env: read_dot_env(Path::new(DOT_ENV)),
             flags,
         })
     }
@@ -66,8 +75,10 @@ impl Sources {
             figment = figment.merge(File { path, values: read_file(path)? });
         }
         for key in KEYS {
-            if let Some((value, source)) = variable(key, &self.env)? {
-                figment = figment.merge(One { key, value, source });
+            for (place, variables) in [(DOT_ENV_PLACE, &self.dot_env), ("environment", &self.env)] {
+                if let Some((value, source)) = variable(key, place, variables)? {
+                    figment = figment.merge(One { key, value, source });
+                }
             }
         }
         for given in self.flags {
@@ -78,13 +89,25 @@ impl Sources {
 }
 
 /// Reads the variable that sets a key; an empty one is as good as none.
-fn variable(key: &'static Key, env: &[(String, String)]) -> Result<Option<(Value, String)>> {
+fn variable(key: &'static Key, place: &str, env: &[(String, String)]) -> Result<Option<(Value, String)>> {
     let set = |name: &&str| env.iter().find(|(set, value)| set == name && !value.is_empty());
     let Some((name, text)) = key.env.iter().find_map(set) else { return Ok(None) };
     let shown = if key.secret { "a value" } else { text.as_str() };
-    let value =
-        key.kind.parse(text).map_err(|wrong| Failure::usage(format!("{name} is {shown:?}, and {wrong}")))?;
-    Ok(Some((value, format!("environment {name}"))))
+    let said = if place == DOT_ENV_PLACE { format!(" ({place})") } else { String::new() };
+    let value = key
+        .kind
+        .parse(text)
+        .map_err(|wrong| Failure::usage(format!("{name} is {shown:?}{said}, and {wrong}")))?;
+    Ok(Some((value, format!("{place} {name}"))))
+}
+
+/// Reads a file of variables. It is mostly there for other programs, so lines that can't be read are theirs.
+fn read_dot_env(path: &Path) -> Vec<(String, String)> {
+    if !path.is_file() {
+        return Vec::new();
+    }
+    let lines = dotenvy::from_path_iter(path).into_iter().flatten();
+    lines.take(DOT_ENV_LINES_MAX).filter_map(Result::ok).collect()
 }
 
 fn flag(given: Override) -> Result<One> {
@@ -174,5 +197,22 @@ impl Provider for File<'_> {
 
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
         Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_variables_may_hold_what_other_programs_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DOT_ENV);
+        std::fs::write(&path, "# mine\nORCH_MAX_RETRIES=4\nwhat is this\nexport ORCH_TOKEN=\"a b\"\n")
+            .unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read_dot_env(&path), [pair("ORCH_MAX_RETRIES", "4"), pair("ORCH_TOKEN", "a b")]);
+        assert_eq!(read_dot_env(folder.path()), []);
+        assert_eq!(read_dot_env(&folder.path().join("none")), []);
     }
 }

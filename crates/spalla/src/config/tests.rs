@@ -7,6 +7,7 @@ fn sources(files: &[&Path], env: &[(&str, &str)], flags: &[(&'static str, &'stat
         data_default: "/home/me/.local/share/spalla".into(),
         files: files.iter().map(|path| path.to_path_buf()).collect(),
         env: env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        dot_env: Vec::new(),
         flags: flags.iter().map(|(name, flag, text)| Override { name, flag, text: (*text).into() }).collect(),
     }
 }
@@ -56,6 +57,21 @@ fn flags_win_over_environment_over_project_file_over_user_file_over_defaults() {
     assert_eq!(source("worker.id"), format!("file {}", project.display()));
     assert_eq!(source("log"), format!("file {}", user.display()));
     assert_eq!(source("auth"), "default");
+}
+
+#[test]
+fn the_folders_variables_win_over_its_settings_and_the_environment_over_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = file(&folder, "spalla.toml", "max_retries = 1\nmax_takeovers = 1\n");
+    let env = [("ORCH_MAX_RETRIES", "3"), ("ORCH_TOKEN", "")];
+    let variables = [("ORCH_MAX_RETRIES", "2"), ("ORCH_MAX_TAKEOVERS", "2"), ("ORCH_TOKEN", "t")];
+    let dot_env = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let config = Config::load(Sources { dot_env, ..sources(&[&project], &env, &[]) }).unwrap();
+    let settings = &config.settings;
+    assert_eq!((settings.max_retries, settings.max_takeovers, settings.token.as_str()), (3, 2, "t"));
+    let source = |name: &str| config.shown().iter().find(|shown| shown.name == name).unwrap().source.clone();
+    assert_eq!(source("max_retries"), "environment ORCH_MAX_RETRIES");
+    assert_eq!(source("max_takeovers"), "file .env ORCH_MAX_TAKEOVERS");
 }
 
 #[test]
