@@ -26,6 +26,13 @@ impl Signals {
         }
     }
 
+    /// Waits for the next signal; not at all where one has come that ended everything.
+    pub(crate) async fn wait_unless(&mut self, has_come: bool) {
+        if !has_come {
+            self.wait().await;
+        }
+    }
+
     /// Waits for the next signal, whichever it is.
     pub(crate) async fn wait(&mut self) {
         self.next().await;

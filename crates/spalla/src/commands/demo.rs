@@ -65,7 +65,8 @@ async fn show(settings: &Settings) -> Result<Exit> {
         Ok(repository) => pursue(settings, Control::InProcess(engine), &repository, &mut signals).await,
         Err(failure) => Err(failure),
     };
-    app.stop(signals.wait()).await;
+    let is_interrupted = exit.as_ref().map_or_else(|failure| failure.exit, |exit| *exit) == Exit::Interrupted;
+    app.stop(signals.wait_unless(is_interrupted)).await;
     let exit = exit?;
     farewell(settings)?;
     Ok(exit)

@@ -73,12 +73,7 @@ impl Reach {
     /// Ends our own server; a running one goes on. After an interruption no run is waited for.
     pub(super) async fn leave(self, is_interrupted: bool, signals: &mut Signals) {
         if let Self::Embedded(app) = self {
-            let hurry = async {
-                if !is_interrupted {
-                    signals.wait().await;
-                }
-            };
-            app.stop(hurry).await;
+            app.stop(signals.wait_unless(is_interrupted)).await;
         }
     }
 }
