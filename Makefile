@@ -1,7 +1,7 @@
 # The same few words for a person, for CI and for a first visit. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test bench
+.PHONY: help demo up check test prove bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -43,9 +43,17 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-dependencies.sh
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
-	cargo xtask crash-points --rounds 1
+	$(MAKE) prove
+
+prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/promises.md says how to do more
+	./scripts/setup-test.sh
+	cargo xtask sim --schedules 100000 --json
+	cargo xtask sim --schedules 2000 --store sqlite --json
+	cargo xtask sim --schedules 2000 --store postgres --json
+	cargo xtask planted-bugs --json
 	cargo xtask soak --kills 20 --store sqlite --json
 	cargo xtask soak --kills 20 --store postgres --json
+	cargo xtask crash-points --rounds 1 --json
 
 bench: ## Measure the store beside the disk's own limit, in a release build
 	./scripts/setup-build.sh

@@ -2,6 +2,8 @@
 
 mod commands;
 mod crash_points;
+mod postgres;
+mod process;
 mod sim;
 mod soak;
 

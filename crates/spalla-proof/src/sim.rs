@@ -30,6 +30,9 @@ use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 use std::time::Instant;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use plants::PlantedBugs;
 
 /// How many schedules a planted bug may take to be found.

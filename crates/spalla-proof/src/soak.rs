@@ -17,8 +17,6 @@ mod hand;
 mod judgement;
 mod ledger;
 mod load;
-mod postgres;
-mod process;
 mod proxy;
 mod record;
 mod report;

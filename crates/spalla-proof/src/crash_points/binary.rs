@@ -10,7 +10,9 @@ pub(super) fn find() -> anyhow::Result<PathBuf> {
     let beside = own.with_file_name("spalla");
     if !beside.is_file() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--quiet", "--package", "spalla"]).status();
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--package", "spalla", "--package", "spalla-proof"])
+            .status();
         ensure!(status.context("building spalla")?.success(), "building spalla failed");
     }
     ensure!(beside.is_file(), "there is no {}", beside.display());

@@ -1,5 +1,6 @@
 //! The database that the servers of a schedule share: fresh for each, in memory, in a SQLite file or in Postgres.
 
+use crate::postgres::{Postgres, free_port};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use futures_util::FutureExt as _;
@@ -15,6 +16,8 @@ pub(crate) enum Kind {
     Memory,
     /// A SQLite file.
     Sqlite,
+    /// A Postgres database, with one connection at work at a time.
+    Postgres,
 }
 
 impl Kind {
@@ -23,13 +26,14 @@ impl Kind {
         match self {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
         }
     }
 
     /// Returns how many servers can share it.
     pub(crate) const fn servers_max(self) -> usize {
         match self {
-            Self::Memory => 2,
+            Self::Memory | Self::Postgres => 2,
             Self::Sqlite => 1,
         }
     }
@@ -41,15 +45,31 @@ pub(crate) enum Databases {
     Memory,
     /// A folder for files, and a runtime for the stores' own threads and tasks, which live outside of the schedule.
     Sqlite(TempDir, Runtime),
+    /// A server of this thread's own, its folder, and such a runtime.
+    Postgres {
+        /// The server.
+        server: Postgres,
+        /// Its folder, which goes with it.
+        _folder: TempDir,
+        /// The runtime.
+        outside: Runtime,
+    },
 }
+
+/// Where files cost no disk: what is simulated here is not the disk.
+const IN_MEMORY: &str = "/dev/shm";
 
 impl Databases {
     /// Prepares what is needed.
     pub(crate) fn prepare(kind: Kind) -> anyhow::Result<Self> {
         Ok(match kind {
             Kind::Memory => Self::Memory,
-            Kind::Sqlite => {
-                Self::Sqlite(tempfile::tempdir().context("a folder for SQLite files")?, outside()?)
+            Kind::Sqlite => Self::Sqlite(folder()?, outside()?),
+            Kind::Postgres => {
+                let (folder, outside) = (folder()?, outside()?);
+                let log = folder.path().join("log");
+                let server = outside.block_on(Postgres::start(folder.path(), log, free_port()?))?;
+                Self::Postgres { server, _folder: folder, outside }
             }
         })
     }
@@ -70,8 +90,18 @@ impl Databases {
                 let location = Location::Sqlite(folder.path().join("spalla.db"));
                 Ok(Database { location, outside: Some(outside.handle().clone()) })
             }
+            Self::Postgres { server, outside, .. } => {
+                outside.block_on(server.run("drop schema public cascade; create schema public"))?;
+                let location = Location::Postgres(server.url());
+                Ok(Database { location, outside: Some(outside.handle().clone()) })
+            }
         }
     }
+}
+
+fn folder() -> anyhow::Result<TempDir> {
+    let made = tempfile::tempdir_in(IN_MEMORY).or_else(|_| tempfile::tempdir());
+    made.context("making a folder for the database")
 }
 
 fn outside() -> anyhow::Result<Runtime> {

@@ -9,7 +9,10 @@ pub(crate) fn spalla() -> Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program's own file")?;
     // Cargo knows best what is stale, and says nothing where nothing is.
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "--package", "spalla"]).stdout(Stdio::null());
+    // Both packages together, as the tests build them, so that no library is built twice.
+    build
+        .args(["build", "--quiet", "--package", "spalla", "--package", "spalla-proof"])
+        .stdout(Stdio::null());
     let folder = own.parent().context("finding this program's own folder")?;
     if folder.ends_with("release") {
         build.arg("--release");

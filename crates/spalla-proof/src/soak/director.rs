@@ -2,8 +2,8 @@
 
 use super::Store;
 use super::faults::{Deck, Fault};
-use super::process::output;
 use super::site::{LEASE, Site};
+use crate::process::output;
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
@@ -262,7 +262,7 @@ impl<'a> Director<'a> {
         let begun = Instant::now();
         while begun.elapsed() < SHOW_WITHIN {
             let server = &mut self.site.servers[number];
-            if let Some(status) = server.process.as_mut().and_then(super::process::Process::ended) {
+            if let Some(status) = server.process.as_mut().and_then(crate::process::Process::ended) {
                 let log = std::fs::read_to_string(&server.log).unwrap_or_default();
                 let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
                 let code = if last.starts_with("error:") { "start_refused" } else { "start_unclear" };

@@ -1,15 +1,15 @@
 //! The machines of the soak: servers behind proxies, workers, and where they keep what they keep.
 
 use super::Store;
-use super::postgres::Postgres;
-use super::process::{Process, bound};
 use super::proxy::Proxy;
 use super::rest::{Rest, Wish};
 use super::volume::Volume;
+use crate::postgres::{Postgres, free_port};
+use crate::process::{Process, bound};
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -254,7 +254,7 @@ impl Site {
         let (disk, kept) = (self.root.path().join("disk"), self.root.path().join("kept"));
         if self.volume.is_some() {
             let words = ["-a".as_ref(), disk.as_os_str(), kept.as_os_str()];
-            super::process::output("cp", &words).await?;
+            crate::process::output("cp", &words).await?;
         }
         drop(self.volume.take());
         Ok(self.root.keep())
@@ -284,11 +284,6 @@ impl Server {
     pub(crate) fn direct(&self) -> Result<Rest> {
         Rest::new(vec![format!("http://{}", self.address)])
     }
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
-    Ok(listener.local_addr().context("finding a free port")?.port())
 }
 
 fn find_clock_library() -> Option<PathBuf> {

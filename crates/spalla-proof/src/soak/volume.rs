@@ -1,6 +1,6 @@
 //! A small disk of its own, which can be filled and made read-only without touching the machine's.
 
-use super::process::output;
+use crate::process::output;
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};

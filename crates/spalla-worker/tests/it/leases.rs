@@ -58,6 +58,24 @@ async fn a_lost_lease_ends_the_run_and_nothing_more_is_sent() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_taken_again_is_carried_out_once_under_the_newest_token() {
+    let site = Site::new();
+    let run = site.fake.add(recipe(&waiting(&site)));
+    let mut worker = site.start_with(|options| {
+        options.concurrency = 2;
+        options.ttl_ms = 1_000_000;
+        options.heartbeat_interval_ms = 300_000;
+    });
+    let first = pid(&site).await;
+    // The lease ended and nobody told the worker, which asks for more.
+    site.fake.change(|state| state.runs.get_mut(&run).unwrap().is_held = false);
+    let second = lines_of(&site.path("pids"), 2).await.remove(1);
+    until("the first one has ended", || (!lives(&first)).then_some(())).await;
+    assert!(lives(&second));
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_that_is_refused_ends_the_run_before_any_heartbeat() {
     let site = Site::new();
     let run = site.fake.add(recipe(&format!(

@@ -1,10 +1,11 @@
-//! A real Postgres of the soak's own, on a free port, by the user `postgres` where the soak is root.
+//! A real Postgres of our own, on a free port, by the user `postgres` where we are root.
 
-use super::process::{Process, bound, output};
+use crate::process::{Process, bound, output};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 use nix::unistd::{Uid, User};
 use std::ffi::OsStr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,6 +84,13 @@ impl Postgres {
         }
     }
 
+    /// Runs a statement, as an administrator would.
+    pub(crate) async fn run(&self, statement: &str) -> Result<()> {
+        let url = self.url();
+        let words = ["-q", "-v", "ON_ERROR_STOP=1", "-c", statement, &url].map(OsStr::new);
+        output(&self.bin.join("psql").to_string_lossy(), &words).await.map(drop)
+    }
+
     /// Starts the server where it does not run.
     pub(crate) fn go_on(&mut self) -> Result<()> {
         if self.process.as_mut().is_some_and(|process| process.ended().is_none()) {
@@ -101,6 +109,12 @@ impl Postgres {
         let _ = process.signal(Signal::SIGQUIT);
         process.wait().await.map(drop)
     }
+}
+
+/// Finds a port that nobody listens on.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
+    Ok(listener.local_addr().context("finding a free port")?.port())
 }
 
 fn find_programs() -> Result<PathBuf> {
