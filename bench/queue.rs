@@ -87,6 +87,7 @@ async fn measure(
         settings: Settings::default(),
         clock: Arc::new(SystemClock),
         randomness: Arc::new(NoRandomness),
+        gate: None,
     };
     let store = Store::open(options).await?;
     let new = NewProject { name: "bench".into(), description: None, repository: None };

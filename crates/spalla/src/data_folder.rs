@@ -272,7 +272,7 @@ mod tests {
             failure,
             format!("the data folder {shown} is a file; name another folder with --data DIR")
         );
-        let failure = DataFolder::at(&path.join("below")).own().unwrap_err().to_string();
+        let failure = DataFolder::at(path.join("below")).own().unwrap_err().to_string();
         assert!(failure.ends_with("not a directory; name another folder with --data DIR"), "{failure}");
     }
 
