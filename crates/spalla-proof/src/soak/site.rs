@@ -275,9 +275,9 @@ impl Server {
     }
 
     /// Returns the moment at which the server says that it made something, as text.
-    pub(crate) async fn clock(&self) -> Option<String> {
-        let answer = self.direct.ask(&Wish::post("/projects/", json!({"name": "clock"}))).await?;
-        answer.body["created_at"].as_str().map(str::to_owned)
+    pub(crate) async fn clock(&self) -> Result<String> {
+        let answer = self.direct.obtain(&Wish::post("/projects/", json!({"name": "clock"}))).await?;
+        answer.body["created_at"].as_str().map(str::to_owned).context("a project without its moment")
     }
 
     /// Returns a client that goes past the proxy.
