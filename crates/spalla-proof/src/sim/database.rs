@@ -46,14 +46,14 @@ pub(crate) enum Databases {
     /// A folder for files, and a runtime for the stores' own threads and tasks, which live outside of the schedule.
     Sqlite(TempDir, Runtime),
     /// A server of this thread's own, its folder, and such a runtime.
-    Postgres {
-        /// The server.
-        server: Postgres,
-        /// Its folder, which goes with it.
-        _folder: TempDir,
-        /// The runtime.
-        outside: Runtime,
-    },
+    Postgres(Box<OwnPostgres>),
+}
+
+/// A Postgres server of one thread, its folder, which goes with it, and such a runtime.
+pub(crate) struct OwnPostgres {
+    server: Postgres,
+    _folder: TempDir,
+    outside: Runtime,
 }
 
 /// Where files cost no disk: what is simulated here is not the disk.
@@ -69,7 +69,7 @@ impl Databases {
                 let (folder, outside) = (folder()?, outside()?);
                 let log = folder.path().join("log");
                 let server = outside.block_on(Postgres::start(folder.path(), log, free_port()?))?;
-                Self::Postgres { server, _folder: folder, outside }
+                Self::Postgres(Box::new(OwnPostgres { server, _folder: folder, outside }))
             }
         })
     }
@@ -90,7 +90,8 @@ impl Databases {
                 let location = Location::Sqlite(folder.path().join("spalla.db"));
                 Ok(Database { location, outside: Some(outside.handle().clone()) })
             }
-            Self::Postgres { server, outside, .. } => {
+            Self::Postgres(own) => {
+                let OwnPostgres { server, outside, .. } = &**own;
                 outside.block_on(server.run("drop schema public cascade; create schema public"))?;
                 let location = Location::Postgres(server.url());
                 Ok(Database { location, outside: Some(outside.handle().clone()) })
