@@ -4,6 +4,7 @@
 use super::database::Database;
 use spalla_domain::claim::{Exchange, LogBatch};
 use spalla_domain::event::{Event, Fact};
+use spalla_domain::problem::Code;
 use spalla_domain::{ApprovalId, EventSeq, Fence, RunId, Timestamp, WorkItemId, WorkerId};
 use spalla_engine::history::{History, Rules};
 use spalla_store::view::{EventFilter, LogFilter};
@@ -198,7 +199,16 @@ impl Book {
 
     /// Whoever was told yes has to have held the newest token.
     fn check_token(&mut self, command: &Command, outcome: &Outcome) {
-        let Ok(reply) = outcome else { return };
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(ExecuteError::Refused(refusal)) => {
+                if let Some((run, token)) = token_of(command) {
+                    self.check_said_stale(run, token, &[refusal.code.as_str()]);
+                }
+                return;
+            }
+            Err(ExecuteError::Store(_)) => return,
+        };
         match (command, reply) {
             (Command::AppendLogs(LogBatch { run_id, fencing_token, .. }), _) => {
                 self.check_newest("a log batch", *run_id, *fencing_token);
@@ -216,6 +226,15 @@ impl Book {
             }
             (Command::Exchange(exchange), Reply::Exchanged(answer)) => {
                 // A run that was sent under two tokens is in both lists, and which is which is not said.
+                let told = |run: RunId| -> Vec<&str> {
+                    let told = answer.refused.iter().filter(|refused| refused.run_id == run);
+                    told.map(|refused| refused.reason.as_str()).collect()
+                };
+                let ends = exchange.completed.iter().map(|end| (end.run_id, end.fencing_token));
+                let beats = exchange.heartbeats.iter().map(|beat| (beat.run_id, beat.fencing_token));
+                for (run, token) in ends.chain(beats).filter(|(run, _)| !told(*run).is_empty()) {
+                    self.check_said_stale(run, token, &told(run));
+                }
                 let is_refused = |run: RunId| answer.refused.iter().any(|refused| refused.run_id == run);
                 for end in &exchange.completed {
                     if !is_refused(end.run_id) && answer.completed.contains(&end.run_id) {
@@ -250,7 +269,8 @@ impl Book {
     fn check_acknowledged(&mut self, command: &Command, outcome: &Outcome, now: Timestamp) {
         let reply = match outcome {
             Ok(reply) => reply,
-            Err(error) => return self.check_refused(command, error),
+            Err(ExecuteError::Store(StoreError::Unknown { .. })) => return self.forget_leases(command),
+            Err(_) => return,
         };
         match (command, reply) {
             (Command::CreateWorkItems { .. }, Reply::WorkItems(items)) => {
@@ -299,11 +319,17 @@ impl Book {
         }
     }
 
+    /// Whoever comes with an old token has to be told just that, so that it stops.
+    fn check_said_stale(&mut self, run: RunId, token: Fence, codes: &[&str]) {
+        let is_old = self.leases.get(&run).is_some_and(|lease| token < lease.fence);
+        let is_told = codes.contains(&Code::StaleToken.as_str());
+        self.check(!is_old || is_told, || {
+            format!("token {token} of run {run} is old, and its holder was told {codes:?}")
+        });
+    }
+
     /// Where nobody knows whether a heartbeat counted, nobody knows how long the lease lasts.
-    fn check_refused(&mut self, command: &Command, error: &ExecuteError) {
-        if !matches!(error, ExecuteError::Store(StoreError::Unknown { .. })) {
-            return;
-        }
+    fn forget_leases(&mut self, command: &Command) {
         let beats: Vec<RunId> = match command {
             Command::Heartbeat { heartbeat, .. } => vec![heartbeat.run_id],
             Command::Exchange(Exchange { heartbeats, .. }) => {
@@ -381,5 +407,17 @@ impl Book {
         if let Err(error) = self.database.wait_for(finished) {
             self.broken.push(format!("the rows can't be read: {error}"));
         }
+    }
+}
+
+/// Returns the run and the token that a worker's write bears.
+fn token_of(command: &Command) -> Option<(RunId, Fence)> {
+    match command {
+        Command::AppendLogs(batch) => Some((batch.run_id, batch.fencing_token)),
+        Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => {
+            Some((heartbeat.run_id, heartbeat.fencing_token))
+        }
+        Command::Complete(end) => end.fencing_token.map(|token| (end.run_id, token)),
+        _ => None,
     }
 }

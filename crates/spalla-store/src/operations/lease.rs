@@ -34,6 +34,7 @@ pub(crate) async fn hand_back<T: Tx>(desk: &mut Desk<'_, T>, heartbeat: Heartbea
     let Heartbeat { run_id, fencing_token: fence } = heartbeat;
     let id = match desk.run(run_id).await? {
         Run::Live(id) => id,
+        Run::Ended(run) if fence < run.fence => return Err(run::stale(run_id, fence).into()),
         Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
     };
     apply(desk, id, run_id, run::Command::HandBack { fence }).await?;
