@@ -46,6 +46,8 @@ pub(crate) struct Done {
     pub(crate) replies: Vec<std::result::Result<Reply, Refusal>>,
     /// The events with their numbers.
     pub(crate) events: Vec<Event>,
+    /// The earliest moment at which the clock moves something that was written.
+    pub(crate) waits_until: Option<Timestamp>,
 }
 
 type Slot = std::result::Result<Reply, Refusal>;
@@ -69,7 +71,7 @@ pub(crate) async fn run<T: Tx>(tx: &mut T, context: Context<'_>, requests: &[Req
     pick(&mut desk, requests, &mut slots, &mut kept).await?;
     let events = desk.write_all().await?;
     let replies = slots.into_iter().map(|slot| slot.unwrap_or(Ok(Reply::Done))).collect();
-    Ok(Done { replies, events })
+    Ok(Done { replies, events, waits_until: desk.waits_until })
 }
 
 /// Answers a request from what is kept under its key, or settles it; one that picks items is then half done.

@@ -88,6 +88,8 @@ pub(crate) struct Desk<'t, T> {
     log_ends: BTreeMap<RunId, i64>,
     queues: Option<BTreeMap<QueueKey, QueueId>>,
     reserved: BTreeMap<Sequence, std::ops::Range<i64>>,
+    /// The earliest moment at which the clock moves something that was written here.
+    pub(crate) waits_until: Option<Timestamp>,
     /// New and changed rows other than places and entries, which are found by comparing.
     pub(crate) staged: Changes,
 }
@@ -107,6 +109,7 @@ impl<'t, T: Tx> Desk<'t, T> {
             log_ends: BTreeMap::new(),
             queues: None,
             reserved: BTreeMap::new(),
+            waits_until: None,
             staged: Changes::default(),
         }
     }
@@ -418,6 +421,7 @@ impl<'t, T: Tx> Desk<'t, T> {
         for row in changes.entered.iter().chain(changes.moved_within.iter().map(|(_, after)| after)) {
             if let Some(at) = waits_until(&row.placed.place) {
                 self.context.timekeeper.note(at);
+                self.waits_until = Some(self.waits_until.map_or(at, |known| known.min(at)));
             }
         }
         if changes.is_empty() { Ok(vec![]) } else { self.tx.write(changes).await }

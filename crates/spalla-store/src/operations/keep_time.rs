@@ -44,8 +44,9 @@ pub(crate) async fn keep_time<T: Tx>(desk: &mut Desk<'_, T>, max: u32) -> Result
         moved += u32::from(refused_is_false(expire(desk, id).await)?);
     }
     desk.write_rows().await?;
+    let look = desk.context.timekeeper.look();
     let next = desk.tx.next_moment().await?;
-    desk.context.timekeeper.set(next);
+    look.found(next);
     Ok(moved)
 }
 

@@ -152,7 +152,7 @@ impl Probe {
 impl Transact for Arc<Probe> {
     async fn transact<'t, D: Driver + 't>(&'t self, mut driver: D, requests: &'t [Request]) -> Result<Done> {
         self.batches.lock().unwrap().push(requests.len());
-        let mut done = Done { replies: vec![], events: vec![] };
+        let mut done = Done { replies: vec![], events: vec![], waits_until: None };
         for request in requests {
             let Command::KeepTime { max: id } = request.command else { panic!("a deed is a KeepTime") };
             let word = request.idempotency.as_ref().map_or("", |key| key.key.as_str());

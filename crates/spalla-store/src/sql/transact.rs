@@ -24,7 +24,7 @@ pub(crate) trait Transact: Send + Sync + 'static {
     }
 
     /// Hears that a batch was committed; an error is all that the callers hear.
-    fn after_commit(&self) -> Result<()> {
+    fn after_commit(&self, _done: &Done) -> Result<()> {
         Ok(())
     }
 
@@ -66,7 +66,10 @@ impl Transact for Commands {
         self.gate.as_ref().map_or(Ok(()), |gate| gate.before())
     }
 
-    fn after_commit(&self) -> Result<()> {
+    fn after_commit(&self, done: &Done) -> Result<()> {
+        if let Some(at) = done.waits_until {
+            self.timekeeper.note(at);
+        }
         self.gate.as_ref().map_or(Ok(()), |gate| gate.after())
     }
 

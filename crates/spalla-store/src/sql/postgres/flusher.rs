@@ -137,6 +137,6 @@ async fn execute<T: Transact>(session: &mut Session, batch: &Batch, work: &T) ->
     let done = batch.transact(work, Transaction(&mut *session)).await?;
     work.before_commit()?;
     session.commit().await?;
-    work.after_commit()?;
+    work.after_commit(&done)?;
     Ok(done)
 }

@@ -189,6 +189,6 @@ fn execute<T: Transact>(session: &mut Session, batch: &Batch, work: &T) -> Resul
     let done = done.unwrap_or_else(|| Err(StoreError::Corrupt("a defect: a batch waited".to_owned())))?;
     work.before_commit()?;
     session.commit()?;
-    work.after_commit()?;
+    work.after_commit(&done)?;
     Ok(done)
 }
