@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use futures_util::FutureExt as _;
 use spalla_store::{Location, Memory};
+use std::cell::RefCell;
 use tempfile::TempDir;
 use tokio::runtime::{Handle, Runtime};
 
@@ -43,8 +44,9 @@ impl Kind {
 pub(crate) enum Databases {
     /// Nothing is needed.
     Memory,
-    /// A folder for files, and a runtime for the stores' own threads and tasks, which live outside of the schedule.
-    Sqlite(TempDir, Runtime),
+    /// The folder of the newest file, and a runtime for the stores' own threads and tasks, which live outside of the
+    /// schedule.
+    Sqlite(RefCell<TempDir>, Runtime),
     /// A server of this thread's own, its folder, and such a runtime.
     Postgres(Box<OwnPostgres>),
 }
@@ -64,7 +66,7 @@ impl Databases {
     pub(crate) fn prepare(kind: Kind) -> anyhow::Result<Self> {
         Ok(match kind {
             Kind::Memory => Self::Memory,
-            Kind::Sqlite => Self::Sqlite(folder()?, outside()?),
+            Kind::Sqlite => Self::Sqlite(RefCell::new(folder()?), outside()?),
             Kind::Postgres => {
                 let (folder, outside) = (folder()?, outside()?);
                 let log = folder.path().join("log");
@@ -79,14 +81,9 @@ impl Databases {
         match self {
             Self::Memory => Ok(Database { location: Location::Memory(Memory::default()), outside: None }),
             Self::Sqlite(folder, outside) => {
-                for name in ["spalla.db", "spalla.db-wal", "spalla.db-shm"] {
-                    match std::fs::remove_file(folder.path().join(name)) {
-                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(error.into());
-                        }
-                        _ => {}
-                    }
-                }
+                // A folder for each: a writer of the schedule before may still be closing, by the name of its file.
+                let mut folder = folder.borrow_mut();
+                *folder = self::folder()?;
                 let location = Location::Sqlite(folder.path().join("spalla.db"));
                 Ok(Database { location, outside: Some(outside.handle().clone()) })
             }
