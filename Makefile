@@ -43,6 +43,7 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-dependencies.sh
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
+	./scripts/check-api.sh $(SPALLA)
 	$(MAKE) prove
 
 prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/promises.md says how to do more

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares a machine to test Spalla: the Postgres server's programs, libfaketime, jq, curl and git. Tests
-# start a database of their own in a temporary folder; the service that the package may start is not used.
+# Prepares a machine to test Spalla: the Postgres server's programs, libfaketime, jq, curl, git and Python's
+# venv. Tests start a database of their own in a temporary folder; the service that the package may start is not used.
 # Touches nothing when nothing is missing.
 set -eu
 
@@ -24,9 +24,15 @@ has_faketime() {
     return 1
 }
 
+# Debian's venv module is there without the part that puts pip in.
+has_venv() {
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1
+}
+
 missing=
 has_postgres || missing="$missing postgresql"
 has_faketime || missing="$missing libfaketime"
+has_venv || missing="$missing python3-venv"
 for tool in jq curl git; do
     command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
 done
@@ -37,4 +43,4 @@ if ! has_postgres; then
     printf 'setup-test: no initdb under /usr/lib/postgresql/*/bin; is the Postgres server installed?\n' >&2
     exit 2
 fi
-printf 'setup-test: ready (Postgres server programs, libfaketime, jq, curl, git)\n'
+printf "setup-test: ready (Postgres server programs, libfaketime, jq, curl, git, Python's venv)\n"
