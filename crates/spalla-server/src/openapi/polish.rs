@@ -15,10 +15,13 @@ pub(super) fn polish(document: &mut Value) {
         for parameter in members(operation, "parameters") {
             drop_null(&mut parameter["schema"]);
         }
-        allow_no_body(&mut operation["requestBody"]);
+        // Looking for what is not there by an index would leave a null behind.
+        operation.get_mut("requestBody").into_iter().for_each(allow_no_body);
+        operation.get_mut("responses").into_iter().for_each(frame_events);
     });
     name_the_worker(&mut document["components"]["schemas"]);
     choose_one_delay(&mut document["components"]["schemas"]);
+    name_the_agent(&mut document["components"]["schemas"]);
     require_members_of_answers(document);
 }
 
@@ -73,9 +76,6 @@ fn drop_null(schema: &mut Value) {
 
 /// A body that may be left out is not one that may be null.
 fn allow_no_body(body: &mut Value) {
-    if body.is_null() {
-        return;
-    }
     let contents = body.get_mut("content").and_then(Value::as_object_mut);
     for content in contents.into_iter().flat_map(Map::values_mut) {
         drop_null(&mut content["schema"]);
@@ -99,6 +99,32 @@ fn choose_one_delay(schemas: &mut Value) {
         if let Some(schema) = schemas.get_mut(name) {
             let both = json!({"backoff": {"const": true}, "delay_seconds": {"type": "number"}});
             schema["not"] = json!({"properties": both, "required": ["backoff", "delay_seconds"]});
+        }
+    }
+}
+
+/// An agent is the executor only where it has a name; a change may leave the name as it is.
+fn name_the_agent(schemas: &mut Value) {
+    let nobody = json!({"executor": {"const": "agent"}, "agent": {"type": "null"}});
+    for (name, required) in
+        [("NewWorkItem", json!(["executor"])), ("WorkItemChange", json!(["executor", "agent"]))]
+    {
+        if let Some(schema) = schemas.get_mut(name) {
+            schema["not"] = json!({"properties": nobody, "required": required});
+        }
+    }
+}
+
+/// What a stream says of its schema is said of the data of each event, which is JSON in a text.
+fn frame_events(responses: &mut Value) {
+    for response in responses.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if let Some(content) = response.pointer_mut("/content/text~1event-stream") {
+            let data = json!({
+                "type": "string", "contentMediaType": "application/json", "contentSchema": content["schema"].take(),
+            });
+            let properties = json!({"id": {"type": "string"}, "event": {"type": "string"}, "data": data});
+            content["schema"] =
+                json!({"type": "object", "properties": properties, "required": ["id", "event", "data"]});
         }
     }
 }
@@ -176,6 +202,16 @@ mod tests {
             drop_null(&mut schema);
             assert_eq!(schema, expected);
         }
+    }
+
+    #[test]
+    fn an_event_of_a_stream_is_a_frame_around_its_json() {
+        let reference = json!({"$ref": "#/components/schemas/Event"});
+        let mut responses = json!({"200": {"content": {"text/event-stream": {"schema": reference}}}});
+        frame_events(&mut responses);
+        let framed = &responses["200"]["content"]["text/event-stream"]["schema"];
+        assert_eq!(framed["required"], json!(["id", "event", "data"]));
+        assert_eq!(framed["properties"]["data"]["contentSchema"], reference);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The document of the interface.
 
 use crate::answer::document;
+use crate::schema::mismatch;
 use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -87,4 +88,31 @@ async fn requests_are_closed_objects_with_their_ranges() {
     assert_eq!(schema["required"], json!(["project_id", "title"]));
     assert_eq!(schema["properties"]["title"]["maxLength"], 500);
     assert_eq!(schema["properties"]["project_id"]["maximum"], 9_007_199_254_740_991_i64);
+}
+
+#[tokio::test]
+async fn an_agent_is_named_where_it_is_the_executor() {
+    let world = World::start().await;
+    let document = document(&world).await;
+    let why = |schema: &str, value: Value| {
+        let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
+        mismatch(document, &schema, &value)
+    };
+    let new = |agent: Value| json!({"project_id": 1, "title": "t", "executor": "agent", "agent": agent});
+    assert_eq!(why("NewWorkItem", new(json!("surveyor"))), None);
+    assert!(why("NewWorkItem", new(Value::Null)).is_some());
+    assert!(why("NewWorkItem", json!({"project_id": 1, "title": "t", "executor": "agent"})).is_some());
+    assert_eq!(why("NewWorkItem", json!({"project_id": 1, "title": "t", "agent": null})), None);
+    assert!(why("WorkItemChange", json!({"executor": "agent", "agent": null})).is_some());
+    assert_eq!(why("WorkItemChange", json!({"executor": "agent"})), None);
+}
+
+#[tokio::test]
+async fn only_an_operation_that_reads_a_body_describes_one() {
+    let world = World::start().await;
+    for (path, item) in document(&world).await["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(operation.get("requestBody").is_none_or(Value::is_object), "{method} {path}");
+        }
+    }
 }
