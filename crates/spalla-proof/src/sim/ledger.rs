@@ -225,7 +225,6 @@ impl Book {
                 }
             }
             (Command::Exchange(exchange), Reply::Exchanged(answer)) => {
-                // A run that was sent under two tokens is in both lists, and which is which is not said.
                 let told = |run: RunId| -> Vec<&str> {
                     let told = answer.refused.iter().filter(|refused| refused.run_id == run);
                     told.map(|refused| refused.reason.as_str()).collect()
@@ -235,6 +234,7 @@ impl Book {
                 for (run, token) in ends.chain(beats).filter(|(run, _)| !told(*run).is_empty()) {
                     self.check_said_stale(run, token, &told(run));
                 }
+                // A run that was sent under two tokens is in both lists, and which is which is not said.
                 let is_refused = |run: RunId| answer.refused.iter().any(|refused| refused.run_id == run);
                 for end in &exchange.completed {
                     if !is_refused(end.run_id) && answer.completed.contains(&end.run_id) {
