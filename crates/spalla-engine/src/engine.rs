@@ -1,16 +1,17 @@
 //! The engine's loop: takes one input, calls one stage.
 
 use crate::handle::EngineHandle;
-use crate::input::{Input, Parked};
+use crate::input::Input;
 use crate::stages::{claim, keep_time, tick};
+use crate::waiting_room::WaitingRoom;
 use spalla_domain::event::Event;
 use spalla_store::{Clock, Committed, Store};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// How many inputs may wait for the loop: claimers that found nothing. More than that wait outside.
 const INPUTS_MAX: usize = 4_096;
@@ -35,19 +36,25 @@ pub struct Engine {
     inputs: mpsc::Sender<Input>,
     /// The loop, and nothing else.
     tasks: JoinSet<()>,
+    hand_offs: TaskTracker,
 }
 
 impl Engine {
     /// Starts the loop.
     pub fn start(store: Store, options: Options) -> (EngineHandle, Self) {
         let (inputs, inbox) = mpsc::channel(INPUTS_MAX);
-        let handle = EngineHandle { store: store.clone(), inputs: inputs.clone() };
+        let (waiting, hand_offs) = (WaitingRoom::default(), TaskTracker::new());
+        let handle = EngineHandle {
+            store: store.clone(),
+            inputs: inputs.clone(),
+            waiting: waiting.clone(),
+            hand_offs: hand_offs.clone(),
+        };
         let commits = store.committed();
-        let engine_loop =
-            Loop { store, options, waiting: VecDeque::new(), tick_due: true, last_tick: None, retry: None };
+        let engine_loop = Loop { store, options, waiting, tick_due: true, last_tick: None, retry: None };
         let mut tasks = JoinSet::new();
         tasks.spawn(engine_loop.run(inbox, commits));
-        (handle, Self { inputs, tasks })
+        (handle, Self { inputs, tasks, hand_offs })
     }
 
     /// Ends the loop: whoever waits is answered with nothing, and later claims do not wait.
@@ -55,13 +62,15 @@ impl Engine {
         // Where the loop is gone already there is nothing to end.
         let _ = self.inputs.send(Input::Stop).await;
         self.tasks.join_all().await;
+        self.hand_offs.close();
+        self.hand_offs.wait().await;
     }
 }
 
 struct Loop {
     store: Store,
     options: Options,
-    waiting: VecDeque<Parked>,
+    waiting: WaitingRoom,
     /// Something became eligible since the last background tick.
     tick_due: bool,
     last_tick: Option<Instant>,
@@ -93,9 +102,8 @@ impl Loop {
     /// Takes one input; returns whether the loop goes on.
     async fn take(&mut self, input: Input) -> bool {
         match input {
-            Input::Park { mut parked, wait } => {
-                parked.deadline = Instant::now() + wait;
-                self.waiting.push_back(parked);
+            Input::Park(parked) => {
+                self.waiting.enter(parked);
                 // Something may have become eligible between its claim and now.
                 self.serve().await;
             }
@@ -104,7 +112,7 @@ impl Loop {
             Input::Lagged => self.look_at_everything().await,
             Input::Time => self.time().await,
             Input::Stop => {
-                claim::give_up_all(&mut self.waiting);
+                claim::answer_otherwise(self.waiting.take(usize::MAX));
                 return false;
             }
         }
@@ -112,7 +120,7 @@ impl Loop {
     }
 
     async fn committed(&mut self, events: &[Event]) {
-        if events.iter().any(claim::may_be_claimable) {
+        if claim::are_claimable(events) {
             self.tick_due = true;
             self.serve().await;
         }
@@ -126,9 +134,7 @@ impl Loop {
     }
 
     async fn serve(&mut self) {
-        if !self.waiting.is_empty() {
-            claim::serve(&self.store, &mut self.waiting).await;
-        }
+        claim::serve(&self.store, &self.waiting).await;
     }
 
     async fn keep_time(&mut self) {
@@ -138,7 +144,7 @@ impl Loop {
 
     async fn time(&mut self) {
         let now = Instant::now();
-        claim::give_up(&mut self.waiting, now);
+        claim::answer_otherwise(self.waiting.take_overdue(now));
         let may_ask = self.retry.is_none_or(|retry| retry <= now);
         if may_ask && self.store.next_moment().is_some_and(|at| at <= self.options.clock.now()) {
             self.keep_time().await;
@@ -161,7 +167,11 @@ impl Loop {
             let due = now + Duration::from_millis(wait_ms.unsigned_abs()).min(LOOK_AT_LEAST);
             self.retry.map_or(due, |retry| due.max(retry))
         });
-        let patience = self.waiting.iter().map(|parked| parked.deadline);
-        patience.chain(due).chain(self.next_tick()).fold(now + LOOK_AT_LEAST, Instant::min)
+        self.waiting
+            .next_deadline()
+            .into_iter()
+            .chain(due)
+            .chain(self.next_tick())
+            .fold(now + LOOK_AT_LEAST, Instant::min)
     }
 }

@@ -1,21 +1,36 @@
 //! The only way in: commands and waiting claims. Reads go straight to the store.
 
 use crate::input::{Input, Parked, is_worth_waiting};
+use crate::stages::hand_off;
+use crate::waiting_room::WaitingRoom;
 use spalla_store::{ExecuteError, Reply, Request, Store, StoreError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// A handle to a running engine; cheap to clone.
 #[derive(Clone)]
 pub struct EngineHandle {
     pub(crate) store: Store,
     pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) waiting: WaitingRoom,
+    /// Hand-offs under way; they outlive the callers who began them.
+    pub(crate) hand_offs: TaskTracker,
 }
 
 impl EngineHandle {
-    /// Executes one request; the answer is on disk when it arrives.
+    /// Executes one request; the answer is on disk when it arrives. Where it makes work eligible and a claimer waits
+    /// for some, the claimer gets it in the same transaction.
     pub async fn execute(&self, request: impl Into<Request>) -> Result<Reply, ExecuteError> {
-        self.store.execute(request).await
+        let request = request.into();
+        let company = self.waiting.take(hand_off::company(&request.command));
+        if company.is_empty() {
+            return self.store.execute(request).await;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.hand_offs.spawn(hand_off::hand_off(self.clone(), request, company, answer));
+        answered.await.unwrap_or(Err(ExecuteError::Store(StoreError::Closed)))
     }
 
     /// Executes a claim or an exchange. Where it brings no run, waits up to `wait` until there is one.
@@ -26,8 +41,9 @@ impl EngineHandle {
             return Ok(first);
         }
         let (answer, answered) = oneshot::channel();
-        let Some(parked) = Parked::new(&request, first.clone(), answer) else { return Ok(first) };
-        if self.inputs.send(Input::Park { parked, wait }).await.is_err() {
+        let deadline = Instant::now() + wait;
+        let Some(parked) = Parked::new(&request, first.clone(), answer, deadline) else { return Ok(first) };
+        if self.inputs.send(Input::Park(parked)).await.is_err() {
             return Ok(first);
         }
         answered.await.unwrap_or(Err(ExecuteError::Store(StoreError::Closed)))

@@ -2,7 +2,6 @@
 
 use spalla_domain::claim::{ClaimRequest, HeartbeatAnswer};
 use spalla_store::{Command, Committed, ExecuteError, Reply, Request};
-use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -10,12 +9,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A claimer found nothing and waits.
-    Park {
-        /// The claimer.
-        parked: Parked,
-        /// How long it waits.
-        wait: Duration,
-    },
+    Park(Parked),
     /// The store committed something.
     Committed(Committed),
     /// Commits went by unseen.
@@ -45,9 +39,10 @@ impl Parked {
         request: &Request,
         otherwise: Reply,
         answer: oneshot::Sender<Result<Reply, ExecuteError>>,
+        deadline: Instant,
     ) -> Option<Self> {
         let claim = claim_of(&request.command)?.clone();
-        Some(Self { claim, otherwise, answer, deadline: Instant::now() })
+        Some(Self { claim, otherwise, answer, deadline })
     }
 
     /// Returns the answer with the runs that came at last.

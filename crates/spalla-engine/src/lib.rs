@@ -6,6 +6,7 @@ mod handle;
 pub mod history;
 mod input;
 mod stages;
+mod waiting_room;
 
 pub use engine::{Engine, Options};
 pub use handle::EngineHandle;

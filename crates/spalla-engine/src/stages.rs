@@ -2,5 +2,6 @@
 //! one picks up, so that a restart is the ordinary path.
 
 pub(crate) mod claim;
+pub(crate) mod hand_off;
 pub(crate) mod keep_time;
 pub(crate) mod tick;

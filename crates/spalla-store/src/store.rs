@@ -131,6 +131,11 @@ impl Store {
         self.writer.execute(request.into()).await
     }
 
+    /// Executes requests that came together, in one transaction as long as there is room; answers each, in order.
+    pub async fn execute_all(&self, requests: Vec<Request>) -> Vec<Outcome> {
+        self.writer.execute_all(requests).await
+    }
+
     /// Returns the same store behind another writer that is made from its own, with subscribers of its own: the
     /// simulator's way to delay, to batch and to lose what goes in and out.
     #[must_use]

@@ -1,20 +1,20 @@
 //! Claim: serve the claimers that wait, first come first served, when something may have become eligible.
 
 use crate::input::Parked;
+use crate::waiting_room::WaitingRoom;
 use futures_util::future::join_all;
 use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::event::{Event, Fact};
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_store::{Command, Reply, Store};
-use std::collections::VecDeque;
-use tokio::time::Instant;
+use std::collections::BTreeSet;
 
 /// How many waiting claimers are asked for at once: they share one transaction, and a lone item wakes no crowd.
 const TOGETHER: usize = 16;
 
 /// Tells whether an event may let a claimer find something.
-pub(crate) fn may_be_claimable(event: &Event) -> bool {
+fn may_be_claimable(event: &Event) -> bool {
     #[cfg(feature = "plant")]
     if plant::is(Plant::LostWakeUp) && matches!(event.fact, Fact::WorkItemReady {}) {
         return false;
@@ -29,28 +29,38 @@ pub(crate) fn may_be_claimable(event: &Event) -> bool {
     )
 }
 
+/// Tells whether events leave something for a claimer to find: what was handed off at once is taken.
+pub(crate) fn are_claimable(events: &[Event]) -> bool {
+    let mut open = BTreeSet::new();
+    for event in events {
+        if may_be_claimable(event) {
+            open.insert(event.work_item_id);
+        } else if matches!(event.fact, Fact::RunClaimed { .. }) {
+            open.remove(&event.work_item_id);
+        }
+    }
+    !open.is_empty()
+}
+
 /// Serves claimers until a round finds nothing for anybody.
-pub(crate) async fn serve(store: &Store, waiting: &mut VecDeque<Parked>) {
-    waiting.retain(|parked| !parked.answer.is_closed());
-    let mut asked = 0;
-    while asked < waiting.len() {
-        let together = TOGETHER.min(waiting.len() - asked);
-        let round = waiting.range(asked..asked + together).map(|parked| parked.claim.clone());
-        let answers = join_all(round.map(|claim| store.execute(Command::Claim(claim)))).await;
+pub(crate) async fn serve(store: &Store, waiting: &WaitingRoom) {
+    let mut unserved = vec![];
+    loop {
+        let round = waiting.take(TOGETHER);
+        let claims = round.iter().map(|parked| store.execute(Command::Claim(parked.claim.clone())));
+        let answers = join_all(claims).await;
         let mut served = 0;
-        for answer in answers {
+        for (parked, answer) in round.into_iter().zip(answers) {
             match answer {
-                Ok(Reply::Claimed(runs)) if runs.is_empty() => asked += 1,
+                Ok(Reply::Claimed(runs)) if runs.is_empty() => unserved.push(parked),
                 Ok(claimed) => {
                     served += 1;
-                    if let Some(parked) = waiting.remove(asked) {
-                        deliver(store, parked, claimed).await;
-                    }
+                    deliver(store, parked, claimed).await;
                 }
                 // The store is away; whoever waits goes on waiting, and asks again when it is back.
                 Err(error) => {
                     tracing::warn!(%error, "serving a waiting claimer");
-                    asked += 1;
+                    unserved.push(parked);
                 }
             }
         }
@@ -58,10 +68,11 @@ pub(crate) async fn serve(store: &Store, waiting: &mut VecDeque<Parked>) {
             break;
         }
     }
+    waiting.bring_back(unserved);
 }
 
 /// Gives a claimer its runs; where it went away meanwhile, they go back at once instead of when the lease ends.
-async fn deliver(store: &Store, parked: Parked, claimed: Reply) {
+pub(crate) async fn deliver(store: &Store, parked: Parked, claimed: Reply) {
     let reply = Parked::answer_with(parked.otherwise, claimed);
     if let Err(Ok(reply)) = parked.answer.send(Ok(reply)) {
         for Assignment { run_id, fencing_token, .. } in runs(reply) {
@@ -81,20 +92,8 @@ fn runs(reply: Reply) -> Vec<Assignment> {
     }
 }
 
-/// Answers those whose time to wait is over.
-pub(crate) fn give_up(waiting: &mut VecDeque<Parked>, now: Instant) {
-    let (over, still): (VecDeque<_>, VecDeque<_>) =
-        std::mem::take(waiting).into_iter().partition(|parked| parked.deadline <= now);
-    *waiting = still;
-    answer_otherwise(over);
-}
-
-/// Answers all that wait: the engine ends.
-pub(crate) fn give_up_all(waiting: &mut VecDeque<Parked>) {
-    answer_otherwise(std::mem::take(waiting));
-}
-
-fn answer_otherwise(over: VecDeque<Parked>) {
+/// Answers those who got nothing.
+pub(crate) fn answer_otherwise(over: Vec<Parked>) {
     for parked in over {
         // Whoever went away needs no answer.
         let _ = parked.answer.send(Ok(parked.otherwise));

@@ -3,6 +3,7 @@
 
 use crate::world::{World, request};
 use spalla_domain::claim::Heartbeat;
+use spalla_domain::event::Fact;
 use spalla_domain::run::Status;
 use spalla_domain::work_item::Executor;
 use spalla_store::view::{Page, RunFilter};
@@ -23,6 +24,38 @@ async fn a_waiting_claimer_gets_an_item_as_soon_as_it_is_enqueued() {
     });
     assert_eq!(runs.iter().map(|run| run.work_item_id).collect::<Vec<_>>(), [item]);
     assert!(began.elapsed() < Duration::from_secs(1));
+    world.engine.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_enqueued_is_claimed_by_who_waits_in_the_same_commit() {
+    let world = World::new().await;
+    let item = world.item(Executor::Recipe).await;
+    let mut commits = world.handle.store().committed();
+    let (runs, ()) = tokio::join!(world.claim("w", LONG), async {
+        tokio::task::yield_now().await;
+        world.enqueue(item, 0).await;
+    });
+    assert_eq!(runs.len(), 1);
+    let commit = commits.recv().await.unwrap();
+    let has = |wanted: fn(&Fact) -> bool| commit.events.iter().any(|event| wanted(&event.fact));
+    assert!(has(|fact| matches!(fact, Fact::WorkItemReady {})));
+    assert!(has(|fact| matches!(fact, Fact::RunClaimed { .. })));
+    world.engine.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claimer_that_what_was_enqueued_is_not_for_waits_on() {
+    let world = World::new().await;
+    let (for_people, for_recipes) =
+        (world.item(Executor::External).await, world.item(Executor::Recipe).await);
+    let recipes = vec![Executor::Recipe];
+    let (runs, ()) = tokio::join!(world.claim_of("w", recipes, LONG), async {
+        tokio::task::yield_now().await;
+        world.enqueue(for_people, 0).await;
+        world.enqueue(for_recipes, 0).await;
+    });
+    assert_eq!(runs.iter().map(|run| run.work_item_id).collect::<Vec<_>>(), [for_recipes]);
     world.engine.stop().await;
 }
 

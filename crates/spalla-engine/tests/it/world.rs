@@ -98,7 +98,17 @@ impl World {
     }
 
     pub(crate) async fn claim(&self, worker: &str, wait: Duration) -> Vec<Assignment> {
-        match self.handle.claim(Command::Claim(request(worker)), wait).await {
+        self.claim_of(worker, vec![], wait).await
+    }
+
+    pub(crate) async fn claim_of(
+        &self,
+        worker: &str,
+        executors: Vec<Executor>,
+        wait: Duration,
+    ) -> Vec<Assignment> {
+        let claim = ClaimRequest { executors, ..request(worker) };
+        match self.handle.claim(Command::Claim(claim), wait).await {
             Ok(Reply::Claimed(runs)) => runs,
             other => panic!("{other:?}"),
         }
