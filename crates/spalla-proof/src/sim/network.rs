@@ -10,7 +10,7 @@ use spalla::Embedded;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_engine::EngineHandle;
 use spalla_worker::{Coordinator, CoordinatorError};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -19,18 +19,28 @@ use tokio_util::sync::CancellationToken;
 /// After this a caller gives up on an answer, in milliseconds.
 const PATIENCE_MS: u64 = 1_500;
 
+/// Within this a server has done what a double asks for, or lets it wait.
+const DONE: Duration = Duration::from_secs(1);
+
 /// What all callers share.
 pub(crate) struct Network {
     pub(crate) dice: Arc<Dice>,
     servers: Arc<Servers>,
     /// Doubles on their way, which nobody waits for.
     doubles: Mutex<JoinSet<()>>,
+    /// How many of them may still change something.
+    travelling: Arc<AtomicUsize>,
 }
 
 impl Network {
     /// Makes the network before some servers.
     pub(crate) fn new(dice: Arc<Dice>, servers: Arc<Servers>) -> Arc<Self> {
-        Arc::new(Self { dice, servers, doubles: Mutex::new(JoinSet::new()) })
+        Arc::new(Self { dice, servers, doubles: Mutex::new(JoinSet::new()), travelling: Arc::default() })
+    }
+
+    /// Tells whether nothing is on its way that was said long ago.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.travelling.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -105,14 +115,39 @@ impl Line {
 
     fn double<T: Send + 'static>(&self, call: BoxFuture<'static, T>, died: CancellationToken) {
         let wait = Duration::from_millis(self.network.dice.between(0, 2_000));
+        let travels = Travels::begin(&self.network.travelling);
         self.network.doubles.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             tokio::time::sleep(wait).await;
             tokio::select! {
                 biased;
                 () = died.cancelled() => {}
-                _ = call => {}
+                () = arrive(call, travels) => {}
             }
         });
+    }
+}
+
+/// Something on its way, for as long as it is not dropped.
+struct Travels(Arc<AtomicUsize>);
+
+impl Travels {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Travels {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Carries out a double. A claim that finds nothing waits on, and changes nothing by it.
+async fn arrive<T>(mut call: BoxFuture<'static, T>, travels: Travels) {
+    if tokio::time::timeout(DONE, &mut call).await.is_err() {
+        drop(travels);
+        call.await;
     }
 }
 

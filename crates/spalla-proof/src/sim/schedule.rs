@@ -286,9 +286,11 @@ impl World {
 
     /// Tells whether nothing is on its way.
     fn is_quiet(&self, store: &Store) -> bool {
-        self.read(store.read().depths()).is_some_and(|depths| {
-            depths.ready == 0 && depths.delayed == 0 && depths.pending == 0 && depths.running == 0
-        })
+        let depths = self.read(store.read().depths());
+        self.network.is_silent()
+            && depths.is_some_and(|depths| {
+                depths.ready == 0 && depths.delayed == 0 && depths.pending == 0 && depths.running == 0
+            })
     }
 
     fn read<T>(&self, what: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
