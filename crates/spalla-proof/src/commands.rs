@@ -1,6 +1,6 @@
 //! What can be proven.
 
-use crate::{crash_points, sim, soak};
+use crate::{bench, crash_points, sim, soak};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -19,6 +19,8 @@ enum Command {
     PlantedBugs(sim::PlantedBugs),
     /// Kill the real binary at every crash point, start it again, and check what is left
     CrashPoints(crash_points::CrashPoints),
+    /// Measure the store and the engine; only a release build tells figures
+    Bench(bench::Arguments),
     /// Kill, stop, starve and cut off real servers and workers under load, and check the record
     Soak(soak::Arguments),
 }
@@ -30,6 +32,7 @@ impl Arguments {
             Command::Sim(simulate) => simulate.run(),
             Command::PlantedBugs(bugs) => bugs.run(),
             Command::CrashPoints(asked) => crash_points::run(&asked),
+            Command::Bench(arguments) => bench::run(&arguments),
             Command::Soak(arguments) => soak::run(&arguments),
         }
     }

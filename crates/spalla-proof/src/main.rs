@@ -1,5 +1,6 @@
 //! The proof that Spalla keeps its promises, one command each. `cargo xtask` starts it; nothing imports it.
 
+mod bench;
 mod commands;
 mod crash_points;
 mod postgres;

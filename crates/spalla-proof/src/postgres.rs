@@ -20,16 +20,33 @@ const DATABASE: &str = "soak";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(30);
 
-/// Everything durable is on; the log is kept short, so that the small disk suffices.
+/// Everything durable is on.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
-max_connections = 60
 fsync = on
 full_page_writes = on
 synchronous_commit = on
-min_wal_size = 48MB
-max_wal_size = 96MB
 ";
+
+/// How much room a server may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Room {
+    /// The log is kept short, so that a small disk suffices.
+    Small,
+    /// What a machine of some gigabytes is given where figures count.
+    Ample,
+}
+
+impl Room {
+    const fn settings(self) -> &'static str {
+        match self {
+            Self::Small => "max_connections = 60\nmin_wal_size = 48MB\nmax_wal_size = 96MB\n",
+            Self::Ample => {
+                "max_connections = 200\nshared_buffers = 1GB\nmax_wal_size = 4GB\nwal_compression = on\n"
+            }
+        }
+    }
+}
 
 /// The database, running or not.
 pub(crate) struct Postgres {
@@ -42,11 +59,11 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Makes a cluster in a folder, starts it, and makes the database.
-    pub(crate) async fn start(folder: &Path, log: PathBuf, port: u16) -> Result<Self> {
+    pub(crate) async fn start(folder: &Path, log: PathBuf, port: u16, room: Room) -> Result<Self> {
         let bin = find_programs()?;
         give_to_server_user(folder)?;
         let mut made = Self { bin, folder: folder.join("data"), log, port, process: None };
-        made.initialise().await?;
+        made.initialise(room).await?;
         made.go_on()?;
         made.make_database().await?;
         Ok(made)
@@ -57,7 +74,7 @@ impl Postgres {
         format!("postgresql://spalla@127.0.0.1:{}/{DATABASE}", self.port)
     }
 
-    async fn initialise(&self) -> Result<()> {
+    async fn initialise(&self, room: Room) -> Result<()> {
         let mut initdb = as_server_user(&self.bin.join("initdb"));
         initdb.arg("-D").arg(&self.folder);
         initdb.args(["-U", "spalla", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]);
@@ -66,7 +83,8 @@ impl Postgres {
         let settings = self.folder.join("postgresql.conf");
         let socket = self.folder.parent().unwrap_or(&self.folder).display().to_string();
         let mut text = std::fs::read_to_string(&settings).context("reading the settings of Postgres")?;
-        text.push_str(&format!("{SETTINGS}port = {}\nunix_socket_directories = '{socket}'\n", self.port));
+        let place = format!("port = {}\nunix_socket_directories = '{socket}'\n", self.port);
+        text.push_str(&[SETTINGS, room.settings(), &place].concat());
         std::fs::write(&settings, text).context("writing the settings of Postgres")
     }
 
@@ -86,9 +104,12 @@ impl Postgres {
 
     /// Runs a statement, as an administrator would.
     pub(crate) async fn run(&self, statement: &str) -> Result<()> {
-        let url = self.url();
-        let words = ["-q", "-v", "ON_ERROR_STOP=1", "-c", statement, &url].map(OsStr::new);
-        output(&self.bin.join("psql").to_string_lossy(), &words).await.map(drop)
+        psql(&self.bin.join("psql"), &self.url(), statement).await
+    }
+
+    /// Runs a statement on a server of somebody else's.
+    pub(crate) async fn run_at(url: &str, statement: &str) -> Result<()> {
+        psql(&find_programs()?.join("psql"), url, statement).await
     }
 
     /// Starts the server where it does not run.
@@ -109,6 +130,11 @@ impl Postgres {
         let _ = process.signal(Signal::SIGQUIT);
         process.wait().await.map(drop)
     }
+}
+
+async fn psql(program: &Path, url: &str, statement: &str) -> Result<()> {
+    let words = ["-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url].map(OsStr::new);
+    output(&program.to_string_lossy(), &words).await.map(drop)
 }
 
 /// Finds a port that nobody listens on.

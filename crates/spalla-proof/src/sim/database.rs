@@ -1,6 +1,6 @@
 //! The database that the servers of a schedule share: fresh for each, in memory, in a SQLite file or in Postgres.
 
-use crate::postgres::{Postgres, free_port};
+use crate::postgres::{Postgres, Room, free_port};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use futures_util::FutureExt as _;
@@ -70,7 +70,8 @@ impl Databases {
             Kind::Postgres => {
                 let (folder, outside) = (folder()?, outside()?);
                 let log = folder.path().join("log");
-                let server = outside.block_on(Postgres::start(folder.path(), log, free_port()?))?;
+                let server =
+                    outside.block_on(Postgres::start(folder.path(), log, free_port()?, Room::Small))?;
                 Self::Postgres(Box::new(OwnPostgres { server, _folder: folder, outside }))
             }
         })

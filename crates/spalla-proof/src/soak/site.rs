@@ -4,7 +4,7 @@ use super::Store;
 use super::proxy::Proxy;
 use super::rest::{Rest, Wish};
 use super::volume::Volume;
-use crate::postgres::{Postgres, free_port};
+use crate::postgres::{Postgres, Room, free_port};
 use crate::process::{Process, bound};
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
@@ -88,7 +88,8 @@ impl Site {
         };
         if store == Store::Postgres {
             site.let_others_pass()?;
-            site.postgres = Some(Postgres::start(&disk, site.log("postgres"), free_port()?).await?);
+            site.postgres =
+                Some(Postgres::start(&disk, site.log("postgres"), free_port()?, Room::Small).await?);
         }
         let count = if store == Store::Postgres { 2 } else { 1 };
         for number in 0..count {
