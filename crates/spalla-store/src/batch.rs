@@ -1,13 +1,15 @@
 //! One batch: many requests, one transaction. Requests are applied one after another on the desk; a refused one
 //! changes nothing and does not touch the others. What picks items comes after what may make them eligible.
 
-use crate::command::{Command, IdempotencyKey, Reply, Request};
+#[cfg(feature = "plant")]
+use crate::command::Command;
+use crate::command::{IdempotencyKey, Reply, Request};
 use crate::desk::Desk;
 use crate::error::{ExecuteError, StoreError};
 use crate::operations;
 use crate::store::{Randomness, Settings};
 use crate::timekeeper::Timekeeper;
-use crate::tx::{KeptReply, Result, Sequence, Tx};
+use crate::tx::{KeptReply, Result, Tx};
 use spalla_domain::claim::ExchangeReply;
 use spalla_domain::event::Event;
 #[cfg(feature = "plant")]
@@ -70,6 +72,7 @@ pub(crate) async fn run<T: Tx>(tx: &mut T, context: Context<'_>, requests: &[Req
     }
     pick(&mut desk, requests, &mut slots, &mut kept).await?;
     let events = desk.write_all().await?;
+    desk.give_back();
     let replies = slots.into_iter().map(|slot| slot.unwrap_or(Ok(Reply::Done))).collect();
     Ok(Done { replies, events, waits_until: desk.waits_until })
 }
@@ -195,44 +198,12 @@ fn brought_nothing(reply: &Reply) -> bool {
 
 /// Loads in sets what the commands name, so that applying them one by one needs no further round trips.
 async fn prefetch<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result<()> {
-    let (mut runs, mut items, mut projects, mut made) = (vec![], vec![], vec![], 0);
-    let mut logged = vec![];
-    for Request { command, .. } in requests {
-        match command {
-            Command::Exchange(exchange) => {
-                runs.extend(exchange.completed.iter().map(|c| c.run_id));
-                runs.extend(exchange.heartbeats.iter().map(|h| h.run_id));
-            }
-            Command::Complete(end) => runs.push(end.run_id),
-            Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => {
-                runs.push(heartbeat.run_id)
-            }
-            Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => runs.push(*run_id),
-            Command::AppendLogs(batch) => {
-                runs.push(batch.run_id);
-                logged.push(batch.run_id);
-            }
-            Command::Enqueue { work_item_id, depends_on, .. } => {
-                items.push(*work_item_id);
-                items.extend(depends_on);
-            }
-            Command::Start { work_item_id } | Command::RequestApproval { work_item_id, .. } => {
-                items.push(*work_item_id)
-            }
-            Command::CreateWorkItems { items: new, .. } => {
-                made += new.len();
-                projects.extend(new.iter().map(|planned| planned.item.project_id));
-                items.extend(new.iter().flat_map(|planned| planned.item.depends_on.iter().map(|d| d.id)));
-            }
-            _ => {}
-        }
-    }
-    desk.load_runs(runs).await?;
-    desk.load_log_ends(logged).await?;
-    desk.load_items(items).await?;
-    desk.load_projects(projects).await?;
-    if made > 1 {
-        desk.reserve(Sequence::WorkItem, made).await?;
-    }
-    Ok(())
+    let foreseen = operations::foresee(requests);
+    desk.foresee(&foreseen).await?;
+    desk.load_runs(foreseen.runs).await?;
+    desk.load_log_ends(foreseen.logged).await?;
+    desk.load_items(foreseen.items).await?;
+    desk.load_projects(foreseen.projects).await?;
+    desk.load_edges_above(foreseen.enqueued.iter().copied()).await?;
+    desk.load_approvals(foreseen.enqueued).await
 }

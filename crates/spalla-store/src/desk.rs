@@ -1,41 +1,24 @@
 //! The desk: the rows that one batch works on. Loads them in sets, hands them to the operations one command after
 //! another, remembers how they were, and writes the differences back in sets. It decides nothing.
 
+mod item;
+
 use crate::batch::Context;
 use crate::error::{ExecuteError, StoreError};
-use crate::tx::{Changes, EdgeRow, EndedRun, Head, PlaceRow, Placed, QueueKey, Result, Sequence, Tx};
+use crate::tx::{Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, Placed, QueueKey, Result, Sequence, Tx};
+pub(crate) use item::{FRESH, Item};
+use item::{compare, waits_until};
+use spalla_domain::approval::Approval;
 use spalla_domain::event::{Event, Fact, NewEvent};
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
-use spalla_domain::queue::{Entry, Place, Standing, Step};
-use spalla_domain::run::LiveRun;
-use spalla_domain::{Fence, ProjectId, QueueId, Refusal, RunId, Timestamp, WorkItemId};
+use spalla_domain::queue::{Place, Standing, Step};
+use spalla_domain::{ProjectId, QueueId, Refusal, RunId, Timestamp, WorkItemId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The answer of an operation.
 pub(crate) type Answer<T> = std::result::Result<T, ExecuteError>;
-
-/// A work item on the desk.
-#[derive(Debug, Clone)]
-pub(crate) struct Item {
-    /// All but its texts.
-    pub(crate) head: Head,
-    /// What it carries.
-    pub(crate) standing: Standing,
-    /// Where it stands.
-    pub(crate) place: Place,
-    saved: Saved,
-}
-
-/// How an item was when it was loaded or last written.
-#[derive(Debug, Clone)]
-struct Saved {
-    queue: QueueId,
-    standing: Standing,
-    place: Place,
-    entry: Option<Entry>,
-}
 
 /// A run, live or over.
 pub(crate) enum Run {
@@ -44,36 +27,6 @@ pub(crate) enum Run {
     /// Over.
     Ended(Box<EndedRun>),
 }
-
-impl Item {
-    fn loaded(head: Head, standing: Standing, place: Place) -> Self {
-        let saved = Saved { queue: head.queue, standing, place: place.clone(), entry: head.entry.clone() };
-        Self { head, standing, place, saved }
-    }
-
-    /// Returns the item's run that is not over.
-    pub(crate) fn live_run(&self) -> Option<&LiveRun> {
-        match &self.place {
-            Place::Leased(run) => Some(run),
-            _ => None,
-        }
-    }
-
-    fn row(&self) -> Option<PlaceRow> {
-        row(self.head.id, self.head.queue, self.standing, &self.place)
-    }
-
-    fn saved_row(&self) -> Option<PlaceRow> {
-        row(self.head.id, self.saved.queue, self.saved.standing, &self.saved.place)
-    }
-}
-
-fn row(id: WorkItemId, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
-    (*place != Place::Open).then(|| PlaceRow { queue, placed: Placed { id, standing, place: place.clone() } })
-}
-
-/// What an item carries that was never enqueued.
-pub(crate) const FRESH: Standing = Standing { prio: 0, fence: Fence::NONE, attempt: 0, failures: 0 };
 
 /// The rows of one batch.
 pub(crate) struct Desk<'t, T> {
@@ -87,7 +40,8 @@ pub(crate) struct Desk<'t, T> {
     below: BTreeMap<WorkItemId, Vec<EdgeRow>>,
     log_ends: BTreeMap<RunId, i64>,
     queues: Option<BTreeMap<QueueKey, QueueId>>,
-    reserved: BTreeMap<Sequence, std::ops::Range<i64>>,
+    approvals: BTreeMap<WorkItemId, Vec<Approval>>,
+    reserved: BTreeMap<Sequence, Ids>,
     /// The earliest moment at which the clock moves something that was written here.
     pub(crate) waits_until: Option<Timestamp>,
     /// New and changed rows other than places and entries, which are found by comparing.
@@ -108,20 +62,35 @@ impl<'t, T: Tx> Desk<'t, T> {
             below: BTreeMap::new(),
             log_ends: BTreeMap::new(),
             queues: None,
+            approvals: BTreeMap::new(),
             reserved: BTreeMap::new(),
             waits_until: None,
             staged: Changes::default(),
         }
     }
 
+    /// Lets everything be loaded at once that the batch is sure to ask for.
+    pub(crate) async fn foresee(&mut self, foreseen: &Foreseen) -> Result<()> {
+        self.reserved.extend(self.tx.foresee(foreseen).await?);
+        Ok(())
+    }
+
     /// Takes ids of a sequence so that the next ones need no round trip each.
     pub(crate) async fn reserve(&mut self, sequence: Sequence, count: usize) -> Result<()> {
-        let range = self.reserved.entry(sequence).or_insert(0..0);
-        if ((range.end - range.start) as usize) < count {
+        let known = self.reserved.get(&sequence).cloned().unwrap_or_default();
+        if ((known.end - known.start) as usize) < count {
+            self.tx.give_back(sequence, known);
             let first = self.tx.allocate(sequence, count).await?;
-            *range = first..first + count as i64;
+            self.reserved.insert(sequence, first..first + count as i64);
         }
         Ok(())
+    }
+
+    /// Gives back what was reserved and is not used.
+    pub(crate) fn give_back(&mut self) {
+        for (sequence, ids) in std::mem::take(&mut self.reserved) {
+            self.tx.give_back(sequence, ids);
+        }
     }
 
     /// Returns the next id of a sequence.
@@ -211,6 +180,7 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Puts a new item on the desk.
     pub(crate) fn make_item(&mut self, head: Head) {
         self.below.insert(head.id, vec![]);
+        self.approvals.insert(head.id, vec![]);
         self.items.insert(head.id, Some(Item::loaded(head, FRESH, Place::Open)));
     }
 
@@ -259,13 +229,46 @@ impl<'t, T: Tx> Desk<'t, T> {
         self.staged.runs_ended.push(run);
     }
 
-    /// Loads what items wait for.
-    pub(crate) async fn edges_above(&mut self, id: WorkItemId) -> Result<Vec<EdgeRow>> {
-        if !self.above.contains_key(&id) {
-            let edges = self.tx.edges_above(&[id]).await?;
-            self.above.insert(id, edges);
+    /// Loads what items wait for, in one go.
+    pub(crate) async fn load_edges_above(&mut self, ids: impl IntoIterator<Item = WorkItemId>) -> Result<()> {
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !self.above.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
         }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let edges = self.tx.edges_above(&wanted).await?;
+        self.above.extend(wanted.into_iter().map(|id| (id, vec![])));
+        for edge in edges {
+            self.above.entry(edge.child).or_default().push(edge);
+        }
+        Ok(())
+    }
+
+    /// Returns what an item waits for.
+    pub(crate) async fn edges_above(&mut self, id: WorkItemId) -> Result<Vec<EdgeRow>> {
+        self.load_edges_above([id]).await?;
         Ok(self.above[&id].clone())
+    }
+
+    /// Loads the approvals of items, in one go.
+    pub(crate) async fn load_approvals(&mut self, ids: impl IntoIterator<Item = WorkItemId>) -> Result<()> {
+        let wanted: BTreeSet<_> = ids.into_iter().filter(|id| !self.approvals.contains_key(id)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let found = self.tx.approvals_of(&wanted).await?;
+        self.approvals.extend(wanted.into_iter().map(|id| (id, vec![])));
+        for approval in found {
+            self.approvals.entry(approval.work_item_id).or_default().push(approval);
+        }
+        Ok(())
+    }
+
+    /// Returns an item's approvals as they are written.
+    pub(crate) async fn approvals(&mut self, id: WorkItemId) -> Result<Vec<Approval>> {
+        self.load_approvals([id]).await?;
+        Ok(self.approvals[&id].clone())
     }
 
     /// Loads what waits for items, in one go.
@@ -415,6 +418,9 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Writes everything; returns the events with their numbers.
     pub(crate) async fn write_all(&mut self) -> Result<Vec<Event>> {
         let mut changes = std::mem::take(&mut self.staged);
+        for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {
+            self.approvals.remove(&approval.work_item_id);
+        }
         for item in self.items.values_mut().flatten() {
             compare(item, &mut changes);
         }
@@ -425,92 +431,5 @@ impl<'t, T: Tx> Desk<'t, T> {
             }
         }
         if changes.is_empty() { Ok(vec![]) } else { self.tx.write(changes).await }
-    }
-}
-
-/// Returns the moment at which the clock moves an item on.
-fn waits_until(place: &Place) -> Option<Timestamp> {
-    match place {
-        Place::Delayed { due_at } => Some(*due_at),
-        Place::Leased(run) => run.lease.as_ref().map(|lease| lease.until),
-        Place::Open | Place::Blocked(_) | Place::Ready | Place::Finished(_) => None,
-    }
-}
-
-/// Adds to the changes what differs from how the item was, and takes the present as how it was.
-fn compare(item: &mut Item, changes: &mut Changes) {
-    match (&item.saved.entry, &item.head.entry) {
-        (None, Some(entry)) => changes.entries_made.push(entry.clone()),
-        (Some(old), Some(new)) if old != new => changes.entries_changed.push(new.clone()),
-        _ => {}
-    }
-    let (before, after) = (item.saved_row(), item.row());
-    if before != after {
-        match (before, after) {
-            (Some(before), Some(after)) if stays(&before, &after) => {
-                changes.moved_within.push((before, after))
-            }
-            (before, after) => {
-                changes.left.extend(before);
-                changes.entered.extend(after);
-            }
-        }
-    }
-    item.saved = Saved {
-        queue: item.head.queue,
-        standing: item.standing,
-        place: item.place.clone(),
-        entry: item.head.entry.clone(),
-    };
-}
-
-/// Tells whether a row can be changed where it is: in a table whose key stays the same.
-fn stays(before: &PlaceRow, after: &PlaceRow) -> bool {
-    match (&before.placed.place, &after.placed.place) {
-        (Place::Blocked(_), Place::Blocked(_)) | (Place::Finished(_), Place::Finished(_)) => true,
-        (Place::Leased(before), Place::Leased(after)) => before.id == after.id,
-        _ => false,
-    }
-}
-
-impl Changes {
-    /// Tells whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self {
-            projects_made,
-            projects_changed,
-            queues_made,
-            items_made,
-            items_changed,
-            entries_made,
-            entries_changed,
-            left,
-            entered,
-            moved_within,
-            runs_ended,
-            edges_made,
-            approvals_made,
-            approvals_decided,
-            log_chunks,
-            replies,
-            events,
-        } = self;
-        projects_made.is_empty()
-            && projects_changed.is_empty()
-            && queues_made.is_empty()
-            && items_made.is_empty()
-            && items_changed.is_empty()
-            && entries_made.is_empty()
-            && entries_changed.is_empty()
-            && left.is_empty()
-            && entered.is_empty()
-            && moved_within.is_empty()
-            && runs_ended.is_empty()
-            && edges_made.is_empty()
-            && approvals_made.is_empty()
-            && approvals_decided.is_empty()
-            && log_chunks.is_empty()
-            && replies.is_empty()
-            && events.is_empty()
     }
 }

@@ -12,6 +12,7 @@ mod complete;
 mod dependencies;
 mod enqueue;
 mod exchange;
+mod foresee;
 pub(crate) mod keep_time;
 mod lease;
 mod projects;
@@ -22,6 +23,7 @@ mod work_items;
 use crate::command::{Command, Reply};
 use crate::desk::{Answer, Desk};
 use crate::tx::{Result, Tx};
+pub(crate) use foresee::foresee;
 
 /// Tells whether a command picks items, and so has a second half.
 pub(crate) const fn picks(command: &Command) -> bool {

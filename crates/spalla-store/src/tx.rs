@@ -211,8 +211,81 @@ pub(crate) struct Changes {
     pub events: Vec<NewEvent>,
 }
 
+impl Changes {
+    /// Tells whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            projects_made,
+            projects_changed,
+            queues_made,
+            items_made,
+            items_changed,
+            entries_made,
+            entries_changed,
+            left,
+            entered,
+            moved_within,
+            runs_ended,
+            edges_made,
+            approvals_made,
+            approvals_decided,
+            log_chunks,
+            replies,
+            events,
+        } = self;
+        projects_made.is_empty()
+            && projects_changed.is_empty()
+            && queues_made.is_empty()
+            && items_made.is_empty()
+            && items_changed.is_empty()
+            && entries_made.is_empty()
+            && entries_changed.is_empty()
+            && left.is_empty()
+            && entered.is_empty()
+            && moved_within.is_empty()
+            && runs_ended.is_empty()
+            && edges_made.is_empty()
+            && approvals_made.is_empty()
+            && approvals_decided.is_empty()
+            && log_chunks.is_empty()
+            && replies.is_empty()
+            && events.is_empty()
+    }
+}
+
+/// What a batch is sure to ask for. Ids ascend, without repetitions.
+#[derive(Debug, Default)]
+pub(crate) struct Foreseen {
+    /// Runs, with the heads of their items and the edges below those.
+    pub runs: Vec<RunId>,
+    /// Runs whose log goes on.
+    pub logged: Vec<RunId>,
+    /// Work items, with their places.
+    pub items: Vec<WorkItemId>,
+    /// Work items, of these, that are put into the queue: what they wait for and their approvals.
+    pub enqueued: Vec<WorkItemId>,
+    /// Projects.
+    pub projects: Vec<ProjectId>,
+    /// The queues.
+    pub queues: bool,
+    /// How many ids of which sequence.
+    pub ids: Vec<(Sequence, usize)>,
+}
+
+/// Consecutive ids of a sequence.
+pub(crate) type Ids = std::ops::Range<i64>;
+
 /// One transaction.
 pub(crate) trait Tx: Send {
+    /// Takes note of what will be asked for, so that all of it costs one round trip where round trips cost. Returns ids
+    /// that are taken already; some are left over where requests are refused.
+    fn foresee(&mut self, _foreseen: &Foreseen) -> impl Future<Output = Result<Vec<(Sequence, Ids)>>> + Send {
+        std::future::ready(Ok(vec![]))
+    }
+
+    /// Takes back ids that nobody used, where they can be kept for the next transaction.
+    fn give_back(&mut self, _sequence: Sequence, _ids: Ids) {}
+
     /// Takes the next `count` ids of a sequence and returns the first.
     fn allocate(&mut self, sequence: Sequence, count: usize) -> impl Future<Output = Result<i64>> + Send;
 

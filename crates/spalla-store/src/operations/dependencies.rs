@@ -33,7 +33,7 @@ pub(crate) async fn all_holds<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> 
 
 /// Returns the states of an item's approvals, those of this batch included.
 async fn approvals<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Result<Vec<Status>> {
-    let mut approvals = desk.tx.approvals_of(&[id]).await?;
+    let mut approvals = desk.approvals(id).await?;
     approvals.extend(desk.staged.approvals_made.iter().filter(|a| a.work_item_id == id).cloned());
     for decided in &desk.staged.approvals_decided {
         approvals.iter_mut().filter(|a| a.id == decided.id).for_each(|a| a.status = decided.status);

@@ -19,6 +19,10 @@ pub(crate) async fn create<T: Tx>(
     enqueue: bool,
 ) -> Answer<Reply> {
     check(desk, planned).await?;
+    desk.reserve(Sequence::WorkItem, planned.len()).await?;
+    if enqueue {
+        desk.reserve(Sequence::Entry, planned.len()).await?;
+    }
     let mut ids: Vec<WorkItemId> = Vec::with_capacity(planned.len());
     for PlannedItem { item, after } in planned {
         let id = WorkItemId(desk.next_id(Sequence::WorkItem).await?);

@@ -64,7 +64,7 @@ pub(crate) async fn open(url: &str, options: Options) -> Result<Store> {
 
 impl migrate::Migrated for Session {
     async fn begin_alone(&mut self) -> Result<()> {
-        self.begin().await?;
+        self.begin();
         let hold = Call { statement: &HOLD, scalars: vec![], rows: vec![] };
         self.run_calls(&[hold]).await.map(drop)
     }

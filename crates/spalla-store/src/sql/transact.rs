@@ -1,7 +1,7 @@
 //! What a database's writer does with a batch, seen from the writer: it hands over an open transaction and commits.
 
 use super::driver::Driver;
-use super::tx::SqlTx;
+use super::tx::{Spare, SqlTx};
 use crate::batch::{self, Context, Done};
 use crate::command::Request;
 use crate::store::{Clock, CommitGate, Options, Randomness, Settings};
@@ -40,13 +40,14 @@ pub(crate) struct Commands {
     timekeeper: Arc<Timekeeper>,
     store_id: String,
     gate: Option<Arc<dyn CommitGate>>,
+    spare: Arc<Spare>,
 }
 
 impl Commands {
     /// Makes it for an open store.
     pub(crate) fn new(options: Options, timekeeper: Arc<Timekeeper>, store_id: String) -> Self {
         let Options { settings, clock, randomness, gate, .. } = options;
-        Self { settings, clock, randomness, timekeeper, store_id, gate }
+        Self { settings, clock, randomness, timekeeper, store_id, gate, spare: Arc::default() }
     }
 }
 
@@ -59,7 +60,7 @@ impl Transact for Commands {
             timekeeper: &self.timekeeper,
             store_id: &self.store_id,
         };
-        batch::run(&mut SqlTx::new(driver), context, requests).await
+        batch::run(&mut SqlTx::new(driver, Arc::clone(&self.spare)), context, requests).await
     }
 
     fn before_commit(&self) -> Result<()> {

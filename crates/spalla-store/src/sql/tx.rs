@@ -3,30 +3,38 @@
 
 mod ahead;
 pub(super) mod call;
+mod foresee;
+mod spare;
 mod write;
 
 use super::driver::Driver;
 use super::row::{Fields, approval, each, place, project, row, run, work_item};
 use super::statement::{Answer, Call, Row, Statement};
 use super::statements as sql;
-use crate::tx::{Body, Changes, EdgeRow, EndedRun, Head, KeptReply, Placed, QueueKey, Result, Sequence, Tx};
+use crate::tx::{
+    Body, Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, KeptReply, Placed, QueueKey, Result, Sequence, Tx,
+};
 use ahead::Ahead;
 use call::{by_ids, by_rows, once};
 use spalla_domain::approval::Approval;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::{ApprovalId, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+pub(super) use spare::Spare;
+use std::sync::Arc;
 
 /// An open transaction.
 pub(crate) struct SqlTx<D> {
     driver: D,
     ahead: Ahead,
+    /// What the transactions of this process hand on to each other; used where others write as well.
+    spare: Arc<Spare>,
 }
 
 impl<D: Driver> SqlTx<D> {
     /// Makes it over a driver whose transaction is open.
-    pub(crate) fn new(driver: D) -> Self {
-        Self { driver, ahead: Ahead::default() }
+    pub(crate) fn new(driver: D, spare: Arc<Spare>) -> Self {
+        Self { driver, ahead: Ahead::default(), spare }
     }
 
     /// Runs one call and returns its rows.
@@ -62,8 +70,10 @@ impl<D: Driver> SqlTx<D> {
         }
         let mut answers = self.driver.run(calls).await?.into_iter();
         let first = rows_of(answers.next()).into_iter().next().unwrap_or_default();
-        self.ahead.keep_heads(each("work_item", rows_of(answers.next()), work_item::read_head)?);
-        self.ahead.keep_bodies(each("work_item", rows_of(answers.next()), work_item::read_body)?);
+        let heads = each("work_item", rows_of(answers.next()), work_item::read_head)?;
+        self.ahead.heads.keep([], heads, |head| Some(head.id));
+        let bodies = each("work_item", rows_of(answers.next()), work_item::read_body)?;
+        self.ahead.bodies.keep([], bodies, |body| Some(body.item.id));
         Fields::new("sequence", first).int("next")
     }
 
@@ -124,11 +134,34 @@ const fn sequence_name(sequence: Sequence) -> &'static str {
 }
 
 impl<D: Driver> Tx for SqlTx<D> {
+    async fn foresee(&mut self, foreseen: &Foreseen) -> Result<Vec<(Sequence, Ids)>> {
+        if !self.driver.is_shared() {
+            return Ok(vec![]);
+        }
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.spare, foreseen).await
+    }
+
+    fn give_back(&mut self, sequence: Sequence, ids: Ids) {
+        if self.driver.is_shared() {
+            self.spare.put(sequence, ids);
+        }
+    }
+
     async fn allocate(&mut self, sequence: Sequence, count: usize) -> Result<i64> {
-        self.take(sequence_name(sequence), count).await
+        if let Some(ids) = self.spare.take(sequence, count) {
+            return Ok(ids.start);
+        }
+        let first = self.take(sequence_name(sequence), count).await?;
+        let count = count as i64;
+        let ids = self.spare.join(sequence, first..first + count);
+        self.give_back(sequence, ids.start + count..ids.end);
+        Ok(ids.start)
     }
 
     async fn projects(&mut self, ids: &[ProjectId]) -> Result<Vec<Project>> {
+        if let Some(projects) = self.ahead.projects.answer(ids) {
+            return Ok(projects);
+        }
         self.read("project", by_ids(&sql::project::LOAD, ids), project::read).await
     }
 
@@ -138,13 +171,19 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn heads(&mut self, ids: &[WorkItemId]) -> Result<Vec<Head>> {
-        if let Some(heads) = self.ahead.heads(ids) {
+        self.ahead.look_at(ids);
+        if let Some(heads) = self.ahead.heads.answer(ids) {
             return Ok(heads);
         }
         self.read("work_item", by_ids(&sql::work_item::HEADS, ids), work_item::read_head).await
     }
 
     async fn items(&mut self, ids: &[WorkItemId]) -> Result<(Vec<Head>, Vec<Placed>)> {
+        if let Some(places) = self.ahead.places.answer(ids)
+            && let Some(heads) = self.ahead.heads.answer(ids)
+        {
+            return Ok((heads, places));
+        }
         let mut calls = vec![];
         if self.driver.is_shared() {
             calls.push(by_ids(&sql::work_item::LOCK, ids));
@@ -163,27 +202,22 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn bodies(&mut self, ids: &[WorkItemId]) -> Result<Vec<Body>> {
-        if let Some(bodies) = self.ahead.bodies(ids) {
+        if let Some(bodies) = self.ahead.bodies.answer(ids) {
             return Ok(bodies);
         }
         self.read("work_item", by_ids(&sql::work_item::BODIES, ids), work_item::read_body).await
     }
 
     async fn live_runs(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
-        let mut calls = vec![by_ids(&sql::leased::LOAD_BY_RUN, ids)];
-        if self.driver.is_shared() {
-            // Sent along, because it is asked next: the runs are locked by the first of the three.
-            calls.push(by_ids(&sql::work_item::HEADS_OF_RUNS, ids));
-            calls.push(by_ids(&sql::dep::BELOW_RUNS, ids));
+        if !self.driver.is_shared() {
+            return self.read("leased", by_ids(&sql::leased::LOAD_BY_RUN, ids), place::read_leased).await;
         }
-        let mut answers = self.driver.run(calls).await?.into_iter();
-        let places = each("leased", rows_of(answers.next()), place::read_leased)?;
-        if self.driver.is_shared() {
-            self.ahead.keep_heads(each("work_item", rows_of(answers.next()), work_item::read_head)?);
-            let edges = each("dep", rows_of(answers.next()), work_item::read_edge)?;
-            self.ahead.keep_edges_below(places.iter().map(|placed| placed.id), edges);
+        if let Some(places) = self.ahead.live.answer(ids) {
+            return Ok(places);
         }
-        Ok(places)
+        let runs = Foreseen { runs: ids.to_vec(), ..Foreseen::default() };
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.spare, &runs).await?;
+        Ok(self.ahead.live.answer(ids).unwrap_or_default())
     }
 
     async fn ended_runs(&mut self, ids: &[RunId]) -> Result<Vec<EndedRun>> {
@@ -191,13 +225,16 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn edges_above(&mut self, children: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
+        if let Some(edges) = self.ahead.above.answer(children) {
+            return Ok(edges);
+        }
         let mut edges = self.read("dep", by_ids(&sql::dep::ABOVE, children), work_item::read_edge).await?;
         edges.sort_unstable_by_key(|edge| (edge.child, edge.parent));
         Ok(edges)
     }
 
     async fn edges_below(&mut self, parents: &[WorkItemId]) -> Result<Vec<EdgeRow>> {
-        if let Some(edges) = self.ahead.edges_below(parents) {
+        if let Some(edges) = self.ahead.below.answer(parents) {
             return Ok(edges);
         }
         let mut edges = self.read("dep", by_ids(&sql::dep::BELOW, parents), work_item::read_edge).await?;
@@ -220,17 +257,23 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn approvals_of(&mut self, items: &[WorkItemId]) -> Result<Vec<Approval>> {
+        if let Some(approvals) = self.ahead.approvals.answer(items) {
+            return Ok(approvals);
+        }
         self.read("approval", by_ids(&sql::approval::LOAD_OF, items), approval::read).await
     }
 
     async fn log_ends(&mut self, runs: &[RunId]) -> Result<Vec<(RunId, i64)>> {
-        let ends = self.read("log_chunk", by_ids(&sql::log_chunk::ENDS, runs), |fields| {
-            Ok((fields.id("run_id")?, fields.maybe_int("end")?))
-        });
-        Ok(ends.await?.into_iter().filter_map(|(run, end)| Some((run, end?))).collect())
+        if let Some(ends) = self.ahead.log_ends.answer(runs) {
+            return Ok(ends);
+        }
+        read_log_ends(self.rows(by_ids(&sql::log_chunk::ENDS, runs)).await?)
     }
 
     async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
+        if let Some(queues) = self.ahead.queues.take() {
+            return Ok(queues);
+        }
         self.read("queue", once(&sql::queue::LOAD, vec![]), project::read_queue).await
     }
 
@@ -290,6 +333,11 @@ impl<D: Driver> Tx for SqlTx<D> {
         self.ahead.forget();
         write::write(&mut self.driver, changes).await
     }
+}
+
+fn read_log_ends(rows: Vec<Row>) -> Result<Vec<(RunId, i64)>> {
+    let ends = each("log_chunk", rows, |fields| Ok((fields.id("run_id")?, fields.maybe_int("end")?)))?;
+    Ok(ends.into_iter().filter_map(|(run, end)| Some((run, end?))).collect())
 }
 
 fn read_reply(fields: &mut Fields) -> Result<KeptReply> {

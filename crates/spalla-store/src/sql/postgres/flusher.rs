@@ -133,7 +133,7 @@ impl<T: Transact> Flusher<T> {
 }
 
 async fn execute<T: Transact>(session: &mut Session, batch: &Batch, work: &T) -> Result<Done> {
-    session.begin().await?;
+    session.begin();
     let done = batch.transact(work, Transaction(&mut *session)).await?;
     work.before_commit()?;
     session.commit().await?;

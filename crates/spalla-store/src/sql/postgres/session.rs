@@ -65,6 +65,8 @@ pub(super) struct Session {
     /// Drives the socket; ends with the session.
     connection: JoinSet<()>,
     prepared: HashMap<&'static str, Prepared>,
+    /// The transaction begins with its first statements, which saves it a round trip.
+    begins: bool,
     has_failed: bool,
 }
 
@@ -99,7 +101,8 @@ impl Session {
         let (notices, noticed) = mpsc::channel(NOTICES_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(drive(connection, notices));
-        let mut session = Self { client, connection: tasks, prepared: HashMap::new(), has_failed: false };
+        let mut session =
+            Self { client, connection: tasks, prepared: HashMap::new(), begins: false, has_failed: false };
         match purpose {
             Purpose::Setup => {}
             Purpose::Write => session.run_script(WRITER, "setting up a writing connection").await?,
@@ -122,11 +125,9 @@ impl Session {
         let _ = timeout(GOODBYE_TIMEOUT, self.connection.join_next()).await;
     }
 
-    /// Begins a transaction that may write.
-    pub(super) async fn begin(&mut self) -> Result<()> {
-        self.has_failed = false;
-        let begin = "begin isolation level read committed read write";
-        crash_point!("store.postgres.begin", self.run_script(begin, "beginning a transaction").await)
+    /// Begins a transaction that may write, together with whatever comes next.
+    pub(super) fn begin(&mut self) {
+        (self.begins, self.has_failed) = (true, false);
     }
 
     /// Commits; on an error the transaction is to be rolled back, or its fate is not known.
@@ -140,12 +141,18 @@ impl Session {
             let detail = "the connection broke before the commit".to_owned();
             return Err(StoreError::Unavailable { detail });
         }
+        if std::mem::take(&mut self.begins) {
+            return Ok(());
+        }
         let committed = crash_point!("store.postgres.commit", self.client.batch_execute("commit").await);
         committed.map_err(|error| commit_fault(&error))
     }
 
     /// Rolls back.
     pub(super) async fn rollback(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.begins) {
+            return Ok(());
+        }
         self.run_script("rollback", "rolling back").await
     }
 
@@ -157,6 +164,9 @@ impl Session {
 
     /// Runs a script of several statements.
     pub(super) async fn run_script(&mut self, script: &str, doing: &str) -> Result<()> {
+        if std::mem::take(&mut self.begins) {
+            self.send_begin().await?;
+        }
         self.client.batch_execute(script).await.map_err(|error| fault(doing, &error))
     }
 
@@ -171,6 +181,11 @@ impl Session {
         for call in calls {
             self.prepare(call).await?;
         }
+        let begins = std::mem::take(&mut self.begins);
+        let mut begun = pin!(maybe_done(self.send_begin()));
+        if begins {
+            poll_immediate(begun.as_mut()).await;
+        }
         let mut sent = Vec::with_capacity(calls.len());
         for call in calls {
             let mut answer = Box::pin(maybe_done(self.answer(call)));
@@ -179,6 +194,10 @@ impl Session {
             poll_immediate(answer.as_mut()).await;
             sent.push(answer);
         }
+        if begins {
+            begun.as_mut().await;
+            begun.as_mut().take_output().unwrap_or(Ok(()))?;
+        }
         let mut answers = Vec::with_capacity(calls.len());
         for mut answer in sent {
             answer.as_mut().await;
@@ -186,6 +205,12 @@ impl Session {
             answers.push(answer.as_mut().take_output().unwrap_or_else(|| Ok(Answer::default()))?);
         }
         Ok(answers)
+    }
+
+    async fn send_begin(&self) -> Result<()> {
+        const BEGIN: &str = "begin isolation level read committed read write";
+        let begun = crash_point!("store.postgres.begin", self.client.batch_execute(BEGIN).await);
+        begun.map_err(|error| fault("beginning a transaction", &error))
     }
 
     async fn prepare(&mut self, call: &Call) -> Result<()> {

@@ -127,7 +127,7 @@ async fn values_come_back_as_they_went_in() {
 async fn calls_run_in_order_and_answer_in_order() {
     let bench = Bench::new().await;
     let mut session = bench.session().await;
-    session.begin().await.unwrap();
+    session.begin();
     let pair = |id, body: &str| vec![Value::Int(id), Value::Text(body.to_owned())];
     let answers = Transaction(&mut session)
         .run(vec![
@@ -163,7 +163,7 @@ async fn a_long_pipeline_keeps_its_order() {
 async fn the_first_error_of_a_pipeline_is_said_and_everything_is_rolled_back() {
     let bench = Bench::new().await;
     let mut session = bench.session().await;
-    session.begin().await.unwrap();
+    session.begin();
     let calls = [insert(1, "a"), insert(1, "b"), insert(2, "c"), all()];
     let error = session.run_calls(&calls).await.unwrap_err();
     assert!(error.is_conflict(), "{error}");
@@ -194,8 +194,8 @@ async fn of_two_that_lock_the_same_rows_in_another_order_one_meets_a_conflict() 
     let bench = Bench::new().await;
     let (mut one, mut other) = (bench.session().await, bench.session().await);
     one.run_calls(&[insert(1, "a"), insert(2, "b")]).await.unwrap();
-    one.begin().await.unwrap();
-    other.begin().await.unwrap();
+    one.begin();
+    other.begin();
     let delete = |id| [call(&DELETE, vec![Value::Int(id)], vec![])];
     one.run_calls(&delete(1)).await.unwrap();
     other.run_calls(&delete(2)).await.unwrap();

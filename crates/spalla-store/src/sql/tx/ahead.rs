@@ -1,16 +1,27 @@
 //! What was loaded before it was asked for. On a shared database every answer costs a round trip, so what is sure to
 //! be asked next is sent along with what is asked now. It holds until something is written.
 
-use crate::tx::{Body, EdgeRow, Head, Placed};
-use spalla_domain::WorkItemId;
+use crate::tx::{Body, EdgeRow, Head, Placed, QueueKey};
+use spalla_domain::approval::Approval;
+use spalla_domain::project::Project;
+use spalla_domain::{ProjectId, QueueId, RunId, WorkItemId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Answers to questions to come. The rows behind them are locked, so they can't change meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    heads: BTreeMap<WorkItemId, Head>,
-    bodies: BTreeMap<WorkItemId, Body>,
-    below: BTreeMap<WorkItemId, Vec<EdgeRow>>,
+    pub(super) heads: Known<WorkItemId, Head>,
+    pub(super) bodies: Known<WorkItemId, Body>,
+    /// The places of items, which were looked for everywhere.
+    pub(super) places: Known<WorkItemId, Placed>,
+    /// The places of items by their live runs.
+    pub(super) live: Known<RunId, Placed>,
+    pub(super) log_ends: Known<RunId, (RunId, i64)>,
+    pub(super) projects: Known<ProjectId, Project>,
+    pub(super) above: Known<WorkItemId, EdgeRow>,
+    pub(super) below: Known<WorkItemId, EdgeRow>,
+    pub(super) approvals: Known<WorkItemId, Approval>,
+    pub(super) queues: Option<Vec<(QueueId, QueueKey)>>,
     picked: BTreeSet<WorkItemId>,
 }
 
@@ -25,47 +36,48 @@ impl Ahead {
         std::mem::take(&mut self.picked).into_iter().collect()
     }
 
-    /// Keeps heads.
-    pub(super) fn keep_heads(&mut self, heads: Vec<Head>) {
-        self.heads.extend(heads.into_iter().map(|head| (head.id, head)));
-    }
-
-    /// Keeps bodies.
-    pub(super) fn keep_bodies(&mut self, bodies: Vec<Body>) {
-        self.bodies.extend(bodies.into_iter().map(|body| (body.item.id, body)));
-    }
-
-    /// Keeps all edges below these items.
-    pub(super) fn keep_edges_below(&mut self, items: impl Iterator<Item = WorkItemId>, edges: Vec<EdgeRow>) {
-        self.below.extend(items.map(|item| (item, vec![])));
-        for edge in edges {
-            self.below.entry(edge.parent).or_default().push(edge);
-        }
-    }
-
-    /// Returns the heads of these items, where all of them are here. They are asked for once.
-    pub(super) fn heads(&mut self, ids: &[WorkItemId]) -> Option<Vec<Head>> {
+    /// Takes note that items are looked at.
+    pub(super) fn look_at(&mut self, ids: &[WorkItemId]) {
         for id in ids {
             self.picked.remove(id);
         }
-        let all = ids.iter().all(|id| self.heads.contains_key(id));
-        all.then(|| ids.iter().filter_map(|id| self.heads.remove(id)).collect())
-    }
-
-    /// Returns the bodies of these items, where all of them are here. They are asked for once.
-    pub(super) fn bodies(&mut self, ids: &[WorkItemId]) -> Option<Vec<Body>> {
-        let all = ids.iter().all(|id| self.bodies.contains_key(id));
-        all.then(|| ids.iter().filter_map(|id| self.bodies.remove(id)).collect())
-    }
-
-    /// Returns the edges below these items, where those of all are here. They are asked for once.
-    pub(super) fn edges_below(&mut self, parents: &[WorkItemId]) -> Option<Vec<EdgeRow>> {
-        let all = parents.iter().all(|id| self.below.contains_key(id));
-        all.then(|| parents.iter().filter_map(|id| self.below.remove(id)).flatten().collect())
     }
 
     /// Forgets everything: what was written may have changed it.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Rows by what they were asked for, where all of them are known.
+#[derive(Debug)]
+pub(super) struct Known<K, R>(BTreeMap<K, Vec<R>>);
+
+impl<K, R> Default for Known<K, R> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Copy, R> Known<K, R> {
+    /// Keeps all rows that there are for what was asked.
+    pub(super) fn keep(
+        &mut self,
+        asked: impl IntoIterator<Item = K>,
+        rows: Vec<R>,
+        key: impl Fn(&R) -> Option<K>,
+    ) {
+        self.0.extend(asked.into_iter().map(|key| (key, vec![])));
+        for row in rows {
+            if let Some(key) = key(&row) {
+                self.0.entry(key).or_default().push(row);
+            }
+        }
+    }
+
+    /// Answers a question, where all of the answer is known. It is asked once.
+    pub(super) fn answer(&mut self, asked: &[K]) -> Option<Vec<R>> {
+        let is_known = asked.iter().all(|key| self.0.contains_key(key));
+        is_known.then(|| asked.iter().filter_map(|key| self.0.remove(key)).flatten().collect())
     }
 }

@@ -1,0 +1,102 @@
+//! A work item on the desk: how it is now and how it was, and what of it has to be written.
+
+use crate::tx::{Changes, Head, PlaceRow, Placed};
+use spalla_domain::queue::{Entry, Place, Standing};
+use spalla_domain::run::LiveRun;
+use spalla_domain::{Fence, QueueId, Timestamp, WorkItemId};
+
+/// A work item on the desk.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// All but its texts.
+    pub(crate) head: Head,
+    /// What it carries.
+    pub(crate) standing: Standing,
+    /// Where it stands.
+    pub(crate) place: Place,
+    saved: Saved,
+}
+
+/// How an item was when it was loaded or last written.
+#[derive(Debug, Clone)]
+struct Saved {
+    queue: QueueId,
+    standing: Standing,
+    place: Place,
+    entry: Option<Entry>,
+}
+
+impl Item {
+    pub(super) fn loaded(head: Head, standing: Standing, place: Place) -> Self {
+        let saved = Saved { queue: head.queue, standing, place: place.clone(), entry: head.entry.clone() };
+        Self { head, standing, place, saved }
+    }
+
+    /// Returns the item's run that is not over.
+    pub(crate) fn live_run(&self) -> Option<&LiveRun> {
+        match &self.place {
+            Place::Leased(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    fn row(&self) -> Option<PlaceRow> {
+        row(self.head.id, self.head.queue, self.standing, &self.place)
+    }
+
+    fn saved_row(&self) -> Option<PlaceRow> {
+        row(self.head.id, self.saved.queue, self.saved.standing, &self.saved.place)
+    }
+}
+
+fn row(id: WorkItemId, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
+    (*place != Place::Open).then(|| PlaceRow { queue, placed: Placed { id, standing, place: place.clone() } })
+}
+
+/// What an item carries that was never enqueued.
+pub(crate) const FRESH: Standing = Standing { prio: 0, fence: Fence::NONE, attempt: 0, failures: 0 };
+
+/// Returns the moment at which the clock moves an item on.
+pub(super) fn waits_until(place: &Place) -> Option<Timestamp> {
+    match place {
+        Place::Delayed { due_at } => Some(*due_at),
+        Place::Leased(run) => run.lease.as_ref().map(|lease| lease.until),
+        Place::Open | Place::Blocked(_) | Place::Ready | Place::Finished(_) => None,
+    }
+}
+
+/// Adds to the changes what differs from how the item was, and takes the present as how it was.
+pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
+    match (&item.saved.entry, &item.head.entry) {
+        (None, Some(entry)) => changes.entries_made.push(entry.clone()),
+        (Some(old), Some(new)) if old != new => changes.entries_changed.push(new.clone()),
+        _ => {}
+    }
+    let (before, after) = (item.saved_row(), item.row());
+    if before != after {
+        match (before, after) {
+            (Some(before), Some(after)) if stays(&before, &after) => {
+                changes.moved_within.push((before, after))
+            }
+            (before, after) => {
+                changes.left.extend(before);
+                changes.entered.extend(after);
+            }
+        }
+    }
+    item.saved = Saved {
+        queue: item.head.queue,
+        standing: item.standing,
+        place: item.place.clone(),
+        entry: item.head.entry.clone(),
+    };
+}
+
+/// Tells whether a row can be changed where it is: in a table whose key stays the same.
+fn stays(before: &PlaceRow, after: &PlaceRow) -> bool {
+    match (&before.placed.place, &after.placed.place) {
+        (Place::Blocked(_), Place::Blocked(_)) | (Place::Finished(_), Place::Finished(_)) => true,
+        (Place::Leased(before), Place::Leased(after)) => before.id == after.id,
+        _ => false,
+    }
+}

@@ -1,0 +1,70 @@
+//! What commands are sure to ask for, read off them before the first is applied.
+
+use super::picks;
+use crate::command::{Command, Request};
+use crate::tx::{Foreseen, Sequence};
+
+/// Returns what a batch is sure to ask for.
+pub(crate) fn foresee(requests: &[Request]) -> Foreseen {
+    let mut foreseen = Foreseen::default();
+    let (mut items, mut entries) = (0, 0);
+    for Request { command, .. } in requests {
+        name(command, &mut foreseen);
+        match command {
+            Command::CreateWorkItems { items: new, enqueue } => {
+                items += new.len();
+                entries += if *enqueue { new.len() } else { 0 };
+            }
+            Command::Enqueue { .. } => entries += 1,
+            _ => {}
+        }
+    }
+    foreseen.queues = items > 0 || requests.iter().any(|request| picks(&request.command));
+    let ids = [(Sequence::WorkItem, items), (Sequence::Entry, entries)];
+    foreseen.ids = ids.into_iter().filter(|(_, count)| *count > 0).collect();
+    ascend(&mut foreseen.runs);
+    ascend(&mut foreseen.logged);
+    ascend(&mut foreseen.items);
+    ascend(&mut foreseen.enqueued);
+    ascend(&mut foreseen.projects);
+    foreseen
+}
+
+fn ascend<T: Ord>(ids: &mut Vec<T>) {
+    ids.sort_unstable();
+    ids.dedup();
+}
+
+/// Adds the rows that a command names.
+fn name(command: &Command, foreseen: &mut Foreseen) {
+    match command {
+        Command::Exchange(exchange) => {
+            foreseen.runs.extend(exchange.completed.iter().map(|c| c.run_id));
+            foreseen.runs.extend(exchange.heartbeats.iter().map(|h| h.run_id));
+        }
+        Command::Complete(end) => foreseen.runs.push(end.run_id),
+        Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => {
+            foreseen.runs.push(heartbeat.run_id);
+        }
+        Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => foreseen.runs.push(*run_id),
+        Command::AppendLogs(batch) => {
+            foreseen.runs.push(batch.run_id);
+            foreseen.logged.push(batch.run_id);
+        }
+        Command::Enqueue { work_item_id, depends_on, .. } => {
+            foreseen.items.push(*work_item_id);
+            foreseen.items.extend(depends_on);
+            foreseen.enqueued.push(*work_item_id);
+        }
+        Command::Start { work_item_id } | Command::RequestApproval { work_item_id, .. } => {
+            foreseen.items.push(*work_item_id);
+        }
+        Command::CreateWorkItems { items: new, .. } => {
+            foreseen.projects.extend(new.iter().map(|planned| planned.item.project_id));
+            foreseen
+                .items
+                .extend(new.iter().flat_map(|planned| planned.item.depends_on.iter().map(|d| d.id)));
+        }
+        _ => {}
+    }
+}
