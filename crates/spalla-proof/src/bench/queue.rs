@@ -197,8 +197,8 @@ async fn start_times(
     arguments: &Arguments,
 ) -> Result<Vec<f64>> {
     let total = (arguments.rate * arguments.seconds) as usize;
-    let (starts, mut started) = mpsc::unbounded_channel();
-    let (ends, ended) = mpsc::unbounded_channel();
+    let (starts, mut started) = mpsc::channel(total);
+    let (ends, ended) = mpsc::channel(total);
     let worker = tokio::spawn(take_all(works.clone(), total, starts, ends));
     let closer = tokio::spawn(end_all(works.clone(), ended));
     let project = make_project(submits, "latency").await?;
@@ -238,21 +238,21 @@ type Started = (spalla_domain::WorkItemId, Instant);
 async fn take_all(
     engine: EngineHandle,
     total: usize,
-    starts: mpsc::UnboundedSender<Started>,
-    ends: mpsc::UnboundedSender<Assignment>,
+    starts: mpsc::Sender<Started>,
+    ends: mpsc::Sender<Assignment>,
 ) -> Result<()> {
     let (claim, mut taken) = (wish("bench", IDLE_SLOTS)?, 0);
     while taken < total {
         for run in exchange(&engine, vec![], claim.clone(), PATIENCE).await? {
             taken += 1;
-            starts.send((run.work_item_id, Instant::now()))?;
-            ends.send(run)?;
+            starts.send((run.work_item_id, Instant::now())).await?;
+            ends.send(run).await?;
         }
     }
     Ok(())
 }
 
-async fn end_all(engine: EngineHandle, mut ended: mpsc::UnboundedReceiver<Assignment>) -> Result<()> {
+async fn end_all(engine: EngineHandle, mut ended: mpsc::Receiver<Assignment>) -> Result<()> {
     let claim = wish("bench", 0)?;
     let mut runs = vec![];
     while ended.recv_many(&mut runs, BATCH).await > 0 {
