@@ -166,6 +166,8 @@ pub(crate) enum Sequence {
 /// A place that is left or entered, with the queue that `ready` and `leased` are ordered in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlaceRow {
+    /// Whose it is.
+    pub project_id: ProjectId,
     /// Who may claim it.
     pub queue: QueueId,
     /// The row.

@@ -1,5 +1,5 @@
 select
     approval.id, approval.work_item_id, approval.kind, approval.status, approval.requested_at, approval.decided_at,
     approval.decided_by, approval.note
-from :rows(work_item_id)
-join approval on approval.work_item_id = rows.work_item_id
+from approval
+where approval.work_item_id = :row(work_item_id)

@@ -1,3 +1,3 @@
 select delayed.work_item_id, delayed.prio, delayed.fence, delayed.attempt, delayed.failures, delayed.due_at
-from :rows(work_item_id)
-join delayed on delayed.work_item_id = rows.work_item_id
+from delayed
+where delayed.work_item_id = :row(work_item_id)

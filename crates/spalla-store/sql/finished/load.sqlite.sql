@@ -1,5 +1,5 @@
 select
     finished.work_item_id, finished.prio, finished.fence, finished.attempt, finished.failures, finished.status,
     finished.at
-from :rows(work_item_id)
-join finished on finished.work_item_id = rows.work_item_id
+from finished
+where finished.work_item_id = :row(work_item_id)

@@ -1,5 +1,5 @@
 select
     leased.work_item_id, leased.prio, leased.fence, leased.attempt, leased.failures, leased.run_id, leased.worker,
     leased.until, leased.takeovers, leased.holds, leased.created_at, leased.started_at
-from :rows(work_item_id)
-join leased on leased.work_item_id = rows.work_item_id
+from leased
+where leased.work_item_id = :row(work_item_id)

@@ -1,2 +1,2 @@
 insert into open (work_item_id)
-select rows.work_item_id from :rows(work_item_id)
+:values(work_item_id)

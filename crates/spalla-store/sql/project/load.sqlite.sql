@@ -1,3 +1,3 @@
 select project.id, project.name, project.description, project.repository, project.created_at, project.archived_at
-from :rows(id)
-join project on project.id = rows.id
+from project
+where project.id = :row(id)

@@ -1,4 +1,2 @@
 delete from ready
-where (queue, prio, work_item_id, fence) = (
-    select rows.queue, rows.prio, rows.work_item_id, rows.fence from :rows(queue, prio, work_item_id, fence)
-)
+where (queue, prio, work_item_id, fence) = :row(queue, prio, work_item_id, fence)

@@ -3,7 +3,7 @@
 use crate::tx::{Changes, Head, PlaceRow, Placed};
 use spalla_domain::queue::{Entry, Place, Standing};
 use spalla_domain::run::LiveRun;
-use spalla_domain::{Fence, QueueId, Timestamp, WorkItemId};
+use spalla_domain::{Fence, QueueId, Timestamp};
 
 /// A work item on the desk.
 #[derive(Debug, Clone)]
@@ -41,16 +41,17 @@ impl Item {
     }
 
     fn row(&self) -> Option<PlaceRow> {
-        row(self.head.id, self.head.queue, self.standing, &self.place)
+        row(&self.head, self.head.queue, self.standing, &self.place)
     }
 
     fn saved_row(&self) -> Option<PlaceRow> {
-        row(self.head.id, self.saved.queue, self.saved.standing, &self.saved.place)
+        row(&self.head, self.saved.queue, self.saved.standing, &self.saved.place)
     }
 }
 
-fn row(id: WorkItemId, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
-    (*place != Place::Open).then(|| PlaceRow { queue, placed: Placed { id, standing, place: place.clone() } })
+fn row(head: &Head, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
+    let placed = || Placed { id: head.id, standing, place: place.clone() };
+    (*place != Place::Open).then(|| PlaceRow { project_id: head.project_id, queue, placed: placed() })
 }
 
 /// What an item carries that was never enqueued.

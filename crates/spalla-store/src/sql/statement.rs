@@ -9,7 +9,11 @@
 //! - `:ordered_rows(a, b text)` is the same with one more column, `ord`, which ascends with the rows of the call: from
 //!   1 on Postgres; always 0 on SQLite, where the rows come one by one anyway.
 //!
-//! At most one of the two stands in a statement; to use it twice, give it a name with `with`. Without rows the
+//! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
+//!   the statement alone, and a `select` from the rows on Postgres.
+//! - `:row(a, b)`, for SQLite alone, is the row itself: a value, or several in brackets to compare columns with.
+//!
+//! At most one of these stands in a statement; to use it twice, give it a name with `with`. Without rows the
 //! statement is not run at all. Strings, quoted names and comments are passed over, and so are casts (`::bigint`).
 //!
 //! Postgres must be able to tell the type of every scalar: where it can't, write `:name::bigint` in the file that is
@@ -148,14 +152,39 @@ enum Piece<'a> {
     Plain(&'a str),
     /// A scalar parameter.
     Scalar(&'a str),
-    /// `:rows(…)` or `:ordered_rows(…)`.
+    /// `:rows(…)` and its like.
     Table(Table),
 }
 
 /// The rows of a call, as a statement declares them.
 struct Table {
     columns: Vec<(String, Kind)>,
-    is_ordered: bool,
+    shape: Shape,
+}
+
+/// As what they stand there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// A table.
+    Rows,
+    /// A table with a column that says their order.
+    OrderedRows,
+    /// What an insert takes.
+    Values,
+    /// One row, on SQLite alone.
+    Row,
+}
+
+impl Shape {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "rows" => Some(Self::Rows),
+            "ordered_rows" => Some(Self::OrderedRows),
+            "values" => Some(Self::Values),
+            "row" => Some(Self::Row),
+            _ => None,
+        }
+    }
 }
 
 impl Piece<'_> {
@@ -169,9 +198,12 @@ impl Piece<'_> {
                     Dialect::Postgres => format!("${number}"),
                 }
             }
-            Self::Table(table) => match dialect {
-                Dialect::Sqlite => table.as_select(scalars.len() + 1),
-                Dialect::Postgres => table.as_unnest(scalars.len() + 1),
+            Self::Table(table) => match (table.shape, dialect) {
+                (Shape::Rows | Shape::OrderedRows, Dialect::Sqlite) => table.as_select(scalars.len() + 1),
+                (Shape::Rows | Shape::OrderedRows, Dialect::Postgres) => table.as_unnest(scalars.len() + 1),
+                (Shape::Values, Dialect::Sqlite) => format!("values {}", table.as_row(scalars.len() + 1)),
+                (Shape::Values, Dialect::Postgres) => table.as_selected(scalars.len() + 1),
+                (Shape::Row, _) => table.as_row(scalars.len() + 1),
             },
         }
     }
@@ -184,7 +216,18 @@ impl Table {
             let comma = if number == first { "" } else { ", " };
             let _ = write!(sql, "{comma}?{number} as {name}");
         }
-        sql + if self.is_ordered { ", 0 as ord) as rows" } else { ") as rows" }
+        sql + if self.shape == Shape::OrderedRows { ", 0 as ord) as rows" } else { ") as rows" }
+    }
+
+    fn as_row(&self, first: usize) -> String {
+        let numbers: Vec<String> =
+            (first..).zip(&self.columns).map(|(number, _)| format!("?{number}")).collect();
+        format!("({})", numbers.join(", "))
+    }
+
+    fn as_selected(&self, first: usize) -> String {
+        let names: Vec<String> = self.columns.iter().map(|(name, _)| format!("rows.{name}")).collect();
+        format!("select {} from {}", names.join(", "), self.as_unnest(first))
     }
 
     fn as_unnest(&self, first: usize) -> String {
@@ -195,10 +238,11 @@ impl Table {
         };
         let arrays: Vec<String> = (first..).zip(&self.columns).map(array).collect();
         let mut names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        if self.is_ordered {
+        let is_ordered = self.shape == Shape::OrderedRows;
+        if is_ordered {
             names.push("ord");
         }
-        let ordinality = if self.is_ordered { " with ordinality" } else { "" };
+        let ordinality = if is_ordered { " with ordinality" } else { "" };
         format!("unnest({}){ordinality} as rows({})", arrays.join(", "), names.join(", "))
     }
 }
@@ -251,15 +295,15 @@ fn comment_length(text: &str) -> Result<usize, String> {
 fn parameter(text: &str) -> Result<(usize, Piece<'_>), String> {
     let name_length = text[1..].bytes().take_while(|byte| is_name_byte(*byte)).count();
     let (name, rest) = text[1..].split_at(name_length);
-    if name != "rows" && name != "ordered_rows" {
+    let Some(shape) = Shape::of(name) else {
         return Ok((1 + name_length, Piece::Scalar(name)));
-    }
+    };
     let inside = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let Some((inside, _)) = inside else {
         return Err(format!("`:{name}` wants its columns in brackets right behind it"));
     };
     let columns = inside.split(',').map(column).collect::<Result<_, _>>()?;
-    let table = Table { columns, is_ordered: name == "ordered_rows" };
+    let table = Table { columns, shape };
     Ok((1 + name_length + inside.len() + 2, Piece::Table(table)))
 }
 

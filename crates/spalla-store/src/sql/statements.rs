@@ -56,9 +56,9 @@ statements! {
         INSERT = both "work_item/insert";
         UPDATE = both "work_item/update";
         LOCK = each "work_item/lock";
-        HEADS = both "work_item/heads";
+        HEADS = each "work_item/heads";
         HEADS_OF_RUNS = both "work_item/heads_of_runs";
-        BODIES = both "work_item/bodies";
+        BODIES = each "work_item/bodies";
         FIND = both "work_item/find";
         LIST = both "work_item/list";
         LIST_OF_PROJECT = both "work_item/list_of_project";
@@ -103,7 +103,7 @@ statements! {
     }
     /// Items that can be claimed.
     ready {
-        INSERT = each "ready/insert";
+        INSERT = both "ready/insert";
         DELETE = each "ready/delete";
         LOAD = each "ready/load";
         PICK = each "ready/pick";
@@ -126,7 +126,7 @@ statements! {
     }
     /// Items with a run that is not over.
     leased {
-        INSERT = each "leased/insert";
+        INSERT = both "leased/insert";
         UPDATE = each "leased/update";
         DELETE = each "leased/delete";
         LOAD = each "leased/load";
@@ -138,7 +138,7 @@ statements! {
     }
     /// Items that came to their end.
     finished {
-        INSERT = each "finished/insert";
+        INSERT = both "finished/insert";
         UPDATE = both "finished/update";
         DELETE = each "finished/delete";
         LOAD = each "finished/load";
@@ -146,15 +146,15 @@ statements! {
     /// Dependencies.
     dep {
         INSERT = both "dep/insert";
-        ABOVE = both "dep/above";
-        BELOW = both "dep/below";
+        ABOVE = each "dep/above";
+        BELOW = each "dep/below";
         BELOW_RUNS = both "dep/below_runs";
         LOCK = each "dep/lock";
         ANCESTRY = both "dep/ancestry";
     }
     /// Runs: those that are over, and the lists of all.
     run {
-        INSERT = each "run/insert";
+        INSERT = both "run/insert";
         LOAD = both "run/load";
         FIND = both "run/find";
         LIST = both "run/list";

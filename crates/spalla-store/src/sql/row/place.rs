@@ -103,7 +103,7 @@ impl ByTable {
     /// Writes rows that enter their places.
     pub(crate) fn entering(rows: Vec<PlaceRow>) -> Result<Self> {
         let mut tables = Self::default();
-        for PlaceRow { queue, placed: Placed { id, standing, place } } in rows {
+        for PlaceRow { project_id, queue, placed: Placed { id, standing, place } } in rows {
             let Standing { prio, fence, attempt, failures } = standing;
             match place {
                 Place::Open => return Err(open_is_no_place(id)),
@@ -137,7 +137,7 @@ impl ByTable {
                 Place::Finished(Finished { status, at }) => {
                     tables.finished.push(row![
                         id,
-                        queue,
+                        project_id,
                         status.as_str(),
                         at,
                         prio,
@@ -154,7 +154,10 @@ impl ByTable {
     /// Writes rows that leave their places: their keys, and the token that says that nobody moved them meanwhile.
     pub(crate) fn leaving(rows: Vec<PlaceRow>) -> Result<Self> {
         let mut tables = Self::default();
-        for PlaceRow { queue, placed: Placed { id, standing: Standing { prio, fence, .. }, place } } in rows {
+        for PlaceRow {
+            queue, placed: Placed { id, standing: Standing { prio, fence, .. }, place }, ..
+        } in rows
+        {
             match place {
                 Place::Open => return Err(open_is_no_place(id)),
                 Place::Ready => tables.ready.push(row![queue, prio, id, fence]),
@@ -172,7 +175,7 @@ impl ByTable {
         let mut tables = Self::default();
         for (before, after) in rows {
             let fence_before = before.placed.standing.fence;
-            let PlaceRow { queue, placed: Placed { id, standing, place } } = after;
+            let PlaceRow { queue, placed: Placed { id, standing, place }, .. } = after;
             let Standing { prio, fence, attempt, failures } = standing;
             match place {
                 Place::Blocked(holds) => {

@@ -28,7 +28,7 @@ const WRITER: &str = "
     pragma journal_mode = wal;
     pragma synchronous = full;
     pragma wal_autocheckpoint = 4000;
-    pragma cache_size = -65536;
+    pragma cache_size = -16384;
 ";
 
 const READER: &str = "

@@ -34,6 +34,22 @@ fn rows_are_arrays_on_postgres_and_one_row_on_sqlite() {
 }
 
 #[test]
+fn values_are_what_an_insert_takes() {
+    let text = "insert into t (x, y)\n:values(a, b text)";
+    assert_eq!(sql(Sqlite, text), "insert into t (x, y)\nvalues (?1, ?2)");
+    assert_eq!(
+        sql(Postgres, text),
+        "insert into t (x, y)\nselect rows.a, rows.b from unnest($1::bigint[], $2::text[]) as rows(a, b)"
+    );
+}
+
+#[test]
+fn a_row_is_one_value_or_several_in_brackets() {
+    assert_eq!(sql(Sqlite, "where a = :row(a) and b = :b"), "where a = (?2) and b = ?1");
+    assert_eq!(sql(Sqlite, "where (a, b) = :row(a, b text)"), "where (a, b) = (?1, ?2)");
+}
+
+#[test]
 fn ordered_rows_have_their_place_as_a_column() {
     let text = "from :ordered_rows(a, b text) order by ord";
     assert_eq!(

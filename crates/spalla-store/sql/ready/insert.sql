@@ -1,0 +1,2 @@
+insert into ready (queue, prio, work_item_id, fence, attempt, failures)
+:values(queue, prio, work_item_id, fence, attempt, failures)

@@ -1,0 +1,9 @@
+select
+    work_item.id, work_item.project_id, work_item.priority, work_item.critical, work_item.timeout_ms,
+    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.created_at,
+    work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
+    work_item.labels, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    project.repository
+from work_item
+join project on project.id = work_item.project_id
+where work_item.id = :row(id)
