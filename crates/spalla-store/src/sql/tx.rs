@@ -7,6 +7,9 @@ mod foresee;
 mod spare;
 mod write;
 
+#[cfg(test)]
+pub(crate) use write::trials;
+
 use super::driver::Driver;
 use super::row::{Fields, approval, each, place, project, row, run, work_item};
 use super::statement::{Answer, Call, Row, Statement};

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::broadcast;
 
+mod fences;
 mod migrations;
 mod outages;
 mod wakeups;

@@ -20,6 +20,7 @@ use std::sync::mpsc::sync_channel;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
+mod fences;
 mod migrations;
 
 /// A database with the table of the probe.

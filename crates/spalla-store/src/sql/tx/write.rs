@@ -188,3 +188,6 @@ fn log_chunk(chunk: LogChunk) -> Row {
 fn reply(kept: KeptReply) -> Row {
     row![kept.key, kept.at, kept.fingerprint.to_vec(), kept.reply]
 }
+
+#[cfg(test)]
+pub(crate) mod trials;
