@@ -183,6 +183,8 @@ impl From<StoreError> for Problem {
                 unavailable("unavailable", "other writers were faster too many times")
                     .mend("send the request again")
             }
+            StoreError::Busy { .. } => unavailable("unavailable", "the database is too busy just now")
+                .mend("send the request again; nothing was changed"),
             StoreError::Unavailable { .. } => {
                 unavailable("unavailable", "the database can't be reached just now")
                     .mend("send the request again; nothing was changed")
@@ -231,6 +233,7 @@ mod tests {
     fn faults_of_the_store_say_whether_to_try_again_and_keep_their_insides() {
         let detail = || "password=secret at row 7".to_owned();
         let cases = [
+            (StoreError::Busy { detail: detail() }, 503, true),
             (StoreError::Unavailable { detail: detail() }, 503, true),
             (StoreError::Unknown { detail: detail() }, 503, true),
             (StoreError::Closed, 503, true),

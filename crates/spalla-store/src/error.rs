@@ -11,6 +11,13 @@ pub enum StoreError {
         /// Which kind of row.
         what: &'static str,
     },
+    /// Another transaction held a lock for longer than we wait, or the database cut a statement short. The connection
+    /// is fine, and the batch is tried again a few times; nobody who sent it hears of this one.
+    #[error("the database kept a transaction waiting: {detail}")]
+    Busy {
+        /// What the driver said.
+        detail: String,
+    },
     /// The database can't be reached, or the connection broke before the commit was sent.
     #[error("the database is not available: {detail}")]
     Unavailable {

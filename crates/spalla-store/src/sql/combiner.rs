@@ -23,6 +23,9 @@ const WAITING_MAX: usize = 8_192;
 /// A transaction of this many requests has amortised its commit; a larger one would only answer later.
 const BATCH_MAX: usize = 4_096;
 
+/// A lock that is waited for in vain takes seconds each time, and callers wait along.
+const BUSY_TRIES_MAX: u32 = 3;
+
 /// Requests that wait for a writer; bounded, so that callers wait when the database is slower than they are.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -284,6 +287,12 @@ pub(crate) fn fate(error: StoreError, batch: &Batch, tries: u32, tries_max: u32)
             let detail = format!("other writers moved {what} {tries} times in a row; try again later");
             Fate::Fail(StoreError::Unavailable { detail })
         }
+        StoreError::Busy { .. } if tries < BUSY_TRIES_MAX.min(tries_max) => Fate::Again,
+        // Its halves would wait as long for the same locks, and all that is behind them in the queue as well.
+        StoreError::Busy { detail } => {
+            let detail = format!("it kept a transaction waiting {tries} times in a row: {detail}");
+            Fate::Fail(StoreError::Unavailable { detail })
+        }
         error => Fate::Fail(error),
     }
 }
@@ -306,6 +315,7 @@ pub(crate) fn publish_unknown(committed: &broadcast::Sender<Committed>) {
 pub(crate) fn copy_of(error: &StoreError) -> StoreError {
     match error {
         StoreError::Conflict { what } => StoreError::Conflict { what },
+        StoreError::Busy { detail } => StoreError::Busy { detail: detail.clone() },
         StoreError::Unavailable { detail } => StoreError::Unavailable { detail: detail.clone() },
         StoreError::Unknown { detail } => StoreError::Unknown { detail: detail.clone() },
         StoreError::Full { detail } => StoreError::Full { detail: detail.clone() },

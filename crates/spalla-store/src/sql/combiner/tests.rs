@@ -150,6 +150,9 @@ async fn a_batch_is_tried_again_or_parted_before_its_callers_are_told() {
         fate(StoreError::Corrupt(String::new()), &one, 1, 2),
         Fate::Fail(StoreError::Corrupt(_))
     ));
+    let busy = || StoreError::Busy { detail: String::new() };
+    assert!(matches!(fate(busy(), &many, 2, 10), Fate::Again));
+    assert!(matches!(fate(busy(), &many, 3, 10), Fate::Fail(StoreError::Unavailable { .. })));
     let full = StoreError::Full { detail: String::new() };
     assert!(matches!(fate(full, &many, 1, 2), Fate::Fail(StoreError::Full { .. })));
     let (first, second) = many.halve();

@@ -23,6 +23,7 @@ pub(super) fn fault(doing: &str, error: &Error) -> StoreError {
         SqlState::T_R_DEADLOCK_DETECTED => conflict("the same rows in another order"),
         SqlState::T_R_SERIALIZATION_FAILURE => conflict("a row that was read"),
         SqlState::UNIQUE_VIOLATION => conflict("a row of the same key"),
+        SqlState::LOCK_NOT_AVAILABLE | SqlState::QUERY_CANCELED => StoreError::Busy { detail },
         SqlState::DISK_FULL => StoreError::Full { detail },
         SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::ReadOnly { detail },
         SqlState::INSUFFICIENT_PRIVILEGE => {
@@ -57,12 +58,11 @@ pub(super) fn connect_fault(target: &str, error: &Error) -> StoreError {
 }
 
 /// Tells whether an error goes away by itself or with a new connection: the classes of connection, resources, people
-/// who intervene and the machine; waiting too long for a lock; and what the server forgot of a connection.
+/// who intervene and the machine; and what the server forgot of a connection.
 fn heals(code: &SqlState) -> bool {
     let class = code.code().get(..2).unwrap_or_default();
     ["08", "28", "3D", "53", "57", "58"].contains(&class)
         || [
-            SqlState::LOCK_NOT_AVAILABLE,
             SqlState::INVALID_SQL_STATEMENT_NAME,
             SqlState::FEATURE_NOT_SUPPORTED,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,

@@ -9,9 +9,9 @@ use crate::sql::driver::Driver;
 use crate::sql::statement::{Answer, Call, Compiled, Dialect};
 use crate::tx::Result;
 use futures_util::TryStreamExt as _;
-use futures_util::future::{maybe_done, poll_immediate};
+use futures_util::future::{join_all, maybe_done, poll_immediate};
 use spalla_crash::crash_point;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
@@ -185,9 +185,7 @@ impl Session {
     }
 
     async fn pipeline(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
-        for call in calls {
-            self.prepare(call).await?;
-        }
+        self.prepare(calls).await?;
         let begins = std::mem::take(&mut self.begins);
         let mut begun = pin!(maybe_done(self.send_begin()));
         if begins {
@@ -220,18 +218,26 @@ impl Session {
         begun.map_err(|error| fault("beginning a transaction", &error))
     }
 
-    async fn prepare(&mut self, call: &Call) -> Result<()> {
-        let name = call.statement.name;
-        if !self.prepared.contains_key(name) {
-            let compiled = call.statement.compile(Dialect::Postgres)?;
-            let statement = self.client.prepare(&compiled.sql).await;
+    /// Prepares what is new, all at once: the transaction may hold locks meanwhile.
+    async fn prepare(&mut self, calls: &[Call]) -> Result<()> {
+        let mut compiled = BTreeMap::new();
+        for Call { statement, .. } in calls {
+            if !self.prepared.contains_key(statement.name) && !compiled.contains_key(statement.name) {
+                compiled.insert(statement.name, statement.compile(Dialect::Postgres)?);
+            }
+        }
+        let statements = join_all(compiled.values().map(|compiled| self.client.prepare(&compiled.sql))).await;
+        for ((name, compiled), statement) in compiled.into_iter().zip(statements) {
+            // The first error is the cause; what follows it says only that the transaction is aborted.
             let statement = statement.map_err(|error| fault(&format!("preparing {name}"), &error))?;
             self.prepared.insert(name, Prepared { statement, compiled });
         }
-        match self.prepared[name].compiled.misfit(call) {
-            Some(why) => Err(StoreError::Corrupt(format!("statement {name}: {why}"))),
-            None => Ok(()),
+        for call in calls {
+            if let Some(why) = self.prepared[call.statement.name].compiled.misfit(call) {
+                return Err(StoreError::Corrupt(format!("statement {}: {why}", call.statement.name)));
+            }
         }
+        Ok(())
     }
 
     async fn answer(&self, call: &Call) -> Result<Answer> {

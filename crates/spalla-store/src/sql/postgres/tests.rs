@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::broadcast;
 
 mod fences;
+mod locks;
 mod migrations;
 mod outages;
 mod wakeups;
