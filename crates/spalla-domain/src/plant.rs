@@ -33,6 +33,14 @@ plants! {
     UnfencedLogs = "unfenced_logs",
     /// A completion of a run that is over counts as repeated whatever its token.
     UnfencedRepetition = "unfenced_repetition",
+    /// A heartbeat of a cancelled run is told so whatever its token.
+    UnfencedCancellation = "unfenced_cancellation",
+    /// Whoever comes with an old token after the end hears of the end only.
+    StalenessUntold = "staleness_untold",
+    /// A token outlives the hand-back: its bearer goes on as if the lease had only run out.
+    HandedBackResumed = "handed_back_resumed",
+    /// A token outlives the hand-back: log lines are still taken under it.
+    HandedBackLogged = "handed_back_logged",
     /// A run that is taken over keeps its token.
     TokenKept = "token_kept",
     /// A lease ends a millisecond early.

@@ -185,6 +185,8 @@ impl LiveRun {
             (Some(lease), _) if lease.is_expired(now) => Held::Overdue,
             (Some(_), _) => Held::Live,
             (None, Some(_)) => Held::Dropped,
+            #[cfg(feature = "plant")]
+            (None, None) if plant::is(Plant::HandedBackResumed) => Held::Dropped,
             (None, None) => Held::Never,
         }
     }
@@ -328,6 +330,10 @@ pub fn may_write(run: &LiveRun, newest: Fence, token: Fence) -> Result<(), Refus
     #[cfg(feature = "plant")]
     if plant::is(Plant::UnfencedLogs) {
         return Ok(());
+    }
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::HandedBackLogged) {
+        return check_token(run, newest, token);
     }
     match run.started_at {
         Some(_) => check_token(run, newest, token),

@@ -30,6 +30,8 @@ struct Book {
     /// The lines of each run that were acknowledged, by their numbers.
     lines: BTreeMap<RunId, BTreeMap<i64, String>>,
     claimed: BTreeSet<(RunId, Fence)>,
+    /// Runs that were given back and not claimed since: no token of them counts.
+    handed_back: BTreeSet<RunId>,
     over: BTreeSet<RunId>,
     made: BTreeSet<WorkItemId>,
     queued: BTreeSet<WorkItemId>,
@@ -59,6 +61,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             lines: BTreeMap::new(),
             claimed: BTreeSet::new(),
+            handed_back: BTreeSet::new(),
             over: BTreeSet::new(),
             made: BTreeSet::new(),
             queued: BTreeSet::new(),
@@ -169,7 +172,11 @@ impl Book {
         match (event.run_id, event.work_item_id, &event.fact) {
             (Some(run), _, Fact::RunClaimed { fence, .. }) => {
                 self.claimed.insert((run, *fence));
+                self.handed_back.remove(&run);
                 self.leases.insert(run, Lease { fence: *fence, until: None });
+            }
+            (Some(run), _, Fact::RunHandedBack { .. }) => {
+                self.handed_back.insert(run);
             }
             (
                 Some(run),
@@ -212,6 +219,9 @@ impl Book {
         match (command, reply) {
             (Command::AppendLogs(LogBatch { run_id, fencing_token, .. }), _) => {
                 self.check_newest("a log batch", *run_id, *fencing_token);
+                self.check(!self.handed_back.contains(run_id), || {
+                    format!("a log batch of run {run_id}, which was handed back, was accepted")
+                });
             }
             (Command::Heartbeat { heartbeat, .. }, _) => {
                 self.check_newest("a heartbeat", heartbeat.run_id, heartbeat.fencing_token);

@@ -5,9 +5,11 @@ use super::ledger::Ledger;
 use super::network::{Line, NoAnswer};
 use futures_util::FutureExt as _;
 use spalla_domain::approval::{Decision, Kind};
+use spalla_domain::claim::{Assignment, Heartbeat, LogBatch};
+use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::project::NewProject;
 use spalla_domain::work_item::{Dependency, Executor, NewWorkItem, Policy, Spec, SpecPatch, When};
-use spalla_domain::{ApprovalId, ProjectId, Refusal, RunId, WorkItemId, WorkerId};
+use spalla_domain::{ApprovalId, Fence, ProjectId, Refusal, RunId, Timestamp, WorkItemId, WorkerId};
 use spalla_store::command::{Delay, IdempotencyKey, PlannedItem, Requeued, RunEnd};
 use spalla_store::{Command, ExecuteError, Reply, Request};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub(crate) struct Person {
     pub(crate) project: ProjectId,
     pub(crate) items: Vec<WorkItemId>,
     pub(crate) approvals: Vec<ApprovalId>,
+    /// What they claimed themselves: leases that may be over, taken over, or given back long since.
+    pub(crate) leases: Vec<Heartbeat>,
 }
 
 impl Person {
@@ -63,7 +67,8 @@ impl Person {
             61..=67 => self.requeue().await,
             68..=73 => self.cancel().await,
             74..=79 => self.start().await,
-            80..=84 => drop(self.ask(Command::Tick { max: 500, external_only: false }).await),
+            80..=82 => drop(self.ask(Command::Tick { max: 500, external_only: false }).await),
+            83..=84 => self.bear_token().await,
             85..=89 => self.complete_by_hand().await,
             90..=93 => self.claim_by_hand().await,
             94..=97 => self.change().await,
@@ -154,23 +159,68 @@ impl Person {
     }
 
     async fn complete_by_hand(&mut self) {
-        let end = RunEnd {
-            run_id: self.some_run(),
-            fencing_token: None,
+        let end = self.end_of(self.some_run(), None);
+        self.ask(Command::Complete(end)).await;
+    }
+
+    fn end_of(&self, run_id: RunId, fencing_token: Option<Fence>) -> RunEnd {
+        RunEnd {
+            run_id,
+            fencing_token,
             success: self.dice.chance(700),
             exit_code: None,
             result: None,
             usage: None,
             error: None,
-        };
-        self.ask(Command::Complete(end)).await;
+        }
     }
 
-    /// Takes a run like a script that then forgets it.
+    /// Takes a run like a script that then forgets it, or goes on with it.
     async fn claim_by_hand(&mut self) {
         let Ok(worker) = WorkerId::new(format!("script-{}", self.name)) else { return };
         let run_id = self.some_run();
-        self.ask(Command::ClaimRun { run_id, worker, ttl_ms: self.dice.between(200, 2_000) as i64 }).await;
+        let ttl_ms = self.dice.between(200, 2_000) as i64;
+        let reply = self.ask(Command::ClaimRun { run_id, worker, ttl_ms }).await;
+        if let Some(Reply::Claimed(runs)) = reply {
+            let lease = |run: &Assignment| Heartbeat { run_id: run.run_id, fencing_token: run.fencing_token };
+            self.leases.extend(runs.iter().map(lease));
+            if self.dice.chance(500) {
+                self.bear_token().await;
+            }
+        }
+    }
+
+    /// Says something under a token that counts or not, like a script that does not know; now and then it gives the
+    /// run back first and goes on all the same.
+    async fn bear_token(&mut self) {
+        let Some(lease) = self.dice.one_of(&self.leases).copied() else { return };
+        let Ok(worker) = WorkerId::new(format!("script-{}", self.name)) else { return };
+        if self.dice.chance(400) {
+            self.say_once(Command::HandBack(lease)).await;
+        }
+        let command = match self.dice.below(3) {
+            0 => {
+                Command::Heartbeat { heartbeat: lease, worker, ttl_ms: self.dice.between(200, 2_000) as i64 }
+            }
+            1 => Command::AppendLogs(LogBatch {
+                run_id: lease.run_id,
+                fencing_token: lease.fencing_token,
+                first_seq: None,
+                lines: vec![LogLine {
+                    at: Timestamp::from_ms(0),
+                    stream: Stream::Stdout,
+                    step: None,
+                    text: format!("token {} of a script", lease.fencing_token),
+                }],
+            }),
+            _ => Command::Complete(self.end_of(lease.run_id, Some(lease.fencing_token))),
+        };
+        self.say_once(command).await;
+    }
+
+    /// Says what bears no key, and so must not be repeated: whether it is answered does not matter.
+    async fn say_once(&self, command: Command) {
+        drop(self.say(Request { command, idempotency: None }).await);
     }
 
     async fn change(&mut self) {

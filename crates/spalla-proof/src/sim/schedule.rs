@@ -192,6 +192,7 @@ impl World {
             project: ProjectId(0),
             items: vec![],
             approvals: vec![],
+            leases: vec![],
         }
     }
 

@@ -1,6 +1,6 @@
 //! Keep log lines of a run that its holder sends. Lines that came before are dropped, a gap is refused.
 
-use super::claim::over;
+use super::claim::over_to;
 use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::log_chunk;
@@ -14,10 +14,7 @@ use spalla_domain::{Refusal, problem::Code, run};
 pub(crate) async fn append<T: Tx>(desk: &mut Desk<'_, T>, batch: &LogBatch) -> Answer<Reply> {
     let id = match desk.run(batch.run_id).await? {
         Run::Live(id) => id,
-        Run::Ended(run) if batch.fencing_token < run.fence => {
-            return Err(run::stale(batch.run_id, batch.fencing_token).into());
-        }
-        Run::Ended(run) => return Err(over(batch.run_id, run.outcome.status()).into()),
+        Run::Ended(run) => return Err(over_to(batch.fencing_token, &run).into()),
     };
     let item = desk.item(id).await?.clone();
     if let Some(live) = item.live_run() {

@@ -5,12 +5,14 @@ use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::error::{ExecuteError, StoreError};
 use crate::trace::trace_id;
-use crate::tx::{Body, Placed, Result, Sequence, Tx};
+use crate::tx::{Body, EndedRun, Placed, Result, Sequence, Tx};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place, Step};
 use spalla_domain::work_item::TIMEOUT_MS_DEFAULT;
-use spalla_domain::{QueueId, Refusal, RunId, WorkItemId, WorkerId, run};
+use spalla_domain::{Fence, QueueId, Refusal, RunId, WorkItemId, WorkerId, run};
 use std::collections::BTreeMap;
 
 /// Claims up to `max` runs.
@@ -111,6 +113,15 @@ pub(crate) async fn claim_run<T: Tx>(
 /// Says that a run is over.
 pub(crate) fn over(run: RunId, status: run::Status) -> Refusal {
     Refusal::new(Code::RunEnded, format!("run {run} is over: {}", status.as_str()))
+}
+
+/// Refuses what a holder says of a run that is over. An old token lost its lease before that, and is told just this.
+pub(crate) fn over_to(holder: Fence, run: &EndedRun) -> Refusal {
+    #[cfg(feature = "plant")]
+    if plant::is(Plant::StalenessUntold) {
+        return over(run.id, run.outcome.status());
+    }
+    if holder < run.fence { run::stale(run.id, holder) } else { over(run.id, run.outcome.status()) }
 }
 
 /// Tells a worker all it needs to carry its runs out. The first `known` runs may have log lines.

@@ -1,6 +1,6 @@
 //! Complete: a run ends, its item is done, tried again or given up, and what waits for it is told.
 
-use super::claim::over;
+use super::claim::{over, over_to};
 use super::dependencies::{all_holds, parent_of, propagate};
 use super::enqueue::rerank;
 use crate::command::RunEnd;
@@ -51,8 +51,8 @@ fn repeated(run: &EndedRun, end: &RunEnd, outcome: Outcome) -> Answer<RunId> {
     let same = run.ended_under == end.fencing_token && run.outcome.status() == outcome.status();
     match end.fencing_token {
         _ if same => Ok(run.id),
-        Some(token) if token < run.fence => Err(run::stale(run.id, token).into()),
-        _ => Err(over(run.id, run.outcome.status()).into()),
+        Some(token) => Err(over_to(token, run).into()),
+        None => Err(over(run.id, run.outcome.status()).into()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Heartbeat and hand-back: what a holder says about its lease.
 
-use super::claim::over;
+use super::claim::{over, over_to};
 use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::tx::Tx;
 use spalla_domain::claim::Heartbeat;
+#[cfg(feature = "plant")]
+use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{Place, Standing, Step};
 use spalla_domain::run::{self, Outcome};
 use spalla_domain::{RunId, WorkItemId, WorkerId};
@@ -19,11 +21,14 @@ pub(crate) async fn heartbeat<T: Tx>(
     let Heartbeat { run_id, fencing_token: fence } = heartbeat;
     let id = match desk.run(run_id).await? {
         Run::Live(id) => id,
+        #[cfg(feature = "plant")]
+        Run::Ended(run) if run.outcome == Outcome::Cancelled && plant::is(Plant::UnfencedCancellation) => {
+            return Ok(Reply::Heartbeat { cancel: true, pause: false });
+        }
         Run::Ended(run) if run.outcome == Outcome::Cancelled && run.fence == fence => {
             return Ok(Reply::Heartbeat { cancel: true, pause: false });
         }
-        Run::Ended(run) if fence < run.fence => return Err(run::stale(run_id, fence).into()),
-        Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
+        Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
     apply(desk, id, run_id, run::Command::Heartbeat { worker: worker.clone(), fence, ttl_ms }).await?;
     Ok(Reply::Heartbeat { cancel: false, pause: false })
@@ -34,8 +39,7 @@ pub(crate) async fn hand_back<T: Tx>(desk: &mut Desk<'_, T>, heartbeat: Heartbea
     let Heartbeat { run_id, fencing_token: fence } = heartbeat;
     let id = match desk.run(run_id).await? {
         Run::Live(id) => id,
-        Run::Ended(run) if fence < run.fence => return Err(run::stale(run_id, fence).into()),
-        Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
+        Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
     apply(desk, id, run_id, run::Command::HandBack { fence }).await?;
     Ok(Reply::Run(run_id))
