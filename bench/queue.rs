@@ -6,7 +6,7 @@
 
 use spalla_domain::claim::{ClaimRequest, Completion, Exchange};
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Executor, NewWorkItem, PRIORITY_DEFAULT, Spec};
+use spalla_domain::work_item::{Executor, NewWorkItem, Spec};
 use spalla_domain::{ProjectId, Timestamp, WorkItemId, WorkerId};
 use spalla_store::{Clock, Command, Location, Options, Randomness, Reply, Settings, Store};
 use std::path::Path;
@@ -118,19 +118,7 @@ async fn measure(
 }
 
 fn item(project_id: ProjectId) -> NewWorkItem {
-    let spec = Spec {
-        title: "no-op".into(),
-        description: None,
-        prompt: Some("x".repeat(100)),
-        executor: Executor::External,
-        agent: None,
-        category: None,
-        priority: PRIORITY_DEFAULT,
-        critical: true,
-        timeout_ms: None,
-        recipe: None,
-        labels: vec![],
-    };
+    let spec = Spec { prompt: Some("x".repeat(100)), executor: Executor::External, ..Spec::new("no-op") };
     NewWorkItem { project_id, spec, depends_on: vec![] }
 }
 

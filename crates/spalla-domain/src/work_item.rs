@@ -282,6 +282,23 @@ pub const LABELS_MAX: usize = 32;
 pub const WORD_CHARS_MAX: usize = 100;
 
 impl Spec {
+    /// Makes a spec that says a title and leaves the rest to its defaults.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            description: None,
+            prompt: None,
+            executor: Executor::default(),
+            agent: None,
+            category: None,
+            priority: PRIORITY_DEFAULT,
+            critical: true,
+            timeout_ms: None,
+            recipe: None,
+            labels: Vec::new(),
+        }
+    }
+
     /// Checks what a client said and brings it into its normal form.
     pub fn checked(mut self) -> Result<Self, Refusal> {
         let invalid = |detail: String| Refusal::new(Code::Invalid, detail);

@@ -10,29 +10,11 @@ pub(crate) fn scatter(seed: u64) -> u64 {
 
 /// Short words for what scripts ask.
 pub(crate) mod verbs {
-    use spalla_domain::work_item::{Executor, PRIORITY_DEFAULT, Spec};
     use spalla_domain::{Fence, RunId, WorkerId};
     use spalla_store::command::RunEnd;
 
     /// How long a lease lasts where a claim does not say, in milliseconds.
     pub(crate) const LEASE_MS: i64 = 60_000;
-
-    /// A work item of which only the title matters.
-    pub(crate) fn spec(title: &str) -> Spec {
-        Spec {
-            title: title.into(),
-            description: None,
-            prompt: None,
-            executor: Executor::Recipe,
-            agent: None,
-            category: None,
-            priority: PRIORITY_DEFAULT,
-            critical: true,
-            timeout_ms: None,
-            recipe: None,
-            labels: vec![],
-        }
-    }
 
     /// A worker by its name.
     pub(crate) fn worker(name: &str) -> WorkerId {

@@ -2,7 +2,7 @@
 
 use spalla_domain::claim::{Assignment, ClaimRequest};
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Executor, NewWorkItem, PRIORITY_DEFAULT, Spec};
+use spalla_domain::work_item::{Executor, NewWorkItem, Spec};
 use spalla_domain::{ProjectId, Timestamp, WorkItemId, WorkerId};
 use spalla_engine::{Engine, EngineHandle, Options};
 use spalla_store::{Clock, Command, Location, Randomness, Reply, Settings, Store};
@@ -71,19 +71,7 @@ impl World {
     }
 
     pub(crate) async fn item(&self, executor: Executor) -> WorkItemId {
-        let spec = Spec {
-            title: "an item".into(),
-            description: None,
-            prompt: None,
-            executor,
-            agent: None,
-            category: None,
-            priority: PRIORITY_DEFAULT,
-            critical: true,
-            timeout_ms: None,
-            recipe: None,
-            labels: vec![],
-        };
+        let spec = Spec { executor, ..Spec::new("an item") };
         let item = NewWorkItem { project_id: self.project, spec, depends_on: vec![] };
         let command = Command::CreateWorkItems { items: vec![item.into()], enqueue: false };
         match self.handle.execute(command).await {

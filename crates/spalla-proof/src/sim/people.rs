@@ -98,17 +98,10 @@ impl Person {
         let depends_on = earlier.map(|id| Dependency { id: *id, when: when() }).into_iter().collect();
         let executor = if self.dice.chance(120) { Executor::External } else { Executor::Recipe };
         let spec = Spec {
-            title: "work".to_owned(),
-            description: None,
-            prompt: None,
             executor,
-            agent: None,
-            category: None,
             priority: self.dice.below(10) as u8,
             critical: self.dice.chance(700),
-            timeout_ms: None,
-            recipe: None,
-            labels: vec![],
+            ..Spec::new("work")
         };
         PlannedItem { item: NewWorkItem { project_id: self.project, spec, depends_on }, after }
     }

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use serde_json::value::RawValue;
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Dependency, NewWorkItem, PRIORITY_DEFAULT, Spec, When};
+use spalla_domain::work_item::{Dependency, NewWorkItem, Spec, When};
 use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
 use spalla_store::view::{LogFilter, Page, RunFilter, RunView};
@@ -29,17 +29,11 @@ pub(super) async fn project(engine: &EngineHandle, name: &str, repository: &str)
 
 pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64> {
     let spec = Spec {
-        title: item.title.clone(),
-        description: None,
         prompt: item.prompt.clone(),
         executor: item.executor,
         agent: item.agent.clone(),
-        category: None,
-        priority: PRIORITY_DEFAULT,
-        critical: true,
-        timeout_ms: None,
         recipe: item.recipe.clone(),
-        labels: Vec::new(),
+        ..Spec::new(&item.title)
     };
     let depends_on = item.depends_on.iter().map(|id| Dependency { id: WorkItemId(*id), when: When::Success });
     let new = NewWorkItem {

@@ -30,19 +30,7 @@ impl Randomness for Still {
 }
 
 fn new_item(executor: Executor, depends_on: &[WorkItemId]) -> NewWorkItem {
-    let spec = Spec {
-        title: "an item".into(),
-        description: None,
-        prompt: None,
-        executor,
-        agent: None,
-        category: None,
-        priority: 5,
-        critical: true,
-        timeout_ms: None,
-        recipe: None,
-        labels: vec![],
-    };
+    let spec = Spec { executor, ..Spec::new("an item") };
     let depends_on = depends_on.iter().map(|id| Dependency { id: *id, when: When::Success }).collect();
     NewWorkItem { project_id: ProjectId(1), spec, depends_on }
 }

@@ -1,7 +1,7 @@
 //! What a claim hands over, and to whom: executors, labels, limits.
 
 use crate::fixture::Fixture;
-use crate::fixture::verbs::{LEASE_MS, claim_run, item, request, spec};
+use crate::fixture::verbs::{LEASE_MS, claim_run, item, request};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
 use spalla_domain::problem::Code;
 use spalla_domain::project::NewProject;
@@ -26,7 +26,7 @@ crate::fixture::claims!(
 fn made_for(project: ProjectId, executor: Executor, labels: &[&str]) -> NewWorkItem {
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
     let agent = (executor == Executor::Agent).then(|| "surveyor".to_owned());
-    let spec = Spec { executor, agent, labels, ..spec("for somebody") };
+    let spec = Spec { executor, agent, labels, ..Spec::new("for somebody") };
     NewWorkItem { project_id: project, spec, depends_on: vec![] }
 }
 

@@ -1,7 +1,7 @@
 //! Dependencies: which end of a parent meets an edge, what fails closed, and how far that reaches.
 
 use crate::fixture::Fixture;
-use crate::fixture::verbs::{enqueue_after, item, item_after, spec};
+use crate::fixture::verbs::{enqueue_after, item, item_after};
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::work_item::{NewWorkItem, Spec, SpecPatch, Status, When};
@@ -254,7 +254,7 @@ async fn a_dependency_reaches_across_projects(f: Fixture) {
 
 fn below(project: ProjectId, parents: &[WorkItemId]) -> NewWorkItem {
     let parents: Vec<_> = parents.iter().map(|id| (*id, When::Success)).collect();
-    NewWorkItem { spec: Spec { priority: 1, ..spec("below") }, ..item_after(project, &parents) }
+    NewWorkItem { spec: Spec { priority: 1, ..Spec::new("below") }, ..item_after(project, &parents) }
 }
 
 async fn a_wide_fan_of_dependents_becomes_ready_at_once(f: Fixture) {

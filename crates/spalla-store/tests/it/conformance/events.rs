@@ -2,7 +2,7 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::snapshot::EVENTS_MAX;
-use crate::fixture::verbs::{LEASE_MS, enqueue, exchange, item, item_after, spec, worker};
+use crate::fixture::verbs::{LEASE_MS, enqueue, exchange, item, item_after, worker};
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::work_item::{Dependency, NewWorkItem, Spec, When};
 use spalla_domain::{EventSeq, Fence};
@@ -93,9 +93,9 @@ async fn an_event_says_what_it_is_about(f: Fixture) {
 async fn events_say_all_that_a_history_follows_from(f: Fixture) {
     let project = f.project().await;
     let parent =
-        f.make_one(NewWorkItem { spec: Spec { critical: false, ..spec("p") }, ..item(project) }).await;
+        f.make_one(NewWorkItem { spec: Spec { critical: false, ..Spec::new("p") }, ..item(project) }).await;
     let child = f.make_one(item_after(project, &[(parent, When::Done)])).await;
-    let title = spec("p").title;
+    let title = "p".to_owned();
     let made = Fact::WorkItemCreated { title, critical: false, depends_on: vec![] };
     assert_eq!(f.facts(parent).await, [made]);
     let depends_on = vec![Dependency { id: parent, when: When::Done }];

@@ -2,7 +2,7 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::snapshot::ALL;
-use crate::fixture::verbs::{LEASE_MS, item, spec};
+use crate::fixture::verbs::{LEASE_MS, item};
 use spalla_domain::problem::Code;
 use spalla_domain::run::Status as RunStatus;
 use spalla_domain::work_item::{Executor, NewWorkItem, Spec, Status, When};
@@ -85,7 +85,7 @@ async fn lists_are_newest_first_and_read_page_by_page(f: Fixture) {
 
 fn labelled(project: ProjectId, labels: &[&str]) -> NewWorkItem {
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-    NewWorkItem { spec: Spec { labels, ..spec("labelled") }, ..item(project) }
+    NewWorkItem { spec: Spec { labels, ..Spec::new("labelled") }, ..item(project) }
 }
 
 async fn work_items_are_found_by_project_status_and_label(f: Fixture) {
@@ -122,7 +122,7 @@ async fn work_items_are_found_by_text_in_either_case(f: Fixture) {
         spec: Spec {
             description: description.map(Into::into),
             prompt: prompt.map(Into::into),
-            ..spec(title)
+            ..Spec::new(title)
         },
         ..item(project)
     };

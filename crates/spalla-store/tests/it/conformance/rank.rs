@@ -1,7 +1,7 @@
 //! The order of the queue: what the rank is made of, and that claims and the list keep it.
 
 use crate::fixture::Fixture;
-use crate::fixture::verbs::{item, item_after, request, spec};
+use crate::fixture::verbs::{item, item_after, request};
 use spalla_domain::queue::rank;
 use spalla_domain::work_item::{Executor, NewWorkItem, Policy, Spec, SpecPatch, When};
 use spalla_domain::{ProjectId, WorkItemId};
@@ -143,7 +143,7 @@ async fn the_rank_is_the_formula(f: Fixture) {
     let project = f.project().await;
     let parent = f.make_one(item(project)).await;
     let mut new = item_after(project, &[(parent, When::Success)]);
-    new.spec = Spec { priority: 7, timeout_ms: Some(60_000), ..spec("urgent") };
+    new.spec = Spec { priority: 7, timeout_ms: Some(60_000), ..Spec::new("urgent") };
     queue_up(&f, [new]).await;
     f.clock.advance_ms(2 * HOUR_MS);
     let entry = f.queue().await.remove(0);

@@ -1,7 +1,7 @@
 //! Random scripts: wishes that make sense and wishes that don't, about a handful of things that are all in use.
 
 use crate::fixture::scatter;
-use crate::fixture::verbs::{LEASE_MS, end, spec, worker};
+use crate::fixture::verbs::{LEASE_MS, end, worker};
 use spalla_domain::approval::{Decision, Kind};
 use spalla_domain::claim::{ClaimRequest, Completion, Exchange, Heartbeat, LogBatch, RunError};
 use spalla_domain::event::{Event, Fact};
@@ -317,7 +317,7 @@ impl Script {
             critical: !self.one_in(3),
             timeout_ms: self.one_of(&[None, Some(30_000), Some(900_000)]),
             labels: self.labels(),
-            ..spec("something")
+            ..Spec::new("something")
         }
     }
 
