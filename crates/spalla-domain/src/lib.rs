@@ -3,7 +3,12 @@
 
 pub mod approval;
 pub mod claim;
+#[cfg(test)]
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 pub mod event;
+#[cfg(test)]
+mod fuzz;
 pub mod id;
 pub mod lease;
 pub mod log;

@@ -33,7 +33,7 @@ pub struct PlanItem {
 /// two items is one piece of work.
 pub fn heuristic(goal: &str) -> Result<Plan, Refusal> {
     let invalid = |detail: String| Refusal::new(Code::Invalid, detail);
-    if goal.trim().is_empty() {
+    if says_nothing(goal) {
         return Err(invalid("the goal is empty".into()).mend("say in a sentence what is to be done"));
     }
     if goal.len() > GOAL_BYTES_MAX {
@@ -128,15 +128,21 @@ fn marker_len(line: &str) -> Option<usize> {
     })?;
     let rest = &line[mark..];
     let words = rest.trim_start_matches([' ', '\t']);
-    (words.len() < rest.len() && !words.trim().is_empty()).then(|| line.len() - words.len())
+    (words.len() < rest.len() && !says_nothing(words)).then(|| line.len() - words.len())
+}
+
+/// Tells whether nothing in a text would show.
+fn says_nothing(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control())
 }
 
 /// Returns the first line with words, cut at a word where it is too long for a row.
 fn title_of(words: &str) -> String {
-    let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = words.lines().find(|line| !says_nothing(line)).unwrap_or_default();
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.trim();
     if line.chars().count() <= TITLE_CHARS {
-        return line;
+        return line.to_owned();
     }
     let head: String = line.chars().take(TITLE_CHARS - 1).collect();
     let at_word = head.rfind(' ').filter(|at| *at > head.len() / 2).unwrap_or(head.len());
@@ -203,8 +209,15 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_show_is_neither_an_item_nor_a_title() {
+        assert_eq!(prompts("- \u{1}\n- b\n"), ["- \u{1}\n- b\n"]);
+        assert_eq!(heuristic("\u{1}\n\u{1b}the rest\n").unwrap().items[0].title, "the rest");
+    }
+
+    #[test]
     fn nothing_and_too_much_are_refused() {
         assert_eq!(heuristic(" \n\t").unwrap_err().code, Code::Invalid);
+        assert_eq!(heuristic("\u{1}\n\u{7f}").unwrap_err().code, Code::Invalid);
         assert!(heuristic(&"x".repeat(GOAL_BYTES_MAX + 1)).is_err());
         assert!(heuristic(&"- x\n".repeat(ITEMS_MAX + 1)).is_err());
         assert_eq!(heuristic(&"- x\n".repeat(ITEMS_MAX)).unwrap().items.len(), ITEMS_MAX);

@@ -8,6 +8,8 @@ mod read;
 mod tests;
 mod tree;
 
+pub use check::glob;
+
 use crate::work_item::TIMEOUT_MS_MAX;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -44,7 +44,10 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let at: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
-        Ok(Self(at.as_millisecond()))
+        // The last second that can be read is longer than what can be written of it.
+        let ms = at.as_millisecond();
+        jiff::Timestamp::from_millisecond(ms).map_err(D::Error::custom)?;
+        Ok(Self(ms))
     }
 }
 
@@ -57,5 +60,10 @@ mod tests {
         let at = Timestamp::from_ms(1_700_000_000_123);
         assert_eq!(serde_json::to_string(&at).unwrap(), "\"2023-11-14T22:13:20.123Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>("\"2023-11-14T23:13:20.123+01:00\"").unwrap(), at);
+    }
+
+    #[test]
+    fn a_time_that_could_not_be_written_is_not_read() {
+        assert!(serde_json::from_str::<Timestamp>("\"9999-12-30T22:00:00.999999999Z\"").is_err());
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod body;
 mod complaint;
 mod depth;
+#[cfg(test)]
+mod fuzz;
 mod id;
 mod idempotency;
 mod json;

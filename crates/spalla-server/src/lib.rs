@@ -11,8 +11,13 @@
 
 mod api;
 mod auth;
+#[cfg(test)]
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 mod entrance;
 mod extract;
+#[cfg(test)]
+mod fuzz;
 mod host_guard;
 mod live;
 mod meters;

@@ -9,8 +9,13 @@
 
 mod batch;
 pub mod command;
+#[cfg(test)]
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 mod desk;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 mod log_chunk;
 mod memory;
 mod operations;

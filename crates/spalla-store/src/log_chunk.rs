@@ -46,7 +46,13 @@ fn decompress(data: &[u8]) -> io::Result<Vec<u8>> {
         Ok(None) | Err(_) => return Err(io::Error::other("it does not say how long it is")),
     };
     DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
-        Ok(decompressor) => decompressor.decompress(data, bytes),
+        Ok(decompressor) => {
+            let mut plain = Vec::new();
+            // A damaged chunk may say that it is longer than any memory.
+            plain.try_reserve_exact(bytes).map_err(io::Error::other)?;
+            decompressor.decompress_to_buffer(data, &mut plain)?;
+            Ok(plain)
+        }
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     })
 }
@@ -84,5 +90,12 @@ mod tests {
             back.iter().map(|r| (r.seq, r.text.as_str())).collect::<Vec<_>>(),
             [(7, ""), (8, "a\tb"), (9, "naïve \u{0} \n inside"),]
         );
+    }
+
+    #[test]
+    fn a_chunk_that_says_it_is_longer_than_any_memory_is_refused() {
+        let eight_bytes_of_length = [0x28, 0xb5, 0x2f, 0xfd, 0xe0];
+        let chunk = [&eight_bytes_of_length[..], &[0xff; 7], &[0x7f, 1, 0, 0]].concat();
+        assert!(unpack(0, &chunk).unwrap_err().to_string().contains("decompressing log lines"));
     }
 }

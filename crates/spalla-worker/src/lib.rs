@@ -13,6 +13,9 @@ mod backoff;
 pub mod builtin;
 mod control;
 pub mod coordinator;
+#[cfg(test)]
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 mod execute;
 mod executors;
 mod output;

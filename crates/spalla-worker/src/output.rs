@@ -1,6 +1,9 @@
 //! From the bytes of a command's output to log lines: split, shown without losing a byte, and bounded in every
 //! direction.
 
+#[cfg(test)]
+mod fuzz;
+
 use crate::run_log::RunLog;
 use crate::sandbox::{CHUNK_BYTES, PipeReader};
 use spalla_domain::log::{LINE_BYTES_MAX, Stream, text_of};

@@ -1,6 +1,9 @@
 //! Log batches that wait for the server, in order: the oldest in memory, the rest in a file, and in memory again
 //! what the disk did not take.
 
+#[cfg(test)]
+mod fuzz;
+
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use spalla_domain::log::LogLine;

@@ -1,5 +1,7 @@
 //! The HTTP client of the commands: JSON in and out, and every refusal in the server's own words.
 
+#[cfg(test)]
+mod fuzz;
 mod locate;
 
 pub(crate) use locate::{Place, locate};
@@ -131,15 +133,18 @@ impl Client {
             return Failure::new(exit, format!("the server at {} does not accept the token", self.place.url))
                 .mend("name its token with --token-file FILE or ORCH_TOKEN; `spalla token show` prints it where the server's data folder is");
         }
-        let mut what = match (problem.detail.as_str(), problem.title.as_str()) {
-            ("", "") => format!("the server answered {status} to {path}"),
-            ("", title) => title.to_owned(),
-            (detail, _) => detail.to_owned(),
-        };
-        let mut mend = problem.mend;
-        if let [_, _, ..] = problem.errors.as_slice() {
+        let mut detail = problem.detail;
+        if problem.errors.len() > 1 {
             // Each of them follows, the first as well.
-            what.truncate(what.find("; the first: ").unwrap_or(what.len()));
+            detail.truncate(detail.find("; the first: ").unwrap_or(detail.len()));
+        }
+        let says_something = |text: &String| text.contains(char::is_alphanumeric);
+        let mut what = [detail, problem.title]
+            .into_iter()
+            .find(says_something)
+            .unwrap_or_else(|| format!("the server answered {status} to {path}"));
+        let mut mend = problem.mend;
+        if problem.errors.len() > 1 {
             let places = problem.errors.iter().map(FieldProblem::in_words);
             mend.as_mut().unwrap_or(&mut what).extend(places);
         }
@@ -225,6 +230,9 @@ mod tests {
             client().refusal("/x", StatusCode::BAD_GATEWAY, "<html>").to_string(),
             "the server answered 502 Bad Gateway to /x"
         );
+        let text = r#"{"errors": [{}, {}], "detail": "; the first: "}"#;
+        let refusal = client().refusal("/x", StatusCode::BAD_REQUEST, text).to_string();
+        assert!(refusal.starts_with("the server answered 400 Bad Request to /x"), "{refusal}");
     }
 
     #[tokio::test]

@@ -194,15 +194,22 @@ fn hidden(key: &Key, value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Returns a URL without its password; any other text as it is.
+/// Returns a URL without its passwords, before the host and among the parameters; any other text as it is.
 pub(crate) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    let Some(at) = rest[..authority_end].rfind('@') else { return text.to_owned() };
-    match rest[..at].split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:(hidden){}", &rest[at..]),
-        None => text.to_owned(),
-    }
+    let (place, parameters) = rest.split_once('?').map_or((rest, None), |(place, rest)| (place, Some(rest)));
+    // The last one: whoever did not escape a password wants it hidden all the same.
+    let place = match place.rfind('@').and_then(|at| Some((place[..at].split_once(':')?.0, &place[at..]))) {
+        Some((user, host)) => format!("{user}:(hidden){host}"),
+        None => place.to_owned(),
+    };
+    let hidden = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}=(hidden)"),
+        _ => pair.to_owned(),
+    };
+    let parameters = parameters.map(|all| all.split('&').map(hidden).collect::<Vec<_>>().join("&"));
+    let parameters = parameters.map(|all| format!("?{all}")).unwrap_or_default();
+    format!("{scheme}://{place}{parameters}")
 }
 
 /// Reads a database URL; an empty one is the SQLite file of the data folder.
@@ -233,5 +240,7 @@ fn sqlite_path(rest: &str) -> PathBuf {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

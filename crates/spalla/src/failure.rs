@@ -52,12 +52,17 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what.trim_end_matches('.'))?;
+        f.write_str(&shown(self.what.trim_end_matches('.')))?;
         match &self.mend {
-            Some(mend) => write!(f, "; {mend}"),
+            Some(mend) => write!(f, "; {}", shown(mend)),
             None => Ok(()),
         }
     }
+}
+
+/// Takes away what a terminal would obey: the words may be those of a server or a file.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Says with which file the system refused what, and why.
@@ -82,5 +87,11 @@ mod tests {
         assert_eq!(failure.to_string(), "port 1 is taken; choose another with --listen");
         let refused = file("writing", std::path::Path::new("/x"))(io::Error::from_raw_os_error(13));
         assert_eq!(refused.to_string(), "writing /x: permission denied");
+    }
+
+    #[test]
+    fn a_failure_commands_no_terminal() {
+        let failure = Failure::failed("a\u{1b}[2J\nb").mend("c\u{9b}d");
+        assert_eq!(failure.to_string(), "a\u{fffd}[2J\nb; c\u{fffd}d");
     }
 }

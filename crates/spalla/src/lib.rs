@@ -14,6 +14,9 @@ mod clock;
 mod commands;
 mod config;
 mod control;
+#[cfg(test)]
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 mod data_folder;
 mod embedded;
 mod exit;

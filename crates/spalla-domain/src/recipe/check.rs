@@ -1,5 +1,7 @@
 //! The rules for single values of a recipe: each takes the text and answers what is wrong with it.
 
+use globset::{Glob, GlobBuilder};
+
 /// How many hexadecimal digits a SHA-256 has.
 const SHA256_DIGITS: usize = 64;
 /// The longest tool name, in characters.
@@ -109,31 +111,15 @@ pub(super) fn pattern(pattern: &str) -> Result<(), String> {
             "{pattern:?} has a .. in it; write the pattern from the workspace's top, such as dist/**"
         ));
     }
-    match unclosed(pattern) {
-        Some(open) => {
-            Err(format!("{pattern:?} has a {open} that is not closed; write \\{open} for the character"))
-        }
-        None => Ok(()),
+    match glob(pattern) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{pattern:?} is no pattern: {}", error.kind())),
     }
 }
 
-/// Finds the bracket of a pattern that has no partner.
-fn unclosed(pattern: &str) -> Option<char> {
-    let (mut braces, mut in_class) = (0_usize, false);
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => drop(chars.next()),
-            ']' if in_class => in_class = false,
-            _ if in_class => {}
-            '[' => in_class = true,
-            '{' => braces += 1,
-            '}' if braces == 0 => return Some('}'),
-            '}' => braces -= 1,
-            _ => {}
-        }
-    }
-    if in_class { Some('[') } else { (braces > 0).then_some('{') }
+/// Makes of a pattern what tells whether a path, relative to the workspace, is of its files.
+pub fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern.trim_start_matches("./")).literal_separator(true).build()
 }
 
 /// Returns the word of a closed list that was probably meant.

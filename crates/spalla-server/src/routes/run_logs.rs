@@ -1,5 +1,8 @@
 //! The log of a run: lines in from its worker, lines out to whoever reads.
 
+#[cfg(test)]
+mod fuzz;
+
 use crate::api::Api;
 use crate::extract::{Batch, ContentKind, Id, Params, parse};
 use crate::problem::Problem;
@@ -85,8 +88,8 @@ fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Problem> {
 }
 
 fn split_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let lines = (!bytes.is_empty()).then(|| bytes.split(|byte| *byte == b'\n'));
+    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let lines = (!bytes.is_empty()).then(|| text.split(|byte| *byte == b'\n'));
     lines.into_iter().flatten().map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
@@ -248,6 +251,12 @@ fn lines_after(page_lines: u64, bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_kept_also_when_it_is_empty_and_alone() {
+        let lines = |text: &[u8]| text_lines(text, Timestamp::from_ms(0)).len();
+        assert_eq!([lines(b""), lines(b"\n"), lines(b"\n\n"), lines(b"a")], [0, 1, 2, 1]);
+    }
 
     #[test]
     fn pages_grow_while_lines_are_short_and_shrink_when_they_are_long() {

@@ -117,7 +117,10 @@ impl<T> Listed<T> {
 
 /// Returns the path with the query that leads to another page of the same list.
 fn with_query(uri: &Uri, place: Option<String>) -> String {
-    let is_place = |pair: &&str| ["cursor", "offset"].contains(&pair.split('=').next().unwrap_or_default());
+    // However its name is escaped, as `curs%6Fr`.
+    let is_place = |pair: &&str| {
+        form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| ["cursor", "offset"].contains(&&*name))
+    };
     let kept =
         uri.query().into_iter().flat_map(|q| q.split('&')).filter(|pair| !pair.is_empty() && !is_place(pair));
     let query = kept.map(str::to_owned).chain(place).collect::<Vec<_>>().join("&");
@@ -151,6 +154,12 @@ mod tests {
             "</work-items/?status=open&limit=50>; rel=\"first\", \
              </work-items/?status=open&limit=50&cursor=7>; rel=\"next\""
         );
+    }
+
+    #[test]
+    fn a_place_is_left_out_of_the_next_page_however_its_name_is_escaped() {
+        let paging = Paging::new(None, None, None, None);
+        assert!(links("/x?curs%6Fr=99", 50, paging).ends_with("</x?cursor=7>; rel=\"next\""));
     }
 
     #[test]

@@ -288,7 +288,7 @@ fn quoted_length(text: &str) -> Result<usize, String> {
 }
 
 fn comment_length(text: &str) -> Result<usize, String> {
-    text.find("*/").map(|end| end + 2).ok_or_else(|| "a comment is never closed".to_owned())
+    text[2..].find("*/").map(|end| end + 4).ok_or_else(|| "a comment is never closed".to_owned())
 }
 
 /// Reads the parameter that the text begins with, and its length.

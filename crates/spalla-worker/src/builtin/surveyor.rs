@@ -22,6 +22,8 @@ mod entry_points;
 mod excerpt;
 mod findings;
 mod functions;
+#[cfg(test)]
+mod fuzz;
 mod goal;
 mod graph;
 mod history;

@@ -1,5 +1,8 @@
 //! The claim protocol over HTTP: JSON both ways, log lines as one JSON object per line.
 
+#[cfg(test)]
+mod fuzz;
+
 use super::{Coordinator, CoordinatorError};
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -15,8 +18,8 @@ use std::time::Duration;
 const CONNECT_MS: u64 = 5_000;
 /// How long an answer may take beyond what the server was asked to wait, in milliseconds.
 const ANSWER_MS: u64 = 30_000;
-/// The most of an answer that is no JSON that is shown, in characters.
-const SHOWN_CHARS: usize = 300;
+/// The most of what a server says instead of an answer that is shown, in characters.
+const SHOWN_CHARS: usize = 1_000;
 
 /// Speaks to a server by its address.
 #[derive(Debug, Clone)]
@@ -199,10 +202,8 @@ async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {
 
 fn error_of(status: StatusCode, retry_after_seconds: Option<i64>, text: &str) -> CoordinatorError {
     let problem: Problem = serde_json::from_str(text).unwrap_or_default();
-    let detail = problem
-        .detail
-        .or(problem.title)
-        .unwrap_or_else(|| text.chars().take(SHOWN_CHARS).collect::<String>());
+    let detail = problem.detail.or(problem.title);
+    let detail: String = detail.as_deref().unwrap_or(text).chars().take(SHOWN_CHARS).collect();
     match (status, problem.code) {
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => CoordinatorError::Unavailable {
             retry_after_ms: retry_after_seconds.map(|s| s.saturating_mul(1_000)),

@@ -1,6 +1,8 @@
 //! Carries out a recipe: checks its tools, then runs its steps one after another in the scratchpad.
 
 mod artifacts;
+#[cfg(test)]
+mod fuzz;
 mod programs;
 mod step;
 mod tools;

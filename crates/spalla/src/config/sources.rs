@@ -102,7 +102,7 @@ fn variable(key: &'static Key, place: &str, env: &[(String, String)]) -> Result<
 }
 
 /// Reads a file of variables. It is mostly there for other programs, so lines that can't be read are theirs.
-fn read_dot_env(path: &Path) -> Vec<(String, String)> {
+pub(super) fn read_dot_env(path: &Path) -> Vec<(String, String)> {
     if !path.is_file() {
         return Vec::new();
     }
@@ -132,7 +132,10 @@ fn read_file(path: &Path) -> Result<Dict> {
     })?;
     let values = data.into_iter().next().map(|(_, values)| values).unwrap_or_default();
     for name in names(&values, "") {
-        if !KEYS.iter().any(|key| key.name == name) {
+        // A table whose keys are all commented out says nothing.
+        let is_empty_table = matches!(values.get(&name), Some(Value::Dict(_, keys)) if keys.is_empty())
+            && KEYS.iter().any(|key| key.name.starts_with(&format!("{name}.")));
+        if !is_empty_table && !KEYS.iter().any(|key| key.name == name) {
             let failure = Failure::usage(format!("{}: there is no setting `{name}`", path.display()));
             return Err(match nearest(&name) {
                 Some(near) => failure.mend(format!("did you mean `{near}`?")),
@@ -149,7 +152,9 @@ fn one_line(text: &str) -> String {
 
 /// Returns the names of all values, those in tables with the table's name in front.
 fn names(values: &Dict, table: &str) -> Vec<String> {
-    let named = values.iter().map(|(name, value)| (format!("{table}{name}"), value));
+    // A dot inside a quoted name divides nothing.
+    let quoted = |name: &str| if name.contains('.') { format!("{name:?}") } else { name.to_owned() };
+    let named = values.iter().map(|(name, value)| (format!("{table}{}", quoted(name)), value));
     let below = named.map(|(name, value)| match value {
         Value::Dict(_, inner) if !inner.is_empty() => names(inner, &format!("{name}.")),
         _ => vec![name],

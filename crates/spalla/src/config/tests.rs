@@ -111,6 +111,17 @@ fn a_value_out_of_range_says_where_it_stands_and_what_may_stand_there() {
 }
 
 #[test]
+fn a_table_without_keys_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "a.toml", "[worker]\n# id = 'mine'\n");
+    assert_eq!(Config::load(sources(&[&path], &[], &[])).unwrap().settings.worker.id, "");
+    let path = file(&folder, "b.toml", "[work]\n");
+    assert!(complaint(sources(&[&path], &[], &[])).contains("there is no setting `work`"));
+    let path = file(&folder, "c.toml", "\"worker.id\" = 'mine'\n");
+    assert!(complaint(sources(&[&path], &[], &[])).contains("there is no setting `\"worker.id\"`"));
+}
+
+#[test]
 fn a_number_may_be_written_whole_or_with_a_fraction() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(&folder, "a.toml", "backoff_base_seconds = 2\n");
@@ -122,7 +133,6 @@ fn a_number_may_be_written_whole_or_with_a_fraction() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let url = "postgres://me:pass:w/rd@host/db";
     let env = [
         ("ORCH_TOKEN", "12345678"),
         ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"),
@@ -132,8 +142,15 @@ fn secrets_are_never_shown() {
     let value = |name: &str| shown.iter().find(|shown| shown.name == name).unwrap().value.clone();
     assert_eq!(value("token"), "(hidden)");
     assert_eq!(value("database"), "postgres://me:(hidden)@host/db");
-    assert_eq!(without_password(url), url, "what is no user and password stays");
     assert_eq!(without_password("a:b@c"), "a:b@c");
+    for (url, shown) in [
+        ("postgres://host/db?user=me&password=pw", "postgres://host/db?user=me&password=(hidden)"),
+        ("postgres://me:p/w@x@host/db", "postgres://me:(hidden)@host/db"),
+        ("postgres://me:pass:w/rd@host/db", "postgres://me:(hidden)@host/db"),
+        ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+    ] {
+        assert_eq!(without_password(url), shown);
+    }
 }
 
 #[test]

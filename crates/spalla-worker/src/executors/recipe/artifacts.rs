@@ -1,8 +1,9 @@
 //! Lists the files that a step names as its artifacts, with size and hash. They stay where they are.
 
 use crate::run::Run;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 use serde::Serialize;
+use spalla_domain::recipe;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -104,11 +105,11 @@ impl Found {
     }
 }
 
-fn globs_of(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+/// Makes of patterns what finds their files.
+pub(super) fn globs_of(patterns: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let plain = pattern.trim_start_matches("./");
-        set.add(GlobBuilder::new(plain).literal_separator(true).build()?);
+        set.add(recipe::glob(pattern)?);
     }
     set.build()
 }
