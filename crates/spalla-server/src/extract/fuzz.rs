@@ -70,7 +70,7 @@ proptest! {
             None => value!(id),
         };
         let body = value!({
-            "project_id": project as f64, "title": title, "prompt": prompt, "priority": priority, "critical": critical,
+            "project_id": project, "title": title, "prompt": prompt, "priority": priority, "critical": critical,
             "timeout_seconds": timeout.map(|ms| ms as f64 / 1e3), "labels": labels,
             "depends_on": parents.iter().map(edge).collect::<Vec<Value>>(),
         });
@@ -83,6 +83,20 @@ proptest! {
         prop_assert_eq!(new.depends_on.iter().map(|d| d.id.0).collect::<Vec<_>>(),
             parents.iter().map(|(id, _)| *id).collect::<Vec<_>>());
         prop_assert!(new.spec.checked().is_ok());
+    }
+
+    #[test]
+    fn a_number_with_a_point_is_read_as_itself_or_not_at_all(
+        number in prop_oneof![0..=ID_MAX, 0..100_000_i64], zeros in "0{1,30}", exponent in of(0..3_i32),
+    ) {
+        let exponent = exponent.map(|e| format!("e{e}")).unwrap_or_default();
+        let body = format!("{{\"project_id\": {number}.{zeros}{exponent}, \"title\": \"a\"}}");
+        if let Ok(new) = json::parse::<NewWorkItem>(body.as_bytes()).map(DomainNew::from) {
+            let times = 10_i64.pow(exponent.trim_start_matches('e').parse().unwrap_or(0));
+            prop_assert_eq!(new.project_id.0, number * times);
+        } else {
+            prop_assert!(!(1..1_000_000_i64).contains(&number) || zeros.len() > 8, "{} is refused", body);
+        }
     }
 
     #[test]

@@ -105,9 +105,9 @@ impl<T> Listed<T> {
         let mut links = format!("<{}>; rel=\"first\"", with_query(uri, None));
         if let Some(last_id) = last_id.filter(|_| entries.len() >= paging.page.limit as usize) {
             let next = if paging.by_cursor {
-                format!("cursor={last_id}")
+                ("cursor", last_id.unsigned_abs())
             } else {
-                format!("offset={}", u64::from(paging.page.offset) + u64::from(paging.page.limit))
+                ("offset", u64::from(paging.page.offset) + u64::from(paging.page.limit))
             };
             links.push_str(&format!(", <{}>; rel=\"next\"", with_query(uri, Some(next))));
         }
@@ -115,22 +115,22 @@ impl<T> Listed<T> {
     }
 }
 
-/// Returns the path with the query that leads to another page of the same list.
-fn with_query(uri: &Uri, place: Option<String>) -> String {
-    // However its name is escaped, as `curs%6Fr`.
-    let is_place = |pair: &&str| {
-        form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| ["cursor", "offset"].contains(&&*name))
-    };
-    let kept =
-        uri.query().into_iter().flat_map(|q| q.split('&')).filter(|pair| !pair.is_empty() && !is_place(pair));
-    let query = kept.map(str::to_owned).chain(place).collect::<Vec<_>>().join("&");
+/// Returns the path with the query that leads to another page of the same list. The query is written anew, since a
+/// client may have escaped too much of it, such as `curs%6Fr`, or too little.
+fn with_query(uri: &Uri, place: Option<(&str, u64)>) -> String {
+    let given = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let kept = given.filter(|(name, _)| name != "cursor" && name != "offset");
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(kept);
+    query.extend_pairs(place.map(|(name, number)| (name, number.to_string())));
+    let query = query.finish();
     if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
 }
 
 impl<T: Serialize> IntoResponse for Listed<T> {
     fn into_response(self) -> Response {
         let mut headers = HeaderMap::new();
-        // A URI has visible ASCII characters only, so the value is always a header's.
+        // The paths of lists and what is escaped have visible ASCII characters only, so the value is always a header's.
         headers.extend(HeaderValue::from_str(&self.links).ok().map(|links| (header::LINK, links)));
         headers.extend(self.total.map(|n| (HeaderName::from_static("x-total-count"), HeaderValue::from(n))));
         (headers, Json(self.entries)).into_response()
@@ -157,9 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_left_out_of_the_next_page_however_its_name_is_escaped() {
+    fn the_next_page_is_named_well_however_a_client_escaped_its_query() {
         let paging = Paging::new(None, None, None, None);
         assert!(links("/x?curs%6Fr=99", 50, paging).ends_with("</x?cursor=7>; rel=\"next\""));
+        assert!(links("/x?&q=ä", 50, paging).ends_with("</x?q=%C3%A4&cursor=7>; rel=\"next\""));
     }
 
     #[test]

@@ -102,6 +102,9 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Number<MIN, MAX> 
     }
 }
 
+/// The largest number that is read with a point in it: beyond, what reads JSON may be off by one, which is another id.
+const POINTED_MAX: f64 = 1e14;
+
 /// Reads a whole number however JSON writes it: `4.0` is one too.
 struct Whole;
 
@@ -121,7 +124,7 @@ impl Visitor<'_> for Whole {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
-        if number.fract() == 0.0 && number.abs() <= ID_MAX as f64 {
+        if number.fract() == 0.0 && number.abs() <= POINTED_MAX {
             Ok(number as i64)
         } else {
             Err(E::invalid_type(de::Unexpected::Float(number), &self))
@@ -150,6 +153,12 @@ mod tests {
         let read = |text| serde_json::from_str::<Priority>(text).map(Number::get);
         assert_eq!([read("9").unwrap(), read("4.0").unwrap()], [9, 4]);
         assert_eq!(read("10").unwrap_err().to_string(), "10 is not between 0 and 9");
+        let read_id = |text| serde_json::from_str::<IdNumber>(text).map(Number::get).ok();
+        assert_eq!(read_id("7818518982526121"), Some(7_818_518_982_526_121));
+        assert_eq!(
+            [read_id("7818518982526121.0"), read_id("99999999999999.0")],
+            [None, Some(99_999_999_999_999)]
+        );
         for bad in ["-1", "1.5", "\"1\"", "null", "1e30", "99999999999999999999"] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -88,6 +88,7 @@ fn what_is_wrong_is_said() {
         (":rows(a-b)", "`a-b` is no name of a column"),
         ("'open", "a ' is never closed"),
         ("/* open", "a comment is never closed"),
+        ("/*/", "a comment is never closed"),
     ] {
         assert_eq!(compile(Postgres, text).unwrap_err(), why);
     }
