@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use spalla_domain::claim::{Assignment, ClaimRequest, Completion, Exchange, LEASE_TTL_MS_DEFAULT};
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Executor, NewWorkItem, PRIORITY_DEFAULT, Spec};
+use spalla_domain::work_item::{Executor, NewWorkItem, Spec};
 use spalla_domain::{ProjectId, WorkItemId, WorkerId};
 use spalla_engine::EngineHandle;
 use spalla_store::{Command, Reply};
@@ -36,19 +36,8 @@ pub(crate) async fn submit(
 
 /// Returns an item that has nothing to do.
 pub(crate) fn item(project_id: ProjectId) -> NewWorkItem {
-    let spec = Spec {
-        title: "no-op".into(),
-        description: None,
-        prompt: Some("x".repeat(PAYLOAD_BYTES)),
-        executor: Executor::External,
-        agent: None,
-        category: None,
-        priority: PRIORITY_DEFAULT,
-        critical: true,
-        timeout_ms: None,
-        recipe: None,
-        labels: vec![],
-    };
+    let spec =
+        Spec { prompt: Some("x".repeat(PAYLOAD_BYTES)), executor: Executor::External, ..Spec::new("no-op") };
     NewWorkItem { project_id, spec, depends_on: vec![] }
 }
 
