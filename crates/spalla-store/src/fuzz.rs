@@ -11,9 +11,10 @@ use spalla_domain::Timestamp;
 use spalla_domain::log::{LogLine, Stream};
 
 const STATEMENTS: &[&str] = &[
-    "-- why\ninsert into t (a, b)\nselect rows.a, rows.b from :rows(a, b text, c blob) where rows.a > :least\n",
-    "with some as (select * from :ordered_rows(a, b text)) update t set a = :a /* not :b */ where b = ':c' or d = :a",
-    "select x::text, \"od\"\"d\", 'it''s' from t where a between :from and :to limit :most_1",
+    include_str!("../sql/reply/insert.sql"),
+    include_str!("../sql/event/insert.postgres.sql"),
+    include_str!("../sql/approval/list_pending.sql"),
+    "x::text /* :not ' */ || \"od\"\"d\" || 'it''s :nor' -- :b\n:ordered_rows(a, b text, c blob) :a :most_1",
 ];
 
 proptest! {

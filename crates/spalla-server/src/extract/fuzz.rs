@@ -44,7 +44,7 @@ proptest! {
     fn a_damaged_body_is_read_or_refused_at_a_place_of_it(body in damaged(BODIES), bytes in vec(any::<u8>(), 0..3)) {
         let body = [body.as_bytes(), &bytes].concat();
         let new = json::parse::<NewWorkItem>(&body).map(|new| DomainNew::from(new).spec.checked());
-        let change = json::parse::<WorkItemChange>(&body).map(|change| SpecPatch::from(change));
+        let change = json::parse::<WorkItemChange>(&body).map(SpecPatch::from);
         let claim = json::parse::<ClaimBody>(&body).map(ClaimBody::into_request);
         let exchange = json::parse::<ExchangeBody>(&body).map(ExchangeBody::into_exchange);
         let policy = json::parse::<PolicyChange>(&body);
