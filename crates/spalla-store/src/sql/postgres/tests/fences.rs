@@ -12,7 +12,7 @@ async fn a_row_whose_token_moved_is_not_written() {
     let target = Target::parse(&Cluster::shared().create_database()).unwrap();
     let mut session = Session::connect(&target, Purpose::Write).await.unwrap();
     migrate::run(&mut session, migrate::POSTGRES, Timestamp::from_ms(5)).await.unwrap();
-    session.begin().await.unwrap();
+    session.begin();
     trials::every_guard_meets_a_moved_token(&mut Transaction(&mut session)).await;
     session.commit().await.unwrap();
 }

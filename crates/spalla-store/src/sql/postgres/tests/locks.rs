@@ -44,7 +44,7 @@ async fn a_batch_that_met_a_lock_is_tried_again_on_the_same_connection() {
     let (bench, probe) = (Bench::new().await, Probe::with_troubles(0));
     let (writer, _heard) = bench.writer(&probe);
     let mut holder = bench.session().await;
-    holder.begin().await.unwrap();
+    holder.begin();
     holder.run_calls(&[insert(7, "held")]).await.unwrap();
     let meeting = async {
         // Once a person ends the wait, and once the connection's own timeout does.
@@ -68,7 +68,7 @@ async fn a_lock_that_is_never_given_back_is_said_and_the_connection_serves_on() 
     let (bench, probe) = (Bench::new().await, Probe::with_troubles(0));
     let (writer, _heard) = bench.writer(&probe);
     let mut holder = bench.session().await;
-    holder.begin().await.unwrap();
+    holder.begin();
     holder.run_calls(&[insert(7, "held")]).await.unwrap();
     let cutting = async {
         let mut pids = vec![];
