@@ -1,6 +1,6 @@
 //! What can be asked of `cargo xtask`.
 
-use crate::{crash_points, proof, tidy};
+use crate::{crash_points, goals, proof, tidy};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ enum Command {
     Tidy,
     /// Kill the real binary at every crash point of the source and check what is left; --list names them
     CrashPoints(crash_points::CrashPoints),
+    /// Set the figures of a bench beside the goals, as tables of Markdown
+    Goals(goals::Goals),
     /// What spalla-proof can do: simulate, kill, plant bugs; `cargo xtask sim --help` says how
     #[command(external_subcommand)]
     Proof(Vec<String>),
@@ -28,6 +30,7 @@ impl Arguments {
         match self.command {
             Command::Tidy => tidy::run(),
             Command::CrashPoints(asked) => crash_points::run(&asked),
+            Command::Goals(asked) => goals::run(&asked),
             Command::Proof(arguments) => proof::run(&arguments),
         }
     }

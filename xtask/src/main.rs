@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod commands;
 mod crash_points;
+mod goals;
 mod proof;
 mod tidy;
 
