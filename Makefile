@@ -12,6 +12,9 @@ SPALLA := $(TARGET_DIR)/debug/spalla
 # In CI the lock file is the truth; at the desk a new dependency may still change it.
 LOCKED := $(if $(CI),--locked)
 
+# What a bench measures beside ourselves.
+MEASURED := $(if $(PEERS),peers,raw)
+
 define lints
 cargo fmt --all --check
 cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
@@ -56,6 +59,9 @@ prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/p
 	cargo xtask soak --kills 20 --store postgres --json
 	cargo xtask crash-points --rounds 1 --json
 
-bench: ## Measure the store beside the disk's own limit, in a release build
+bench: ## Measure our store beside the raw limits, in a release build; PEERS=1 measures other queues as well
 	./scripts/setup-build.sh
-	cargo bench $(LOCKED) -p spalla-store --bench queue
+	./bench/peers/setup.sh $(MEASURED)
+	cargo build $(LOCKED) --release -p spalla-proof
+	SPALLA_BENCH='$(abspath $(TARGET_DIR))/release/spalla-proof bench' ./bench/peers/run.sh $(MEASURED)
+	cargo xtask goals $(TARGET_DIR)/bench-peers/results.jsonl

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # what is not set here, run.sh sets
 # One round: the raw limits, our own side and the peers, one after the other, so that what else the machine does hits all
 # of them alike. Sourced by run.sh.
 

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # what is not set here, run.sh sets
 # A Postgres and a Redis of our own, on free ports of the loopback interface, in a temporary folder. Sourced by run.sh.
 
-postgres_programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+postgres_programs=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 postgres_runs=
 redis_pid=
 
