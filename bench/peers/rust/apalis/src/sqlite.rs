@@ -1,7 +1,8 @@
 //! apalis on a SQLite file.
 
 use crate::measured::{DRAIN_POLL, FETCHED_AT_ONCE, drain, enqueue, waits};
-use apalis::prelude::TaskSink;
+use apalis::layers::WorkerBuilderExt as _;
+use apalis::prelude::{BackendExt as _, TaskSink as _};
 use apalis_sqlite::{Config, SqliteStorage};
 use measure::{Outcome, Peer, Sizes, pinned};
 use sqlx::AssertSqlSafe;
