@@ -67,7 +67,8 @@ impl Figures {
     pub(crate) fn read(files: &[PathBuf]) -> anyhow::Result<Self> {
         let mut figures = Self::default();
         for file in files {
-            let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
             figures.add(&text).with_context(|| format!("reading {}", file.display()))?;
         }
         Ok(figures)

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 /// Returns each goal with our figure, theirs, the ratio, and whether it was met.
 pub(crate) fn goals(rows: &[Row], figures: &Figures) -> String {
     let mut text = String::from(
-        "| # | what | our figure | beside | their figure | ratio | goal | |\n\
-         | --- | --- | ---: | --- | ---: | ---: | --- | --- |\n",
+        "| # | what | metric | our figure | beside | their figure | ratio | goal | |\n\
+         | --- | --- | --- | ---: | --- | ---: | ---: | --- | --- |\n",
     );
     for row in rows {
         for (index, comparison) in row.comparisons.iter().enumerate() {
@@ -17,7 +17,8 @@ pub(crate) fn goals(rows: &[Row], figures: &Figures) -> String {
                 0 => (row.number.to_string(), row.what),
                 _ => (String::new(), ""),
             };
-            let _ = writeln!(text, "| {number} | {what} | {}", cells(comparison, figures));
+            let metric = comparison.ours.metric;
+            let _ = writeln!(text, "| {number} | {what} | {metric} | {}", cells(comparison, figures));
         }
     }
     text
@@ -45,7 +46,8 @@ pub(crate) fn medians(figures: &Figures) -> String {
 fn cells(comparison: &Comparison, figures: &Figures) -> String {
     let unit = figures.of("spalla", comparison.ours.store, comparison.ours.metric);
     let unit = unit.map_or("", |measured| measured.unit.as_str());
-    let ours = comparison.our_value(figures).map_or("–".to_owned(), |value| format!("{} {unit}", shown(value)));
+    let ours =
+        comparison.our_value(figures).map_or("–".to_owned(), |value| format!("{} {unit}", shown(value)));
     let theirs = comparison.theirs(figures);
     let value = theirs.as_ref().map_or("–".to_owned(), |theirs| shown(theirs.value));
     let name = theirs.map(|theirs| theirs.name);
@@ -57,22 +59,19 @@ fn cells(comparison: &Comparison, figures: &Figures) -> String {
 /// Says whose figure it is, and of which metric and store where those are not ours.
 fn beside(comparison: &Comparison, name: Option<&str>) -> String {
     let ours = comparison.ours;
-    let (words, place) = match comparison.against {
-        Against::BestPeer(place) => (format!("best peer ({})", name.unwrap_or("none")), place),
-        Against::BestOf(_) => (format!("leanest Node peer ({})", name.unwrap_or("none")), ours),
+    let name = name.unwrap_or("none");
+    let (mut text, place) = match comparison.against {
+        Against::BestPeer(place) => (format!("best peer ({name})"), place),
+        Against::BestOf(_) => (format!("leanest Node peer ({name})"), ours),
         Against::Peer(peer, place) => (peer.to_owned(), place),
         Against::Raw(place) => ("raw".to_owned(), place),
-        Against::RawEach(place) => ("one raw commit, from the rate".to_owned(), place),
-        Against::Fixed(_, unit) => (unit.to_owned(), ours),
+        Against::RawEach(place) => ("one commit of raw".to_owned(), place),
+        Against::Fixed(_, unit) => (format!("a fixed limit in {unit}"), ours),
     };
-    let mut text = words;
-    if place.metric != ours.metric || name == Some("raw") {
-        let _ = write!(text, ", {}", place.metric);
-    } else if matches!(comparison.against, Against::Peer(..) | Against::BestPeer(_)) && ours.metric.contains("_p") {
-        let _ = write!(text, ", {}", place.metric);
-    }
-    if place.store != ours.store {
-        let _ = write!(text, ", {}", place.store);
+    for (theirs, ours) in [(place.metric, ours.metric), (place.store, ours.store)] {
+        if theirs != ours {
+            let _ = write!(text, ", {theirs}");
+        }
     }
     text
 }
@@ -149,9 +148,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "| 1 | Postgres: drain | 9,000 jobs/s | best peer (pg-boss) | 3,000 | 3.00x | ≥ 1.7x | met |",
-                "|  |  | 9,000 jobs/s | graphile-worker | – | – | ≥ 2x | not measured |",
-                "|  |  | 9,000 jobs/s | raw, drain_c4 | 20,000 | 0.45x | ≥ 0.5x | MISSED |",
+                "| 1 | Postgres: drain | drain | 9,000 jobs/s | best peer (pg-boss) | 3,000 | 3.00x | ≥ 1.7x | met |",
+                "|  |  | drain | 9,000 jobs/s | graphile-worker | – | – | ≥ 2x | not measured |",
+                "|  |  | drain | 9,000 jobs/s | raw, drain_c4 | 20,000 | 0.45x | ≥ 0.5x | MISSED |",
             ]
         );
         assert_eq!(medians(&figures).lines().count(), 5);

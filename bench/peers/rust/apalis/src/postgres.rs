@@ -1,8 +1,7 @@
 //! apalis on an empty Postgres database.
 
 use crate::measured::{CALLERS, DRAIN_POLL, FETCHED_AT_ONCE, drain, enqueue, waits};
-use apalis::layers::WorkerBuilderExt as _;
-use apalis::prelude::{BackendExt as _, TaskSink as _};
+use apalis::prelude::{BackendExt as _, TaskSink as _, WorkerBuilderExt as _};
 use apalis_postgres::{Config, PostgresStorage};
 use measure::{Outcome, Peer, Sizes, pinned};
 use sqlx::postgres::{PgPool, PgPoolOptions};

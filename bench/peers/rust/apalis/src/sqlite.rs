@@ -1,8 +1,7 @@
 //! apalis on a SQLite file.
 
 use crate::measured::{DRAIN_POLL, FETCHED_AT_ONCE, drain, enqueue, waits};
-use apalis::layers::WorkerBuilderExt as _;
-use apalis::prelude::{BackendExt as _, TaskSink as _};
+use apalis::prelude::{BackendExt as _, TaskSink as _, WorkerBuilderExt as _};
 use apalis_sqlite::{Config, SqliteStorage};
 use measure::{Outcome, Peer, Sizes, pinned};
 use sqlx::AssertSqlSafe;
@@ -17,7 +16,8 @@ pub async fn run(file: &str, synchronous: &str) -> Outcome {
     let version = pinned(include_str!("../Cargo.toml"), "apalis-sqlite");
     let peer = Peer::new("apalis", &version, format!("sqlite-{synchronous}"));
     let sizes = Sizes::from_env();
-    let pool = SqlitePoolOptions::new().max_connections(1).connect(&format!("sqlite://{file}?mode=rwc")).await?;
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).connect(&format!("sqlite://{file}?mode=rwc")).await?;
     SqliteStorage::setup(&pool).await?;
     if synchronous != "default" {
         let pragma = AssertSqlSafe(format!("pragma synchronous = {synchronous}"));

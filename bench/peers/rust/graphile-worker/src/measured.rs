@@ -152,7 +152,8 @@ async fn waits(worker: Worker, peer: &Peer, sizes: Sizes) -> Outcome {
     while let Some(caller) = callers.join_next().await {
         caller??;
     }
-    while WAITS_MS.lock().map_err(|_| "poisoned")?.len() < sizes.paced && began.elapsed() < sizes.drain_limit {
+    while WAITS_MS.lock().map_err(|_| "poisoned")?.len() < sizes.paced && began.elapsed() < sizes.drain_limit
+    {
         sleep(Duration::from_millis(10)).await;
     }
     let waits_ms = std::mem::take(&mut *WAITS_MS.lock().map_err(|_| "poisoned")?);

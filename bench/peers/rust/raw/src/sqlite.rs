@@ -9,7 +9,7 @@ use std::time::Instant;
 
 const PAYLOAD: &[u8] = br#"{"i":1}"#;
 /// How many rows one transaction moves.
-const MOVED: usize = 500;
+const MOVED: i64 = 500;
 
 const TABLES: &str = "
     create table run (
