@@ -4,34 +4,40 @@ use crate::measured::{DRAIN_POLL, FETCHED_AT_ONCE, drain, enqueue, waits};
 use apalis::prelude::{BackendExt as _, TaskSink as _, WorkerBuilderExt as _};
 use apalis_sqlite::{Config, SqliteStorage};
 use measure::{Outcome, Peer, Sizes, pinned};
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use std::time::Duration;
-
-/// How often the worker looks for more while waits are measured: it is not woken.
-const PACED_POLL: Duration = Duration::from_millis(10);
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::str::FromStr as _;
 
 /// Measures it with SQLite's `synchronous` as named, or as apalis sets it.
 pub async fn run(file: &str, synchronous: &str) -> Outcome {
     let version = pinned(include_str!("../Cargo.toml"), "apalis-sqlite");
     let peer = Peer::new("apalis", &version, format!("sqlite-{synchronous}"));
     let sizes = Sizes::from_env();
-    let pool =
-        SqlitePoolOptions::new().max_connections(1).connect(&format!("sqlite://{file}?mode=rwc")).await?;
-    SqliteStorage::setup(&pool).await?;
-    if synchronous != "default" {
-        let pragma = AssertSqlSafe(format!("pragma synchronous = {synchronous}"));
-        sqlx::query(pragma).execute(&pool).await?;
-    }
-    let storage = |queue: &str| {
-        let config = Config::default().queue(queue).batch_size(FETCHED_AT_ONCE);
-        SqliteStorage::<f64>::new(&pool).with_config(config)
-    };
+    let url = format!("sqlite://{file}?mode=rwc");
+    let options = SqliteConnectOptions::from_str(&url)?.synchronous(match synchronous {
+        // Its setup sets this, but on one connection only.
+        "default" => SqliteSynchronous::Off,
+        named => SqliteSynchronous::from_str(&named.to_lowercase())?,
+    });
+    let preparing = SqlitePool::connect(&url).await?;
+    SqliteStorage::setup(&preparing).await?;
+    preparing.close().await;
 
-    enqueue!(storage("drained"), clear(&pool), peer, sizes);
-    drain!(storage("drained").poll_with_interval(DRAIN_POLL), left(&pool), peer, sizes);
-    waits!(storage("paced").poll_with_interval(PACED_POLL), storage("paced"), peer, sizes);
+    // Writers of one file only wait for each other: one connection is the fastest.
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    enqueue!(storage(&pool, "drained"), clear(&pool), peer, sizes);
+    drain!(storage(&pool, "drained").poll_with_interval(DRAIN_POLL), left(&pool), peer, sizes);
+    pool.close().await;
+
+    // Its hook wakes the worker, and comes with connections of its own.
+    let (hooked, callback) = SqliteStorage::connect_with_callback(&url)?;
+    hooked.set_connect_options(options);
+    waits!(storage(&hooked, "paced").with_callback(callback), storage(&hooked, "paced"), peer, sizes);
     peer.peak_rss()
+}
+
+fn storage(pool: &SqlitePool, queue: &str) -> SqliteStorage<f64> {
+    let config = Config::default().queue(queue).batch_size(FETCHED_AT_ONCE);
+    SqliteStorage::new(pool).with_config(config)
 }
 
 async fn clear(pool: &SqlitePool) -> Outcome {
