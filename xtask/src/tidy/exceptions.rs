@@ -61,6 +61,14 @@ pub(crate) const SQL_IN_STRINGS: &[Exception] = &[
     Exception { under: "crates/spalla-store/src/sql/probe.rs", reason: "a table of the drivers' own tests" },
     Exception { under: "bench/", reason: "the bare loop of commits to compare with" },
     Exception {
+        under: "crates/spalla-store/src/sql/statement/tests.rs",
+        reason: "shows what becomes of a statement's text",
+    },
+    Exception {
+        under: "crates/spalla-store/src/sql/postgres/tests/locks.rs",
+        reason: "asks the server who waits, and ends the wait",
+    },
+    Exception {
         under: "crates/spalla/tests/it/crash_and_recover.rs",
         reason: "asks the database behind the server",
     },

@@ -5,7 +5,6 @@ use super::figure::{Figures, peak_rss_mib};
 use super::site::{Ground, Kind, Node};
 use anyhow::{Result, ensure};
 use clap::Args;
-use futures_util::future::join_all;
 use spalla_domain::claim::{Assignment, LogBatch};
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::{ProjectId, Timestamp};
@@ -16,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 /// How many items one batch call brings.
 const BATCH: usize = 1_000;
@@ -116,13 +116,12 @@ async fn enqueue(node: &Node, callers: usize, count: usize) -> Result<f64> {
     let project = make_project(&node.engine, "bench").await?;
     let each = count / callers;
     let began = Instant::now();
-    let callers = (0..callers).map(|_| tokio::spawn(submit_one_by_one(node.engine.clone(), project, each)));
-    let callers: Vec<_> = callers.collect();
-    let spent = callers.len() * each;
-    for caller in join_all(callers).await {
-        caller??;
+    let mut submitting = JoinSet::new();
+    for _ in 0..callers {
+        submitting.spawn(submit_one_by_one(node.engine.clone(), project, each));
     }
-    Ok(rate(spent, began))
+    submitting.join_all().await.into_iter().collect::<Result<()>>()?;
+    Ok(rate(callers * each, began))
 }
 
 async fn submit_one_by_one(engine: EngineHandle, project: ProjectId, count: usize) -> Result<()> {
@@ -145,11 +144,11 @@ async fn enqueue_batches(node: &Node, count: usize) -> Result<f64> {
 async fn drain(node: &Node, count: usize, figures: Figures) -> Result<()> {
     enqueue_batches(node, count).await?;
     let (commits, began) = (node.commits(), Instant::now());
-    let claimers = (0..CLAIMERS).map(|number| tokio::spawn(drain_alone(node.engine.clone(), number)));
-    let mut drained = 0;
-    for claimer in join_all(claimers).await {
-        drained += claimer??;
+    let mut claimers = JoinSet::new();
+    for number in 0..CLAIMERS {
+        claimers.spawn(drain_alone(node.engine.clone(), number));
     }
+    let drained: usize = claimers.join_all().await.into_iter().sum::<Result<usize>>()?;
     let per_second = rate(count, began);
     ensure!(drained == count, "{drained} of {count} items were drained");
     figures.print("drain", per_second, "jobs/s");
@@ -199,28 +198,25 @@ async fn start_times(
     let total = (arguments.rate * arguments.seconds) as usize;
     let (starts, mut started) = mpsc::channel(total);
     let (ends, ended) = mpsc::channel(total);
-    let worker = tokio::spawn(take_all(works.clone(), total, starts, ends));
-    let closer = tokio::spawn(end_all(works.clone(), ended));
+    let mut worker = JoinSet::new();
+    worker.spawn(take_all(works.clone(), total, starts, ends));
+    worker.spawn(end_all(works.clone(), ended));
     let project = make_project(submits, "latency").await?;
     let sent: Arc<Mutex<HashMap<_, _>>> = Arc::default();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / arguments.rate);
-    let submitting = (0..total).map(|_| ());
-    let mut callers = vec![];
-    for () in submitting {
+    let mut callers = JoinSet::new();
+    for _ in 0..total {
         ticks.tick().await;
         let (engine, sent) = (submits.clone(), Arc::clone(&sent));
-        callers.push(tokio::spawn(async move {
+        callers.spawn(async move {
             let began = Instant::now();
             let ids = submit(&engine, project, 1).await?;
             sent.lock().await.extend(ids.into_iter().map(|id| (id, began)));
             anyhow::Ok(())
-        }));
+        });
     }
-    for caller in callers {
-        caller.await??;
-    }
-    worker.await??;
-    closer.await??;
+    callers.join_all().await.into_iter().collect::<Result<()>>()?;
+    worker.join_all().await.into_iter().collect::<Result<()>>()?;
     let (sent, mut times) = (sent.lock().await, Vec::with_capacity(total));
     while let Some((id, at)) = started.recv().await {
         let Some(began) = sent.get(&id) else {

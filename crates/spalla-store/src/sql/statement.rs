@@ -227,7 +227,7 @@ impl Table {
 
     fn as_selected(&self, first: usize) -> String {
         let names: Vec<String> = self.columns.iter().map(|(name, _)| format!("rows.{name}")).collect();
-        format!("select {} from {}", names.join(", "), self.as_unnest(first))
+        "select ".to_owned() + &names.join(", ") + " from " + &self.as_unnest(first)
     }
 
     fn as_unnest(&self, first: usize) -> String {

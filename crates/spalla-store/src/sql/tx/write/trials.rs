@@ -84,7 +84,10 @@ fn rows(fence: Fence) -> Vec<PlaceRow> {
     ];
     let standing = Standing { fence, attempt: 1, ..FRESH };
     let placed = |place| Placed { id: WorkItemId(1), standing, place };
-    places.into_iter().map(|place| PlaceRow { project_id: ProjectId(1), queue: QUEUE, placed: placed(place) }).collect()
+    places
+        .into_iter()
+        .map(|place| PlaceRow { project_id: ProjectId(1), queue: QUEUE, placed: placed(place) })
+        .collect()
 }
 
 /// Tells whether a text compares a token: it speaks of one behind its first condition.
