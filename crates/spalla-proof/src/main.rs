@@ -1,6 +1,7 @@
 //! The proof that Spalla keeps its promises, one command each. `cargo xtask` starts it; nothing imports it.
 
 mod bench;
+mod binary;
 mod commands;
 mod crash_points;
 mod postgres;

@@ -143,7 +143,8 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("finding a free port")?.port())
 }
 
-fn find_programs() -> Result<PathBuf> {
+/// Returns the folder of the newest programs of Postgres.
+pub(crate) fn find_programs() -> Result<PathBuf> {
     let major = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let folders = std::fs::read_dir(VERSIONS).into_iter().flatten().flatten().map(|entry| entry.path());
     let versions = folders.filter_map(|path| Some((major(&path)?, path.join("bin"))));

@@ -8,7 +8,6 @@
 //!            └───────────► judgement ◄──── record, read back when all is quiet
 //! ```
 
-mod binary;
 mod clients;
 mod director;
 mod drain;
@@ -95,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 async fn soak(arguments: &Arguments) -> Result<ExitCode> {
-    let binary = binary::spalla()?;
+    let binary = crate::binary::spalla()?;
     let mut site = Site::start(arguments.store, binary).await?;
     eprintln!("soak: {} kills on {:?}, in {}", arguments.kills, arguments.store, site.root().display());
     let soaked = Box::pin(soak_site(&mut site, arguments)).await;

@@ -36,7 +36,7 @@ impl Figures {
 }
 
 /// Returns the value below which this many of a hundred lie; the values ascend.
-fn percentile(ascending: &[f64], percent: usize) -> Option<f64> {
+pub(crate) fn percentile(ascending: &[f64], percent: usize) -> Option<f64> {
     let at = (ascending.len() * percent / 100).min(ascending.len().checked_sub(1)?);
     ascending.get(at).copied()
 }

@@ -111,8 +111,9 @@ fn rate(count: usize, began: Instant) -> f64 {
     count as f64 / began.elapsed().as_secs_f64()
 }
 
-/// Callers that each submit one item after the other, the next one when the last one is on the disk.
-async fn enqueue(node: &Node, callers: usize, count: usize) -> Result<f64> {
+/// Callers that each submit one item after the other, the next one when the last one is on the disk; returns how many
+/// a second.
+pub(super) async fn enqueue(node: &Node, callers: usize, count: usize) -> Result<f64> {
     let project = make_project(&node.engine, "bench").await?;
     let each = count / callers;
     let began = Instant::now();
@@ -131,7 +132,7 @@ async fn submit_one_by_one(engine: EngineHandle, project: ProjectId, count: usiz
     Ok(())
 }
 
-async fn enqueue_batches(node: &Node, count: usize) -> Result<f64> {
+pub(super) async fn enqueue_batches(node: &Node, count: usize) -> Result<f64> {
     let project = make_project(&node.engine, "bench").await?;
     let began = Instant::now();
     for start in (0..count).step_by(BATCH) {
@@ -141,7 +142,8 @@ async fn enqueue_batches(node: &Node, count: usize) -> Result<f64> {
 }
 
 /// Claimers that do nothing but complete what they took and take more, until nothing is left.
-async fn drain(node: &Node, count: usize, figures: Figures) -> Result<()> {
+/// Returns how many a second.
+pub(super) async fn drain(node: &Node, count: usize, figures: Figures) -> Result<f64> {
     enqueue_batches(node, count).await?;
     let (commits, began) = (node.commits(), Instant::now());
     let mut claimers = JoinSet::new();
@@ -153,7 +155,7 @@ async fn drain(node: &Node, count: usize, figures: Figures) -> Result<()> {
     ensure!(drained == count, "{drained} of {count} items were drained");
     figures.print("drain", per_second, "jobs/s");
     figures.print("drain_commits_per_job", (node.commits() - commits) as f64 / count as f64, "commits");
-    Ok(())
+    Ok(per_second)
 }
 
 async fn drain_alone(engine: EngineHandle, number: usize) -> Result<usize> {

@@ -59,9 +59,14 @@ impl Ground {
             Kind::Sqlite => std::env::var_os(SQLITE_FILE).map(|file| Place::Sqlite(file.into())),
             Kind::Postgres => std::env::var(POSTGRES_URL).ok().map(Place::Foreign),
         };
-        if let Some(place) = named {
-            return Ok(Self { place, _folder: None });
+        match named {
+            Some(place) => Ok(Self { place, _folder: None }),
+            None => Self::prepare_own(kind).await,
         }
+    }
+
+    /// Prepares something temporary, whatever the environment names.
+    pub(crate) async fn prepare_own(kind: Kind) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let place = match kind {
             Kind::Sqlite => Place::Sqlite(folder.path().join("bench.db")),
