@@ -21,6 +21,8 @@ const CALLERS: usize = 16;
 const SLOTS: u32 = 250;
 /// How many items one bulk call brings.
 const BULK: usize = 1_000;
+/// At most so many items are submitted in calls of their own; the others in bulk, where the API can.
+const SUBMITTED_SINGLY: usize = 8_000;
 /// How many work items are claimed one by one.
 const CLAIMED_ALONE: usize = 500;
 /// The calls before a measurement, which open connections and prepare statements.
@@ -126,11 +128,10 @@ fn body(project: i64) -> Value {
 async fn drain(server: &Server, arguments: &Arguments, figures: Figures) -> Result<f64> {
     let caller = Caller::of(server)?;
     let project = caller.make_project().await?;
-    let singles = arguments.jobs.min(8_000);
+    let singles = arguments.jobs.min(SUBMITTED_SINGLY);
     submit_beside(server, project, singles, figures).await?;
     let rest = arguments.jobs - singles;
-    let bulk = submit_in_bulk(&caller, project, rest, figures).await?;
-    if !bulk {
+    if rest > 0 && !submit_in_bulk(&caller, project, rest, figures).await? {
         submit_beside(server, project, rest, figures).await?;
     }
     let (mut workers, began) = (JoinSet::new(), Instant::now());
