@@ -149,15 +149,16 @@ impl Loop {
         if may_ask && self.store.next_moment().is_some_and(|at| at <= self.options.clock.now()) {
             self.keep_time().await;
         }
-        if self.next_tick().is_some_and(|at| at <= now) {
+        if self.next_tick(now).is_some_and(|at| at <= now) {
             (self.tick_due, self.last_tick) = (false, Some(now));
             tick::tick_external(&self.store).await;
         }
     }
 
-    fn next_tick(&self) -> Option<Instant> {
+    /// Returns when the next background tick is due: the first one at once.
+    fn next_tick(&self, now: Instant) -> Option<Instant> {
         let interval = self.options.background_interval.filter(|_| self.tick_due)?;
-        Some(self.last_tick.map_or_else(Instant::now, |last| last + interval))
+        Some(self.last_tick.map_or(now, |last| last + interval))
     }
 
     fn next_wake(&self) -> Instant {
@@ -171,7 +172,7 @@ impl Loop {
             .next_deadline()
             .into_iter()
             .chain(due)
-            .chain(self.next_tick())
+            .chain(self.next_tick(now))
             .fold(now + LOOK_AT_LEAST, Instant::min)
     }
 }

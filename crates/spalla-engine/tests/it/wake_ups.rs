@@ -120,6 +120,16 @@ async fn a_run_whose_holder_vanished_reaches_a_waiting_claimer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_eligible_external_item_gets_a_run_without_being_claimed() {
+    an_external_item_gets_a_run().await;
+}
+
+/// A clock that moves between two looks at it shows what a paused one hides.
+#[tokio::test]
+async fn an_eligible_external_item_gets_a_run_while_the_clock_goes_on() {
+    tokio::time::timeout(Duration::from_secs(30), an_external_item_gets_a_run()).await.unwrap();
+}
+
+async fn an_external_item_gets_a_run() {
     let world = World::new().await;
     let item = world.item(Executor::External).await;
     let mut commits = world.handle.store().committed();
