@@ -67,6 +67,8 @@ pub(crate) const SQL_IN_STRINGS: &[Exception] = &[
     Exception {
         under: "crates/spalla-store/src/sql/postgres/tests/locks.rs",
         reason: "asks the server who waits, and ends the wait",
+    },
+    Exception {
         under: "crates/spalla-proof/src/bench/growth/",
         reason: "fills a database by hand, past the store, as an administrator would",
     },
