@@ -103,9 +103,11 @@ impl Loop {
     async fn take(&mut self, input: Input) -> bool {
         match input {
             Input::Park(parked) => {
+                let has_missed_a_round = parked.rounds != self.waiting.rounds();
                 self.waiting.enter(parked);
-                // Something may have become eligible between its claim and now.
-                self.serve().await;
+                if has_missed_a_round {
+                    self.serve().await;
+                }
             }
             Input::Committed(commit) if commit.events.is_empty() => self.look_at_everything().await,
             Input::Committed(commit) => self.committed(&commit.events).await,
@@ -134,6 +136,7 @@ impl Loop {
     }
 
     async fn serve(&mut self) {
+        self.waiting.begin_round();
         claim::serve(&self.store, &self.waiting).await;
     }
 

@@ -35,14 +35,15 @@ impl EngineHandle {
 
     /// Executes a claim or an exchange. Where it brings no run, waits up to `wait` until there is one.
     pub async fn claim(&self, request: impl Into<Request>, wait: Duration) -> Result<Reply, ExecuteError> {
-        let request = request.into();
+        let (request, rounds) = (request.into(), self.waiting.rounds());
         let first = self.store.execute(request.clone()).await?;
         if wait.is_zero() || !is_worth_waiting(&request, &first) {
             return Ok(first);
         }
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + wait;
-        let Some(parked) = Parked::new(&request, first.clone(), answer, deadline) else { return Ok(first) };
+        let parked = Parked::new(&request, first.clone(), answer, deadline, rounds);
+        let Some(parked) = parked else { return Ok(first) };
         if self.inputs.send(Input::Park(parked)).await.is_err() {
             return Ok(first);
         }

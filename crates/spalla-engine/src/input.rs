@@ -31,6 +31,8 @@ pub(crate) struct Parked {
     pub(crate) answer: oneshot::Sender<Result<Reply, ExecuteError>>,
     /// When it stops waiting.
     pub(crate) deadline: Instant,
+    /// How many rounds were made before it asked the store itself.
+    pub(crate) rounds: u64,
 }
 
 impl Parked {
@@ -40,9 +42,10 @@ impl Parked {
         otherwise: Reply,
         answer: oneshot::Sender<Result<Reply, ExecuteError>>,
         deadline: Instant,
+        rounds: u64,
     ) -> Option<Self> {
         let claim = claim_of(&request.command)?.clone();
-        Some(Self { claim, otherwise, answer, deadline })
+        Some(Self { claim, otherwise, answer, deadline, rounds })
     }
 
     /// Returns the answer with the runs that came at last.

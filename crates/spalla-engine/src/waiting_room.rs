@@ -3,14 +3,29 @@
 
 use crate::input::Parked;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// The room; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WaitingRoom(Arc<Mutex<VecDeque<Parked>>>);
+pub(crate) struct WaitingRoom {
+    waiting: Arc<Mutex<VecDeque<Parked>>>,
+    rounds: Arc<AtomicU64>,
+}
 
 impl WaitingRoom {
+    /// Returns how many rounds were made to serve those who wait. Who finds nothing and comes in before the next round
+    /// has missed none.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::SeqCst)
+    }
+
+    /// Begins a round.
+    pub(crate) fn begin_round(&self) {
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Lets a claimer wait behind the others.
     pub(crate) fn enter(&self, parked: Parked) {
         self.lock().push_back(parked);
@@ -53,6 +68,6 @@ impl WaitingRoom {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Parked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,9 +13,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+/// How long the worker inside a server waits for a run before it asks again, in milliseconds: it is always woken, so
+/// that asking is only a waste.
+const EMBEDDED_WAIT_MS: i64 = 300_000;
+
 /// Returns the options of the worker inside a server: its files lie in the server's data folder.
 pub(crate) fn embedded(settings: &Settings, folder: &DataFolder, worker_id: WorkerId) -> Result<Options> {
-    options(settings, folder.path().to_owned(), worker_id)
+    let options = options(settings, folder.path().to_owned(), worker_id)?;
+    Ok(Options { poll_wait_ms: EMBEDDED_WAIT_MS, ..options })
 }
 
 /// How many workers beside each other on one machine find a folder: far more than its cores.

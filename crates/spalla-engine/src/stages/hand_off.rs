@@ -26,12 +26,14 @@ pub(crate) async fn hand_off(
     company: Vec<Parked>,
     answer: oneshot::Sender<Result<Reply, ExecuteError>>,
 ) {
+    let rounds = engine.waiting.rounds();
     let claims = company.iter().map(|parked| Request::from(Command::Claim(parked.claim.clone())));
     let requests: Vec<_> = std::iter::once(request).chain(claims).collect();
     let mut outcomes = engine.store.execute_all(requests).await.into_iter();
     // Whoever went away needs no answer.
     let _ = answer.send(outcomes.next().unwrap_or(Err(ExecuteError::Store(StoreError::Closed))));
-    for (parked, outcome) in company.into_iter().zip(outcomes) {
+    for (mut parked, outcome) in company.into_iter().zip(outcomes) {
+        parked.rounds = rounds;
         match outcome {
             Ok(Reply::Claimed(runs)) if runs.is_empty() => wait_on(&engine, parked).await,
             Ok(claimed) => deliver(&engine.store, parked, claimed).await,
@@ -43,7 +45,7 @@ pub(crate) async fn hand_off(
     }
 }
 
-/// Lets a claimer wait on: by way of the loop, which looks once more, because it was not in the room meanwhile.
+/// Lets a claimer wait on: by way of the loop, which looks once more where it has missed a round.
 async fn wait_on(engine: &EngineHandle, parked: Parked) {
     if let Err(ended) = engine.inputs.send(Input::Park(parked)).await
         && let Input::Park(parked) = ended.0

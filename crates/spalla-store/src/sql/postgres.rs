@@ -124,7 +124,8 @@ impl PostgresWriter {
             flushers.spawn(flusher.run(queue.taker()));
         }
         let node = format!("{:016x}", randomness.next());
-        let wakeup = Arc::new(Wakeup { target: Arc::clone(target), committed, randomness, bell, node });
+        let (target, readers_too) = (Arc::clone(target), readers.clone());
+        let wakeup = Arc::new(Wakeup { target, readers: readers_too, committed, randomness, bell, node });
         let (mut wakeups, stop_wakeups) = (JoinSet::new(), CancellationToken::new());
         wakeups.spawn(Arc::clone(&wakeup).run(stop_wakeups.clone()));
         wakeups.spawn(wakeup.poll(stop_wakeups.clone()));

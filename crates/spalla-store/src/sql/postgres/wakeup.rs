@@ -1,9 +1,13 @@
 //! Wake-ups between servers that share a database: each tells the others that it committed, and hears them. What is
 //! missed is caught by a poll, so that a wake-up may get lost but never has to be waited for without end.
 
+use super::readers::Readers;
 use super::session::{Purpose, Session};
 use super::target::Target;
 use crate::sql::combiner::publish_unknown;
+use crate::sql::driver::Reader as _;
+use crate::sql::statement::{Call, Value};
+use crate::sql::statements as sql;
 use crate::store::{Committed, Randomness};
 use futures_util::FutureExt as _;
 use std::sync::Arc;
@@ -25,6 +29,7 @@ const RECONNECT_MS_SPREAD: u64 = 400;
 /// What tells and hears.
 pub(super) struct Wakeup {
     pub(super) target: Arc<Target>,
+    pub(super) readers: Readers,
     pub(super) committed: broadcast::Sender<Committed>,
     pub(super) randomness: Arc<dyn Randomness>,
     /// Rung after every commit of this server.
@@ -59,14 +64,27 @@ impl Wakeup {
         }
     }
 
-    /// Casts the safety net until it is stopped.
+    /// Casts the safety net until it is stopped. It asks one small question, so that an idle server is hardly heard of.
     pub(super) async fn poll(self: Arc<Self>, stop: CancellationToken) {
+        let mut seen = None;
         loop {
             let wait_ms = POLL_MS_MIN + self.randomness.next() % POLL_MS_SPREAD;
             tokio::select! {
-                () = sleep(Duration::from_millis(wait_ms)) => self.wake(),
+                () = sleep(Duration::from_millis(wait_ms)) => {}
                 () = stop.cancelled() => return,
             }
+            if is_news(&mut seen, self.newest().await) {
+                self.wake();
+            }
+        }
+    }
+
+    /// Returns the number of the newest event, where it can be had. Whatever others change leaves one.
+    async fn newest(&self) -> Option<i64> {
+        let call = Call { statement: &sql::event::NEWEST, scalars: vec![], rows: vec![] };
+        match self.readers.read(call).await.ok()?.first()?.first()? {
+            Value::Int(seq) => Some(*seq),
+            _ => None,
         }
     }
 
@@ -112,5 +130,23 @@ impl Wakeup {
 
     fn wake(&self) {
         publish_unknown(&self.committed);
+    }
+}
+
+/// Tells whether something may have been committed since the last look: also where nobody knows.
+fn is_news(seen: &mut Option<i64>, newest: Option<i64>) -> bool {
+    std::mem::replace(seen, newest) != newest || newest.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_news;
+
+    #[test]
+    fn a_poll_wakes_for_what_is_new_and_for_what_nobody_knows_and_for_nothing_else() {
+        let mut seen = None;
+        let looks = [Some(7), Some(7), Some(8), None, None, Some(8), Some(8)];
+        let woken = looks.map(|newest| is_news(&mut seen, newest));
+        assert_eq!(woken, [true, false, true, true, true, true, false]);
     }
 }
