@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::network::{Line, NoAnswer};
 use futures_util::FutureExt as _;
 use spalla_domain::approval::{Decision, Kind};
-use spalla_domain::claim::{Assignment, Heartbeat, LogBatch};
+use spalla_domain::claim::{Assignment, ClaimRequest, Heartbeat, LogBatch};
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::project::NewProject;
 use spalla_domain::work_item::{Dependency, Executor, NewWorkItem, Policy, Spec, SpecPatch, When};
@@ -41,6 +41,19 @@ impl Person {
             if self.dice.chance(600) {
                 tokio::time::sleep(Duration::from_millis(self.dice.between(1, 400))).await;
             }
+        }
+        self.come_back_late().await;
+    }
+
+    /// Scripts that come back when somebody else has their run, or somebody has stopped it.
+    async fn come_back_late(&mut self) {
+        for _ in 0..self.leases.len().min(3) {
+            tokio::time::sleep(Duration::from_millis(self.dice.between(1, 3_000))).await;
+            let stopped = self.dice.one_of(&self.leases).filter(|_| self.dice.chance(300));
+            if let Some(run_id) = stopped.map(|lease| lease.run_id) {
+                self.ask(Command::CancelRun { run_id }).await;
+            }
+            self.bear_token().await;
         }
     }
 
@@ -171,13 +184,18 @@ impl Person {
     /// Takes a run like a script that then forgets it, or goes on with it.
     async fn claim_by_hand(&mut self) {
         let Ok(worker) = WorkerId::new(format!("script-{}", self.name)) else { return };
-        let run_id = self.some_run();
         let ttl_ms = self.dice.between(200, 2_000) as i64;
-        let reply = self.ask(Command::ClaimRun { run_id, worker, ttl_ms }).await;
+        let claim = if self.dice.chance(400) {
+            Command::ClaimRun { run_id: self.some_run(), worker, ttl_ms }
+        } else {
+            let (executors, labels) = (vec![], vec![]);
+            Command::Claim(ClaimRequest { worker_id: worker, max: 1, ttl_ms, executors, labels })
+        };
+        let reply = self.ask(claim).await;
         if let Some(Reply::Claimed(runs)) = reply {
             let lease = |run: &Assignment| Heartbeat { run_id: run.run_id, fencing_token: run.fencing_token };
             self.leases.extend(runs.iter().map(lease));
-            if self.dice.chance(500) {
+            if self.dice.chance(700) {
                 self.bear_token().await;
             }
         }
