@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a question may stay unanswered: a death, a restart, and a crowded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it rests before it asks again.
-const REST: Duration = Duration::from_millis(25);
+pub(super) const REST: Duration = Duration::from_millis(25);
 /// How long one answer may take; a server that died does not always say so.
 const ANSWER: Duration = Duration::from_secs(15);
 

@@ -1,13 +1,13 @@
 //! What the clients do: work of every kind, small. Everything that was answered is written down.
 
-use super::client::Client;
+use super::client::{Client, PATIENCE, REST};
 use super::scenario::Kind;
 use super::site::Site;
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many work items are made so that the store has something to tidy up.
 const BULK: usize = 360;
@@ -149,16 +149,25 @@ impl Work<'_> {
         self.client.post("/scheduler/enqueue", &json!({"work_item_id": item})).await.map(drop)
     }
 
-    /// Waits until the newest run of an item has printed one of these lines, and remembers what was shown.
+    /// Waits until the newest run of an item has printed one of these lines, and remembers what was shown. Which run is
+    /// the newest may change meanwhile: a death ends one before it says anything.
     async fn see_log(&mut self, item: i64, lines: &[&str]) -> anyhow::Result<()> {
-        let run = |runs: &Value| runs[0]["id"].as_i64();
-        let run = self.client.until("it has a run", &format!("/work-items/{item}/runs"), run).await?;
+        let newest = |runs: &Value| runs[0]["id"].as_i64();
         let says = |log: &&str| log.lines().any(|line| lines.contains(&line));
-        let full = |log: &Value| log.as_str().filter(says).map(str::to_owned);
-        let path = format!("/work-items/runs/{run}/logs");
-        let log = self.client.until("its run says something", &path, full).await?;
-        self.told.logs.insert(run, log);
-        Ok(())
+        let began = Instant::now();
+        loop {
+            let run = self.client.until("it has a run", &format!("/work-items/{item}/runs"), newest).await?;
+            let log = self.client.get(&format!("/work-items/runs/{run}/logs")).await?;
+            if let Some(log) = log.as_str().filter(says) {
+                self.told.logs.insert(run, log.to_owned());
+                return Ok(());
+            }
+            anyhow::ensure!(
+                began.elapsed() < PATIENCE,
+                "no run of item {item} says {lines:?}; {run} says {log}"
+            );
+            tokio::time::sleep(REST).await;
+        }
     }
 
     async fn all_end(&mut self) -> anyhow::Result<()> {

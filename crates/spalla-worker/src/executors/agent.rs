@@ -104,7 +104,7 @@ async fn history_of(run: &Run<'_>, root: &Path) -> Result<Option<GitHistory>, En
             run.log.say("no history: git took too long").await;
             Ok(None)
         }
-        Err(GitError::Failed(reason)) => {
+        Err(GitError::Failed(reason) | GitError::Ended(reason)) => {
             run.log.say(format!("no history: {reason}")).await;
             Ok(None)
         }

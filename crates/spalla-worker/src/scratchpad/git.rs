@@ -40,6 +40,8 @@ pub(crate) struct Git<'a> {
 pub(crate) enum GitError {
     /// It said no, in these words.
     Failed(String),
+    /// It was ended before it could say anything, or was never started: another try may well succeed.
+    Ended(String),
     /// It took too long.
     TimedOut,
     /// The run was interrupted.
@@ -128,14 +130,13 @@ impl<'a> Git<'a> {
             grace_ms: GRACE_MS,
         };
         let stop = async { drop(self.run.interrupted().await) };
-        let captured = self.run.sandbox.capture(spec, bytes_max, stop).await.map_err(|error| {
-            GitError::Failed(match error {
+        let captured =
+            self.run.sandbox.capture(spec, bytes_max, stop).await.map_err(|error| match error {
                 SpawnError::Command { missing: true, .. } => {
-                    "git is not on this worker's PATH; install it".into()
+                    GitError::Failed("git is not on this worker's PATH; install it".into())
                 }
-                other => other.to_string(),
-            })
-        })?;
+                other => GitError::Ended(other.to_string()),
+            })?;
         if captured.ended.timed_out {
             return Err(GitError::TimedOut);
         }
@@ -146,7 +147,8 @@ impl<'a> Git<'a> {
         }
         match captured.ended.how {
             How::Exited(0) => Ok(captured),
-            how => Err(GitError::Failed(reason_of(&captured.stderr, &how))),
+            how @ How::Exited(_) => Err(GitError::Failed(reason_of(&captured.stderr, &how))),
+            how => Err(GitError::Ended(reason_of(&captured.stderr, &how))),
         }
     }
 }
@@ -156,7 +158,7 @@ impl GitError {
     pub(super) fn during(self, doing: impl Into<String>) -> Error {
         let doing = doing.into();
         match self {
-            Self::Failed(reason) => Error::Git { doing, reason },
+            Self::Failed(reason) | Self::Ended(reason) => Error::Git { doing, reason },
             Self::TimedOut => Error::Git { doing, reason: "git took too long".into() },
             Self::Interrupted(interruption) => Error::Interrupted(interruption),
         }

@@ -190,20 +190,27 @@ impl<'a> Mirror<'a> {
         self.git.in_repository(&self.path, args, timeout_ms).await
     }
 
-    /// Tells a repository that says no from one that does not answer.
     fn not_readable(&self, error: GitError) -> Error {
-        let repository = self.source.shown();
-        match error {
-            GitError::Interrupted(interruption) => Error::Interrupted(interruption),
-            GitError::TimedOut => Error::Unreachable { repository, reason: "git took too long".into() },
-            GitError::Failed(reason) => {
-                let reason = reason.replace(&self.source.url(), &repository).replace(REMOTE, &repository);
-                let local = matches!(self.source, Source::Local(_));
-                if local || says_no(&reason) {
-                    Error::Denied { repository, reason }
-                } else {
-                    Error::Unreachable { repository, reason }
-                }
+        not_readable(self.source, error)
+    }
+}
+
+/// Tells a repository that says no from one that does not answer, and both from a git that was ended.
+fn not_readable(source: &Source, error: GitError) -> Error {
+    let repository = source.shown();
+    let shown = |reason: String| reason.replace(&source.url(), &repository).replace(REMOTE, &repository);
+    match error {
+        GitError::Interrupted(interruption) => Error::Interrupted(interruption),
+        GitError::TimedOut => Error::Unreachable { repository, reason: "git took too long".into() },
+        GitError::Ended(reason) => {
+            Error::Git { doing: format!("reading the repository {repository}"), reason: shown(reason) }
+        }
+        GitError::Failed(reason) => {
+            let reason = shown(reason);
+            if matches!(source, Source::Local(_)) || says_no(&reason) {
+                Error::Denied { repository, reason }
+            } else {
+                Error::Unreachable { repository, reason }
             }
         }
     }
@@ -229,7 +236,7 @@ fn interrupted_or_reason(error: GitError) -> Result<String, Error> {
     match error {
         GitError::Interrupted(interruption) => Err(Error::Interrupted(interruption)),
         GitError::TimedOut => Ok("git took too long".into()),
-        GitError::Failed(reason) => Ok(reason),
+        GitError::Failed(reason) | GitError::Ended(reason) => Ok(reason),
     }
 }
 
@@ -250,6 +257,15 @@ fn worktrees(list: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spalla_domain::retry::ErrorClass;
+
+    #[test]
+    fn a_git_that_was_ended_says_nothing_about_the_repository() {
+        let source = Source::Local("/srv/repo".into());
+        let class = |error| not_readable(&source, error).class();
+        assert_eq!(class(GitError::Failed("fatal: not a git repository".into())), ErrorClass::Validation);
+        assert_eq!(class(GitError::Ended("its supervisor was ended".into())), ErrorClass::System);
+    }
 
     #[test]
     fn worktrees_are_read_with_their_branches() {
