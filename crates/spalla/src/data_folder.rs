@@ -222,15 +222,18 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// Writes a whole file or nothing, for its owner alone.
+/// Writes a whole file or nothing, for its owner alone. The name of the new one is always the same, so that what a
+/// death leaves behind is overwritten next time: whoever writes here owns the folder, and nobody else does.
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let path = folder.join(name);
-    let made = crash_point!("data_folder.file.create", tempfile::NamedTempFile::new_in(folder));
+    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
+    let made = crash_point!(
+        "data_folder.file.create",
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)
+    );
     let written = made.and_then(|mut file| {
         crash_point!("data_folder.file.write", file.write_all(text.as_bytes()))?;
-        crash_point!("data_folder.file.sync", file.as_file().sync_all())?;
-        crash_point!("data_folder.file.rename", file.persist(&path))?;
-        Ok(())
+        crash_point!("data_folder.file.sync", file.sync_all())?;
+        crash_point!("data_folder.file.rename", fs::rename(&new, &path))
     });
     written.map_err(file("writing", &path))
 }
@@ -259,6 +262,21 @@ mod tests {
         assert_eq!(owned.open_to_others().unwrap(), Vec::<PathBuf>::new());
         fs::set_permissions(owned.path().join(TOKEN), Permissions::from_mode(0o644)).unwrap();
         assert!(owned.token().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn what_a_death_left_half_written_is_gone_after_the_next_start() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("token.new"), "half of a much longer token").unwrap();
+        fs::set_permissions(root.path().join("token.new"), Permissions::from_mode(0o600)).unwrap();
+        let owned = DataFolder::at(root.path()).own().unwrap();
+        let token = owned.make_token().unwrap();
+        assert_eq!(owned.token().unwrap(), Some(token));
+        owned.worker_id().unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["lock", "token", "worker-id"]);
     }
 
     #[test]
