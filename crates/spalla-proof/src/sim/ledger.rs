@@ -30,6 +30,8 @@ struct Book {
     /// The lines of each run that were acknowledged, by their numbers.
     lines: BTreeMap<RunId, BTreeMap<i64, String>>,
     claimed: BTreeSet<(RunId, Fence)>,
+    /// Claims that were answered: a kept reply that is given once more tells of a lease as it was.
+    answered: BTreeSet<(RunId, Fence)>,
     /// Runs that were given back and not claimed since: no token of them counts.
     handed_back: BTreeSet<RunId>,
     over: BTreeSet<RunId>,
@@ -61,6 +63,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             lines: BTreeMap::new(),
             claimed: BTreeSet::new(),
+            answered: BTreeSet::new(),
             handed_back: BTreeSet::new(),
             over: BTreeSet::new(),
             made: BTreeSet::new(),
@@ -368,7 +371,9 @@ impl Book {
         for run in runs {
             let is_kept = self.claimed.contains(&(run.run_id, run.fencing_token));
             self.check(is_kept, || format!("a claim of run {} was acknowledged and not kept", run.run_id));
-            self.extend(run.run_id, run.fencing_token, run.expires_at);
+            if self.answered.insert((run.run_id, run.fencing_token)) {
+                self.extend(run.run_id, run.fencing_token, run.expires_at);
+            }
         }
     }
 
