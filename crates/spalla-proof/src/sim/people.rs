@@ -58,17 +58,20 @@ impl Person {
     }
 
     /// Makes a project with one item that everybody can take at once.
-    pub(crate) async fn bring_one_item(&mut self) -> Option<WorkItemId> {
+    pub(crate) async fn bring_one_item(&mut self, delay_ms: i64) -> Option<WorkItemId> {
         let new = NewProject { name: "probe".to_owned(), description: None, repository: None };
         let Some(Reply::Project(id)) = self.ask(Command::CreateProject(new)).await else { return None };
         self.project = id;
         let items = vec![self.planned(0)];
-        let Some(Reply::WorkItems(items)) = self.ask(Command::CreateWorkItems { items, enqueue: true }).await
-        else {
-            return None;
-        };
+        let create = Command::CreateWorkItems { items, enqueue: delay_ms == 0 };
+        let Some(Reply::WorkItems(items)) = self.ask(create).await else { return None };
         self.ledger.acknowledge(&items);
-        items.first().copied()
+        let item = *items.first()?;
+        if delay_ms > 0 {
+            let enqueue = Command::Enqueue { work_item_id: item, depends_on: None, priority: None, delay_ms };
+            self.ask(enqueue).await?;
+        }
+        Some(item)
     }
 
     async fn wish(&mut self) {

@@ -27,6 +27,8 @@ const LOOK_MS: u64 = 250;
 const LOOKS_MAX: u32 = 4_800;
 /// How long a waiting worker may take to be given what came, in milliseconds: the disk, the network, another server.
 const WAKE_UP_MS: u64 = 200;
+/// How long an item of the probe is delayed, where it is, in milliseconds.
+const PROBE_DELAY_MS: u64 = 300;
 /// Far more commands than any schedule needs: one that goes beyond runs in a circle.
 const COMMANDS_MAX: u64 = 20_000;
 
@@ -271,8 +273,10 @@ impl World {
     async fn probe(&mut self) {
         tokio::time::sleep(Duration::from_secs(40)).await;
         let mut person = self.person(self.plan.people + 1);
-        let Some(item) = person.bring_one_item().await else { return };
-        tokio::time::sleep(Duration::from_millis(WAKE_UP_MS)).await;
+        // What is brought at once is handed over by whoever brings it, what comes later by a wake-up.
+        let delay_ms = if self.dice.chance(500) { PROBE_DELAY_MS } else { 0 };
+        let Some(item) = person.bring_one_item(delay_ms as i64).await else { return };
+        tokio::time::sleep(Duration::from_millis(delay_ms + WAKE_UP_MS)).await;
         let waits =
             self.some_store().and_then(|store| self.read(store.read().depths())).is_some_and(|d| d.ready > 0);
         if waits {
