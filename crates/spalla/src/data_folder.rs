@@ -3,14 +3,18 @@
 
 use crate::clock::random_hex;
 use crate::failure::{Failure, Result, file, in_words};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use spalla_domain::{Timestamp, WorkerId};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const LOCK: &str = "lock";
 const TOKEN: &str = "token";
@@ -21,6 +25,12 @@ const SERVER: &str = "server.json";
 const TOKEN_WORDS: usize = 4;
 /// What others may not do with anything in the folder.
 const OTHERS: u32 = 0o077;
+
+/// How long a lock is waited for whose owner is dead: a child that was just being born when it died holds it until it
+/// becomes another program.
+const INHERITED_LOCK: Duration = Duration::from_secs(2);
+/// How often it is tried meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A data folder, owned or not.
 #[derive(Debug, Clone)]
@@ -65,11 +75,19 @@ impl DataFolder {
             "data_folder.lock.create",
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
         );
-        let lock_file = opened.map_err(file("the data folder can't be written:", &path))?;
-        match Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Owned { folder: self, lock }.sign(),
-            Err((mut other, nix::errno::Errno::EWOULDBLOCK)) => Err(self.taken(&mut other)),
-            Err((_, errno)) => Err(file("locking", &path)(errno.into())),
+        let mut lock_file = opened.map_err(file("the data folder can't be written:", &path))?;
+        let began = Instant::now();
+        loop {
+            lock_file = match Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Owned { folder: self, lock }.sign(),
+                Err((other, Errno::EWOULDBLOCK)) => other,
+                Err((_, errno)) => return Err(file("locking", &path)(errno.into())),
+            };
+            let owner = owner(&mut lock_file);
+            if began.elapsed() >= INHERITED_LOCK || owner.trim().parse().is_ok_and(is_alive) {
+                return Err(self.taken(owner.trim()));
+            }
+            look_again_later();
         }
     }
 
@@ -103,10 +121,8 @@ impl DataFolder {
         failure.mend("name another folder with --data DIR")
     }
 
-    fn taken(&self, lock_file: &mut File) -> Failure {
-        let mut pid = String::new();
-        let _ = lock_file.read_to_string(&mut pid);
-        let by = match pid.trim() {
+    fn taken(&self, owner: &str) -> Failure {
+        let by = match owner {
             "" => "another process".to_owned(),
             pid => format!("process {pid}"),
         };
@@ -242,12 +258,42 @@ fn is_empty(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
+#[expect(clippy::disallowed_methods, reason = "nothing tells when another process gives a lock back")]
+fn look_again_later() {
+    std::thread::sleep(LOOK);
+}
+
+/// Returns what a lock file says of its owner: a process id, or nothing yet.
+fn owner(lock_file: &mut File) -> String {
+    let mut pid = String::new();
+    // Who can't be read is nobody known.
+    let _ = lock_file.rewind().and_then(|()| lock_file.read_to_string(&mut pid));
+    pid
+}
+
+fn is_alive(pid: i32) -> bool {
+    kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_lock_that_outlives_its_owner_is_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let path = home.path().join(LOCK);
+        fs::write(&path, gone.id().to_string()).unwrap();
+        let lock = Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        let child = std::thread::spawn(move || drop(lock));
+        assert!(DataFolder::at(home.path()).own().is_ok());
+        child.join().unwrap();
     }
 
     #[test]

@@ -127,24 +127,23 @@ async fn serve(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) ->
     }
     let mut told = Told::default();
     let wrong = {
-        let tend_worker = async {
-            match &mut worker {
-                Some(worker) => worker.tend().await,
-                None => std::future::pending().await,
-            }
-        };
         let work = tokio::time::timeout(LIMIT, workload::drive(kind, &client, site, &mut told));
         tokio::select! {
             done = work => done.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not done within {LIMIT:?}"))).err(),
             ended = server.tend() => Some(anyhow::anyhow!(ended?)),
-            ended = tend_worker => Some(anyhow::anyhow!(ended?)),
+            ended = tend(&mut worker) => Some(anyhow::anyhow!(ended?)),
         }
     };
     played.violations.extend(wrong.map(|error| format!("{error:#}")));
     let has_died =
         server.died || worker.as_ref().is_some_and(|worker| worker.died) || site.witness().exists();
     if has_died && played.violations.is_empty() {
-        played.violations.extend(audit::of_server(&client, site, &told).await);
+        // Death may come when all is done: whoever died is still to be started again.
+        tokio::select! {
+            found = audit::of_server(&client, site, &told) => played.violations.extend(found),
+            ended = server.tend() => played.violations.push(ended?),
+            ended = tend(&mut worker) => played.violations.push(ended?),
+        }
     }
     if let Some(worker) = &mut worker {
         played.violations.extend(worker.stop().await?);
@@ -154,6 +153,14 @@ async fn serve(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) ->
         audit_again(&client, site, &told, played).await?;
     }
     Ok(())
+}
+
+/// Starts a worker again whenever it dies as ordered, where there is one.
+async fn tend(worker: &mut Option<Spawned<'_>>) -> anyhow::Result<String> {
+    match worker {
+        Some(worker) => worker.tend().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Plays one of commands that end by themselves. One that died is called again, and has to succeed.
