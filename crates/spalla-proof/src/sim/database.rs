@@ -122,7 +122,8 @@ impl Database {
     /// work on threads of their own.
     pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
         let _outside = self.outside.as_ref().map(Handle::enter);
-        let mut future = std::pin::pin!(future);
+        // Tokio's budget for a task is renewed between its turns, and there is none here.
+        let mut future = std::pin::pin!(tokio::task::unconstrained(future));
         match future.as_mut().now_or_never() {
             Some(done) => done,
             None => futures_executor::block_on(future),
