@@ -72,7 +72,7 @@ impl Plan {
             servers: dice.between(1, servers_max as u64) as usize,
             workers: dice.between(1, 3) as usize,
             people: dice.between(1, 2) as usize,
-            wishes: dice.between(3, 6),
+            wishes: dice.between(3, 7),
         }
     }
 }
