@@ -102,8 +102,8 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Number<MIN, MAX> 
     }
 }
 
-/// The largest number that is read with a point in it: beyond, what reads JSON may be off by one, which is another id.
-const POINTED_MAX: f64 = 1e14;
+/// The largest number that is read with a point in it: beyond 2^53 a float may stand for its neighbour, another id.
+const POINTED_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Reads a whole number however JSON writes it: `4.0` is one too.
 struct Whole;
@@ -156,8 +156,9 @@ mod tests {
         let read_id = |text| serde_json::from_str::<IdNumber>(text).map(Number::get).ok();
         assert_eq!(read_id("7818518982526121"), Some(7_818_518_982_526_121));
         assert_eq!(
-            [read_id("7818518982526121.0"), read_id("99999999999999.0")],
-            [None, Some(99_999_999_999_999)]
+            [read_id("7818518982526121.0"), read_id("9007199254740993.0")],
+            [Some(7_818_518_982_526_121), None],
+            "as it is written, or not at all"
         );
         for bad in ["-1", "1.5", "\"1\"", "null", "1e30", "99999999999999999999"] {
             assert!(read(bad).is_err(), "{bad}");
