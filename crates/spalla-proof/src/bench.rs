@@ -36,10 +36,19 @@ enum What {
 
 /// Measures what is asked for.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match &arguments.what {
-        What::Queue(arguments) => queue::run(arguments),
-        What::Http(arguments) => http::run(arguments),
-        What::Startup(arguments) => startup::run(arguments),
-        What::Growth(arguments) => growth::run(arguments),
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match &arguments.what {
+            What::Queue(arguments) => queue::measure(arguments).await,
+            What::Http(arguments) => http::measure(arguments).await,
+            What::Startup(arguments) => startup::measure(arguments).await,
+            What::Growth(arguments) => growth::measure(arguments).await,
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells whether a part is asked for: all of them are where none is named.
+fn is_wanted(only: &[String], part: &str) -> bool {
+    only.is_empty() || only.iter().any(|only| only == part)
 }

@@ -10,11 +10,14 @@ mod snapshot;
 
 use super::administrator::Administrator;
 use super::figure::Figures;
+use super::is_wanted;
 use super::site::{Ground, Kind, Node};
 use anyhow::Result;
 use clap::Args;
 use spalla_store::Location;
-use std::process::ExitCode;
+
+/// What can be measured by itself.
+const PARTS: [&str; 5] = ["history", "blocked", "snapshot", "fairness", "lists"];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,39 +42,27 @@ pub(crate) struct Arguments {
     /// How many rounds alternate between the empty and the full database
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only these: history, blocked, snapshot, fairness, lists
-    #[arg(long, value_delimiter = ',')]
+    /// Measures only these parts
+    #[arg(long, value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
 }
 
-impl Arguments {
-    fn wants(&self, part: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == part)
-    }
-}
-
 /// Measures everything.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(arguments))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn measure(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn measure(arguments: &Arguments) -> Result<()> {
     let figures = Figures { store: arguments.store.name() };
-    if arguments.wants("history") {
+    if is_wanted(&arguments.only, "history") {
         ratio::claims(arguments, figures).await?;
     }
-    if arguments.wants("blocked") {
+    if is_wanted(&arguments.only, "blocked") {
         ratio::enqueues(arguments, figures).await?;
     }
-    if arguments.wants("snapshot") {
+    if is_wanted(&arguments.only, "snapshot") {
         snapshot::measure(arguments, figures).await?;
     }
-    if arguments.wants("fairness") {
+    if is_wanted(&arguments.only, "fairness") {
         fairness::measure(arguments, figures).await?;
     }
-    if arguments.wants("lists") {
+    if is_wanted(&arguments.only, "lists") {
         lists::measure(arguments, figures).await?;
     }
     Ok(())

@@ -10,7 +10,6 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinSet;
@@ -45,13 +44,7 @@ pub(crate) struct Arguments {
 }
 
 /// Measures everything.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(arguments))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn measure(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn measure(arguments: &Arguments) -> Result<()> {
     let binary = crate::binary::spalla()?;
     let ground = Ground::prepare(arguments.store).await?;
     let figures = Figures { store: arguments.store.name() };

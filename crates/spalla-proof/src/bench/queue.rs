@@ -2,6 +2,7 @@
 
 use super::client::{done, exchange, make_project, submit, wish};
 use super::figure::{Figures, peak_rss_mib};
+use super::is_wanted;
 use super::site::{Ground, Kind, Node};
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -11,7 +12,6 @@ use spalla_domain::{ProjectId, Timestamp};
 use spalla_engine::EngineHandle;
 use spalla_store::Command;
 use std::collections::HashMap;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
@@ -29,6 +29,18 @@ const LINES_OF_CHUNK: usize = 327;
 const LINE_BYTES: usize = 100;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What can be measured by itself.
+const PARTS: [&str; 8] = [
+    "enqueue",
+    "enqueue_seq",
+    "enqueue_conc16",
+    "enqueue_conc64",
+    "enqueue_batch1000",
+    "drain",
+    "latency",
+    "log_append",
+];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -50,28 +62,16 @@ pub(crate) struct Arguments {
     /// For how many seconds starts are timed
     #[arg(long, default_value_t = 8)]
     seconds: u32,
-    /// Only these figures, such as `drain,latency`
-    #[arg(long, value_delimiter = ',')]
+    /// Measures only these parts
+    #[arg(long, value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
     /// Prints one line of JSON for each figure, which is the only form there is
     #[arg(long)]
     json: bool,
 }
 
-impl Arguments {
-    fn wants(&self, figure: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == figure)
-    }
-}
-
 /// Measures everything.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(arguments))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn measure(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn measure(arguments: &Arguments) -> Result<()> {
     let ground = Ground::prepare(arguments.store).await?;
     let figures = Figures { store: arguments.store.name() };
     for callers in [1, 16, 64] {
@@ -79,26 +79,26 @@ async fn measure(arguments: &Arguments) -> Result<()> {
             1 => ("enqueue_seq".to_owned(), arguments.alone),
             _ => (format!("enqueue_conc{callers}"), arguments.together),
         };
-        if arguments.wants("enqueue") || arguments.wants(&name) {
+        if is_wanted(&arguments.only, "enqueue") || is_wanted(&arguments.only, &name) {
             let node = Node::start(ground.fresh().await?).await?;
             figures.print(&name, enqueue(&node, callers, count).await?, "jobs/s");
             node.stop().await;
         }
     }
-    if arguments.wants("enqueue_batch1000") {
+    if is_wanted(&arguments.only, "enqueue_batch1000") {
         let node = Node::start(ground.fresh().await?).await?;
         figures.print("enqueue_batch1000", enqueue_batches(&node, arguments.jobs).await?, "jobs/s");
         node.stop().await;
     }
-    if arguments.wants("drain") {
+    if is_wanted(&arguments.only, "drain") {
         let node = Node::start(ground.fresh().await?).await?;
         drain(&node, arguments.jobs, figures).await?;
         node.stop().await;
     }
-    if arguments.wants("latency") {
+    if is_wanted(&arguments.only, "latency") {
         time_starts(&ground, arguments, figures).await?;
     }
-    if arguments.wants("log_append") {
+    if is_wanted(&arguments.only, "log_append") {
         let node = Node::start(ground.fresh().await?).await?;
         figures.print("log_append", append_logs(&node).await?, "lines/s");
         node.stop().await;

@@ -3,6 +3,7 @@
 use super::administrator::Administrator;
 use super::caller::Caller;
 use super::figure::Figures;
+use super::is_wanted;
 use super::server::{Auth, House, Server};
 use super::site::{Ground, Kind};
 use super::step;
@@ -10,7 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::json;
 use spalla_store::Location;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// How often the program is started with an empty data folder.
@@ -28,56 +28,50 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// What the list of work items has to show.
 const LISTED: usize = 50;
 
+/// What can be measured by itself.
+const PARTS: [&str; 4] = ["start", "command", "idle", "step"];
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only with the rows kept here; both when left out
     #[arg(long, value_enum)]
     store: Option<Kind>,
-    /// Only these: start, command, idle, step
-    #[arg(long, value_delimiter = ',')]
+    /// Measures only these parts
+    #[arg(long, value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
 }
 
-impl Arguments {
-    fn wants(&self, part: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == part)
-    }
-}
-
 /// Measures everything.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let binary = crate::binary::spalla()?;
-        for kind in [Kind::Sqlite, Kind::Postgres] {
-            if arguments.store.is_none_or(|only| only == kind) {
-                let ground = Ground::prepare(kind).await?;
-                measure(arguments, &ground, &binary, Figures { store: kind.name() }).await?;
-            }
+pub(crate) async fn measure(arguments: &Arguments) -> Result<()> {
+    let binary = crate::binary::spalla()?;
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        if arguments.store.is_none_or(|only| only == kind) {
+            let ground = Ground::prepare(kind).await?;
+            measure_on(arguments, &ground, &binary, Figures { store: kind.name() }).await?;
         }
-        Ok(ExitCode::SUCCESS)
-    })
+    }
+    Ok(())
 }
 
-async fn measure(
+async fn measure_on(
     arguments: &Arguments,
     ground: &Ground,
     binary: &std::path::Path,
     figures: Figures,
 ) -> Result<()> {
-    if arguments.wants("start") {
+    if is_wanted(&arguments.only, "start") {
         time_starts(ground, binary, figures).await?;
     }
     let location = ground.fresh().await?;
     let house = House::build(binary)?;
     let server = house.up(&location, Auth::Token, &[]).await?;
-    if arguments.wants("command") {
+    if is_wanted(&arguments.only, "command") {
         time_commands(&house, &server, figures).await?;
     }
-    if arguments.wants("idle") {
+    if is_wanted(&arguments.only, "idle") {
         watch_idle(&server, &location, figures).await?;
     }
-    if arguments.wants("step") {
+    if is_wanted(&arguments.only, "step") {
         step::measure(&server, figures).await?;
     }
     server.stop().await

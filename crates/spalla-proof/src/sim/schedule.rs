@@ -271,7 +271,10 @@ impl World {
 
     /// Looks whether a waiting worker is woken at once when something comes: by then every worker waits.
     async fn probe(&mut self) {
-        tokio::time::sleep(Duration::from_secs(40)).await;
+        // Who was told to go before the faults ended is gone by then; somebody comes instead, and waits.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        self.crew.recover();
+        tokio::time::sleep(Duration::from_secs(20)).await;
         let mut person = self.person(self.plan.people + 1);
         // What is brought at once is handed over by whoever brings it, what comes later by a wake-up.
         let delay_ms = if self.dice.chance(500) { PROBE_DELAY_MS } else { 0 };
