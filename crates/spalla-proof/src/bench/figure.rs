@@ -1,6 +1,7 @@
 //! A figure: one line of JSON on standard output.
 
 use serde_json::json;
+use std::io::Write as _;
 
 /// Prints figures of one store.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +22,8 @@ impl Figures {
             "value": value,
             "unit": unit,
         });
-        println!("{line}");
+        // Whoever has stopped reading wants no more.
+        let _ = writeln!(std::io::stdout(), "{line}");
     }
 
     /// Prints the median and the 99th percentile of times in milliseconds.
