@@ -7,7 +7,7 @@ use crate::command::{IdempotencyKey, Reply, Request};
 use crate::desk::Desk;
 use crate::error::{ExecuteError, StoreError};
 use crate::operations;
-use crate::store::{Randomness, Settings};
+use crate::store::{CommitGate, Randomness, Settings};
 use crate::timekeeper::Timekeeper;
 use crate::tx::{KeptReply, Result, Tx};
 use spalla_domain::claim::ExchangeReply;
@@ -32,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) timekeeper: &'a Timekeeper,
     /// The id of this store, from which trace ids are derived.
     pub(crate) store_id: &'a str,
+    /// Who is asked around commits.
+    pub(crate) gate: Option<&'a dyn CommitGate>,
 }
 
 impl Context<'_> {

@@ -5,7 +5,9 @@ mod item;
 
 use crate::batch::Context;
 use crate::error::{ExecuteError, StoreError};
-use crate::tx::{Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, Placed, QueueKey, Result, Sequence, Tx};
+use crate::tx::{
+    Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
+};
 pub(crate) use item::{FRESH, Item};
 use item::{compare, waits_until};
 use spalla_domain::approval::Approval;
@@ -430,6 +432,30 @@ impl<'t, T: Tx> Desk<'t, T> {
                 self.waits_until = Some(self.waits_until.map_or(at, |known| known.min(at)));
             }
         }
-        if changes.is_empty() { Ok(vec![]) } else { self.tx.write(changes).await }
+        if changes.is_empty() {
+            return Ok(vec![]);
+        }
+        let overtaken = self.overtake(&mut changes);
+        let events = self.tx.write(changes).await?;
+        match overtaken {
+            None => Ok(events),
+            Some(id) => {
+                Err(StoreError::Corrupt(format!("a defect: work item {id} was moved under another token")))
+            }
+        }
+    }
+
+    /// Lets one row seem moved by somebody else since it was loaded, where the gate wants it: one that does not come back
+    /// into its table, where a key would be in the way before the token is looked at.
+    fn overtake(&self, changes: &mut Changes) -> Option<WorkItemId> {
+        let gate = self.context.gate?;
+        let table = |row: &PlaceRow| (row.placed.id, std::mem::discriminant(&row.placed.place));
+        let entered: Vec<_> = changes.entered.iter().map(table).collect();
+        let left = changes.left.iter_mut().filter(|row| !entered.contains(&table(row)));
+        let mut rows: Vec<_> = left.chain(changes.moved_within.iter_mut().map(|(before, _)| before)).collect();
+        let chosen = if rows.is_empty() { None } else { gate.overtakes(rows.len()) };
+        let row = rows.swap_remove(chosen?);
+        row.placed.standing.fence = row.placed.standing.fence.next();
+        Some(row.placed.id)
     }
 }

@@ -102,6 +102,7 @@ impl MemoryWriter {
             randomness: &*self.options.randomness,
             timekeeper: &self.timekeeper,
             store_id: STORE_ID,
+            gate: self.options.gate.as_deref(),
         };
         let mut tx = MemoryTx { database: &mut database };
         let waited = || Err(StoreError::Corrupt("an operation waited inside its transaction".to_owned()));

@@ -52,6 +52,12 @@ impl Default for Settings {
 
 /// Is asked around every commit. Nobody is in the shipped program; the simulator lets commits fail here.
 pub trait CommitGate: Send + Sync {
+    /// Is asked before rows are changed, so many of them. The one that it names is written as if somebody else had moved
+    /// it since it was loaded: under a token that it does not bear, which no statement may accept.
+    fn overtakes(&self, _rows: usize) -> Option<usize> {
+        None
+    }
+
     /// Is asked when everything is written and nothing committed; an error rolls it back.
     fn before(&self) -> Result<(), StoreError>;
 

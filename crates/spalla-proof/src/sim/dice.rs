@@ -42,6 +42,8 @@ faults! {
     ServerDied = "server_died",
     /// A transaction fails when everything is written and nothing committed.
     TornCommit = "torn_commit",
+    /// A row seems moved by somebody else between its load and its change.
+    RowOvertaken = "row_overtaken",
     /// A transaction is committed and nobody hears of it.
     AnswerLost = "answer_lost",
     /// The store takes nothing.

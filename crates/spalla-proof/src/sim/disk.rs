@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use spalla_store::{Clock as _, CommitGate, Outcome, Request, Store, StoreError, Writer};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -46,11 +46,17 @@ impl Writer for Slot {
 
 /// Lets the next commit fail, where the dice say so.
 #[derive(Debug, Default)]
-pub(crate) struct Gate(AtomicU8);
+pub(crate) struct Gate {
+    /// What happens to the next transaction.
+    next: AtomicU8,
+    /// Which row is overtaken, where one is.
+    row: AtomicU64,
+}
 
 const TORN: u8 = 1;
 const FULL: u8 = 2;
 const UNHEARD: u8 = 3;
+const OVERTAKEN: u8 = 4;
 
 impl Gate {
     fn throw(&self, dice: &Dice) {
@@ -60,19 +66,26 @@ impl Gate {
             FULL
         } else if dice.strikes(Fault::AnswerLost, 8) {
             UNHEARD
+        } else if dice.strikes(Fault::RowOvertaken, 15) {
+            self.row.store(dice.number(), Ordering::Relaxed);
+            OVERTAKEN
         } else {
             0
         };
-        self.0.store(fails, Ordering::Relaxed);
+        self.next.store(fails, Ordering::Relaxed);
     }
 
     fn fails(&self, how: u8) -> bool {
         // Once: what is tried again succeeds.
-        self.0.compare_exchange(how, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.next.compare_exchange(how, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
 impl CommitGate for Gate {
+    fn overtakes(&self, rows: usize) -> Option<usize> {
+        self.fails(OVERTAKEN).then(|| (self.row.load(Ordering::Relaxed) % rows.max(1) as u64) as usize)
+    }
+
     fn before(&self) -> Result<(), StoreError> {
         if self.fails(TORN) {
             return Err(StoreError::Conflict { what: "nothing: the commit was torn" });

@@ -116,6 +116,11 @@ impl Ledger {
         for event in &events {
             book.take(event);
         }
+        for outcome in outcomes {
+            if let Err(ExecuteError::Store(error @ StoreError::Corrupt(_))) = outcome {
+                book.broken.push(format!("the store: {error}"));
+            }
+        }
         for (request, outcome) in requests.iter().zip(outcomes) {
             book.check_acknowledged(&request.command, outcome, now);
         }

@@ -59,6 +59,7 @@ impl Transact for Commands {
             randomness: &*self.randomness,
             timekeeper: &self.timekeeper,
             store_id: &self.store_id,
+            gate: self.gate.as_deref(),
         };
         batch::run(&mut SqlTx::new(driver, Arc::clone(&self.spare)), context, requests).await
     }
