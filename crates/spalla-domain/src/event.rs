@@ -38,6 +38,14 @@ pub struct NewEvent {
     pub fact: Fact,
 }
 
+impl NewEvent {
+    /// Gives the event its number.
+    pub fn numbered(self, seq: EventSeq) -> Event {
+        let Self { at, project_id, work_item_id, run_id, fact } = self;
+        Event { seq, at, project_id, work_item_id, run_id, fact }
+    }
+}
+
 /// What happened. The tag is the event's type on the wire, the rest its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]

@@ -12,7 +12,7 @@ use crate::problem::Code;
 use crate::retry::{ErrorClass, RetryPolicy};
 use crate::run::{LiveRun, Outcome};
 use crate::work_item::Status;
-use crate::{EntryId, Fence, QueueId, Refusal, RunId, Timestamp, WorkItemId, WorkerId};
+use crate::{EntryId, Fence, Refusal, RunId, Timestamp, WorkItemId, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// The fixed part of a queue entry. A work item has at most one, reused when it is requeued.
@@ -22,8 +22,6 @@ pub struct Entry {
     pub id: EntryId,
     /// What waits.
     pub work_item_id: WorkItemId,
-    /// Who may claim it.
-    pub queue: QueueId,
     /// 0 to 9, 9 is the most urgent.
     pub priority: u8,
     /// How many dependencies the item had when it was enqueued.

@@ -452,7 +452,8 @@ impl<'t, T: Tx> Desk<'t, T> {
         let table = |row: &PlaceRow| (row.placed.id, std::mem::discriminant(&row.placed.place));
         let entered: Vec<_> = changes.entered.iter().map(table).collect();
         let left = changes.left.iter_mut().filter(|row| !entered.contains(&table(row)));
-        let mut rows: Vec<_> = left.chain(changes.moved_within.iter_mut().map(|(before, _)| before)).collect();
+        let mut rows: Vec<_> =
+            left.chain(changes.moved_within.iter_mut().map(|(before, _)| before)).collect();
         let chosen = if rows.is_empty() { None } else { gate.overtakes(rows.len()) };
         let row = rows.swap_remove(chosen?);
         row.placed.standing.fence = row.placed.standing.fence.next();

@@ -12,9 +12,9 @@ use spalla_domain::log::{LogLine, Stream};
 
 const STATEMENTS: &[&str] = &[
     include_str!("../sql/reply/insert.sql"),
-    include_str!("../sql/event/insert.postgres.sql"),
+    include_str!("../sql/event_chunk/insert.postgres.sql"),
     include_str!("../sql/approval/list_pending.sql"),
-    "x::text /* :not ' */ || \"od\"\"d\" || 'it''s :nor' -- :b\n:ordered_rows(a, b text, c blob) :a :most_1",
+    "x::text /* :not ' */ || \"od\"\"d\" || 'it''s :nor' -- :b\n:rows(a, b text, c blob) :a :most_1",
 ];
 
 proptest! {

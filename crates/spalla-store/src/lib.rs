@@ -14,6 +14,7 @@ pub mod command;
 mod damage;
 mod desk;
 pub mod error;
+mod event_chunk;
 #[cfg(test)]
 mod fuzz;
 mod log_chunk;
@@ -26,6 +27,7 @@ mod timekeeper;
 mod trace;
 mod tx;
 pub mod view;
+mod zstd_frame;
 
 pub use command::{Command, Reply, Request};
 pub use error::{ExecuteError, StoreError};

@@ -2,21 +2,15 @@
 
 use crate::error::StoreError;
 use crate::view::LogRecord;
+use crate::zstd_frame;
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::{RunId, Timestamp, WorkItemId};
-use std::cell::RefCell;
-use std::io;
-use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe;
 
 /// Makes the first line of every run's log, which is not kept: it says what the record says.
 pub(crate) fn first_line(run: RunId, item: WorkItemId, attempt: u32, created_at: Timestamp) -> LogRecord {
     let text = format!("Starting run {run} of work item {item} (attempt {attempt})");
     LogRecord { seq: 0, at: created_at, stream: Stream::System, step: None, text }
 }
-
-/// Compression level 1: logs arrive faster than higher levels could follow, and repeat themselves anyway.
-const ZSTD_LEVEL: i32 = 1;
 
 /// Packs lines into a chunk: one JSON line each, then zstd.
 pub(crate) fn pack(lines: &[LogLine]) -> Result<Vec<u8>, StoreError> {
@@ -26,40 +20,13 @@ pub(crate) fn pack(lines: &[LogLine]) -> Result<Vec<u8>, StoreError> {
             .map_err(|e| StoreError::Corrupt(format!("packing a log line: {e}")))?;
         plain.push(b'\n');
     }
-    COMPRESSOR
-        .with_borrow_mut(|compressor| match compressor {
-            Ok(compressor) => compressor.compress(&plain),
-            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        })
-        .map_err(|e| StoreError::Corrupt(format!("compressing log lines: {e}")))
-}
-
-thread_local! {
-    // Setting a context up takes longer than to compress the few lines of a usual chunk, so each thread keeps one.
-    static COMPRESSOR: RefCell<io::Result<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL));
-    static DECOMPRESSOR: RefCell<io::Result<Decompressor<'static>>> = RefCell::new(Decompressor::new());
-}
-
-fn decompress(data: &[u8]) -> io::Result<Vec<u8>> {
-    let bytes = match zstd_safe::get_frame_content_size(data) {
-        Ok(Some(bytes)) => usize::try_from(bytes).map_err(io::Error::other)?,
-        Ok(None) | Err(_) => return Err(io::Error::other("it does not say how long it is")),
-    };
-    DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
-        Ok(decompressor) => {
-            let mut plain = Vec::new();
-            // A damaged chunk may say that it is longer than any memory.
-            plain.try_reserve_exact(bytes).map_err(io::Error::other)?;
-            decompressor.decompress_to_buffer(data, &mut plain)?;
-            Ok(plain)
-        }
-        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-    })
+    zstd_frame::compress(&plain).map_err(|e| StoreError::Corrupt(format!("compressing log lines: {e}")))
 }
 
 /// Unpacks a chunk; the lines are numbered from `first_seq`.
 pub(crate) fn unpack(first_seq: i64, data: &[u8]) -> Result<Vec<LogRecord>, StoreError> {
-    let plain = decompress(data).map_err(|e| StoreError::Corrupt(format!("decompressing log lines: {e}")))?;
+    let plain = zstd_frame::decompress(data)
+        .map_err(|e| StoreError::Corrupt(format!("decompressing log lines: {e}")))?;
     plain
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())

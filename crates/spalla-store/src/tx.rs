@@ -39,6 +39,17 @@ pub(crate) struct Head {
     pub archived_at: Option<Timestamp>,
     /// Its queue entry, once it was enqueued.
     pub entry: Option<Entry>,
+    /// Where it last stood in line, as far as it is known.
+    pub line: Option<Line>,
+}
+
+/// A place in line: with the item's id the key of `ready`. It is kept with the entry, so that an item is found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Who may claim it.
+    pub queue: QueueId,
+    /// The ordering key.
+    pub prio: i64,
 }
 
 /// Where a work item stands, and what it carries.
@@ -188,9 +199,9 @@ pub(crate) struct Changes {
     /// Work items that changed, each with its queue.
     pub items_changed: Vec<(QueueId, WorkItem)>,
     /// Entries that are new.
-    pub entries_made: Vec<Entry>,
-    /// Entries that changed.
-    pub entries_changed: Vec<Entry>,
+    pub entries_made: Vec<(Line, Entry)>,
+    /// Entries that changed, or stand elsewhere in line.
+    pub entries_changed: Vec<(Line, Entry)>,
     /// Rows that leave their place, as they were loaded.
     pub left: Vec<PlaceRow>,
     /// Rows that enter a place.

@@ -33,7 +33,7 @@ pub fn rank(key: i64, now: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EntryId, QueueId, WorkItemId};
+    use crate::{EntryId, WorkItemId};
     use proptest::prelude::*;
 
     fn entry(priority: u8, dependencies: u32, enqueued_at_ms: i64) -> Entry {
@@ -41,7 +41,6 @@ mod tests {
         Entry {
             id: EntryId(1),
             work_item_id: WorkItemId(1),
-            queue: QueueId(1),
             priority,
             dependencies,
             enqueued_at,

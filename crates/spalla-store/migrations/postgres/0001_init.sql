@@ -20,7 +20,6 @@ create sequence entry_seq as bigint;
 create sequence run_seq as bigint;
 create sequence approval_seq as bigint;
 create sequence queue_seq as bigint;
-create sequence event_seq as bigint;
 
 create table project (
     id bigint not null primary key,
@@ -72,11 +71,13 @@ create table work_item (
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
 create index work_item_archived on work_item (id) where archived_at is not null;
 
--- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued.
+-- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
+-- `queue` and `prio` it is found in `ready` when it stands there.
 create table entry (
     work_item_id bigint not null primary key,
-    id bigint not null unique,
+    id bigint not null,
     queue bigint not null,
+    prio bigint not null,
     priority bigint not null check (priority between 0 and 9),
     dependencies bigint not null check (dependencies >= 0),
     enqueued_at bigint not null
@@ -94,7 +95,7 @@ create table open (
 create table ready (
     queue bigint not null,
     prio bigint not null,
-    work_item_id bigint not null unique,
+    work_item_id bigint not null,
     fence bigint not null check (fence >= 0),
     attempt bigint not null check (attempt >= 0),
     failures bigint not null check (failures >= 0),
@@ -168,7 +169,8 @@ create table finished (
     failures bigint not null check (failures >= 0)
 );
 
-create index finished_by_status on finished (status, work_item_id);
+-- Most end well: those are found by going through all.
+create index finished_badly on finished (status, work_item_id) where status <> 'succeeded';
 create index finished_by_project on finished (project_id, status, work_item_id);
 
 -- What a work item waits for.
@@ -205,7 +207,7 @@ create table run (
 );
 
 create index run_by_work_item on run (work_item_id, id);
-create index run_by_status on run (status, id);
+create index run_ended_badly on run (status, id) where status <> 'succeeded';
 create index run_by_project on run (project_id, status, id);
 
 create table approval (
@@ -224,19 +226,15 @@ create table approval (
 create index approval_by_work_item on approval (work_item_id, id);
 create index approval_pending on approval (id) where status = 'pending';
 
--- Facts, in the order in which they became visible.
-create table event (
-    seq bigint not null primary key,
-    at bigint not null,
-    project_id bigint not null,
-    work_item_id bigint,
-    run_id bigint,
-    kind text not null,
-    body text not null
+-- Facts, in the order in which they became visible: those of a transaction together, compressed. The number of an event
+-- follows from its place in its chunk. `projects` and `runs` hold the ids that the events name, eight bytes each.
+create table event_chunk (
+    last_seq bigint not null primary key,
+    events bigint not null check (events > 0),
+    projects bytea not null,
+    runs bytea not null,
+    data bytea not null
 );
-
-create index event_by_project on event (project_id, seq);
-create index event_by_run on event (run_id, seq) where run_id is not null;
 
 -- Consecutive log lines, compressed.
 create table log_chunk (

@@ -18,7 +18,7 @@ create table sequence (
 ) strict, without rowid;
 
 insert into sequence (name, next)
-values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1), ('event', 1);
+values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1);
 
 create table project (
     id integer not null primary key,
@@ -68,11 +68,13 @@ create table work_item (
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
 create index work_item_archived on work_item (id) where archived_at is not null;
 
--- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued.
+-- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
+-- `queue` and `prio` it is found in `ready` when it stands there.
 create table entry (
     work_item_id integer not null primary key,
-    id integer not null unique,
+    id integer not null,
     queue integer not null,
+    prio integer not null,
     priority integer not null check (priority between 0 and 9),
     dependencies integer not null check (dependencies >= 0),
     enqueued_at integer not null
@@ -90,7 +92,7 @@ create table open (
 create table ready (
     queue integer not null,
     prio integer not null,
-    work_item_id integer not null unique,
+    work_item_id integer not null,
     fence integer not null check (fence >= 0),
     attempt integer not null check (attempt >= 0),
     failures integer not null check (failures >= 0),
@@ -164,7 +166,8 @@ create table finished (
     failures integer not null check (failures >= 0)
 ) strict;
 
-create index finished_by_status on finished (status, work_item_id);
+-- Most end well: those are found by going through all.
+create index finished_badly on finished (status, work_item_id) where status <> 'succeeded';
 create index finished_by_project on finished (project_id, status, work_item_id);
 
 -- What a work item waits for.
@@ -201,7 +204,7 @@ create table run (
 ) strict;
 
 create index run_by_work_item on run (work_item_id, id);
-create index run_by_status on run (status, id);
+create index run_ended_badly on run (status, id) where status <> 'succeeded';
 create index run_by_project on run (project_id, status, id);
 
 create table approval (
@@ -220,19 +223,15 @@ create table approval (
 create index approval_by_work_item on approval (work_item_id, id);
 create index approval_pending on approval (id) where status = 'pending';
 
--- Facts, in the order in which they became visible.
-create table event (
-    seq integer not null primary key,
-    at integer not null,
-    project_id integer not null,
-    work_item_id integer,
-    run_id integer,
-    kind text not null,
-    body text not null
+-- Facts, in the order in which they became visible: those of a transaction together, compressed. The number of an event
+-- follows from its place in its chunk. `projects` and `runs` hold the ids that the events name, eight bytes each.
+create table event_chunk (
+    last_seq integer not null primary key,
+    events integer not null check (events > 0),
+    projects blob not null,
+    runs blob not null,
+    data blob not null
 ) strict;
-
-create index event_by_project on event (project_id, seq);
-create index event_by_run on event (run_id, seq) where run_id is not null;
 
 -- Consecutive log lines, compressed.
 create table log_chunk (

@@ -1,3 +1,7 @@
+-- The entry knows the item's place in line, if it has one.
 select ready.work_item_id, ready.prio, ready.fence, ready.attempt, ready.failures
-from ready
-where ready.work_item_id = :row(work_item_id)
+from entry
+cross join ready
+where
+    entry.work_item_id = :row(work_item_id)
+    and ready.queue = entry.queue and ready.prio = entry.prio and ready.work_item_id = entry.work_item_id

@@ -1,3 +1,4 @@
+-- Most succeed, so the newest of all are looked through.
 select *
 from ended_run_state
 where status = :status and id < :before

@@ -1,3 +1,4 @@
+-- Most succeed, so the newest of all are looked through.
 select work_item_state.*
 from (
     select finished.work_item_id

@@ -1,6 +1,6 @@
 //! A work item on the desk: how it is now and how it was, and what of it has to be written.
 
-use crate::tx::{Changes, Head, PlaceRow, Placed};
+use crate::tx::{Changes, Head, Line, PlaceRow, Placed};
 use spalla_domain::queue::{Entry, Place, Standing};
 use spalla_domain::run::LiveRun;
 use spalla_domain::{Fence, QueueId, Timestamp};
@@ -24,11 +24,13 @@ struct Saved {
     standing: Standing,
     place: Place,
     entry: Option<Entry>,
+    line: Option<Line>,
 }
 
 impl Item {
     pub(super) fn loaded(head: Head, standing: Standing, place: Place) -> Self {
-        let saved = Saved { queue: head.queue, standing, place: place.clone(), entry: head.entry.clone() };
+        let (queue, line) = (head.queue, head.line);
+        let saved = Saved { queue, standing, place: place.clone(), entry: head.entry.clone(), line };
         Self { head, standing, place, saved }
     }
 
@@ -68,11 +70,7 @@ pub(super) fn waits_until(place: &Place) -> Option<Timestamp> {
 
 /// Adds to the changes what differs from how the item was, and takes the present as how it was.
 pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
-    match (&item.saved.entry, &item.head.entry) {
-        (None, Some(entry)) => changes.entries_made.push(entry.clone()),
-        (Some(old), Some(new)) if old != new => changes.entries_changed.push(new.clone()),
-        _ => {}
-    }
+    compare_entry(item, changes);
     let (before, after) = (item.saved_row(), item.row());
     if before != after {
         match (before, after) {
@@ -90,7 +88,22 @@ pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
         standing: item.standing,
         place: item.place.clone(),
         entry: item.head.entry.clone(),
+        line: item.saved.line,
     };
+}
+
+/// An entry is written anew where it changed, or is to be found elsewhere in line.
+fn compare_entry(item: &mut Item, changes: &mut Changes) {
+    let line = Line { queue: item.head.queue, prio: item.standing.prio };
+    let is_elsewhere = item.place == Place::Ready && item.saved.line != Some(line);
+    match (&item.saved.entry, &item.head.entry) {
+        (None, Some(entry)) => changes.entries_made.push((line, entry.clone())),
+        (Some(old), Some(new)) if old != new || is_elsewhere => {
+            changes.entries_changed.push((line, new.clone()))
+        }
+        _ => return,
+    }
+    item.saved.line = Some(line);
 }
 
 /// Tells whether a row can be changed where it is: in a table whose key stays the same.

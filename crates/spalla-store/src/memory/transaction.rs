@@ -31,6 +31,7 @@ impl MemoryTx<'_> {
             policy: item.policy,
             archived_at: item.archived_at,
             entry: self.database.entries.get(&id).cloned(),
+            line: None,
         })
     }
 
@@ -249,7 +250,7 @@ fn write_fixed(database: &mut Database, changes: &Changes) {
     for (queue, item) in changes.items_made.iter().chain(&changes.items_changed) {
         database.items.put(item.id, (*queue, item.clone()));
     }
-    for entry in changes.entries_made.iter().chain(&changes.entries_changed) {
+    for (_, entry) in changes.entries_made.iter().chain(&changes.entries_changed) {
         database.entries.put(entry.work_item_id, entry.clone());
     }
     for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {

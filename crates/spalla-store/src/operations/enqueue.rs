@@ -71,7 +71,6 @@ pub(crate) async fn enter<T: Tx>(
     let entry = Entry {
         id: entry_id,
         work_item_id: id,
-        queue: item.head.queue,
         priority: priority.or(known.as_ref().map(|e| e.priority)).unwrap_or(item.head.priority),
         dependencies,
         enqueued_at: known.filter(|_| !afresh).map_or(now, |e| e.enqueued_at),

@@ -103,6 +103,7 @@ fn head(queue: QueueId, item: &WorkItem) -> Head {
         policy: item.policy,
         archived_at: item.archived_at,
         entry: None,
+        line: None,
     }
 }
 
@@ -146,7 +147,6 @@ async fn rewrite<T: Tx>(desk: &mut Desk<'_, T>, queue: QueueId, item: WorkItem) 
     let on_desk = desk.item(id).await?;
     let old_priority = on_desk.head.priority;
     let entry = on_desk.head.entry.take().map(|mut entry| {
-        entry.queue = queue;
         if item.spec.priority != old_priority {
             entry.priority = item.spec.priority;
         }

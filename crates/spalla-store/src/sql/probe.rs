@@ -53,7 +53,7 @@ pub(crate) static INSERT: Statement = both(
 );
 pub(crate) static INSERT_RETURNING: Statement = both(
     "probe/insert_returning",
-    "insert into probe (id, body) select id + :offset, body from :ordered_rows(id, body text) order by ord \
+    "insert into probe (id, body) select id + :offset, body from :rows(id, body text) \
      returning id, body",
 );
 pub(crate) static UPDATE: Statement = both("probe/update", "update probe set body = :body where id <= :most");

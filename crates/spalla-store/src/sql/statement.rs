@@ -6,9 +6,6 @@
 //!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement; on SQLite a one-row `select`,
 //!   and the statement runs once for each row, which costs no round trip there. Columns are integers unless they say
 //!   `text` or `blob`; their parameters are numbered after all scalars, wherever these stand.
-//! - `:ordered_rows(a, b text)` is the same with one more column, `ord`, which ascends with the rows of the call: from
-//!   1 on Postgres; always 0 on SQLite, where the rows come one by one anyway.
-//!
 //! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
 //!   the statement alone, and a `select` from the rows on Postgres.
 //! - `:row(a, b)`, for SQLite alone, is the row itself: a value, or several in brackets to compare columns with.
@@ -167,8 +164,6 @@ struct Table {
 enum Shape {
     /// A table.
     Rows,
-    /// A table with a column that says their order.
-    OrderedRows,
     /// What an insert takes.
     Values,
     /// One row, on SQLite alone.
@@ -179,7 +174,6 @@ impl Shape {
     fn of(name: &str) -> Option<Self> {
         match name {
             "rows" => Some(Self::Rows),
-            "ordered_rows" => Some(Self::OrderedRows),
             "values" => Some(Self::Values),
             "row" => Some(Self::Row),
             _ => None,
@@ -199,8 +193,8 @@ impl Piece<'_> {
                 }
             }
             Self::Table(table) => match (table.shape, dialect) {
-                (Shape::Rows | Shape::OrderedRows, Dialect::Sqlite) => table.as_select(scalars.len() + 1),
-                (Shape::Rows | Shape::OrderedRows, Dialect::Postgres) => table.as_unnest(scalars.len() + 1),
+                (Shape::Rows, Dialect::Sqlite) => table.as_select(scalars.len() + 1),
+                (Shape::Rows, Dialect::Postgres) => table.as_unnest(scalars.len() + 1),
                 (Shape::Values, Dialect::Sqlite) => format!("values {}", table.as_row(scalars.len() + 1)),
                 (Shape::Values, Dialect::Postgres) => table.as_selected(scalars.len() + 1),
                 (Shape::Row, _) => table.as_row(scalars.len() + 1),
@@ -216,7 +210,7 @@ impl Table {
             let comma = if number == first { "" } else { ", " };
             let _ = write!(sql, "{comma}?{number} as {name}");
         }
-        sql + if self.shape == Shape::OrderedRows { ", 0 as ord) as rows" } else { ") as rows" }
+        sql + ") as rows"
     }
 
     fn as_row(&self, first: usize) -> String {
@@ -237,13 +231,8 @@ impl Table {
             Kind::Blob => format!("${number}::bytea[]"),
         };
         let arrays: Vec<String> = (first..).zip(&self.columns).map(array).collect();
-        let mut names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let is_ordered = self.shape == Shape::OrderedRows;
-        if is_ordered {
-            names.push("ord");
-        }
-        let ordinality = if is_ordered { " with ordinality" } else { "" };
-        format!("unnest({}){ordinality} as rows({})", arrays.join(", "), names.join(", "))
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        format!("unnest({}) as rows({})", arrays.join(", "), names.join(", "))
     }
 }
 

@@ -63,6 +63,7 @@ statements! {
         LIST = both "work_item/list";
         LIST_OF_PROJECT = both "work_item/list_of_project";
         LIST_FINISHED = both "work_item/list_finished";
+        LIST_FINISHED_BADLY = both "work_item/list_finished_badly";
         LIST_FINISHED_OF_PROJECT = both "work_item/list_finished_of_project";
         LIST_RUNNING = both "work_item/list_running";
         LIST_QUEUED = both "work_item/list_queued";
@@ -163,6 +164,7 @@ statements! {
         LIST_OF_AGENT = both "run/list_of_agent";
         LIST_LIVE = both "run/list_live";
         LIST_ENDED = both "run/list_ended";
+        LIST_ENDED_BADLY = both "run/list_ended_badly";
         LIST_ENDED_OF_PROJECT = both "run/list_ended_of_project";
         COUNT = both "run/count";
         COUNT_OF_WORK_ITEM = both "run/count_of_work_item";
@@ -184,13 +186,12 @@ statements! {
         LIST_OF_WORK_ITEM = both "approval/list_of_work_item";
     }
     /// Facts.
-    event {
-        LOCK = each "event/lock";
-        INSERT = each "event/insert";
-        LIST = both "event/list";
-        LIST_OF_PROJECT = both "event/list_of_project";
-        LIST_OF_RUN = both "event/list_of_run";
-        NEWEST = both "event/newest";
+    event_chunk {
+        LOCK = each "event_chunk/lock";
+        INSERT = each "event_chunk/insert";
+        LIST = both "event_chunk/list";
+        LIST_ABOUT = each "event_chunk/list_about";
+        NEWEST = both "event_chunk/newest";
     }
     /// Log lines.
     log_chunk {

@@ -52,7 +52,8 @@ fn list(filter: RunFilter, page: Page) -> (&'static Statement, Vec<Value>) {
         (None, None, Some(_), Some(project)) => {
             (&sql::LIST_ENDED_OF_PROJECT, row![project, word, before, limit, offset])
         }
-        (None, None, Some(_), None) => (&sql::LIST_ENDED, row![word, before, limit, offset]),
+        (None, None, Some(Status::Succeeded), None) => (&sql::LIST_ENDED, row![word, before, limit, offset]),
+        (None, None, Some(_), None) => (&sql::LIST_ENDED_BADLY, row![word, before, limit, offset]),
         (None, None, None, Some(project)) => (&sql::LIST_OF_PROJECT, row![project, before, limit, offset]),
         (None, None, None, None) => (&sql::LIST, row![before, limit, offset]),
     }

@@ -107,9 +107,11 @@ fn list(project: Option<ProjectId>, status: Option<Status>, page: Page) -> (&'st
             };
         }
         Some(status @ (Status::Succeeded | Status::Failed | Status::Cancelled)) => {
+            let listed =
+                if status == Status::Succeeded { &sql::LIST_FINISHED } else { &sql::LIST_FINISHED_BADLY };
             let status = status.as_str();
             return match project {
-                None => (&sql::LIST_FINISHED, row![status, before, limit, offset]),
+                None => (listed, row![status, before, limit, offset]),
                 Some(project) => {
                     (&sql::LIST_FINISHED_OF_PROJECT, row![project, status, before, limit, offset])
                 }

@@ -2,7 +2,7 @@
 
 use super::{Fields, json, row};
 use crate::sql::statement::Row;
-use crate::tx::{Body, EdgeRow, Head, Result};
+use crate::tx::{Body, EdgeRow, Head, Line, Result};
 use crate::view::WorkItemView;
 use spalla_domain::QueueId;
 use spalla_domain::problem::Code;
@@ -81,16 +81,17 @@ pub(crate) fn read_head(fields: &mut Fields) -> Result<Head> {
         policy: policy(fields)?,
         archived_at: fields.maybe_time("archived_at")?,
         entry: None,
+        line: None,
     };
     if let Some(id) = fields.maybe_id("entry.id")? {
         head.entry = Some(Entry {
             id,
             work_item_id: head.id,
-            queue: fields.id("entry.queue")?,
             priority: fields.number("entry.priority")?,
             dependencies: fields.number("entry.dependencies")?,
             enqueued_at: fields.time("entry.enqueued_at")?,
         });
+        head.line = Some(Line { queue: fields.id("entry.queue")?, prio: fields.int("entry.prio")? });
     }
     Ok(head)
 }
@@ -144,15 +145,15 @@ pub(crate) fn code(word: &str) -> Option<Code> {
 }
 
 /// Writes a new entry.
-pub(crate) fn new_entry(entry: Entry) -> Row {
-    let Entry { id, work_item_id, queue, priority, dependencies, enqueued_at } = entry;
-    row![work_item_id, id, queue, priority, dependencies, enqueued_at]
+pub(crate) fn new_entry((line, entry): (Line, Entry)) -> Row {
+    let Entry { id, work_item_id, priority, dependencies, enqueued_at } = entry;
+    row![work_item_id, id, line.queue, line.prio, priority, dependencies, enqueued_at]
 }
 
 /// Writes a changed entry.
-pub(crate) fn changed_entry(entry: Entry) -> Row {
-    let Entry { id: _, work_item_id, queue, priority, dependencies, enqueued_at } = entry;
-    row![work_item_id, queue, priority, dependencies, enqueued_at]
+pub(crate) fn changed_entry((line, entry): (Line, Entry)) -> Row {
+    let Entry { id: _, work_item_id, priority, dependencies, enqueued_at } = entry;
+    row![work_item_id, line.queue, line.prio, priority, dependencies, enqueued_at]
 }
 
 /// Reads an edge.

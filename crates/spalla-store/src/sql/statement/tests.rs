@@ -50,16 +50,6 @@ fn a_row_is_one_value_or_several_in_brackets() {
 }
 
 #[test]
-fn ordered_rows_have_their_place_as_a_column() {
-    let text = "from :ordered_rows(a, b text) order by ord";
-    assert_eq!(
-        sql(Postgres, text),
-        "from unnest($1::bigint[], $2::text[]) with ordinality as rows(a, b, ord) order by ord"
-    );
-    assert_eq!(sql(Sqlite, text), "from (select ?1 as a, ?2 as b, 0 as ord) as rows order by ord");
-}
-
-#[test]
 fn strings_names_casts_and_slices_are_left_alone() {
     for text in ["'it''s :not' || \":nor\"", "x::text[1:2]", "'naïve :é' || ':x'"] {
         assert_eq!(

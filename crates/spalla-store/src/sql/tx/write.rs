@@ -2,11 +2,11 @@
 //! the way of: what is removed before what is added, events last.
 
 use super::call::{by_rows, once};
-use super::take;
 use crate::error::StoreError;
+use crate::event_chunk::{self, EventChunk};
 use crate::sql::driver::Driver;
 use crate::sql::row::place::ByTable;
-use crate::sql::row::{Fields, approval, each, event, project, row, run, work_item};
+use crate::sql::row::{approval, each, project, row, run, work_item};
 use crate::sql::statement::{Answer, Call, Row, Statement};
 use crate::sql::statements as sql;
 use crate::tx::{Changes, KeptReply, LogChunk, Result};
@@ -89,7 +89,7 @@ pub(super) async fn write<D: Driver>(driver: &mut D, changes: Changes) -> Result
 
     let (made, entered_queue): (BTreeSet<_>, BTreeSet<_>) = (
         items_made.iter().map(|(_, item)| item.id).collect(),
-        entries_made.iter().map(|e| e.work_item_id).collect(),
+        entries_made.iter().map(|(_, entry)| entry.work_item_id).collect(),
     );
     calls.all(&sql::work_item::INSERT, results(items_made, work_item::new)?);
     let changed = last_of_each(items_changed, |(_, item)| item.id, work_item::changed);
@@ -134,36 +134,26 @@ fn enter(calls: &mut Calls, rows: ByTable) {
     calls.all(&sql::finished::INSERT, rows.finished);
 }
 
-/// Adds the events behind everything else, runs the calls, and gives the events their numbers. Where others write as
-/// well, the numbers are taken last and under a lock, in the statement that inserts the events; else beforehand.
+/// Adds the events behind everything else, runs the calls, and gives the events their numbers: the newest number is
+/// read in the statement that inserts them, under a lock where others write as well.
 async fn append<D: Driver>(driver: &mut D, mut calls: Calls, events: Vec<NewEvent>) -> Result<Vec<Event>> {
     if events.is_empty() {
         return calls.run(driver).await.map(|_| vec![]);
     }
     if driver.is_shared() {
-        calls.once(&sql::event::LOCK);
-        calls
-            .all(&sql::event::INSERT, events.iter().map(|new| event::new(None, new)).collect::<Result<_>>()?);
-        let answer = calls.run(driver).await?.pop().unwrap_or_default();
-        let mut numbers = each("event", answer.rows, |fields| fields.id("seq"))?;
-        numbers.sort_unstable();
-        if numbers.len() != events.len() {
-            let (given, wanted) = (numbers.len(), events.len());
-            return Err(StoreError::Corrupt(format!("{given} numbers were given to {wanted} events")));
-        }
-        return Ok(number(events, numbers));
+        calls.once(&sql::event_chunk::LOCK);
     }
-    let first = driver.run(vec![take("event", events.len())]).await?.pop().unwrap_or_default();
-    let first = Fields::new("sequence", first.rows.into_iter().next().unwrap_or_default()).int("next")?;
-    let numbers: Vec<EventSeq> = (first..).map(EventSeq).take(events.len()).collect();
-    let rows = events.iter().zip(&numbers).map(|(new, seq)| event::new(Some(*seq), new));
-    calls.all(&sql::event::INSERT, rows.collect::<Result<_>>()?);
-    calls.run(driver).await?;
-    Ok(number(events, numbers))
-}
-
-fn number(events: Vec<NewEvent>, numbers: Vec<EventSeq>) -> Vec<Event> {
-    events.into_iter().zip(numbers).map(|(new, seq)| event::numbered(new, seq)).collect()
+    let mut upto = 0;
+    let rows = event_chunk::pack(&events)?.into_iter().map(|EventChunk { events, projects, runs, data }| {
+        upto += events;
+        row![upto, events, projects, runs, data]
+    });
+    calls.all(&sql::event_chunk::INSERT, rows.collect());
+    let answer = calls.run(driver).await?.pop().unwrap_or_default();
+    let ends: Vec<i64> = each("event_chunk", answer.rows, |fields| fields.int("last_seq"))?;
+    let last = ends.into_iter().max().unwrap_or_default();
+    let first = last - events.len() as i64 + 1;
+    Ok(events.into_iter().zip(first..).map(|(new, seq)| new.numbered(EventSeq(seq))).collect())
 }
 
 fn results<T>(values: Vec<T>, write: impl Fn(T) -> Result<Row>) -> Result<Vec<Row>> {

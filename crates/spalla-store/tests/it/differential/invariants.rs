@@ -9,7 +9,7 @@ use spalla_domain::queue::edge::{self, Edge, Parent};
 use spalla_domain::queue::{Broken, Entry, Finished, Holds, Place, rank};
 use spalla_domain::run::Status as RunStatus;
 use spalla_domain::work_item::Status;
-use spalla_domain::{Fence, QueueId, RunId, Timestamp, WorkItemId};
+use spalla_domain::{Fence, RunId, Timestamp, WorkItemId};
 use spalla_store::Settings;
 use spalla_store::view::{ApprovalView, Depths, EntryView, RunFilter, WorkItemFilter, WorkItemView};
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,7 +209,6 @@ impl Watch {
         let entry = Entry {
             id: view.id,
             work_item_id: view.work_item_id,
-            queue: QueueId(1),
             priority: view.priority,
             dependencies: item.depends_on.len() as u32,
             enqueued_at: view.enqueued_at,

@@ -1,0 +1,1 @@
+select coalesce(max(last_seq), 0) as seq from event_chunk
