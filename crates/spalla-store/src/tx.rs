@@ -358,11 +358,13 @@ pub(crate) trait Tx: Send {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
-    /// Picks and locks items of these queues whose live run nobody holds and nothing forbids, best first.
+    /// Picks and locks items of these queues whose live run nobody holds and nothing forbids, best first. `then_ready`
+    /// says that ready ones are picked next, from the same queues.
     fn pick_pending(
         &mut self,
         queues: &[QueueId],
         limit: u32,
+        then_ready: bool,
     ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
 
     /// Picks and locks delayed items that are due, earliest first.

@@ -71,25 +71,22 @@ pub(super) fn waits_until(place: &Place) -> Option<Timestamp> {
 /// Adds to the changes what differs from how the item was, and takes the present as how it was.
 pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
     compare_entry(item, changes);
-    let (before, after) = (item.saved_row(), item.row());
-    if before != after {
-        match (before, after) {
-            (Some(before), Some(after)) if stays(&before, &after) => {
-                changes.moved_within.push((before, after))
-            }
-            (before, after) => {
-                changes.left.extend(before);
-                changes.entered.extend(after);
-            }
+    let Saved { queue, standing, place, .. } = &item.saved;
+    if *queue == item.head.queue && *standing == item.standing && *place == item.place {
+        return;
+    }
+    match (item.saved_row(), item.row()) {
+        // Nowhere is no row, whatever else an open item carries.
+        (None, None) => {}
+        (Some(before), Some(after)) if stays(&before, &after) => changes.moved_within.push((before, after)),
+        (before, after) => {
+            changes.left.extend(before);
+            changes.entered.extend(after);
         }
     }
-    item.saved = Saved {
-        queue: item.head.queue,
-        standing: item.standing,
-        place: item.place.clone(),
-        entry: item.head.entry.clone(),
-        line: item.saved.line,
-    };
+    item.saved.queue = item.head.queue;
+    item.saved.standing = item.standing;
+    item.saved.place = item.place.clone();
 }
 
 /// An entry is written anew where it changed, or is to be found elsewhere in line.
@@ -103,6 +100,7 @@ fn compare_entry(item: &mut Item, changes: &mut Changes) {
         }
         _ => return,
     }
+    item.saved.entry = item.head.entry.clone();
     item.saved.line = Some(line);
 }
 

@@ -163,7 +163,7 @@ impl Tx for MemoryTx<'_> {
         Ok(self.best(&self.database.ready, queues, limit))
     }
 
-    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32, _: bool) -> Result<Vec<Placed>> {
         Ok(self.best(&self.database.pending, queues, limit))
     }
 

@@ -26,12 +26,13 @@ pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest)
         return Ok(vec![]);
     }
     desk.write_rows().await?;
-    let pending = desk.tx.pick_pending(&queues, max).await?;
+    let takes_eligible = desk.context.settings.claims_take_eligible;
+    let pending = desk.tx.pick_pending(&queues, max, takes_eligible).await?;
     let mut taken = take(desk, pending, request).await?;
     // Runs that were there before may have log lines.
     let known = taken.len();
     let room = max - taken.len() as u32;
-    if room > 0 && desk.context.settings.claims_take_eligible {
+    if room > 0 && takes_eligible {
         let ready = desk.tx.pick_ready(&queues, room).await?;
         desk.reserve(Sequence::Run, ready.len()).await?;
         taken.extend(take(desk, ready, request).await?);

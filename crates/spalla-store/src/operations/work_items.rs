@@ -11,6 +11,7 @@ use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Place};
 use spalla_domain::work_item::{Dependency, Policy, Spec, SpecPatch, When, WorkItem, check_not_archived};
 use spalla_domain::{ProjectId, QueueId, Refusal, WorkItemId, problem::Code};
+use std::collections::BTreeSet;
 
 /// Makes work items with their dependencies, all or none.
 pub(crate) async fn create<T: Tx>(
@@ -47,9 +48,11 @@ pub(crate) async fn create<T: Tx>(
 }
 
 async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer<()> {
+    let projects: BTreeSet<_> = planned.iter().map(|planned| planned.item.project_id).collect();
+    for id in projects {
+        check_not_archived(&desk.project(id).await?, None)?;
+    }
     for (place, PlannedItem { item, after }) in planned.iter().enumerate() {
-        let project = desk.project(item.project_id).await?;
-        check_not_archived(&project, None)?;
         for dependency in &item.depends_on {
             check_can_be_waited_for(dependency.id, desk.item(dependency.id).await?.head.archived_at)?;
         }

@@ -63,43 +63,25 @@ impl<D: Driver> SqlTx<D> {
     }
 
     /// Takes consecutive numbers and returns the first. Whoever does so right after a pick is about to hand out what it
-    /// picked, so that is sent along.
+    /// picked, so that is read along: all of an item at once.
     async fn take(&mut self, name: &'static str, count: usize) -> Result<i64> {
         let mut calls = vec![take(name, count)];
         let picked = self.ahead.take_picked();
         if !picked.is_empty() {
-            calls.push(by_ids(&sql::work_item::HEADS, &picked));
             calls.push(by_ids(&sql::work_item::BODIES, &picked));
         }
         let mut answers = self.driver.run(calls).await?.into_iter();
         let first = rows_of(answers.next()).into_iter().next().unwrap_or_default();
-        let heads = each("work_item", rows_of(answers.next()), work_item::read_head)?;
-        self.ahead.heads.keep([], heads, |head| Some(head.id));
-        let bodies = each("work_item", rows_of(answers.next()), work_item::read_body)?;
-        self.ahead.bodies.keep([], bodies, |body| Some(body.item.id));
+        let read = each("work_item", rows_of(answers.next()), work_item::read_body)?;
+        let (bodies, heads) = read.into_iter().unzip();
+        self.ahead.heads.keep([], heads, |head: &Head| Some(head.id));
+        self.ahead.bodies.keep([], bodies, |body: &Body| Some(body.item.id));
         Fields::new("sequence", first).int("next")
-    }
-
-    /// Runs a pick of one statement and puts its rows in the order of their rank.
-    async fn pick_best(
-        &mut self,
-        statement: &'static Statement,
-        queues: &[QueueId],
-        limit: u32,
-        read: fn(&mut Fields) -> Result<Placed>,
-    ) -> Result<Vec<Placed>> {
-        let call = Call { scalars: row![limit], ..by_ids(statement, queues) };
-        let mut picked = self.read("place", call, read).await?;
-        picked.sort_unstable_by_key(|placed| (placed.standing.prio, placed.id));
-        picked.truncate(limit as usize);
-        Ok(self.picked(picked))
     }
 
     /// Takes note of what was picked, because it is looked at next.
     fn picked(&mut self, picked: Vec<Placed>) -> Vec<Placed> {
-        if self.driver.is_shared() {
-            self.ahead.note_picked(&picked);
-        }
+        self.ahead.note_picked(&picked);
         picked
     }
 }
@@ -119,6 +101,17 @@ const PLACES: [PlaceTable; 5] = [
 
 fn take(name: &'static str, count: usize) -> Call {
     once(&sql::sequence::TAKE, row![i64::try_from(count).unwrap_or(i64::MAX), name])
+}
+
+fn pick(statement: &'static Statement, queues: &[QueueId], limit: u32) -> Call {
+    Call { scalars: row![limit], ..by_ids(statement, queues) }
+}
+
+/// Returns the best of what was picked from several queues, in order.
+fn best(mut picked: Vec<Placed>, limit: u32) -> Vec<Placed> {
+    picked.sort_unstable_by_key(|placed| (placed.standing.prio, placed.id));
+    picked.truncate(limit as usize);
+    picked
 }
 
 fn rows_of(answer: Option<Answer>) -> Vec<Row> {
@@ -208,7 +201,8 @@ impl<D: Driver> Tx for SqlTx<D> {
         if let Some(bodies) = self.ahead.bodies.answer(ids) {
             return Ok(bodies);
         }
-        self.read("work_item", by_ids(&sql::work_item::BODIES, ids), work_item::read_body).await
+        let read = self.read("work_item", by_ids(&sql::work_item::BODIES, ids), work_item::read_body).await?;
+        Ok(read.into_iter().map(|(body, _)| body).collect())
     }
 
     async fn live_runs(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
@@ -292,11 +286,30 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
-        self.pick_best(&sql::ready::PICK, queues, limit, place::read_ready).await
+        let known = self.ahead.ready.take().filter(|(asked, _)| asked == queues);
+        let picked = match known {
+            Some((_, best)) => best,
+            None => self.read("ready", pick(&sql::ready::PICK, queues, limit), place::read_ready).await?,
+        };
+        Ok(self.picked(best(picked, limit)))
     }
 
-    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
-        self.pick_best(&sql::leased::PICK_PENDING, queues, limit, place::read_leased).await
+    async fn pick_pending(
+        &mut self,
+        queues: &[QueueId],
+        limit: u32,
+        then_ready: bool,
+    ) -> Result<Vec<Placed>> {
+        let then_ready = then_ready && self.driver.is_shared();
+        let mut calls = vec![pick(&sql::leased::PICK_PENDING, queues, limit)];
+        calls.extend(then_ready.then(|| pick(&sql::ready::PICK, queues, limit)));
+        let mut answers = self.driver.run(calls).await?.into_iter();
+        let pending = each("leased", rows_of(answers.next()), place::read_leased)?;
+        if then_ready {
+            let ready = each("ready", rows_of(answers.next()), place::read_ready)?;
+            self.ahead.ready = Some((queues.to_vec(), ready));
+        }
+        Ok(self.picked(best(pending, limit)))
     }
 
     async fn pick_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {

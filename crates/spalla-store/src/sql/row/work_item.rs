@@ -83,6 +83,11 @@ pub(crate) fn read_head(fields: &mut Fields) -> Result<Head> {
         entry: None,
         line: None,
     };
+    read_entry(fields, &mut head)?;
+    Ok(head)
+}
+
+fn read_entry(fields: &mut Fields, head: &mut Head) -> Result<()> {
     if let Some(id) = fields.maybe_id("entry.id")? {
         head.entry = Some(Entry {
             id,
@@ -93,7 +98,7 @@ pub(crate) fn read_head(fields: &mut Fields) -> Result<Head> {
         });
         head.line = Some(Line { queue: fields.id("entry.queue")?, prio: fields.int("entry.prio")? });
     }
-    Ok(head)
+    Ok(())
 }
 
 /// Reads an item with its texts; the columns come as the table has them, all but the queue.
@@ -124,9 +129,24 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
     Ok(WorkItem { id, project_id, spec, policy, created_at, updated_at, archived_at })
 }
 
-/// Reads an item with its project's repository.
-pub(crate) fn read_body(fields: &mut Fields) -> Result<Body> {
-    Ok(Body { item: read(fields)?, repository: fields.maybe_text("project.repository")? })
+/// Reads an item with its project's repository, and its head.
+pub(crate) fn read_body(fields: &mut Fields) -> Result<(Body, Head)> {
+    let body = Body { item: read(fields)?, repository: fields.maybe_text("project.repository")? };
+    let WorkItem { id, project_id, spec, policy, archived_at, .. } = &body.item;
+    let mut head = Head {
+        id: *id,
+        project_id: *project_id,
+        queue: fields.id("queue")?,
+        priority: spec.priority,
+        critical: spec.critical,
+        timeout_ms: spec.timeout_ms,
+        policy: *policy,
+        archived_at: *archived_at,
+        entry: None,
+        line: None,
+    };
+    read_entry(fields, &mut head)?;
+    Ok((body, head))
 }
 
 /// Reads an item with its state; what it waits for is read apart.

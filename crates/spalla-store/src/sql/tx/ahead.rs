@@ -22,6 +22,8 @@ pub(super) struct Ahead {
     pub(super) below: Known<WorkItemId, EdgeRow>,
     pub(super) approvals: Known<WorkItemId, Approval>,
     pub(super) queues: Option<Vec<(QueueId, QueueKey)>>,
+    /// The best of what is ready, with the queues that were asked for.
+    pub(super) ready: Option<(Vec<QueueId>, Vec<Placed>)>,
     picked: BTreeSet<WorkItemId>,
 }
 
