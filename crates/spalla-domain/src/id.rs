@@ -38,6 +38,12 @@ numeric_ids! {
     RunId;
     /// A person's yes or no that a work item waits for.
     ApprovalId;
+    /// A draft of requirements.
+    DraftId;
+    /// A schedule of a work item.
+    ScheduleId;
+    /// A question to a person whose answer is values.
+    InfoRequestId;
     /// The combination of project, executor and labels that claimers choose by.
     QueueId;
     /// The number of an event; a safe cursor on every store.

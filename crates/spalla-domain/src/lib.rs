@@ -19,11 +19,15 @@ pub mod problem;
 pub mod project;
 pub mod queue;
 pub mod recipe;
+pub mod requirements;
 pub mod retry;
 pub mod run;
 pub mod time;
 pub mod work_item;
 
-pub use id::{ApprovalId, EntryId, EventSeq, Fence, ProjectId, QueueId, RunId, WorkItemId, WorkerId};
+pub use id::{
+    ApprovalId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, ProjectId, QueueId, RunId, ScheduleId,
+    WorkItemId, WorkerId,
+};
 pub use problem::{Code, Refusal};
 pub use time::Timestamp;

@@ -140,11 +140,15 @@ fn says_nothing(text: &str) -> bool {
 fn title_of(words: &str) -> String {
     let line = words.lines().find(|line| !says_nothing(line)).unwrap_or_default();
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = line.trim();
-    if line.chars().count() <= TITLE_CHARS {
+    shortened(line.trim(), TITLE_CHARS)
+}
+
+/// Cuts a line at a word where it has more than so many characters.
+pub(crate) fn shortened(line: &str, chars_max: usize) -> String {
+    if line.chars().count() <= chars_max {
         return line.to_owned();
     }
-    let head: String = line.chars().take(TITLE_CHARS - 1).collect();
+    let head: String = line.chars().take(chars_max - 1).collect();
     let at_word = head.rfind(' ').filter(|at| *at > head.len() / 2).unwrap_or(head.len());
     format!("{}…", head[..at_word].trim_end())
 }
