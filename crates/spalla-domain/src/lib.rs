@@ -22,6 +22,7 @@ pub mod recipe;
 pub mod requirements;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod time;
 pub mod work_item;
 
