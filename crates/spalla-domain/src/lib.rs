@@ -18,6 +18,7 @@ pub mod plant;
 pub mod problem;
 pub mod project;
 pub mod queue;
+pub mod quota;
 pub mod recipe;
 pub mod requirements;
 pub mod retry;

@@ -74,6 +74,8 @@ codes! {
     ApprovalRejected = "approval_rejected", Conflict;
     /// The approval was decided before.
     AlreadyDecided = "already_decided", Conflict;
+    /// The project has used up its quota.
+    Quota = "quota", Conflict;
     /// A dependency is not met yet.
     DependenciesUnmet = "dependencies_unmet", Conflict;
     /// A dependency failed for good.
