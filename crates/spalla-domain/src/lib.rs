@@ -21,6 +21,7 @@ pub mod queue;
 pub mod quota;
 pub mod recipe;
 pub mod requirements;
+pub mod resources;
 pub mod retry;
 pub mod run;
 pub mod schedule;

@@ -48,6 +48,8 @@ codes! {
     InvalidRecipe = "invalid_recipe", Invalid;
     /// Dependencies would go round in a circle.
     DependencyCycle = "dependency_cycle", Invalid;
+    /// What is asked for is more than there is at all.
+    InsufficientResources = "insufficient_resources", Invalid;
     /// An idempotency key came again with a different request.
     IdempotencyKeyReused = "idempotency_key_reused", Invalid;
     /// The project is archived.
