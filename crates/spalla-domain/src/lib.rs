@@ -11,6 +11,7 @@ pub mod event;
 #[cfg(test)]
 mod fuzz;
 pub mod id;
+pub mod info_request;
 pub mod lease;
 pub mod log;
 pub mod plan;

@@ -76,6 +76,8 @@ codes! {
     ApprovalRejected = "approval_rejected", Conflict;
     /// The approval was decided before.
     AlreadyDecided = "already_decided", Conflict;
+    /// The info request was answered or cancelled before.
+    InfoRequestClosed = "info_request_closed", Conflict;
     /// The project has used up its quota.
     Quota = "quota", Conflict;
     /// A dependency is not met yet.
