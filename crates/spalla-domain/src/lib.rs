@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod claim;
+pub mod cloud;
 pub mod concurrency;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
