@@ -1,4 +1,6 @@
-//! An approval: a person's yes or no that a work item waits for.
+//! An approval: a person's yes or no that a work item waits for; or that of several, where one is not enough.
+
+pub mod tally;
 
 use crate::{ApprovalId, Refusal, Timestamp, WorkItemId, problem::Code};
 use serde::{Deserialize, Serialize};

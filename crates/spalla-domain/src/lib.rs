@@ -2,6 +2,7 @@
 //! every change they may go through. Pure: no clock, no randomness, no input or output; `now` is an argument.
 
 pub mod approval;
+pub mod approval_policy;
 pub mod claim;
 pub mod cloud;
 pub mod concurrency;

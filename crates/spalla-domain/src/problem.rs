@@ -76,6 +76,8 @@ codes! {
     ApprovalRejected = "approval_rejected", Conflict;
     /// The approval was decided before.
     AlreadyDecided = "already_decided", Conflict;
+    /// Only somebody with another role may decide.
+    RoleRequired = "role_required", Conflict;
     /// The info request was answered or cancelled before.
     InfoRequestClosed = "info_request_closed", Conflict;
     /// The project has used up its quota.
