@@ -2,6 +2,7 @@
 //! total match over (place, command); what a run goes through while it is live is `run`'s.
 
 pub mod edge;
+pub mod priority;
 pub mod rank;
 
 use crate::event::Fact;
