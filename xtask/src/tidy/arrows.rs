@@ -5,8 +5,8 @@
 //! sideways, for then a crate could no longer be tested without the one beside it.
 
 use super::finding::Finding;
-use super::rooms::{Room, room_of};
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use super::rooms::{Room, SEALED, room_of};
+use cargo_metadata::{DepKindInfo, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(crate) struct Crate {
     manifest_text: String,
     /// Direct dependencies; `true` where it is for tests only.
     uses: Vec<(String, bool)>,
-    /// Every foreign crate it is built with, directly or not.
+    /// Every foreign crate it is built with, directly or not, up to those that are sealed.
     built_with: BTreeSet<String>,
 }
 
@@ -43,13 +43,20 @@ fn read_crate(metadata: &Metadata, package: &Package) -> anyhow::Result<Crate> {
 fn built_with(metadata: &Metadata, start: &PackageId) -> BTreeSet<String> {
     let nodes: BTreeMap<_, _> =
         metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&node.id, node)).collect();
-    let is_linked =
-        |kinds: &[cargo_metadata::DepKindInfo]| kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+    // Nothing of ours runs in a browser, and what is only for that is not built.
+    let is_for_browsers =
+        |kind: &DepKindInfo| kind.target.as_ref().is_some_and(|target| target.to_string().contains("wasm"));
+    let is_linked = |kinds: &[DepKindInfo]| {
+        kinds.iter().any(|kind| kind.kind == DependencyKind::Normal && !is_for_browsers(kind))
+    };
+    let names: BTreeMap<&PackageId, &str> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let is_sealed = |id: &PackageId| names.get(id).is_some_and(|name| SEALED.contains(name));
     let mut seen = BTreeSet::from([start]);
     let mut open = vec![start];
     while let Some(node) = open.pop().and_then(|id| nodes.get(id)) {
         let linked = node.deps.iter().filter(|used| is_linked(&used.dep_kinds)).map(|used| &used.pkg);
-        open.extend(linked.filter(|id| seen.insert(id)));
+        open.extend(linked.filter(|id| seen.insert(id) && !is_sealed(id)));
     }
     let is_seen = |package: &&Package| seen.contains(&package.id) && package.id != *start;
     metadata.packages.iter().filter(is_seen).map(|package| package.name.to_string()).collect()
