@@ -10,6 +10,7 @@ pub mod concurrency;
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
 pub mod event;
+pub mod fernet;
 #[cfg(test)]
 mod fuzz;
 pub mod id;
@@ -29,6 +30,7 @@ pub mod resources;
 pub mod retry;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod time;
 pub mod work_item;
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use spalla_domain::recipe::{Recipe, Tool};
 use spalla_domain::retry::ErrorClass;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -16,6 +16,8 @@ use std::sync::LazyLock;
 const VERSION_MS: i64 = 20_000;
 /// The most of its answer that is read, in bytes.
 const VERSION_BYTES_MAX: usize = 64 * 1024;
+/// How much of a tool's file is read at once for its checksum, in bytes.
+const HASHED_BYTES: usize = 64 * 1024;
 /// How tools are asked for their version, the usual way first.
 const VERSION_ARGS: [&[&str]; 4] = [&["--version"], &["version", "--client"], &["version"], &["-version"]];
 /// Tools whose program has another name.
@@ -101,7 +103,17 @@ fn check_sum(tool: &Tool, asked: &str, sum: &str, file: &Path) -> Result<(), Str
 
 fn sha256_of(file: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    io::copy(&mut File::open(file)?, &mut hasher)?;
+    let mut reader = BufReader::with_capacity(HASHED_BYTES, File::open(file)?);
+    loop {
+        let read = match reader.fill_buf()? {
+            [] => break,
+            bytes => {
+                hasher.update(bytes);
+                bytes.len()
+            }
+        };
+        reader.consume(read);
+    }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
