@@ -1,18 +1,26 @@
-//! What foreign texts can do to the readers of recipes, goals, times and work items.
+//! What foreign texts can do to the readers of recipes, goals, times, work items and tokens, and what of a secret is
+//! left in them.
 
 use crate::damage::{damaged, odd_text};
+use crate::fernet::{self, FernetKey, KeyRing};
 use crate::plan::{self, ITEMS_MAX, TITLE_CHARS};
 use crate::recipe::{
     self, ARTIFACTS_MAX, Condition, ENV_MAX, PROBLEMS_MAX, Recipe, STEP_RETRIES_MAX, STEP_TIMEOUT_MS_MAX,
     STEPS_MAX, Step, TOOLS_MAX, Tool,
 };
+use crate::redact::{Redactor, RedactorStream};
+use crate::secret::Secret;
 use crate::work_item::{Executor, Spec};
 use crate::{Timestamp, project};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 const RECIPES: &[&str] = &[
     "tools:\n  - {name: kubectl, version: 2.10, checksum: \"sha256:deadbeef\", env: {A: b}, network: true}\nsteps:\n  \
@@ -111,6 +119,79 @@ proptest! {
             prop_assert!(!refusal.to_string().trim().is_empty());
         } else {
             prop_assert!(!text.starts_with('-') && !text.contains(char::is_control), "{:?}", text);
+        }
+    }
+}
+
+const SEALED: &[&str] = &[
+    "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==",
+    "00000000:gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==",
+    "gAAAAA==",
+    "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+];
+
+/// Writes a text with a secret in it as programs do, and returns with it what must not be left of the secret.
+fn written_as(how: usize, before: &str, secret: &str, after: &str) -> (String, String) {
+    let text = format!("{before}{secret}{after}");
+    let in_json = |text: &str| json!(text).to_string();
+    let inner = |text: String| text[1..text.len() - 1].to_owned();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    match how {
+        0 => (text, secret.to_owned()),
+        1 => (in_json(&text), inner(in_json(secret))),
+        2 => (in_json(&in_json(&text)), inner(in_json(&inner(in_json(secret))))),
+        3 => (hex(&text), hex(secret)),
+        4 => (hex(&text).to_uppercase(), hex(secret).to_uppercase()),
+        5 => (percent(&text), percent(secret)),
+        _ => {
+            let engine = if how == 6 { STANDARD } else { URL_SAFE_NO_PAD };
+            // Of the text around it, whole groups: what is left are the letters that are the secret's alone.
+            let place = before.len() % 3;
+            let alone =
+                engine.encode([&before.as_bytes()[before.len() - place..], secret.as_bytes()].concat());
+            let end = (place + secret.len()) * 8 / 6;
+            (engine.encode(&text), alone[(place * 8).div_ceil(6)..end].to_owned())
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_a_secret_is_left_in_any_form(
+        secret in odd_text().prop_filter("is one", |text| text.len() >= 4 && !text.trim().is_empty()),
+        (before, after) in (odd_text(), odd_text()),
+        how in 0..8_usize,
+        size in 1..9_usize,
+    ) {
+        let hidden = Secret::from(secret.as_str());
+        let redactor = Arc::new(Redactor::new([("NAME", &hidden)]).unwrap());
+        let (text, form) = written_as(how, &before, &secret, &after);
+        let masked = redactor.redact(&text);
+        let parts: Vec<&str> = masked.split("[redacted:NAME]").flat_map(|part| part.split("***")).collect();
+        prop_assert!(parts.len() > 1, "{form:?} of {secret:?} is not found in {text:?}");
+        prop_assert!(parts.iter().all(|part| !part.contains(&form)), "{form:?} is left in {masked:?}");
+        let (mut stream, mut out) = (RedactorStream::new(Arc::clone(&redactor)), Vec::new());
+        text.as_bytes().chunks(size).for_each(|piece| stream.push(piece, &mut out));
+        stream.finish(&mut out);
+        prop_assert_eq!(out, redactor.redact_bytes(text.as_bytes()).into_owned());
+        let mut value = json!({text.clone(): [text]});
+        redactor.redact_json(&mut value);
+        let (key, member) = value.as_object().unwrap().iter().next().unwrap();
+        prop_assert_eq!((key.as_str(), member), (&*masked, &json!([masked.clone()])));
+    }
+
+    #[test]
+    fn a_damaged_token_or_key_is_refused_in_words_that_do_not_show_it(
+        text in prop_oneof![damaged(SEALED), odd_text()],
+        byte in any::<u8>(),
+    ) {
+        let key = || FernetKey::from_bytes(Zeroizing::new([byte; fernet::KEY_BYTES]));
+        let ring = KeyRing::new(key(), []);
+        let refused = [key().decrypt(&text), ring.open(&text)].map(|opened| opened.unwrap_err().to_string());
+        let unread = KeyRing::parse(&text).err().map(|error| error.to_string());
+        for said in refused.iter().chain(&unread) {
+            prop_assert!(text.len() < 20 || !said.contains(&text), "{said}");
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod project;
 pub mod queue;
 pub mod quota;
 pub mod recipe;
+pub mod redact;
 pub mod requirements;
 pub mod resources;
 pub mod retry;
