@@ -11,6 +11,7 @@ use crate::config::{Auth, Settings, location, without_password};
 use crate::data_folder::{DataFolder, Owned, ServerFile};
 use crate::embedded::Embedded;
 use crate::failure::{Failure, Result};
+use crate::secret_key;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
 use listening::Secrets;
@@ -44,6 +45,8 @@ impl App {
         wishes.check(settings)?;
         let folder = DataFolder::at(&settings.data).own()?;
         let token = folder.make_token()?;
+        // A key that can't be used is said before anything is encrypted, not when it is needed.
+        secret_key::key_ring(&folder, &settings.secret_key)?;
         let store = open_store(settings).await?;
         let engine_options = spalla_engine::Options {
             clock: Arc::new(SystemClock),

@@ -1,8 +1,12 @@
 //! The one place where the program reads the clock and asks for randomness; everything below gets both handed in.
 
+use crate::failure::{Failure, Result};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use spalla_domain::Timestamp;
 use spalla_store::{Clock, Randomness};
 use std::time::{SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
 /// The clock of the machine.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +33,15 @@ impl Randomness for SystemRandomness {
 /// Returns `words` times 64 random bits as hexadecimal digits.
 pub(crate) fn random_hex(words: usize) -> String {
     (0..words).map(|_| format!("{:016x}", SystemRandomness.next())).collect()
+}
+
+/// Returns random bytes of the operating system, for keys.
+pub(crate) fn system_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    SysRng
+        .try_fill_bytes(&mut *bytes)
+        .map_err(|error| Failure::failed(format!("asking the system for random bytes: {error}")))?;
+    Ok(bytes)
 }
 
 /// Returns the present moment in the person's time zone as `YYYYMMDD_HHMMSS`.

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) open_browser: bool,
     /// The database's URL; empty means SQLite in the data folder.
     pub(crate) database: String,
+    /// The keys that secrets are encrypted with, the newest first; empty means the data folder's own.
+    pub(crate) secret_key: String,
     /// Seconds between background ticks; 0 means none.
     pub(crate) background_interval_seconds: f64,
     /// Whether an approval that is asked for holds its item.

@@ -9,20 +9,27 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
+use spalla_domain::secret::Secret;
 use spalla_domain::{Timestamp, WorkerId};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 const LOCK: &str = "lock";
 const TOKEN: &str = "token";
 const WORKER_ID: &str = "worker-id";
+const SECRET_KEY: &str = "secret.key";
 const SERVER: &str = "server.json";
 
 /// 64-bit words of the administrator token: 256 bits can't be guessed.
 const TOKEN_WORDS: usize = 4;
+/// What to do about a file that somebody else may have read: mostly another one is as good.
+const REPLACED: &str = "remove it for a new one";
+/// Of the secret key only its place is taken by another one: what it encrypted still needs it.
+const PRECEDED: &str = "write a new key before the old one in it";
 /// What others may not do with anything in the folder.
 const OTHERS: u32 = 0o077;
 
@@ -145,7 +152,7 @@ impl DataFolder {
 
     /// Reads the administrator token; none when no server has made one.
     pub(crate) fn token(&self) -> Result<Option<String>> {
-        read_if_there(&self.path.join(TOKEN))
+        read_if_there(&self.path.join(TOKEN), REPLACED)
     }
 
     /// Reads what the server of this folder says of itself; none when there is none.
@@ -199,7 +206,7 @@ impl Owned {
     /// Says where the server is, for commands of the same data folder.
     pub(crate) fn announce(&self, server: &ServerFile) -> Result<()> {
         let text = serde_json::to_string_pretty(server).unwrap_or_default();
-        write(&self.path, SERVER, &format!("{text}\n"))
+        write(&self.path, SERVER, format!("{text}\n").as_bytes())
     }
 
     /// Takes back what [`Self::announce`] said.
@@ -210,46 +217,73 @@ impl Owned {
         }
     }
 
+    /// Returns where the keys are that secrets are encrypted with.
+    pub(crate) fn secret_key_path(&self) -> PathBuf {
+        self.path.join(SECRET_KEY)
+    }
+
+    /// Reads the file of keys; none where it was never made. One that is there and empty is a text like any other:
+    /// what it held is still needed.
+    pub(crate) fn secret_key(&self) -> Result<Option<Secret>> {
+        let path = self.secret_key_path();
+        Ok(read_closed(&path, PRECEDED)?.map(Secret::from))
+    }
+
+    /// Writes the file of keys.
+    pub(crate) fn write_secret_key(&self, text: &Secret) -> Result<()> {
+        let line = Zeroizing::new([text.expose(), b"\n"].concat());
+        write(&self.path, SECRET_KEY, &line)
+    }
+
     fn read_or_make(&self, name: &str, make: impl FnOnce() -> String) -> Result<String> {
-        if let Some(text) = read_if_there(&self.path.join(name))? {
+        if let Some(text) = read_if_there(&self.path.join(name), REPLACED)? {
             return Ok(text);
         }
         let text = make();
-        write(&self.path, name, &format!("{text}\n"))?;
+        write(&self.path, name, format!("{text}\n").as_bytes())?;
         Ok(text)
     }
 }
 
-/// Reads a file of one line and closes it to others; none where it is missing or empty.
-fn read_if_there(path: &Path) -> Result<Option<String>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+/// Reads a file of one line that is closed to others; none where it is missing or empty.
+fn read_if_there(path: &Path, exposed: &str) -> Result<Option<String>> {
+    let text = read_closed(path, exposed)?.map(|text| text.trim().to_owned());
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// Reads a file that is closed to others; none where it is missing. Where somebody may have read one that is not,
+/// `exposed` says what to do.
+fn read_closed(path: &Path, exposed: &str) -> Result<Option<String>> {
+    let mut opened = match File::open(path) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(file("reading", path)(error)),
     };
-    let mode = fs::metadata(path).map_err(file("reading", path))?.mode();
+    let mode = opened.metadata().map_err(file("reading", path))?.mode();
     if mode & OTHERS != 0 {
-        return Err(Failure::usage(format!("others can use {} (mode {:o})", path.display(), mode & 0o777))
-            .mend(format!(
-                "run: chmod 600 {}; if somebody may have read it, remove it for a new one",
-                path.display()
-            )));
+        let shown = path.display();
+        return Err(Failure::usage(format!("others can use {shown} (mode {:o})", mode & 0o777))
+            .mend(format!("run: chmod 600 {shown}; if somebody may have read it, {exposed}")));
     }
-    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(file("reading", path))?;
+    Ok(Some(text))
 }
 
 /// Writes a whole file or nothing, for its owner alone. The name of the new one is always the same, so that what a
 /// death leaves behind is overwritten next time: whoever writes here owns the folder, and nobody else does.
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+fn write(folder: &Path, name: &str, text: &[u8]) -> Result<()> {
     let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
     let made = crash_point!(
         "data_folder.file.create",
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)
     );
     let written = made.and_then(|mut file| {
-        crash_point!("data_folder.file.write", file.write_all(text.as_bytes()))?;
+        crash_point!("data_folder.file.write", file.write_all(text))?;
         crash_point!("data_folder.file.sync", file.sync_all())?;
-        crash_point!("data_folder.file.rename", fs::rename(&new, &path))
+        crash_point!("data_folder.file.rename", fs::rename(&new, &path))?;
+        // The name is to outlive a power cut as what is under it does: of a key more depends on it than itself.
+        crash_point!("data_folder.file.sync_name", File::open(folder)?.sync_all())
     });
     written.map_err(file("writing", &path))
 }

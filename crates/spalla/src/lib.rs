@@ -24,6 +24,7 @@ mod failure;
 mod git;
 mod output;
 mod programs;
+mod secret_key;
 mod signals;
 mod supervisor;
 mod telemetry;

@@ -1,3 +1,5 @@
+//! The format's own examples, refusals, rotation, and the laws of encryption.
+
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Every form of a secret, alone, overlapping, in JSON and in streams, and the laws of redaction.
+
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};

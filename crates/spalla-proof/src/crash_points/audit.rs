@@ -92,6 +92,10 @@ fn of_data(data: &Path) -> Vec<String> {
     if token.trim().len() != 64 || !token.ends_with('\n') {
         wrong.push(format!("the token is {} bytes long", token.len()));
     }
+    let key = text("secret.key");
+    if key.len() != 45 || !key.ends_with("=\n") {
+        wrong.push(format!("the key of the secrets is {} bytes long", key.len()));
+    }
     let worker = text("worker-id");
     if !worker.starts_with("embedded-") || !worker.ends_with('\n') {
         wrong.push(format!("the worker's id is {worker:?}"));

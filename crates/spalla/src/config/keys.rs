@@ -153,6 +153,14 @@ pub(crate) const KEYS: &[Key] = &[
     key("database", Kind::Text, "", "sqlite://PATH or postgres://…; empty is SQLite in the data folder")
         .env(&["ORCH_DATABASE_URL"]),
     key(
+        "secret_key",
+        Kind::Text,
+        "",
+        "the Fernet key that encrypts secrets, before older ones and commas; empty is the data folder's own",
+    )
+    .env(&["ORCH_SECRET_KEY"])
+    .secret(),
+    key(
         "background_interval_seconds",
         Kind::Number(0.0, DAY),
         "1",

@@ -135,12 +135,13 @@ fn a_number_may_be_written_whole_or_with_a_fraction() {
 fn secrets_are_never_shown() {
     let env = [
         ("ORCH_TOKEN", "12345678"),
+        ("ORCH_SECRET_KEY", "12345678"),
         ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"),
         ("SPALLA_LOG", "info"),
     ];
     let shown = Config::load(sources(&[], &env, &[])).unwrap().shown();
     let value = |name: &str| shown.iter().find(|shown| shown.name == name).unwrap().value.clone();
-    assert_eq!(value("token"), "(hidden)");
+    assert_eq!((value("token"), value("secret_key")), ("(hidden)".into(), "(hidden)".into()));
     assert_eq!(value("database"), "postgres://me:(hidden)@host/db");
     assert_eq!(without_password("a:b@c"), "a:b@c");
     for (url, shown) in [
