@@ -3,7 +3,10 @@
 use crate::problem::Code;
 use crate::retry::ErrorClass;
 use crate::work_item::{Dependency, Status, When};
-use crate::{ApprovalId, EventSeq, Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
+use crate::{
+    ApprovalId, DraftId, EventSeq, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, Timestamp, WorkItemId,
+    WorkerId,
+};
 use serde::{Deserialize, Serialize};
 
 /// A fact, with what it is about.
@@ -210,6 +213,117 @@ pub enum Fact {
     /// A person stopped a run.
     #[serde(rename = "run.cancelled")]
     RunCancelled {},
+    /// A person asked a run to stand still.
+    #[serde(rename = "run.paused")]
+    RunPaused {},
+    /// A person let a run go on.
+    #[serde(rename = "run.resumed")]
+    RunResumed {},
+    /// A run asks a person something, and waits.
+    #[serde(rename = "info_request.asked")]
+    InfoRequested {
+        /// The request.
+        info_request_id: InfoRequestId,
+        /// The names of what is asked for.
+        fields: Vec<String>,
+    },
+    /// A person answered; the values are nobody's to see.
+    #[serde(rename = "info_request.answered")]
+    InfoAnswered {
+        /// The request.
+        info_request_id: InfoRequestId,
+        /// Who answered.
+        by: Option<String>,
+    },
+    /// Nobody needs the answer any more.
+    #[serde(rename = "info_request.cancelled")]
+    InfoCancelled {
+        /// The request.
+        info_request_id: InfoRequestId,
+    },
+    /// A project has a new version of its vision.
+    #[serde(rename = "vision.changed")]
+    VisionChanged {
+        /// Which, from 1.
+        version: u32,
+    },
+    /// A draft of requirements was derived from a vision.
+    #[serde(rename = "draft.proposed")]
+    DraftProposed {
+        /// The draft.
+        draft_id: DraftId,
+        /// The version of the vision.
+        vision_version: u32,
+    },
+    /// A person changed a draft.
+    #[serde(rename = "draft.edited")]
+    DraftEdited {
+        /// The draft.
+        draft_id: DraftId,
+    },
+    /// A person said yes or no to a draft.
+    #[serde(rename = "draft.decided")]
+    DraftDecided {
+        /// The draft.
+        draft_id: DraftId,
+        /// What they said.
+        status: crate::requirements::Status,
+        /// The work items that were made of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        work_items: Vec<WorkItemId>,
+    },
+    /// A project's caps were set.
+    #[serde(rename = "quota.changed")]
+    QuotaChanged {
+        /// The caps.
+        quota: crate::quota::Quota,
+    },
+    /// A schedule was made.
+    #[serde(rename = "schedule.created")]
+    ScheduleCreated {
+        /// The schedule.
+        schedule_id: ScheduleId,
+    },
+    /// A schedule was changed.
+    #[serde(rename = "schedule.changed")]
+    ScheduleChanged {
+        /// The schedule.
+        schedule_id: ScheduleId,
+    },
+    /// A schedule was removed.
+    #[serde(rename = "schedule.removed")]
+    ScheduleRemoved {
+        /// The schedule.
+        schedule_id: ScheduleId,
+    },
+    /// A schedule brought its item into the queue.
+    #[serde(rename = "schedule.fired")]
+    ScheduleFired {
+        /// The schedule.
+        schedule_id: ScheduleId,
+        /// For which moment.
+        due_at: Timestamp,
+    },
+    /// A firing of a schedule came to nothing.
+    #[serde(rename = "schedule.skipped")]
+    ScheduleSkipped {
+        /// The schedule.
+        schedule_id: ScheduleId,
+        /// For which moment.
+        due_at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// One of several people whose approval is needed said yes.
+    #[serde(rename = "approval.voted")]
+    ApprovalVoted {
+        /// The approval.
+        approval_id: ApprovalId,
+        /// Who said it.
+        by: Option<String>,
+        /// How many more are needed.
+        missing: u8,
+    },
     /// A run was given up after too many holders had vanished.
     #[serde(rename = "run.lost")]
     RunLost {

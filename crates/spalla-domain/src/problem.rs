@@ -66,6 +66,8 @@ codes! {
     RunActive = "run_active", Conflict;
     /// The run is over.
     RunEnded = "run_ended", Conflict;
+    /// Nobody holds the run.
+    RunNotHeld = "run_not_held", Conflict;
     /// Somebody else holds an unexpired lease.
     LeaseHeld = "lease_held", Conflict;
     /// The fencing token is not the newest.
@@ -80,6 +82,8 @@ codes! {
     RoleRequired = "role_required", Conflict;
     /// The info request was answered or cancelled before.
     InfoRequestClosed = "info_request_closed", Conflict;
+    /// The project has no vision.
+    NoVision = "no_vision", Conflict;
     /// The project has used up its quota.
     Quota = "quota", Conflict;
     /// A dependency is not met yet.

@@ -77,6 +77,16 @@ pub struct Used {
 }
 
 impl Used {
+    /// Adds up; what no number holds stops at the largest.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            runs: self.runs.saturating_add(other.runs),
+            tokens: self.tokens.saturating_add(other.tokens),
+            cost_usd: self.cost_usd.plus(other.cost_usd),
+        }
+    }
+
     /// Returns what the start of a run uses.
     pub const fn start() -> Self {
         Self { runs: 1, tokens: 0, cost_usd: MicroUsd::ZERO }

@@ -20,6 +20,11 @@ pub enum Status {
     Pending,
     /// A worker holds it.
     Running,
+    /// A worker holds it, and a person asked it to stand still.
+    Paused,
+    /// A worker holds it, and waits for a person's answer.
+    #[serde(rename = "awaiting_input")]
+    AwaitingInput,
     /// It ended well.
     Succeeded,
     /// It failed.
@@ -32,14 +37,24 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Lost];
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Paused,
+        Self::AwaitingInput,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Lost,
+    ];
 
     /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Paused => "paused",
+            Self::AwaitingInput => "awaiting_input",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -90,6 +105,10 @@ pub struct LiveRun {
     pub takeovers: u32,
     /// Approvals that forbid its start.
     pub holds: u32,
+    /// Info requests of it that nobody has answered.
+    pub questions: u32,
+    /// Whether a person asked it to stand still.
+    pub paused: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was first claimed.
@@ -129,6 +148,17 @@ pub enum Command {
     },
     /// A person stops it.
     Cancel,
+    /// A person wants it to stand still.
+    Pause,
+    /// A person wants it to go on.
+    Resume,
+    /// Its holder asks a person something.
+    Ask {
+        /// The token it holds.
+        fence: Fence,
+    },
+    /// A question of it was answered, or withdrawn.
+    Answered,
     /// The clock looks whether the holder's time is over.
     Expire {
         /// How many takeovers are allowed.
@@ -172,12 +202,26 @@ enum Held {
 impl LiveRun {
     /// Makes a run that nobody holds.
     pub fn new(id: RunId, now: Timestamp) -> Self {
-        Self { id, lease: None, takeovers: 0, holds: 0, created_at: now, started_at: None }
+        Self {
+            id,
+            lease: None,
+            takeovers: 0,
+            holds: 0,
+            questions: 0,
+            paused: false,
+            created_at: now,
+            started_at: None,
+        }
     }
 
     /// Returns the state as clients see it.
     pub fn status(&self) -> Status {
-        if self.lease.is_some() { Status::Running } else { Status::Pending }
+        match self {
+            Self { lease: None, .. } => Status::Pending,
+            Self { questions: 1.., .. } => Status::AwaitingInput,
+            Self { paused: true, .. } => Status::Paused,
+            _ => Status::Running,
+        }
     }
 
     fn held(&self, now: Timestamp) -> Held {
@@ -252,6 +296,25 @@ pub fn transition(
         (Held::Never | Held::Dropped | Held::Live | Held::Overdue, C::Cancel) => {
             Ok(ended(run, fence, None, Outcome::Cancelled))
         }
+        (Held::Never | Held::Dropped, C::Pause) => {
+            let detail = format!("run {} is not running: nobody holds it", run.id);
+            Err(Refusal::new(Code::RunNotHeld, detail).mend("pause it once a worker has it, or cancel it"))
+        }
+        (Held::Live | Held::Overdue, C::Pause) => Ok(kept(run, fence, |next| next.paused = true)),
+        (Held::Never | Held::Dropped | Held::Live | Held::Overdue, C::Resume) => {
+            Ok(kept(run, fence, |next| next.paused = false))
+        }
+        (Held::Never | Held::Dropped, C::Ask { .. }) => {
+            let detail = format!("run {} is held by nobody, so nobody asks for it", run.id);
+            Err(Refusal::new(Code::StaleToken, detail).mend("claim the run first"))
+        }
+        (Held::Live | Held::Overdue, C::Ask { fence: token }) => {
+            check_token(run, fence, token)?;
+            Ok(kept(run, fence, |next| next.questions += 1))
+        }
+        (Held::Never | Held::Dropped | Held::Live | Held::Overdue, C::Answered) => {
+            Ok(kept(run, fence, |next| next.questions = next.questions.saturating_sub(1)))
+        }
         (Held::Never | Held::Dropped | Held::Live, C::Expire { .. }) => {
             Ok(Step { next: Next::Live(run.clone()), fence, facts: vec![] })
         }
@@ -282,6 +345,18 @@ fn claim(
         ..run.clone()
     };
     Ok(Step { next: Next::Live(next), fence, facts })
+}
+
+/// The same run under the same holder, with a change that pauses, asks or answers; told where it changed anything.
+fn kept(run: &LiveRun, fence: Fence, change: impl FnOnce(&mut LiveRun)) -> Step {
+    let mut next = run.clone();
+    change(&mut next);
+    let facts = match (run.paused, next.paused) {
+        (false, true) => vec![Fact::RunPaused {}],
+        (true, false) => vec![Fact::RunResumed {}],
+        _ => vec![],
+    };
+    Step { next: Next::Live(next), fence, facts }
 }
 
 /// Tells of a lease that is over, so that no holder leaves without a trace.

@@ -185,6 +185,23 @@ impl History {
             | Fact::RunFailed { .. }
             | Fact::RunCancelled {}
             | Fact::RunLost { .. } => self.take_of_run(moment, fact),
+            // They move nothing: no law speaks of them.
+            Fact::ApprovalVoted { .. }
+            | Fact::RunPaused {}
+            | Fact::RunResumed {}
+            | Fact::InfoRequested { .. }
+            | Fact::InfoAnswered { .. }
+            | Fact::InfoCancelled { .. }
+            | Fact::VisionChanged { .. }
+            | Fact::DraftProposed { .. }
+            | Fact::DraftEdited { .. }
+            | Fact::DraftDecided { .. }
+            | Fact::QuotaChanged { .. }
+            | Fact::ScheduleCreated { .. }
+            | Fact::ScheduleChanged { .. }
+            | Fact::ScheduleRemoved { .. }
+            | Fact::ScheduleFired { .. }
+            | Fact::ScheduleSkipped { .. } => {}
         }
         self.touch_children(moment, before);
     }

@@ -3,14 +3,20 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{self, Decision};
 use spalla_domain::claim::{
     Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, LogBatch, RunError, Usage,
 };
+use spalla_domain::info_request::InfoField;
 use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
+use spalla_domain::quota::Quota;
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
-use spalla_domain::{ApprovalId, EntryId, Fence, ProjectId, RunId, WorkItemId, WorkerId};
+use spalla_domain::{
+    ApprovalId, DraftId, EntryId, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, WorkItemId, WorkerId,
+};
+use spalla_domain::{requirements, schedule};
 
 /// A wish to change something.
 #[derive(Debug, Clone)]
@@ -56,6 +62,8 @@ pub enum Command {
         work_item_id: WorkItemId,
         /// What is to be approved.
         kind: approval::Kind,
+        /// Who has to say yes.
+        need: Need,
     },
     /// A person says yes or no.
     DecideApproval {
@@ -65,6 +73,8 @@ pub enum Command {
         decision: Decision,
         /// Who.
         by: Option<String>,
+        /// The roles they have.
+        roles: Vec<String>,
         /// Why.
         note: Option<String>,
     },
@@ -78,6 +88,11 @@ pub enum Command {
         priority: Option<u8>,
         /// Not before this many milliseconds from now.
         delay_ms: i64,
+    },
+    /// Puts several work items into the queue, all or none.
+    EnqueueAll {
+        /// Which, and how.
+        wishes: Vec<EnqueueWish>,
     },
     /// Brings a work item back into the queue, whatever became of it.
     Requeue {
@@ -131,6 +146,85 @@ pub enum Command {
         /// Which.
         run_id: RunId,
     },
+    /// Lets a run stand still.
+    PauseRun {
+        /// Which.
+        run_id: RunId,
+    },
+    /// Lets a run go on.
+    ResumeRun {
+        /// Which.
+        run_id: RunId,
+    },
+    /// A run asks a person for values.
+    AskInfo {
+        /// Which run.
+        run_id: RunId,
+        /// The token of its lease.
+        fencing_token: Fence,
+        /// Why.
+        reason: String,
+        /// For what.
+        fields: Vec<InfoField>,
+    },
+    /// A person gives the values, which were checked and encrypted before they came here.
+    AnswerInfo {
+        /// To what.
+        id: InfoRequestId,
+        /// The values.
+        sealed: String,
+        /// Who.
+        by: Option<String>,
+    },
+    /// Gives a project a new version of its vision.
+    SetVision {
+        /// Whose.
+        project_id: ProjectId,
+        /// What it says.
+        text: String,
+    },
+    /// Derives a draft of requirements from the newest vision.
+    ProposeRequirements {
+        /// Whose.
+        project_id: ProjectId,
+    },
+    /// Replaces the items of a draft.
+    EditDraft {
+        /// Which.
+        id: DraftId,
+        /// By what.
+        items: Vec<requirements::Item>,
+    },
+    /// A person says yes or no to a draft.
+    DecideDraft {
+        /// Which.
+        id: DraftId,
+        /// Whether it is approved.
+        approved: bool,
+        /// Makes the work items of it at once.
+        create_work_items: bool,
+    },
+    /// Sets the caps of a project.
+    SetQuota {
+        /// Whose.
+        project_id: ProjectId,
+        /// The caps.
+        quota: Quota,
+    },
+    /// Makes a schedule.
+    CreateSchedule(schedule::Spec),
+    /// Changes a schedule.
+    UpdateSchedule {
+        /// Which.
+        id: ScheduleId,
+        /// How it is from now on.
+        spec: schedule::Spec,
+    },
+    /// Removes a schedule.
+    RemoveSchedule {
+        /// Which.
+        id: ScheduleId,
+    },
     /// Keeps log lines.
     AppendLogs(LogBatch),
     /// Moves what is due, and frees what vanished holders held.
@@ -158,6 +252,19 @@ impl From<NewWorkItem> for PlannedItem {
     fn from(item: NewWorkItem) -> Self {
         Self { item, after: vec![] }
     }
+}
+
+/// A wish to put a work item into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnqueueWish {
+    /// Which.
+    pub work_item_id: WorkItemId,
+    /// What it waits for in addition.
+    pub depends_on: Option<WorkItemId>,
+    /// Instead of the item's own.
+    pub priority: Option<u8>,
+    /// Not before this many milliseconds from now.
+    pub delay_ms: i64,
 }
 
 /// What is requeued.
@@ -229,8 +336,26 @@ pub enum Reply {
         /// What waits.
         work_item_id: WorkItemId,
     },
-    /// The run made, completed, cancelled or given back.
+    /// The queue entries, in the order of the wishes.
+    Entries(Vec<EntryId>),
+    /// The run made, completed, cancelled, paused or given back.
     Run(RunId),
+    /// The newest version of the vision.
+    Vision {
+        /// Which, from 1.
+        version: u32,
+    },
+    /// The draft made, changed or decided.
+    Draft {
+        /// Which.
+        id: DraftId,
+        /// The work items that were made of it.
+        work_items: Vec<WorkItemId>,
+    },
+    /// The schedule made, changed or removed.
+    Schedule(ScheduleId),
+    /// The info request made or answered.
+    InfoRequest(InfoRequestId),
     /// What a tick did.
     Ticked {
         /// The new runs.

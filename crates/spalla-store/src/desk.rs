@@ -1,9 +1,11 @@
 //! The desk: the rows that one batch works on. Loads them in sets, hands them to the operations one command after
 //! another, remembers how they were, and writes the differences back in sets. It decides nothing.
 
+mod documents;
 mod item;
 
 use crate::batch::Context;
+use crate::document::{Document, Kind, ProjectQuota};
 use crate::error::{ExecuteError, StoreError};
 use crate::tx::{
     Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
@@ -16,6 +18,7 @@ use spalla_domain::event::{Event, Fact, NewEvent};
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Place, Standing, Step};
+use spalla_domain::quota::{Used, UtcDay};
 use spalla_domain::{ProjectId, QueueId, Refusal, RunId, Timestamp, WorkItemId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +45,11 @@ pub(crate) struct Desk<'t, T> {
     below: BTreeMap<WorkItemId, Vec<EdgeRow>>,
     log_ends: BTreeMap<RunId, i64>,
     queues: Option<BTreeMap<QueueKey, QueueId>>,
+    /// Projects with a quota, by their queues.
+    capped: BTreeMap<QueueId, ProjectId>,
+    used: BTreeMap<ProjectId, Used>,
     approvals: BTreeMap<WorkItemId, Vec<Approval>>,
+    documents: BTreeMap<(Kind, i64), Option<Document>>,
     reserved: BTreeMap<Sequence, Ids>,
     /// The earliest moment at which the clock moves something that was written here.
     pub(crate) waits_until: Option<Timestamp>,
@@ -64,7 +71,10 @@ impl<'t, T: Tx> Desk<'t, T> {
             below: BTreeMap::new(),
             log_ends: BTreeMap::new(),
             queues: None,
+            capped: BTreeMap::new(),
+            used: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            documents: BTreeMap::new(),
             reserved: BTreeMap::new(),
             waits_until: None,
             staged: Changes::default(),
@@ -337,9 +347,22 @@ impl<'t, T: Tx> Desk<'t, T> {
     pub(crate) async fn queues(&mut self) -> Result<&BTreeMap<QueueKey, QueueId>> {
         if self.queues.is_none() {
             let found = self.tx.queues().await?;
-            self.queues = Some(found.into_iter().map(|(id, key)| (key, id)).collect());
+            let capped = found.iter().filter(|(.., is_capped)| *is_capped);
+            self.capped = capped.map(|(id, key, _)| (*id, key.project_id)).collect();
+            self.queues = Some(found.into_iter().map(|(id, key, _)| (key, id)).collect());
         }
         Ok(self.queues.get_or_insert_default())
+    }
+
+    /// Returns the project of a queue, where it has a quota.
+    pub(crate) fn capped_project(&self, queue: QueueId) -> Option<ProjectId> {
+        self.capped.get(&queue).copied()
+    }
+
+    /// Counts what a project used.
+    pub(crate) fn use_up(&mut self, project_id: ProjectId, used: Used) {
+        let known = self.used.entry(project_id).or_default();
+        *known = known.plus(used);
     }
 
     /// Lets the queues be loaded anew: an archived project's are none any more.
@@ -353,6 +376,9 @@ impl<'t, T: Tx> Desk<'t, T> {
             return Ok(*id);
         }
         let id = QueueId(self.next_id(Sequence::Queue).await?);
+        if self.document::<ProjectQuota>(key.project_id.0).await?.is_some() {
+            self.capped.insert(id, key.project_id);
+        }
         self.queues.get_or_insert_default().insert(key.clone(), id);
         self.staged.queues_made.push((id, key));
         Ok(id)
@@ -386,6 +412,11 @@ impl<'t, T: Tx> Desk<'t, T> {
                     | Fact::RunSucceeded { .. }
                     | Fact::RunFailed { .. }
                     | Fact::RunCancelled {}
+                    | Fact::RunPaused {}
+                    | Fact::RunResumed {}
+                    | Fact::InfoRequested { .. }
+                    | Fact::InfoAnswered { .. }
+                    | Fact::InfoCancelled { .. }
                     | Fact::RunLost { .. }
             );
             let run_id = run_id.filter(|_| about_run);
@@ -409,6 +440,37 @@ impl<'t, T: Tx> Desk<'t, T> {
         self.staged.events.push(NewEvent { at, project_id, work_item_id, run_id, fact });
     }
 
+    /// Takes note that the clock moves something at a moment.
+    fn wait_until(&mut self, at: Timestamp) {
+        self.context.timekeeper.note(at);
+        self.waits_until = Some(self.waits_until.map_or(at, |known| known.min(at)));
+    }
+
+    /// Begins something that happens as a whole or not at all: what was done before is written. Returns how many facts
+    /// there were.
+    pub(crate) async fn begin_whole(&mut self) -> Result<usize> {
+        self.write_rows().await?;
+        Ok(self.staged.events.len())
+    }
+
+    /// Undoes what was done since: nothing of it was written, so that what is on the desk is just forgotten.
+    pub(crate) fn abandon(&mut self, facts: usize) {
+        let mut events = std::mem::take(&mut self.staged).events;
+        events.truncate(facts);
+        self.staged.events = events;
+        self.projects.clear();
+        self.items.clear();
+        self.live.clear();
+        self.ended.clear();
+        self.above.clear();
+        self.below.clear();
+        self.log_ends.clear();
+        self.queues = None;
+        self.used.clear();
+        self.approvals.clear();
+        self.documents.clear();
+    }
+
     /// Writes everything but the events, so that picks see it.
     pub(crate) async fn write_rows(&mut self) -> Result<()> {
         let events = std::mem::take(&mut self.staged.events);
@@ -426,10 +488,11 @@ impl<'t, T: Tx> Desk<'t, T> {
         for item in self.items.values_mut().flatten() {
             compare(item, &mut changes);
         }
+        let today = UtcDay::of(self.context.now);
+        changes.used.extend(std::mem::take(&mut self.used).into_iter().map(|(id, used)| (id, today, used)));
         for row in changes.entered.iter().chain(changes.moved_within.iter().map(|(_, after)| after)) {
             if let Some(at) = waits_until(&row.placed.place) {
-                self.context.timekeeper.note(at);
-                self.waits_until = Some(self.waits_until.map_or(at, |known| known.min(at)));
+                self.wait_until(at);
             }
         }
         if changes.is_empty() {

@@ -13,6 +13,7 @@ pub mod command;
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
 mod desk;
+pub mod document;
 pub mod error;
 mod event_chunk;
 #[cfg(test)]

@@ -13,10 +13,14 @@ mod dependencies;
 mod enqueue;
 mod exchange;
 mod foresee;
+mod info_requests;
 pub(crate) mod keep_time;
 mod lease;
 mod projects;
+mod quotas;
 mod requeue;
+mod requirements;
+mod schedules;
 mod start;
 mod work_items;
 
@@ -24,6 +28,8 @@ use crate::command::{Command, Reply};
 use crate::desk::{Answer, Desk};
 use crate::tx::{Result, Tx};
 pub(crate) use foresee::foresee;
+use spalla_domain::approval::tally::Vote;
+use spalla_domain::{requirements as draft, run};
 
 /// Tells whether a command picks items, and so has a second half.
 pub(crate) const fn picks(command: &Command) -> bool {
@@ -46,12 +52,32 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::CreateWorkItems { items, enqueue } => work_items::create(desk, items, *enqueue).await,
         Command::UpdateWorkItem { id, patch, policy } => work_items::update(desk, *id, patch, *policy).await,
         Command::ArchiveWorkItem { id } => work_items::archive(desk, *id).await,
-        Command::RequestApproval { work_item_id, kind } => {
-            approvals::request(desk, *work_item_id, *kind).await
+        Command::RequestApproval { work_item_id, kind, need } => {
+            approvals::request(desk, *work_item_id, *kind, need).await
         }
-        Command::DecideApproval { id, decision, by, note } => {
-            approvals::decide(desk, *id, *decision, by, note).await
+        Command::DecideApproval { id, decision, by, roles, note } => {
+            let now = desk.context.now;
+            let (by, roles, note) = (by.clone(), roles.clone(), note.clone());
+            approvals::decide(desk, *id, Vote { decision: *decision, by, roles, at: now, note }).await
         }
+        Command::EnqueueAll { wishes } => enqueue::enqueue_all(desk, wishes).await,
+        Command::PauseRun { run_id } => info_requests::pause(desk, *run_id, run::Command::Pause).await,
+        Command::ResumeRun { run_id } => info_requests::pause(desk, *run_id, run::Command::Resume).await,
+        Command::AskInfo { run_id, fencing_token, reason, fields } => {
+            info_requests::ask(desk, *run_id, *fencing_token, reason, fields).await
+        }
+        Command::AnswerInfo { id, sealed, by } => info_requests::answer(desk, *id, sealed, by).await,
+        Command::SetVision { project_id, text } => requirements::set_vision(desk, *project_id, text).await,
+        Command::ProposeRequirements { project_id } => requirements::propose(desk, *project_id).await,
+        Command::EditDraft { id, items } => requirements::edit(desk, *id, items).await,
+        Command::DecideDraft { id, approved, create_work_items } => {
+            let said = if *approved { draft::Command::Approve } else { draft::Command::Reject };
+            requirements::decide(desk, *id, said, *create_work_items).await
+        }
+        Command::SetQuota { project_id, quota } => quotas::set(desk, *project_id, *quota).await,
+        Command::CreateSchedule(spec) => schedules::create(desk, spec).await,
+        Command::UpdateSchedule { id, spec } => schedules::update(desk, *id, spec).await,
+        Command::RemoveSchedule { id } => schedules::remove(desk, *id).await,
         Command::Enqueue { work_item_id, depends_on, priority, delay_ms } => {
             enqueue::enqueue(desk, *work_item_id, *depends_on, *priority, *delay_ms).await
         }

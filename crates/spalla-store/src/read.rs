@@ -1,13 +1,15 @@
 //! The reads of every store. Lists are newest first unless they say otherwise; reads lock nothing.
 
+use crate::document::{Document, Kind};
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
-    RunView, WorkItemFilter, WorkItemView,
+    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
+    RunFilter, RunView, WorkItemFilter, WorkItemView,
 };
 use futures_util::future::BoxFuture;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
 
 /// What can be read.
@@ -49,6 +51,18 @@ pub trait Read: Send + Sync {
     fn events(&self, filter: EventFilter, limit: u32) -> BoxFuture<'_, Result<Vec<Event>>>;
     /// Reads the number of the newest event.
     fn newest_event(&self) -> BoxFuture<'_, Result<EventSeq>>;
+    /// Lists documents.
+    fn documents(&self, filter: DocumentFilter, page: Page) -> BoxFuture<'_, Result<Vec<Document>>>;
+    /// Counts the documents of the list.
+    fn count_documents(&self, filter: DocumentFilter) -> BoxFuture<'_, Result<u64>>;
+    /// Reads one document.
+    fn document(&self, kind: Kind, id: i64) -> BoxFuture<'_, Result<Option<Document>>>;
+    /// Lists what projects used on a day, the newest project first.
+    fn usage(&self, day: UtcDay, page: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>>;
+    /// Reads what a project used on a day.
+    fn usage_of(&self, project_id: ProjectId, day: UtcDay) -> BoxFuture<'_, Result<Usage>>;
+    /// Counts the runs of a project that are not over.
+    fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>>;
     /// Reads how many there are of what.
     fn depths(&self) -> BoxFuture<'_, Result<Depths>>;
 }

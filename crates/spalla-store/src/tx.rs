@@ -4,6 +4,7 @@
 //! Every load locks what it returns where the store has other writers. Every write of a row that moved meanwhile
 //! fails with [`StoreError::Conflict`]: the batch is rolled back and tried again.
 
+use crate::document::{Document, Kind};
 use crate::error::StoreError;
 use serde_json::value::RawValue;
 use spalla_domain::approval::Approval;
@@ -11,6 +12,7 @@ use spalla_domain::claim::{RunError, Usage};
 use spalla_domain::event::{Event, NewEvent};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place, Standing};
+use spalla_domain::quota::{Usage as DayUsage, Used, UtcDay};
 use spalla_domain::run::Outcome;
 use spalla_domain::work_item::{Executor, Policy, When, WorkItem};
 use spalla_domain::{ApprovalId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
@@ -172,6 +174,14 @@ pub(crate) enum Sequence {
     Approval,
     /// Of queues.
     Queue,
+    /// Of visions.
+    Vision,
+    /// Of drafts of requirements.
+    Draft,
+    /// Of schedules.
+    Schedule,
+    /// Of info requests.
+    InfoRequest,
 }
 
 /// A place that is left or entered, with the queue that `ready` and `leased` are ordered in.
@@ -218,6 +228,12 @@ pub(crate) struct Changes {
     pub approvals_decided: Vec<Approval>,
     /// Log chunks that are new.
     pub log_chunks: Vec<LogChunk>,
+    /// What projects used, by day; added to what they used before.
+    pub used: Vec<(ProjectId, UtcDay, Used)>,
+    /// Documents that are new or changed.
+    pub documents: Vec<Document>,
+    /// Documents that go.
+    pub documents_gone: Vec<(Kind, i64)>,
     /// Replies to keep.
     pub replies: Vec<KeptReply>,
     /// Facts, in order; numbers are given by the store.
@@ -243,6 +259,9 @@ impl Changes {
             approvals_made,
             approvals_decided,
             log_chunks,
+            used,
+            documents,
+            documents_gone,
             replies,
             events,
         } = self;
@@ -261,6 +280,9 @@ impl Changes {
             && approvals_made.is_empty()
             && approvals_decided.is_empty()
             && log_chunks.is_empty()
+            && used.is_empty()
+            && documents.is_empty()
+            && documents_gone.is_empty()
             && replies.is_empty()
             && events.is_empty()
     }
@@ -324,6 +346,25 @@ pub(crate) trait Tx: Send {
     /// Loads runs that are over.
     fn ended_runs(&mut self, ids: &[RunId]) -> impl Future<Output = Result<Vec<EndedRun>>> + Send;
 
+    /// Loads and locks documents of a kind.
+    fn documents(&mut self, kind: Kind, ids: &[i64]) -> impl Future<Output = Result<Vec<Document>>> + Send;
+
+    /// Loads and locks the documents of a kind that belong to one owner, oldest first.
+    fn documents_of(&mut self, kind: Kind, owner: i64) -> impl Future<Output = Result<Vec<Document>>> + Send;
+
+    /// Loads what a project used on a day.
+    fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> impl Future<Output = Result<DayUsage>> + Send;
+
+    /// Counts the runs of a project that are not over.
+    fn active_runs(&mut self, project_id: ProjectId) -> impl Future<Output = Result<u32>> + Send;
+
+    /// Picks and locks documents whose time has come.
+    fn pick_due_documents(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Document>>> + Send;
+
     /// Loads the edges above items: what they wait for.
     fn edges_above(&mut self, children: &[WorkItemId]) -> impl Future<Output = Result<Vec<EdgeRow>>> + Send;
 
@@ -345,8 +386,9 @@ pub(crate) trait Tx: Send {
     /// Loads, for each run with log lines, the number after its last one.
     fn log_ends(&mut self, runs: &[RunId]) -> impl Future<Output = Result<Vec<(RunId, i64)>>> + Send;
 
-    /// Loads the queues there are, except those of archived projects: nothing of them is started.
-    fn queues(&mut self) -> impl Future<Output = Result<Vec<(QueueId, QueueKey)>>> + Send;
+    /// Loads the queues there are, except those of archived projects: nothing of them is started. Each comes with whether
+    /// its project has a quota.
+    fn queues(&mut self) -> impl Future<Output = Result<Vec<(QueueId, QueueKey, bool)>>> + Send;
 
     /// Loads kept replies, and holds back whoever else uses one of these keys.
     fn replies(&mut self, keys: &[String]) -> impl Future<Output = Result<Vec<KeptReply>>> + Send;

@@ -1,5 +1,6 @@
 //! What can be read from the store: resources as clients see them, lists with their filters, and log lines.
 
+use crate::document::Kind;
 use serde_json::value::RawValue;
 use spalla_domain::approval::Approval;
 use spalla_domain::claim::{RunError, Usage};
@@ -207,6 +208,17 @@ pub struct EventFilter {
     pub run_id: Option<RunId>,
     /// After this number.
     pub after: Option<EventSeq>,
+}
+
+/// Which documents a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocumentFilter {
+    /// What they are.
+    pub kind: Kind,
+    /// What they belong to.
+    pub owner: Option<i64>,
+    /// In this state.
+    pub status: Option<&'static str>,
 }
 
 /// How many there are of what, for metrics and health.

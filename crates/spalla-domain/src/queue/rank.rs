@@ -38,13 +38,7 @@ mod tests {
 
     fn entry(priority: u8, dependencies: u32, enqueued_at_ms: i64) -> Entry {
         let enqueued_at = Timestamp::from_ms(enqueued_at_ms);
-        Entry {
-            id: EntryId(1),
-            work_item_id: WorkItemId(1),
-            priority,
-            dependencies,
-            enqueued_at,
-        }
+        Entry { id: EntryId(1), work_item_id: WorkItemId(1), priority, dependencies, enqueued_at }
     }
 
     #[test]

@@ -20,10 +20,19 @@ pub struct MicroUsd(u64);
 impl MicroUsd {
     /// No money.
     pub const ZERO: Self = Self(0);
+    /// The largest amount.
+    pub const MAX: Self = Self(MICRO_USD_MAX);
 
     /// Makes an amount from millionths of a dollar; none when it is too large.
     pub const fn from_micros(micros: u64) -> Option<Self> {
         if micros <= MICRO_USD_MAX { Some(Self(micros)) } else { None }
+    }
+
+    /// Makes an amount from dollars as a program measured them, rounded up; none when it is negative or no number.
+    pub fn from_usd(usd: f64) -> Option<Self> {
+        let micros = (usd * PER_USD as f64).ceil();
+        // Above 2^53 a float holds no odd numbers any more, and the largest amount is far below.
+        if usd >= 0.0 { Self::from_micros(micros as u64) } else { None }
     }
 
     /// Returns the millionths of a dollar.

@@ -132,7 +132,9 @@ impl Person {
 
     async fn ask_for_approval(&mut self) {
         let Some(work_item_id) = self.some_item() else { return };
-        let reply = self.ask(Command::RequestApproval { work_item_id, kind: Kind::Deploy }).await;
+        let reply = self
+            .ask(Command::RequestApproval { work_item_id, kind: Kind::Deploy, need: Default::default() })
+            .await;
         if let Some(Reply::Approval(id)) = reply {
             self.approvals.push(id);
         }
@@ -141,7 +143,7 @@ impl Person {
     async fn decide(&mut self) {
         let Some(id) = self.dice.one_of(&self.approvals).copied() else { return };
         let decision = if self.dice.chance(750) { Decision::Approve } else { Decision::Reject };
-        self.ask(Command::DecideApproval { id, decision, by: None, note: None }).await;
+        self.ask(Command::DecideApproval { id, decision, by: None, note: None, roles: vec![] }).await;
     }
 
     async fn requeue(&mut self) {

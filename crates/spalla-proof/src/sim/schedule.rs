@@ -255,6 +255,7 @@ impl World {
                 decision: Decision::Approve,
                 by: None,
                 note: None,
+                roles: vec![],
             };
             caretaker.ask(decide).await;
         }

@@ -38,7 +38,7 @@ async fn request_approval(
     Id(work_item_id): Id<WorkItemId>,
     wish: Wish<NewApproval>,
 ) -> Result<impl IntoResponse, Problem> {
-    let command = Command::RequestApproval { work_item_id, kind: wish.body.kind() };
+    let command = Command::RequestApproval { work_item_id, kind: wish.body.kind(), need: Default::default() };
     match app.execute(command, wish.key).await? {
         Reply::Approval(id) => {
             let location = [(header::LOCATION, format!("/work-items/approvals/{id}"))];
@@ -119,7 +119,7 @@ async fn decide(
 ) -> Result<Json<Approval>, Problem> {
     let by = wish.body.by.map(Into::into);
     let note = wish.body.note.map(Into::into);
-    app.execute(Command::DecideApproval { id, decision, by, note }, wish.key).await?;
+    app.execute(Command::DecideApproval { id, decision, by, note, roles: vec![] }, wish.key).await?;
     Ok(Json(show(app, id).await?))
 }
 

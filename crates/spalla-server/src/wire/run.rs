@@ -20,6 +20,10 @@ words! {
         Pending = "pending",
         /// A worker holds it.
         Running = "running",
+        /// A worker holds it, and a person asked it to stand still.
+        Paused = "paused",
+        /// A worker holds it, and waits for a person's answer.
+        AwaitingInput = "awaiting_input",
         /// It ended well.
         Succeeded = "succeeded",
         /// It failed.

@@ -20,6 +20,10 @@ create sequence entry_seq as bigint;
 create sequence run_seq as bigint;
 create sequence approval_seq as bigint;
 create sequence queue_seq as bigint;
+create sequence vision_seq as bigint;
+create sequence draft_seq as bigint;
+create sequence schedule_seq as bigint;
+create sequence info_request_seq as bigint;
 
 create table project (
     id bigint not null primary key,
@@ -148,6 +152,8 @@ create table leased (
     until bigint,
     takeovers bigint not null check (takeovers >= 0),
     holds bigint not null check (holds >= 0),
+    questions bigint not null check (questions >= 0),
+    paused bigint not null check (paused in (0, 1)),
     created_at bigint not null,
     started_at bigint,
     check ((worker is null) = (until is null)),
@@ -245,6 +251,32 @@ create table log_chunk (
     primary key (run_id, first_seq)
 );
 
+-- What is small, belongs to a project, a work item or a run, and is never claimed: all of it as JSON, beside what lists
+-- and the clock go by. `owner` is the number of what it belongs to.
+create table document (
+    kind text not null
+        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes')),
+    id bigint not null,
+    owner bigint not null,
+    status text not null,
+    due_at bigint,
+    body text not null,
+    primary key (kind, id)
+);
+
+create index document_by_owner on document (kind, owner, id);
+create index document_due on document (due_at) where due_at is not null;
+
+-- What a project used on a UTC day, counted in days since 1970. It only grows, and is added to without being read.
+create table usage (
+    project_id bigint not null,
+    day bigint not null,
+    runs bigint not null check (runs >= 0),
+    tokens bigint not null check (tokens >= 0),
+    cost_micro_usd bigint not null check (cost_micro_usd >= 0),
+    primary key (project_id, day)
+);
+
 -- Answers kept for requests that bore an idempotency key.
 create table reply (
     key text not null primary key,
@@ -282,7 +314,12 @@ create view live_run_state as
 select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, cast(null as bigint) as ended_at,
-    case when leased.worker is null then 'pending' else 'running' end as status,
+    case
+        when leased.worker is null then 'pending'
+        when leased.questions > 0 then 'awaiting_input'
+        when leased.paused = 1 then 'paused'
+        else 'running'
+    end as status,
     cast(null as bigint) as exit_code, cast(null as text) as usage, cast(null as text) as error,
     cast(null as text) as result,
     work_item.executor, work_item.agent, work_item.title

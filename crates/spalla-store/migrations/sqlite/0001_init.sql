@@ -18,7 +18,8 @@ create table sequence (
 ) strict, without rowid;
 
 insert into sequence (name, next)
-values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1);
+values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1), ('vision', 1),
+    ('draft', 1), ('schedule', 1), ('info_request', 1);
 
 create table project (
     id integer not null primary key,
@@ -145,6 +146,8 @@ create table leased (
     until integer,
     takeovers integer not null check (takeovers >= 0),
     holds integer not null check (holds >= 0),
+    questions integer not null check (questions >= 0),
+    paused integer not null check (paused in (0, 1)),
     created_at integer not null,
     started_at integer,
     check ((worker is null) = (until is null)),
@@ -242,6 +245,32 @@ create table log_chunk (
     primary key (run_id, first_seq)
 ) strict;
 
+-- What is small, belongs to a project, a work item or a run, and is never claimed: all of it as JSON, beside what lists
+-- and the clock go by. `owner` is the number of what it belongs to.
+create table document (
+    kind text not null
+        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes')),
+    id integer not null,
+    owner integer not null,
+    status text not null,
+    due_at integer,
+    body text not null,
+    primary key (kind, id)
+) strict, without rowid;
+
+create index document_by_owner on document (kind, owner, id);
+create index document_due on document (due_at) where due_at is not null;
+
+-- What a project used on a UTC day, counted in days since 1970. It only grows, and is added to without being read.
+create table usage (
+    project_id integer not null,
+    day integer not null,
+    runs integer not null check (runs >= 0),
+    tokens integer not null check (tokens >= 0),
+    cost_micro_usd integer not null check (cost_micro_usd >= 0),
+    primary key (project_id, day)
+) strict, without rowid;
+
 -- Answers kept for requests that bore an idempotency key.
 create table reply (
     key text not null primary key,
@@ -279,7 +308,12 @@ create view live_run_state as
 select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, null as ended_at,
-    case when leased.worker is null then 'pending' else 'running' end as status,
+    case
+        when leased.worker is null then 'pending'
+        when leased.questions > 0 then 'awaiting_input'
+        when leased.paused = 1 then 'paused'
+        else 'running'
+    end as status,
     null as exit_code, null as usage, null as error, null as result,
     work_item.executor, work_item.agent, work_item.title
 from leased

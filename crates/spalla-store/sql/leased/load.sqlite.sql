@@ -1,5 +1,6 @@
 select
     leased.work_item_id, leased.prio, leased.fence, leased.attempt, leased.failures, leased.run_id, leased.worker,
-    leased.until, leased.takeovers, leased.holds, leased.created_at, leased.started_at
+    leased.until, leased.takeovers, leased.holds, leased.questions, leased.paused,
+    leased.created_at, leased.started_at
 from leased
 where leased.work_item_id = :row(work_item_id)

@@ -2,10 +2,10 @@ update leased
 set
     queue = rows.queue, prio = rows.prio, fence = rows.fence, attempt = rows.attempt, failures = rows.failures,
     worker = rows.worker, until = rows.until, takeovers = rows.takeovers, holds = rows.holds,
-    started_at = rows.started_at
+    questions = rows.questions, paused = rows.paused, started_at = rows.started_at
 from :rows(
     work_item_id, run_id, fence_before, queue, prio, fence, attempt, failures, worker text, until, takeovers, holds,
-    started_at
+    questions, paused, started_at
 )
 where
     leased.work_item_id = rows.work_item_id and leased.run_id = rows.run_id and leased.fence = rows.fence_before

@@ -2,11 +2,14 @@
 with changed as (
     select * from :rows(
         work_item_id, run_id, fence_before, queue, prio, fence, attempt, failures, worker text, until, takeovers,
-        holds, started_at
+        holds, questions, paused, started_at
     )
 )
 update leased
-set (queue, prio, fence, attempt, failures, worker, until, takeovers, holds, started_at) = (
-    select queue, prio, fence, attempt, failures, worker, until, takeovers, holds, started_at from changed
+set (queue, prio, fence, attempt, failures, worker, until, takeovers, holds, questions, paused,
+    started_at) = (
+    select queue, prio, fence, attempt, failures, worker, until, takeovers, holds, questions, paused,
+        started_at
+    from changed
 )
 where (work_item_id, run_id, fence) = (select work_item_id, run_id, fence_before from changed)

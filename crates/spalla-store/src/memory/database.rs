@@ -1,13 +1,16 @@
 //! The tables of the store in memory.
 
 use super::table::Table;
+use crate::document::{Document, Kind};
 use crate::tx::{EndedRun, KeptReply, LogChunk, PlaceRow, QueueKey, Sequence};
+use crate::view::DocumentFilter;
 use spalla_domain::approval::Approval;
 use spalla_domain::event::Event;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place};
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::work_item::{When, WorkItem};
 use spalla_domain::{ApprovalId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId};
 
@@ -67,6 +70,10 @@ tables! {
     approvals: ApprovalId => Approval,
     /// Log chunks.
     log_chunks: (RunId, i64) => LogChunk,
+    /// What projects used, by day.
+    usage: (ProjectId, UtcDay) => Usage,
+    /// Documents.
+    documents: (Kind, i64) => Document,
     /// Kept replies.
     replies: String => KeptReply,
     /// Events.
@@ -79,6 +86,27 @@ pub(crate) fn all_of(id: WorkItemId) -> std::ops::RangeInclusive<(WorkItemId, Wo
 }
 
 impl Database {
+    /// Counts the runs of a project that are not over.
+    pub(crate) fn active_runs(&self, project_id: ProjectId) -> u32 {
+        let is_live =
+            |row: &&PlaceRow| row.project_id == project_id && matches!(row.placed.place, Place::Leased(_));
+        self.places.values().filter(is_live).count() as u32
+    }
+
+    /// Returns the documents of a kind, oldest first.
+    pub(crate) fn documents_of(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Document> {
+        self.documents.range((kind, i64::MIN)..=(kind, i64::MAX)).map(|(_, document)| document)
+    }
+
+    /// Returns the documents that a list shows, newest first.
+    pub(crate) fn listed_documents(&self, filter: DocumentFilter) -> impl Iterator<Item = &Document> {
+        let DocumentFilter { kind, owner, status } = filter;
+        let of_kind = self.documents_of(kind).rev();
+        of_kind
+            .filter(move |document| owner.is_none_or(|owner| document.owner == owner))
+            .filter(move |document| status.is_none_or(|status| document.status == status))
+    }
+
     /// Puts a place in, with everything that is found through it.
     pub(crate) fn enter(&mut self, row: PlaceRow) -> bool {
         self.index(&row, true);

@@ -3,13 +3,14 @@
 use super::STORE_ID;
 use super::database::{Database, all_of};
 use super::lock;
+use crate::document::{Document, Kind};
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
 use crate::trace::trace_id;
 use crate::tx::{EndedRun, PlaceRow, Result};
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
-    RunView, WorkItemFilter, WorkItemView, reason_of,
+    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
+    RunFilter, RunView, WorkItemFilter, WorkItemView, reason_of,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,6 +18,7 @@ use spalla_domain::approval::{Approval, Status as ApprovalStatus};
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Holds, Place};
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::run::LiveRun;
 use spalla_domain::work_item::{Dependency, Status, WorkItem};
 use spalla_domain::{ApprovalId, EventSeq, Fence, ProjectId, RunId, WorkItemId};
@@ -288,6 +290,33 @@ impl Read for MemoryReads {
 
     fn newest_event(&self) -> BoxFuture<'_, Result<EventSeq>> {
         self.read(|db| db.events.last().map_or(EventSeq(0), |(seq, _)| *seq))
+    }
+
+    fn documents(&self, filter: DocumentFilter, at: Page) -> BoxFuture<'_, Result<Vec<Document>>> {
+        self.read(|db| page(db.listed_documents(filter).cloned(), |document| document.id, at))
+    }
+
+    fn count_documents(&self, filter: DocumentFilter) -> BoxFuture<'_, Result<u64>> {
+        self.read(|db| db.listed_documents(filter).count() as u64)
+    }
+
+    fn document(&self, kind: Kind, id: i64) -> BoxFuture<'_, Result<Option<Document>>> {
+        self.read(|db| db.documents.get(&(kind, id)).cloned())
+    }
+
+    fn usage(&self, day: UtcDay, at: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>> {
+        self.read(|db| {
+            let of_day = db.usage.range(..).rev().filter(|((_, known), _)| *known == day);
+            page(of_day.map(|((project, _), usage)| (*project, *usage)), |(project, _)| project.0, at)
+        })
+    }
+
+    fn usage_of(&self, project_id: ProjectId, day: UtcDay) -> BoxFuture<'_, Result<Usage>> {
+        self.read(|db| db.usage.get(&(project_id, day)).copied().unwrap_or(Usage::none(day)))
+    }
+
+    fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>> {
+        self.read(|db| db.active_runs(project_id))
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

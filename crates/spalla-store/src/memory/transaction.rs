@@ -2,6 +2,7 @@
 
 use super::database::{Database, Order, all_of};
 use super::table::Table;
+use crate::document::{Document, Kind};
 use crate::error::StoreError;
 use crate::tx::{
     Body, Changes, EdgeRow, EndedRun, Head, KeptReply, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
@@ -10,6 +11,7 @@ use spalla_domain::approval::Approval;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::queue::Place;
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 use std::collections::BTreeSet;
 
@@ -146,13 +148,15 @@ impl Tx for MemoryTx<'_> {
         Ok(runs.iter().filter_map(last).collect())
     }
 
-    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
+    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey, bool)>> {
         let projects = &self.database.projects;
         let is_live = |key: &QueueKey| {
             projects.get(&key.project_id).is_some_and(|project| project.archived_at.is_none())
         };
         let queues = self.database.queues.range(..).filter(|(_, key)| is_live(key));
-        Ok(queues.map(|(id, key)| (*id, key.clone())).collect())
+        let is_capped =
+            |key: &QueueKey| self.database.documents.get(&(Kind::Quota, key.project_id.0)).is_some();
+        Ok(queues.map(|(id, key)| (*id, key.clone(), is_capped(key))).collect())
     }
 
     async fn replies(&mut self, keys: &[String]) -> Result<Vec<KeptReply>> {
@@ -178,6 +182,30 @@ impl Tx for MemoryTx<'_> {
         Ok(overdue)
     }
 
+    async fn documents(&mut self, kind: Kind, ids: &[i64]) -> Result<Vec<Document>> {
+        Ok(ids.iter().filter_map(|id| self.database.documents.get(&(kind, *id)).cloned()).collect())
+    }
+
+    async fn documents_of(&mut self, kind: Kind, owner: i64) -> Result<Vec<Document>> {
+        Ok(self.database.documents_of(kind).filter(|document| document.owner == owner).cloned().collect())
+    }
+
+    async fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> Result<Usage> {
+        Ok(self.database.usage.get(&(project_id, day)).copied().unwrap_or(Usage::none(day)))
+    }
+
+    async fn active_runs(&mut self, project_id: ProjectId) -> Result<u32> {
+        Ok(self.database.active_runs(project_id))
+    }
+
+    async fn pick_due_documents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Document>> {
+        let is_due = |document: &&Document| document.due_at.is_some_and(|at| at <= now);
+        let mut due: Vec<_> = self.database.documents.values().filter(is_due).cloned().collect();
+        due.sort_by_key(|document| (document.due_at, document.kind, document.id));
+        due.truncate(limit as usize);
+        Ok(due)
+    }
+
     async fn pick_held_by(&mut self, worker: &WorkerId) -> Result<Vec<Placed>> {
         Ok(self.leased(|lease| lease.worker == *worker))
     }
@@ -200,7 +228,8 @@ impl Tx for MemoryTx<'_> {
             Place::Leased(run) => run.lease.map(|lease| lease.until),
             _ => None,
         });
-        Ok(lease.chain(due).min())
+        let documents = self.database.documents.values().filter_map(|document| document.due_at);
+        Ok(lease.chain(due).chain(documents).min())
     }
 
     async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
@@ -216,6 +245,16 @@ impl Tx for MemoryTx<'_> {
         }
         for chunk in changes.log_chunks {
             check(database.log_chunks.put((chunk.run_id, chunk.first_seq), chunk), "log_chunk")?;
+        }
+        for (project, day, used) in changes.used {
+            let usage = database.usage.get(&(project, day)).copied().unwrap_or(Usage::none(day));
+            database.usage.put((project, day), usage.plus(used, usage.day.end().plus_ms(-1)));
+        }
+        for document in changes.documents {
+            database.documents.put((document.kind, document.id), document);
+        }
+        for gone in &changes.documents_gone {
+            database.documents.take(gone);
         }
         for reply in changes.replies {
             check(database.replies.put(reply.key.clone(), reply), "reply")?;

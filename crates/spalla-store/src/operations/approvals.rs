@@ -5,8 +5,10 @@ use super::dependencies::held;
 use super::enqueue::check_live;
 use crate::command::Reply;
 use crate::desk::{Answer, Desk};
+use crate::document::ApprovalVotes;
 use crate::tx::{Sequence, Tx};
-use spalla_domain::approval::{self, Approval, Decision, Kind, Status};
+use spalla_domain::approval::tally::{Need, Vote, tally};
+use spalla_domain::approval::{self, Approval, Kind, Status};
 use spalla_domain::event::Fact;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
@@ -18,7 +20,9 @@ pub(crate) async fn request<T: Tx>(
     desk: &mut Desk<'_, T>,
     work_item_id: WorkItemId,
     kind: Kind,
+    need: &Need,
 ) -> Answer<Reply> {
+    need.check()?;
     check_live(desk, work_item_id).await?;
     let id = ApprovalId(desk.next_id(Sequence::Approval).await?);
     desk.staged.approvals_made.push(Approval {
@@ -31,31 +35,32 @@ pub(crate) async fn request<T: Tx>(
         decided_by: None,
         note: None,
     });
+    if *need != Need::default() {
+        desk.keep(&ApprovalVotes { approval_id: id, work_item_id, need: need.clone(), votes: vec![] })?;
+    }
     desk.facts(work_item_id, None, vec![Fact::ApprovalRequested { approval_id: id, kind }]);
     rehold(desk, work_item_id, |holds| Holds { pending: holds.pending + 1, ..holds }).await?;
     Ok(Reply::Approval(id))
 }
 
 /// Takes a person's yes or no.
-pub(crate) async fn decide<T: Tx>(
-    desk: &mut Desk<'_, T>,
-    id: ApprovalId,
-    decision: Decision,
-    by: &Option<String>,
-    note: &Option<String>,
-) -> Answer<Reply> {
+pub(crate) async fn decide<T: Tx>(desk: &mut Desk<'_, T>, id: ApprovalId, vote: Vote) -> Answer<Reply> {
     let mut approval = find(desk, id).await?;
-    approval.status = approval::transition(&approval, decision)?;
-    approval.decided_at = Some(desk.context.now);
-    approval.decided_by.clone_from(by);
-    approval.note.clone_from(note);
-    let (item, status) = (approval.work_item_id, approval.status);
+    let item = approval.work_item_id;
     desk.item(item).await?;
+    approval.status = count(desk, &approval, &vote).await?;
+    if approval.status == Status::Pending {
+        return Ok(Reply::Approval(id));
+    }
+    approval.decided_at = Some(desk.context.now);
+    approval.decided_by.clone_from(&vote.by);
+    approval.note.clone_from(&vote.note);
+    let (status, by) = (approval.status, vote.by);
     match desk.staged.approvals_made.iter_mut().find(|made| made.id == id) {
         Some(made) => *made = approval,
         None => desk.staged.approvals_decided.push(approval),
     }
-    desk.facts(item, None, vec![Fact::ApprovalDecided { approval_id: id, status, by: by.clone() }]);
+    desk.facts(item, None, vec![Fact::ApprovalDecided { approval_id: id, status, by }]);
     rehold(desk, item, |holds| {
         let rejected = holds.rejected + u32::from(status == Status::Rejected);
         #[cfg(feature = "plant")]
@@ -69,6 +74,21 @@ pub(crate) async fn decide<T: Tx>(
     })
     .await?;
     Ok(Reply::Approval(id))
+}
+
+/// Counts a vote where several are needed; returns what the approval has come to.
+async fn count<T: Tx>(desk: &mut Desk<'_, T>, approval: &Approval, vote: &Vote) -> Answer<Status> {
+    let kept: Option<ApprovalVotes> = desk.document(approval.id.0).await?;
+    let Some(mut kept) = kept else { return Ok(approval::transition(approval, vote.decision)?) };
+    let tally = tally(approval, &kept.need, &kept.votes, vote)?;
+    kept.votes.push(vote.clone());
+    desk.keep(&kept)?;
+    if tally.status == Status::Pending {
+        let (approval_id, by, missing) = (approval.id, vote.by.clone(), tally.missing);
+        let voted = Fact::ApprovalVoted { approval_id, by, missing };
+        desk.facts(approval.work_item_id, None, vec![voted]);
+    }
+    Ok(tally.status)
 }
 
 /// Finds an approval as it is at this point of the batch.

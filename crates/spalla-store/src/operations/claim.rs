@@ -1,6 +1,7 @@
 //! Claim: hand runs to a worker under a lease, pending ones first, then eligible entries, best first.
 
 use super::keep_time::expire;
+use super::quotas;
 use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::error::{ExecuteError, StoreError};
@@ -11,6 +12,7 @@ use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place, Step};
+use spalla_domain::quota::Used;
 use spalla_domain::work_item::TIMEOUT_MS_DEFAULT;
 use spalla_domain::{Fence, QueueId, Refusal, RunId, WorkItemId, WorkerId, run};
 use std::collections::BTreeMap;
@@ -27,13 +29,14 @@ pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest)
     }
     desk.write_rows().await?;
     let takes_eligible = desk.context.settings.claims_take_eligible;
-    let pending = desk.tx.pick_pending(&queues, max, takes_eligible).await?;
+    let then_ready = takes_eligible && !quotas::is_capped(desk, &queues);
+    let pending = desk.tx.pick_pending(&queues, max, then_ready).await?;
     let mut taken = take(desk, pending, request).await?;
     // Runs that were there before may have log lines.
     let known = taken.len();
     let room = max - taken.len() as u32;
     if room > 0 && takes_eligible {
-        let ready = desk.tx.pick_ready(&queues, room).await?;
+        let ready = quotas::pick_ready(desk, &queues, room).await?;
         desk.reserve(Sequence::Run, ready.len()).await?;
         taken.extend(take(desk, ready, request).await?);
     }
@@ -83,6 +86,7 @@ async fn lease<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, worker: &WorkerId,
         }
         place => {
             let run_id = RunId(desk.next_id(Sequence::Run).await?);
+            desk.use_up(item.head.project_id, Used::start());
             queue::transition(place, item.standing, queue::Command::Claim { run_id, worker, ttl_ms }, now)?
         }
     };

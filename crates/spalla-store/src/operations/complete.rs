@@ -3,6 +3,8 @@
 use super::claim::{over, over_to};
 use super::dependencies::{all_holds, parent_of, propagate};
 use super::enqueue::rerank;
+use super::info_requests::withdraw;
+use super::quotas::use_up;
 use crate::command::RunEnd;
 use crate::desk::{Answer, Desk, Item, Run};
 use crate::tx::{EndedRun, Tx};
@@ -94,6 +96,10 @@ pub(crate) async fn finish<T: Tx>(
     let (now, server, jitter) = (desk.context.now, desk.context.settings.retry, desk.context.jitter());
     desk.facts(id, Some(record.id), facts);
     let item = desk.item(id).await?.clone();
+    if let Some(live) = item.live_run() {
+        withdraw(desk, id, live).await?;
+    }
+    use_up(desk, &record);
     let before = parent_of(&item);
     let policy = item.head.policy.retries(server);
     let command = queue::Command::End { outcome: record.outcome, policy, jitter };

@@ -1,8 +1,9 @@
 //! Enqueue: put an item into the queue, or join the entry that it has there.
 
 use super::dependencies::{all_holds, held, parent_of, propagate};
-use crate::command::Reply;
+use crate::command::{EnqueueWish, Reply};
 use crate::desk::{Answer, Desk};
+use crate::error::ExecuteError;
 use crate::tx::{EdgeRow, Result, Sequence, Tx};
 use spalla_domain::event::Fact;
 use spalla_domain::queue::{self, Entry, Holds, Place, edge, rank};
@@ -32,6 +33,26 @@ pub(crate) async fn enqueue<T: Tx>(
     }
     let due_at = (delay_ms > 0).then(|| desk.context.now.plus_ms(delay_ms));
     place(desk, id, priority, due_at).await
+}
+
+/// Puts several items into the queue, all or none.
+pub(crate) async fn enqueue_all<T: Tx>(desk: &mut Desk<'_, T>, wishes: &[EnqueueWish]) -> Answer<Reply> {
+    let facts = desk.begin_whole().await?;
+    let mut entries = Vec::with_capacity(wishes.len());
+    for (place, wish) in wishes.iter().enumerate() {
+        let EnqueueWish { work_item_id, depends_on, priority, delay_ms } = *wish;
+        match enqueue(desk, work_item_id, depends_on, priority, delay_ms).await {
+            Ok(Reply::Entry { id, .. }) => entries.push(id),
+            Ok(_) => {}
+            Err(ExecuteError::Refused(mut refusal)) => {
+                desk.abandon(facts);
+                refusal.detail = format!("entry {place}: {}", refusal.detail);
+                return Err(refusal.into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Reply::Entries(entries))
 }
 
 /// Gives an item its entry and puts it where its holds say.

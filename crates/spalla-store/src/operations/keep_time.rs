@@ -1,9 +1,11 @@
 //! Keep time: move what is due, and free or give up what vanished holders held.
 
 use super::complete::{finish, record};
+use super::schedules;
 use crate::batch::Context;
 use crate::command::{Command, Request};
 use crate::desk::{Answer, Desk};
+use crate::document::Kind;
 use crate::error::ExecuteError;
 use crate::tx::{Result, Tx};
 use spalla_domain::queue::{self, Place, Standing, Step};
@@ -42,6 +44,13 @@ pub(crate) async fn keep_time<T: Tx>(desk: &mut Desk<'_, T>, max: u32) -> Result
     }
     for id in desk.adopt(overdue).await? {
         moved += u32::from(refused_is_false(expire(desk, id).await)?);
+    }
+    let documents = desk.tx.pick_due_documents(now, max).await?;
+    for document in documents {
+        match document.kind {
+            Kind::Schedule => moved += u32::from(schedules::come_due(desk, &document).await?),
+            other => tracing::warn!(?other, id = document.id, "a document is due and nobody waits for it"),
+        }
     }
     desk.write_rows().await?;
     let look = desk.context.timekeeper.look();

@@ -31,7 +31,8 @@ pub(crate) async fn heartbeat<T: Tx>(
         Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
     apply(desk, id, run_id, run::Command::Heartbeat { worker: worker.clone(), fence, ttl_ms }).await?;
-    Ok(Reply::Heartbeat { cancel: false, pause: false })
+    let pause = desk.item(id).await?.live_run().is_some_and(|run| run.paused);
+    Ok(Reply::Heartbeat { cancel: false, pause })
 }
 
 /// Gives a run back unfinished: whoever claims next takes it, and no takeover is counted.

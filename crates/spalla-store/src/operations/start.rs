@@ -2,6 +2,7 @@
 
 use super::dependencies::{all_holds, parent_of, propagate};
 use super::enqueue::{check_live, enter};
+use super::quotas;
 use crate::command::{Held, Reply, Started};
 use crate::desk::{Answer, Desk};
 use crate::error::ExecuteError;
@@ -10,6 +11,7 @@ use crate::tx::{Result, Sequence, Tx};
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place};
+use spalla_domain::quota::Used;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{QueueId, RunId, WorkItemId};
 
@@ -41,6 +43,7 @@ pub(crate) async fn start<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answ
     // What would refuse is asked before an id is taken or anything is moved.
     let place = ready.as_ref().map_or(&item.place, |step| &step.place);
     queue::transition(place, item.standing, queue::Command::Start { run_id: RunId(0) }, now)?;
+    quotas::check(desk, item.head.project_id).await?;
     let before = parent_of(&item);
     if let Some(step) = ready {
         enter(desk, id, None, false).await?;
@@ -56,6 +59,8 @@ async fn give_run<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<RunId
     let now = desk.context.now;
     let item = desk.item(id).await?;
     let step = queue::transition(&item.place, item.standing, queue::Command::Start { run_id }, now)?;
+    let project = item.head.project_id;
+    desk.use_up(project, Used::start());
     desk.step(id, step);
     Ok(run_id)
 }
@@ -72,7 +77,7 @@ pub(crate) async fn tick<T: Tx>(
         .map(|(_, id)| *id)
         .collect();
     desk.write_rows().await?;
-    let picked = desk.tx.pick_ready(&queues, max).await?;
+    let picked = quotas::pick_ready(desk, &queues, max).await?;
     let picked = desk.adopt(picked).await?;
     desk.reserve(Sequence::Run, picked.len()).await?;
     let mut started = vec![];
@@ -89,6 +94,8 @@ pub(crate) async fn tick<T: Tx>(
 }
 
 async fn held_back<T: Tx>(desk: &mut Desk<'_, T>) -> Result<Vec<Held>> {
+    let over_quota = quotas::pick_held(desk, HELD_BACK_MAX).await?;
+    let over_quota = over_quota.into_iter().map(|row| Held { work_item_id: row.id, reason: Code::Quota });
     let rows = desk.tx.held_back(HELD_BACK_MAX).await?;
     let held = rows.into_iter().filter_map(|row| {
         let reason = match &row.place {
@@ -98,5 +105,5 @@ async fn held_back<T: Tx>(desk: &mut Desk<'_, T>) -> Result<Vec<Held>> {
         };
         reason.map(|reason| Held { work_item_id: row.id, reason })
     });
-    Ok(held.collect())
+    Ok(held.chain(over_quota).take(HELD_BACK_MAX as usize).collect())
 }

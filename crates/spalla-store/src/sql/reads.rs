@@ -2,27 +2,31 @@
 //! decided here, because an index serves a condition only where the condition is always there.
 
 mod approvals;
+mod documents;
 mod events;
 mod logs;
 mod projects;
 mod queue;
 mod runs;
+mod usage;
 mod work_items;
 
 use super::driver::Reader;
 use super::row::Fields;
 use super::statement::{Row, Statement, Value};
 use super::tx::call::{by_ids, once};
+use crate::document::{Document, Kind};
 use crate::read::Read;
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter, RunFilter,
-    RunView, WorkItemFilter, WorkItemView,
+    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
+    RunFilter, RunView, WorkItemFilter, WorkItemView,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
 
 /// The reads.
@@ -128,6 +132,30 @@ impl<R: Reader + 'static> Read for SqlReads<R> {
 
     fn newest_event(&self) -> BoxFuture<'_, Result<EventSeq>> {
         self.newest_number().boxed()
+    }
+
+    fn documents(&self, filter: DocumentFilter, page: Page) -> BoxFuture<'_, Result<Vec<Document>>> {
+        self.list_documents(filter, page).boxed()
+    }
+
+    fn count_documents(&self, filter: DocumentFilter) -> BoxFuture<'_, Result<u64>> {
+        self.documents_count(filter).boxed()
+    }
+
+    fn document(&self, kind: Kind, id: i64) -> BoxFuture<'_, Result<Option<Document>>> {
+        self.find_document(kind, id).boxed()
+    }
+
+    fn usage(&self, day: UtcDay, page: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>> {
+        self.list_usage(day, page).boxed()
+    }
+
+    fn usage_of(&self, project_id: ProjectId, day: UtcDay) -> BoxFuture<'_, Result<Usage>> {
+        self.find_usage(project_id, day).boxed()
+    }
+
+    fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>> {
+        self.count_active_runs(project_id).boxed()
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

@@ -2,6 +2,7 @@
 //! field that does not hold what the program wrote is named in the error.
 
 pub(crate) mod approval;
+pub(crate) mod document;
 pub(crate) mod place;
 pub(crate) mod project;
 pub(crate) mod run;

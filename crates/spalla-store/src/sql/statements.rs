@@ -199,6 +199,25 @@ statements! {
         ENDS = both "log_chunk/ends";
         LIST = both "log_chunk/list";
     }
+    /// What projects used.
+    usage {
+        ADD = both "usage/add";
+        LOAD = both "usage/load";
+        LIST = both "usage/list";
+        ACTIVE = both "usage/active";
+    }
+    /// Documents.
+    document {
+        PUT = both "document/put";
+        DELETE = each "document/delete";
+        LOAD = each "document/load";
+        LOAD_OF = each "document/load_of";
+        PICK_DUE = each "document/pick_due";
+        FIND = both "document/find";
+        LIST = both "document/list";
+        LIST_OF = both "document/list_of";
+        COUNT = both "document/count";
+    }
     /// Kept replies.
     reply {
         INSERT = both "reply/insert";

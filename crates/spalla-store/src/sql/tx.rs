@@ -11,9 +11,10 @@ mod write;
 pub(crate) use write::trials;
 
 use super::driver::Driver;
-use super::row::{Fields, approval, each, place, project, row, run, work_item};
+use super::row::{Fields, approval, document, each, place, project, row, run, work_item};
 use super::statement::{Answer, Call, Row, Statement};
 use super::statements as sql;
+use crate::document::{Document, Kind};
 use crate::tx::{
     Body, Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, KeptReply, Placed, QueueKey, Result, Sequence, Tx,
 };
@@ -22,6 +23,7 @@ use call::{by_ids, by_rows, once};
 use spalla_domain::approval::Approval;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
+use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 pub(super) use spare::Spare;
 use std::sync::Arc;
@@ -126,6 +128,10 @@ const fn sequence_name(sequence: Sequence) -> &'static str {
         Sequence::Run => "run",
         Sequence::Approval => "approval",
         Sequence::Queue => "queue",
+        Sequence::Vision => "vision",
+        Sequence::Draft => "draft",
+        Sequence::Schedule => "schedule",
+        Sequence::InfoRequest => "info_request",
     }
 }
 
@@ -260,6 +266,31 @@ impl<D: Driver> Tx for SqlTx<D> {
         self.read("approval", by_ids(&sql::approval::LOAD_OF, items), approval::read).await
     }
 
+    async fn documents(&mut self, kind: Kind, ids: &[i64]) -> Result<Vec<Document>> {
+        let call = Call { scalars: row![kind.as_str()], ..by_ids(&sql::document::LOAD, ids) };
+        self.read("document", call, document::read).await
+    }
+
+    async fn documents_of(&mut self, kind: Kind, owner: i64) -> Result<Vec<Document>> {
+        let call = Call { scalars: row![kind.as_str()], ..by_ids(&sql::document::LOAD_OF, &[owner]) };
+        self.read("document", call, document::read).await
+    }
+
+    async fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> Result<Usage> {
+        let call = once(&sql::usage::LOAD, row![project_id, day.0]);
+        let found = self.read("usage", call, project::read_usage).await?.pop();
+        Ok(found.map_or(Usage::none(day), |(_, usage)| usage))
+    }
+
+    async fn active_runs(&mut self, project_id: ProjectId) -> Result<u32> {
+        let count = self.maybe_number("leased", once(&sql::usage::ACTIVE, row![project_id])).await?;
+        Ok(u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+
+    async fn pick_due_documents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Document>> {
+        self.read("document", once(&sql::document::PICK_DUE, row![now, limit]), document::read).await
+    }
+
     async fn log_ends(&mut self, runs: &[RunId]) -> Result<Vec<(RunId, i64)>> {
         if let Some(ends) = self.ahead.log_ends.answer(runs) {
             return Ok(ends);
@@ -267,7 +298,7 @@ impl<D: Driver> Tx for SqlTx<D> {
         read_log_ends(self.rows(by_ids(&sql::log_chunk::ENDS, runs)).await?)
     }
 
-    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey)>> {
+    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey, bool)>> {
         if let Some(queues) = self.ahead.queues.take() {
             return Ok(queues);
         }

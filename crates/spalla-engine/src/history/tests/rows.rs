@@ -79,7 +79,11 @@ async fn store() -> Store {
     ask(&store, end(RunId(1), Some(Fence(1)))).await;
     make(&store, Executor::Recipe, &[second]).await;
     let fourth = make(&store, Executor::Recipe, &[]).await;
-    ask(&store, Command::RequestApproval { work_item_id: fourth, kind: Kind::Start }).await;
+    ask(
+        &store,
+        Command::RequestApproval { work_item_id: fourth, kind: Kind::Start, need: Default::default() },
+    )
+    .await;
     let fifth = make(&store, Executor::Recipe, &[]).await;
     let delay = Command::Enqueue { work_item_id: fifth, depends_on: None, priority: None, delay_ms: 5_000 };
     ask(&store, delay).await;

@@ -93,7 +93,9 @@ async fn make_waiting(engine: &EngineHandle, project: ProjectId, failed: WorkIte
     }
     let approved = ask_approval(engine, open).await?;
     let decision = Decision::Approve;
-    engine.execute(Command::DecideApproval { id: approved, decision, by: None, note: None }).await?;
+    engine
+        .execute(Command::DecideApproval { id: approved, decision, by: None, note: None, roles: vec![] })
+        .await?;
     let held = make(engine, new(project), false).await?;
     ask_approval(engine, held).await?;
     for (id, delay_ms) in [(held, 0), (make(engine, new(project), false).await?, LONG_MS)] {
@@ -104,7 +106,10 @@ async fn make_waiting(engine: &EngineHandle, project: ProjectId, failed: WorkIte
 }
 
 async fn ask_approval(engine: &EngineHandle, work_item_id: WorkItemId) -> Result<ApprovalId> {
-    match engine.execute(Command::RequestApproval { work_item_id, kind: Kind::Deploy }).await? {
+    match engine
+        .execute(Command::RequestApproval { work_item_id, kind: Kind::Deploy, need: Default::default() })
+        .await?
+    {
         Reply::Approval(id) => Ok(id),
         other => bail!("asking for an approval answered {other:?}"),
     }

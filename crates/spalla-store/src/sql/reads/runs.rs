@@ -31,7 +31,7 @@ impl<R: Reader> SqlReads<R> {
 }
 
 fn is_live(status: Status) -> bool {
-    matches!(status, Status::Pending | Status::Running)
+    matches!(status, Status::Pending | Status::Running | Status::Paused | Status::AwaitingInput)
 }
 
 /// Chooses by the condition that leaves the fewest rows; what else is asked is looked at on the way.

@@ -60,6 +60,8 @@ pub(crate) fn read_leased(fields: &mut Fields) -> Result<Placed> {
             lease: read_lease(fields)?,
             takeovers: fields.number("takeovers")?,
             holds: fields.number("holds")?,
+            questions: fields.number("questions")?,
+            paused: fields.flag("paused")?,
             created_at: fields.time("created_at")?,
             started_at: fields.maybe_time("started_at")?,
         }))
@@ -130,6 +132,8 @@ impl ByTable {
                         until,
                         run.takeovers,
                         run.holds,
+                        run.questions,
+                        run.paused,
                         run.created_at,
                         run.started_at,
                     ]);
@@ -198,6 +202,8 @@ impl ByTable {
                         until,
                         run.takeovers,
                         run.holds,
+                        run.questions,
+                        run.paused,
                         run.started_at,
                     ]);
                 }

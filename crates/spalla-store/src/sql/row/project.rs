@@ -3,9 +3,10 @@
 use super::{Fields, json, row};
 use crate::sql::statement::Row;
 use crate::tx::{QueueKey, Result};
-use spalla_domain::QueueId;
 use spalla_domain::project::Project;
+use spalla_domain::quota::{MicroUsd, Usage, Used, UtcDay};
 use spalla_domain::work_item::Executor;
+use spalla_domain::{ProjectId, QueueId};
 
 /// Reads a project.
 pub(crate) fn read(fields: &mut Fields) -> Result<Project> {
@@ -31,15 +32,34 @@ pub(crate) fn changed(project: Project) -> Row {
     row![id, name, description, repository, archived_at]
 }
 
-/// Reads a queue.
-pub(crate) fn read_queue(fields: &mut Fields) -> Result<(QueueId, QueueKey)> {
+/// Reads what a project used on a day.
+pub(crate) fn read_usage(fields: &mut Fields) -> Result<(ProjectId, Usage)> {
+    let project_id = fields.id("project_id")?;
+    let usage = Usage {
+        day: UtcDay(fields.int("day")?),
+        runs: fields.number("runs")?,
+        tokens: fields.number("tokens")?,
+        cost_usd: MicroUsd::from_micros(fields.number("cost_micro_usd")?).unwrap_or(MicroUsd::MAX),
+    };
+    Ok((project_id, usage))
+}
+
+/// Writes what a project used; a number that no column holds stops at the largest one.
+pub(crate) fn used((project_id, day, used): (ProjectId, UtcDay, Used)) -> Row {
+    let Used { runs, tokens, cost_usd } = used;
+    let int = |number: u64| i64::try_from(number).unwrap_or(i64::MAX / 2);
+    row![project_id, day.0, int(runs), int(tokens), int(cost_usd.micros())]
+}
+
+/// Reads a queue, and whether its project has a quota.
+pub(crate) fn read_queue(fields: &mut Fields) -> Result<(QueueId, QueueKey, bool)> {
     let id = fields.id("id")?;
     let key = QueueKey {
         project_id: fields.id("project_id")?,
         executor: fields.word("executor", Executor::parse)?,
         labels: fields.json("labels")?,
     };
-    Ok((id, key))
+    Ok((id, key, fields.flag("is_capped")?))
 }
 
 /// Writes a new queue.

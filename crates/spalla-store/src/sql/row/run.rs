@@ -78,7 +78,7 @@ fn read_outcome(fields: &mut Fields) -> Result<Outcome> {
         (Status::Lost, _) => Ok(Outcome::Lost),
         (Status::Failed, Some(class)) => Ok(Outcome::Failed(class)),
         (Status::Failed, None) => Err(fields.odd("class", "is missing from a failed run")),
-        (Status::Pending | Status::Running, _) => {
+        (Status::Pending | Status::Running | Status::Paused | Status::AwaitingInput, _) => {
             Err(fields.odd("status", "is one of a run that is not over"))
         }
     }

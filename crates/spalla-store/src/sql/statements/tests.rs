@@ -79,6 +79,7 @@ const READS_ALL: &[&str] = &[
     "leased/pick_overdue",
     "project/is_active",
     "queue/load",
+    "usage/active",
     "work_item/list_queued",
 ];
 

@@ -21,7 +21,7 @@ pub(super) struct Ahead {
     pub(super) above: Known<WorkItemId, EdgeRow>,
     pub(super) below: Known<WorkItemId, EdgeRow>,
     pub(super) approvals: Known<WorkItemId, Approval>,
-    pub(super) queues: Option<Vec<(QueueId, QueueKey)>>,
+    pub(super) queues: Option<Vec<(QueueId, QueueKey, bool)>>,
     /// The best of what is ready, with the queues that were asked for.
     pub(super) ready: Option<(Vec<QueueId>, Vec<Placed>)>,
     picked: BTreeSet<WorkItemId>,

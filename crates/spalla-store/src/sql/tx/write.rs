@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::event_chunk::{self, EventChunk};
 use crate::sql::driver::Driver;
 use crate::sql::row::place::ByTable;
-use crate::sql::row::{approval, each, project, row, run, work_item};
+use crate::sql::row::{approval, document, each, project, row, run, work_item};
 use crate::sql::statement::{Answer, Call, Row, Statement};
 use crate::sql::statements as sql;
 use crate::tx::{Changes, KeptReply, LogChunk, Result};
@@ -79,6 +79,9 @@ pub(super) async fn write<D: Driver>(driver: &mut D, changes: Changes) -> Result
         approvals_made,
         approvals_decided,
         log_chunks,
+        used,
+        documents,
+        documents_gone,
         replies,
         events,
     } = changes;
@@ -108,6 +111,9 @@ pub(super) async fn write<D: Driver>(driver: &mut D, changes: Changes) -> Result
     calls.all(&sql::approval::INSERT, approvals_made.into_iter().map(approval::new).collect());
     calls.all(&sql::approval::DECIDE, approvals_decided.into_iter().map(approval::decided).collect());
     calls.all(&sql::log_chunk::INSERT, log_chunks.into_iter().map(log_chunk).collect());
+    calls.all(&sql::usage::ADD, used.into_iter().map(project::used).collect());
+    calls.all(&sql::document::PUT, last_of_each(documents, |d| (d.kind, d.id), document::put));
+    calls.any(&sql::document::DELETE, documents_gone.into_iter().map(document::gone).collect());
     calls.all(&sql::reply::INSERT, replies.into_iter().map(reply).collect());
     append(driver, calls, events).await
 }

@@ -209,7 +209,8 @@ async fn a_decision_is_kept_with_who_and_why(f: Fixture) {
 async fn every_kind_of_approval_comes_back(f: Fixture) {
     let [id] = f.open_items().await;
     for kind in [Kind::Start, Kind::Deploy, Kind::Command, Kind::Merge, Kind::Spend, Kind::Secret] {
-        let Reply::Approval(approval) = f.granted(Command::RequestApproval { work_item_id: id, kind }).await
+        let Reply::Approval(approval) =
+            f.granted(Command::RequestApproval { work_item_id: id, kind, need: Default::default() }).await
         else {
             panic!("no approval");
         };

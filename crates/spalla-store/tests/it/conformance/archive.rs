@@ -32,7 +32,7 @@ async fn an_archived_item_takes_no_further_work(f: Fixture) {
         enqueue_after(id, other),
         requeue(id),
         Command::Start { work_item_id: id },
-        Command::RequestApproval { work_item_id: id, kind: Default::default() },
+        Command::RequestApproval { work_item_id: id, kind: Default::default(), need: Default::default() },
         update(id, SpecPatch { title: Some("again".into()), ..SpecPatch::default() }, Policy::default()),
     ] {
         let name = format!("{command:?}");
@@ -131,7 +131,7 @@ async fn an_archived_project_takes_no_further_work(f: Fixture) {
         requeue(done),
         Command::Start { work_item_id: open },
         Command::CreateWorkItems { items: vec![item(id).into()], enqueue: false },
-        Command::RequestApproval { work_item_id: open, kind: Default::default() },
+        Command::RequestApproval { work_item_id: open, kind: Default::default(), need: Default::default() },
         Command::UpdateProject {
             id,
             patch: ProjectPatch { name: Some("again".into()), ..ProjectPatch::default() },

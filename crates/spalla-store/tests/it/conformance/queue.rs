@@ -204,7 +204,11 @@ async fn what_does_not_exist_is_not_found(f: Fixture) {
         Command::ArchiveProject { id: spalla_domain::ProjectId(99) },
         Command::UpdateProject { id: spalla_domain::ProjectId(99), patch: Default::default() },
         crate::fixture::verbs::update(nothing, Default::default(), Default::default()),
-        Command::RequestApproval { work_item_id: nothing, kind: Default::default() },
+        Command::RequestApproval {
+            work_item_id: nothing,
+            kind: Default::default(),
+            need: Default::default(),
+        },
         crate::fixture::verbs::decide(
             spalla_domain::ApprovalId(99),
             spalla_domain::approval::Decision::Approve,

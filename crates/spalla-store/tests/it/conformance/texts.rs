@@ -52,7 +52,14 @@ async fn assert_kept(f: &Fixture, text: &str) {
     let approval = f.request_approval(id).await;
     let (by, note) = (Some(text.to_owned()), Some(text.to_owned()));
     let decision = Decision::Approve;
-    f.granted(Command::DecideApproval { id: approval, decision, by: by.clone(), note: note.clone() }).await;
+    f.granted(Command::DecideApproval {
+        id: approval,
+        decision,
+        by: by.clone(),
+        note: note.clone(),
+        roles: vec![],
+    })
+    .await;
     let kept = f.store.read().approval(approval).await.unwrap().unwrap().approval;
     assert_eq!((kept.decided_by, kept.note), (by, note));
     f.enqueue(id).await;

@@ -189,7 +189,11 @@ impl Script {
             88 => Command::ForgetWorker { worker: self.worker() },
             89..92 => self.update_item(),
             92 => self.archive(),
-            93..95 => Command::RequestApproval { work_item_id: self.item(), kind: self.approval_kind() },
+            93..95 => Command::RequestApproval {
+                work_item_id: self.item(),
+                kind: self.approval_kind(),
+                need: Default::default(),
+            },
             95..99 => self.decide(),
             _ => Command::KeepTime { max: self.below(3) as u32 },
         }
@@ -451,6 +455,12 @@ impl Script {
         let (undecided, all) = (self.undecided.clone(), self.approvals.clone());
         let id = self.likely(&undecided, &all, ApprovalId(777));
         let decision = if self.one_in(8) { Decision::Reject } else { Decision::Approve };
-        Command::DecideApproval { id, decision, by: self.one_in(2).then(|| "ada".into()), note: None }
+        Command::DecideApproval {
+            id,
+            decision,
+            by: self.one_in(2).then(|| "ada".into()),
+            note: None,
+            roles: vec![],
+        }
     }
 }

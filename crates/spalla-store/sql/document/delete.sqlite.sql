@@ -1,0 +1,1 @@
+delete from document where (kind, id) = :row(kind text, id)

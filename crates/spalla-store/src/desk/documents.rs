@@ -1,0 +1,42 @@
+//! Documents on the desk: loaded one by one or by what they belong to, and written back as a whole.
+
+use super::Desk;
+use crate::document::{Document, Kept, Kind};
+use crate::tx::{Result, Tx};
+
+impl<T: Tx> Desk<'_, T> {
+    /// Returns a document, locked.
+    pub(crate) async fn document<K: Kept>(&mut self, id: i64) -> Result<Option<K>> {
+        let key = (K::KIND, id);
+        if !self.documents.contains_key(&key) {
+            let found = self.tx.documents(K::KIND, &[id]).await?.pop();
+            self.documents.insert(key, found);
+        }
+        self.documents[&key].as_ref().map(Document::read).transpose()
+    }
+
+    /// Returns the documents of one owner, locked, oldest first.
+    pub(crate) async fn documents_of<K: Kept>(&mut self, owner: i64) -> Result<Vec<K>> {
+        self.write_rows().await?;
+        let found = self.tx.documents_of(K::KIND, owner).await?;
+        found.iter().map(Document::read).collect()
+    }
+
+    /// Writes a new or changed document.
+    pub(crate) fn keep<K: Kept>(&mut self, kept: &K) -> Result<()> {
+        let document = kept.document()?;
+        if let Some(at) = document.due_at {
+            self.wait_until(at);
+        }
+        self.documents.insert((document.kind, document.id), Some(document.clone()));
+        self.staged.documents.push(document);
+        Ok(())
+    }
+
+    /// Removes a document.
+    pub(crate) fn remove(&mut self, kind: Kind, id: i64) {
+        self.documents.insert((kind, id), None);
+        self.staged.documents.retain(|document| (document.kind, document.id) != (kind, id));
+        self.staged.documents_gone.push((kind, id));
+    }
+}
