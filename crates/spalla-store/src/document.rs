@@ -19,6 +19,9 @@ macro_rules! kinds {
         pub enum Kind { $($(#[$doc])* $kind,)* }
 
         impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
             /// Returns the name in the database.
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }

@@ -2,10 +2,12 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{LEASE_MS, by_hand, claim_run, complete, decide};
+use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{Decision, Kind, Status as Answer};
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::work_item::Status;
+use spalla_domain::{ApprovalId, WorkItemId};
 use spalla_store::Command;
 use spalla_store::command::Reply;
 
@@ -24,6 +26,9 @@ crate::fixture::claims!(
     approvals_hold_nothing_where_none_is_required,
     a_decision_is_kept_with_who_and_why,
     every_kind_of_approval_comes_back,
+    an_approval_of_two_needs_two_different_people,
+    one_no_rejects_whatever_others_said,
+    only_the_role_that_is_asked_for_decides,
 );
 
 async fn a_pending_approval_holds_the_item_on_every_path(f: Fixture) {
@@ -217,4 +222,45 @@ async fn every_kind_of_approval_comes_back(f: Fixture) {
         let view = f.store.read().approval(approval).await.unwrap().unwrap();
         assert_eq!((view.approval.kind, view.approval.status), (kind, Answer::Pending));
     }
+}
+
+async fn needing(f: &Fixture, id: WorkItemId, count: u8, role: Option<&str>) -> ApprovalId {
+    let need = Need { role: role.map(Into::into), count };
+    match f.granted(Command::RequestApproval { work_item_id: id, kind: Kind::Deploy, need }).await {
+        Reply::Approval(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn say(id: ApprovalId, decision: Decision, by: &str, roles: &[&str]) -> Command {
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+    Command::DecideApproval { id, decision, by: Some(by.into()), roles, note: None }
+}
+
+async fn an_approval_of_two_needs_two_different_people(f: Fixture) {
+    let [id] = f.queued().await;
+    let approval = needing(&f, id, 2, None).await;
+    for by in ["ada", "ada"] {
+        f.granted(say(approval, Decision::Approve, by, &[])).await;
+        assert_eq!(f.standing(id).await, (Status::Queued, Some(Code::ApprovalPending)));
+    }
+    f.granted(say(approval, Decision::Approve, "bob", &[])).await;
+    assert_eq!(f.standing(id).await, (Status::Queued, None));
+    assert_eq!(f.refused(say(approval, Decision::Approve, "eve", &[])).await, Code::AlreadyDecided);
+}
+
+async fn one_no_rejects_whatever_others_said(f: Fixture) {
+    let [id] = f.queued().await;
+    let approval = needing(&f, id, 3, None).await;
+    f.granted(say(approval, Decision::Approve, "ada", &[])).await;
+    f.granted(say(approval, Decision::Reject, "bob", &[])).await;
+    assert_eq!(f.standing(id).await, (Status::Queued, Some(Code::ApprovalRejected)));
+}
+
+async fn only_the_role_that_is_asked_for_decides(f: Fixture) {
+    let [id] = f.queued().await;
+    let approval = needing(&f, id, 1, Some("release")).await;
+    assert_eq!(f.refused(say(approval, Decision::Approve, "ada", &["viewer"])).await, Code::RoleRequired);
+    f.granted(say(approval, Decision::Approve, "bob", &["viewer", "release"])).await;
+    assert_eq!(f.standing(id).await, (Status::Queued, None));
 }

@@ -7,10 +7,11 @@ use spalla_domain::problem::Code;
 use spalla_domain::run::Status as RunStatus;
 use spalla_domain::work_item::{Status, When};
 use spalla_domain::{Fence, RunId, WorkItemId};
-use spalla_store::command::{Command, Delay, PlannedItem, Reply, Requeued};
+use spalla_store::command::{Command, Delay, EnqueueWish, PlannedItem, Reply, Requeued};
 use spalla_store::view::Depths;
 
 crate::fixture::claims!(
+    several_entries_are_made_all_or_none,
     an_item_passes_from_the_queue_through_one_run_to_success,
     a_dependent_becomes_ready_in_the_transaction_that_completes_its_parent,
     an_exchange_claims_the_child_that_its_own_completion_made_ready,
@@ -310,4 +311,21 @@ async fn the_next_moment_is_when_the_clock_is_needed(f: Fixture) {
     f.complete(&run, true).await;
     f.keep_time().await;
     assert_eq!(f.store.next_moment(), Some(f.now().plus_ms(90_000)));
+}
+
+async fn several_entries_are_made_all_or_none(f: Fixture) {
+    let [one, two, three] = f.open_items().await;
+    let wish =
+        |work_item_id, depends_on| EnqueueWish { work_item_id, depends_on, priority: None, delay_ms: 0 };
+    // The last one closes a circle: the first two are not enqueued either.
+    let circle = vec![wish(one, Some(two)), wish(two, Some(three)), wish(three, Some(one))];
+    assert_eq!(f.refused(Command::EnqueueAll { wishes: circle }).await, Code::DependencyCycle);
+    let nobody = vec![wish(one, None), wish(WorkItemId(99), None)];
+    assert_eq!(f.refused(Command::EnqueueAll { wishes: nobody }).await, Code::NotFound);
+    assert_eq!(f.queue_order().await, []);
+    let all = Command::EnqueueAll { wishes: vec![wish(one, None), wish(two, Some(one)), wish(three, None)] };
+    let Reply::Entries(entries) = f.granted(all).await else { panic!("no entries") };
+    assert_eq!(entries.len(), 3);
+    assert_eq!(f.standing(two).await.1, Some(Code::DependenciesUnmet));
+    assert_eq!(f.queue_order().await.len(), 3);
 }
