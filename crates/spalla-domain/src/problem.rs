@@ -82,6 +82,8 @@ codes! {
     RoleRequired = "role_required", Conflict;
     /// The info request was answered or cancelled before.
     InfoRequestClosed = "info_request_closed", Conflict;
+    /// As many runs are going on as are allowed at once.
+    ConcurrencyLimit = "concurrency_limit", Conflict;
     /// The project has no vision.
     NoVision = "no_vision", Conflict;
     /// The project has used up its quota.

@@ -347,7 +347,8 @@ impl<'t, T: Tx> Desk<'t, T> {
     pub(crate) async fn queues(&mut self) -> Result<&BTreeMap<QueueKey, QueueId>> {
         if self.queues.is_none() {
             let found = self.tx.queues().await?;
-            let capped = found.iter().filter(|(.., is_capped)| *is_capped);
+            let are_all = self.context.settings.limits.project.is_some();
+            let capped = found.iter().filter(|(.., is_capped)| are_all || *is_capped);
             self.capped = capped.map(|(id, key, _)| (*id, key.project_id)).collect();
             self.queues = Some(found.into_iter().map(|(id, key, _)| (key, id)).collect());
         }
@@ -376,7 +377,8 @@ impl<'t, T: Tx> Desk<'t, T> {
             return Ok(*id);
         }
         let id = QueueId(self.next_id(Sequence::Queue).await?);
-        if self.document::<ProjectQuota>(key.project_id.0).await?.is_some() {
+        let is_capped = self.context.settings.limits.project.is_some();
+        if is_capped || self.document::<ProjectQuota>(key.project_id.0).await?.is_some() {
             self.capped.insert(id, key.project_id);
         }
         self.queues.get_or_insert_default().insert(key.clone(), id);

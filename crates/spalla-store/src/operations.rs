@@ -5,6 +5,7 @@
 //! made eligible is written.
 
 mod append_logs;
+mod approval_policy;
 mod approvals;
 mod cancel;
 mod claim;

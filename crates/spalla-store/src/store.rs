@@ -7,6 +7,8 @@ use crate::read::Read;
 use crate::timekeeper::Timekeeper;
 use futures_util::future::BoxFuture;
 use spalla_domain::Timestamp;
+use spalla_domain::approval_policy::Policy;
+use spalla_domain::concurrency::Limits;
 use spalla_domain::event::Event;
 use spalla_domain::retry::RetryPolicy;
 use spalla_domain::run::TAKEOVERS_MAX_DEFAULT;
@@ -37,6 +39,10 @@ pub struct Settings {
     pub require_approval: bool,
     /// Whether claims take eligible entries as well; otherwise only tick and start make runs.
     pub claims_take_eligible: bool,
+    /// How many runs may be going on at once.
+    pub limits: Limits,
+    /// Which work items need whose approval, whether anybody asks for it or not.
+    pub approval_policy: Arc<Policy>,
 }
 
 impl Default for Settings {
@@ -46,6 +52,8 @@ impl Default for Settings {
             takeovers_max: TAKEOVERS_MAX_DEFAULT,
             require_approval: true,
             claims_take_eligible: true,
+            limits: Limits::default(),
+            approval_policy: Arc::default(),
         }
     }
 }

@@ -355,8 +355,8 @@ pub(crate) trait Tx: Send {
     /// Loads what a project used on a day.
     fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> impl Future<Output = Result<DayUsage>> + Send;
 
-    /// Counts the runs of a project that are not over.
-    fn active_runs(&mut self, project_id: ProjectId) -> impl Future<Output = Result<u32>> + Send;
+    /// Counts the runs of a project, or of all, that are not over.
+    fn active_runs(&mut self, project_id: Option<ProjectId>) -> impl Future<Output = Result<u32>> + Send;
 
     /// Picks and locks documents whose time has come.
     fn pick_due_documents(

@@ -188,6 +188,7 @@ fn store_settings(settings: &Settings) -> spalla_store::Settings {
         takeovers_max: settings.max_takeovers,
         require_approval: settings.require_approval,
         claims_take_eligible: settings.background_interval_seconds > 0.0,
+        ..spalla_store::Settings::default()
     }
 }
 

@@ -132,6 +132,7 @@ impl World {
             takeovers_max: dice.between(1, 3) as u32,
             require_approval: true,
             claims_take_eligible: takes_eligible,
+            ..Settings::default()
         };
         let rules = Rules { approvals_required: true, takeovers_max: Some(settings.takeovers_max) };
         let ledger = Arc::new(Ledger::new(rules, database.clone()));

@@ -86,11 +86,12 @@ pub(crate) fn all_of(id: WorkItemId) -> std::ops::RangeInclusive<(WorkItemId, Wo
 }
 
 impl Database {
-    /// Counts the runs of a project that are not over.
-    pub(crate) fn active_runs(&self, project_id: ProjectId) -> u32 {
-        let is_live =
-            |row: &&PlaceRow| row.project_id == project_id && matches!(row.placed.place, Place::Leased(_));
-        self.places.values().filter(is_live).count() as u32
+    /// Counts the runs of a project, or of all, that are not over.
+    pub(crate) fn active_runs(&self, project_id: Option<ProjectId>) -> u32 {
+        let is_counted = |row: &&PlaceRow| {
+            project_id.is_none_or(|id| row.project_id == id) && matches!(row.placed.place, Place::Leased(_))
+        };
+        self.places.values().filter(is_counted).count() as u32
     }
 
     /// Returns the documents of a kind, oldest first.

@@ -316,7 +316,7 @@ impl Read for MemoryReads {
     }
 
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>> {
-        self.read(|db| db.active_runs(project_id))
+        self.read(|db| db.active_runs(Some(project_id)))
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

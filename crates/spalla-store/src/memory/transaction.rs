@@ -194,7 +194,7 @@ impl Tx for MemoryTx<'_> {
         Ok(self.database.usage.get(&(project_id, day)).copied().unwrap_or(Usage::none(day)))
     }
 
-    async fn active_runs(&mut self, project_id: ProjectId) -> Result<u32> {
+    async fn active_runs(&mut self, project_id: Option<ProjectId>) -> Result<u32> {
         Ok(self.database.active_runs(project_id))
     }
 

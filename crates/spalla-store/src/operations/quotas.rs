@@ -38,42 +38,51 @@ enum Room {
 }
 
 async fn room<T: Tx>(desk: &mut Desk<'_, T>, project_id: ProjectId) -> Result<Room> {
-    let Some(ProjectQuota { quota, .. }) = desk.document(project_id.0).await? else {
-        return Ok(Room::Runs(u32::MAX));
-    };
     desk.write_rows().await?;
-    let now = desk.context.now;
-    let usage = desk.tx.usage(project_id, UtcDay::of(now)).await?;
-    let active = match quota.max_concurrent_runs {
-        Some(_) => desk.tx.active_runs(project_id).await?,
+    let limit = desk.context.settings.limits.project;
+    let kept: Option<ProjectQuota> = desk.document(project_id.0).await?;
+    let quota = kept.map(|kept| kept.quota).unwrap_or_default();
+    let active = match quota.max_concurrent_runs.or(limit) {
+        Some(_) => desk.tx.active_runs(Some(project_id)).await?,
         None => 0,
     };
+    let now = desk.context.now;
+    let usage = desk.tx.usage(project_id, UtcDay::of(now)).await?;
     if let Some(held) = quota::hold(&quota, usage, Active::runs(active), now) {
         return Ok(Room::Held(held));
     }
     let of_day = quota.daily_runs.map(|cap| u32::try_from(cap - usage.runs.min(cap)).unwrap_or(u32::MAX));
-    let at_once = quota.max_concurrent_runs.map(|cap| cap.saturating_sub(active));
+    let at_once = [quota.max_concurrent_runs, limit].into_iter().flatten();
+    let at_once = at_once.map(|cap| cap.saturating_sub(active));
     Ok(Room::Runs(of_day.into_iter().chain(at_once).min().unwrap_or(u32::MAX)))
 }
 
-/// Refuses to start a run of a project that used up its quota.
-pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, project_id: ProjectId) -> Answer<()> {
-    match room(desk, project_id).await? {
-        Room::Runs(1..) => Ok(()),
-        Room::Runs(0) => Err(refusal(project_id, "its quota", None).into()),
-        Room::Held(held) => {
-            let until = held.until.map(|at| at.to_string());
-            Err(refusal(project_id, held.which.as_str(), until).into())
-        }
-    }
+/// Returns how many more runs may be going on in all.
+async fn room_in_all<T: Tx>(desk: &mut Desk<'_, T>) -> Result<u32> {
+    let Some(cap) = desk.context.settings.limits.global else { return Ok(u32::MAX) };
+    desk.write_rows().await?;
+    Ok(cap.saturating_sub(desk.tx.active_runs(None).await?))
 }
 
-fn refusal(project_id: ProjectId, which: &str, until: Option<String>) -> Refusal {
-    let detail = format!("project {project_id} has used up {which}");
-    Refusal::new(Code::Quota, detail).mend(match until {
-        Some(until) => format!("wait until {until}, or raise the quota"),
-        None => "wait until one of its runs ends, or raise the quota".to_owned(),
-    })
+/// Refuses to start a run where a quota or a limit of runs at once is used up.
+pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, project_id: ProjectId) -> Answer<()> {
+    let is_one_to_end = "wait until a run ends";
+    if room_in_all(desk).await? == 0 {
+        let detail = "as many runs are going on as the server allows at once";
+        return Err(Refusal::new(Code::ConcurrencyLimit, detail).mend(is_one_to_end).into());
+    }
+    match room(desk, project_id).await? {
+        Room::Runs(1..) => Ok(()),
+        Room::Runs(0) => {
+            let detail = format!("as many runs of project {project_id} are going on as are allowed at once");
+            Err(Refusal::new(Code::ConcurrencyLimit, detail).mend(is_one_to_end).into())
+        }
+        Room::Held(Held { which, until }) => {
+            let detail = format!("project {project_id} has used up {}", which.as_str());
+            let mend = until.map_or_else(|| is_one_to_end.to_owned(), |until| format!("wait until {until}"));
+            Err(Refusal::new(Code::Quota, detail).mend(format!("{mend}, or raise the quota")).into())
+        }
+    }
 }
 
 /// Picks the best ready items of these queues, as far as the quotas of their projects let them start.
@@ -82,9 +91,10 @@ pub(crate) async fn pick_ready<T: Tx>(
     queues: &[QueueId],
     limit: u32,
 ) -> Result<Vec<Placed>> {
+    let limit = limit.min(room_in_all(desk).await?);
     let (free, capped) = part(desk, queues);
-    if capped.is_empty() {
-        return desk.tx.pick_ready(queues, limit).await;
+    if capped.is_empty() || limit == 0 {
+        return if limit == 0 { Ok(vec![]) } else { desk.tx.pick_ready(queues, limit).await };
     }
     let mut picked = if free.is_empty() { vec![] } else { desk.tx.pick_ready(&free, limit).await? };
     for (project_id, queues) in capped {
@@ -99,7 +109,7 @@ pub(crate) async fn pick_ready<T: Tx>(
 
 /// Tells whether a pick from these queues has to look at quotas.
 pub(crate) fn is_capped<T: Tx>(desk: &Desk<'_, T>, queues: &[QueueId]) -> bool {
-    !part(desk, queues).1.is_empty()
+    desk.context.settings.limits.global.is_some() || !part(desk, queues).1.is_empty()
 }
 
 /// Picks ready items that only a quota holds.
@@ -116,7 +126,7 @@ pub(crate) async fn pick_held<T: Tx>(desk: &mut Desk<'_, T>, limit: u32) -> Resu
     Ok(held)
 }
 
-/// Parts queues into those of projects without a quota, and the others by their project.
+/// Parts queues into those of projects that nothing caps, and the others by their project.
 fn part<T: Tx>(desk: &Desk<'_, T>, queues: &[QueueId]) -> (Vec<QueueId>, BTreeMap<ProjectId, Vec<QueueId>>) {
     let (mut free, mut capped) = (vec![], BTreeMap::<_, Vec<_>>::new());
     for queue in queues {

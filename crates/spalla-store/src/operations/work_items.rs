@@ -1,5 +1,6 @@
 //! Work items: make, change, put away.
 
+use super::approval_policy::demand;
 use super::dependencies::{parent_of, propagate};
 use super::enqueue::{check_can_be_waited_for, check_live, is_queued, place, rerank};
 use crate::command::{PlannedItem, Reply};
@@ -37,6 +38,7 @@ pub(crate) async fn create<T: Tx>(
         for (parent, when) in parents {
             desk.add_edge(EdgeRow { parent, child: id, when }).await?;
         }
+        demand(desk, id, item.project_id, &item.spec).await?;
         ids.push(id);
     }
     if enqueue {
@@ -131,9 +133,14 @@ pub(crate) async fn update<T: Tx>(
     item.policy = item.policy.overlaid(policy);
     item.updated_at = desk.context.now;
     let queue = desk.queue(queue_key(item.project_id, &item.spec)).await?;
+    let (project_id, spec) = (item.project_id, item.spec.clone());
+    let is_other = changed.iter().any(|member| ["title", "recipe", "labels"].contains(&member.as_str()));
     // The cause is told before what it means for those that wait for the item.
     desk.facts(id, None, vec![Fact::WorkItemUpdated { changed }]);
     rewrite(desk, queue, item).await?;
+    if is_other {
+        demand(desk, id, project_id, &spec).await?;
+    }
     Ok(Reply::WorkItems(vec![id]))
 }
 

@@ -282,7 +282,7 @@ impl<D: Driver> Tx for SqlTx<D> {
         Ok(found.map_or(Usage::none(day), |(_, usage)| usage))
     }
 
-    async fn active_runs(&mut self, project_id: ProjectId) -> Result<u32> {
+    async fn active_runs(&mut self, project_id: Option<ProjectId>) -> Result<u32> {
         let count = self.maybe_number("leased", once(&sql::usage::ACTIVE, row![project_id])).await?;
         Ok(u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX))
     }

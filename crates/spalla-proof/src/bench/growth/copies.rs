@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// The kinds of number that are given out one after the other: each with the column that has every one of them.
 const NUMBERS: [(&str, &str); 5] =
-    [("work_item", "id"), ("entry", "id"), ("run", "id"), ("approval", "id"), ("event", "seq")];
+    [("work_item", "id"), ("entry", "id"), ("run", "id"), ("approval", "id"), ("event_chunk", "last_seq")];
 const ITEM: usize = 0;
 const ENTRY: usize = 1;
 const RUN: usize = 2;
@@ -28,7 +28,7 @@ const TABLES: [(&str, &str, usize); 13] = [
     ("run", "id", RUN),
     ("approval", "id", APPROVAL),
     ("log_chunk", "run_id", RUN),
-    ("event", "seq", EVENT),
+    ("event_chunk", "last_seq", EVENT),
 ];
 
 /// How many copies one transaction makes.
@@ -87,7 +87,8 @@ impl Mould {
             }
             script.push_str("commit;\n");
         }
-        for ((kind, _), made) in NUMBERS.into_iter().zip(made).filter(|(_, made)| *made > 0) {
+        // The numbers of events go on from the newest by themselves.
+        for ((kind, _), made) in NUMBERS[..EVENT].iter().zip(made).filter(|(_, made)| *made > 0) {
             script.push_str(&count_on(administrator, kind, made * i64::try_from(copies.count)?));
         }
         script.push_str(closing(administrator));
@@ -124,7 +125,7 @@ fn kind_of(table: &str, column: &str) -> Option<usize> {
         ("entry", "id") => Some(ENTRY),
         ("run", "id") | (_, "run_id") => Some(RUN),
         ("approval", "id") => Some(APPROVAL),
-        ("event", "seq") => Some(EVENT),
+        ("event_chunk", "last_seq") => Some(EVENT),
         _ => None,
     }
 }

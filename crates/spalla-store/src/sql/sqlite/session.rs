@@ -19,7 +19,6 @@ const COMMON: &str = "
     pragma busy_timeout = 5000;
     pragma foreign_keys = off;
     pragma temp_store = memory;
-    pragma mmap_size = 268435456;
 ";
 
 /// Full synchronisation puts every commit on the disk before it is answered. The log goes back into the file at 4,000
@@ -31,8 +30,10 @@ const WRITER: &str = "
     pragma cache_size = -16384;
 ";
 
+/// Only who reads maps the file: the writer finds nearly everything in its cache, and what it maps counts as its memory.
 const READER: &str = "
     pragma query_only = on;
+    pragma mmap_size = 268435456;
     pragma cache_size = -16384;
 ";
 

@@ -1,15 +1,17 @@
 //! Approvals: while one is undecided or refused, an item starts by no path.
 
 use crate::fixture::Fixture;
-use crate::fixture::verbs::{LEASE_MS, by_hand, claim_run, complete, decide};
+use crate::fixture::verbs::{LEASE_MS, by_hand, claim_run, complete, decide, item};
 use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{Decision, Kind, Status as Answer};
+use spalla_domain::approval_policy::Policy;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::work_item::Status;
+use spalla_domain::work_item::{SpecPatch, Status};
 use spalla_domain::{ApprovalId, WorkItemId};
 use spalla_store::Command;
 use spalla_store::command::Reply;
+use std::sync::Arc;
 
 crate::fixture::claims!(
     a_pending_approval_holds_the_item_on_every_path,
@@ -29,6 +31,8 @@ crate::fixture::claims!(
     an_approval_of_two_needs_two_different_people,
     one_no_rejects_whatever_others_said,
     only_the_role_that_is_asked_for_decides,
+    what_the_policy_asks_for_is_asked_for_with_the_item,
+    an_approved_item_that_becomes_another_one_is_asked_for_again,
 );
 
 async fn a_pending_approval_holds_the_item_on_every_path(f: Fixture) {
@@ -263,4 +267,44 @@ async fn only_the_role_that_is_asked_for_decides(f: Fixture) {
     assert_eq!(f.refused(say(approval, Decision::Approve, "ada", &["viewer"])).await, Code::RoleRequired);
     f.granted(say(approval, Decision::Approve, "bob", &["viewer", "release"])).await;
     assert_eq!(f.standing(id).await, (Status::Queued, None));
+}
+
+const POLICY: &str = "rules: [{when: {title: 'deploy*'}, require: {kind: deploy, count: 2}}, \
+                      {when: {command: '*terraform apply*'}, require: {kind: command}}]";
+
+async fn governed(f: Fixture) -> Fixture {
+    let policy = Arc::new(Policy::parse(POLICY).unwrap());
+    f.with(|settings| settings.approval_policy = policy).await
+}
+
+async fn what_the_policy_asks_for_is_asked_for_with_the_item(f: Fixture) {
+    let f = governed(f).await;
+    let project = f.project().await;
+    let mut deploy = item(project);
+    deploy.spec.title = "Deploy to production".into();
+    deploy.spec.recipe = Some("steps: [terraform plan, cd x && terraform apply -auto-approve]".into());
+    let [risky, plain] = [f.make_one(deploy).await, f.make_one(item(project)).await];
+    for id in [risky, plain] {
+        f.enqueue(id).await;
+    }
+    assert_eq!(f.claimed_items("w", 5).await, [plain]);
+    assert_eq!(f.refused(Command::Start { work_item_id: risky }).await, Code::ApprovalPending);
+    let approvals = f.store.read().approvals(Some(risky), true, crate::fixture::snapshot::ALL).await.unwrap();
+    let kinds: Vec<_> = approvals.iter().map(|view| view.approval.kind).collect();
+    assert_eq!(kinds, [Kind::Command, Kind::Deploy]);
+    for view in &approvals {
+        for by in ["ada", "bob"] {
+            let _ = f.execute(say(view.approval.id, Decision::Approve, by, &[])).await;
+        }
+    }
+    assert_eq!(f.claimed_items("w", 5).await, [risky]);
+}
+
+async fn an_approved_item_that_becomes_another_one_is_asked_for_again(f: Fixture) {
+    let f = governed(f).await;
+    let id = f.make_one(item(f.project().await)).await;
+    f.enqueue(id).await;
+    assert_eq!(f.standing(id).await, (Status::Queued, None));
+    f.update(id, SpecPatch { title: Some("deploy it".into()), ..SpecPatch::default() }).await;
+    assert_eq!(f.standing(id).await, (Status::Queued, Some(Code::ApprovalPending)));
 }

@@ -3,6 +3,7 @@
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{completion, request};
 use spalla_domain::claim::{Exchange, Usage};
+use spalla_domain::concurrency::Limits;
 use spalla_domain::problem::Code;
 use spalla_domain::quota::{MicroUsd, Quota, UtcDay};
 use spalla_domain::{ProjectId, Timestamp};
@@ -18,6 +19,8 @@ crate::fixture::claims!(
     a_quota_of_nothing_holds_the_first_run,
     one_projects_quota_does_not_hold_another_project,
     a_claim_takes_no_more_than_there_is_room_for,
+    no_more_runs_go_on_than_the_server_allows,
+    no_project_has_more_runs_than_the_server_allows_each,
 );
 
 async fn set(f: &Fixture, project_id: ProjectId, quota: Quota) {
@@ -118,4 +121,25 @@ async fn a_claim_takes_no_more_than_there_is_room_for(f: Fixture) {
     let later = Timestamp::from_ms(f.now().ms() + 86_400_000);
     f.clock.set(later);
     assert!(f.claimed_items("w", 5).await.contains(&three));
+}
+
+async fn no_more_runs_go_on_than_the_server_allows(f: Fixture) {
+    let limits = Limits { global: Some(2), ..Limits::default() };
+    let f = f.with(|settings| settings.limits = limits).await;
+    let [one, two, three] = f.queued().await;
+    assert_eq!(f.claimed_items("w", 5).await, [one, two]);
+    assert_eq!(f.claimed_items("w", 5).await, []);
+    assert_eq!(f.refused(Command::Start { work_item_id: three }).await, Code::ConcurrencyLimit);
+    assert_eq!(f.tick().await, []);
+}
+
+async fn no_project_has_more_runs_than_the_server_allows_each(f: Fixture) {
+    let limits = Limits { project: Some(1), ..Limits::default() };
+    let f = f.with(|settings| settings.limits = limits).await;
+    let [one, _] = f.queued().await;
+    let [other, _] = f.queued().await;
+    let mut taken = f.claimed_items("w", 5).await;
+    taken.sort();
+    assert_eq!(taken, [one, other]);
+    assert_eq!(f.claimed_items("w", 5).await, []);
 }

@@ -86,6 +86,7 @@ impl Script {
             takeovers_max: pick(4, 3) as u32,
             require_approval: pick(5, 4) > 0,
             claims_take_eligible: pick(6, 4) > 0,
+            ..Settings::default()
         }
     }
 
