@@ -17,6 +17,7 @@ pub use supervise::{SUPERVISE_ARG, supervise_main};
 
 use order::{Order, Report};
 use spalla_crash::crash_point;
+use spalla_domain::log::Stream;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -291,6 +292,22 @@ impl Sandbox {
         let (ended, out, err) =
             tokio::join!(life.ended(stop), stdout.keep(bytes_max), stderr.keep(bytes_max));
         Ok(Captured { ended, cut: out.1 || err.1, stdout: out.0, stderr: err.0 })
+    }
+
+    /// Runs a command to its end, or until `stop`, and hands on what it writes as it comes.
+    pub async fn relay(
+        &self,
+        spec: CommandSpec,
+        hand_on: impl Fn(Stream, &[u8]),
+        stop: impl Future<Output = ()>,
+    ) -> Result<Ended, SpawnError> {
+        let Child { mut stdout, mut stderr, life } = self.spawn(spec).await?;
+        let (ended, (), ()) = tokio::join!(
+            life.ended(stop),
+            stdout.each(|bytes| hand_on(Stream::Stdout, bytes)),
+            stderr.each(|bytes| hand_on(Stream::Stderr, bytes)),
+        );
+        Ok(ended)
     }
 }
 

@@ -44,19 +44,27 @@ impl PipeReader {
         read
     }
 
+    /// Reads to the end and hands on each piece as it comes.
+    pub(super) async fn each(&mut self, mut hand_on: impl FnMut(&[u8])) {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            match self.read(&mut buffer).await {
+                0 => return,
+                read => hand_on(&buffer[..read]),
+            }
+        }
+    }
+
     /// Reads to the end and keeps the beginning; tells whether there was more.
     pub(super) async fn keep(&mut self, bytes_max: usize) -> (Vec<u8>, bool) {
         let mut kept = Vec::new();
         let mut cut = false;
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            let read = self.read(&mut buffer).await;
-            if read == 0 {
-                return (kept, cut);
-            }
-            let room = read.min(bytes_max - kept.len());
-            kept.extend_from_slice(&buffer[..room]);
-            cut |= room < read;
-        }
+        let keep = |bytes: &[u8]| {
+            let room = bytes.len().min(bytes_max - kept.len());
+            kept.extend_from_slice(&bytes[..room]);
+            cut |= room < bytes.len();
+        };
+        self.each(keep).await;
+        (kept, cut)
     }
 }

@@ -1,7 +1,9 @@
 //! No process outlives its command, whatever it tries.
 
 use crate::tools::{lines_of, lives, sandbox, shell, until};
+use spalla_domain::log::Stream;
 use spalla_worker::sandbox::{How, SpawnError};
+use std::cell::RefCell;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,25 @@ async fn status_output_and_input_are_those_of_the_command() {
         (&b"what is read"[..], &b"wrong\n"[..])
     );
     assert_eq!((captured.ended.leftovers, captured.ended.survivors), (0, 0));
+}
+
+#[tokio::test]
+async fn output_is_handed_on_while_the_command_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = folder.path().join("answer");
+    let spec = shell(&format!(
+        "echo asks; until test -e {}; do sleep 0.01; done; echo was answered >&2",
+        answer.display()
+    ));
+    let heard = RefCell::new(Vec::new());
+    let hear = |stream, bytes: &[u8]| {
+        heard.borrow_mut().push((stream, String::from_utf8_lossy(bytes).into_owned()));
+        std::fs::write(&answer, "").unwrap();
+    };
+    let ended = sandbox().relay(spec, hear, std::future::pending()).await.unwrap();
+    assert_eq!(ended.how, How::Exited(0));
+    let expected = [(Stream::Stdout, "asks\n".to_owned()), (Stream::Stderr, "was answered\n".to_owned())];
+    assert_eq!(heard.into_inner(), expected);
 }
 
 #[tokio::test]
