@@ -44,7 +44,10 @@ impl App {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         wishes.check(settings)?;
         let folder = DataFolder::at(&settings.data).own()?;
-        let token = folder.make_token()?;
+        let token = match settings.server_token.as_str() {
+            "" => folder.make_token()?,
+            given => folder.adopt_token(given)?,
+        };
         // A key that can't be used is said before anything is encrypted, not when it is needed.
         secret_key::key_ring(&folder, &settings.secret_key)?;
         let store = open_store(settings).await?;

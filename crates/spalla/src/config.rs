@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) behind_tls_proxy: bool,
     /// Whether `up` opens the page in a browser.
     pub(crate) open_browser: bool,
+    /// The administrator token that the server asks for; empty means the data folder's own.
+    pub(crate) server_token: String,
     /// The database's URL; empty means SQLite in the data folder.
     pub(crate) database: String,
     /// The keys that secrets are encrypted with, the newest first; empty means the data folder's own.
@@ -60,6 +62,34 @@ pub(crate) struct Settings {
     pub(crate) worker: WorkerSettings,
     /// The settings of `orchestrate`.
     pub(crate) orchestrate: OrchestrateSettings,
+    /// What can be switched on and off.
+    pub(crate) features: Features,
+    /// How many calls one client may make in a minute; 0 means any number.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) rate_limit_per_minute: u32,
+    /// Origins whose pages may call the server.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) cors_origins: String,
+}
+
+/// What can be switched on and off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Features {
+    /// Answers to like prompts are shared through Redis LangCache.
+    pub(crate) langcache_enabled: bool,
+    /// A run works in a folder of its own.
+    pub(crate) scratchpad_enabled: bool,
+    /// Agents may search the web.
+    pub(crate) web_search_enabled: bool,
+    /// A prompt that was answered before is not asked again.
+    pub(crate) caching_enabled: bool,
+    /// An agent's process serves one run after another.
+    pub(crate) process_reuse_enabled: bool,
+    /// Small work items are given to an agent together.
+    pub(crate) task_batching_enabled: bool,
+    /// Budgets follow what earlier runs used.
+    pub(crate) adaptive_budgeting_enabled: bool,
 }
 
 /// The settings of a worker, embedded or not.
@@ -80,6 +110,18 @@ pub(crate) struct WorkerSettings {
     pub(crate) claim_ttl_seconds: f64,
     /// How long one call to the server waits for a run.
     pub(crate) interval_seconds: f64,
+    /// Seconds between ticks; 0 means none.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) tick_interval_seconds: f64,
+    /// How long it waits after an error.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) error_backoff_seconds: f64,
+    /// What a remote worker shows to read secret answers; empty means none.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) secret_key: String,
+    /// How much of its context an agent has left; empty means unknown.
+    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    pub(crate) context_remaining: String,
 }
 
 /// The settings of `orchestrate`.

@@ -26,6 +26,8 @@ const SERVER: &str = "server.json";
 
 /// 64-bit words of the administrator token: 256 bits can't be guessed.
 const TOKEN_WORDS: usize = 4;
+/// How long a token at least is that somebody else made: 32 hexadecimal digits are 128 bits, which can't be guessed.
+const TOKEN_LETTERS_MIN: usize = 32;
 /// What to do about a file that somebody else may have read: mostly another one is as good.
 const REPLACED: &str = "remove it for a new one";
 /// Of the secret key only its place is taken by another one: what it encrypted still needs it.
@@ -194,6 +196,21 @@ impl Owned {
         self.read_or_make(TOKEN, || random_hex(TOKEN_WORDS))
     }
 
+    /// Takes a token that was made elsewhere for the administrator's, so that the commands of this folder send it too.
+    pub(crate) fn adopt_token(&self, token: &str) -> Result<String> {
+        let is_plain = token.bytes().all(|byte| byte.is_ascii_graphic());
+        if token.len() < TOKEN_LETTERS_MIN || !is_plain {
+            return Err(Failure::usage(format!(
+                "the server's token has to be {TOKEN_LETTERS_MIN} or more letters, digits and signs without blanks"
+            ))
+            .mend("make one with `openssl rand -hex 32`"));
+        }
+        if self.token()?.as_deref() != Some(token) {
+            write(&self.path, TOKEN, format!("{token}\n").as_bytes())?;
+        }
+        Ok(token.to_owned())
+    }
+
     /// Reads the id of the embedded worker, or makes it at the first start: it stays the same over restarts.
     pub(crate) fn worker_id(&self) -> Result<WorkerId> {
         let text = self.read_or_make(WORKER_ID, || format!("embedded-{}", random_hex(1)))?;
@@ -342,6 +359,22 @@ mod tests {
         assert_eq!(owned.open_to_others().unwrap(), Vec::<PathBuf>::new());
         fs::set_permissions(owned.path().join(TOKEN), Permissions::from_mode(0o644)).unwrap();
         assert!(owned.token().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_token_from_elsewhere_replaces_the_folders_own_unless_it_can_be_guessed() {
+        let root = tempfile::tempdir().unwrap();
+        let owned = DataFolder::at(root.path()).own().unwrap();
+        owned.make_token().unwrap();
+        let given = "0123456789abcdef0123456789abcdef";
+        assert_eq!(owned.adopt_token(given).unwrap(), given);
+        assert_eq!(owned.token().unwrap().as_deref(), Some(given));
+        assert_eq!(mode(&root.path().join(TOKEN)), 0o600);
+        for weak in ["", "secret", &"a ".repeat(20), &"é".repeat(20)] {
+            let refused = owned.adopt_token(weak).unwrap_err().to_string();
+            assert!(refused.contains("32 or more") && !refused.contains("secret"), "{refused}");
+        }
+        assert_eq!(owned.token().unwrap().as_deref(), Some(given));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod embedded;
 mod exit;
 mod failure;
 mod git;
+mod likeness;
 mod output;
 mod programs;
 mod secret_key;

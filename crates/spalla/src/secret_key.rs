@@ -40,7 +40,7 @@ fn read(folder: &Owned, text: &Secret) -> Result<KeyRing> {
 fn make(folder: &Owned) -> Result<KeyRing> {
     let key = FernetKey::from_bytes(system_bytes()?);
     folder.write_secret_key(&key.to_text())?;
-    tracing::info!(key = key.id(), file = %folder.secret_key_path().display(), "made the key that secrets are encrypted with");
+    tracing::debug!(key = key.id(), file = %folder.secret_key_path().display(), "made the key that secrets are encrypted with");
     Ok(KeyRing::new(key, []))
 }
 

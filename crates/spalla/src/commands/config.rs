@@ -1,18 +1,21 @@
 //! `spalla config`: shows every setting with where it came from; secrets stay hidden.
 
 use crate::cli::Global;
-use crate::config::{Config, Shown};
+use crate::config::{Auth, Config, Settings, Shown};
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use crate::likeness::nearest;
 use crate::output;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// What can be done with the settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Shows every setting, its value and where it came from
     Show(Show),
+    /// Prints the value of one setting alone, for scripts; a secret stays hidden
+    Get(Get),
 }
 
 /// How the settings are shown.
@@ -26,41 +29,87 @@ pub(crate) struct Show {
     json: bool,
 }
 
+/// Which setting is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Its name, such as data
+    name: String,
+    /// Prints it as JSON, with where it came from
+    #[arg(long)]
+    json: bool,
+}
+
 impl ConfigCommand {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
-        let Self::Show(args) = self;
         let config = global.config(Vec::new())?;
-        if args.summary { summary(&config, args.json) } else { all(&config, args.json) }.map(|()| Exit::Done)
+        let shown = match self {
+            Self::Show(args) if args.summary => summary(&config, args.json),
+            Self::Show(args) => all(&config, args.json),
+            Self::Get(args) => one(&config, &args),
+        };
+        shown.map(|()| Exit::Done)
     }
+}
+
+fn one(config: &Config, args: &Get) -> Result<()> {
+    let shown = config.shown();
+    let Some(found) = shown.iter().find(|shown| shown.name == args.name) else {
+        let failure = Failure::usage(format!("there is no setting `{}`", args.name));
+        return Err(match nearest(&args.name, shown.iter().map(|shown| shown.name)) {
+            Some(near) => failure.mend(format!("did you mean `{near}`?")),
+            None => failure.mend("`spalla config show` lists all of them"),
+        });
+    };
+    if args.json { output::json(found) } else { output::line(output::cell(&found.value)) }
 }
 
 fn all(config: &Config, as_json: bool) -> Result<()> {
     let shown = config.shown();
     if as_json {
         let members = shown.into_iter().map(|shown| (shown.name, shown));
-        return output::json(&members.collect::<std::collections::BTreeMap<&str, Shown>>());
+        return output::json(&members.collect::<BTreeMap<&str, Shown>>());
     }
     let row = |shown: Shown| vec![shown.name.to_owned(), output::cell(&shown.value), shown.source];
     output::table(&["setting", "value", "source"], shown.into_iter().map(row).collect())
 }
 
-/// Feature switches. A feature that this version does not have is off, whatever anybody sets.
+/// Which switch shows what, and the setting that it comes from.
+fn switches(settings: &Settings) -> [(&'static str, bool, &'static str); 11] {
+    let features = &settings.features;
+    [
+        (
+            "adaptive_budgeting_enabled",
+            features.adaptive_budgeting_enabled,
+            "features.adaptive_budgeting_enabled",
+        ),
+        ("approvals_required", settings.require_approval, "require_approval"),
+        ("authentication_enabled", settings.auth == Auth::Token, "auth"),
+        (
+            "background_tick_enabled",
+            settings.background_interval_seconds > 0.0,
+            "background_interval_seconds",
+        ),
+        ("caching_enabled", features.caching_enabled, "features.caching_enabled"),
+        ("langcache_enabled", features.langcache_enabled, "features.langcache_enabled"),
+        ("process_reuse_enabled", features.process_reuse_enabled, "features.process_reuse_enabled"),
+        ("retries_enabled", settings.max_retries > 0, "max_retries"),
+        ("scratchpad_enabled", features.scratchpad_enabled, "features.scratchpad_enabled"),
+        ("task_batching_enabled", features.task_batching_enabled, "features.task_batching_enabled"),
+        ("web_search_enabled", features.web_search_enabled, "features.web_search_enabled"),
+    ]
+}
+
+/// Which features are on; those that this version does not use yet say so in the whole list.
 fn summary(config: &Config, as_json: bool) -> Result<()> {
-    let settings = &config.settings;
-    let switches = json!({
-        "approvals_required": settings.require_approval,
-        "authentication_enabled": settings.auth == crate::config::Auth::Token,
-        "background_tick_enabled": settings.background_interval_seconds > 0.0,
-        "langcache_enabled": false,
-        "retries_enabled": settings.max_retries > 0,
-        "scratchpad_enabled": true,
-        "web_search_enabled": false,
-    });
+    let switches = switches(&config.settings);
     if as_json {
-        return output::json(&switches);
+        let members = switches.map(|(name, on, _)| (name, on));
+        return output::json(&BTreeMap::from(members));
     }
-    let members = switches.as_object().into_iter().flat_map(Map::iter);
-    members
-        .into_iter()
-        .try_for_each(|(name, value): (&String, &Value)| output::line(format_args!("{name} = {value}")))
+    let shown = config.shown();
+    let source = |key: &str| shown.iter().find(|shown| shown.name == key).map(|shown| shown.source.clone());
+    let row = |(name, on, key): (&str, bool, &str)| {
+        vec![name.to_owned(), on.to_string(), source(key).unwrap_or_default()]
+    };
+    output::table(&["switch", "value", "source"], switches.map(row).into())
 }

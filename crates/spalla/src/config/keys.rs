@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Whole(i64, i64),
     /// A number, maybe with a fraction, in this range.
     Number(f64, f64),
+    /// A share of a whole, such as 15%, a whole number, or nothing.
+    Share,
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
         let trimmed = text.trim();
         let value = match self {
             Self::Text | Self::Path | Self::Address | Self::Choice(_) => Value::from(text),
+            Self::Share => Value::from(trimmed),
             Self::Flag => match trimmed.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => Value::from(true),
                 "false" | "0" | "no" | "off" => Value::from(false),
@@ -70,6 +73,7 @@ impl Kind {
                 value.to_i128().is_some_and(|number| (i128::from(min)..=i128::from(max)).contains(&number))
             }
             Self::Number(min, max) => number(value).is_some_and(|number| (min..=max).contains(&number)),
+            Self::Share => text.is_some_and(is_share),
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -83,7 +87,15 @@ impl Kind {
             Self::Choice(words) => format!("it must be one of {}", words.join(", ")),
             Self::Whole(min, max) => format!("it must be a whole number from {min} to {max}"),
             Self::Number(min, max) => format!("it must be a number from {min} to {max}"),
+            Self::Share => "it must be text such as \"15%\" or \"20000\"".into(),
         }
+    }
+}
+
+fn is_share(text: &str) -> bool {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().is_ok_and(|percent| (0.0..=100.0).contains(&percent)),
+        None => text.is_empty() || text.parse::<u64>().is_ok(),
     }
 }
 
@@ -148,8 +160,12 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Flag,
         "false",
         "a proxy ends TLS in front of the server, so it may leave loopback",
-    ),
+    )
+    .env(&["SPALLA_BEHIND_TLS_PROXY"]),
     key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there"),
+    key("server_token", Kind::Text, "", "the token that the server asks for; empty is the data folder's own, made at the first start")
+        .env(&["SPALLA_SERVER_TOKEN"])
+        .secret(),
     key("database", Kind::Text, "", "sqlite://PATH or postgres://…; empty is SQLite in the data folder")
         .env(&["ORCH_DATABASE_URL"]),
     key(
@@ -160,6 +176,20 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .env(&["ORCH_SECRET_KEY"])
     .secret(),
+    key(
+        "rate_limit_per_minute",
+        Kind::Whole(0, 1_000_000),
+        "1000",
+        "how many calls one client may make in a minute; 0 is any number (not yet in use: there is no limit)",
+    )
+    .env(&["ORCH_RATE_LIMIT_PER_MIN"]),
+    key(
+        "cors_origins",
+        Kind::Text,
+        "",
+        "origins whose pages may call the server, divided by commas, or * (not yet in use: none may)",
+    )
+    .env(&["ORCH_CORS_ORIGINS"]),
     key(
         "background_interval_seconds",
         Kind::Number(0.0, DAY),
@@ -261,6 +291,35 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .env(&["AGENT_INTERVAL"]),
     key(
+        "worker.tick_interval_seconds",
+        Kind::Number(0.0, DAY),
+        "1",
+        "time between ticks of a worker; 0 is off (not yet in use: the server's own ticks do it)",
+    )
+    .env(&["AGENT_TICK_INTERVAL"]),
+    key(
+        "worker.error_backoff_seconds",
+        Kind::Number(0.0, DAY),
+        "2",
+        "how long a worker waits after an error (not yet in use: from 0.1 s, doubled each time, to 15 s)",
+    )
+    .env(&["CODEX_ERROR_BACKOFF"]),
+    key(
+        "worker.secret_key",
+        Kind::Text,
+        "",
+        "what a remote worker shows to read secret answers, the same on the server; empty is none (not yet in use)",
+    )
+    .env(&["AGENT_SECRET_KEY"])
+    .secret(),
+    key(
+        "worker.context_remaining",
+        Kind::Share,
+        "",
+        "how much of its context an agent has left, as 15% or in tokens; empty is unknown (not yet in use)",
+    )
+    .env(&["CODEX_CONTEXT_REMAINING"]),
+    key(
         "orchestrate.workspace",
         Kind::Text,
         "",
@@ -269,4 +328,53 @@ pub(crate) const KEYS: &[Key] = &[
     .env(&["ORCHESTRATOR_WORKSPACE"]),
     key("orchestrate.log_level", Kind::Text, "info", "which lines go into the workspace's orchestrator.log")
         .env(&["ORCHESTRATOR_LOG_LEVEL"]),
+    key(
+        "features.langcache_enabled",
+        Kind::Flag,
+        "false",
+        "answers to like prompts are shared through Redis LangCache (not yet in use)",
+    )
+    .env(&["LANGCACHE_ENABLED"]),
+    key(
+        "features.scratchpad_enabled",
+        Kind::Flag,
+        "true",
+        "a run works in a folder of its own (not yet in use: it always does)",
+    )
+    .env(&["SCRATCHPAD_ENABLED"]),
+    key(
+        "features.web_search_enabled",
+        Kind::Flag,
+        "false",
+        "agents may search the web (not yet in use)",
+    )
+    .env(&["CODEX__ENABLE_WEB_SEARCH"]),
+    key(
+        "features.caching_enabled",
+        Kind::Flag,
+        "true",
+        "a prompt that was answered before is not asked again (not yet in use)",
+    )
+    .env(&["CODEX__ENABLE_CACHING"]),
+    key(
+        "features.process_reuse_enabled",
+        Kind::Flag,
+        "true",
+        "an agent's process serves one run after another (not yet in use)",
+    )
+    .env(&["CODEX__ENABLE_PROCESS_REUSE"]),
+    key(
+        "features.task_batching_enabled",
+        Kind::Flag,
+        "true",
+        "small work items are given to an agent together (not yet in use)",
+    )
+    .env(&["CODEX__ENABLE_TASK_BATCHING"]),
+    key(
+        "features.adaptive_budgeting_enabled",
+        Kind::Flag,
+        "true",
+        "budgets follow what earlier runs used (not yet in use)",
+    )
+    .env(&["CODEX__ENABLE_ADAPTIVE_BUDGETING"]),
 ];

@@ -2,6 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use crate::failure::{Failure, Result};
+use crate::likeness::nearest;
 use etcetera::BaseStrategy;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
@@ -137,7 +138,7 @@ fn read_file(path: &Path) -> Result<Dict> {
             && KEYS.iter().any(|key| key.name.starts_with(&format!("{name}.")));
         if !is_empty_table && !KEYS.iter().any(|key| key.name == name) {
             let failure = Failure::usage(format!("{}: there is no setting `{name}`", path.display()));
-            return Err(match nearest(&name) {
+            return Err(match nearest(&name, KEYS.iter().map(|key| key.name)) {
                 Some(near) => failure.mend(format!("did you mean `{near}`?")),
                 None => failure.mend("`spalla config show` lists all of them"),
             });
@@ -160,15 +161,6 @@ fn names(values: &Dict, table: &str) -> Vec<String> {
         _ => vec![name],
     });
     below.flatten().collect()
-}
-
-/// How alike two names have to be, from 0 to 1, for one to be offered for the other.
-const LIKENESS_MIN: f64 = 0.8;
-
-fn nearest(name: &str) -> Option<&'static str> {
-    let likeness = |key: &Key| strsim::jaro_winkler(key.name, name);
-    let best = KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) >= LIKENESS_MIN).then_some(best.name)
 }
 
 /// One value with its origin.

@@ -32,6 +32,56 @@ fn every_setting_has_a_default_and_a_place() {
 }
 
 #[test]
+fn every_variable_that_is_promised_sets_something() {
+    let promised = [
+        ("ORCH_URL", "http://x"),
+        ("ORCH_TOKEN", "t"),
+        ("ORCH_DATABASE_URL", "sqlite:///x"),
+        ("ORCH_SECRET_KEY", "k"),
+        ("ORCH_REQUIRE_APPROVAL", "false"),
+        ("ORCH_MAX_RETRIES", "7"),
+        ("ORCH_BACKOFF_BASE_SECONDS", "7"),
+        ("ORCH_BACKOFF_JITTER_SECONDS", "7"),
+        ("ORCH_SCHEDULER_BACKGROUND_INTERVAL", "7"),
+        ("ORCH_RATE_LIMIT_PER_MIN", "7"),
+        ("ORCH_CORS_ORIGINS", "*"),
+        ("AGENT_ID", "w"),
+        ("AGENT_INTERVAL", "7"),
+        ("AGENT_TICK_INTERVAL", "7"),
+        ("AGENT_SHELL", "/bin/x"),
+        ("AGENT_STEPS", "x"),
+        ("AGENT_SECRET_KEY", "k"),
+        ("AGENT_HEARTBEAT_INTERVAL", "7"),
+        ("AGENT_CLAIM_TTL", "7"),
+        ("CODEX_ERROR_BACKOFF", "7"),
+        ("CODEX_CONTEXT_REMAINING", "15%"),
+        ("LANGCACHE_ENABLED", "true"),
+        ("SCRATCHPAD_ENABLED", "0"),
+        ("CODEX__ENABLE_WEB_SEARCH", "yes"),
+        ("CODEX__ENABLE_CACHING", "off"),
+        ("CODEX__ENABLE_PROCESS_REUSE", "off"),
+        ("CODEX__ENABLE_TASK_BATCHING", "off"),
+        ("CODEX__ENABLE_ADAPTIVE_BUDGETING", "off"),
+    ];
+    let set = Config::load(sources(&[], &promised, &[])).unwrap().shown();
+    for (name, _) in promised {
+        let source = format!("environment {name}");
+        assert_eq!(set.iter().filter(|shown| shown.source == source).count(), 1, "{name}");
+    }
+    for (name, value) in [
+        ("CODEX_CONTEXT_REMAINING", "101%"),
+        ("CODEX_CONTEXT_REMAINING", "-1"),
+        ("ORCH_RATE_LIMIT_PER_MIN", "-1"),
+        ("AGENT_TICK_INTERVAL", "soon"),
+        ("CODEX_ERROR_BACKOFF", "-1"),
+        ("LANGCACHE_ENABLED", "maybe"),
+    ] {
+        let said = complaint(sources(&[], &[(name, value)], &[]));
+        assert!(said.contains("it must be"), "{name}={value}: {said}");
+    }
+}
+
+#[test]
 fn flags_win_over_environment_over_project_file_over_user_file_over_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let user = file(
@@ -138,10 +188,15 @@ fn secrets_are_never_shown() {
         ("ORCH_SECRET_KEY", "12345678"),
         ("ORCH_DATABASE_URL", "postgres://me:pa55@host/db"),
         ("SPALLA_LOG", "info"),
+        ("AGENT_SECRET_KEY", "87654321"),
+        ("SPALLA_SERVER_TOKEN", "x"),
+        ("AGENT_SECRET_KEY", "87654321"),
     ];
     let shown = Config::load(sources(&[], &env, &[])).unwrap().shown();
     let value = |name: &str| shown.iter().find(|shown| shown.name == name).unwrap().value.clone();
-    assert_eq!((value("token"), value("secret_key")), ("(hidden)".into(), "(hidden)".into()));
+    for name in ["token", "server_token", "secret_key", "worker.secret_key"] {
+        assert_eq!(value(name), "(hidden)", "{name}");
+    }
     assert_eq!(value("database"), "postgres://me:(hidden)@host/db");
     assert_eq!(without_password("a:b@c"), "a:b@c");
     for (url, shown) in [
