@@ -1,7 +1,7 @@
 //! The command line: what may be typed, and how every command begins and ends.
 
 use crate::commands::Command;
-use crate::config::{Config, Override, Sources};
+use crate::config::{Config, LogFormat, Override, Sources};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Color};
@@ -47,8 +47,7 @@ pub(crate) struct Global {
 
 /// Reads the command line, does what it says, and returns how that ended.
 pub(crate) fn run() -> ExitCode {
-    let parsed =
-        with_exits(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = definition().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(refusal) => {
@@ -65,6 +64,11 @@ pub(crate) fn run() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Returns everything that may be typed, with its help.
+pub(crate) fn definition() -> clap::Command {
+    with_exits(Cli::command())
 }
 
 /// Lets the help of a command, and of all below it, say what its exit statuses mean.
@@ -95,20 +99,33 @@ impl Global {
         telemetry::start(self.telemetry(config, usual))
     }
 
+    /// Returns which log lines a command writes that reads no settings, and how.
+    pub(crate) fn plain_telemetry(&self, usual: &str) -> telemetry::Options {
+        telemetry::Options {
+            filter: self.filter("", usual).to_owned(),
+            format: LogFormat::Text,
+            color: output::stderr_has_color(),
+            file: None,
+        }
+    }
+
     /// Returns which log lines are written, and how.
     pub(crate) fn telemetry(&self, config: &Config, usual: &str) -> telemetry::Options {
-        let filter = match (self.quiet, self.verbose, config.settings.log.as_str()) {
+        telemetry::Options {
+            filter: self.filter(&config.settings.log, usual).to_owned(),
+            format: config.settings.log_format,
+            color: output::stderr_has_color(),
+            file: None,
+        }
+    }
+
+    fn filter<'a>(&self, log: &'a str, usual: &'a str) -> &'a str {
+        match (self.quiet, self.verbose, log) {
             (true, ..) => "error",
             (_, 1, _) => "info,spalla=debug",
             (_, 2.., _) => "debug",
             (_, 0, "") => usual,
             (_, 0, log) => log,
-        };
-        telemetry::Options {
-            filter: filter.to_owned(),
-            format: config.settings.log_format,
-            color: output::stderr_has_color(),
-            file: None,
         }
     }
 
@@ -148,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_help_of_every_command_names_its_exit_statuses() {
-        let mut open = vec![with_exits(Cli::command())];
+        let mut open = vec![definition()];
         while let Some(mut command) = open.pop() {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Exit status:"), "{}", command.get_name());
@@ -175,7 +192,11 @@ mod tests {
             "config",
             "doctor",
             "demo",
+            "task",
+            "pipeline",
             "token",
+            "completions",
+            "man",
         ];
         assert_eq!(names, expected);
     }

@@ -1,16 +1,20 @@
 //! The commands, one file each, in the order in which a newcomer meets them.
 
 mod approve;
+mod completions;
 mod config;
 mod demo;
 mod doctor;
 mod item;
 mod logs;
+mod man;
 mod orchestrate;
+mod pipeline;
 mod project;
 mod queue;
 mod runs;
 mod serve;
+mod task;
 mod tick;
 mod token;
 mod up;
@@ -61,9 +65,17 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     /// Takes a sample repository through build, test, package and an approved deploy
     Demo(demo::Demo),
+    /// Carries out one task of codex.yaml, and ends with the status of the command that failed
+    Task(task::Task),
+    /// Carries out tasks of codex.yaml in order until one fails, and ends with its status
+    Pipeline(pipeline::Pipeline),
     /// Shows the administrator token
     #[command(subcommand)]
     Token(token::Token),
+    /// Prints what a shell needs to complete the command line
+    Completions(completions::Completions),
+    /// Prints the manual, or writes its pages into a folder
+    Man(man::Man),
 }
 
 impl Command {
@@ -84,7 +96,11 @@ impl Command {
             Self::Config(command) => command.run(global),
             Self::Doctor(args) => args.run(global),
             Self::Demo(args) => args.run(global),
+            Self::Task(args) => args.run(global),
+            Self::Pipeline(args) => args.run(global),
             Self::Token(command) => command.run(global),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(),
         }
     }
 }

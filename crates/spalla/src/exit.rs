@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     TimedOut,
     /// A signal interrupted it.
     Interrupted,
+    /// A task's command ended with this status, and so does the program.
+    OfTask(u8),
 }
 
 /// What `--help` says about it, below every command.
@@ -43,6 +45,7 @@ impl Exit {
             Self::Waits => 4,
             Self::TimedOut => 124,
             Self::Interrupted => 130,
+            Self::OfTask(code) => code,
         }
     }
 }

@@ -24,6 +24,7 @@ mod failure;
 mod git;
 mod likeness;
 mod output;
+mod pipeline;
 mod programs;
 mod secret_key;
 mod signals;

@@ -51,6 +51,12 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(unreadable)
 }
 
+/// Prints a file as it is.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout();
+    io::copy(&mut &*bytes, &mut stdout).and_then(|_| stdout.flush()).map_err(unreadable)
+}
+
 /// Prints a value as JSON over several lines.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)

@@ -1,7 +1,9 @@
 //! `spalla demo`: takes a sample repository through build, test, package and an approved deploy, and then pursues a
 //! goal, all with a real server and a real worker, in a folder of its own.
 
+mod cloud;
 mod sample;
+mod seed;
 
 use super::orchestrate::{self, Followed, Follower, Screen, Session, Workspace};
 use crate::app::{App, Listen, Wishes};
@@ -16,16 +18,33 @@ use crate::failure::{Failure, Result};
 use crate::git;
 use crate::output::{self, cell};
 use crate::signals::Signals;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
+use spalla_domain::cloud::Cloud;
 use spalla_domain::plan;
 use spalla_domain::work_item::{Executor, Status};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Takes a sample repository through build, test, package and an approved deploy.
+/// Takes a sample repository through build, test, package and an approved deploy; with a word, shows something else.
 #[derive(Debug, Args)]
-pub(crate) struct Demo {}
+pub(crate) struct Demo {
+    #[command(subcommand)]
+    command: Option<DemoCommand>,
+}
+
+/// What else can be shown, with a server that runs already.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// Makes a work item that asks for the keys of AWS, and prints the calls that answer it
+    Aws(cloud::CloudDemo),
+    /// Makes a work item that asks for the keys of Google Cloud, and prints the calls that answer it
+    Gcp(cloud::CloudDemo),
+    /// Makes a work item that asks for the keys of Azure, and prints the calls that answer it
+    Azure(cloud::CloudDemo),
+    /// Makes sample data: a project, work items that wait for each other, and an approval
+    Seed(seed::Seed),
+}
 
 /// The goal that is pursued at the end.
 const GOAL: &str = "Analyze the codebase structure";
@@ -36,16 +55,27 @@ const SCREEN: Screen = Screen { json: false, quiet: false };
 
 impl Demo {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
-        let data = match global.data() {
-            Some(data) => absolute(data)?,
-            None => global.config(Vec::new())?.settings.data.join(format!("demo-{}", stamp())),
-        };
-        // The person's own settings stay out, so that the demo is the same everywhere.
-        let flags = vec![Override { name: "data", flag: "--data", text: data.display().to_string() }];
-        let config = Config::load(Sources { data_default: data, flags, ..Sources::default() })?;
-        global.listen(&config, "warn")?;
-        block_on_all_cores(show(&config.settings))
+        match self.command {
+            Some(DemoCommand::Aws(args)) => args.run(global, Cloud::Aws),
+            Some(DemoCommand::Gcp(args)) => args.run(global, Cloud::Gcp),
+            Some(DemoCommand::Azure(args)) => args.run(global, Cloud::Azure),
+            Some(DemoCommand::Seed(args)) => args.run(global),
+            None => whole(global),
+        }
     }
+}
+
+/// The whole way of a sample repository.
+fn whole(global: &Global) -> Result<Exit> {
+    let data = match global.data() {
+        Some(data) => absolute(data)?,
+        None => global.config(Vec::new())?.settings.data.join(format!("demo-{}", stamp())),
+    };
+    // The person's own settings stay out, so that the demo is the same everywhere.
+    let flags = vec![Override { name: "data", flag: "--data", text: data.display().to_string() }];
+    let config = Config::load(Sources { data_default: data, flags, ..Sources::default() })?;
+    global.listen(&config, "warn")?;
+    block_on_all_cores(show(&config.settings))
 }
 
 async fn show(settings: &Settings) -> Result<Exit> {

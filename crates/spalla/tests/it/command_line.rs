@@ -38,7 +38,11 @@ fn help_lists_every_command_and_every_exit_status() {
         "config",
         "doctor",
         "demo",
+        "task",
+        "pipeline",
         "token",
+        "completions",
+        "man",
     ] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
@@ -55,13 +59,23 @@ fn help_lists_every_command_and_every_exit_status() {
 #[test]
 fn typing_errors_are_usage_errors_with_a_suggestion() {
     let home = Home::new();
-    for (args, wanted) in
-        [(&["orchestarte", "x"][..], "orchestrate"), (&["up", "--no-wroker"][..], "--no-worker")]
-    {
+    for (args, wanted) in [
+        (&["orchestarte", "x"][..], "'orchestrate'"),
+        (&["pipline", "up"], "'pipeline'"),
+        (&["item", "craete"], "'create'"),
+        (&["demo", "azur"], "'azure'"),
+        (&["up", "--no-wroker"], "'--no-worker'"),
+        (&["item", "list", "--lable", "x"], "'--label'"),
+        (&["task", "x", "--dryrun"], "'--dry-run'"),
+        (&["completions", "bsh"], "'bash'"),
+    ] {
         let ended = home.run(args);
         assert_eq!(ended.status, Some(2), "{ended:?}");
-        assert!(ended.stderr.contains(wanted), "{ended:?}");
+        let tip = ended.stderr.lines().find(|line| line.contains("tip:") && line.contains("similar"));
+        assert!(tip.is_some_and(|tip| tip.contains(wanted)), "{wanted}: {ended:?}");
     }
+    let ended = home.run(&["config", "get", "max_retires"]);
+    refused(&ended, 2, &["max_retires", "did you mean `max_retries`?"]);
     fs::write(home.path("spalla.toml"), "max_retires = 1\n").expect("a file");
     refused(&home.run(&["config", "show"]), 2, &["max_retires", "did you mean `max_retries`?"]);
 }
@@ -262,10 +276,53 @@ fn settings_are_shown_with_their_origin_and_without_secrets() {
     assert_eq!(entry("max_retries"), (json!(7), json!("environment ORCH_MAX_RETRIES")));
     assert_eq!(entry("max_takeovers"), (json!(2), json!("file spalla.toml")));
     assert_eq!(entry("auth"), (json!("token"), json!("default")));
-    let summary = json_of(home.run(&["config", "show", "--summary", "--json"]));
-    for switch in ["langcache_enabled", "scratchpad_enabled", "web_search_enabled"] {
+    assert_eq!(home.run(&["config", "get", "max_takeovers"]).good(), "2\n");
+}
+
+#[test]
+fn the_summary_shows_each_switch_and_where_it_was_set() {
+    let home = Home::new();
+    fs::write(home.path("spalla.toml"), "[features]\ncaching_enabled = false\n").expect("a file");
+    fs::write(home.path(".env"), "LANGCACHE_ENABLED=true\nAGENT_SECRET_KEY=very-secret\n").expect("a file");
+    let shown = |args: &[&str]| {
+        let mut command = home.command(&[&["config", "show"], args].concat());
+        ended(command.env("CODEX__ENABLE_WEB_SEARCH", "1").output().expect("it runs"))
+    };
+    let summary = json_of(shown(&["--summary", "--json"]));
+    let switches = ["langcache_enabled", "scratchpad_enabled", "web_search_enabled", "caching_enabled"];
+    assert_eq!(
+        switches.map(|switch| summary[switch].as_bool()),
+        [Some(true), Some(true), Some(true), Some(false)]
+    );
+    for switch in
+        ["process_reuse_enabled", "task_batching_enabled", "adaptive_budgeting_enabled", "retries_enabled"]
+    {
         assert!(summary[switch].is_boolean(), "{summary}");
     }
+    let lines = shown(&["--summary"]).good();
+    for (switch, source) in [
+        ("langcache_enabled", "file .env LANGCACHE_ENABLED"),
+        ("web_search_enabled", "environment CODEX__ENABLE_WEB_SEARCH"),
+        ("caching_enabled", "file spalla.toml"),
+        ("scratchpad_enabled", "default"),
+    ] {
+        let line = lines.lines().map(str::trim).find(|line| line.starts_with(switch)).expect("the switch");
+        assert!(line.ends_with(source), "{line}");
+    }
+    let whole = shown(&["--json"]).good();
+    assert!(!whole.contains("very-secret"), "{whole}");
+    let whole: Value = serde_json::from_str(&whole).expect("JSON");
+    assert_eq!(whole["worker.secret_key"]["source"], "file .env AGENT_SECRET_KEY");
+}
+
+#[test]
+fn the_program_prints_its_completions_and_its_manual() {
+    let home = Home::new();
+    assert!(home.run(&["completions", "bash"]).good().contains("complete "));
+    assert!(home.run(&["man"]).good().contains(".TH spalla"));
+    let folder = home.path("man1");
+    assert!(home.run(&["man", "--out", text(&folder)]).good().contains(" pages are in "));
+    assert!(folder.join("spalla-item-create.1").exists());
 }
 
 #[test]
