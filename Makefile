@@ -1,7 +1,8 @@
 # The same few words for a person, for CI and for a first visit. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test prove bench
+.PHONY: help build demo up down dev seed agent up-agent down-agent demo-aws demo-gcp demo-azure \
+	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check test prove bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -22,18 +23,48 @@ cargo xtask tidy
 endef
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Build, then take a sample repository through build, test, package and an approved deploy
+build:
 	./scripts/setup-build.sh
 	cargo build $(LOCKED) -p spalla
+
+demo: build ## Take a sample repository through build, test, package and an approved deploy
 	$(SPALLA) demo
 	@printf '\nThe binary is %s; `%s --help` lists its commands.\n' '$(SPALLA)' '$(SPALLA)'
 
-up: ## Build and run the server with its worker and its page
-	./scripts/setup-build.sh
-	cargo build $(LOCKED) -p spalla
-	$(SPALLA) up
+up: build ## Start the server with its worker and its page in the background, and print its link
+	./scripts/background.sh start server $(SPALLA)
+
+down: ## Stop what `make up` started, once its runs have ended; no error where nothing runs
+	./scripts/background.sh stop server $(SPALLA)
+
+dev: build ## The same server at this terminal, saying more, until Ctrl-C
+	$(SPALLA) up --verbose
+
+seed: build ## Make sample data on the server that is up; twice does no harm
+	$(SPALLA) demo seed
+
+agent: build ## Run a worker for the server at this terminal, until Ctrl-C
+	$(SPALLA) worker
+
+up-agent: build ## Start such a worker in the background
+	./scripts/background.sh start worker $(SPALLA)
+
+down-agent: ## Stop the worker that `make up-agent` started
+	./scripts/background.sh stop worker $(SPALLA)
+
+demo-aws demo-gcp demo-azure: demo-%: build ## Make a work item that asks for the keys of that cloud
+	$(SPALLA) demo $*
+
+codex-up: up ## For agent CLIs, the same as up; codex.yaml has more
+codex-agent: up-agent ## For agent CLIs, the same as up-agent
+codex-demo-aws: demo-aws ## For agent CLIs, the same as demo-aws
+codex-demo-gcp: demo-gcp ## For agent CLIs, the same as demo-gcp
+codex-demo-azure: demo-azure ## For agent CLIs, the same as demo-azure
+
+codex-test: build ## For agent CLIs: the task codex-test of codex.yaml
+	$(SPALLA) task codex-test
 
 check: ## Format, lints, tidy and unit tests: before every commit
 	$(lints)

@@ -1,12 +1,15 @@
 //! The program as its users meet it: the real binary, real HTTP, real processes, on SQLite and on Postgres.
 
+mod cloud_demos;
 mod command_line;
+mod containers;
 mod crash_and_recover;
 mod databases;
 mod demo;
 mod history;
 mod life_of_a_work_item;
 mod orchestrate;
+mod pipelines;
 mod process;
 mod remote_worker;
 mod repository;
