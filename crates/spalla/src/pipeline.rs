@@ -112,4 +112,6 @@ fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a String>) 
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
