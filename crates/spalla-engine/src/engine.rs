@@ -1,6 +1,6 @@
 //! The engine's loop: takes one input, calls one stage.
 
-use crate::handle::EngineHandle;
+use crate::handle::{EngineHandle, LOGGED_BACKLOG};
 use crate::input::Input;
 use crate::stages::{claim, keep_time, tick};
 use crate::waiting_room::WaitingRoom;
@@ -49,6 +49,8 @@ impl Engine {
             inputs: inputs.clone(),
             waiting: waiting.clone(),
             hand_offs: hand_offs.clone(),
+            logged: broadcast::Sender::new(LOGGED_BACKLOG),
+            worker_calls: Arc::default(),
         };
         let commits = store.committed();
         let engine_loop = Loop { store, options, waiting, tick_due: true, last_tick: None, retry: None };
