@@ -1,9 +1,10 @@
 //! Who may do what: one administrator's token, sent by programs as a bearer token and by a browser as the cookie
 //! that a single-use start link leaves there.
 
+use crate::host_guard::Origin;
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
@@ -46,6 +47,15 @@ pub(crate) enum Caller {
     Administrator,
 }
 
+/// Whose requests and streams are counted together: a principal, or an address where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    /// The administrator, from wherever.
+    Administrator,
+    /// Whoever comes from this address.
+    Address(IpAddr),
+}
+
 /// Tells callers apart.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -72,14 +82,23 @@ impl Gate {
         Self { access, door: Mutex::new(door), cookie_name: format!("spalla_session_{}", listen.port()) }
     }
 
-    /// Tells who sent a request. A wrong bearer token is not made good by a cookie.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
+    /// Tells who sent a request. A wrong bearer token is not made good by a cookie, and a cookie that a browser sends
+    /// along for a foreign page is nobody's wish.
+    pub(crate) fn caller(&self, headers: &HeaderMap, origin: Origin) -> Caller {
         let Access::Token(token) = &self.access else { return Caller::Administrator };
         let known = match bearer(headers) {
             Some(given) => given.is_some_and(|given| token.is(given)),
-            None => self.has_cookie(headers),
+            None => origin == Origin::Own && self.has_cookie(headers),
         };
         if known { Caller::Administrator } else { Caller::Anonymous }
+    }
+
+    /// Tells with whom a request counts. Where everybody is let in, nobody is known but by address.
+    pub(crate) const fn client(&self, caller: Caller, from: IpAddr) -> Client {
+        match (&self.access, caller) {
+            (Access::Token(_), Caller::Administrator) => Client::Administrator,
+            _ => Client::Address(from),
+        }
     }
 
     /// Takes the start link's code, once, and returns the cookie for it.
@@ -134,12 +153,12 @@ mod tests {
 
     #[test]
     fn only_the_token_opens_and_its_scheme_may_be_written_either_way() {
-        let caller = |value| gate().caller(&headers(&[(header::AUTHORIZATION, value)]));
+        let caller = |value| gate().caller(&headers(&[(header::AUTHORIZATION, value)]), Origin::Own);
         assert_eq!([caller("Bearer secret"), caller("bearer secret")], [Caller::Administrator; 2]);
         for wrong in ["Bearer secre", "Bearer secrets", "Bearer ", "Basic secret", "secret", ""] {
             assert_eq!(caller(wrong), Caller::Anonymous, "{wrong}");
         }
-        assert_eq!(gate().caller(&HeaderMap::new()), Caller::Anonymous);
+        assert_eq!(gate().caller(&HeaderMap::new(), Origin::Own), Caller::Anonymous);
     }
 
     #[test]
@@ -152,12 +171,16 @@ mod tests {
         assert!(gate.redeem("code", || 7).is_none());
         let pair = text.split(';').next().unwrap();
         assert_eq!(
-            gate.caller(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))])),
+            gate.caller(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))]), Origin::Own),
             Caller::Administrator
         );
-        assert_eq!(gate.caller(&headers(&[(header::COOKIE, "spalla_session_18080=x")])), Caller::Anonymous);
+        assert_eq!(gate.caller(&headers(&[(header::COOKIE, pair)]), Origin::Allowed), Caller::Anonymous);
+        assert_eq!(
+            gate.caller(&headers(&[(header::COOKIE, "spalla_session_18080=x")]), Origin::Own),
+            Caller::Anonymous
+        );
         let both = headers(&[(header::COOKIE, pair), (header::AUTHORIZATION, "Bearer wrong")]);
-        assert_eq!(gate.caller(&both), Caller::Anonymous);
+        assert_eq!(gate.caller(&both, Origin::Own), Caller::Anonymous);
     }
 
     #[test]

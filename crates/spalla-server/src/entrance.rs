@@ -1,10 +1,13 @@
 //! What every request passes on its way in and every answer on its way out: id, guard, access, metrics, headers,
 //! and problems written as documents.
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Client};
+use crate::host_guard::Origin;
 use crate::problem::Problem;
-use crate::server::HeadFault;
+use crate::rate_limit::{Standing, is_counted};
+use crate::server::{HeadFault, Peer};
 use crate::state::App;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -13,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use spalla_crash::crash_point;
 use std::any::Any;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 /// The header that names a request.
@@ -25,50 +29,91 @@ const OPEN_PATHS: [&str; 3] = ["", "/health", "/observability/health"];
 /// What a page of this server may load where it does not say otherwise: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// Lets a request in, or not, and sends the answer on its way.
+/// What the guard found out about a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    caller: Caller,
+    standing: Option<Standing>,
+}
+
+/// Guards the server, and sends the answer on its way.
 pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
     let request_id = given_id(&parts.headers).unwrap_or_else(|| app.next_request_id());
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let template = parts.extensions.get::<MatchedPath>().cloned();
-    let is_ambiguous = parts.extensions.get::<HeadFault>().is_some();
-    let answer = match admit(&app, &parts) {
-        Ok(caller) => {
-            parts.extensions.insert(caller);
-            let request = Request::from_parts(parts, body);
-            if method.is_safe() {
-                next.run(request).await
-            } else {
-                // Behind it the command is executed and its answer not sent yet.
-                crash_point!("server.command.execute", next.run(request).await)
+    let route = template.as_ref().map_or("unmatched", |template| trimmed(template.as_str()));
+    // Nobody can say where an ambiguous request ends, and what a refused change of protocol was to be followed by is
+    // not known either: nothing after it is believed.
+    let is_last =
+        parts.extensions.get::<HeadFault>().is_some() || parts.headers.contains_key(header::UPGRADE);
+    let guarded = guard(&app, &parts);
+    let origin = guarded.as_ref().copied().unwrap_or(Origin::Allowed);
+    let (caller, client) = identify(&app, &parts, origin);
+    let counts = guarded.is_ok() && is_counted(&method, route);
+    let standing = if counts { app.rate.count(client, app.now()) } else { app.rate.look(client, app.now()) };
+    let answer = match guarded {
+        Ok(_) => {
+            if standing.is_some_and(|standing| standing.check().is_err()) {
+                app.meters.limited();
             }
+            parts.extensions.insert(client);
+            parts.extensions.insert(Arrival { caller, standing });
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     };
     let mut answer = finish(answer, &path, &request_id);
-    if is_ambiguous {
-        // Nobody can say where this request ends, so nothing after it is believed.
+    if let Some(standing) = standing {
+        standing.add_headers(answer.headers_mut());
+    }
+    if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let route = template.as_ref().map_or("unmatched", |template| trimmed(template.as_str()));
     app.meters.answered(&method, route, answer.status(), arrived.elapsed());
     tracing::debug!(%method, path, status = answer.status().as_u16(), request_id, "answered");
     answer
 }
 
-/// Says who sent the request, or why it is not answered.
-fn admit(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+/// Lets a guarded request in, or not. It stands behind what tells browsers of foreign pages, so that those can read
+/// why they are not let in, and may ask beforehand without a token.
+pub(crate) async fn admit(
+    Extension(arrival): Extension<Arrival>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Err(problem) = arrival.standing.map_or(Ok(()), Standing::check) {
+        return problem.into_response();
+    }
+    let is_open = OPEN_PATHS.contains(&request.uri().path().trim_end_matches('/'));
+    if arrival.caller == Caller::Anonymous && !is_open {
+        return Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no valid token")
+            .mend("send Authorization: Bearer with the token that `spalla token show` prints")
+            .into_response();
+    }
+    request.extensions_mut().insert(arrival.caller);
+    if request.method().is_safe() {
+        next.run(request).await
+    } else {
+        // Behind it the command is executed and its answer not sent yet.
+        crash_point!("server.command.execute", next.run(request).await)
+    }
+}
+
+/// Refuses what no honest client sends.
+fn guard(app: &App, parts: &Parts) -> Result<Origin, Problem> {
     if let Some(fault) = parts.extensions.get::<HeadFault>() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous_header", fault.message()));
     }
-    app.hosts.check(parts)?;
-    let caller = app.gate.caller(&parts.headers);
-    if caller == Caller::Anonymous && !OPEN_PATHS.contains(&parts.uri.path().trim_end_matches('/')) {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no valid token")
-            .mend("send Authorization: Bearer with the token that `spalla token show` prints"));
-    }
-    Ok(caller)
+    app.hosts.check(parts)
+}
+
+/// Tells who sent a request, and with whom it counts.
+fn identify(app: &App, parts: &Parts, origin: Origin) -> (Caller, Client) {
+    let caller = app.gate.caller(&parts.headers, origin);
+    let from = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    (caller, app.gate.client(caller, from))
 }
 
 /// Returns the id that the client gave, if it can be repeated in a header and a log without harm.

@@ -9,11 +9,13 @@ mod fuzz;
 mod id;
 mod idempotency;
 mod json;
+mod last_event;
 mod params;
 mod wish;
 
 pub(crate) use complaint::complaint;
 pub(crate) use id::Id;
 pub(crate) use json::{ContentKind, content_kind, parse};
+pub(crate) use last_event::last_event_id;
 pub(crate) use params::{NoParams, Params};
 pub(crate) use wish::{Batch, Wish};

@@ -1,6 +1,7 @@
 //! What keeps foreign web pages and smuggled requests out, whatever the way of access: Host, Origin, the form of
 //! the request's target, and where a browser says that a request comes from.
 
+use crate::cors::Cors;
 use crate::problem::Problem;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -13,11 +14,22 @@ pub(crate) struct Hosts {
     own: Vec<String>,
     /// Further names under which a proxy or a container network leads here.
     named: Vec<String>,
+    /// The foreign pages that may call.
+    cors: Cors,
+}
+
+/// Whose page a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This server's, or no page's at all.
+    Own,
+    /// A foreign one that may call.
+    Allowed,
 }
 
 impl Hosts {
     /// Lists the hosts of a server that listens on an address, and further ones by name.
-    pub(crate) fn new(listen: SocketAddr, named: &[String]) -> Self {
+    pub(crate) fn new(listen: SocketAddr, named: &[String], cors: Cors) -> Self {
         let port = listen.port();
         let mut own = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
         if !listen.ip().is_unspecified() {
@@ -27,15 +39,16 @@ impl Hosts {
             // Browsers leave the port out where it is the scheme's own.
             own.extend(["127.0.0.1".into(), "localhost".into(), "[::1]".into(), bracketed(listen.ip())]);
         }
-        Self { own, named: named.iter().map(|host| host.to_ascii_lowercase()).collect() }
+        Self { own, named: named.iter().map(|host| host.to_ascii_lowercase()).collect(), cors }
     }
 
-    /// Refuses what no honest client of this server sends.
-    pub(crate) fn check(&self, parts: &Parts) -> Result<(), Problem> {
+    /// Refuses what no honest client of this server sends, and tells whose page sent the rest.
+    pub(crate) fn check(&self, parts: &Parts) -> Result<Origin, Problem> {
         let host = self.host(parts)?;
         self.check_target(parts, &host)?;
-        self.check_origin(&parts.headers, &host)?;
-        if is_mutating(&parts.method)
+        let origin = self.origin(&parts.headers, &host)?;
+        if origin == Origin::Own
+            && is_mutating(&parts.method)
             && parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
         {
             return Err(forbidden("cross_site", "the request comes from a page of another site"));
@@ -45,7 +58,7 @@ impl Hosts {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
                 .mend("send the body as it is"));
         }
-        Ok(())
+        Ok(origin)
     }
 
     fn host(&self, parts: &Parts) -> Result<String, Problem> {
@@ -69,8 +82,8 @@ impl Hosts {
         }
     }
 
-    fn check_origin(&self, headers: &HeaderMap, host: &str) -> Result<(), Problem> {
-        let Some(origin) = only(headers, header::ORIGIN)? else { return Ok(()) };
+    fn origin(&self, headers: &HeaderMap, host: &str) -> Result<Origin, Problem> {
+        let Some(origin) = only(headers, header::ORIGIN)? else { return Ok(Origin::Own) };
         let served = match origin.split_once("://") {
             Some(("http", rest)) => rest == host,
             // Only a proxy in front makes this server reachable over TLS, and then by a name of its own.
@@ -78,7 +91,10 @@ impl Hosts {
             _ => false,
         };
         if served {
-            return Ok(());
+            return Ok(Origin::Own);
+        }
+        if self.cors.allows(origin) {
+            return Ok(Origin::Allowed);
         }
         Err(forbidden(
             "foreign_origin",
@@ -129,11 +145,11 @@ mod tests {
     use axum::http::Request;
 
     fn status(method: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
-        let hosts = Hosts::new(([127, 0, 0, 1], 18080).into(), &["spalla.example".into()]);
+        let hosts = Hosts::new(([127, 0, 0, 1], 18080).into(), &["spalla.example".into()], Cors::None);
         let request = Request::builder().method(method).uri(uri);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let parts = request.body(()).unwrap().into_parts().0;
-        hosts.check(&parts).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+        hosts.check(&parts).map_or_else(|problem| problem.status().as_u16(), |_| 200)
     }
 
     const HOST: (&str, &str) = ("host", "127.0.0.1:18080");

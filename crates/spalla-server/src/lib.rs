@@ -2,15 +2,16 @@
 //! commands go to the engine, reads to the store, and the rules are the domain's.
 //!
 //! ```text
-//!  socket ─► server (connections, head_watch) ─► entrance (host_guard, auth, request id, metrics, problems)
+//!  socket ─► server (connections, head_watch) ─► entrance (host_guard, auth, rate_limit, cors, request id, metrics, problems)
 //!                                                   │
 //!                             extract (path, query, body → wire types) ─► routes ─► engine | store's reads
 //!                                                                           │
-//!  store's commits ─► live/event_stream (one follower) ─► live/sse (one cursor per client)
+//!  store's commits, engine's logs ─► live (one follower each, one cursor per client) ─► SSE, WebSocket
 //! ```
 
 mod api;
 mod auth;
+mod cors;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
@@ -18,15 +19,19 @@ mod entrance;
 mod extract;
 #[cfg(test)]
 mod fuzz;
+mod health;
 mod host_guard;
 mod live;
 mod meters;
 mod openapi;
 mod problem;
+mod rate_limit;
 mod routes;
 mod server;
 mod state;
 mod wire;
 
 pub use auth::{Access, Token};
+pub use cors::Cors;
+pub use health::{Builtin, Check, HealthCheck, HealthOptions, Runner};
 pub use server::{Error, Options, Server};

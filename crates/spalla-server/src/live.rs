@@ -1,9 +1,27 @@
-//! Events as they happen: one follower of the store, and one cursor for each client.
+//! What happens, as it happens: one follower of the events and one of each log that somebody looks at, a cursor for
+//! each client, and transports that know nothing of what they carry.
+//!
+//! ```text
+//!  store's commits ─► event_stream ─► subscription ──────┐          ┌─► sse
+//!                                                        ├─► feed ──┤
+//!  engine's logs   ─► log_stream ───► log_subscription ──┘          └─► web_socket
+//! ```
 
 mod event_stream;
+mod feed;
+mod log_stream;
+mod log_subscription;
+mod page_lines;
+mod places;
 mod sse;
 mod subscription;
+mod web_socket;
 
 pub(crate) use event_stream::EventStream;
+pub(crate) use log_stream::{LogFollower, LogStream};
+pub(crate) use log_subscription::{LogSubscription, Start};
+pub(crate) use page_lines::PageLines;
+pub(crate) use places::Places;
 pub(crate) use sse::response;
 pub(crate) use subscription::{Filter, Subscription};
+pub(crate) use web_socket::upgrade;

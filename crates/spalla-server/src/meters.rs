@@ -1,6 +1,7 @@
 //! Metrics for Prometheus. The recorder belongs to the server and is not the process's, so that two servers in one
 //! process count apart.
 
+use crate::health::Report;
 use axum::http::{Method, StatusCode};
 use metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -38,6 +39,8 @@ impl Meters {
         with_local_recorder(&meters.recorder, || {
             describe();
             gauge!("spalla_build_info", "version" => version.to_owned()).set(1.0);
+            counter!("spalla_http_rate_limited_total").absolute(0);
+            counter!("spalla_events_total").absolute(0);
             for outcome in run::Status::ALL.into_iter().filter(|status| is_end(*status)) {
                 counter!("spalla_runs_ended_total", "outcome" => outcome.as_str()).absolute(0);
             }
@@ -73,15 +76,15 @@ impl Meters {
         self.handle.run_upkeep();
     }
 
+    /// Counts a request that was refused because its client had made too many.
+    pub(crate) fn limited(&self) {
+        with_local_recorder(&self.recorder, || counter!("spalla_http_rate_limited_total").increment(1));
+    }
+
     /// Writes everything out, with what is measured only when somebody looks.
-    pub(crate) fn render(
-        &self,
-        depths: Depths,
-        newest: EventSeq,
-        streams: usize,
-        connections: usize,
-    ) -> String {
+    pub(crate) fn render(&self, gauges: &Gauges) -> String {
         with_local_recorder(&self.recorder, || {
+            let depths = gauges.depths;
             let entries = [("ready", depths.ready), ("delayed", depths.delayed), ("blocked", depths.blocked)];
             for (state, n) in entries {
                 gauge!("spalla_queue_entries", "state" => state).set(n as f64);
@@ -89,12 +92,36 @@ impl Meters {
             for (status, n) in [("pending", depths.pending), ("running", depths.running)] {
                 gauge!("spalla_runs_live", "status" => status).set(n as f64);
             }
-            gauge!("spalla_events_newest_id").set(newest.0 as f64);
-            gauge!("spalla_event_streams").set(streams as f64);
-            gauge!("spalla_connections").set(connections as f64);
+            gauge!("spalla_events_newest_id").set(gauges.newest.0 as f64);
+            gauge!("spalla_streams").set(gauges.streams as f64);
+            gauge!("spalla_connections").set(gauges.connections as f64);
+            gauge!("spalla_uptime_seconds").set(gauges.uptime.as_secs_f64());
+            for report in &gauges.checks {
+                let healthy = if report.error.is_none() { 1.0 } else { 0.0 };
+                gauge!("spalla_health_check_healthy", "check" => report.name.clone()).set(healthy);
+                gauge!("spalla_health_check_duration_seconds", "check" => report.name.clone())
+                    .set(report.took.as_secs_f64());
+            }
         });
         self.handle.render()
     }
+}
+
+/// What is measured only when somebody looks.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    /// How many there are of what.
+    pub(crate) depths: Depths,
+    /// The number of the newest event.
+    pub(crate) newest: EventSeq,
+    /// Open streams.
+    pub(crate) streams: usize,
+    /// Open connections.
+    pub(crate) connections: usize,
+    /// How long the server has been up.
+    pub(crate) uptime: Duration,
+    /// What the checks found.
+    pub(crate) checks: Vec<Report>,
 }
 
 fn describe() {
@@ -106,8 +133,15 @@ fn describe() {
     describe_gauge!("spalla_queue_entries", "Work items in the queue: ready, delayed, blocked.");
     describe_gauge!("spalla_runs_live", "Runs that are not over: pending (held by nobody) and running.");
     describe_gauge!("spalla_events_newest_id", "The number of the newest event.");
-    describe_gauge!("spalla_event_streams", "Clients that follow the events.");
+    describe_gauge!("spalla_streams", "Open streams of events and of logs.");
     describe_gauge!("spalla_connections", "Open connections.");
+    describe_counter!(
+        "spalla_http_rate_limited_total",
+        "Requests refused because their client had made too many."
+    );
+    describe_gauge!("spalla_uptime_seconds", "How long this server has been up.");
+    describe_gauge!("spalla_health_check_healthy", "Whether a health check found its object well: 1 or 0.");
+    describe_gauge!("spalla_health_check_duration_seconds", "How long a health check's last look took.");
     describe_gauge!("spalla_build_info", "Always 1; the label says the version.");
 }
 

@@ -22,6 +22,7 @@ const ANYWHERE: &[(&str, &str)] = &[
     ("404", "What was named does not exist."),
     ("421", "The host is not served here."),
     ("422", "A value does not fit; `errors` names the places."),
+    ("429", "Too much at once, or too often; Retry-After says when to try again."),
     ("431", "The head of the request is larger than 32 KiB."),
     ("500", "The server is at fault; its log knows the request_id."),
     ("503", "The server can't answer just now; Retry-After says when to try again."),
@@ -34,7 +35,6 @@ const WITH_CHANGE: &[(&str, &str)] = &[
     ("409", "The state forbids it now; `code` says why."),
     ("413", "The body is too large."),
     ("415", "The body is of a kind that is not read here."),
-    ("429", "Too much at once; Retry-After says when to try again."),
     ("507", "The server's disk is full; nothing was changed."),
 ];
 

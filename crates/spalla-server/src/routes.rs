@@ -6,6 +6,7 @@ mod docs;
 mod events;
 mod health;
 mod home;
+mod log_follow;
 mod metrics;
 mod projects;
 mod recipes;
@@ -29,6 +30,7 @@ pub(crate) fn add_all(api: Api) -> Api {
         runs::add,
         workers::add,
         run_logs::add,
+        log_follow::add,
         scheduler::add,
         events::add,
         health::add,

@@ -4,18 +4,22 @@ mod connection;
 mod head;
 mod head_watch;
 
+pub(crate) use connection::Peer;
 pub(crate) use head::HeadFault;
 
 use crate::auth::{Access, Gate, Token};
+use crate::cors::Cors;
 use crate::entrance;
+use crate::health::{Health, HealthOptions};
 use crate::host_guard::Hosts;
-use crate::live::EventStream;
+use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
+use crate::rate_limit::RateLimit;
 use crate::state::{App, Shared};
 use axum::{Router, middleware};
 use spalla_engine::EngineHandle;
 use spalla_store::{Clock, Randomness};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -23,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How many connections are served at once: the event streams, as many waiting workers, and room for people. Whoever
 /// comes beyond that waits in the system's queue.
@@ -40,6 +45,10 @@ pub struct Options {
     /// Further names, with their port where it is not the scheme's own, under which a proxy or a container network
     /// leads here.
     pub served_hosts: Vec<String>,
+    /// The foreign pages that may call.
+    pub cors: Cors,
+    /// How many requests a client may make in a minute; 0 means any number.
+    pub rate_limit_per_minute: u32,
     /// The code of the start link, which lets a browser in once.
     pub start_code: Option<Token>,
     /// The program's version.
@@ -48,6 +57,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The random numbers.
     pub randomness: Arc<dyn Randomness>,
+    /// What is looked at to tell whether the server works.
+    pub health: HealthOptions,
     /// How long requests that are under way may take to end after the shutdown.
     pub grace: Duration,
 }
@@ -80,6 +91,7 @@ pub struct Server {
     address: SocketAddr,
     app: App,
     routes: Router,
+    logs: LogFollower,
     grace: Duration,
 }
 
@@ -94,11 +106,16 @@ impl Server {
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let (routes, document) = crate::api::build(&options.version);
         let document = crate::openapi::finish(document, matches!(options.access, Access::None))?;
+        let (log_stream, logs) = LogStream::new(engine.store().clone());
         let app = App::from(Shared {
             events: EventStream::new(engine.store().clone()),
+            logs: log_stream,
+            places: Places::default(),
             engine,
             gate: Gate::new(options.access, options.start_code, address),
-            hosts: Hosts::new(address, &options.served_hosts),
+            hosts: Hosts::new(address, &options.served_hosts, options.cors.clone()),
+            health: Health::new(options.health),
+            rate: RateLimit::new(options.rate_limit_per_minute),
             clock: options.clock,
             request_prefix: options.randomness.next(),
             randomness: options.randomness,
@@ -108,11 +125,18 @@ impl Server {
             document: serde_json::to_vec(&document)?.into(),
             connections: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            sockets: TaskTracker::new(),
             requests: AtomicU64::new(0),
         });
         let enter = middleware::from_fn_with_state(app.clone(), entrance::enter);
+        let routes = routes.layer(middleware::from_fn(entrance::admit));
+        let routes = match options.cors.layer() {
+            Some(cors) => routes.layer(cors),
+            None => routes,
+        };
         let routes = routes.layer(enter).with_state(app.clone());
-        Ok(Self { listener, address, app, routes, grace: options.grace })
+        Ok(Self { listener, address, app, routes, logs, grace: options.grace })
     }
 
     /// Returns the address, with the port that was taken.
@@ -127,19 +151,41 @@ impl Server {
         let mut tasks = JoinSet::new();
         let events = app.clone();
         tasks.spawn(async move { events.events.follow(&events.meters, events.shutdown.clone()).await });
-        shutdown.run_until_cancelled(self.accept(&mut tasks)).await;
-        drop(self.listener);
+        let (logs, log_app) = (self.logs, app.clone());
+        tasks.spawn(async move {
+            logs.follow(&log_app.engine, &log_app.events, log_app.shutdown.clone()).await;
+        });
+        let health = app.clone();
+        tasks.spawn(async move { health.health.watch(&health, health.shutdown.clone()).await });
+        let front = Front { listener: self.listener, app: app.clone(), routes: self.routes };
+        shutdown.run_until_cancelled(front.accept(&mut tasks)).await;
+        drop(front);
         app.shutdown.cancel();
-        let drained = async { while tasks.join_next().await.is_some() {} };
+        app.sockets.close();
+        let drained = async {
+            while tasks.join_next().await.is_some() {}
+            app.sockets.wait().await;
+        };
         if tokio::time::timeout(self.grace, drained).await.is_err() {
             tracing::warn!(
                 open = app.connections.load(Ordering::Relaxed),
                 "connections were cut at the end of the grace"
             );
         }
+        app.cut.cancel();
         tasks.shutdown().await;
+        app.sockets.wait().await;
     }
+}
 
+/// What takes connections in.
+struct Front {
+    listener: TcpListener,
+    app: App,
+    routes: Router,
+}
+
+impl Front {
     /// Accepts connections for ever.
     async fn accept(&self, tasks: &mut JoinSet<()>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -147,8 +193,8 @@ impl Server {
             // The semaphore is never closed, so there always comes a place.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let served = self.connection(stream);
+                Ok((stream, peer)) => {
+                    let served = self.connection(stream, peer.ip());
                     tasks.spawn(async move {
                         served.await;
                         drop(place);
@@ -164,7 +210,7 @@ impl Server {
         }
     }
 
-    fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<> {
-        connection::serve(stream, self.app.clone(), self.routes.clone())
+    fn connection(&self, stream: TcpStream, from: IpAddr) -> impl Future<Output = ()> + Send + use<> {
+        connection::serve(stream, from, self.app.clone(), self.routes.clone())
     }
 }

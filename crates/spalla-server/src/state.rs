@@ -1,10 +1,12 @@
 //! What every route works with: the engine, the store's reads, the clock, and the server's own instruments.
 
 use crate::auth::Gate;
+use crate::health::Health;
 use crate::host_guard::Hosts;
-use crate::live::EventStream;
+use crate::live::{EventStream, LogStream, Places};
 use crate::meters::Meters;
 use crate::problem::Problem;
+use crate::rate_limit::RateLimit;
 use axum::body::Bytes;
 use spalla_domain::Timestamp;
 use spalla_engine::EngineHandle;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long the engine may take to answer waiting claims once the server ends: far more than it needs.
 const LAST_ANSWER_WITHIN: Duration = Duration::from_millis(500);
@@ -31,12 +34,20 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     /// The hosts that are served.
     pub(crate) hosts: Hosts,
+    /// The checks with what they found.
+    pub(crate) health: Health,
+    /// Counts requests.
+    pub(crate) rate: RateLimit,
     /// Tells the time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Gives random numbers.
     pub(crate) randomness: Arc<dyn Randomness>,
     /// The events as they happen.
     pub(crate) events: EventStream,
+    /// The logs as they grow.
+    pub(crate) logs: LogStream,
+    /// The streams that the server bears.
+    pub(crate) places: Places,
     /// The metrics.
     pub(crate) meters: Meters,
     /// The program's version.
@@ -49,6 +60,10 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Is cancelled when the server is to end.
     pub(crate) shutdown: CancellationToken,
+    /// Is cancelled when nobody waits any longer for what is still open.
+    pub(crate) cut: CancellationToken,
+    /// The connections that have become WebSockets.
+    pub(crate) sockets: TaskTracker,
     /// Tells the requests of this server from those of another one.
     pub(crate) request_prefix: u64,
     /// Requests so far that brought no id of their own.
@@ -66,6 +81,23 @@ impl Deref for App {
 impl From<Shared> for App {
     fn from(shared: Shared) -> Self {
         Self(Arc::new(shared))
+    }
+}
+
+/// An open connection.
+pub(crate) struct Counted(App);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl App {
+    /// Counts a connection while what comes back lives.
+    pub(crate) fn count_connection(&self) -> Counted {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
     }
 }
 

@@ -7,9 +7,9 @@
 //!        └────────► store.read().events(after)  ◄─────────────┘
 //! ```
 
+use super::feed::Message;
 use crate::meters::Meters;
 use crate::wire;
-use axum::body::Bytes;
 use spalla_domain::EventSeq;
 use spalla_domain::event::Event;
 use spalla_store::view::EventFilter;
@@ -17,16 +17,14 @@ use spalla_store::{Committed, Store, StoreError};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 /// How many batches a client may be behind before it reads on from the store: a burst of commits, at one batch each.
 const BACKLOG: usize = 256;
 /// How many events are read from the store at once: some hundred KiB, so that a long replay stays small in memory.
 pub(super) const PAGE: u32 = 500;
-/// How many clients may follow: each costs a connection and its buffers, some 64 KiB.
-pub(crate) const STREAMS_MAX: usize = 1_000;
 /// How long the follower waits before it asks a store again that could not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often the meters are kept small.
@@ -44,7 +42,7 @@ pub(crate) struct LiveEvent {
 #[derive(Debug)]
 struct Written {
     kind: String,
-    frame: Bytes,
+    message: Message,
 }
 
 impl LiveEvent {
@@ -58,9 +56,9 @@ impl LiveEvent {
         &self.written().kind
     }
 
-    /// Returns the event as a server-sent one.
-    pub(super) fn frame(&self) -> &Bytes {
-        &self.written().frame
+    /// Returns the event as a message.
+    pub(super) fn message(&self) -> &Message {
+        &self.written().message
     }
 
     /// Writes the event out at the first call.
@@ -68,8 +66,8 @@ impl LiveEvent {
         self.written.get_or_init(|| {
             let event = wire::event::Event::from(&self.event);
             let data = serde_json::to_string(&event).unwrap_or_default();
-            let frame = format!("id: {}\nevent: {}\ndata: {data}\n\n", self.event.seq, event.kind).into();
-            Written { kind: event.kind, frame }
+            let message = Message::new(self.event.seq.0, &event.kind, &data);
+            Written { kind: event.kind, message }
         })
     }
 }
@@ -82,24 +80,13 @@ pub(super) type Batch = Arc<[LiveEvent]>;
 pub(crate) struct EventStream {
     pub(super) store: Store,
     pub(super) live: broadcast::Sender<Batch>,
-    pub(super) places: Arc<Semaphore>,
     newest: Arc<AtomicI64>,
 }
 
 impl EventStream {
     /// Makes a stream; nothing flows until somebody follows the store.
     pub(crate) fn new(store: Store) -> Self {
-        Self {
-            store,
-            live: broadcast::Sender::new(BACKLOG),
-            places: Arc::new(Semaphore::new(STREAMS_MAX)),
-            newest: Arc::new(AtomicI64::new(0)),
-        }
-    }
-
-    /// Returns how many clients follow.
-    pub(crate) fn clients(&self) -> usize {
-        STREAMS_MAX - self.places.available_permits()
+        Self { store, live: broadcast::Sender::new(BACKLOG), newest: Arc::new(AtomicI64::new(0)) }
     }
 
     /// Returns the number of the newest event that was handed on.

@@ -2,18 +2,13 @@
 //! behind. Its own cursor makes the seams exact: no event is missed and none comes twice.
 
 use super::event_stream::{Batch, EventStream, LiveEvent, PAGE};
-use crate::problem::Problem;
-use axum::body::Bytes;
-use axum::http::StatusCode;
+use super::feed::{Feed, Message, Next};
+use super::places::Place;
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use spalla_store::view::EventFilter;
 use spalla_store::{Store, StoreError};
-use std::sync::Arc;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
-
-/// How long a client waits that found no place, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// Which events a client wants.
 #[derive(Debug, Clone, Default)]
@@ -55,17 +50,17 @@ pub(crate) struct Subscription {
     /// Whether the store has events after the cursor that may not come live.
     is_behind: bool,
     /// Holds the client's place among those that the server bears.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Subscription {
     /// Begins after an event, or with what happens from now on.
     pub(crate) async fn begin(
         stream: &EventStream,
+        place: Place,
         filter: Filter,
         after: Option<EventSeq>,
-    ) -> Result<Self, Problem> {
-        let place = Arc::clone(&stream.places).try_acquire_owned().map_err(|_| crowded())?;
+    ) -> Result<Self, StoreError> {
         // First listen, then look: what is committed in between comes both ways, and the cursor drops one of them.
         let live = stream.live.subscribe();
         let newest = stream.store.read().newest_event().await?;
@@ -75,31 +70,7 @@ impl Subscription {
         Ok(Self { store: stream.store.clone(), live, filter, cursor, is_behind, _place: place })
     }
 
-    /// Waits for further events and returns them written out; none when there will be no more. Dropping the future
-    /// loses nothing.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
-        loop {
-            if self.is_behind {
-                let frames = self.read_on().await?;
-                if !frames.is_empty() {
-                    return Ok(Some(frames));
-                }
-                continue;
-            }
-            match self.live.recv().await {
-                Ok(batch) => {
-                    let frames = self.take(&batch);
-                    if !frames.is_empty() {
-                        return Ok(Some(frames));
-                    }
-                }
-                Err(RecvError::Lagged(_)) => self.is_behind = true,
-                Err(RecvError::Closed) => return Ok(None),
-            }
-        }
-    }
-
-    async fn read_on(&mut self) -> Result<Bytes, StoreError> {
+    async fn read_on(&mut self) -> Result<Vec<Message>, StoreError> {
         let filter = EventFilter {
             project_id: self.filter.project_id,
             run_id: self.filter.run_id,
@@ -111,22 +82,32 @@ impl Subscription {
         Ok(self.take(&events))
     }
 
-    fn take(&mut self, events: &[LiveEvent]) -> Bytes {
+    fn take(&mut self, events: &[LiveEvent]) -> Vec<Message> {
         let fresh = events.iter().filter(|live| live.event.seq > self.cursor);
-        let wanted: Vec<&Bytes> =
-            fresh.filter(|live| self.filter.wants(live)).map(LiveEvent::frame).collect();
+        let wanted = fresh.filter(|live| self.filter.wants(live)).map(LiveEvent::message).cloned().collect();
         self.cursor = events.last().map_or(self.cursor, |last| last.event.seq.max(self.cursor));
-        match wanted.as_slice() {
-            [] => Bytes::new(),
-            [one] => Bytes::clone(one),
-            many => many.iter().flat_map(|frame| frame.iter().copied()).collect(),
-        }
+        wanted
     }
 }
 
-fn crowded() -> Problem {
-    let detail = format!("{} clients follow the events already", super::event_stream::STREAMS_MAX);
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
-        .mend("close a stream that nobody reads, or try again later")
-        .retry_after(RETRY_AFTER_SECONDS)
+impl Feed for Subscription {
+    async fn next(&mut self) -> Result<Next, StoreError> {
+        loop {
+            let messages = if self.is_behind {
+                self.read_on().await?
+            } else {
+                match self.live.recv().await {
+                    Ok(batch) => self.take(&batch),
+                    Err(RecvError::Lagged(_)) => {
+                        self.is_behind = true;
+                        continue;
+                    }
+                    Err(RecvError::Closed) => return Ok(Next::Closed),
+                }
+            };
+            if !messages.is_empty() {
+                return Ok(Next::Messages(messages));
+            }
+        }
+    }
 }

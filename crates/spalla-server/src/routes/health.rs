@@ -9,7 +9,7 @@ use crate::wire::health::{CheckReport, Health, HealthDetails};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use utoipa_axum::routes;
 
 /// How long a check may take before it counts as failed: longer than any read, shorter than a prober's patience.
@@ -21,6 +21,9 @@ pub(super) fn add(api: Api) -> Api {
 }
 
 /// Tells whether the server works; the particulars only to who has the token
+///
+/// `ok`: every check is well. `degraded`: the server works and a check fails. A server that can't read its store
+/// answers 503.
 #[utoipa::path(get, path = "/health", tag = "observability",
     responses((status = 200, description = "It works.", body = Health)))]
 async fn health(
@@ -28,27 +31,26 @@ async fn health(
     Extension(caller): Extension<Caller>,
     _: Params<NoParams>,
 ) -> Result<Json<Health>, Problem> {
-    let begun = Instant::now();
-    let read = tokio::time::timeout(CHECK_TIMEOUT, app.read().depths()).await;
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let depths = match read {
+    let depths = match tokio::time::timeout(CHECK_TIMEOUT, app.read().depths()).await {
         Ok(Ok(depths)) => depths,
         Ok(Err(error)) => return Err(unhealthy(&error.to_string())),
         Err(_) => return Err(unhealthy(&format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs()))),
     };
+    let reports = app.health.reports();
+    let status = if reports.iter().all(|report| report.error.is_none()) { "ok" } else { "degraded" };
     let details = HealthDetails {
         version: app.version.clone(),
         uptime_seconds: app.started.elapsed().as_secs(),
-        checks: vec![CheckReport { name: "store", healthy: true, duration_ms, error: None }],
+        checks: reports.into_iter().map(CheckReport::from).collect(),
         queue: depths.into(),
         newest_event_id: app.events.newest().0,
-        event_streams: app.events.clients(),
+        streams: app.places.taken(),
     };
-    Ok(Json(Health { status: "ok", details: Some(details).filter(|_| caller == Caller::Administrator) }))
+    Ok(Json(Health { status, details: Some(details).filter(|_| caller == Caller::Administrator) }))
 }
 
 fn unhealthy(error: &str) -> Problem {
-    tracing::error!(error, "the store fails its check");
+    tracing::error!(error, "the store can't be read");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "the store can't be read")
         .mend("look into the server's log")
         .retry_after(1)

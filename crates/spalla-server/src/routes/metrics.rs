@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::extract::{NoParams, Params};
+use crate::meters::Gauges;
 use crate::problem::Problem;
 use crate::state::App;
 use axum::extract::State;
@@ -23,9 +24,13 @@ pub(super) fn add(api: Api) -> Api {
     responses((status = 200, description = "The metrics.", body = String,
         content_type = "text/plain")))]
 async fn metrics(State(app): State<App>, _: Params<NoParams>) -> Result<impl IntoResponse, Problem> {
-    let depths = app.read().depths().await?;
-    let newest = app.read().newest_event().await?;
-    let connections = app.connections.load(Ordering::Relaxed);
-    let text = app.meters.render(depths, newest, app.events.clients(), connections);
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text))
+    let gauges = Gauges {
+        depths: app.read().depths().await?,
+        newest: app.read().newest_event().await?,
+        streams: app.places.taken(),
+        connections: app.connections.load(Ordering::Relaxed),
+        uptime: app.started.elapsed(),
+        checks: app.health.reports(),
+    };
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], app.meters.render(&gauges)))
 }

@@ -5,6 +5,7 @@ mod fuzz;
 
 use crate::api::Api;
 use crate::extract::{Batch, ContentKind, Id, Params, parse};
+use crate::live::PageLines;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::log::{Kept, LogLineBody, LogStream, LogView, plain};
@@ -25,13 +26,6 @@ use spalla_store::view::{LogFilter, LogRecord};
 use spalla_store::{Command, Reply, StoreError};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
-
-/// How many lines are read from the store at once: a long log is never in memory as a whole.
-const PAGE_LINES_MAX: u64 = 2_000;
-/// How many are read first, while nobody knows how long they are: together they are a mebibyte at most.
-const PAGE_LINES_FIRST: u64 = 16;
-/// What a page of short lines may grow to, in bytes.
-const PAGE_BYTES: u64 = 256 * 1024;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
@@ -161,8 +155,7 @@ async fn get_log(
         limit: None,
     };
     let left = query.limit.map(LineCount::unsigned);
-    let mut reader =
-        LogReader { app, run_id, format, filter, left, page_lines: PAGE_LINES_FIRST, is_first: true };
+    let mut reader = LogReader { app, run_id, format, filter, left, page: PageLines::new(), is_first: true };
     let first = reader.read().await?.ok_or_else(|| Problem::not_found("run", run_id))?;
     let media_type = match format {
         LogFormat::Text => "text/plain; charset=utf-8",
@@ -179,8 +172,7 @@ struct LogReader {
     filter: LogFilter,
     /// How many lines are still wanted; none means all.
     left: Option<u64>,
-    /// How many lines the next page has: more after short ones, fewer after long ones.
-    page_lines: u64,
+    page: PageLines,
     is_first: bool,
 }
 
@@ -192,14 +184,14 @@ impl LogReader {
     }
 
     fn wanted(&self) -> u64 {
-        self.left.unwrap_or(u64::MAX).min(self.page_lines)
+        self.left.unwrap_or(u64::MAX).min(self.page.get())
     }
 
     /// Takes note of a page; tells whether another one may follow.
     fn advance(&mut self, page: &[LogRecord]) -> bool {
         let read = page.len() as u64;
         let wanted = self.wanted();
-        self.page_lines = lines_after(self.page_lines, page.iter().map(|line| line.text.len() as u64).sum());
+        self.page.learn(page.iter().map(|line| line.text.len() as u64).sum());
         self.left = self.left.map(|left| left.saturating_sub(read));
         self.filter.offset = 0;
         self.filter.from_seq = page.last().map_or(self.filter.from_seq, |last| last.seq + 1);
@@ -242,12 +234,6 @@ impl LogReader {
     }
 }
 
-/// Returns how many lines the page after one of this size has.
-fn lines_after(page_lines: u64, bytes: u64) -> u64 {
-    let lines = if bytes > PAGE_BYTES { page_lines / 2 } else { page_lines * 2 };
-    lines.clamp(PAGE_LINES_FIRST, PAGE_LINES_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,13 +242,5 @@ mod tests {
     fn a_line_is_kept_also_when_it_is_empty_and_alone() {
         let lines = |text: &[u8]| text_lines(text, Timestamp::from_ms(0)).len();
         assert_eq!([lines(b""), lines(b"\n"), lines(b"\n\n"), lines(b"a")], [0, 1, 2, 1]);
-    }
-
-    #[test]
-    fn pages_grow_while_lines_are_short_and_shrink_when_they_are_long() {
-        assert_eq!(lines_after(PAGE_LINES_FIRST, 100), 2 * PAGE_LINES_FIRST);
-        assert_eq!(lines_after(PAGE_LINES_MAX, PAGE_BYTES), PAGE_LINES_MAX);
-        assert_eq!(lines_after(PAGE_LINES_MAX, PAGE_BYTES + 1), PAGE_LINES_MAX / 2);
-        assert_eq!(lines_after(PAGE_LINES_FIRST, u64::MAX), PAGE_LINES_FIRST);
     }
 }

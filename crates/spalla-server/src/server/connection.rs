@@ -7,7 +7,7 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::sync::atomic::Ordering;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -18,25 +18,13 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// keeps its connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Counts a connection while it lives.
-struct Counted(App);
-
-impl Counted {
-    fn new(app: App) -> Self {
-        app.connections.fetch_add(1, Ordering::Relaxed);
-        Self(app)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves one connection until either side ends it.
-pub(super) async fn serve(stream: TcpStream, app: App, routes: Router) {
-    let counted = Counted::new(app);
+pub(super) async fn serve(stream: TcpStream, from: IpAddr, app: App, routes: Router) {
+    let _counted = app.count_connection();
     // Answers are small and written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it was served");
@@ -45,6 +33,7 @@ pub(super) async fn serve(stream: TcpStream, app: App, routes: Router) {
     let (stream, heads) = HeadWatch::new(stream);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(from));
         if let Some(fault) = heads.next_fault() {
             request.extensions_mut().insert(fault);
         }
@@ -54,11 +43,12 @@ pub(super) async fn serve(stream: TcpStream, app: App, routes: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = counted.0.shutdown.cancelled() => {
+        () = app.shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

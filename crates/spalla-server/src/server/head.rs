@@ -109,6 +109,7 @@ fn ends_with_empty_line(head: &[u8]) -> bool {
 /// Judges a whole head, and says what comes after it.
 fn read_head(head: &[u8]) -> (Option<HeadFault>, Place) {
     let (mut lengths, mut length, mut is_encoded, mut is_chunked) = (0, 0, false, false);
+    let mut is_upgrade = false;
     for line in head.split(|byte| *byte == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
@@ -118,6 +119,8 @@ fn read_head(head: &[u8]) -> (Option<HeadFault>, Place) {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             is_encoded = true;
             is_chunked = value.to_ascii_lowercase().ends_with(b"chunked");
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            is_upgrade = true;
         }
     }
     let fault = match (lengths, is_encoded) {
@@ -127,6 +130,8 @@ fn read_head(head: &[u8]) -> (Option<HeadFault>, Place) {
     };
     let place = match (fault, is_encoded, length) {
         (Some(_), ..) => Place::Lost,
+        // What follows may be no HTTP any more; where it still is, the entrance ends the connection.
+        _ if is_upgrade => Place::Lost,
         (None, true, _) if is_chunked => Place::ChunkSize { size: 0, in_digits: true },
         (None, true, _) => Place::Lost,
         (None, false, 0) => Place::Head,
@@ -202,6 +207,15 @@ mod tests {
             let text = format!("{request}\r\n{request}{TWICE}");
             assert_eq!(judged(&[text.as_bytes()]), [None, None, Some(HeadFault::TwoLengths)], "{request}");
         }
+    }
+
+    #[test]
+    fn after_the_wish_for_another_protocol_nothing_is_taken_for_a_head() {
+        let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
+        let mut framing = Framing::new();
+        let mut heads = 0;
+        framing.feed(format!("{upgrade}{PLAIN}GET / HT").as_bytes(), |_| heads += 1);
+        assert_eq!((heads, framing.is_within_head()), (1, false));
     }
 
     #[test]

@@ -98,6 +98,8 @@ async fn events_are_chosen_by_project_item_run_and_type() {
         ("project_id=2&type=project.created", 2, "project.created"),
         ("work_item_id=2&type=work_item.created,work_item.queued", 2, "work_item.created"),
         ("type=run.*", 1, "run.created"),
+        ("session_id=9&project_id=2", 2, "project.created"),
+        ("project_id=2&run_id=2&type=run.created, run.cancelled", 2, "run.created"),
     ];
     for (query, project, kind) in queries {
         let event = Follower::begin(&world, &format!("after=0&{query}"), None).await.next().await;
@@ -171,17 +173,18 @@ async fn what_does_not_fit_is_refused_by_its_name() {
     assert_eq!(Answer::read(odd).await.invalid(), ["Last-Event-ID"]);
     assert_eq!(world.get("/events?after=-1").await.invalid(), ["after"]);
     assert_eq!(world.get("/events?run_id=x").await.invalid(), ["run_id"]);
+    assert_eq!(world.get("/events?session_id=0").await.invalid(), ["session_id"]);
 }
 
 #[tokio::test]
-async fn streams_are_bounded() {
+async fn a_client_has_a_bounded_number_of_streams() {
     let world = World::start().await;
     let mut open = vec![];
-    for _ in 0..1_000 {
+    for _ in 0..64 {
         open.push(Follower::begin(&world, "", None).await);
     }
-    world.get("/events").await.problem(503, "too_many_streams");
-    assert_eq!(world.get("/health").await.json(200)["details"]["event_streams"], 1_000);
+    world.get("/events").await.problem(429, "too_many_streams");
+    assert_eq!(world.get("/health").await.json(200)["details"]["streams"], 64);
     world.project().await;
     for follower in &mut open {
         assert_eq!(follower.next().await["type"], "project.created");

@@ -4,7 +4,14 @@ use crate::raw::{head, send, status};
 use crate::world::{Setup, World};
 use serde_json::json;
 
-const PATHS: [&str; 4] = ["/projects/", "/health", "/events", "/nothing"];
+const PATHS: [&str; 6] = [
+    "/projects/",
+    "/health",
+    "/events",
+    "/nothing",
+    "/work-items/runs/1/logs/ws",
+    "/work-items/runs/1/logs/sse",
+];
 
 #[tokio::test]
 async fn only_served_hosts_are_answered() {

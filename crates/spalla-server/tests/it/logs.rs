@@ -181,3 +181,21 @@ async fn the_log_of_a_run_without_lines_tells_of_its_start() {
     let lines: Value = world.get(&format!("/work-items/runs/{run}/logs?format=json")).await.json(200);
     assert_eq!((&lines[0]["seq"], &lines[0]["stream"]), (&json!(0), &json!("system")));
 }
+
+#[tokio::test]
+async fn a_batch_may_have_eight_mebibytes_and_says_what_it_is() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    let line = format!("{}\n", "x".repeat(1_023));
+    let kept =
+        append(&world, run, token, "text/plain; charset=utf-8", line.repeat(8 * 1_024)).await.json(200);
+    assert_eq!(kept["next_seq"], 8 * 1_024 + 1);
+    let over = append(&world, run, token, "text/plain", line.repeat(8 * 1_024) + "x").await;
+    over.problem(413, "payload_too_large");
+    for kind in ["application/json", "application/octet-stream", "text/html", "text/plain; charset=latin1"] {
+        append(&world, run, token, kind, "x").await.problem(415, "unsupported_media_type");
+    }
+    let unnamed =
+        world.request("POST", &format!("/work-items/runs/{run}/logs")).header("x-fencing-token", token);
+    world.send(unnamed.body("x")).await.problem(415, "unsupported_media_type");
+}

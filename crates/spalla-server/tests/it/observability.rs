@@ -66,3 +66,46 @@ async fn traces_show_a_runs_life_as_spans() {
     );
     assert_eq!(world.get("/observability/traces?project_id=9").await.json(200), Value::Array(vec![]));
 }
+
+/// What a name may end in beside a unit: a count, a state, a thing that is counted.
+const UNITLESS: [&str; 7] = [
+    "spalla_queue_entries",
+    "spalla_runs_live",
+    "spalla_events_newest_id",
+    "spalla_streams",
+    "spalla_connections",
+    "spalla_health_check_healthy",
+    "spalla_build_info",
+];
+
+#[tokio::test]
+async fn metrics_are_named_by_the_conventions_of_prometheus() {
+    let world = World::start().await;
+    world.pending_run(json!({})).await;
+    let metrics = world.until_metrics("spalla_health_check_healthy{check=\"store\"} 1").await;
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let types: std::collections::BTreeMap<&str, &str> = types.collect();
+    assert!(types.len() >= 12, "{metrics}");
+    for (name, kind) in &types {
+        assert!(
+            name.starts_with("spalla_") && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{name}"
+        );
+        assert_eq!(name.ends_with("_total"), *kind == "counter", "{name}");
+        let in_base_unit = name.ends_with("_seconds") || name.ends_with("_bytes");
+        match *kind {
+            "counter" => {}
+            "histogram" => assert!(in_base_unit, "{name}"),
+            "gauge" => assert!(in_base_unit || UNITLESS.contains(name), "{name}"),
+            other => panic!("{name} is a {other}"),
+        }
+        assert!(metrics.contains(&format!("# HELP {name} ")), "{name} is not described");
+    }
+    for line in metrics.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let suffixes = ["_bucket", "_sum", "_count"];
+        let base = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        assert!(types.contains_key(name) || types.get(base) == Some(&"histogram"), "{line}");
+        assert!(line.split(' ').next_back().unwrap().parse::<f64>().is_ok(), "{line}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::raw;
 use crate::world::{Setup, World};
 use serde_json::json;
-use spalla_server::{Access, Error, Options, Server};
+use spalla_server::{Access, Cors, Error, HealthOptions, Options, Server};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -50,6 +50,9 @@ async fn a_taken_port_is_named() {
         listen: world.address,
         access: Access::None,
         served_hosts: vec![],
+        cors: Cors::None,
+        rate_limit_per_minute: 0,
+        health: HealthOptions::default(),
         start_code: None,
         version: "0".into(),
         clock: world.clock.clone(),

@@ -4,8 +4,8 @@ use crate::answer::{Answer, document};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use spalla_domain::Timestamp;
-use spalla_engine::Engine;
-use spalla_server::{Access, Options, Server, Token};
+use spalla_engine::{Engine, EngineHandle};
+use spalla_server::{Access, Cors, HealthOptions, Options, Server, Token};
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +51,9 @@ pub(crate) struct Setup {
     pub(crate) access: Access,
     pub(crate) location: Location,
     pub(crate) served_hosts: Vec<String>,
+    pub(crate) cors: Cors,
+    pub(crate) rate_limit_per_minute: u32,
+    pub(crate) health: HealthOptions,
     pub(crate) grace: Duration,
 }
 
@@ -60,6 +63,9 @@ impl Default for Setup {
             access: Access::None,
             location: Location::Memory(spalla_store::Memory::default()),
             served_hosts: vec![],
+            cors: Cors::None,
+            rate_limit_per_minute: 0,
+            health: HealthOptions::default(),
             grace: Duration::from_secs(5),
         }
     }
@@ -71,6 +77,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) randomness: Arc<Counting>,
     pub(crate) store: Store,
+    pub(crate) engine: EngineHandle,
+    options: Options,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinSet<()>,
     client: Client,
@@ -109,19 +117,44 @@ impl World {
             listen: ([127, 0, 0, 1], 0).into(),
             access: setup.access,
             served_hosts: setup.served_hosts,
+            cors: setup.cors,
+            rate_limit_per_minute: setup.rate_limit_per_minute,
+            health: setup.health,
             start_code: Some(Token::new(CODE)),
             version: "1.2.3".into(),
             clock: clock.clone(),
             randomness: randomness.clone(),
             grace: setup.grace,
         };
-        let server = Server::bind(options, handle).await.expect("the server binds");
+        let server = Server::bind(options.clone(), handle.clone()).await.expect("the server binds");
         let (address, shutdown) = (server.local_addr(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(shutdown.clone()));
+        let options = Options { listen: address, ..options };
         let client =
             Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, clock, randomness, store, shutdown, server: tasks, client, token, _engine: engine }
+        Self {
+            address,
+            clock,
+            randomness,
+            store,
+            engine: handle,
+            options,
+            shutdown,
+            server: tasks,
+            client,
+            token,
+            _engine: engine,
+        }
+    }
+
+    /// Ends the server and starts another one at the same address, over the same store.
+    pub(crate) async fn restart(&mut self) {
+        self.shutdown.cancel();
+        self.server.join_next().await;
+        let server = Server::bind(self.options.clone(), self.engine.clone()).await.expect("the server binds");
+        self.shutdown = CancellationToken::new();
+        self.server.spawn(server.serve(self.shutdown.clone()));
     }
 
     /// Returns the address of a path.
