@@ -8,6 +8,7 @@ pub(crate) use locate::{Place, locate};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +20,11 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take; none of the commands' calls waits for work to be done.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a call is made again that came too soon: the server says when, and within a minute there is room again.
+const LIMITED_MAX: u32 = 5;
+/// How long the client waits before that at most, whatever the server says.
+const LIMITED_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A connection to one server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -99,19 +105,30 @@ impl Client {
         })
     }
 
+    /// Makes a call, and makes it again where the server has granted this client too many for now.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String> {
-        let mut request = self.http.request(method, format!("{}{path}", self.place.url));
-        if let Some(token) = &self.place.token {
-            request = request.bearer_auth(token);
+        let mut limited = 0;
+        loop {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.place.url));
+            if let Some(token) = &self.place.token {
+                request = request.bearer_auth(token);
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = crash_point!("client.request.send", request.send().await);
+            let response = response.map_err(|error| self.unreachable(&error))?;
+            let (status, wait) = (response.status(), retry_after(response.headers()));
+            let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+            if status.is_success() {
+                return Ok(text);
+            }
+            if !is_limited(status, &text) || limited == LIMITED_MAX {
+                return Err(self.refusal(path, status, &text));
+            }
+            limited += 1;
+            tokio::time::sleep(wait).await;
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = crash_point!("client.request.send", request.send().await);
-        let response = response.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
-        if status.is_success() { Ok(text) } else { Err(self.refusal(path, status, &text)) }
     }
 
     /// Says why nobody answered, with the innermost cause: the outer ones repeat the URL.
@@ -169,6 +186,18 @@ impl FieldProblem {
     }
 }
 
+/// Tells whether a call was refused only because it came too soon; nothing was done then.
+fn is_limited(status: StatusCode, text: &str) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS
+        && serde_json::from_str::<Problem>(text).is_ok_and(|problem| problem.code == "rate_limited")
+}
+
+/// Returns how long the server wants to be left alone.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1)).min(LIMITED_WAIT_MAX)
+}
+
 /// Returns the query part of a path; parameters without a value are left out.
 pub(crate) fn query(parameters: &[(&str, Option<String>)]) -> String {
     let mut url = reqwest::Url::parse("http://query/").ok();
@@ -205,6 +234,16 @@ mod tests {
         let refusal = client().refusal("/x", StatusCode::UNPROCESSABLE_ENTITY, text);
         let expected = "priority: 12 is not between 0 and 9";
         assert_eq!((refusal.to_string().as_str(), refusal.exit), (expected, Exit::Usage));
+    }
+
+    #[test]
+    fn a_call_that_came_too_soon_is_told_from_one_that_is_too_much() {
+        let limited = |code: &str| {
+            is_limited(StatusCode::TOO_MANY_REQUESTS, &format!(r#"{{"code": "{code}", "detail": "x"}}"#))
+        };
+        assert_eq!((limited("rate_limited"), limited("queue_full")), (true, false));
+        let after = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!([after("7"), after("9999"), after("soon")].map(|wait| wait.as_secs()), [7, 60, 1]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The settings: flags over environment over `./spalla.toml` over the user's file over defaults, each value with
 //! where it came from. Read once; every part of the program then gets its own options.
 
+mod health_checks;
 mod keys;
 mod sources;
 
@@ -11,6 +12,7 @@ use crate::failure::{Failure, Result};
 use figment::Figment;
 use keys::Key;
 use serde::{Deserialize, Serialize};
+use spalla_server::{Cors, HealthCheck};
 use spalla_store::Location;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,12 @@ pub(crate) struct Settings {
     pub(crate) auth: Auth,
     /// Further hosts under which clients reach the server, divided by commas.
     pub(crate) hosts: String,
+    /// The foreign pages that may call the server, divided by commas; `*` means all.
+    pub(crate) cors_origins: String,
+    /// How many requests a client may make in a minute; 0 means any number.
+    pub(crate) rate_limit_per_minute: u32,
+    /// What the server looks at beside its own parts.
+    pub(crate) health_checks: figment::value::Value,
     /// Whether somebody else ends TLS in front of the server.
     pub(crate) behind_tls_proxy: bool,
     /// Whether `up` opens the page in a browser.
@@ -158,6 +166,20 @@ impl Settings {
     /// Returns the further hosts under which clients reach the server.
     pub(crate) fn served_hosts(&self) -> Vec<String> {
         self.hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Returns the foreign pages that may call the server.
+    pub(crate) fn cors(&self) -> Result<Cors> {
+        Cors::parse(&self.cors_origins).map_err(|wrong| {
+            Failure::usage(format!("cors_origins: {wrong}"))
+                .mend("list origins divided by commas, or write * for all")
+        })
+    }
+
+    /// Returns what the server looks at beside its own parts.
+    pub(crate) fn health_checks(&self) -> Result<Vec<HealthCheck>> {
+        health_checks::read(&self.health_checks)
+            .map_err(|wrong| Failure::usage(format!("health_checks: {wrong}")))
     }
 }
 

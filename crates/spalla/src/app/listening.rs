@@ -4,9 +4,12 @@ use super::Listen;
 use crate::clock::{SystemClock, SystemRandomness};
 use crate::config::{Auth, Settings};
 use crate::failure::{Failure, Result};
+use crate::programs::{self, Call};
+use futures_util::future::BoxFuture;
 use spalla_engine::EngineHandle;
-use spalla_server::{Access, Error, Options, Server, Token};
+use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +39,7 @@ pub(super) async fn bind(
     let unusable = |error: Error| Failure::usage(error.to_string());
     for port in (first.port()..=u16::MAX).take(usize::from(tries)) {
         let address = SocketAddr::new(first.ip(), port);
-        match Server::bind(options(settings, address, secrets), engine.clone()).await {
+        match Server::bind(options(settings, address, secrets)?, engine.clone()).await {
             Err(Error::PortTaken { .. }) if tries > 1 => {}
             bound => return bound.map_err(unusable),
         }
@@ -45,19 +48,58 @@ pub(super) async fn bind(
         .mend("name another with --port"))
 }
 
-fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Options {
+fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Result<Options> {
     let access = match settings.auth {
         Auth::Token => Access::Token(Token::new(secrets.token.as_str())),
         Auth::None => Access::None,
     };
-    Options {
+    let health = HealthOptions {
+        checks: settings.health_checks()?,
+        data: Some(settings.data.clone()),
+        runner: Some(Arc::new(Programs)),
+    };
+    Ok(Options {
         listen,
         access,
         served_hosts: settings.served_hosts(),
+        cors: settings.cors()?,
+        rate_limit_per_minute: settings.rate_limit_per_minute,
         start_code: secrets.code.as_deref().map(Token::new),
         version: env!("CARGO_PKG_VERSION").into(),
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
+        health,
         grace: GRACE,
+    })
+}
+
+/// Starts the programs of health checks, as every other program is started.
+struct Programs;
+
+impl Runner for Programs {
+    fn run(
+        &self,
+        words: Vec<String>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, std::result::Result<(), String>> {
+        Box::pin(async move {
+            let (program, args) = words.split_first().ok_or("no program is named")?;
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+            let call = Call { program, args: &args, folder: Path::new("/"), env: &[], timeout_ms };
+            let answer = programs::call(call).await.map_err(|failure| failure.to_string())?;
+            if answer.is_good() { Ok(()) } else { Err(format!("{program}: {}", answer.complaint())) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_without_a_program_is_told_so() {
+        let error = Programs.run(vec![], Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error, "no program is named");
     }
 }

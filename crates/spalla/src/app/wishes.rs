@@ -2,6 +2,7 @@
 
 use crate::config::{Auth, Settings};
 use crate::failure::{Failure, Result};
+use spalla_server::Cors;
 use std::net::SocketAddr;
 
 /// What is started beside store and engine.
@@ -34,6 +35,12 @@ impl Listen {
 impl Wishes {
     /// Refuses what would let strangers in.
     pub(super) fn check(&self, settings: &Settings) -> Result<()> {
+        if self.listen.is_some() && settings.auth == Auth::None && settings.cors()? == Cors::Any {
+            return Err(Failure::usage(
+                "without authentication and with cors_origins = \"*\" every page that anybody opens could command this server",
+            )
+            .mend("use --auth token, or list the origins that may call"));
+        }
         let Some(address) = self.listen.map(Listen::address).filter(|address| !address.ip().is_loopback())
         else {
             return Ok(());
@@ -63,6 +70,21 @@ mod tests {
         let settings = Config::load(sources).unwrap().settings;
         let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true };
         wishes.check(&settings).err().map(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn every_page_may_call_only_where_a_token_is_needed() {
+        let refusal = |auth: &str, cors: &str| {
+            let env = [("SPALLA_AUTH", auth), ("ORCH_CORS_ORIGINS", cors)];
+            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
+            let settings = Config::load(sources).unwrap().settings;
+            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true };
+            wishes.check(&settings).err().map(|failure| failure.to_string())
+        };
+        assert!(refusal("none", "*").is_some_and(|text| text.contains("every page")));
+        assert_eq!((refusal("token", "*"), refusal("none", "https://a.example")), (None, None));
+        assert!(refusal("none", "a.example").is_some_and(|text| text.contains("is no origin")));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
+use super::health_checks;
 use figment::value::{Num, Value};
 use std::net::SocketAddr;
 
@@ -39,6 +40,8 @@ pub(crate) enum Kind {
     Number(f64, f64),
     /// A share of a whole, such as 15%, a whole number, or nothing.
     Share,
+    /// A list of health checks; in a variable as JSON.
+    HealthChecks,
 }
 
 impl Kind {
@@ -55,6 +58,11 @@ impl Kind {
             },
             Self::Whole(..) => Value::from(trimmed.parse::<i64>().map_err(|_| self.expectation())?),
             Self::Number(..) => Value::from(trimmed.parse::<f64>().map_err(|_| self.expectation())?),
+            Self::HealthChecks => {
+                let json: serde_json::Value =
+                    serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
+                Value::serialize(json).map_err(|_| self.expectation())?
+            }
         };
         self.check(&value)?;
         Ok(value)
@@ -63,6 +71,9 @@ impl Kind {
     /// Checks a value from whatever source; the error says what may stand there.
     pub(crate) fn check(self, value: &Value) -> Result<(), String> {
         let text = value.as_str();
+        if matches!(self, Self::HealthChecks) {
+            return health_checks::read(value).map(drop);
+        }
         let fits = match self {
             Self::Text => text.is_some(),
             Self::Path => text.is_some_and(|text| !text.is_empty()),
@@ -74,6 +85,7 @@ impl Kind {
             }
             Self::Number(min, max) => number(value).is_some_and(|number| (min..=max).contains(&number)),
             Self::Share => text.is_some_and(is_share),
+            Self::HealthChecks => false,
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -88,6 +100,7 @@ impl Kind {
             Self::Whole(min, max) => format!("it must be a whole number from {min} to {max}"),
             Self::Number(min, max) => format!("it must be a number from {min} to {max}"),
             Self::Share => "it must be text such as \"15%\" or \"20000\"".into(),
+            Self::HealthChecks => "it must be a list of checks".into(),
         }
     }
 }
@@ -155,6 +168,27 @@ pub(crate) const KEYS: &[Key] = &[
         "further hosts under which a proxy or a container reaches the server, divided by commas",
     )
     .env(&["SPALLA_HOSTS"]),
+    key(
+        "cors_origins",
+        Kind::Text,
+        "",
+        "foreign pages that may call the server with a token: origins divided by commas, or * for all",
+    )
+    .env(&["ORCH_CORS_ORIGINS"]),
+    key(
+        "rate_limit_per_minute",
+        Kind::Whole(0, 1_000_000_000),
+        "1000",
+        "how many requests a client may make in a minute; what workers send all the time is not counted; 0 is any number",
+    )
+    .env(&["ORCH_RATE_LIMIT_PER_MIN"]),
+    key(
+        "health_checks",
+        Kind::HealthChecks,
+        "[]",
+        "what the server looks at beside its own parts: name, check, target, interval_seconds, timeout_seconds",
+    )
+    .env(&["ORCH_HEALTH_CHECKS"]),
     key(
         "behind_tls_proxy",
         Kind::Flag,

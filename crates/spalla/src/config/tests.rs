@@ -182,6 +182,39 @@ fn a_number_may_be_written_whole_or_with_a_fraction() {
 }
 
 #[test]
+fn health_checks_are_tables_in_a_file_and_json_in_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        &folder,
+        "spalla.toml",
+        "[[health_checks]]\nname = \"cache\"\ncheck = \"tcp\"\ntarget = \"localhost:6379\"\n",
+    );
+    let config = Config::load(sources(&[&path], &[], &[])).unwrap();
+    assert_eq!(config.settings.health_checks().unwrap()[0].name, "cache");
+    let shown = config.shown().into_iter().find(|shown| shown.name == "health_checks").unwrap();
+    assert_eq!(shown.value[0]["target"], "localhost:6379");
+    let env =
+        [("ORCH_HEALTH_CHECKS", r#"[{"name": "git", "check": "command", "target": ["git", "status"]}]"#)];
+    let config = Config::load(sources(&[&path], &env, &[])).unwrap();
+    assert_eq!(config.settings.health_checks().unwrap()[0].name, "git");
+    let wrong = [("ORCH_HEALTH_CHECKS", r#"[{"name": "git"}]"#)];
+    assert!(complaint(sources(&[], &wrong, &[])).contains("check 1 is wrong"));
+    let wrong = [("ORCH_HEALTH_CHECKS", "git")];
+    assert!(complaint(sources(&[], &wrong, &[])).contains("it must be JSON"));
+}
+
+#[test]
+fn requests_are_limited_and_foreign_pages_kept_out_unless_somebody_says_otherwise() {
+    let settings = Config::load(sources(&[], &[], &[])).unwrap().settings;
+    assert_eq!((settings.rate_limit_per_minute, settings.cors().unwrap()), (1_000, Cors::None));
+    let env =
+        [("ORCH_RATE_LIMIT_PER_MIN", "0"), ("ORCH_CORS_ORIGINS", "https://a.example, http://localhost:5173")];
+    let settings = Config::load(sources(&[], &env, &[])).unwrap().settings;
+    let origins = Cors::Origins(vec!["https://a.example".into(), "http://localhost:5173".into()]);
+    assert_eq!((settings.rate_limit_per_minute, settings.cors().unwrap()), (0, origins));
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let env = [
         ("ORCH_TOKEN", "12345678"),

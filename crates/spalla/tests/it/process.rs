@@ -40,6 +40,7 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spalla"));
         command.args(args).current_dir(self.root.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("ORCH_RATE_LIMIT_PER_MIN", "0");
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.data());
         command
     }
