@@ -15,6 +15,8 @@ use crate::secret_key;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
 use listening::Secrets;
+use spalla_domain::approval_policy::Policy;
+use spalla_domain::concurrency::Limits;
 use spalla_domain::retry::RetryPolicy;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_server::Server;
@@ -168,7 +170,7 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store> {
     let location = location(&settings.database, &settings.data)?;
     let options = spalla_store::Options {
         location,
-        settings: store_settings(settings),
+        settings: store_settings(settings)?,
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         gate: None,
@@ -176,13 +178,14 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store> {
     Store::open(options).await.map_err(|error| unusable(&error, settings))
 }
 
-fn store_settings(settings: &Settings) -> spalla_store::Settings {
+fn store_settings(settings: &Settings) -> Result<spalla_store::Settings> {
     let jitter = match settings.backoff_jitter_seconds {
         half if half < 0.0 => settings.backoff_base_seconds / 2.0,
         jitter => jitter,
     };
     let ms = |seconds: f64| (seconds * 1e3).round() as i64;
-    spalla_store::Settings {
+    let limit = |limit: u32| (limit > 0).then_some(limit);
+    Ok(spalla_store::Settings {
         retry: RetryPolicy {
             max_retries: settings.max_retries,
             backoff_base_ms: ms(settings.backoff_base_seconds),
@@ -191,8 +194,24 @@ fn store_settings(settings: &Settings) -> spalla_store::Settings {
         takeovers_max: settings.max_takeovers,
         require_approval: settings.require_approval,
         claims_take_eligible: settings.background_interval_seconds > 0.0,
-        ..spalla_store::Settings::default()
+        limits: Limits {
+            global: limit(settings.max_concurrent_runs),
+            project: limit(settings.max_concurrent_runs_per_project),
+            alias: None,
+        },
+        approval_policy: Arc::new(approval_policy(&settings.approval_policy)?),
+    })
+}
+
+/// Reads which work items need whose approval. A policy that can't be read lets the server not start: it would let
+/// through what it was written to hold.
+fn approval_policy(file: &str) -> Result<Policy> {
+    if file.is_empty() {
+        return Ok(Policy::default());
     }
+    let unusable = |why: String| Failure::usage(format!("the approval policy {file} can't be used: {why}"));
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    Policy::parse(&text).map_err(|refusal| unusable(refusal.detail))
 }
 
 /// Says which database can't be used, why, and what to do.

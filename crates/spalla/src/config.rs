@@ -48,6 +48,12 @@ pub(crate) struct Settings {
     pub(crate) background_interval_seconds: f64,
     /// Whether an approval that is asked for holds its item.
     pub(crate) require_approval: bool,
+    /// The file that says which work items need whose approval; empty means none.
+    pub(crate) approval_policy: String,
+    /// How many runs may be going on at once; 0 means any number.
+    pub(crate) max_concurrent_runs: u32,
+    /// How many of one project; 0 means any number.
+    pub(crate) max_concurrent_runs_per_project: u32,
     /// How many times a failed run is tried again.
     pub(crate) max_retries: u32,
     /// The base of the delay before a retry.
@@ -72,12 +78,6 @@ pub(crate) struct Settings {
     pub(crate) orchestrate: OrchestrateSettings,
     /// What can be switched on and off.
     pub(crate) features: Features,
-    /// How many calls one client may make in a minute; 0 means any number.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
-    pub(crate) rate_limit_per_minute: u32,
-    /// Origins whose pages may call the server.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
-    pub(crate) cors_origins: String,
 }
 
 /// What can be switched on and off.

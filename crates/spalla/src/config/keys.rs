@@ -211,20 +211,6 @@ pub(crate) const KEYS: &[Key] = &[
     .env(&["ORCH_SECRET_KEY"])
     .secret(),
     key(
-        "rate_limit_per_minute",
-        Kind::Whole(0, 1_000_000),
-        "1000",
-        "how many calls one client may make in a minute; 0 is any number (not yet in use: there is no limit)",
-    )
-    .env(&["ORCH_RATE_LIMIT_PER_MIN"]),
-    key(
-        "cors_origins",
-        Kind::Text,
-        "",
-        "origins whose pages may call the server, divided by commas, or * (not yet in use: none may)",
-    )
-    .env(&["ORCH_CORS_ORIGINS"]),
-    key(
         "background_interval_seconds",
         Kind::Number(0.0, DAY),
         "1",
@@ -238,6 +224,27 @@ pub(crate) const KEYS: &[Key] = &[
         "an approval that is pending or rejected holds its work item",
     )
     .env(&["ORCH_REQUIRE_APPROVAL"]),
+    key(
+        "approval_policy",
+        Kind::Text,
+        "",
+        "the YAML file that says which work items need whose approval, whether anybody asks for it or not",
+    )
+    .env(&["ORCH_APPROVAL_POLICY"]),
+    key(
+        "max_concurrent_runs",
+        Kind::Whole(0, 1_000_000),
+        "0",
+        "how many runs may be going on at once; 0 is any number",
+    )
+    .env(&["ORCH_MAX_CONCURRENT_RUNS"]),
+    key(
+        "max_concurrent_runs_per_project",
+        Kind::Whole(0, 1_000_000),
+        "0",
+        "how many runs of one project may be going on at once; 0 is any number",
+    )
+    .env(&["ORCH_MAX_CONCURRENT_RUNS_PER_PROJECT"]),
     key("max_retries", Kind::Whole(0, 100), "3", "how many times a failed run is tried again")
         .env(&["ORCH_MAX_RETRIES"]),
     key(
