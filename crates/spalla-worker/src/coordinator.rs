@@ -5,8 +5,11 @@ mod http;
 
 pub use http::{HttpCoordinator, HttpError};
 
+use crate::questions::Answer;
 use futures_util::future::BoxFuture;
+use spalla_domain::InfoRequestId;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::info_request::InfoField;
 
 /// Who hands out runs and takes their results.
 pub trait Coordinator: Send + Sync + 'static {
@@ -23,6 +26,30 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// Gives runs back without a result, so that somebody else can take them at once.
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>>;
+
+    /// Asks a person for values in the name of a run. The same question once more is the same request.
+    fn ask(
+        &self,
+        _run: Heartbeat,
+        _reason: String,
+        _fields: Vec<InfoField>,
+    ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
+
+    /// Returns what a person answered, once they did.
+    fn answer(
+        &self,
+        _run: Heartbeat,
+        _id: InfoRequestId,
+    ) -> BoxFuture<'_, Result<Option<Answer>, CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
+}
+
+fn asks_nobody() -> CoordinatorError {
+    let detail = "nobody can be asked through this coordinator".to_owned();
+    CoordinatorError::Rejected { status: 501, detail }
 }
 
 /// Why a call had no effect, by what the worker does next.

@@ -4,6 +4,8 @@ pub(crate) mod agent;
 pub(crate) mod recipe;
 
 use crate::control::Control;
+use crate::coordinator::Coordinator;
+use crate::credentials;
 use crate::run::{End, Failure, Run};
 use crate::run_log::RunLog;
 use crate::sandbox::Sandbox;
@@ -14,6 +16,7 @@ use futures_util::future::BoxFuture;
 use spalla_domain::claim::Assignment;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::work_item::Executor;
+use std::sync::Arc;
 
 /// Carries runs out. The shipped one starts processes; the simulator's only lets time pass.
 pub trait Execute: Send + Sync + 'static {
@@ -29,16 +32,23 @@ pub trait Execute: Send + Sync + 'static {
 /// The shipped executors: every command that they start goes through the sandbox.
 pub(crate) struct Executors {
     options: Options,
+    coordinator: Arc<dyn Coordinator>,
     sandbox: Sandbox,
     scratchpads: Scratchpads,
 }
 
 impl Executors {
     /// Opens the folders that runs work in.
-    pub(crate) fn open(options: &Options) -> Result<Self, scratchpad::Error> {
+    pub(crate) fn open(
+        options: &Options,
+        coordinator: Arc<dyn Coordinator>,
+    ) -> Result<Self, scratchpad::Error> {
         let scratchpads = Scratchpads::open(&options.data_dir)?;
+        if let Err(error) = credentials::sweep(&options.data_dir) {
+            tracing::warn!(%error, "files that an earlier worker's runs left behind were not removed");
+        }
         let sandbox = Sandbox::new(options.supervisor.clone());
-        Ok(Self { options: options.clone(), sandbox, scratchpads })
+        Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads })
     }
 }
 
@@ -51,7 +61,7 @@ impl Execute for Executors {
     ) -> BoxFuture<'a, End> {
         async move {
             let means = (&self.sandbox, &self.scratchpads);
-            let run = Run::begin(assignment, (log, control), &self.options, means);
+            let run = Run::begin(assignment, (log, control), &self.options, means, &*self.coordinator);
             match assignment.executor {
                 Executor::Recipe => recipe::execute(&run).await,
                 Executor::Agent => agent::execute(&run).await,

@@ -13,12 +13,14 @@ mod backoff;
 pub mod builtin;
 mod control;
 pub mod coordinator;
+mod credentials;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
 mod execute;
 mod executors;
 mod output;
+mod questions;
 mod run;
 mod run_log;
 pub mod sandbox;
@@ -29,6 +31,7 @@ pub mod worker;
 pub use control::{Control, Stop};
 pub use coordinator::{Coordinator, CoordinatorError, HttpCoordinator};
 pub use executors::Execute;
+pub use questions::Answer;
 pub use run::{End, Failure};
 pub use run_log::RunLog;
 pub use sandbox::{SUPERVISE_ARG, Supervisor, child_env, supervise_main};

@@ -1,6 +1,8 @@
 //! One run while it is carried out: what was handed out, where it writes, and what can interrupt it.
 
 use crate::control::{Control, Stop};
+use crate::coordinator::Coordinator;
+use crate::credentials::Credentials;
 use crate::run_log::RunLog;
 use crate::sandbox::Sandbox;
 use crate::scratchpad::Scratchpads;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use spalla_domain::claim::{Assignment, RunError};
 use spalla_domain::retry::ErrorClass;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,8 +24,10 @@ pub(crate) struct Run<'a> {
     pub(crate) options: &'a Options,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) scratchpads: &'a Scratchpads,
+    pub(crate) coordinator: &'a dyn Coordinator,
     started: Instant,
     held_ms: AtomicU64,
+    credentials: OnceLock<Credentials>,
 }
 
 /// Why a run does not go on.
@@ -79,9 +84,21 @@ impl<'a> Run<'a> {
         (log, control): (&'a RunLog, &'a Control),
         options: &'a Options,
         (sandbox, scratchpads): (&'a Sandbox, &'a Scratchpads),
+        coordinator: &'a dyn Coordinator,
     ) -> Self {
-        let (started, held_ms) = (Instant::now(), AtomicU64::new(0));
-        Self { assignment, log, control, options, sandbox, scratchpads, started, held_ms }
+        let (started, held_ms, credentials) = (Instant::now(), AtomicU64::new(0), OnceLock::new());
+        Self {
+            assignment,
+            log,
+            control,
+            options,
+            sandbox,
+            scratchpads,
+            coordinator,
+            started,
+            held_ms,
+            credentials,
+        }
     }
 
     /// Waits until something interrupts the run.
@@ -113,9 +130,20 @@ impl<'a> Run<'a> {
         self.log.say("paused: the next step waits until the run is resumed").await;
         let since = Instant::now();
         self.control.released().await;
+        self.held_since(since);
+        self.log.say(format!("goes on after {}", seconds(since.elapsed()))).await;
+    }
+
+    /// Takes note that the run waited for a person, whose time is not the run's.
+    pub(crate) fn held_since(&self, since: Instant) {
         let held = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.held_ms.fetch_add(held, Ordering::Relaxed);
-        self.log.say(format!("goes on after {}", seconds(since.elapsed()))).await;
+    }
+
+    /// Gives what the run starts from now on the values that a person answered. They go when the run does.
+    pub(crate) fn bear(&self, credentials: Credentials) {
+        // A run asks once.
+        let _ = self.credentials.set(credentials);
     }
 
     /// Returns the end that follows from an interruption.
@@ -139,6 +167,8 @@ impl<'a> Run<'a> {
         env.insert("SPALLA_WORK_ITEM_ID".into(), self.assignment.work_item_id.to_string());
         env.insert("SPALLA_ATTEMPT".into(), self.assignment.attempt.to_string());
         env.insert("SPALLA_TRACE_ID".into(), self.assignment.trace_id.clone());
+        let credentials = self.credentials.get().map(Credentials::variables);
+        env.extend(credentials.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
         env
     }
 

@@ -4,14 +4,16 @@
 use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop};
 use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::questions::Answer;
 use crate::spool::{Batch, Spool, cost_of_line};
 use crate::worker::{Clock, Randomness};
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{Assignment, LogBatch};
 use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
+use spalla_domain::redact::Redactor;
 use spalla_domain::{Fence, RunId};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -35,6 +37,7 @@ pub struct RunLog {
     groups: mpsc::Sender<Vec<LogLine>>,
     clock: Clock,
     kept: Arc<Kept>,
+    masks: Arc<OnceLock<Redactor>>,
 }
 
 /// How much of the steps' output the run has kept.
@@ -56,6 +59,22 @@ impl RunLog {
         self.system(Some(step), text.as_ref()).await;
     }
 
+    /// Masks values in all that is written from now on, before it leaves this process or is spooled.
+    pub(crate) fn mask(&self, answer: &Answer) {
+        match Redactor::new(answer.iter().map(|(name, value)| (name.as_str(), value))) {
+            // A run asks once.
+            Ok(redactor) => drop(self.masks.set(redactor)),
+            Err(error) => tracing::error!(%error, "answered values can't be masked"),
+        }
+    }
+
+    fn masked(&self, text: String) -> String {
+        match self.masks.get() {
+            None => text,
+            Some(redactor) => redactor.redact(&text).into_owned(),
+        }
+    }
+
     /// Tells whether no more output is kept.
     pub fn is_full(&self) -> bool {
         self.kept.cut.load(Ordering::Relaxed)
@@ -73,7 +92,7 @@ impl RunLog {
             if !self.keeps(&text) {
                 break;
             }
-            let line = LogLine { at, stream, step: Some(step), text };
+            let line = LogLine { at, stream, step: Some(step), text: self.masked(text) };
             bytes += cost_of_line(&line);
             group.push(line);
             if bytes >= BATCH_BYTES || group.len() >= BATCH_LINES {
@@ -107,7 +126,7 @@ impl RunLog {
         let at = (self.clock)();
         let line = |text: &str| {
             let text = text.trim_end_matches('\r');
-            let text = text[..text.floor_char_boundary(LINE_BYTES_MAX)].to_owned();
+            let text = self.masked(text[..text.floor_char_boundary(LINE_BYTES_MAX)].to_owned());
             LogLine { at, stream: Stream::System, step, text }
         };
         let lines: Vec<LogLine> = text.trim_end_matches('\n').split('\n').map(line).collect();
@@ -181,7 +200,7 @@ pub(crate) fn run_log(
         randomness,
         rejections: 0,
     };
-    (RunLog { groups: sender, clock, kept }, shipper)
+    (RunLog { groups: sender, clock, kept, masks: Arc::default() }, shipper)
 }
 
 impl Shipper {

@@ -183,7 +183,8 @@ pub struct Worker {
 impl Worker {
     /// Makes a worker and the hold on it.
     pub fn new(options: Options, coordinator: Arc<dyn Coordinator>) -> Result<(Self, Handle), Error> {
-        let executors = Executors::open(&options).map_err(|error| Error::DataDir(error.to_string()))?;
+        let executors = Executors::open(&options, Arc::clone(&coordinator))
+            .map_err(|error| Error::DataDir(error.to_string()))?;
         Ok(Self::with_executors(options, coordinator, Arc::new(executors)))
     }
 

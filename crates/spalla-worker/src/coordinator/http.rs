@@ -4,14 +4,20 @@
 mod fuzz;
 
 use super::{Coordinator, CoordinatorError};
+use crate::questions::Answer;
 use futures_util::future::BoxFuture;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
-use spalla_domain::RunId;
 use spalla_domain::claim::{Completion, Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::info_request::{InfoField, Status};
+use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
+use spalla_domain::{InfoRequestId, RunId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection may take, in milliseconds.
@@ -27,6 +33,7 @@ pub struct HttpCoordinator {
     client: Client,
     base: Url,
     token: Option<String>,
+    agent_secret: Option<Arc<Secret>>,
 }
 
 /// Why there is no coordinator.
@@ -58,7 +65,72 @@ impl HttpCoordinator {
             .connect_timeout(Duration::from_millis(CONNECT_MS))
             .build()
             .map_err(HttpError::Client)?;
-        Ok(Self { client, base, token })
+        Ok(Self { client, base, token, agent_secret: None })
+    }
+
+    /// Bears the secret that lets it read what a person answered.
+    #[must_use]
+    pub fn with_agent_secret(self, secret: Option<Secret>) -> Self {
+        Self { agent_secret: secret.map(Arc::new), ..self }
+    }
+
+    async fn send_question(
+        &self,
+        run: Heartbeat,
+        reason: String,
+        fields: Vec<InfoField>,
+    ) -> Result<InfoRequestId, CoordinatorError> {
+        #[derive(Deserialize)]
+        struct Asked {
+            id: InfoRequestId,
+        }
+        let body = json(&serde_json::json!({ "reason": reason, "fields": fields }))?;
+        let request = self.post(&run_path(run.run_id, "info-requests"))?;
+        let request = request.header("X-Fencing-Token", run.fencing_token.to_string());
+        let response = send(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
+        Ok(read::<Asked>(response, "a question").await?.id)
+    }
+
+    async fn fetch_answer(
+        &self,
+        run: Heartbeat,
+        id: InfoRequestId,
+    ) -> Result<Option<Answer>, CoordinatorError> {
+        #[derive(Deserialize)]
+        struct Shown {
+            status: Status,
+            #[serde(default)]
+            values: Option<BTreeMap<String, String>>,
+        }
+        let path = format!("work-items/runs/info-requests/{id}");
+        let shown: Shown = read(send(self.get(&path)?).await?, "a question").await?;
+        match shown.status {
+            Status::Pending => return Ok(None),
+            Status::Answered => {}
+            Status::Cancelled => {
+                let detail = format!("info request {id} was cancelled");
+                return Err(CoordinatorError::Refused { code: "info_request_closed".into(), detail });
+            }
+        }
+        let mut request = self.get(&format!("{path}?reveal=true"))?;
+        request = request.header("X-Fencing-Token", run.fencing_token.to_string());
+        if let Some(secret) = &self.agent_secret {
+            let secret = HeaderValue::from_bytes(secret.expose())
+                .map_err(|_| rejected(0, "AGENT_SECRET_KEY holds what no header can".to_owned()))?;
+            request = request.header("X-Agent-Secret", secret);
+        }
+        let shown: Shown = read(send(request).await?, "an answer").await?;
+        let values = shown.values.unwrap_or_default();
+        Ok(Some(values.into_iter().map(|(name, value)| (name, Secret::from(value))).collect()))
+    }
+
+    fn get(&self, path: &str) -> Result<RequestBuilder, CoordinatorError> {
+        let url = self.base.join(path).map_err(|error| rejected(0, format!("{path}: {error}")))?;
+        let request = self.client.get(url).timeout(Duration::from_millis(ANSWER_MS));
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
     }
 
     fn post(&self, path: &str) -> Result<RequestBuilder, CoordinatorError> {
@@ -79,11 +151,7 @@ impl HttpCoordinator {
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs() + ANSWER_MS);
         let request = self.post("scheduler/exchange")?.timeout(wait);
         let response = send(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.map_err(|error| unavailable(None, &error))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            rejected(status, format!("the answer to an exchange is not understood: {error}"))
-        })
+        read(response, "an exchange").await
     }
 
     async fn send_logs(&self, batch: LogBatch) -> Result<(), CoordinatorError> {
@@ -120,6 +188,23 @@ impl Coordinator for HttpCoordinator {
 
     fn append_logs(&self, batch: LogBatch) -> BoxFuture<'_, Result<(), CoordinatorError>> {
         Box::pin(self.send_logs(batch))
+    }
+
+    fn ask(
+        &self,
+        run: Heartbeat,
+        reason: String,
+        fields: Vec<InfoField>,
+    ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
+        Box::pin(self.send_question(run, reason, fields))
+    }
+
+    fn answer(
+        &self,
+        run: Heartbeat,
+        id: InfoRequestId,
+    ) -> BoxFuture<'_, Result<Option<Answer>, CoordinatorError>> {
+        Box::pin(self.fetch_answer(run, id))
     }
 
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {
@@ -185,6 +270,14 @@ struct Problem {
     code: Option<String>,
     detail: Option<String>,
     title: Option<String>,
+}
+
+/// Reads an answer; what is wrong with it is told without repeating any of it.
+async fn read<T: DeserializeOwned>(response: Response, to: &str) -> Result<T, CoordinatorError> {
+    let status = response.status().as_u16();
+    let bytes = response.bytes().await.map_err(|error| unavailable(None, &error))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| rejected(status, format!("the answer to {to} is not understood: {error}")))
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {

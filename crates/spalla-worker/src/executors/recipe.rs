@@ -1,6 +1,7 @@
 //! Carries out a recipe: checks its tools, then runs its steps one after another in the scratchpad.
 
 mod artifacts;
+mod cloud;
 #[cfg(test)]
 mod fuzz;
 mod programs;
@@ -66,6 +67,9 @@ async fn carry_out(run: &Run<'_>) -> Result<End, End> {
             .await;
     }
     let recipe = with_steps(run, recipe, &scratchpad.folder).await?;
+    if let Some(credentials) = cloud::prepare(run).await? {
+        run.bear(credentials);
+    }
     tools::check(run, &recipe).await?;
     Ok(run_steps(run, &recipe, &scratchpad).await)
 }
