@@ -12,7 +12,8 @@ use spalla_domain::queue::{Place, Standing, Step};
 use spalla_domain::run::{self, LiveRun};
 use spalla_domain::{Fence, InfoRequestId, Refusal, RunId, WorkItemId};
 
-/// Asks for values in the name of a run; its holder's token says that it may.
+/// Asks for values in the name of a run; its holder's token says that it may. The same question once more, such as by
+/// the next holder, is the same request.
 pub(crate) async fn ask<T: Tx>(
     desk: &mut Desk<'_, T>,
     run_id: RunId,
@@ -28,6 +29,16 @@ pub(crate) async fn ask<T: Tx>(
         Run::Live(id) => id,
         Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
+    let known: Vec<KeptInfoRequest> = desk.documents_of(run_id.0).await?;
+    let is_same = |kept: &&KeptInfoRequest| {
+        kept.request.status != Status::Cancelled
+            && kept.request.reason == reason
+            && kept.request.fields == fields
+    };
+    if let Some(kept) = known.iter().find(is_same) {
+        check_token(desk, item, fence).await?;
+        return Ok(Reply::InfoRequest(kept.request.id));
+    }
     change_run(desk, item, run_id, run::Command::Ask { fence }).await?;
     let id = InfoRequestId(desk.next_id(Sequence::InfoRequest).await?);
     let request = InfoRequest {
@@ -45,6 +56,15 @@ pub(crate) async fn ask<T: Tx>(
     let names = fields.iter().map(|field| field.name.clone()).collect();
     desk.facts(item, Some(run_id), vec![Fact::InfoRequested { info_request_id: id, fields: names }]);
     Ok(Reply::InfoRequest(id))
+}
+
+/// Refuses what is asked under an old token.
+async fn check_token<T: Tx>(desk: &mut Desk<'_, T>, item: WorkItemId, fence: Fence) -> Answer<()> {
+    let item = desk.item(item).await?;
+    match item.live_run() {
+        Some(live) => Ok(run::may_write(live, item.standing.fence, fence)?),
+        None => Ok(()),
+    }
 }
 
 /// Takes a person's values, encrypted already; the run goes on.

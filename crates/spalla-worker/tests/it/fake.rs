@@ -5,10 +5,12 @@ use futures_util::future::BoxFuture;
 use spalla_domain::claim::{
     Assignment, Completion, Exchange, ExchangeReply, Heartbeat, HeartbeatAnswer, LogBatch, Refused,
 };
+use spalla_domain::info_request::InfoField;
 use spalla_domain::log::{LogLine, Stream};
+use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
-use spalla_domain::{Fence, ProjectId, RunId, Timestamp, WorkItemId};
-use spalla_worker::{Coordinator, CoordinatorError};
+use spalla_domain::{Fence, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId};
+use spalla_worker::{Answer, Coordinator, CoordinatorError};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -35,6 +37,10 @@ pub(crate) struct State {
     pub(crate) held_at_once: usize,
     pub(crate) beats: usize,
     pub(crate) refused_calls: usize,
+    /// What was asked: why, and the names of the values.
+    pub(crate) asked: Vec<(String, Vec<String>)>,
+    /// What a person answers.
+    pub(crate) answers: BTreeMap<String, String>,
 }
 
 pub(crate) struct Row {
@@ -307,6 +313,30 @@ impl Coordinator for Fake {
             self.change(|state| state.append(batch))?;
             self.answer(())
         })
+    }
+
+    fn ask(
+        &self,
+        _: Heartbeat,
+        reason: String,
+        fields: Vec<InfoField>,
+    ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
+        let names = fields.into_iter().map(|field| field.name).collect();
+        let id = self.change(|state| {
+            state.asked.push((reason, names));
+            InfoRequestId(state.asked.len() as i64)
+        });
+        Box::pin(std::future::ready(Ok(id)))
+    }
+
+    fn answer(
+        &self,
+        _: Heartbeat,
+        _: InfoRequestId,
+    ) -> BoxFuture<'_, Result<Option<Answer>, CoordinatorError>> {
+        let answers = self.state().answers.clone();
+        let answer = answers.into_iter().map(|(name, value)| (name, Secret::from(value))).collect();
+        Box::pin(std::future::ready(Ok(Some(answer))))
     }
 
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {

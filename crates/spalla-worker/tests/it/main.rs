@@ -1,5 +1,6 @@
 //! The worker with real processes, real git and a coordinator in memory.
 
+mod clouds;
 mod fake;
 mod leases;
 mod over_http;

@@ -14,6 +14,7 @@ use spalla_store::document::{KeptInfoRequest, Kind};
 crate::fixture::claims!(
     a_run_that_asked_waits_until_it_is_answered,
     an_old_token_asks_nothing,
+    the_same_question_once_more_is_the_same_request,
     a_question_is_answered_once,
     a_run_that_ends_withdraws_its_questions,
     a_bad_question_is_refused,
@@ -47,7 +48,11 @@ async fn kept(f: &Fixture, id: InfoRequestId) -> KeptInfoRequest {
 async fn a_run_that_asked_waits_until_it_is_answered(f: Fixture) {
     f.queued::<1>().await;
     let run = f.claim_one("w").await;
-    let (one, two) = (asked(&f, &run).await, asked(&f, &run).await);
+    let one = asked(&f, &run).await;
+    let (run_id, fencing_token) = (run.run_id, run.fencing_token);
+    let other =
+        Command::AskInfo { run_id, fencing_token, reason: "more".into(), fields: vec![field("OTHER")] };
+    let Reply::InfoRequest(two) = f.granted(other).await else { panic!("no request") };
     assert_eq!(f.run(run.run_id).await.status, Status::AwaitingInput);
     assert!(!f.heartbeat(&run, "w").await);
     f.granted(answer(one)).await;
@@ -67,6 +72,20 @@ async fn an_old_token_asks_nothing(f: Fixture) {
     assert_eq!(f.refused(ask(run.run_id, run.fencing_token)).await, Code::StaleToken);
     asked(&f, &newer).await;
     assert_eq!(f.refused(ask(RunId(99), Fence(1))).await, Code::NotFound);
+}
+
+async fn the_same_question_once_more_is_the_same_request(f: Fixture) {
+    f.queued::<1>().await;
+    let run = f.claim_one("w").await;
+    let id = asked(&f, &run).await;
+    assert_eq!(asked(&f, &run).await, id);
+    f.pass_ms(LEASE_MS + 1).await;
+    let next = f.claim_one("v").await;
+    assert_eq!(f.refused(ask(run.run_id, run.fencing_token)).await, Code::StaleToken);
+    assert_eq!(asked(&f, &next).await, id);
+    f.granted(answer(id)).await;
+    assert_eq!(asked(&f, &next).await, id);
+    assert_eq!(f.run(run.run_id).await.status, Status::Running);
 }
 
 async fn a_question_is_answered_once(f: Fixture) {
