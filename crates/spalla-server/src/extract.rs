@@ -14,7 +14,7 @@ mod params;
 mod wish;
 
 pub(crate) use complaint::complaint;
-pub(crate) use id::Id;
+pub(crate) use id::{Id, Ids};
 pub(crate) use json::{ContentKind, content_kind, parse};
 pub(crate) use last_event::last_event_id;
 pub(crate) use params::{NoParams, Params};

@@ -15,6 +15,7 @@ mod cors;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
+mod documents;
 mod entrance;
 mod extract;
 #[cfg(test)]

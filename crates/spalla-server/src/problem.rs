@@ -72,6 +72,67 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid.as_str(), detail).errors(vec![error])
     }
 
+    /// Says that several places of the request do not fit.
+    pub(crate) fn invalid_at_all(errors: Vec<FieldProblem>) -> Self {
+        let count = errors.len();
+        let mut problem = Self::invalid_at(errors.first().cloned().unwrap_or_default());
+        if count > 1 {
+            problem.detail = format!("{count} places do not fit; the first: {}", problem.detail);
+        }
+        problem.errors(errors)
+    }
+
+    /// Names the member that is to blame, where nothing is named.
+    #[must_use]
+    pub(crate) fn naming(mut self, path: &str) -> Self {
+        if self.errors.is_empty() && self.status.is_client_error() {
+            self.errors.push(FieldProblem::at_path(path, self.detail.clone()));
+        }
+        self
+    }
+
+    /// Says where something does not fit, and nothing of what stands there.
+    #[must_use]
+    pub(crate) fn discreet(self) -> Self {
+        // What is no JSON is refused in words that never repeat any of it.
+        if self.status != StatusCode::UNPROCESSABLE_ENTITY {
+            return self;
+        }
+        let is_plain = |path: &String| path.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
+        let said = self.errors.into_iter().map(|error| {
+            let message = match error.message.as_str() {
+                "it is missing" => "it is missing",
+                _ => "it does not fit, and what stands there is not repeated here",
+            };
+            let path = error.path.filter(is_plain);
+            FieldProblem { path, message: message.to_owned(), allowed: vec![], ..error }
+        });
+        Self::invalid_at_all(said.collect())
+    }
+
+    /// Moves the places of an error into an entry of the body, where the body is a list.
+    #[must_use]
+    pub(crate) fn of_entry(mut self, place: usize) -> Self {
+        for error in &mut self.errors {
+            error.path = Some(match &error.path {
+                Some(path) => format!("[{place}].{path}"),
+                None => format!("[{place}]"),
+            });
+        }
+        self.detail = format!("entry {place}: {}", self.detail);
+        self.naming(&format!("[{place}]"))
+    }
+
+    /// Names the entry that the store refused, which stands at the beginning of its words.
+    #[must_use]
+    pub(crate) fn naming_the_entry(self) -> Self {
+        let place = self.detail.strip_prefix("entry ").and_then(|rest| rest.split_once(": "));
+        match place.and_then(|(place, _)| place.parse::<usize>().ok()) {
+            Some(place) => self.naming(&format!("[{place}]")),
+            None => self,
+        }
+    }
+
     /// Moves the places of an error to a line of the body, where each line was read by itself.
     #[must_use]
     pub(crate) fn in_line(mut self, line: u64) -> Self {

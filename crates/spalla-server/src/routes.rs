@@ -9,10 +9,14 @@ mod home;
 mod log_follow;
 mod metrics;
 mod projects;
+mod queue;
+mod quotas;
 mod recipes;
+mod requirements;
 mod run_logs;
 mod runs;
 mod scheduler;
+mod schedules;
 mod traces;
 mod work_items;
 mod workers;
@@ -24,6 +28,8 @@ pub(crate) fn add_all(api: Api) -> Api {
     let groups = [
         home::add,
         projects::add,
+        requirements::add,
+        quotas::add,
         work_items::add,
         recipes::add,
         approvals::add,
@@ -32,6 +38,8 @@ pub(crate) fn add_all(api: Api) -> Api {
         run_logs::add,
         log_follow::add,
         scheduler::add,
+        queue::add,
+        schedules::add,
         events::add,
         health::add,
         metrics::add,

@@ -100,15 +100,20 @@ pub fn tally(approval: &Approval, need: &Need, earlier: &[Vote], vote: &Vote) ->
         let detail = format!("approval {} is decided by somebody with the role {role:?}", approval.id);
         return Err(Refusal::new(Code::RoleRequired, detail).mend("ask one of them"));
     }
-    let counts = |vote: &&Vote| vote.decision == Decision::Approve && vote.is_fit(need);
-    let said_yes: BTreeSet<&str> = earlier.iter().chain([vote]).filter(counts).map(Vote::who).collect();
-    let given = u8::try_from(said_yes.len()).unwrap_or(u8::MAX);
+    let given = given(need, earlier.iter().chain([vote]));
     let missing = need.count.saturating_sub(given);
     let status = match decided {
         Status::Approved if missing > 0 => Status::Pending,
         decided => decided,
     };
     Ok(Tally { status, given, missing })
+}
+
+/// Counts the people who said yes, each once.
+pub fn given<'v>(need: &Need, votes: impl IntoIterator<Item = &'v Vote>) -> u8 {
+    let counts = |vote: &&Vote| vote.decision == Decision::Approve && vote.is_fit(need);
+    let said_yes: BTreeSet<&str> = votes.into_iter().filter(counts).map(Vote::who).collect();
+    u8::try_from(said_yes.len()).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

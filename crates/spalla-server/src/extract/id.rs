@@ -20,6 +20,22 @@ impl<S: Send + Sync, T: From<i64>> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// The two ids that the path names, in their order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ids<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: From<i64>, B: From<i64>> FromRequestParts<S> for Ids<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((first, second)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::no_route(parts.uri.path()))?;
+        let read = |text: &str| number(text).ok_or_else(|| Problem::no_id(text));
+        Ok(Self(read(&first)?.into(), read(&second)?.into()))
+    }
+}
+
 fn number(text: &str) -> Option<i64> {
     let plain =
         text.starts_with(|c: char| ('1'..='9').contains(&c)) && text.bytes().all(|b| b.is_ascii_digit());

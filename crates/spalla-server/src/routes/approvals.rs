@@ -1,6 +1,7 @@
 //! Approvals: asking for a person's yes or no, and giving it.
 
 use crate::api::Api;
+use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -13,8 +14,10 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use spalla_domain::approval::Decision;
 use spalla_domain::{ApprovalId, WorkItemId};
-use spalla_store::view::Page;
+use spalla_store::document::ApprovalVotes;
+use spalla_store::view::{ApprovalView, Page};
 use spalla_store::{Command, Reply};
+use std::collections::BTreeMap;
 use utoipa_axum::routes;
 
 /// Adds the routes.
@@ -32,13 +35,15 @@ list_query! {
 
 /// Asks for an approval, which holds the work item until a person says yes
 #[utoipa::path(post, path = "/work-items/{id}/approvals", tag = "approvals", params(IdInPath),
-    request_body = Option<NewApproval>, responses((status = 201, description = "The new approval.", body = Approval)))]
+    request_body(content = Option<NewApproval>, example = json!({"kind": "deploy", "role": "lead", "count": 2})),
+    responses((status = 201, description = "The new approval.", body = Approval)))]
 async fn request_approval(
     State(app): State<App>,
     Id(work_item_id): Id<WorkItemId>,
     wish: Wish<NewApproval>,
 ) -> Result<impl IntoResponse, Problem> {
-    let command = Command::RequestApproval { work_item_id, kind: wish.body.kind(), need: Default::default() };
+    let kind = wish.body.kind();
+    let command = Command::RequestApproval { work_item_id, kind, need: wish.body.into_need() };
     match app.execute(command, wish.key).await? {
         Reply::Approval(id) => {
             let location = [(header::LOCATION, format!("/work-items/approvals/{id}"))];
@@ -62,7 +67,26 @@ async fn list_approvals(
     let found = app.read().approvals(Some(id), false, paging.page).await?;
     let total = if paging.count { Some(count(&app, id).await?) } else { None };
     let last = found.last().map(|view| view.approval.id.0);
-    Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, &uri, paging, total))
+    let mut votes = votes_among(&app, id, &found).await?;
+    let shown = found.into_iter().map(|view| {
+        let kept = votes.remove(&view.approval.id);
+        Approval::new(view, kept)
+    });
+    Ok(Listed::new(shown.collect(), last, &uri, paging, total))
+}
+
+/// Reads the votes of a page of an item's approvals.
+async fn votes_among(
+    app: &App,
+    id: WorkItemId,
+    page: &[ApprovalView],
+) -> Result<BTreeMap<ApprovalId, ApprovalVotes>, Problem> {
+    let Some(newest) = page.first() else { return Ok(BTreeMap::new()) };
+    // Only some approvals have votes, so those of a page are never more than its entries.
+    let limit = u32::try_from(page.len()).unwrap_or(u32::MAX);
+    let page = Page { limit, before: Some(newest.approval.id.0 + 1), offset: 0 };
+    let votes: Vec<ApprovalVotes> = app.page_of(Which::of(id.0), page).await?;
+    Ok(votes.into_iter().map(|kept| (kept.approval_id, kept)).collect())
 }
 
 /// Counts an item's approvals page by page: an item has a handful.
@@ -91,7 +115,8 @@ async fn get_approval(
 
 /// Says yes
 #[utoipa::path(post, path = "/work-items/approvals/{id}/approve", tag = "approvals", params(IdInPath),
-    request_body = Option<Verdict>, responses((status = 200, description = "The approval as it is now.", body = Approval)))]
+    request_body(content = Option<Verdict>, example = json!({"by": "ada", "note": "after the backup"})),
+    responses((status = 200, description = "The approval as it is now.", body = Approval)))]
 async fn approve(
     State(app): State<App>,
     Id(id): Id<ApprovalId>,
@@ -119,11 +144,14 @@ async fn decide(
 ) -> Result<Json<Approval>, Problem> {
     let by = wish.body.by.map(Into::into);
     let note = wish.body.note.map(Into::into);
-    app.execute(Command::DecideApproval { id, decision, by, note, roles: vec![] }, wish.key).await?;
+    // Whoever is let in is the administrator, who has every role.
+    let votes: Option<ApprovalVotes> = app.kept(id.0).await?;
+    let roles = votes.and_then(|kept| kept.need.role).into_iter().collect();
+    app.execute(Command::DecideApproval { id, decision, by, note, roles }, wish.key).await?;
     Ok(Json(show(app, id).await?))
 }
 
 async fn show(app: &App, id: ApprovalId) -> Result<Approval, Problem> {
-    let view = app.read().approval(id).await?;
-    view.map(Into::into).ok_or_else(|| Problem::not_found("approval", id))
+    let view = app.read().approval(id).await?.ok_or_else(|| Problem::not_found("approval", id))?;
+    Ok(Approval::new(view, app.kept(id.0).await?))
 }

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
-use spalla_domain::ProjectId;
+use spalla_domain::{ProjectId, project};
 use spalla_store::{Command, Reply};
 use utoipa_axum::routes;
 
@@ -93,7 +93,11 @@ async fn archive_project(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Reads a project, or says that it does not exist.
+pub(super) async fn find(app: &App, id: ProjectId) -> Result<project::Project, Problem> {
+    app.read().project(id).await?.ok_or_else(|| Problem::not_found("project", id))
+}
+
 async fn show(app: &App, id: ProjectId) -> Result<Project, Problem> {
-    let project = app.read().project(id).await?;
-    project.map(Into::into).ok_or_else(|| Problem::not_found("project", id))
+    find(app, id).await.map(Into::into)
 }

@@ -21,7 +21,12 @@ use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
-    api.add(routes!(list_runs)).add(routes!(get_run)).add(routes!(complete_run)).add(routes!(cancel_run))
+    api.add(routes!(list_runs))
+        .add(routes!(get_run))
+        .add(routes!(complete_run))
+        .add(routes!(cancel_run))
+        .add(routes!(pause_run))
+        .add(routes!(resume_run))
 }
 
 list_query! {
@@ -100,6 +105,30 @@ async fn cancel_run(
     wish: Wish<Empty>,
 ) -> Result<Json<Run>, Problem> {
     app.execute(Command::CancelRun { run_id: id }, wish.key).await?;
+    Ok(Json(show(&app, id).await?))
+}
+
+/// Lets a run stand still; its holder hears it with the next heartbeat
+#[utoipa::path(post, path = "/work-items/runs/{id}/pause", tag = "runs", params(IdInPath),
+    request_body = Option<Empty>, responses((status = 200, description = "The run as it is now.", body = Run)))]
+async fn pause_run(
+    State(app): State<App>,
+    Id(id): Id<RunId>,
+    wish: Wish<Empty>,
+) -> Result<Json<Run>, Problem> {
+    app.execute(Command::PauseRun { run_id: id }, wish.key).await?;
+    Ok(Json(show(&app, id).await?))
+}
+
+/// Lets a run that stands still go on
+#[utoipa::path(post, path = "/work-items/runs/{id}/resume", tag = "runs", params(IdInPath),
+    request_body = Option<Empty>, responses((status = 200, description = "The run as it is now.", body = Run)))]
+async fn resume_run(
+    State(app): State<App>,
+    Id(id): Id<RunId>,
+    wish: Wish<Empty>,
+) -> Result<Json<Run>, Problem> {
+    app.execute(Command::ResumeRun { run_id: id }, wish.key).await?;
     Ok(Json(show(&app, id).await?))
 }
 

@@ -1,4 +1,4 @@
-//! The scheduler: the queue, ticks, claims of many runs at once, and what failed for good.
+//! The scheduler: enqueue and requeue, ticks, claims of many runs at once, and what failed for good.
 
 use super::work_items::find;
 use crate::api::Api;
@@ -7,21 +7,19 @@ use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::Empty;
 use crate::wire::claim::{ClaimAnswer, ClaimBody, ExchangeAnswer, ExchangeBody};
-use crate::wire::list::{Limit, Listed, Offset, Paging, list_query};
+use crate::wire::list::{Listed, list_query};
 use crate::wire::number::{IdInPath, IdNumber};
-use crate::wire::queue::{Enqueued, QueueEntry, QueueReason};
+use crate::wire::queue::Enqueued;
 use crate::wire::scheduler::{DeadLetter, EnqueueBody, RequeueItemBody, RequeueRunBody, TickAnswer};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Deserialize;
 use spalla_domain::{ProjectId, RunId, WorkItemId, work_item};
 use spalla_store::command::Requeued;
-use spalla_store::view::{Page, QueueFilter, RunFilter, WorkItemFilter, WorkItemView};
+use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
-use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 /// The most runs that one tick makes: a tick is one transaction, and the next one goes on.
@@ -37,7 +35,6 @@ pub(super) fn add(api: Api) -> Api {
         .add(routes!(tick))
         .add(routes!(claim))
         .add(routes!(exchange))
-        .add(routes!(list_queue))
         .add(routes!(requeue_work_item))
         .add(routes!(requeue_run))
         .add(routes!(list_dead_letters))
@@ -116,48 +113,6 @@ async fn exchange(State(app): State<App>, wish: Wish<ExchangeBody>) -> Result<Js
         Reply::Exchanged(reply) => Ok(Json((*reply).into())),
         other => Err(Problem::unexpected_reply(&other)),
     }
-}
-
-/// Which entries are shown.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct QueueQuery {
-    /// Held for this reason; `none` means that nothing holds them.
-    #[param(inline)]
-    reason: Option<QueueReason>,
-    /// Of this project.
-    #[param(inline)]
-    project_id: Option<IdNumber>,
-    /// How many entries at most; 50 when left out.
-    #[param(inline)]
-    limit: Option<Limit>,
-    /// How many entries to leave out.
-    #[param(inline)]
-    offset: Option<Offset>,
-    /// Counts the whole list into X-Total-Count.
-    count: Option<bool>,
-}
-
-/// Lists what waits, highest rank first, and why it is not running
-#[utoipa::path(get, path = "/scheduler/queue", tag = "scheduler", params(QueueQuery),
-    responses((status = 200, description = "The entries.", body = Vec<QueueEntry>)))]
-async fn list_queue(
-    State(app): State<App>,
-    uri: Uri,
-    Params(query): Params<QueueQuery>,
-) -> Result<Listed<QueueEntry>, Problem> {
-    let paging = Paging::new(query.limit, None, query.offset, query.count).by_offset();
-    let filter = QueueFilter {
-        project_id: query.project_id.map(|id| ProjectId(id.get())),
-        reason: query.reason.map(QueueReason::code),
-    };
-    let found = app.read().queue(filter.clone(), paging.page).await?;
-    let total = if paging.count { Some(app.read().count_queue(filter).await?) } else { None };
-    let last = found.last().map(|entry| entry.id.0);
-    let now = app.now();
-    let entries = found.into_iter().map(|entry| QueueEntry::new(entry, now)).collect();
-    Ok(Listed::new(entries, last, &uri, paging, total))
 }
 
 list_query! {

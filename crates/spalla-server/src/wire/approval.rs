@@ -1,10 +1,12 @@
 //! Approvals on the wire.
 
 use super::number::Number;
-use super::text::{Name, Note};
+use super::text::{Name, Note, Word};
 use super::{Body, words};
 use serde::{Deserialize, Serialize};
+use spalla_domain::approval::tally::{DECIDERS_MAX, Need, given};
 use spalla_domain::{Timestamp, approval};
+use spalla_store::document::ApprovalVotes;
 use spalla_store::view::ApprovalView;
 use utoipa::ToSchema;
 
@@ -51,6 +53,14 @@ pub(crate) struct Approval {
     kind: ApprovalKind,
     /// Where it stands.
     status: ApprovalStatus,
+    /// The role that whoever decides has to have; null means anybody.
+    role: Option<String>,
+    /// How many different people have to say yes.
+    count: u8,
+    /// How many said yes.
+    given: u8,
+    /// How many more have to; 0 when it is decided.
+    missing: u8,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     requested_at: Timestamp,
@@ -63,15 +73,24 @@ pub(crate) struct Approval {
     note: Option<String>,
 }
 
-impl From<ApprovalView> for Approval {
-    fn from(view: ApprovalView) -> Self {
+impl Approval {
+    /// Shows an approval with the votes for it, which are kept where more is asked for than one yes.
+    pub(crate) fn new(view: ApprovalView, votes: Option<ApprovalVotes>) -> Self {
         let approval = view.approval;
+        let is_given = approval.status == approval::Status::Approved;
+        let given = votes.as_ref().map_or(u8::from(is_given), |kept| given(&kept.need, &kept.votes));
+        let need = votes.map(|kept| kept.need).unwrap_or_default();
+        let is_open = approval.status == approval::Status::Pending;
         Self {
             id: approval.id.0,
             work_item_id: approval.work_item_id.0,
             title: view.title,
             kind: approval.kind.into(),
             status: approval.status.into(),
+            role: need.role,
+            count: need.count,
+            given,
+            missing: if is_open { need.count.saturating_sub(given) } else { 0 },
             requested_at: approval.requested_at,
             decided_at: approval.decided_at,
             decided_by: approval.decided_by,
@@ -80,19 +99,21 @@ impl From<ApprovalView> for Approval {
     }
 }
 
+/// How many people have to say yes.
+type DeciderCount = Number<1, { DECIDERS_MAX as i64 }>;
+
 /// An approval to be asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApproval {
     /// What is to be approved; `start` when left out.
     kind: Option<ApprovalKind>,
-    /// How many people have to say yes: one.
+    /// The role that whoever decides has to have; anybody when left out.
     #[schema(inline)]
-    #[expect(
-        dead_code,
-        reason = "one is the only count there is, so the value says nothing once it is checked"
-    )]
-    count: Option<Number<1, 1>>,
+    role: Option<Word>,
+    /// How many different people have to say yes; one when left out.
+    #[schema(inline)]
+    count: Option<DeciderCount>,
 }
 
 impl Body for NewApproval {}
@@ -101,6 +122,12 @@ impl NewApproval {
     /// Returns what is to be approved.
     pub(crate) fn kind(&self) -> approval::Kind {
         self.kind.map(Into::into).unwrap_or_default()
+    }
+
+    /// Returns who has to say yes.
+    pub(crate) fn into_need(self) -> Need {
+        let count = self.count.and_then(|count| u8::try_from(count.small()).ok());
+        Need { role: self.role.map(Into::into), count: count.unwrap_or(1) }
     }
 }
 

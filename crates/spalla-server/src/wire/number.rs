@@ -18,6 +18,8 @@ pub(crate) struct Number<const MIN: i64, const MAX: i64>(i64);
 pub(crate) type IdNumber = Number<1, ID_MAX>;
 /// A fencing token, the number of an event or of a log line, or a count.
 pub(crate) type Ordinal = Number<0, ID_MAX>;
+/// The version of a vision.
+pub(crate) type VersionNumber = Number<1, { u32::MAX as i64 }>;
 /// How many lines are wanted.
 pub(crate) type LineCount = Number<1, ID_MAX>;
 /// A priority; 9 is the most urgent.

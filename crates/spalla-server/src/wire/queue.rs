@@ -116,6 +116,8 @@ pub(crate) enum QueueReason {
     ApprovalRejected,
     /// It waits for its time.
     Delayed,
+    /// Its project has used up its quota.
+    Quota,
 }
 
 impl QueueReason {
@@ -130,6 +132,7 @@ impl QueueReason {
             Self::ApprovalPending => Some(Code::ApprovalPending),
             Self::ApprovalRejected => Some(Code::ApprovalRejected),
             Self::Delayed => Some(Code::Delayed),
+            Self::Quota => Some(Code::Quota),
         }
     }
 }

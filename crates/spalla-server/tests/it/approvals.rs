@@ -1,7 +1,7 @@
 //! Approvals.
 
 use crate::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_approval_holds_an_item_until_a_person_says_yes() {
@@ -13,7 +13,7 @@ async fn an_approval_holds_an_item_until_a_person_says_yes() {
     assert_eq!(
         approval,
         json!({"id": 1, "work_item_id": item, "title": "build", "kind": "deploy", "status": "pending",
-               "requested_at": "2023-11-14T22:13:20.000Z", "decided_at": null, "decided_by": null, "note": null})
+               "role": null, "count": 1, "given": 0, "missing": 1, "requested_at": "2023-11-14T22:13:20.000Z", "decided_at": null, "decided_by": null, "note": null})
     );
     world.post(&format!("/work-items/{item}/start"), json!({})).await.problem(409, "approval_pending");
     assert_eq!(world.get(&format!("/work-items/{item}")).await.json(200)["reason"], "approval_pending");
@@ -48,11 +48,53 @@ async fn an_approval_is_decided_once() {
 }
 
 #[tokio::test]
+async fn several_people_of_one_role_have_to_say_yes_and_each_counts_once() {
+    for world in World::on_both_stores().await {
+        let item = world.queued(json!({})).await;
+        let path = format!("/work-items/{item}/approvals");
+        world.post(&path, json!({})).await.json(201);
+        world.post("/work-items/approvals/1/approve", json!({})).await.json(200);
+        let asked = world.post(&path, json!({"kind": "deploy", "role": "lead", "count": 2})).await.json(201);
+        let votes = |approval: &Value| {
+            ["status", "role", "count", "given", "missing"].map(|member| approval[member].clone())
+        };
+        assert_eq!(json!(votes(&asked)), json!(["pending", "lead", 2, 0, 2]));
+        let approve = "/work-items/approvals/2/approve";
+        for _ in 0..2 {
+            let one = world.post(approve, json!({"by": "ada"})).await.json(200);
+            assert_eq!(json!(votes(&one)), json!(["pending", "lead", 2, 1, 1]));
+            assert_eq!(one["decided_at"], Value::Null);
+        }
+        world.post(&format!("/work-items/{item}/start"), json!({})).await.problem(409, "approval_pending");
+        let both = world.post(approve, json!({"by": "bob"})).await.json(200);
+        assert_eq!(json!(votes(&both)), json!(["approved", "lead", 2, 2, 0]));
+        world.post(approve, json!({"by": "eve"})).await.problem(409, "already_decided");
+        let listed = world.get(&path).await.json(200);
+        assert_eq!((&listed[0], json!(votes(&listed[1]))), (&both, json!(["approved", null, 1, 1, 0])));
+        world.post(&format!("/work-items/{item}/start"), json!({})).await.json(201);
+    }
+}
+
+#[tokio::test]
+async fn one_no_among_several_votes_decides() {
+    for world in World::on_both_stores().await {
+        let item = world.item(json!({})).await;
+        world.post(&format!("/work-items/{item}/approvals"), json!({"count": 2})).await.json(201);
+        world.post("/work-items/approvals/1/approve", json!({"by": "ada"})).await.json(200);
+        let no = world.post("/work-items/approvals/1/reject", json!({"by": "bob"})).await.json(200);
+        assert_eq!((&no["status"], &no["given"], &no["missing"]), (&json!("rejected"), &json!(1), &json!(0)));
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused_by_its_name() {
     let world = World::start().await;
     let path = format!("/work-items/{}/approvals", world.item(json!({})).await);
     assert_eq!(world.post(&path, json!({"kind": "odd"})).await.invalid(), ["kind"]);
-    assert_eq!(world.post(&path, json!({"count": 2})).await.invalid(), ["count"]);
+    for count in [0, 17] {
+        assert_eq!(world.post(&path, json!({"count": count})).await.invalid(), ["count"]);
+    }
+    assert_eq!(world.post(&path, json!({"role": " "})).await.invalid(), ["role"]);
     world.post("/work-items/99/approvals", json!({})).await.problem(404, "not_found");
     world.get("/work-items/99/approvals").await.problem(404, "not_found");
     world.post("/work-items/approvals/99/approve", json!({})).await.problem(404, "not_found");

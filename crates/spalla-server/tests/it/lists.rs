@@ -7,7 +7,7 @@ fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()).collect()
 }
 
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 12] = [
     "/projects/",
     "/work-items/",
     "/work-items/1/runs",
@@ -17,12 +17,15 @@ const LISTS: [&str; 9] = [
     "/scheduler/dead-letters",
     "/observability/traces",
     "/work-items",
+    "/projects/1/requirements",
+    "/observability/usage",
+    "/scheduler/schedules",
 ];
 
 #[tokio::test]
 async fn every_list_is_an_array_with_a_link_and_a_count_only_when_asked_for() {
     let world = World::start().await;
-    world.item(json!({})).await;
+    world.pending_run(json!({})).await;
     for path in LISTS {
         let list = world.get(path).await;
         assert!(list.json(200).is_array(), "{path}");
@@ -40,7 +43,7 @@ async fn every_list_is_an_array_with_a_link_and_a_count_only_when_asked_for() {
 #[tokio::test]
 async fn every_list_bounds_its_limit() {
     let world = World::start().await;
-    world.item(json!({})).await;
+    world.pending_run(json!({})).await;
     for path in LISTS {
         world.get(&format!("{path}?limit=500")).await.json(200);
         for limit in ["0", "501", "-1", "x", ""] {

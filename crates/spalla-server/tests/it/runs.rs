@@ -129,6 +129,35 @@ async fn a_cancelled_run_ends_its_item_and_tells_its_holder() {
 }
 
 #[tokio::test]
+async fn a_run_that_a_person_paused_tells_its_holder_until_it_goes_on() {
+    for world in World::on_both_stores().await {
+        let run = world.pending_run(json!({})).await;
+        let path = format!("/work-items/runs/{run}");
+        world.post(&format!("{path}/pause"), json!({})).await.problem(409, "run_not_held");
+        let claimed = world.post(&format!("{path}/claim"), json!({"worker_id": "w1"})).await.json(200);
+        let beat = json!({"worker_id": "w1", "fencing_token": claimed["fencing_token"]});
+        for (verb, status, pause) in
+            [("pause", "paused", true), ("pause", "paused", true), ("resume", "running", false)]
+        {
+            let run = world.send(world.request("POST", &format!("{path}/{verb}"))).await.json(200);
+            assert_eq!(run["status"], status);
+            let orders = world.post(&format!("{path}/heartbeat"), beat.clone()).await.json(200);
+            assert_eq!(orders, json!({"cancel": false, "pause": pause}));
+        }
+        let exchange = json!({"worker_id": "w1",
+            "heartbeats": [{"run_id": run, "fencing_token": claimed["fencing_token"]}]});
+        world.post(&format!("{path}/pause"), json!({})).await.json(200);
+        let answer = world.post("/scheduler/exchange", exchange).await.json(200);
+        assert_eq!(answer["heartbeats"], json!([{"run_id": run, "cancel": false, "pause": true}]));
+        world.post(&format!("{path}/cancel"), json!({})).await.json(200);
+        for verb in ["pause", "resume"] {
+            world.post(&format!("{path}/{verb}"), json!({})).await.problem(409, "run_ended");
+            world.post(&format!("/work-items/runs/99/{verb}"), json!({})).await.problem(404, "not_found");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_run_given_back_is_claimed_by_the_next() {
     let world = World::start().await;
     let (run, token) = world.claimed_run(json!({})).await;

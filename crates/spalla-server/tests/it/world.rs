@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -84,12 +85,26 @@ pub(crate) struct World {
     client: Client,
     token: Option<&'static str>,
     _engine: Engine,
+    _folder: Option<TempDir>,
 }
 
 impl World {
     /// Starts a server that lets everybody in.
     pub(crate) async fn start() -> Self {
         Self::with(Setup::default()).await
+    }
+
+    /// Starts a server on each store that needs no server of its own: in memory, and in a file.
+    pub(crate) async fn on_both_stores() -> [Self; 2] {
+        Self::on_both_stores_with(Setup::default).await
+    }
+
+    /// Starts such servers with further wishes.
+    pub(crate) async fn on_both_stores_with(setup: impl Fn() -> Setup) -> [Self; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("spalla.db"));
+        let in_file = Self::with(Setup { location, ..setup() }).await;
+        [Self::with(setup()).await, Self { _folder: Some(folder), ..in_file }]
     }
 
     /// Starts a server that wants the token; the calls below send it.
@@ -145,6 +160,7 @@ impl World {
             client,
             token,
             _engine: engine,
+            _folder: None,
         }
     }
 
@@ -195,6 +211,10 @@ impl World {
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         self.send(self.request("PATCH", path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("PUT", path).json(&body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
