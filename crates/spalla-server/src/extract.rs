@@ -2,6 +2,7 @@
 //! the place.
 
 pub(crate) mod body;
+mod bulk;
 mod complaint;
 mod depth;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod last_event;
 mod params;
 mod wish;
 
+pub(crate) use bulk::Bulk;
 pub(crate) use complaint::complaint;
 pub(crate) use id::{Id, Ids};
 pub(crate) use json::{ContentKind, content_kind, parse};

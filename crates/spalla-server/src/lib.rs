@@ -11,6 +11,7 @@
 
 mod api;
 mod auth;
+mod backpressure;
 mod cors;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]

@@ -2,6 +2,7 @@
 //! answers with wire types.
 
 mod approvals;
+mod bulk;
 mod docs;
 mod events;
 mod health;
@@ -31,6 +32,7 @@ pub(crate) fn add_all(api: Api) -> Api {
         requirements::add,
         quotas::add,
         work_items::add,
+        bulk::add,
         recipes::add,
         approvals::add,
         runs::add,

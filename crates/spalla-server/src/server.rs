@@ -8,6 +8,7 @@ pub(crate) use connection::Peer;
 pub(crate) use head::HeadFault;
 
 use crate::auth::{Access, Gate, Token};
+use crate::backpressure::Gauge;
 use crate::cors::Cors;
 use crate::entrance;
 use crate::health::{Health, HealthOptions};
@@ -59,6 +60,8 @@ pub struct Options {
     pub randomness: Arc<dyn Randomness>,
     /// What is looked at to tell whether the server works.
     pub health: HealthOptions,
+    /// How many entries the queue has at most.
+    pub queue_limit: u64,
     /// How long requests that are under way may take to end after the shutdown.
     pub grace: Duration,
 }
@@ -116,6 +119,7 @@ impl Server {
             hosts: Hosts::new(address, &options.served_hosts, options.cors.clone()),
             health: Health::new(options.health),
             rate: RateLimit::new(options.rate_limit_per_minute),
+            gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix: options.randomness.next(),
             randomness: options.randomness,

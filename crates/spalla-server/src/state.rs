@@ -1,6 +1,7 @@
 //! What every route works with: the engine, the store's reads, the clock, and the server's own instruments.
 
 use crate::auth::Gate;
+use crate::backpressure::Gauge;
 use crate::health::Health;
 use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogStream, Places};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     /// Counts requests.
     pub(crate) rate: RateLimit,
+    /// How full the queue is.
+    pub(crate) gauge: Gauge,
     /// Tells the time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Gives random numbers.

@@ -37,6 +37,11 @@ pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The most bytes of a body that carries a batch: log lines, completions.
 pub(crate) const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// The most bytes of a body with many wishes: the most entries of the size that entries commonly have.
+pub(crate) const BULK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most wishes of one body.
+pub(crate) const BULK_ENTRIES_MAX: usize = 10_000;
+
 /// A body without members.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

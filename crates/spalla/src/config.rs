@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) backoff_jitter_seconds: f64,
     /// How often a run may be taken over before it is lost.
     pub(crate) max_takeovers: u32,
+    /// How many entries the queue has at most.
+    pub(crate) queue_limit: u64,
     /// How long runs have to end after the first signal.
     pub(crate) shutdown_grace_seconds: f64,
     /// Where the server of the other commands is; empty means the data folder's own.

@@ -74,6 +74,16 @@ pub(super) fn unsupported(headers: &HeaderMap, kind: ContentKind, wanted: &str) 
 
 /// Reads a JSON object into a wire type.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    read(json).map(|Object(value)| value)
+}
+
+/// Reads a JSON array of objects into wire types.
+pub(super) fn parse_list<T: DeserializeOwned>(json: &[u8]) -> Result<Vec<T>, Problem> {
+    let objects: Vec<Object<T>> = read(json)?;
+    Ok(objects.into_iter().map(|Object(value)| value).collect())
+}
+
+fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     if let Some((line, column)) = too_deep(json) {
         let message = format!("the JSON is nested more than {DEPTH_MAX} levels deep");
         let error =
@@ -81,7 +91,7 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
         return Err(Problem::invalid_at(error));
     }
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         refused(&path, &error.into_inner())
     })?;

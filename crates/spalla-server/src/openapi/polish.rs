@@ -1,5 +1,6 @@
 //! Mends what the derived document says less exactly than the server acts, on the finished JSON.
 
+use crate::wire::BULK_ENTRIES_MAX;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ pub(super) fn polish(document: &mut Value) {
         }
         // Looking for what is not there by an index would leave a null behind.
         operation.get_mut("requestBody").into_iter().for_each(allow_no_body);
+        operation.get_mut("requestBody").into_iter().for_each(bound_list);
         operation.get_mut("responses").into_iter().for_each(frame_events);
     });
     name_the_worker(&mut document["components"]["schemas"]);
@@ -79,6 +81,16 @@ fn allow_no_body(body: &mut Value) {
     let contents = body.get_mut("content").and_then(Value::as_object_mut);
     for content in contents.into_iter().flat_map(Map::values_mut) {
         drop_null(&mut content["schema"]);
+    }
+}
+
+/// A body that is a list has a bound of its own.
+fn bound_list(body: &mut Value) {
+    let contents = body.get_mut("content").and_then(Value::as_object_mut);
+    for content in contents.into_iter().flat_map(Map::values_mut) {
+        if let Some(schema) = content.get_mut("schema").filter(|schema| schema["type"] == "array") {
+            schema["maxItems"] = json!(BULK_ENTRIES_MAX);
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn add(api: Api) -> Api {
 #[utoipa::path(post, path = "/scheduler/enqueue", tag = "scheduler", request_body = EnqueueBody,
     responses((status = 201, description = "The queue entry.", body = Enqueued)))]
 async fn enqueue(State(app): State<App>, wish: Wish<EnqueueBody>) -> Result<impl IntoResponse, Problem> {
+    app.admit_entries(1).await?;
     let entry = app.execute(wish.body.into(), wish.key).await?;
     let (id, entry) = show(&app, entry).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/work-items/{id}"))], Json(entry)))

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use spalla_domain::WorkItemId;
 use spalla_store::Command;
-use spalla_store::command::{self, Held, Requeued, Started};
+use spalla_store::command::{self, EnqueueWish, Held, Requeued, Started};
 use utoipa::ToSchema;
 
 /// A wish to have a work item done.
@@ -32,14 +32,21 @@ pub(crate) struct EnqueueBody {
 
 impl Body for EnqueueBody {}
 
-impl From<EnqueueBody> for Command {
+impl From<EnqueueBody> for EnqueueWish {
     fn from(body: EnqueueBody) -> Self {
-        Self::Enqueue {
+        Self {
             work_item_id: WorkItemId(body.work_item_id.get()),
             depends_on: body.depends_on_work_item_id.map(|id| WorkItemId(id.get())),
             priority: body.priority.map(|p| p.small() as u8),
             delay_ms: body.delay_seconds.map_or(0, Delay::ms),
         }
+    }
+}
+
+impl From<EnqueueBody> for Command {
+    fn from(body: EnqueueBody) -> Self {
+        let EnqueueWish { work_item_id, depends_on, priority, delay_ms } = body.into();
+        Self::Enqueue { work_item_id, depends_on, priority, delay_ms }
     }
 }
 

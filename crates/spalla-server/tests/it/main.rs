@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod approvals;
+mod bulk;
 mod claims;
 mod cors;
 mod errors;

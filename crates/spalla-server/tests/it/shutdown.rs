@@ -57,6 +57,7 @@ async fn a_taken_port_is_named() {
         version: "0".into(),
         clock: world.clock.clone(),
         randomness: world.randomness.clone(),
+        queue_limit: 1,
         grace: Duration::ZERO,
     };
     let error = Server::bind(options, handle).await.err().unwrap();

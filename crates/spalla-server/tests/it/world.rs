@@ -56,6 +56,7 @@ pub(crate) struct Setup {
     pub(crate) rate_limit_per_minute: u32,
     pub(crate) health: HealthOptions,
     pub(crate) grace: Duration,
+    pub(crate) queue_limit: u64,
 }
 
 impl Default for Setup {
@@ -68,6 +69,7 @@ impl Default for Setup {
             rate_limit_per_minute: 0,
             health: HealthOptions::default(),
             grace: Duration::from_secs(5),
+            queue_limit: 100_000,
         }
     }
 }
@@ -139,6 +141,7 @@ impl World {
             version: "1.2.3".into(),
             clock: clock.clone(),
             randomness: randomness.clone(),
+            queue_limit: setup.queue_limit,
             grace: setup.grace,
         };
         let server = Server::bind(options.clone(), handle.clone()).await.expect("the server binds");

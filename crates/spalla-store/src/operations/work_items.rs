@@ -5,6 +5,7 @@ use super::dependencies::{parent_of, propagate};
 use super::enqueue::{check_can_be_waited_for, check_live, is_queued, place, rerank};
 use crate::command::{PlannedItem, Reply};
 use crate::desk::{Answer, Desk};
+use crate::error::ExecuteError;
 use crate::tx::{EdgeRow, Head, QueueKey, Sequence, Tx};
 use spalla_domain::event::Fact;
 #[cfg(feature = "plant")]
@@ -50,13 +51,19 @@ pub(crate) async fn create<T: Tx>(
 }
 
 async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer<()> {
-    let projects: BTreeSet<_> = planned.iter().map(|planned| planned.item.project_id).collect();
-    for id in projects {
-        check_not_archived(&desk.project(id).await?, None)?;
-    }
+    let parents = planned.iter().flat_map(|planned| &planned.item.depends_on);
+    desk.load_items(parents.map(|dependency| dependency.id)).await?;
+    let mut known = BTreeSet::new();
     for (place, PlannedItem { item, after }) in planned.iter().enumerate() {
+        if known.insert(item.project_id) {
+            let project =
+                desk.project(item.project_id).await.map_err(|error| of_entry(error, place, planned))?;
+            check_not_archived(&project, None).map_err(|refusal| of_entry(refusal.into(), place, planned))?;
+        }
         for dependency in &item.depends_on {
-            check_can_be_waited_for(dependency.id, desk.item(dependency.id).await?.head.archived_at)?;
+            let parent = desk.item(dependency.id).await.map_err(|error| of_entry(error, place, planned))?;
+            check_can_be_waited_for(dependency.id, parent.head.archived_at)
+                .map_err(|refusal| of_entry(refusal.into(), place, planned))?;
         }
         if let Some((later, _)) = after.iter().find(|(index, _)| *index >= place) {
             let detail = format!("item {place} waits for item {later}, which does not come before it");
@@ -64,6 +71,17 @@ async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer
         }
     }
     Ok(())
+}
+
+/// Says which of several items was refused.
+fn of_entry(error: ExecuteError, place: usize, planned: &[PlannedItem]) -> ExecuteError {
+    match error {
+        ExecuteError::Refused(refusal) if planned.len() > 1 => {
+            let detail = format!("entry {place}: {}", refusal.detail);
+            Refusal { detail, ..refusal }.into()
+        }
+        error => error,
+    }
 }
 
 async fn make<T: Tx>(

@@ -69,6 +69,7 @@ fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Result
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         health,
+        queue_limit: settings.queue_limit,
         grace: GRACE,
     })
 }

@@ -269,6 +269,13 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .env(&["ORCH_MAX_TAKEOVERS"]),
     key(
+        "queue_limit",
+        Kind::Whole(1, 1_000_000_000),
+        "100000",
+        "how many entries the queue has at most; whoever enqueues more is told to come back",
+    )
+    .env(&["ORCH_QUEUE_LIMIT"]),
+    key(
         "shutdown_grace_seconds",
         Kind::Number(0.0, DAY),
         "30",
