@@ -18,7 +18,8 @@ impl Token {
         Self(secret.into())
     }
 
-    fn is(&self, given: &str) -> bool {
+    /// Tells whether what somebody gave is it.
+    pub(crate) fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 }

@@ -31,9 +31,11 @@ mod rate_limit;
 mod routes;
 mod server;
 mod state;
+mod vault;
 mod wire;
 
 pub use auth::{Access, Token};
 pub use cors::Cors;
 pub use health::{Builtin, Check, HealthCheck, HealthOptions, Runner};
 pub use server::{Error, Options, Server};
+pub use vault::{Answers, Vault};

@@ -7,6 +7,7 @@ mod docs;
 mod events;
 mod health;
 mod home;
+mod info_requests;
 mod log_follow;
 mod metrics;
 mod projects;
@@ -39,6 +40,7 @@ pub(crate) fn add_all(api: Api) -> Api {
         workers::add,
         run_logs::add,
         log_follow::add,
+        info_requests::add,
         scheduler::add,
         queue::add,
         schedules::add,

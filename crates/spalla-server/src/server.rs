@@ -17,6 +17,7 @@ use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
 use crate::rate_limit::RateLimit;
 use crate::state::{App, Shared};
+use crate::vault::Vault;
 use axum::{Router, middleware};
 use spalla_engine::EngineHandle;
 use spalla_store::{Clock, Randomness};
@@ -60,6 +61,10 @@ pub struct Options {
     pub randomness: Arc<dyn Randomness>,
     /// What is looked at to tell whether the server works.
     pub health: HealthOptions,
+    /// Keeps what people answer to info requests; the worker in this process has the same.
+    pub vault: Vault,
+    /// What a remote worker shows to read answers; none means that no remote worker can.
+    pub agent_secret: Option<Token>,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
     /// How long requests that are under way may take to end after the shutdown.
@@ -119,6 +124,8 @@ impl Server {
             hosts: Hosts::new(address, &options.served_hosts, options.cors.clone()),
             health: Health::new(options.health),
             rate: RateLimit::new(options.rate_limit_per_minute),
+            vault: options.vault,
+            agent_secret: options.agent_secret,
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix: options.randomness.next(),

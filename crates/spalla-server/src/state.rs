@@ -1,6 +1,6 @@
 //! What every route works with: the engine, the store's reads, the clock, and the server's own instruments.
 
-use crate::auth::Gate;
+use crate::auth::{Gate, Token};
 use crate::backpressure::Gauge;
 use crate::health::Health;
 use crate::host_guard::Hosts;
@@ -8,6 +8,7 @@ use crate::live::{EventStream, LogStream, Places};
 use crate::meters::Meters;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
+use crate::vault::Vault;
 use axum::body::Bytes;
 use spalla_domain::Timestamp;
 use spalla_engine::EngineHandle;
@@ -39,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     /// Counts requests.
     pub(crate) rate: RateLimit,
+    /// What people answered to info requests.
+    pub(crate) vault: Vault,
+    /// What a worker shows to read answers; none means that no worker does.
+    pub(crate) agent_secret: Option<Token>,
     /// How full the queue is.
     pub(crate) gauge: Gauge,
     /// Tells the time.

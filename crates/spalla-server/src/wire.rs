@@ -5,6 +5,7 @@ pub(crate) mod approval;
 pub(crate) mod claim;
 pub(crate) mod event;
 pub(crate) mod health;
+pub(crate) mod info_request;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod number;
@@ -30,6 +31,8 @@ use serde::{Deserialize, Deserializer};
 pub(crate) trait Body: serde::de::DeserializeOwned {
     /// The most bytes that are read.
     const BYTES_MAX: usize = BODY_BYTES_MAX;
+    /// Whether a refusal must repeat nothing of it.
+    const IS_SECRET: bool = false;
 }
 
 /// The most bytes of an ordinary body: one resource with its texts fits many times.

@@ -11,6 +11,7 @@ use crate::config::{Auth, Settings, location, without_password};
 use crate::data_folder::{DataFolder, Owned, ServerFile};
 use crate::embedded::Embedded;
 use crate::failure::{Failure, Result};
+use crate::masked::Masked;
 use crate::secret_key;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
@@ -19,7 +20,7 @@ use spalla_domain::approval_policy::Policy;
 use spalla_domain::concurrency::Limits;
 use spalla_domain::retry::RetryPolicy;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::Server;
+use spalla_server::{Server, Vault};
 use spalla_store::{Clock, Command, Store, StoreError};
 use spalla_worker::{Coordinator, Worker};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) url: Option<String>,
     /// The link that lets one browser in, once.
     pub(crate) start_link: Option<String>,
+    vault: Vault,
     folder: Owned,
     running: Engine,
     supervisor: Supervisor,
@@ -51,8 +53,9 @@ impl App {
             given => folder.adopt_token(given)?,
         };
         // A key that can't be used is said before anything is encrypted, not when it is needed.
-        secret_key::key_ring(&folder, &settings.secret_key)?;
+        let keys = secret_key::key_ring(&folder, &settings.secret_key)?;
         let store = open_store(settings).await?;
+        let vault = Vault::new(keys, store.clone(), Arc::new(SystemClock), Arc::new(SystemRandomness));
         let engine_options = spalla_engine::Options {
             clock: Arc::new(SystemClock),
             background_interval: seconds(settings.background_interval_seconds),
@@ -60,6 +63,7 @@ impl App {
         let (engine, running) = Engine::start(store, engine_options);
         let mut app = Self {
             engine,
+            vault,
             url: None,
             start_link: None,
             folder,
@@ -87,12 +91,13 @@ impl App {
         if let Some(listen) = wishes.listen {
             let code = (settings.auth == Auth::Token).then(|| random_hex(2));
             let secrets = Secrets { token, code };
-            let server = listening::bind(settings, listen, &self.engine, &secrets).await?;
+            let server = listening::bind(settings, listen, &self.engine, &self.vault, &secrets).await?;
             self.serve(server, secrets.code.as_deref());
         }
         if wishes.worker {
             let options = crate::worker_options::embedded(settings, &self.folder, worker_id)?;
-            let coordinator = Arc::new(Embedded(self.engine.clone()));
+            let coordinator =
+                Arc::new(Masked { embedded: Embedded(self.engine.clone()), vault: self.vault.clone() });
             self.supervisor.start(Part::Worker, work(options, coordinator, self.supervisor.steps())?);
         }
         Ok(())

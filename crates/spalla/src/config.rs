@@ -126,12 +126,11 @@ pub(crate) struct WorkerSettings {
     /// How long it waits after an error.
     #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
     pub(crate) error_backoff_seconds: f64,
-    /// What a remote worker shows to read secret answers; empty means none.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
-    pub(crate) secret_key: String,
     /// How much of its context an agent has left; empty means unknown.
     #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
     pub(crate) context_remaining: String,
+    /// What a remote worker shows to read secret answers; empty means none.
+    pub(crate) secret_key: String,
 }
 
 /// The settings of `orchestrate`.

@@ -23,6 +23,7 @@ mod exit;
 mod failure;
 mod git;
 mod likeness;
+mod masked;
 mod output;
 mod pipeline;
 mod programs;

@@ -4,7 +4,12 @@ use super::{idempotency, json, params};
 use crate::damage::{damaged, odd_text};
 use crate::problem::Problem;
 use crate::wire::claim::{ClaimBody, ExchangeBody};
+use crate::wire::info_request::{AnswerBody, NewInfoRequest};
 use crate::wire::list::{Listed, list_query};
+use crate::wire::quota::QuotaBody;
+use crate::wire::requirements::DraftBody;
+use crate::wire::schedule::NewSchedule;
+use crate::wire::scheduler::EnqueueBody;
 use crate::wire::text::Needle;
 use crate::wire::work_item::{NewWorkItem, PolicyChange, WorkItemChange};
 use axum::http::{Request, Uri, header};
@@ -14,7 +19,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json as value};
+use spalla_domain::Timestamp;
 use spalla_domain::id::ID_MAX;
+use spalla_domain::quota::Quota;
 use spalla_domain::work_item::{NewWorkItem as DomainNew, SpecPatch, TIMEOUT_MS_MAX};
 
 const BODIES: &[&str] = &[
@@ -28,6 +35,10 @@ const BODIES: &[&str] = &[
         "result": {"deep": [1, {"a": "\ud83d\ude00"}]}, "usage": {"input_tokens": 1, "cost_usd": 0.1},
         "error": {"class": "timeout", "message": "late"}}, {"run_id": 2, "fencing_token": 1, "success": true,
         "error": "none"}], "heartbeats": [{"run_id": 3, "fencing_token": 4}]}"#,
+    r#"{"work_item_id": 1, "cron": "0 6 * * MON-FRI", "timezone": "Europe/Berlin", "catch_up": "last", "enabled": true}"#,
+    r#"{"items": [{"title": "a", "labels": ["x"], "priority": 9}, {"title": "b", "executor": "agent", "depends_on": [0]}]}"#,
+    r#"{"reason": "r", "fencing_token": 1, "fields": [{"name": "A", "secret": true, "schema": {"pattern": "^[a-z]+$"}}]}"#,
+    r#"{"daily_runs": 1, "daily_tokens": null, "daily_cost_usd": 0.25, "max_concurrent_runs": 2}"#,
     "{}",
 ];
 
@@ -48,12 +59,55 @@ proptest! {
         let claim = json::parse::<ClaimBody>(&body).map(ClaimBody::into_request);
         let exchange = json::parse::<ExchangeBody>(&body).map(ExchangeBody::into_exchange);
         let policy = json::parse::<PolicyChange>(&body);
+        let now = Timestamp::from_ms(0);
+        let schedule = json::parse::<NewSchedule>(&body).and_then(|new| new.into_spec(now));
+        let draft = json::parse::<DraftBody>(&body).and_then(DraftBody::into_items);
+        let question = json::parse::<NewInfoRequest>(&body).and_then(NewInfoRequest::into_question);
+        let quota = json::parse::<QuotaBody>(&body).map(Quota::from);
         let lines = body.split(|byte| *byte == b'\n').count() as u64;
-        for problem in [new.err(), change.err(), claim.err(), exchange.err(), policy.err()].into_iter().flatten() {
+        let old = [new.err(), change.err(), claim.err(), exchange.err(), policy.err()];
+        let further = [schedule.err(), draft.err(), question.err(), quota.err()];
+        for problem in old.into_iter().chain(further).flatten() {
             assert_speaks(&problem)?;
             for error in problem.document("", "").errors {
                 prop_assert!(error.line.is_some() || error.path.is_some(), "{error:?}");
                 prop_assert!(error.line.is_none_or(|line| (1..=lines).contains(&line)), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_list_of_bodies_is_refused_without_naming_its_entry(
+        bodies in vec(damaged(&[r#"{"work_item_id": 1, "priority": 3}"#, r#"{"work_item_id": 7, "delay_seconds": 0.5}"#]), 0..4),
+    ) {
+        let body = format!("[{}]", bodies.join(","));
+        match json::parse_list::<EnqueueBody>(body.as_bytes()) {
+            Ok(read) => prop_assert!(read.len() <= body.matches("work_item_id").count()),
+            Err(problem) => {
+                assert_speaks(&problem)?;
+                let document = problem.document("", "");
+                let is_named = |path: &String| path.starts_with('[');
+                let error = &document.errors[0];
+                prop_assert!(document.status == 400 || error.path.as_ref().map_or(error.line.is_some(), is_named), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_refusal_of_a_secret_body_repeats_what_is_in_it(
+        body in damaged(&[
+            r#"{"values": {"A": "hunter2", "B": "hunter2"}, "by": "ada"}"#, r#"{"values": "hunter2"}"#, r#""hunter2""#,
+            r#"{"values": {"A": 7777777}, "by": 7777777}"#, r#"["hunter2", 7777777]"#, r#"{"values": {"A": ["hunter2"]}}"#,
+        ]),
+    ) {
+        if let Err(problem) = json::parse::<AnswerBody>(body.as_bytes()).map_err(Problem::discreet) {
+            assert_speaks(&problem)?;
+            for error in problem.document("", "").errors {
+                // The name of a member is repeated, and damage can make one of anything.
+                let said = format!("{} {:?}", error.message, error.allowed);
+                prop_assert!(!said.contains("hunter2") && !said.contains("7777777"), "{body}: {said}");
+                let is_name = |path: &String| path.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
+                prop_assert!(error.path.as_ref().is_none_or(is_name), "{:?}", error.path);
             }
         }
     }

@@ -30,7 +30,8 @@ impl<S: Send + Sync, B: Body, Q: DeserializeOwned + Send> FromRequest<S> for Wis
         let bytes = super::body::read(body, B::BYTES_MAX).await?;
         json::check_json(&parts.headers, bytes.is_empty())?;
         let key = idempotency::key(&parts, &bytes)?;
-        let body = json::parse(if bytes.is_empty() { b"{}" } else { &bytes })?;
+        let body = json::parse(if bytes.is_empty() { b"{}" } else { &bytes });
+        let body = body.map_err(|problem| if B::IS_SECRET { problem.discreet() } else { problem })?;
         Ok(Self { body, params, key })
     }
 }

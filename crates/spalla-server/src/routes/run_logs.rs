@@ -8,7 +8,7 @@ use crate::extract::{Batch, ContentKind, Id, Params, parse};
 use crate::live::PageLines;
 use crate::problem::Problem;
 use crate::state::App;
-use crate::wire::log::{Kept, LogLineBody, LogStream, LogView, plain};
+use crate::wire::log::{Kept, LogLineBody, LogStream, LogView, cut, plain};
 use crate::wire::number::{IdInPath, LineCount, Ordinal};
 use crate::wire::text::Needle;
 use axum::Json;
@@ -60,10 +60,15 @@ async fn append_log(
         Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token")
     })?;
     let first_seq = number(&batch.headers, "X-First-Seq")?;
-    let lines = match batch.kind {
+    let mut lines = match batch.kind {
         ContentKind::Ndjson => json_lines(&batch.bytes, app.now())?,
         _ => text_lines(&batch.bytes, app.now()),
     };
+    let mask = app.vault.mask(run_id).await?;
+    for line in &mut lines {
+        // Masked while it is whole: the end of a line that is cut may be the beginning of a secret.
+        line.text = cut(mask.text(std::mem::take(&mut line.text)));
+    }
     let command = LogBatch { run_id, fencing_token: Fence(fencing_token), first_seq, lines };
     match app.execute(Command::AppendLogs(command), batch.key).await? {
         Reply::Logged { next_seq } => Ok(Json(Kept::new(run_id, next_seq))),
@@ -71,7 +76,8 @@ async fn append_log(
     }
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Problem> {
+/// Reads a header that is a whole number, where it is there.
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, Problem> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.parse::<i64>().ok());
@@ -87,6 +93,7 @@ fn split_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.into_iter().flatten().map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
+/// Reads lines of text, each as long as it is.
 fn text_lines(bytes: &[u8], now: Timestamp) -> Vec<LogLine> {
     split_lines(bytes).map(|line| plain(line, now)).collect()
 }

@@ -91,7 +91,8 @@ async fn complete_run(
     Id(id): Id<RunId>,
     wish: Wish<RunEndBody, CompleteQuery>,
 ) -> Result<Json<Run>, Problem> {
-    let end = wish.body.into_end(id, wish.params.success);
+    let mut end = wish.body.into_end(id, wish.params.success);
+    app.vault.redact_end(&mut end).await?;
     app.execute(Command::Complete(end), wish.key).await?;
     Ok(Json(show(&app, id).await?))
 }

@@ -109,7 +109,8 @@ async fn claim(State(app): State<App>, wish: Wish<ClaimBody>) -> Result<Json<Cla
 #[utoipa::path(post, path = "/scheduler/exchange", tag = "scheduler", request_body = ExchangeBody,
     responses((status = 200, description = "What was done, and the next runs.", body = ExchangeAnswer)))]
 async fn exchange(State(app): State<App>, wish: Wish<ExchangeBody>) -> Result<Json<ExchangeAnswer>, Problem> {
-    let (exchange, wait) = wish.body.into_exchange()?;
+    let (mut exchange, wait) = wish.body.into_exchange()?;
+    app.vault.redact_completions(&mut exchange.completed).await?;
     match app.claim(Command::Exchange(exchange), wish.key, wait).await? {
         Reply::Exchanged(reply) => Ok(Json((*reply).into())),
         other => Err(Problem::unexpected_reply(&other)),

@@ -65,24 +65,24 @@ pub(crate) struct LogLineBody {
 }
 
 impl LogLineBody {
-    /// Returns the line.
+    /// Returns the line, as long as it is.
     pub(crate) fn into_line(self, now: Timestamp) -> LogLine {
         LogLine {
             at: self.at.unwrap_or(now),
             stream: self.stream.map(Into::into).unwrap_or_default(),
             step: self.step.map(StepNumber::small),
-            text: cut(self.text),
+            text: self.text,
         }
     }
 }
 
-/// Makes a line of plain text.
+/// Makes a line of plain text, as long as it is.
 pub(crate) fn plain(bytes: &[u8], now: Timestamp) -> LogLine {
-    LogLine { at: now, stream: log::Stream::default(), step: None, text: cut(log::text_of(bytes)) }
+    LogLine { at: now, stream: log::Stream::default(), step: None, text: log::text_of(bytes) }
 }
 
 /// Cuts a line that is longer than what is kept, and says so in it.
-fn cut(mut text: String) -> String {
+pub(crate) fn cut(mut text: String) -> String {
     let bytes = text.len();
     if bytes > LINE_BYTES_MAX {
         let notice = format!(" … [cut: the line had {bytes} bytes]");

@@ -7,7 +7,7 @@ fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()).collect()
 }
 
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 14] = [
     "/projects/",
     "/work-items/",
     "/work-items/1/runs",
@@ -20,6 +20,8 @@ const LISTS: [&str; 12] = [
     "/projects/1/requirements",
     "/observability/usage",
     "/scheduler/schedules",
+    "/work-items/runs/info-requests",
+    "/work-items/runs/1/info-requests",
 ];
 
 #[tokio::test]

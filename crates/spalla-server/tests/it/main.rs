@@ -11,6 +11,7 @@ mod events;
 mod guard;
 mod health;
 mod idempotency;
+mod info_requests;
 mod lists;
 mod log_follow;
 mod log_restart;

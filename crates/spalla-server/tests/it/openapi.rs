@@ -119,3 +119,20 @@ async fn only_an_operation_that_reads_a_body_describes_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn every_example_is_what_its_schema_allows() {
+    let world = World::start().await;
+    let document = document(&world).await;
+    let mut examples = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"]["application/json"];
+            if let Some(example) = content.get("example") {
+                examples += 1;
+                assert_eq!(mismatch(document, &content["schema"], example), None, "{method} {path}");
+            }
+        }
+    }
+    assert!(examples >= 10, "{examples}");
+}

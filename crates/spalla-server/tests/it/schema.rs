@@ -37,7 +37,11 @@ fn broken(document: &Value, schema: &Value, keyword: &str, rule: &Value, value: 
         "additionalProperties" => {
             let known = schema["properties"].as_object();
             let is_known = |name: &String| known.is_some_and(|known| known.contains_key(name));
-            *rule == true || value.as_object().is_none_or(|o| o.keys().all(is_known))
+            let mut others = value.as_object().into_iter().flatten().filter(|(name, _)| !is_known(name));
+            match rule {
+                Value::Bool(allows) => *allows || others.next().is_none(),
+                rule => return others.find_map(|(_, member)| mismatch(document, rule, member)),
+            }
         }
         "items" => {
             let mut entries = value.as_array().into_iter().flatten();

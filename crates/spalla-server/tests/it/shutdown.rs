@@ -57,6 +57,8 @@ async fn a_taken_port_is_named() {
         version: "0".into(),
         clock: world.clock.clone(),
         randomness: world.randomness.clone(),
+        vault: world.vault.clone(),
+        agent_secret: None,
         queue_limit: 1,
         grace: Duration::ZERO,
     };

@@ -4,8 +4,9 @@ use crate::answer::{Answer, document};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use spalla_domain::Timestamp;
+use spalla_domain::fernet::KeyRing;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::{Access, Cors, HealthOptions, Options, Server, Token};
+use spalla_server::{Access, Cors, HealthOptions, Options, Server, Token, Vault};
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const TOKEN: &str = "test-token";
 /// The code of the start link.
 pub(crate) const CODE: &str = "start-code";
+/// What a worker shows to read answers.
+pub(crate) const AGENT_SECRET: &str = "agent-secret";
+/// The key that answers are encrypted with.
+const SECRET_KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 /// When every test begins: 2023-11-14T22:13:20Z.
 const BEGIN_MS: i64 = 1_700_000_000_000;
 
@@ -56,6 +61,7 @@ pub(crate) struct Setup {
     pub(crate) rate_limit_per_minute: u32,
     pub(crate) health: HealthOptions,
     pub(crate) grace: Duration,
+    pub(crate) agent_secret: Option<&'static str>,
     pub(crate) queue_limit: u64,
 }
 
@@ -69,6 +75,7 @@ impl Default for Setup {
             rate_limit_per_minute: 0,
             health: HealthOptions::default(),
             grace: Duration::from_secs(5),
+            agent_secret: Some(AGENT_SECRET),
             queue_limit: 100_000,
         }
     }
@@ -82,6 +89,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) engine: EngineHandle,
     options: Options,
+    pub(crate) vault: Vault,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinSet<()>,
     client: Client,
@@ -130,6 +138,8 @@ impl World {
         let engine = spalla_engine::Options { clock: clock.clone(), background_interval: None };
         let (handle, engine) = Engine::start(store.clone(), engine);
         let token = matches!(setup.access, Access::Token(_)).then_some(TOKEN);
+        let keys = KeyRing::parse(SECRET_KEY).unwrap();
+        let vault = Vault::new(keys, store.clone(), clock.clone(), randomness.clone());
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             access: setup.access,
@@ -141,6 +151,8 @@ impl World {
             version: "1.2.3".into(),
             clock: clock.clone(),
             randomness: randomness.clone(),
+            vault: vault.clone(),
+            agent_secret: setup.agent_secret.map(Token::new),
             queue_limit: setup.queue_limit,
             grace: setup.grace,
         };
@@ -158,6 +170,7 @@ impl World {
             store,
             engine: handle,
             options,
+            vault,
             shutdown,
             server: tasks,
             client,

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::programs::{self, Call};
 use futures_util::future::BoxFuture;
 use spalla_engine::EngineHandle;
-use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token};
+use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token, Vault};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub(super) async fn bind(
     settings: &Settings,
     listen: Listen,
     engine: &EngineHandle,
+    vault: &Vault,
     secrets: &Secrets,
 ) -> Result<Server> {
     let first = listen.address();
@@ -39,7 +40,7 @@ pub(super) async fn bind(
     let unusable = |error: Error| Failure::usage(error.to_string());
     for port in (first.port()..=u16::MAX).take(usize::from(tries)) {
         let address = SocketAddr::new(first.ip(), port);
-        match Server::bind(options(settings, address, secrets)?, engine.clone()).await {
+        match Server::bind(options(settings, address, vault, secrets)?, engine.clone()).await {
             Err(Error::PortTaken { .. }) if tries > 1 => {}
             bound => return bound.map_err(unusable),
         }
@@ -48,7 +49,7 @@ pub(super) async fn bind(
         .mend("name another with --port"))
 }
 
-fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Result<Options> {
+fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Secrets) -> Result<Options> {
     let access = match settings.auth {
         Auth::Token => Access::Token(Token::new(secrets.token.as_str())),
         Auth::None => Access::None,
@@ -69,6 +70,8 @@ fn options(settings: &Settings, listen: SocketAddr, secrets: &Secrets) -> Result
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         health,
+        vault: vault.clone(),
+        agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         queue_limit: settings.queue_limit,
         grace: GRACE,
     })

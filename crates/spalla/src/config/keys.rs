@@ -356,7 +356,7 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.secret_key",
         Kind::Text,
         "",
-        "what a remote worker shows to read secret answers, the same on the server; empty is none (not yet in use)",
+        "what a remote worker shows to read secret answers, the same on the server; empty is none",
     )
     .env(&["AGENT_SECRET_KEY"])
     .secret(),

@@ -1,0 +1,87 @@
+//! What hides the answers to a run in what the run says.
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, from_str};
+use spalla_domain::redact::Redactor;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What is said where it is not known what has to be hidden.
+const WITHHELD: &str = "[withheld: the answers to this run can't be read, so that they can't be masked]";
+
+/// Hides secrets in texts.
+#[derive(Debug, Clone)]
+pub(crate) enum Mask {
+    /// There are none.
+    Nothing,
+    /// These.
+    Secrets(Arc<Redactor>),
+    /// There are some that nobody knows, so that every text is one.
+    Everything,
+}
+
+impl Mask {
+    /// Tells whether there is nothing to hide.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// Returns a text without the secrets in it.
+    pub(crate) fn text(&self, text: String) -> String {
+        match self {
+            Self::Nothing => text,
+            Self::Secrets(redactor) => match redactor.redact(&text) {
+                Cow::Borrowed(_) => text,
+                Cow::Owned(masked) => masked,
+            },
+            Self::Everything => WITHHELD.to_owned(),
+        }
+    }
+
+    /// Returns JSON without the secrets in it; without any it is what it was, to the last digit.
+    pub(crate) fn json(&self, json: Box<RawValue>) -> Box<RawValue> {
+        let redactor = match self {
+            Self::Nothing => return json,
+            Self::Everything => return raw(&Value::String(WITHHELD.to_owned())),
+            Self::Secrets(redactor) => redactor,
+        };
+        let Ok(before) = from_str::<Value>(json.get()) else {
+            return raw(&Value::String(redactor.redact(json.get()).into_owned()));
+        };
+        let mut masked = before.clone();
+        redactor.redact_json(&mut masked);
+        if masked == before { json } else { raw(&masked) }
+    }
+}
+
+/// Writes a value; one that was read before can always be written.
+fn raw(value: &Value) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spalla_domain::secret::Secret;
+
+    fn mask() -> Mask {
+        let secret = Secret::from("hunter2-hunter2");
+        Mask::Secrets(Arc::new(Redactor::new([("PIN", &secret)]).unwrap()))
+    }
+
+    #[test]
+    fn json_is_rewritten_only_where_it_holds_a_secret() {
+        let plain: Box<RawValue> = from_str(r#"{"n": 2.50,  "big": 123456789012345678901}"#).unwrap();
+        assert_eq!(mask().json(plain.clone()).get(), plain.get());
+        let told = from_str(r#"{"a": ["x hunter2-hunter2"], "n": 2.50}"#).unwrap();
+        assert_eq!(mask().json(told).get(), r#"{"a":["x [redacted:PIN]"],"n":2.5}"#);
+    }
+
+    #[test]
+    fn where_nobody_knows_the_secrets_nothing_is_said() {
+        let told = from_str(r#"{"a": "hunter2-hunter2"}"#).unwrap();
+        assert!(!Mask::Everything.json(told).get().contains("hunter2"));
+        assert_eq!(Mask::Everything.text("x".into()), WITHHELD);
+        assert_eq!([Mask::Nothing, mask()].map(|mask| mask.text("x".into())), ["x", "x"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! The claim protocol in one process, with what people answered masked in whatever the runs say. The server does the
+//! same for workers that speak to it over HTTP.
+
+use crate::embedded::Embedded;
+use futures_util::future::BoxFuture;
+use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_server::Vault;
+use spalla_store::StoreError;
+use spalla_worker::{Coordinator, CoordinatorError};
+
+/// Hands the worker's calls on without the secrets in them.
+pub(crate) struct Masked {
+    /// Who gets them.
+    pub(crate) embedded: Embedded,
+    /// Who knows the secrets.
+    pub(crate) vault: Vault,
+}
+
+impl Coordinator for Masked {
+    fn exchange(
+        &self,
+        mut exchange: Exchange,
+        wait_ms: i64,
+    ) -> BoxFuture<'_, Result<ExchangeReply, CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_completions(&mut exchange.completed).await.map_err(unavailable)?;
+            self.embedded.exchange(exchange, wait_ms).await
+        })
+    }
+
+    fn append_logs(&self, mut batch: LogBatch) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_logs(&mut batch).await.map_err(unavailable)?;
+            self.embedded.append_logs(batch).await
+        })
+    }
+
+    fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        self.embedded.hand_back(runs)
+    }
+}
+
+fn unavailable(error: StoreError) -> CoordinatorError {
+    CoordinatorError::Unavailable { retry_after_ms: None, detail: error.to_string() }
+}
