@@ -3,7 +3,6 @@
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use spalla_crash::crash_point;
 use spalla_domain::claim::Assignment;
 use spalla_domain::secret::Secret;
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ impl Credentials {
         let folder = own_folder(data_dir).join(name);
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
-        crash_point!("worker.credentials.folder", builder.create(&folder))?;
+        builder.create(&folder)?;
         Ok(Self { folder, variables: BTreeMap::new() })
     }
 
@@ -43,8 +42,8 @@ impl Credentials {
         let path = self.folder.join(name);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = crash_point!("worker.credentials.open", options.open(&path))?;
-        crash_point!("worker.credentials.write", file.write_all(value.expose()))?;
+        let mut file = options.open(&path)?;
+        file.write_all(value.expose())?;
         self.variables.insert(variable.to_owned(), path.to_string_lossy().into_owned());
         Ok(())
     }
@@ -57,7 +56,7 @@ impl Credentials {
 
 impl Drop for Credentials {
     fn drop(&mut self) {
-        if let Err(error) = crash_point!("worker.credentials.remove", std::fs::remove_dir_all(&self.folder)) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(folder = %self.folder.display(), %error, "files of a run that ended were not removed");
         }
     }
@@ -78,7 +77,7 @@ pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
         let process = folder.file_name().to_str().and_then(|name| name.parse().ok());
         // Before the first run of this process, a folder under its number is of one that had the number before.
         if process.is_none_or(|process| process == std::process::id() || !is_alive(process)) {
-            crash_point!("worker.credentials.sweep", std::fs::remove_dir_all(folder.path()))?;
+            std::fs::remove_dir_all(folder.path())?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The commands, one file each, in the order in which a newcomer meets them.
 
+mod answer;
 mod approve;
 mod completions;
 mod config;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     /// Says yes or no to what waits for a person
     Approve(approve::Approve),
+    /// Gives a run the values that it asks a person for
+    Answer(answer::Answer),
     /// Shows the settings and where they come from
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -93,6 +96,7 @@ impl Command {
             Self::Runs(command) => command.run(global),
             Self::Logs(args) => args.run(global),
             Self::Approve(args) => args.run(global),
+            Self::Answer(args) => args.run(global),
             Self::Config(command) => command.run(global),
             Self::Doctor(args) => args.run(global),
             Self::Demo(args) => args.run(global),

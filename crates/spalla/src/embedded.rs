@@ -1,9 +1,10 @@
 //! The claim protocol in one process: an embedded worker's calls go straight to the engine.
 
 use futures_util::future::BoxFuture;
-use spalla_domain::Refusal;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::info_request::InfoField;
 use spalla_domain::problem::Kind;
+use spalla_domain::{InfoRequestId, Refusal};
 use spalla_engine::EngineHandle;
 use spalla_store::{Command, ExecuteError, Reply};
 use spalla_worker::{Coordinator, CoordinatorError};
@@ -34,6 +35,22 @@ impl Coordinator for Embedded {
         Box::pin(async move { self.0.execute(Command::AppendLogs(batch)).await.map(drop).map_err(said) })
     }
 
+    fn ask(
+        &self,
+        run: Heartbeat,
+        reason: String,
+        fields: Vec<InfoField>,
+    ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
+        Box::pin(async move {
+            let Heartbeat { run_id, fencing_token } = run;
+            let command = Command::AskInfo { run_id, fencing_token, reason, fields };
+            match self.0.execute(command).await.map_err(said)? {
+                Reply::InfoRequest(id) => Ok(id),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {
         Box::pin(async move {
             let mut outcome = Ok(());
@@ -50,7 +67,7 @@ impl Coordinator for Embedded {
 }
 
 /// Says what a remote worker would have been told.
-fn said(error: ExecuteError) -> CoordinatorError {
+pub(crate) fn said(error: ExecuteError) -> CoordinatorError {
     match error {
         ExecuteError::Refused(refusal) => refused(refusal),
         ExecuteError::Store(error) => {
@@ -72,6 +89,6 @@ fn refused(refusal: Refusal) -> CoordinatorError {
 fn unexpected(reply: &Reply) -> CoordinatorError {
     CoordinatorError::Rejected {
         status: 500,
-        detail: format!("the engine answered {reply:?} to an exchange"),
+        detail: format!("the engine answered {reply:?}, which is no answer to that"),
     }
 }

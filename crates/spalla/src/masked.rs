@@ -1,12 +1,14 @@
 //! The claim protocol in one process, with what people answered masked in whatever the runs say. The server does the
 //! same for workers that speak to it over HTTP.
 
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, said};
 use futures_util::future::BoxFuture;
+use spalla_domain::InfoRequestId;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::info_request::InfoField;
 use spalla_server::Vault;
 use spalla_store::StoreError;
-use spalla_worker::{Coordinator, CoordinatorError};
+use spalla_worker::{Answer, Coordinator, CoordinatorError};
 
 /// Hands the worker's calls on without the secrets in them.
 pub(crate) struct Masked {
@@ -33,6 +35,23 @@ impl Coordinator for Masked {
             self.vault.redact_logs(&mut batch).await.map_err(unavailable)?;
             self.embedded.append_logs(batch).await
         })
+    }
+
+    fn ask(
+        &self,
+        run: Heartbeat,
+        reason: String,
+        fields: Vec<InfoField>,
+    ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
+        self.embedded.ask(run, reason, fields)
+    }
+
+    fn answer(
+        &self,
+        run: Heartbeat,
+        id: InfoRequestId,
+    ) -> BoxFuture<'_, Result<Option<Answer>, CoordinatorError>> {
+        Box::pin(async move { self.vault.reveal(id, run.fencing_token).await.map_err(said) })
     }
 
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>> {

@@ -14,6 +14,7 @@ use crate::supervisor::{Part, Supervisor};
 use crate::worker_options;
 use clap::Args;
 use spalla_domain::WorkerId;
+use spalla_domain::secret::Secret;
 use spalla_worker::HttpCoordinator;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ async fn execute(settings: &Settings, client: Client) -> Result<Exit> {
     let id = WorkerId::new(id).map_err(|wrong| Failure::usage(format!("AGENT_ID: {wrong}")))?;
     let coordinator = HttpCoordinator::new(client.url(), client.token().map(str::to_owned))
         .map_err(|error| Failure::usage(error.to_string()))?;
+    let secret = Some(settings.worker.secret_key.as_str()).filter(|secret| !secret.is_empty());
+    let coordinator = coordinator.with_agent_secret(secret.map(Secret::from));
     let (options, _folder) = worker_options::remote(settings, id.clone())?;
     let mut supervisor = Supervisor::default();
     supervisor.start(Part::Worker, work(options, Arc::new(coordinator), supervisor.steps())?);

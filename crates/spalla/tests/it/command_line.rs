@@ -35,6 +35,7 @@ fn help_lists_every_command_and_every_exit_status() {
         "runs",
         "logs",
         "approve",
+        "answer",
         "config",
         "doctor",
         "demo",
