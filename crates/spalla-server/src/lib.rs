@@ -5,7 +5,7 @@
 //!  socket ─► server (connections, head_watch) ─► entrance (host_guard, auth, rate_limit, cors, request id, metrics, problems)
 //!                                                   │
 //!                             extract (path, query, body → wire types) ─► routes ─► engine | store's reads
-//!                                                                           │
+//!                                                                           │ └─ backpressure, vault
 //!  store's commits, engine's logs ─► live (one follower each, one cursor per client) ─► SSE, WebSocket
 //! ```
 
