@@ -189,6 +189,7 @@ mod tests {
             "runs",
             "logs",
             "approve",
+            "answer",
             "config",
             "doctor",
             "demo",
