@@ -1,6 +1,8 @@
 #!/bin/sh
 # Sends generated requests, fitting and not, at every operation of a server of its own, and holds the answers to the
-# OpenAPI document: scripts/check-api.sh [SPALLA]. The streams of /events never end and are left to other tests.
+# OpenAPI document: scripts/check-api.sh [SPALLA]. The streams of /events and of logs never end and are left to other
+# tests. An item that was just made has no recipe yet, and a project no vision: that is no resource that was lost, so
+# this one check is left out.
 set -eu
 
 version=4.32.5
@@ -46,7 +48,9 @@ done
 # A claim that is told to wait does so for up to a minute, so nothing is told to.
 curl --silent --show-error --fail "$url/openapi.json" | jq 'del(.. | objects | .wait_seconds)' >api.json
 if ! "$schemathesis" --config-file "$here/check-api.toml" run api.json --url "$url" \
-    --exclude-path /events --exclude-path '/work-items/runs/{id}/logs/sse' --request-timeout 20 --checks all --warnings off; then
+    --exclude-path /events --exclude-path '/work-items/runs/{id}/logs/sse' \
+    --exclude-path '/work-items/runs/{id}/logs/ws' --request-timeout 20 --checks all \
+    --exclude-checks ensure_resource_availability --warnings off; then
     cat server.log >&2
     fail "the server and its OpenAPI document disagree"
 fi
