@@ -91,7 +91,7 @@ impl Vault {
     pub async fn redact_completions(&self, completed: &mut [Completion]) -> Result<(), StoreError> {
         let speaks = |completion: &Completion| completion.result.is_some() || completion.error.is_some();
         // Most installations never ask for anything, and a batch may have thousands of runs.
-        if !completed.iter().any(speaks) || self.answered(None).await? == 0 {
+        if !completed.iter().any(speaks) || !self.has_answers().await? {
             return Ok(());
         }
         for completion in completed.iter_mut().filter(|completion| speaks(completion)) {
@@ -163,7 +163,7 @@ impl Vault {
     /// Returns what masks the answers to a run.
     pub(crate) async fn mask(&self, run_id: RunId) -> Result<Mask, StoreError> {
         // Another server may have taken an answer, so what is known is counted each time.
-        let count = self.answered(Some(run_id)).await?;
+        let count = self.answered(run_id).await?;
         if count == 0 {
             return Ok(Mask::Nothing);
         }
@@ -193,9 +193,15 @@ impl Vault {
         Ok(mask)
     }
 
-    /// Counts the answered requests of a run, or of all.
-    async fn answered(&self, run_id: Option<RunId>) -> Result<u64, StoreError> {
-        self.0.store.read().count_documents(answered(run_id)).await
+    /// Counts the answered requests of a run.
+    async fn answered(&self, run_id: RunId) -> Result<u64, StoreError> {
+        self.0.store.read().count_documents(answered(Some(run_id))).await
+    }
+
+    /// Tells whether anything was ever answered. One is looked for and none counted, because every batch asks this.
+    async fn has_answers(&self) -> Result<bool, StoreError> {
+        let first = Page { limit: 1, before: None, offset: 0 };
+        Ok(!self.0.store.read().documents(answered(None), first).await?.is_empty())
     }
 
     /// Reads all that was answered to a run.

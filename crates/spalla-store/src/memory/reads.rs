@@ -4,6 +4,7 @@ use super::STORE_ID;
 use super::database::{Database, all_of};
 use super::lock;
 use crate::document::{Document, Kind};
+use crate::event_chunk::fits;
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
 use crate::trace::trace_id;
@@ -281,10 +282,7 @@ impl Read for MemoryReads {
         self.read(|db| {
             let after = filter.after.unwrap_or(EventSeq(0));
             let later = db.events.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, event)| event);
-            let fits = later
-                .filter(|event| filter.project_id.is_none_or(|id| event.project_id == id))
-                .filter(|event| filter.run_id.is_none_or(|id| event.run_id == Some(id)));
-            fits.take(limit as usize).cloned().collect()
+            later.filter(|event| fits(&filter, event)).take(limit as usize).cloned().collect()
         })
     }
 

@@ -260,22 +260,16 @@ impl Tx for MemoryTx<'_> {
             check(database.replies.put(reply.key.clone(), reply), "reply")?;
         }
         let last = database.events.last().map_or(0, |(seq, _)| seq.0);
-        let events: Vec<_> = changes.events.into_iter().zip(last + 1..).map(numbered).collect();
+        let events: Vec<_> = changes
+            .events
+            .into_iter()
+            .zip(last + 1..)
+            .map(|(new, seq)| new.numbered(EventSeq(seq)))
+            .collect();
         for event in &events {
             database.events.put(event.seq, event.clone());
         }
         Ok(events)
-    }
-}
-
-fn numbered((new, seq): (spalla_domain::event::NewEvent, i64)) -> Event {
-    Event {
-        seq: EventSeq(seq),
-        at: new.at,
-        project_id: new.project_id,
-        work_item_id: new.work_item_id,
-        run_id: new.run_id,
-        fact: new.fact,
     }
 }
 

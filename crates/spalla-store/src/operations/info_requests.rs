@@ -1,6 +1,7 @@
 //! Info requests: a run asks a person for values and waits; a person answers, and only the run reads the values.
 
 use super::claim::{over, over_to};
+use super::lease::change_run;
 use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::document::KeptInfoRequest;
@@ -8,7 +9,6 @@ use crate::tx::{Sequence, Tx};
 use spalla_domain::event::Fact;
 use spalla_domain::info_request::{self, Command, InfoField, InfoRequest, Status};
 use spalla_domain::problem::Code;
-use spalla_domain::queue::{Place, Standing, Step};
 use spalla_domain::run::{self, LiveRun};
 use spalla_domain::{Fence, InfoRequestId, Refusal, RunId, WorkItemId};
 
@@ -118,20 +118,4 @@ pub(crate) async fn pause<T: Tx>(
         Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
     }
     Ok(Reply::Run(run_id))
-}
-
-async fn change_run<T: Tx>(
-    desk: &mut Desk<'_, T>,
-    id: WorkItemId,
-    run_id: RunId,
-    command: run::Command,
-) -> Answer<()> {
-    let item = desk.item(id).await?.clone();
-    let Some(live) = item.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
-    let step = run::transition(live, item.standing.attempt, item.standing.fence, command, desk.context.now)?;
-    if let run::Next::Live(live) = step.next {
-        let standing = Standing { fence: step.fence, ..item.standing };
-        desk.step(id, Step { place: Place::Leased(live), standing, facts: step.facts });
-    }
-    Ok(())
 }

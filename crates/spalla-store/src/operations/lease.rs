@@ -30,7 +30,7 @@ pub(crate) async fn heartbeat<T: Tx>(
         }
         Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
-    apply(desk, id, run_id, run::Command::Heartbeat { worker: worker.clone(), fence, ttl_ms }).await?;
+    change_run(desk, id, run_id, run::Command::Heartbeat { worker: worker.clone(), fence, ttl_ms }).await?;
     let pause = desk.item(id).await?.live_run().is_some_and(|run| run.paused);
     Ok(Reply::Heartbeat { cancel: false, pause })
 }
@@ -42,11 +42,12 @@ pub(crate) async fn hand_back<T: Tx>(desk: &mut Desk<'_, T>, heartbeat: Heartbea
         Run::Live(id) => id,
         Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
-    apply(desk, id, run_id, run::Command::HandBack { fence }).await?;
+    change_run(desk, id, run_id, run::Command::HandBack { fence }).await?;
     Ok(Reply::Run(run_id))
 }
 
-async fn apply<T: Tx>(
+/// Lets a rule change a run that is not over and goes on.
+pub(crate) async fn change_run<T: Tx>(
     desk: &mut Desk<'_, T>,
     id: WorkItemId,
     run_id: RunId,

@@ -117,9 +117,7 @@ pub(crate) async fn pick_held<T: Tx>(desk: &mut Desk<'_, T>, limit: u32) -> Resu
     let queues: Vec<QueueId> = desk.queues().await?.values().copied().collect();
     let mut held = vec![];
     for (project_id, queues) in part(desk, &queues).1 {
-        if held.len() < limit as usize
-            && matches!(room(desk, project_id).await?, Room::Held(_) | Room::Runs(0))
-        {
+        if held.len() < limit as usize && matches!(room(desk, project_id).await?, Room::Held(_)) {
             held.extend(desk.tx.pick_ready(&queues, limit - held.len() as u32).await?);
         }
     }
