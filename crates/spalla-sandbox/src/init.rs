@@ -1,0 +1,400 @@
+//! Inside: the first process of the namespaces. It puts the walls up, waits behind them until it is told what to start,
+//! starts the command, reaps what is orphaned and hands on the wish to end; when it goes, the kernel ends all that is left.
+
+use crate::identity::NAMESPACES_MEND;
+use crate::kernel::{self, Side, clone_process, exit_now};
+use crate::landlock_rules;
+use crate::lockdown;
+use crate::mount_view::{self, OpenPart};
+use crate::plan::Plan;
+use crate::policy::{Layer, Network};
+use crate::proxy;
+use crate::refusal::Refusal;
+use crate::report::{Missing, Report};
+use crate::seccomp_filter::{self, Filters};
+use crate::start::Start;
+use crate::stdio::Stdio;
+use landlock::RulesetCreated;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal as UnixSignal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SocketType, recv};
+use rustix::process::{
+    DumpableBehavior, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
+};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// What the init leaves with when it can't go on.
+const BROKEN: i32 = 70;
+
+/// What the inside is made of.
+pub(crate) struct Inside {
+    pub(crate) plan: Plan,
+    /// The parts of the view, where they were opened outside.
+    pub(crate) parts: Option<Vec<OpenPart>>,
+    /// The files by which it puts itself into its group of processes.
+    pub(crate) entrances: Vec<File>,
+    /// Whether a group of processes gives it its share of the processor.
+    pub(crate) is_weighed: bool,
+}
+
+/// The second process before it is the command: what it becomes, and the last walls, made ready for it.
+struct Birth {
+    start: Start,
+    stdio: Stdio,
+    rules: Result<RulesetCreated, String>,
+    filters: Result<Filters, String>,
+}
+
+impl Inside {
+    /// Runs to the end of the command; never returns into the program that this process is a copy of.
+    pub(crate) fn run(self, socket: OwnedFd) -> ! {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.live(&socket)));
+        if let Ok(Err(refusal)) = outcome {
+            let _ = Report::from(refusal).send(&socket);
+        }
+        exit_now(BROKEN)
+    }
+
+    fn live(mut self, socket: &OwnedFd) -> Result<(), Refusal> {
+        let walls = |what: &'static str| move |error: io::Error| namespaces(format!("{what}: {error}"));
+        self.enter_group().map_err(|error| Refusal::new(Layer::Cgroup, error, "try again"))?;
+        wait_for_word(socket);
+        self.become_somebody().map_err(walls("changing the user"))?;
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|error| walls("tying to the supervisor")(error.into()))?;
+        kernel::leave_keyrings().or_else(allow_absent).map_err(walls("leaving the keyrings"))?;
+        rustix::system::sethostname(b"spalla").map_err(|error| walls("naming the host")(error.into()))?;
+        if self.plan.has_own_network() {
+            raise_loopback().map_err(walls("raising the loopback device"))?;
+        }
+        let ways_out = self.open_ways_out().map_err(walls("listening for the proxy"))?;
+        let umask = rustix::process::umask(rustix::fs::Mode::empty());
+        let parts = match self.parts.take() {
+            Some(parts) => Ok(parts),
+            None => mount_view::open_parts(&self.plan, &mut Vec::new()),
+        };
+        parts
+            .and_then(|parts| mount_view::enter(&self.plan, parts))
+            .map_err(|failed| namespaces(failed.0))?;
+        rustix::process::umask(umask);
+        kernel::wipe_environment().map_err(walls("emptying the environment"))?;
+        let mut kept = vec![socket.as_raw_fd()];
+        kept.extend(ways_out.iter().map(AsRawFd::as_raw_fd));
+        keep_only(&kept).map_err(walls("closing what is not its own"))?;
+        let (rules, filters) = (landlock_rules::make(&self.plan.view), seccomp_filter::make());
+        send_view(socket, &ways_out).map_err(walls("handing out the view"))?;
+        drop(ways_out);
+        let told = Start::receive(socket).map_err(walls("hearing what to start"))?;
+        let Some((start, stdio)) = told else { exit_now(BROKEN) };
+        self.start_and_watch(socket, Birth { start, stdio, rules, filters })
+    }
+
+    /// Listens where the proxy and the relays are reached. The network is new, so that nobody else has the addresses.
+    fn open_ways_out(&self) -> io::Result<Vec<TcpListener>> {
+        let Network::Proxy { relays, .. } = &self.plan.policy.network else { return Ok(Vec::new()) };
+        let mut ways = vec![TcpListener::bind(proxy::ADDRESS)?];
+        for relay in relays {
+            ways.push(TcpListener::bind(relay)?);
+        }
+        Ok(ways)
+    }
+
+    fn enter_group(&mut self) -> io::Result<()> {
+        self.entrances.drain(..).try_for_each(|mut entrance| entrance.write_all(b"0"))
+    }
+
+    fn become_somebody(&self) -> io::Result<()> {
+        if self.plan.identity.is_given_by_root {
+            rustix::thread::set_thread_groups(&[])?;
+            let group = rustix::fs::Gid::from_raw(self.plan.identity.inside.group);
+            rustix::thread::set_thread_res_gid(group, group, group)?;
+            let user = rustix::fs::Uid::from_raw(self.plan.identity.inside.user);
+            rustix::thread::set_thread_res_uid(user, user, user)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the command, and stays until it is over.
+    fn start_and_watch(self, socket: &OwnedFd, birth: Birth) -> Result<(), Refusal> {
+        let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
+        let (mut failure, failed) = io::pipe().map_err(broken)?;
+        block_signals().map_err(broken)?;
+        let command = match clone_process(0).map_err(broken)? {
+            Side::Child => self.become_command(birth, failed.into()),
+            Side::Parent(pid) => pid,
+        };
+        // The command's pipes above all are not the init's to hold open.
+        drop((birth, failed));
+        let grace = Duration::from_millis(self.plan.policy.limits.grace_ms);
+        let signals = watched_signals().map_err(broken)?;
+        lockdown::drop_privileges()
+            .map_err(|error| Refusal::new(Layer::Privileges, error, "use a kernel from 3.5 on"))?;
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let mut said = Vec::new();
+        failure.read_to_end(&mut said).map_err(broken)?;
+        let missing = match told(&said) {
+            Ok(missing) => missing,
+            Err(report) => {
+                let _ = report.send(socket);
+                exit_now(0);
+            }
+        };
+        let started = Report::Started { landlock_abi: kernel::landlock_version(), missing };
+        if started.send(socket).is_err() {
+            exit_now(BROKEN);
+        }
+        Watch { socket, signals, command, grace, exit: None }.run()
+    }
+
+    /// The second process: gives everything away in order, and becomes the command.
+    fn become_command(self, birth: Birth, failed: OwnedFd) -> ! {
+        let failed = File::from(failed);
+        let give_up = || self.give_up_and_execute(birth, &failed);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(give_up));
+        let report =
+            outcome.unwrap_or_else(|_| Report::NotStarted { reason: "the sandbox itself failed".into() });
+        tell(&failed, &Told::Over(report));
+        exit_now(BROKEN)
+    }
+
+    /// Returns only when something failed, and then what.
+    fn give_up_and_execute(&self, birth: Birth, init: &File) -> Report {
+        let refused = |layer, mend: &str| {
+            let mend = mend.to_owned();
+            move |reason: String| Report::Refused { layer, reason, mend }
+        };
+        let Birth { start, stdio, rules, filters } = birth;
+        let policy = &self.plan.policy;
+        let privileges = || -> io::Result<()> {
+            rustix::process::setsid()?;
+            stdio.take_place()?;
+            kernel::close_on_exec_from(3)?;
+            lockdown::limit(&policy.limits)?;
+            if !self.is_weighed {
+                lockdown::give_way(policy.limits.cpu_weight)?;
+            }
+            lockdown::drop_privileges()?;
+            rustix::process::umask(start.umask.into());
+            rustix::process::chdir(&start.folder)?;
+            kernel::reset_signals();
+            SigSet::empty().thread_set_mask()?;
+            Ok(())
+        };
+        if let Err(error) = privileges() {
+            return refused(Layer::Privileges, "raise the hard limits of the service, or lower the policy's")(
+                error.to_string(),
+            );
+        }
+        let last: [(Layer, &str, Result<(), String>); 2] = [
+            (Layer::Landlock, landlock_rules::MEND, rules.and_then(landlock_rules::restrict)),
+            (
+                Layer::Seccomp,
+                seccomp_filter::MEND,
+                filters.and_then(|filters| seccomp_filter::apply(&filters)),
+            ),
+        ];
+        for (layer, mend, stands) in last {
+            match stands {
+                Ok(()) => {}
+                Err(reason) if policy.allows_missing(layer) => {
+                    tell(init, &Told::Missing(Missing { layer, reason }));
+                }
+                Err(reason) => return refused(layer, mend)(reason),
+            }
+        }
+        let Err(error) = nix::unistd::execve(&start.program, &start.arguments, &start.environment);
+        Report::NotStarted { reason: io::Error::from(error).to_string() }
+    }
+}
+
+/// What the second process tells the init before it becomes the command; one line each.
+#[derive(Debug, Serialize, Deserialize)]
+enum Told {
+    /// A wall does not stand, and the command runs all the same.
+    Missing(Missing),
+    /// The command does not run.
+    Over(Report),
+}
+
+fn tell(mut init: &File, told: &Told) {
+    let mut line = serde_json::to_vec(told).unwrap_or_default();
+    line.push(b'\n');
+    let _ = init.write_all(&line);
+}
+
+/// Reads what the second process told; the error is why the command does not run.
+fn told(said: &[u8]) -> Result<Vec<Missing>, Report> {
+    let mut missing = Vec::new();
+    for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(Told::Missing(layer)) => missing.push(layer),
+            Ok(Told::Over(report)) => return Err(report),
+            Err(_) => return Err(Report::NotStarted { reason: "it ended before it began".into() }),
+        }
+    }
+    Ok(missing)
+}
+
+/// The supervisor says one word when it has told the kernel who the users are.
+fn wait_for_word(socket: &OwnedFd) {
+    let mut word = [0; 1];
+    match rustix::io::retry_on_intr(|| recv(socket, &mut word[..], RecvFlags::empty())) {
+        Ok((1, _)) => {}
+        _ => exit_now(BROKEN),
+    }
+}
+
+/// Hands out what the supervisor needs: the processes and the private folders to watch, and the sockets on which it
+/// serves the proxy and the relays.
+fn send_view(socket: &OwnedFd, ways_out: &[TcpListener]) -> io::Result<()> {
+    let (processes, scratch) = (File::open("/proc")?, File::open("/run/spalla")?);
+    let mut descriptors = vec![processes.as_fd(), scratch.as_fd()];
+    descriptors.extend(ways_out.iter().map(AsFd::as_fd));
+    crate::stdio::send_descriptors(socket, &descriptors)
+}
+
+fn namespaces(reason: String) -> Refusal {
+    Refusal::new(Layer::Namespaces, reason, NAMESPACES_MEND)
+}
+
+/// A kernel without keyrings has none to leave.
+fn allow_absent(error: io::Error) -> io::Result<()> {
+    if error.raw_os_error() == Some(libc::ENOSYS) { Ok(()) } else { Err(error) }
+}
+
+fn raise_loopback() -> io::Result<()> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    kernel::raise_loopback(socket.as_fd())
+}
+
+/// Keeps nothing open but what is listed.
+fn keep_only(kept: &[RawFd]) -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    drop(null);
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2 && !kept.contains(fd))
+        .collect();
+    for fd in open {
+        // The folder that was just read is among them, and closed already.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+fn signals() -> SigSet {
+    [UnixSignal::SIGCHLD, UnixSignal::SIGTERM, UnixSignal::SIGINT, UnixSignal::SIGHUP].into_iter().collect()
+}
+
+fn block_signals() -> io::Result<()> {
+    Ok(signals().thread_block()?)
+}
+
+fn watched_signals() -> io::Result<SignalFd> {
+    Ok(SignalFd::with_flags(&signals(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+}
+
+/// The watch of the init over the command.
+struct Watch<'a> {
+    socket: &'a OwnedFd,
+    signals: SignalFd,
+    command: i32,
+    /// How long what the command left behind has to end.
+    grace: Duration,
+    exit: Option<Exit>,
+}
+
+/// The command is over; what it left behind may take until then.
+struct Exit {
+    report: Report,
+    kill_at: Instant,
+}
+
+impl Watch<'_> {
+    fn run(mut self) -> ! {
+        loop {
+            let all_gone = self.reap();
+            if let Some(exit) = &self.exit
+                && (all_gone || Instant::now() >= exit.kill_at)
+            {
+                let _ = exit.report.send(self.socket);
+                // Whatever else still runs is ended by the kernel with this process.
+                exit_now(0);
+            }
+            let mut ready = [
+                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            ];
+            let _ = poll(&mut ready, self.until_kill());
+            if ready[1].any().unwrap_or(true) {
+                // The supervisor says nothing more: it is gone.
+                exit_now(BROKEN);
+            }
+            while let Ok(Some(signal)) = self.signals.read_signal() {
+                if signal.ssi_signo != UnixSignal::SIGCHLD as u32 {
+                    ask_all_to_end();
+                }
+            }
+        }
+    }
+
+    fn until_kill(&self) -> PollTimeout {
+        let Some(exit) = &self.exit else { return PollTimeout::NONE };
+        let left = exit.kill_at.saturating_duration_since(Instant::now()).as_millis();
+        PollTimeout::from(u16::try_from(left).unwrap_or(u16::MAX).saturating_add(1))
+    }
+
+    /// Takes the status of everything that is over; tells whether nothing is left. When the command itself is over,
+    /// what it left behind is asked to end.
+    fn reap(&mut self) -> bool {
+        let mut ended = None;
+        let all_gone = loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == self.command => {
+                    ended = Some((status.exit_status().unwrap_or(0), status.terminating_signal()));
+                }
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        if let Some((code, signal)) = ended {
+            let leftovers = if all_gone { 0 } else { living() };
+            if leftovers > 0 && !self.grace.is_zero() {
+                ask_all_to_end();
+            }
+            let kill_at = if leftovers > 0 { Instant::now() + self.grace } else { Instant::now() };
+            self.exit = Some(Exit { report: Report::Ended { code, signal, leftovers }, kill_at });
+        }
+        all_gone
+    }
+}
+
+/// Counts the other processes of the namespace, without those that only wait to be reaped.
+fn living() -> u32 {
+    let lives = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+        state.is_some_and(|state| !matches!(state, 'Z' | 'X' | 'x'))
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    u32::try_from(pids.filter(|pid| *pid != 1 && lives(pid)).count()).unwrap_or(u32::MAX)
+}
+
+/// Asks every other process of the namespace to end, and wakes what is stopped, since it could not hear otherwise.
+fn ask_all_to_end() {
+    let everybody = nix::unistd::Pid::from_raw(-1);
+    let _ = nix::sys::signal::kill(everybody, UnixSignal::SIGTERM);
+    let _ = nix::sys::signal::kill(everybody, UnixSignal::SIGCONT);
+}

@@ -1,0 +1,254 @@
+//! How runs begin, end, and leave nothing behind but their work.
+
+use super::arena::{Arena, Who, command, everybody, marked, until, words};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A shell that has a mark among its arguments and does this.
+fn shell(arena: &Arena, script: &str) -> Vec<String> {
+    words(&["/bin/sh", "-c", script, &arena.mark()])
+}
+
+/// The same without walls.
+fn bare(arena: &Arena, script: &str) -> Command {
+    let words = shell(arena, script);
+    let mut bare = command(arena.who, &words[0]);
+    bare.args(&words[1..]).current_dir(&arena.workspace).stdin(Stdio::null());
+    bare
+}
+
+/// Ends all that have a mark, those too that one of them was just starting.
+fn end_all(mark: &str) {
+    let is_over = until(|| {
+        let left = marked(mark);
+        for pid in left.iter().copied().filter_map(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        left.is_empty()
+    });
+    assert!(is_over, "they do not end: {:?}", marked(mark));
+}
+
+/// Forks twice and leaves its session, as a daemon does; then the command is over.
+const ORPHAN: &str =
+    "(setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 0.1; done' \"$0\" >/dev/null 2>&1 &) ; exit 0";
+const ENDLESS: &str = "trap '' TERM INT HUP; while :; do :; done";
+
+#[test]
+fn an_orphan_goes_with_its_run() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mark = arena.mark();
+        assert!(bare(&arena, ORPHAN).status().unwrap().success());
+        assert!(until(|| !marked(&mark).is_empty()), "without walls an orphan stays");
+        end_all(&mark);
+        let said = arena.run_inside(&shell(&arena, ORPHAN), &json!({}));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert_eq!(marked(&mark), [0; 0]);
+    }
+}
+
+#[test]
+fn a_command_that_hears_nothing_ends_with_its_time() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mark = arena.mark();
+        let mut free = bare(&arena, ENDLESS).spawn().unwrap();
+        let began = Instant::now();
+        let said = arena.run_inside(&shell(&arena, ENDLESS), &json!({ "timeout_ms": 500 }));
+        assert_eq!(said.code, Some(124), "{said:?}");
+        assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
+        let left = marked(&mark);
+        assert_eq!(left, [i32::try_from(free.id()).unwrap()], "only the one without walls still runs");
+        free.kill().unwrap();
+        free.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_command_that_hears_the_wish_to_end_ends_in_its_own_way() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let script = "trap 'echo tidy > tidied; exit 0' TERM; while :; do sleep 0.05; done";
+        let said = arena.run_inside(&shell(&arena, script), &json!({ "timeout_ms": 500 }));
+        assert_eq!(said.code, Some(124), "{said:?}");
+        assert_eq!(fs::read_to_string(arena.workspace.join("tidied")).unwrap(), "tidy\n");
+    }
+}
+
+#[test]
+fn nothing_outlives_a_supervisor_that_is_killed() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mark = arena.mark();
+        let script = format!("echo running; {ENDLESS}");
+        let mut supervisor = arena.supervisor(&shell(&arena, &script), &json!({})).spawn().unwrap();
+        supervisor.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
+        assert!(!marked(&mark).is_empty());
+        supervisor.kill().unwrap();
+        supervisor.wait().unwrap();
+        assert!(until(|| marked(&mark).is_empty()), "{:?}", marked(&mark));
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_asked_to_end_ends_its_run_first() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mark = arena.mark();
+        let script = "echo running; while :; do sleep 0.05; done";
+        let mut supervisor = arena.supervisor(&shell(&arena, script), &json!({})).spawn().unwrap();
+        supervisor.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
+        kill_process(Pid::from_child(&supervisor), Signal::TERM).unwrap();
+        assert_eq!(supervisor.wait().unwrap().code(), Some(143));
+        assert_eq!(marked(&mark), [0; 0]);
+    }
+}
+
+#[test]
+fn output_and_status_are_the_commands_own() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let said = arena.run_inside(&shell(&arena, "echo out; echo err >&2; exit 7"), &json!({}));
+        assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (Some(7), "out\n", "err\n"));
+        let said = arena.run_inside(&shell(&arena, "kill -KILL $$"), &json!({}));
+        assert_eq!(said.code, Some(137), "{said:?}");
+        let said = arena.run_inside(&shell(&arena, "head -c 3000000 /dev/zero | tr '\\0' x"), &json!({}));
+        assert_eq!(said.stdout.len(), 3_000_000);
+    }
+}
+
+#[test]
+fn a_command_hears_when_nobody_reads_any_more() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mut supervisor = arena.supervisor(&words(&["/usr/bin/yes"]), &json!({})).spawn().unwrap();
+        supervisor.stdout.take().unwrap().read_exact(&mut [0; 2]).unwrap();
+        // 128 and SIGPIPE
+        assert_eq!(supervisor.wait().unwrap().code(), Some(141));
+    }
+}
+
+#[test]
+fn standard_output_can_be_opened_by_its_name() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let said =
+            arena.run_inside(&shell(&arena, "echo named > /dev/stdout; echo err > /dev/stderr"), &json!({}));
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("named\n", "err\n"), "{said:?}");
+    }
+}
+
+#[test]
+fn work_stays_in_the_workspace_and_belongs_to_its_owner() {
+    use std::os::unix::fs::MetadataExt;
+    for who in everybody() {
+        let arena = Arena::new(who);
+        arena.plant("given", "given");
+        let said = arena.run_inside(&shell(&arena, "cat given > made; mkdir folder; pwd; id -u"), &json!({}));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let made = fs::metadata(arena.workspace.join("made")).unwrap();
+        let owner = fs::metadata(&arena.workspace).unwrap().uid();
+        assert_eq!((made.uid(), made.mode() & 0o777), (owner, 0o640));
+        assert!(said.stdout.starts_with(arena.workspace.to_str().unwrap()), "{said:?}");
+        assert_ne!(said.stdout.lines().nth(1), Some("0"), "nobody is root inside");
+    }
+}
+
+#[test]
+fn home_and_tmp_are_its_own_and_gone_afterwards() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let script = "echo x > $HOME/mine && echo x > /tmp/$0 && echo x > /dev/shm/mine && ls -A /tmp";
+        let said = arena.run_inside(&shell(&arena, script), &json!({}));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(!std::env::temp_dir().join(arena.mark()).exists());
+        assert!(!fs::exists("/run/spalla/home/mine").unwrap());
+    }
+}
+
+#[test]
+fn a_server_of_its_own_is_reached() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        arena.plant(
+            "own.py",
+            "import socket\ns = socket.create_server(('127.0.0.1', 0))\n\
+             c = socket.create_connection(s.getsockname())\nprint('reached')\n",
+        );
+        let said = arena.run_inside(&words(&["/usr/bin/env", "python3", "own.py"]), &json!({}));
+        if command(who, "/usr/bin/env").args(["python3", "-c", ""]).status().unwrap().success() {
+            assert_eq!(said.stdout, "reached\n", "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_walled_in_is_refused_with_the_mend() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let refused = |policy: serde_json::Value| {
+            let output = arena.supervisor_with(&words(&["/bin/true"]), &policy).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let none = json!({ "preset": "none", "workspace": arena.workspace, "network": { "mode": "none" } });
+        assert!(refused(none).contains("only the operator's configuration"));
+        let all = json!({ "preset": "strict", "workspace": "/", "network": { "mode": "none" } });
+        assert!(refused(all).contains("choose a folder of its own"));
+        if who == Who::Nobody {
+            let percent = json!({
+                "preset": "strict",
+                "workspace": arena.workspace,
+                "network": { "mode": "none" },
+                "limits": { "cpu_percent": 50 },
+            });
+            let text = refused(percent);
+            assert!(text.contains("the layer cgroup is missing") && text.contains("Delegate=yes"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn where_no_namespace_can_be_made_the_layer_is_named() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mut inner = arena.supervisor(&words(&["/bin/true"]), &json!({}));
+        // The same order once more, given inside a sandbox, in which no further namespace may be made.
+        let order: Vec<String> =
+            inner.get_args().skip(3).map(|word| word.to_str().unwrap().to_owned()).collect();
+        assert_eq!(inner.output().unwrap().status.code(), Some(0));
+        let said = arena.run_inside(&order, &json!({}));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("the layer namespaces is missing"), "{said:?}");
+        assert!(said.stderr.contains("allow user namespaces"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_workspace_named_by_a_link_is_found_by_it() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let link = arena.ground.outside.join("link-to-workspace");
+        std::os::unix::fs::symlink(&arena.workspace, &link).unwrap();
+        let policy = json!({ "preset": "strict", "workspace": link, "network": { "mode": "none" } });
+        let script = format!("echo x > {}/made && pwd", link.display());
+        let output = arena.supervisor_with(&shell(&arena, &script), &policy).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(arena.workspace.join("made").exists());
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let said = arena.run_inside(&words(&["no-such-program"]), &json!({}));
+        assert_eq!(said.code, Some(2));
+        assert!(said.stderr.contains("no-such-program") && said.stderr.contains("not found"), "{said:?}");
+    }
+}

@@ -1,0 +1,83 @@
+//! Attacks that a wall has to stop at once.
+
+use super::arena::{Who, everybody, hold};
+use serde_json::json;
+
+/// One test for each attack: its claim, and the trial that denies it; and all the trials once more, as a list.
+macro_rules! attacks {
+    ($list:ident, $who:expr; $($claim:ident => $trial:literal,)*) => {
+        pub(crate) const $list: &[&str] = &[$($trial),*];
+
+        $(#[test]
+        fn $claim() {
+            hold($trial, 0, &json!({}), &$who);
+        })*
+    };
+}
+
+attacks! { OF_EVERYBODY, everybody();
+    a_file_outside_is_not_read => "read-outside",
+    a_file_outside_is_not_written => "write-outside",
+    a_file_outside_is_not_removed => "remove-outside",
+    a_file_outside_keeps_its_mode => "chmod-outside",
+    a_file_outside_keeps_its_attributes => "xattr-outside",
+    a_file_outside_keeps_its_times => "times-outside",
+    a_link_leads_nowhere_outside => "read-through-link",
+    a_file_outside_gets_no_second_name_in_the_workspace => "hard-link",
+    nothing_is_moved_outside => "rename-outside",
+    homes_and_state_are_not_seen => "see-home",
+    only_devices_that_lead_nowhere_are_seen => "devices",
+    no_file_is_made_to_run_as_its_owner => "setuid-chmod",
+    no_file_is_born_to_run_as_its_owner => "setuid-open",
+    a_process_outside_is_not_seen => "see-process",
+    the_environment_of_a_process_outside_is_not_read => "environment-of-other",
+    the_files_of_a_process_outside_are_not_reached => "root-of-other",
+    no_signal_goes_outside => "signal-outside",
+    a_process_outside_is_not_traced => "ptrace-outside",
+    not_even_a_child_is_traced => "ptrace-child",
+    the_memory_of_a_process_outside_is_not_read => "memory-of-other",
+    the_init_gets_no_signal => "kill-init",
+    the_init_shows_nothing => "look-into-init",
+    no_variable_is_inherited => "inherited-variable",
+    no_descriptor_is_inherited => "inherited-descriptor",
+    a_server_on_loopback_is_not_reached_by_ipv4 => "tcp4",
+    a_server_on_loopback_is_not_reached_by_ipv6 => "tcp6",
+    a_server_on_loopback_is_not_reached_by_udp => "udp",
+    a_socket_outside_is_not_reached_by_its_path => "unix-path",
+    an_abstract_socket_outside_is_not_reached => "unix-abstract",
+    no_socket_leads_to_the_hypervisor => "vsock",
+    no_socket_hears_of_the_kernels_devices => "netlink-audit",
+    no_ring_of_requests_is_made => "io-uring",
+    nothing_of_the_machine_is_measured => "perf-event",
+    no_page_faults_are_taken_over => "userfaultfd",
+    no_key_is_added => "add-key",
+    no_keyring_is_asked_for => "keyctl",
+    no_other_personality_is_taken => "personality",
+    no_namespace_is_left_for_a_new_one => "unshare-user",
+    no_process_is_born_into_a_new_namespace => "clone-user",
+    no_process_is_born_by_a_call_that_can_not_be_judged => "clone3",
+}
+
+// What an ordinary user may not do outside either.
+attacks! { OF_ROOT, root();
+    no_program_runs_as_its_owner_and_leaves_the_user_behind => "setuid-run",
+    no_program_is_loaded_into_the_kernel => "bpf",
+    what_only_root_may_read_is_not_read => "read-shadow",
+    the_system_is_not_written => "write-system",
+    nothing_is_mounted => "mount",
+    no_other_root_is_taken => "chroot",
+    no_device_is_made => "mknod",
+    no_socket_sees_every_packet => "packet",
+    no_socket_shares_its_packets_with_the_kernel => "xdp",
+}
+
+/// Those who are root.
+fn root() -> Vec<Who> {
+    everybody().into_iter().filter(|who| who.is_root()).collect()
+}
+
+#[test]
+fn a_program_of_root_makes_nobody_root() {
+    let nobody: Vec<Who> = everybody().into_iter().filter(|who| *who == Who::Nobody).collect();
+    hold("setuid-run", 0, &json!({}), &nobody);
+}
