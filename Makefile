@@ -77,6 +77,10 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/check-dependencies.sh
 	./scripts/check-sample-app.sh
 	cargo test $(LOCKED) --workspace
+	SPALLA_TEST_STORE=sqlite cargo test $(LOCKED) --workspace --test api
+	SPALLA_TEST_STORE=postgres cargo test $(LOCKED) --workspace --test api
+	cargo test $(LOCKED) --workspace --lib --features spalla/otlp otlp
+	cargo test $(LOCKED) --workspace --lib --test api --features spalla/oidc -- oidc api:: access::tests
 	./scripts/check-api.sh $(SPALLA)
 	$(MAKE) prove
 

@@ -55,6 +55,22 @@ pub struct Approval {
     pub decided_by: Option<String>,
     /// What they said.
     pub note: Option<String>,
+    /// The command that is approved, where it is one.
+    pub subject: Option<Subject>,
+}
+
+/// The command that an approval is about: a yes to it is a yes to nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// A digest of the command, its folder, the policy in force and the names of the secrets that it gets.
+    pub digest: String,
+    /// The command.
+    pub command: String,
+    /// The folder that it runs in, from the workspace's top.
+    pub folder: String,
+    /// Why a person is asked.
+    pub reason: String,
 }
 
 /// What a person says to an approval.
@@ -119,6 +135,7 @@ mod tests {
             decided_at: None,
             decided_by: None,
             note: None,
+            subject: None,
         };
         for (decision, status) in
             [(Decision::Approve, Status::Approved), (Decision::Reject, Status::Rejected)]

@@ -1,8 +1,11 @@
 //! The claim protocol: the only way in which engine and worker meet, in process or over HTTP. Every write of a
 //! worker carries the run's id and the fencing token that it was given.
 
+use crate::adapter::Adapter;
 use crate::log::LogLine;
+use crate::resources::Capacity;
 use crate::retry::ErrorClass;
+use crate::sandbox::Attested;
 use crate::work_item::Executor;
 use crate::{Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,35 @@ pub struct ClaimRequest {
     pub executors: Vec<Executor>,
     /// Takes only items that bear at least one of these labels; empty means any.
     pub labels: Vec<String>,
+    /// What the worker has for all its runs together; none means that nothing is counted.
+    pub resources: Option<Box<Capacity>>,
+}
+
+/// What a worker can do, as it says when it claims.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Offer {
+    /// The executors that it can carry out; empty means any.
+    pub executors: Vec<Executor>,
+    /// Takes only items that bear at least one of these labels; empty means any.
+    pub labels: Vec<String>,
+    /// What it has for all its runs together; none means that nothing is counted.
+    pub resources: Option<Capacity>,
+}
+
+impl Offer {
+    /// Tells whether the worker takes items of an executor with these labels.
+    pub fn takes(&self, executor: Executor, labels: &[String]) -> bool {
+        (self.executors.is_empty() || self.executors.contains(&executor))
+            && (self.labels.is_empty() || self.labels.iter().any(|label| labels.contains(label)))
+    }
+}
+
+impl ClaimRequest {
+    /// Returns what the worker can do.
+    pub fn offer(&self) -> Offer {
+        let Self { executors, labels, resources, .. } = self.clone();
+        Offer { executors, labels, resources: resources.map(|capacity| *capacity) }
+    }
 }
 
 /// One run handed to a worker: the lease, and all that is needed to carry the run out.
@@ -68,6 +100,12 @@ pub struct Assignment {
     /// The recipe as YAML; none means the steps are inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
+    /// How the agent is to be called, where that differs from what its adapter says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
+    /// How many tokens the run may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_budget: Option<u32>,
     /// How long the run may take, in milliseconds.
     pub timeout_ms: i64,
     /// The project's repository: an absolute local path or a git URL.
@@ -97,6 +135,9 @@ pub struct Completion {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<RunError>,
+    /// Which walls stood around its commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Box<Attested>>,
 }
 
 /// What a run used; unknown members stay unknown and are never taken for zero.
@@ -123,6 +164,16 @@ pub struct RunError {
     pub class: ErrorClass,
     /// What happened, and how to mend it.
     pub message: String,
+    /// When a limit that was met is over, where the service said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+impl RunError {
+    /// Makes an error of which nobody said when it passes.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), retry_at: None }
+    }
 }
 
 /// Asks to extend one lease.

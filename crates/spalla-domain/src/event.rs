@@ -1,11 +1,12 @@
 //! Events: facts about the past, one past-tense variant each, written in the transaction of the change.
 
+use crate::artifact::ArtifactPath;
 use crate::problem::Code;
 use crate::retry::ErrorClass;
 use crate::work_item::{Dependency, Status, When};
 use crate::{
-    ApprovalId, DraftId, EventSeq, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, Timestamp, WorkItemId,
-    WorkerId,
+    ApprovalId, ArtifactId, DraftId, EventSeq, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, Timestamp,
+    WorkItemId, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,16 @@ pub enum Fact {
         /// How: `succeeded`, `failed` or `cancelled`.
         status: Status,
     },
+    /// A priority moved by itself, near what a person set.
+    #[serde(rename = "work_item.priority_moved")]
+    PriorityMoved {
+        /// What it is now.
+        priority: u8,
+        /// What a person set.
+        set: u8,
+        /// Why it is not that; empty where it is again.
+        reasons: Vec<crate::queue::priority::Reason>,
+    },
     /// A person brought a work item back into the queue.
     #[serde(rename = "work_item.requeued")]
     WorkItemRequeued {
@@ -155,6 +166,28 @@ pub enum Fact {
         status: crate::approval::Status,
         /// Who said it.
         by: Option<String>,
+    },
+    /// A rule of the command policy is about a command of a run.
+    #[serde(rename = "run.command_found")]
+    CommandFound {
+        /// The number of the step.
+        step: u32,
+        /// What is done about it.
+        level: crate::found_command::Level,
+        /// The rule.
+        rule: String,
+        /// The command.
+        command: String,
+    },
+    /// A command of a run asked its proxy for a host and did not get it; told of once in a run.
+    #[serde(rename = "run.host_refused")]
+    HostRefused {
+        /// Its name or address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why.
+        reason: String,
     },
     /// A run was made; nobody holds it yet.
     #[serde(rename = "run.created")]
@@ -241,6 +274,20 @@ pub enum Fact {
         /// The request.
         info_request_id: InfoRequestId,
     },
+    /// A run left a file to be kept, or a person did for it.
+    #[serde(rename = "run.artifact_stored")]
+    ArtifactStored {
+        /// The artifact.
+        artifact_id: ArtifactId,
+        /// Its path.
+        path: ArtifactPath,
+        /// How large it is.
+        bytes: u64,
+        /// The SHA-256 of what is in it.
+        sha256: String,
+        /// The token under which it came; none from a person.
+        fence: Option<Fence>,
+    },
     /// A project has a new version of its vision.
     #[serde(rename = "vision.changed")]
     VisionChanged {
@@ -323,6 +370,14 @@ pub enum Fact {
         by: Option<String>,
         /// How many more are needed.
         missing: u8,
+    },
+    /// An agent's entries wait, and no worker that takes them was heard of for long.
+    #[serde(rename = "heartbeat_miss")]
+    HeartbeatMiss {
+        /// The agent.
+        agent: String,
+        /// Since when they wait.
+        since: Timestamp,
     },
     /// A run was given up after too many holders had vanished.
     #[serde(rename = "run.lost")]

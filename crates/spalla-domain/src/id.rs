@@ -44,6 +44,14 @@ numeric_ids! {
     ScheduleId;
     /// A question to a person whose answer is values.
     InfoRequestId;
+    /// A file that a run left.
+    ArtifactId;
+    /// An entry of the audit.
+    AuditId;
+    /// A token.
+    TokenId;
+    /// A webhook.
+    WebhookId;
     /// The combination of project, executor and labels that claimers choose by.
     QueueId;
     /// The number of an event; a safe cursor on every store.

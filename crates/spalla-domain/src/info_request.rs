@@ -93,6 +93,9 @@ pub struct InfoRequest {
     pub reason: String,
     /// What is asked for.
     pub fields: Vec<InfoField>,
+    /// The agent that asked by itself: it reads the answer. None is the run's worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// When it was asked.

@@ -1,8 +1,12 @@
 //! The words and the rules of Spalla: what a work item, a queue entry, a run, a lease and an approval are, and
 //! every change they may go through. Pure: no clock, no randomness, no input or output; `now` is an argument.
 
+pub mod access;
+pub mod adapter;
 pub mod approval;
 pub mod approval_policy;
+pub mod artifact;
+pub mod audit;
 pub mod claim;
 pub mod cloud;
 pub mod concurrency;
@@ -11,12 +15,14 @@ pub mod concurrency;
 mod damage;
 pub mod event;
 pub mod fernet;
+pub mod found_command;
 #[cfg(test)]
 mod fuzz;
 pub mod id;
 pub mod info_request;
 pub mod lease;
 pub mod log;
+pub mod network;
 pub mod plan;
 #[cfg(feature = "plant")]
 pub mod plant;
@@ -25,19 +31,24 @@ pub mod project;
 pub mod queue;
 pub mod quota;
 pub mod recipe;
+pub mod recovery;
 pub mod redact;
+pub mod refused_host;
 pub mod requirements;
 pub mod resources;
 pub mod retry;
 pub mod run;
+pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod time;
+pub mod trace;
+pub mod webhook;
 pub mod work_item;
 
 pub use id::{
-    ApprovalId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, ProjectId, QueueId, RunId, ScheduleId,
-    WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, ProjectId, QueueId,
+    RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 pub use problem::{Code, Refusal};
 pub use time::Timestamp;

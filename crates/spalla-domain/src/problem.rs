@@ -11,6 +11,8 @@ pub enum Kind {
     Invalid,
     /// The state forbids it now.
     Conflict,
+    /// What was sent is larger than what is kept.
+    TooLarge,
     /// Too much at once; later it may be granted.
     Overloaded,
 }
@@ -66,6 +68,8 @@ codes! {
     RunActive = "run_active", Conflict;
     /// The run is over.
     RunEnded = "run_ended", Conflict;
+    /// A person paused the run.
+    RunPaused = "run_paused", Conflict;
     /// Nobody holds the run.
     RunNotHeld = "run_not_held", Conflict;
     /// Somebody else holds an unexpired lease.
@@ -84,6 +88,8 @@ codes! {
     InfoRequestClosed = "info_request_closed", Conflict;
     /// As many runs are going on as are allowed at once.
     ConcurrencyLimit = "concurrency_limit", Conflict;
+    /// What it needs is reserved for others.
+    Resources = "resources", Conflict;
     /// The project has no vision.
     NoVision = "no_vision", Conflict;
     /// The project has used up its quota.
@@ -98,8 +104,16 @@ codes! {
     DependencySucceeded = "dependency_succeeded", Conflict;
     /// The entry waits for its time.
     Delayed = "delayed", Conflict;
+    /// As many webhooks are kept as there may be.
+    TooManyWebhooks = "too_many_webhooks", Conflict;
     /// Log lines are missing between what is kept and what was sent.
     LogGap = "log_gap", Conflict;
+    /// What was answered to the run can't be read, so that nobody can tell whether a text holds it.
+    SecretsUnreadable = "secrets_unreadable", Conflict;
+    /// An artifact is too large by itself.
+    ArtifactTooLarge = "artifact_too_large", TooLarge;
+    /// The run has left as many or as large artifacts as are kept.
+    ArtifactsFull = "artifacts_full", TooLarge;
     /// The queue is full.
     QueueFull = "queue_full", Overloaded;
 }

@@ -1,7 +1,9 @@
 //! The queue: where a work item stands, in which order items start, and what may move one. A place changes by one
 //! total match over (place, command); what a run goes through while it is live is `run`'s.
 
+pub mod critical_path;
 pub mod edge;
+pub mod fair_share;
 pub mod priority;
 pub mod rank;
 
@@ -14,6 +16,7 @@ use crate::retry::{ErrorClass, RetryPolicy};
 use crate::run::{LiveRun, Outcome};
 use crate::work_item::Status;
 use crate::{EntryId, Fence, Refusal, RunId, Timestamp, WorkItemId, WorkerId};
+use priority::Moved;
 use serde::{Deserialize, Serialize};
 
 /// The fixed part of a queue entry. A work item has at most one, reused when it is requeued.
@@ -23,8 +26,10 @@ pub struct Entry {
     pub id: EntryId,
     /// What waits.
     pub work_item_id: WorkItemId,
-    /// 0 to 9, 9 is the most urgent.
+    /// 0 to 9, 9 is the most urgent: what orders it.
     pub priority: u8,
+    /// What a person set, and what else its moves are reckoned from; none while it is just that and nothing moved it.
+    pub moved: Option<Moved>,
     /// How many dependencies the item had when it was enqueued.
     pub dependencies: u32,
     /// When it was enqueued; age counts from here.
@@ -157,6 +162,9 @@ pub enum Command {
         outcome: Outcome,
         /// How failures are retried.
         policy: RetryPolicy,
+        /// The moment before which trying again would meet the same limit, where a service said one: waiting for it
+        /// is no retry that is spent.
+        not_before: Option<Timestamp>,
         /// A number from −1 to 1 that moves the delay.
         jitter: Jitter,
     },
@@ -246,8 +254,8 @@ pub fn transition(
         (P::Blocked(holds), C::Start { .. } | C::Claim { .. }) => Err(held(holds)),
         (P::Delayed { due_at }, C::Start { .. } | C::Claim { .. }) => Err(delayed(*due_at)),
 
-        (P::Leased(_), C::End { outcome, policy, jitter }) => {
-            Ok(end(standing, outcome, policy, jitter.get(), now))
+        (P::Leased(_), C::End { outcome, policy, not_before, jitter }) => {
+            Ok(end(standing, outcome, policy, (not_before, jitter.get()), now))
         }
         (P::Open | P::Blocked(_) | P::Delayed { .. } | P::Ready | P::Finished(_), C::End { .. }) => {
             Err(Refusal::new(Code::RunEnded, "the work item has no run that is not over"))
@@ -298,8 +306,19 @@ fn claim(standing: Standing, run_id: RunId, worker: WorkerId, ttl_ms: i64, now: 
     Step { place: Place::Leased(run), standing: Standing { attempt, fence, ..standing }, facts: vec![fact] }
 }
 
+/// The shortest wait for a limit, in milliseconds: a reset that is past already must not be met in a circle.
+const PARKED_MS_MIN: i64 = 1_000;
+/// The longest wait for a limit, in milliseconds: 31 days, as long as the longest period of a provider.
+const PARKED_MS_MAX: i64 = 31 * 86_400_000;
+
 /// Decides what a run's end means for its item: done, tried again, or given up.
-fn end(standing: Standing, outcome: Outcome, policy: RetryPolicy, jitter: f64, now: Timestamp) -> Step {
+fn end(
+    standing: Standing,
+    outcome: Outcome,
+    policy: RetryPolicy,
+    (not_before, jitter): (Option<Timestamp>, f64),
+    now: Timestamp,
+) -> Step {
     let class = match outcome {
         Outcome::Succeeded => {
             return finish(Standing { failures: 0, ..standing }, Status::Succeeded, vec![], now);
@@ -314,10 +333,15 @@ fn end(standing: Standing, outcome: Outcome, policy: RetryPolicy, jitter: f64, n
     #[cfg(feature = "plant")]
     let failures = if plant::is(Plant::FailureNotCounted) { standing.failures } else { failures };
     let standing = Standing { failures, ..standing };
-    if !class.is_retryable() || failures > policy.max_retries {
+    let parked_until = not_before.filter(|_| class == ErrorClass::RateLimited);
+    let is_exhausted = parked_until.is_none() && failures > policy.max_retries;
+    if !class.is_retryable() || is_exhausted {
         return finish(standing, Status::Failed, vec![], now);
     }
-    let due_at = now.plus_ms(policy.delay_ms(failures, jitter));
+    let due_at = match parked_until {
+        Some(at) => at.clamp(now.plus_ms(PARKED_MS_MIN), now.plus_ms(PARKED_MS_MAX)),
+        None => now.plus_ms(policy.delay_ms(failures, jitter)),
+    };
     let facts = vec![Fact::RetryScheduled { failures, due_at }];
     Step { place: Place::Delayed { due_at }, standing, facts }
 }

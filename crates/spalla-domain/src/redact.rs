@@ -135,6 +135,15 @@ impl Redactor {
         }
     }
 
+    /// Returns the text with its secrets masked, where what followed was cut off: an end with which a secret may begin goes
+    /// as well.
+    pub fn redact_cut(&self, text: &str) -> String {
+        let bytes = text.as_bytes();
+        let mut masked = Vec::with_capacity(bytes.len());
+        self.write(bytes, &self.spans(bytes), 0..self.undecided_from(bytes), 0, &mut masked);
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+
     /// Does with bytes what [`Self::redact`] does with text.
     pub fn redact_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let spans = self.spans(bytes);

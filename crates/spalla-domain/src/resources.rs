@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub const CUSTOM_MAX: usize = 64;
 
 /// Amounts of resources: what is wished for or reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amounts {
     /// Cores, in thousandths.
@@ -53,6 +53,100 @@ pub struct Capacity {
     pub custom: BTreeMap<String, u64>,
 }
 
+/// Amounts by the names that people write: cores in `cpu`, maybe with a fraction, and whole numbers of all others.
+pub type Named = BTreeMap<String, f64>;
+
+/// The largest amount: beyond it a number may stand for its neighbour.
+pub const AMOUNT_MAX: f64 = 9_007_199_254_740_991.0;
+/// The most cores.
+pub const CORES_MAX: f64 = 1e6;
+
+/// Reads one amount; cores become thousandths.
+fn counted(name: &str, amount: f64) -> Result<u64, Refusal> {
+    let (most, what) = if name == "cpu" { (CORES_MAX, "a number") } else { (AMOUNT_MAX, "a whole number") };
+    if !(0.0..=most).contains(&amount) || (name != "cpu" && amount.fract() != 0.0) {
+        return Err(Refusal::new(
+            Code::Invalid,
+            format!("{name} is {amount}; it is {what} from 0 to {most}"),
+        ));
+    }
+    Ok(if name == "cpu" { (amount * 1e3).round() } else { amount } as u64)
+}
+
+impl Amounts {
+    /// Reads amounts by their names; every name that is not built in is a custom resource.
+    pub fn from_named(named: Named) -> Result<Self, Refusal> {
+        let mut amounts = Self::default();
+        for (name, amount) in named {
+            let counted = counted(&name, amount)?;
+            amounts.set(&name, counted);
+        }
+        amounts.check()?;
+        Ok(amounts)
+    }
+
+    /// Returns the amounts that are not zero by their names.
+    pub fn named(&self) -> Named {
+        self.each().map(|(name, amount)| (name.to_owned(), written(name, amount))).collect()
+    }
+}
+
+fn written(name: &str, amount: u64) -> f64 {
+    if name == "cpu" { amount as f64 / 1e3 } else { amount as f64 }
+}
+
+impl Capacity {
+    /// Reads amounts by their names; every name that is not built in is a custom resource.
+    pub fn from_named(named: Named) -> Result<Self, Refusal> {
+        let mut capacity = Self::default();
+        for (name, amount) in named {
+            let counted = counted(&name, amount)?;
+            match name.as_str() {
+                "cpu" => capacity.cpu_milli = Some(counted),
+                "memory_mb" => capacity.memory_mb = Some(counted),
+                "network" => capacity.network = Some(counted),
+                "storage_mb" => capacity.storage_mb = Some(counted),
+                _ => {
+                    capacity.custom.insert(name, counted);
+                }
+            }
+        }
+        capacity.check()?;
+        Ok(capacity)
+    }
+
+    /// Returns what is counted by its names.
+    pub fn named(&self) -> Named {
+        let builtin = [
+            ("cpu", self.cpu_milli),
+            ("memory_mb", self.memory_mb),
+            ("network", self.network),
+            ("storage_mb", self.storage_mb),
+        ];
+        let builtin = builtin.into_iter().filter_map(|(name, amount)| Some((name, amount?)));
+        let custom = self.custom.iter().map(|(name, amount)| (name.as_str(), *amount));
+        builtin.chain(custom).map(|(name, amount)| (name.to_owned(), written(name, amount))).collect()
+    }
+
+    /// Reads what a person writes in a line: `cpu=4 memory_mb=8192 gpu=1`. Nothing written means that nothing is counted.
+    pub fn parse(text: &str) -> Result<Option<Self>, Refusal> {
+        let pair = |pair: &str| {
+            let (name, amount) = pair.split_once('=')?;
+            Some((name.trim().to_owned(), amount.trim().parse().ok()?))
+        };
+        let pairs = text.split([' ', ',', '\n']).filter(|pair| !pair.trim().is_empty());
+        let named: Option<Named> = pairs.map(pair).collect();
+        match named {
+            Some(named) if named.is_empty() => Ok(None),
+            Some(named) => Self::from_named(named).map(Some),
+            None => Err(Refusal::new(
+                Code::Invalid,
+                format!("{text:?} does not read name=amount, with spaces between"),
+            )),
+        }
+    }
+}
+
 /// What is missing for a wish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{resource}: {wanted} wanted, {there} there")]
@@ -66,6 +160,11 @@ pub struct Short {
 }
 
 impl Amounts {
+    /// Tells whether nothing is wished for.
+    pub fn is_nothing(&self) -> bool {
+        self.each().next().is_none()
+    }
+
     /// Checks the names of custom resources.
     pub fn check(&self) -> Result<(), Refusal> {
         check_names(&self.custom)
@@ -151,11 +250,13 @@ fn check_names(custom: &BTreeMap<String, u64>) -> Result<(), Refusal> {
         return invalid(format!("{} custom resources; at most {CUSTOM_MAX} are counted", custom.len()));
     }
     for name in custom.keys() {
-        let fits = (1..=WORD_CHARS_MAX).contains(&name.trim().chars().count())
-            && !name.chars().any(char::is_control);
+        let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        let fits = (1..=WORD_CHARS_MAX).contains(&name.len()) && letters && begins;
         if !fits || BUILT_IN.contains(&name.as_str()) {
             return invalid(format!(
-                "{name:?} is no name of a custom resource: it has 1 to {WORD_CHARS_MAX} characters and is none of {}",
+                "{name:?} is no name of a custom resource: it has 1 to {WORD_CHARS_MAX} letters, digits, _, . and -, begins with \
+                 a letter, and is none of {}",
                 BUILT_IN.join(", ")
             ));
         }
@@ -184,14 +285,28 @@ impl Pool {
         self.capacity.holds_with(wish, &self.reserved)
     }
 
+    /// Returns how many wishes of one kind fit beside what is reserved, up to so many.
+    pub fn fit_at_most(&self, wish: &Amounts, most: u32) -> u32 {
+        let times = wish.each().filter_map(|(resource, wanted)| {
+            let free = self.capacity.of(resource)?.saturating_sub(self.reserved.of(resource));
+            Some(u32::try_from(free / wanted).unwrap_or(u32::MAX))
+        });
+        times.min().unwrap_or(most).min(most)
+    }
+
     /// Reserves all of a wish, or nothing of it.
     pub fn reserve(&mut self, wish: &Amounts) -> Result<(), Short> {
         self.fits(wish)?;
+        self.hold(wish);
+        Ok(())
+    }
+
+    /// Counts a wish as reserved, whether it fits or not: what a run was given before there was less is not taken away.
+    pub fn hold(&mut self, wish: &Amounts) {
         for (resource, wanted) in wish.each() {
             let reserved = self.reserved.of(resource).saturating_add(wanted);
             self.reserved.set(resource, reserved);
         }
-        Ok(())
     }
 
     /// Gives back what was reserved for a wish. What was never reserved is not given back twice: nothing goes below
@@ -201,6 +316,28 @@ impl Pool {
             let reserved = self.reserved.of(resource).saturating_sub(wanted);
             self.reserved.set(resource, reserved);
         }
+    }
+}
+
+/// The pools that are configured: of agents by their names, and under [`Pools::OF_OTHERS`] one that all others share.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pools(pub BTreeMap<String, Capacity>);
+
+impl Pools {
+    /// The name of the pool for whatever has none of its own.
+    pub const OF_OTHERS: &str = "*";
+
+    /// Returns the pool from which the wishes of an agent's items are taken, with its name.
+    pub fn of(&self, agent: Option<&str>) -> Option<(&str, &Capacity)> {
+        let own = agent.and_then(|agent| self.0.get_key_value(agent));
+        own.or_else(|| self.0.get_key_value(Self::OF_OTHERS))
+            .map(|(name, capacity)| (name.as_str(), capacity))
+    }
+
+    /// Refuses a wish that the pool in question can never hold.
+    pub fn check(&self, agent: Option<&str>, wish: &Amounts) -> Result<(), Refusal> {
+        can_ever_fit(self.of(agent).map(|(_, capacity)| capacity), wish)
     }
 }
 
@@ -241,117 +378,4 @@ pub fn can_ever_fit<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn gpu(count: u64) -> BTreeMap<String, u64> {
-        BTreeMap::from([("gpu".to_owned(), count)])
-    }
-
-    fn small() -> Capacity {
-        Capacity { cpu_milli: Some(2_000), memory_mb: Some(512), ..Capacity::default() }
-    }
-
-    #[test]
-    fn what_is_missing_first_is_named() {
-        let mut pool = Pool::new(small());
-        pool.reserve(&Amounts { cpu_milli: 1_500, ..Amounts::default() }).unwrap();
-        let short =
-            pool.reserve(&Amounts { cpu_milli: 501, memory_mb: 1, ..Amounts::default() }).unwrap_err();
-        assert_eq!(short, Short { resource: "cpu".into(), wanted: 501, there: 500 });
-        assert_eq!(pool.reserved, Amounts { cpu_milli: 1_500, ..Amounts::default() });
-    }
-
-    #[test]
-    fn what_a_pool_does_not_name_is_free_if_built_in_and_absent_if_custom() {
-        let pool = Pool::new(small());
-        assert_eq!(pool.fits(&Amounts { storage_mb: u64::MAX, network: 9, ..Amounts::default() }), Ok(()));
-        assert_eq!(pool.fits(&Amounts { custom: gpu(0), ..Amounts::default() }), Ok(()));
-        assert!(pool.fits(&Amounts { custom: gpu(1), ..Amounts::default() }).is_err());
-    }
-
-    #[test]
-    fn what_can_never_fit_is_refused_by_its_resource() {
-        let wish = Amounts { memory_mb: 600, ..Amounts::default() };
-        let refusal =
-            can_ever_fit([&small(), &Capacity { memory_mb: Some(8), ..small() }], &wish).unwrap_err();
-        assert_eq!(refusal.code, Code::InsufficientResources);
-        assert_eq!(refusal.detail, "600 of memory_mb are wanted, and there are never more than 512");
-        let large = Capacity { memory_mb: Some(4_096), ..small() };
-        assert_eq!(can_ever_fit([&small(), &large], &wish), Ok(()));
-        assert_eq!(can_ever_fit([], &wish), Ok(()));
-    }
-
-    #[test]
-    fn a_custom_resource_has_a_name_of_its_own() {
-        let named =
-            |name: &str| Amounts { custom: BTreeMap::from([(name.to_owned(), 1)]), ..Amounts::default() };
-        assert_eq!(named("gpu").check(), Ok(()));
-        for bad in ["", " ", "cpu", "a\nb", &"x".repeat(101)] {
-            assert!(named(bad).check().is_err(), "{bad:?}");
-        }
-        assert!(serde_json::from_str::<Amounts>(r#"{"disk": 1}"#).is_err());
-    }
-
-    fn any_wish() -> impl Strategy<Value = Amounts> {
-        (0..5_u64, 0..5_u64, 0..5_u64, 0..5_u64, proptest::option::of(0..5_u64)).prop_map(
-            |(cpu, mem, net, disk, gpus)| {
-                let custom = gpus.map(gpu).unwrap_or_default();
-                Amounts { cpu_milli: cpu, memory_mb: mem, network: net, storage_mb: disk, custom }
-            },
-        )
-    }
-
-    fn any_capacity() -> impl Strategy<Value = Capacity> {
-        let amount = || proptest::option::of(0..12_u64);
-        (amount(), amount(), amount(), amount(), 0..12_u64).prop_map(|(cpu, mem, net, disk, gpus)| Capacity {
-            cpu_milli: cpu,
-            memory_mb: mem,
-            network: net,
-            storage_mb: disk,
-            custom: gpu(gpus),
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_reserved_beyond_what_there_is_and_releases_undo_reservations(
-            capacity in any_capacity(),
-            script in proptest::collection::vec((any_wish(), any::<bool>()), 0..30),
-        ) {
-            let mut pool = Pool::new(capacity);
-            let mut held: Vec<Amounts> = Vec::new();
-            for (wish, releases) in script {
-                let before = pool.clone();
-                if releases && let Some(wish) = held.pop() {
-                    pool.release(&wish);
-                } else if pool.reserve(&wish).is_ok() {
-                    prop_assert_eq!(can_ever_fit([&pool.capacity], &wish), Ok(()));
-                    let mut undone = pool.clone();
-                    undone.release(&wish);
-                    prop_assert_eq!(undone, before);
-                    held.push(wish);
-                } else {
-                    prop_assert_eq!(&pool, &before);
-                }
-                for resource in ["cpu", "memory_mb", "network", "storage_mb", "gpu"] {
-                    let sum: u64 = held.iter().map(|wish| wish.of(resource)).sum();
-                    prop_assert_eq!(pool.reserved.of(resource), sum);
-                    prop_assert!(pool.capacity.of(resource).is_none_or(|capacity| sum <= capacity));
-                }
-            }
-            while let Some(wish) = held.pop() {
-                pool.release(&wish);
-            }
-            prop_assert_eq!(pool.reserved, Amounts::default());
-        }
-
-        #[test]
-        fn releasing_what_was_never_reserved_leaves_nothing_below_zero(capacity in any_capacity(), wish in any_wish()) {
-            let mut pool = Pool::new(capacity);
-            pool.release(&wish);
-            prop_assert_eq!(pool.reserved, Amounts::default());
-        }
-    }
-}
+mod tests;

@@ -13,11 +13,18 @@ pub enum ErrorClass {
     TimedOut,
     /// The network or a remote service failed.
     Network,
+    /// A remote service said that it was asked too often, or that what may be used is used up.
+    RateLimited,
     /// The machine could not do it: no disk, no memory, no process.
     System,
     /// What was asked can't be carried out as it stands: a missing tool, an invalid recipe, an unknown agent.
     /// Trying again without a change can't help.
     Validation,
+    /// Something that the run needed was not allowed, by the sandbox, the command policy or an agent's own guards.
+    /// Trying again without a change can't help.
+    Denied,
+    /// What carried the run out broke, such as an agent that a signal ended.
+    Crashed,
     /// The worker vanished too many times.
     Lost,
 }
@@ -25,7 +32,7 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Tells whether trying again without a change can help.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::Validation)
+        !matches!(self, Self::Validation | Self::Denied)
     }
 }
 

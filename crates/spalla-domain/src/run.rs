@@ -217,6 +217,7 @@ impl LiveRun {
     /// Returns the state as clients see it.
     pub fn status(&self) -> Status {
         match self {
+            Self { lease: None, paused: true, .. } => Status::Paused,
             Self { lease: None, .. } => Status::Pending,
             Self { questions: 1.., .. } => Status::AwaitingInput,
             Self { paused: true, .. } => Status::Paused,
@@ -331,6 +332,7 @@ fn claim(
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     check_holds(run)?;
+    check_not_paused(run)?;
     let mut facts: Vec<Fact> = expired(run, fence).into_iter().collect();
     #[cfg(feature = "plant")]
     let fence =
@@ -416,12 +418,28 @@ pub fn may_write(run: &LiveRun, newest: Fence, token: Fence) -> Result<(), Refus
     }
 }
 
+/// Refuses a person's write about a run while a worker holds it.
+pub fn is_nobodys(run: &LiveRun, now: Timestamp) -> Result<(), Refusal> {
+    match run.held(now) {
+        Held::Live => Err(lease_held(run).mend("send the fencing_token, or wait until the run is over")),
+        Held::Never | Held::Dropped | Held::Overdue => Ok(()),
+    }
+}
+
 fn check_holds(run: &LiveRun) -> Result<(), Refusal> {
     if run.holds == 0 {
         return Ok(());
     }
     Err(Refusal::new(Code::ApprovalPending, format!("run {} waits for an approval of its work item", run.id))
         .mend("approve it first; where it was rejected, cancel the run"))
+}
+
+/// A run that stands still is given to nobody.
+fn check_not_paused(run: &LiveRun) -> Result<(), Refusal> {
+    if !run.paused {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::RunPaused, format!("run {} is paused", run.id)).mend("resume it first"))
 }
 
 fn lease_held(run: &LiveRun) -> Refusal {

@@ -118,6 +118,38 @@ impl Spec {
     }
 }
 
+/// What a client changes of a schedule; what is none stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Patch {
+    /// What runs from now on.
+    pub work_item_id: Option<WorkItemId>,
+    /// The new times.
+    pub cron: Option<String>,
+    /// The new time zone.
+    pub timezone: Option<String>,
+    /// What becomes of firings at which nobody looked.
+    pub catch_up: Option<CatchUp>,
+    /// What becomes of a firing while the item is busy.
+    pub overlap: Option<Overlap>,
+    /// Whether it fires at all.
+    pub enabled: Option<bool>,
+}
+
+impl Patch {
+    /// Returns the schedule with the change applied.
+    #[must_use]
+    pub fn apply(self, old: Spec) -> Spec {
+        Spec {
+            work_item_id: self.work_item_id.unwrap_or(old.work_item_id),
+            cron: self.cron.unwrap_or(old.cron),
+            timezone: self.timezone.unwrap_or(old.timezone),
+            catch_up: self.catch_up.unwrap_or(old.catch_up),
+            overlap: self.overlap.unwrap_or(old.overlap),
+            enabled: self.enabled.unwrap_or(old.enabled),
+        }
+    }
+}
+
 /// A schedule as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {

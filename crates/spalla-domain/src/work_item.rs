@@ -1,6 +1,8 @@
 //! A work item: what is to be done, how urgent it is, and what it waits for.
 
+use crate::adapter::Adapter;
 use crate::project::Project;
+use crate::resources::Amounts;
 use crate::retry::RetryPolicy;
 use crate::{ProjectId, Refusal, Timestamp, WorkItemId, problem::Code};
 use serde::{Deserialize, Serialize};
@@ -139,6 +141,12 @@ pub struct Policy {
     /// The jitter of that delay, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_jitter_ms: Option<i64>,
+    /// How many tokens one run of it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_budget: Option<u32>,
+    /// Whether what a run of it did is to be reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<bool>,
 }
 
 impl Policy {
@@ -159,6 +167,8 @@ impl Policy {
             max_retries: newer.max_retries.or(self.max_retries),
             backoff_base_ms: newer.backoff_base_ms.or(self.backoff_base_ms),
             backoff_jitter_ms: newer.backoff_jitter_ms.or(self.backoff_jitter_ms),
+            token_budget: newer.token_budget.or(self.token_budget),
+            review: newer.review.or(self.review),
         }
     }
 }
@@ -188,6 +198,12 @@ pub struct Spec {
     pub recipe: Option<String>,
     /// Free words to choose by; sorted, without repetition.
     pub labels: Vec<String>,
+    /// What a run of it needs; none is nothing in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Amounts>,
+    /// How an agent's command line is to be called for it; none is as its adapter says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
 }
 
 /// A work item as it is kept.
@@ -201,6 +217,8 @@ pub struct WorkItem {
     pub spec: Spec,
     /// What it says differently from the server's settings.
     pub policy: Policy,
+    /// Whether it is on the critical path of what it was made with.
+    pub on_critical_path: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When a client last changed it.
@@ -245,6 +263,10 @@ pub struct SpecPatch {
     pub recipe: Option<Option<String>>,
     /// The new labels.
     pub labels: Option<Vec<String>>,
+    /// What a run needs from now on; an inner none removes it.
+    pub resources: Option<Option<Amounts>>,
+    /// How an agent is to be called from now on; an inner none removes it.
+    pub adapter: Option<Option<Adapter>>,
 }
 
 impl SpecPatch {
@@ -262,6 +284,8 @@ impl SpecPatch {
             timeout_ms: self.timeout_ms.unwrap_or(old.timeout_ms),
             recipe: self.recipe.unwrap_or_else(|| old.recipe.clone()),
             labels: self.labels.unwrap_or_else(|| old.labels.clone()),
+            resources: self.resources.unwrap_or_else(|| old.resources.clone()),
+            adapter: self.adapter.unwrap_or_else(|| old.adapter.clone()),
         }
     }
 }
@@ -296,6 +320,8 @@ impl Spec {
             timeout_ms: None,
             recipe: None,
             labels: Vec::new(),
+            resources: None,
+            adapter: None,
         }
     }
 
@@ -325,6 +351,14 @@ impl Spec {
             return Err(
                 invalid("executor is agent, and no agent is named".into()).mend("name one, such as surveyor")
             );
+        }
+        self.resources = self.resources.filter(|wish| !wish.is_nothing());
+        if let Some(wish) = &self.resources {
+            wish.check()?;
+        }
+        self.adapter = self.adapter.filter(|adapter| *adapter != Adapter::default());
+        if let Some(adapter) = &self.adapter {
+            adapter.check()?;
         }
         self.labels.sort();
         self.labels.dedup();

@@ -51,6 +51,7 @@ impl Engine {
             hand_offs: hand_offs.clone(),
             logged: broadcast::Sender::new(LOGGED_BACKLOG),
             worker_calls: Arc::default(),
+            ticks: options.background_interval.is_some(),
         };
         let commits = store.committed();
         let engine_loop = Loop { store, options, waiting, tick_due: true, last_tick: None, retry: None };

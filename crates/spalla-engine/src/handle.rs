@@ -24,6 +24,8 @@ pub struct EngineHandle {
     pub(crate) logged: broadcast::Sender<RunId>,
     /// How often workers called so far.
     pub(crate) worker_calls: Arc<AtomicU64>,
+    /// Whether it makes runs by itself.
+    pub(crate) ticks: bool,
 }
 
 /// How many grown logs a subscriber may be behind: whoever misses some looks at each log that it shows.
@@ -84,6 +86,11 @@ impl EngineHandle {
     /// Returns how often workers called so far: to claim, to exchange, to say that they live.
     pub fn worker_calls(&self) -> u64 {
         self.worker_calls.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether it makes runs by itself, so that nobody else needs to.
+    pub const fn ticks_by_itself(&self) -> bool {
+        self.ticks
     }
 
     /// Tells whether a worker waits for something to claim.

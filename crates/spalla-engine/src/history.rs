@@ -113,7 +113,17 @@ impl History {
         }
         self.just_finished = None;
         match (&event.fact, event.work_item_id) {
-            (Fact::ProjectCreated { .. } | Fact::ProjectUpdated {}, _) => {}
+            // What is said of a project alone.
+            (
+                Fact::ProjectCreated { .. }
+                | Fact::ProjectUpdated {}
+                | Fact::VisionChanged { .. }
+                | Fact::DraftProposed { .. }
+                | Fact::DraftEdited { .. }
+                | Fact::DraftDecided { .. }
+                | Fact::QuotaChanged { .. },
+                _,
+            ) => {}
             (Fact::ProjectArchived {}, _) => {
                 self.archived_projects.insert(event.project_id);
             }
@@ -184,14 +194,17 @@ impl History {
             | Fact::RunSucceeded { .. }
             | Fact::RunFailed { .. }
             | Fact::RunCancelled {}
+            | Fact::RunPaused {}
+            | Fact::RunResumed {}
             | Fact::RunLost { .. } => self.take_of_run(moment, fact),
             // They move nothing: no law speaks of them.
             Fact::ApprovalVoted { .. }
-            | Fact::RunPaused {}
-            | Fact::RunResumed {}
+            | Fact::CommandFound { .. }
+            | Fact::HostRefused { .. }
             | Fact::InfoRequested { .. }
             | Fact::InfoAnswered { .. }
             | Fact::InfoCancelled { .. }
+            | Fact::ArtifactStored { .. }
             | Fact::VisionChanged { .. }
             | Fact::DraftProposed { .. }
             | Fact::DraftEdited { .. }
@@ -201,7 +214,9 @@ impl History {
             | Fact::ScheduleChanged { .. }
             | Fact::ScheduleRemoved { .. }
             | Fact::ScheduleFired { .. }
-            | Fact::ScheduleSkipped { .. } => {}
+            | Fact::ScheduleSkipped { .. }
+            | Fact::HeartbeatMiss { .. } => {}
+            Fact::PriorityMoved { priority, set, .. } => self.priority_moved(moment, *priority, *set),
         }
         self.touch_children(moment, before);
     }

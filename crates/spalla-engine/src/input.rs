@@ -1,7 +1,10 @@
 //! All that can wake the engine's loop.
 
+use spalla_domain::audit::Call;
 use spalla_domain::claim::{ClaimRequest, HeartbeatAnswer};
+use spalla_store::command::Scope;
 use spalla_store::{Command, Committed, ExecuteError, Reply, Request};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -25,6 +28,10 @@ pub(crate) enum Input {
 pub(crate) struct Parked {
     /// What it wants.
     pub(crate) claim: ClaimRequest,
+    /// Within what it may take runs.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// Who is named in the audit for what it takes.
+    pub(crate) audit: Option<Box<Call>>,
     /// What it is told when nothing comes.
     pub(crate) otherwise: Reply,
     /// Where the answer goes; closed when the claimer went away.
@@ -45,7 +52,14 @@ impl Parked {
         rounds: u64,
     ) -> Option<Self> {
         let claim = claim_of(&request.command)?.clone();
-        Some(Self { claim, otherwise, answer, deadline, rounds })
+        let (scope, audit) = (request.scope.clone(), request.audit.clone());
+        Some(Self { claim, scope, audit, otherwise, answer, deadline, rounds })
+    }
+
+    /// Returns the request that asks the store again.
+    pub(crate) fn request(&self) -> Request {
+        let (scope, audit) = (self.scope.clone(), self.audit.clone());
+        Request { scope, audit, ..Command::Claim(self.claim.clone()).into() }
     }
 
     /// Returns the answer with the runs that came at last.

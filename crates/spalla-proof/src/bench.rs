@@ -2,14 +2,16 @@
 //! every figure is one line of JSON, in the form that the harness of `bench/peers/` reads beside those of other queues.
 
 mod administrator;
-mod caller;
+pub(crate) mod caller;
 mod client;
 mod figure;
+mod floods;
 mod growth;
 mod http;
 mod queue;
-mod server;
-mod site;
+pub(crate) mod server;
+pub(crate) mod site;
+mod spawn;
 mod startup;
 mod step;
 
@@ -30,6 +32,10 @@ enum What {
     Http(http::Arguments),
     /// How soon the program and a step are there, and what an idle server takes
     Startup(startup::Arguments),
+    /// How soon a command does something behind the walls, cold and warm
+    Spawn(spawn::Arguments),
+    /// What a run that says too much does to the server and to other runs
+    Floods(floods::Arguments),
     /// What a long history, a long queue and an old snapshot change
     Growth(growth::Arguments),
 }
@@ -42,6 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             What::Queue(arguments) => queue::measure(arguments).await,
             What::Http(arguments) => http::measure(arguments).await,
             What::Startup(arguments) => startup::measure(arguments).await,
+            What::Spawn(arguments) => spawn::measure(arguments).await,
+            What::Floods(arguments) => floods::measure(arguments).await,
             What::Growth(arguments) => growth::measure(arguments).await,
         }
     })?;

@@ -1,6 +1,6 @@
 //! What can be proven.
 
-use crate::{bench, crash_points, sim, soak};
+use crate::{bench, crash_points, orphans, sim, soak};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -21,6 +21,8 @@ enum Command {
     CrashPoints(crash_points::CrashPoints),
     /// Measure the store and the engine; only a release build tells figures
     Bench(bench::Arguments),
+    /// Let many runs try to leave a process behind: none may be there afterwards
+    Orphans(orphans::Arguments),
     /// Kill, stop, starve and cut off real servers and workers under load, and check the record
     Soak(soak::Arguments),
 }
@@ -33,6 +35,7 @@ impl Arguments {
             Command::PlantedBugs(bugs) => bugs.run(),
             Command::CrashPoints(asked) => crash_points::run(&asked),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Orphans(arguments) => orphans::run(&arguments),
             Command::Soak(arguments) => soak::run(&arguments),
         }
     }

@@ -4,6 +4,7 @@ mod bench;
 mod binary;
 mod commands;
 mod crash_points;
+mod orphans;
 mod postgres;
 mod process;
 mod sim;

@@ -7,11 +7,13 @@
 //! ```
 //! Nothing of the product is made again here: what is simulated is time, chance, the network, the disk, and the people.
 
+mod caps;
 mod clock;
 mod crew;
 mod database;
 mod dice;
 mod disk;
+mod firings;
 mod ledger;
 mod network;
 mod people;

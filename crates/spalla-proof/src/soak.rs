@@ -113,7 +113,7 @@ async fn soak_site(site: &mut Site, arguments: &Arguments) -> Result<Report> {
     let quiet = site.servers[0].direct()?;
     let project = quiet.obtain(&Wish::post("/projects/", json!({"name": "soak"}))).await?.number("id")?;
     let bases = site.servers.iter().map(|server| server.proxy.url.clone()).collect();
-    let journal = site.root().join("journal");
+    let journal = site.root().join("shared/journal");
     std::fs::write(&journal, "").context("making the journal")?;
     let load = Arc::new(Load::new(bases, project, journal, arguments.seed));
     let (mut clients, mut hands) = start_load(&load)?;

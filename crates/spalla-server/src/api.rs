@@ -10,6 +10,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
+/// Ends a path whose last parameter is all that follows; the document writes it as it writes other parameters.
+const REST: &str = "/{*path}";
+
 /// Collects routes.
 pub(crate) struct Api(OpenApiRouter<App>);
 
@@ -33,9 +36,10 @@ impl Api {
     }
 }
 
-/// Returns the routes without their state, and their document before it is finished.
-pub(crate) fn build(version: &str) -> (Router<App>, OpenApi) {
-    let api = routes::add_all(Api(OpenApiRouter::with_openapi(openapi::frame(version))));
+/// Returns the routes without their state, and their document before it is finished. Where nobody signs in, there is
+/// nowhere to do so.
+pub(crate) fn build(version: &str, people_sign_in: bool) -> (Router<App>, OpenApi) {
+    let api = routes::add_all(Api(OpenApiRouter::with_openapi(openapi::frame(version))), people_sign_in);
     let (router, document) = api.0.split_for_parts();
     let router = router
         .fallback(no_route)
@@ -47,6 +51,8 @@ pub(crate) fn build(version: &str) -> (Router<App>, OpenApi) {
 fn other_spelling(path: &str) -> Option<String> {
     match path.strip_suffix('/') {
         Some("") => None,
+        // What takes all that follows takes a slash as well.
+        None if path.ends_with(REST) => None,
         Some(bare) => Some(bare.to_owned()),
         None => Some(format!("{path}/")),
     }
@@ -68,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_document_names_every_path_that_is_served_and_no_other() {
-        let (router, document) = build("0");
+        let (router, document) = build("0", true);
         let shown = format!("{router:?}");
         let served: BTreeSet<&str> = shown
             .split('"')
@@ -83,8 +89,14 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_signs_in_no_path_says_so() {
+        let (_, document) = build("0", false);
+        assert!(document.paths.paths.keys().all(|path| !path.starts_with("/sign-")));
+    }
+
+    #[test]
     fn every_operation_has_an_id_of_its_own() {
-        let (_, mut document) = build("0");
+        let (_, mut document) = build("0", true);
         let mut ids = BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
             for operation in openapi::operations(item) {

@@ -1,8 +1,9 @@
-//! Who may do what: one administrator's token, sent by programs as a bearer token and by a browser as the cookie
-//! that a single-use start link leaves there.
+//! How somebody shows who they are: a token, sent by programs as a bearer token, or the cookie that a single-use start
+//! link or a sign-in leaves in a browser. Whose another token is than the administrator's is said in `principal`.
 
 use crate::host_guard::Origin;
 use axum::http::{HeaderMap, HeaderValue, header};
+use spalla_domain::{RunId, TokenId};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -39,13 +40,17 @@ pub enum Access {
     None,
 }
 
-/// Who sent a request.
+/// What a request shows of who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// Somebody without the token.
-    Anonymous,
-    /// The administrator.
+pub(crate) enum Shown<'a> {
+    /// Nothing that opens.
+    Nothing,
+    /// What the administrator has.
     Administrator,
+    /// A token of another kind, which somebody else has to know.
+    Other(&'a str),
+    /// What a sign-in left in a browser.
+    Session(&'a str),
 }
 
 /// Whose requests and streams are counted together: a principal, or an address where there is none.
@@ -53,6 +58,10 @@ pub(crate) enum Caller {
 pub(crate) enum Client {
     /// The administrator, from wherever.
     Administrator,
+    /// Whoever has this token.
+    Token(TokenId),
+    /// The agent of this run.
+    Run(RunId),
     /// Whoever comes from this address.
     Address(IpAddr),
 }
@@ -63,6 +72,8 @@ pub(crate) struct Gate {
     access: Access,
     door: Mutex<Door>,
     cookie_name: String,
+    /// The cookie of those who signed in; none where nobody does.
+    session_cookie: Option<String>,
 }
 
 /// The way in for a browser.
@@ -80,25 +91,35 @@ impl Gate {
     /// Makes a gate. The cookie's name has the port in it, because browsers keep one jar for all ports of a host.
     pub(crate) fn new(access: Access, start_code: Option<Token>, listen: SocketAddr) -> Self {
         let door = start_code.map_or(Door::Shut, |code| Door::Waiting { code });
-        Self { access, door: Mutex::new(door), cookie_name: format!("spalla_session_{}", listen.port()) }
+        let cookie_name = format!("spalla_session_{}", listen.port());
+        Self { access, door: Mutex::new(door), cookie_name, session_cookie: None }
     }
 
-    /// Tells who sent a request. A wrong bearer token is not made good by a cookie, and a cookie that a browser sends
+    /// Lets those in who signed in, by this cookie.
+    #[must_use]
+    pub(crate) fn with_sessions(self, cookie: Option<String>) -> Self {
+        Self { session_cookie: cookie, ..self }
+    }
+
+    /// Tells what a request shows. A wrong bearer token is not made good by a cookie, and a cookie that a browser sends
     /// along for a foreign page is nobody's wish.
-    pub(crate) fn caller(&self, headers: &HeaderMap, origin: Origin) -> Caller {
-        let Access::Token(token) = &self.access else { return Caller::Administrator };
-        let known = match bearer(headers) {
-            Some(given) => given.is_some_and(|given| token.is(given)),
-            None => origin == Origin::Own && self.has_cookie(headers),
-        };
-        if known { Caller::Administrator } else { Caller::Anonymous }
+    pub(crate) fn shown<'h>(&self, headers: &'h HeaderMap, origin: Origin) -> Shown<'h> {
+        let Access::Token(token) = &self.access else { return Shown::Administrator };
+        match bearer(headers) {
+            Some(Some(given)) if token.is(given) => Shown::Administrator,
+            Some(Some(given)) => Shown::Other(given),
+            Some(None) => Shown::Nothing,
+            None if origin == Origin::Own => self.shown_by_cookie(headers),
+            None => Shown::Nothing,
+        }
     }
 
-    /// Tells with whom a request counts. Where everybody is let in, nobody is known but by address.
-    pub(crate) const fn client(&self, caller: Caller, from: IpAddr) -> Client {
-        match (&self.access, caller) {
-            (Access::Token(_), Caller::Administrator) => Client::Administrator,
-            _ => Client::Address(from),
+    /// Whoever signed in is that person, also in a browser that came by the start link before.
+    fn shown_by_cookie<'h>(&self, headers: &'h HeaderMap) -> Shown<'h> {
+        match self.session_cookie.as_deref().and_then(|name| cookies(headers, name).next()) {
+            Some(session) => Shown::Session(session),
+            None if self.has_cookie(headers) => Shown::Administrator,
+            None => Shown::Nothing,
         }
     }
 
@@ -123,11 +144,15 @@ impl Gate {
     fn has_cookie(&self, headers: &HeaderMap) -> bool {
         let door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         let Door::Used { session } = &*door else { return false };
-        let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.any(|(name, value)| name == self.cookie_name && session.is(value))
+        cookies(headers, &self.cookie_name).any(|value| session.is(value))
     }
+}
+
+/// Returns what a browser sends as the cookie of a name.
+pub(crate) fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(given, _)| *given == name).map(|(_, value)| value)
 }
 
 /// Returns the bearer token, where there is an `Authorization`; an inner none is one of another kind, or several.
@@ -154,12 +179,14 @@ mod tests {
 
     #[test]
     fn only_the_token_opens_and_its_scheme_may_be_written_either_way() {
-        let caller = |value| gate().caller(&headers(&[(header::AUTHORIZATION, value)]), Origin::Own);
-        assert_eq!([caller("Bearer secret"), caller("bearer secret")], [Caller::Administrator; 2]);
+        let opens = |value| {
+            gate().shown(&headers(&[(header::AUTHORIZATION, value)]), Origin::Own) == Shown::Administrator
+        };
+        assert!(opens("Bearer secret") && opens("bearer secret"));
         for wrong in ["Bearer secre", "Bearer secrets", "Bearer ", "Basic secret", "secret", ""] {
-            assert_eq!(caller(wrong), Caller::Anonymous, "{wrong}");
+            assert!(!opens(wrong), "{wrong}");
         }
-        assert_eq!(gate().caller(&HeaderMap::new(), Origin::Own), Caller::Anonymous);
+        assert_eq!(gate().shown(&HeaderMap::new(), Origin::Own), Shown::Nothing);
     }
 
     #[test]
@@ -172,16 +199,30 @@ mod tests {
         assert!(gate.redeem("code", || 7).is_none());
         let pair = text.split(';').next().unwrap();
         assert_eq!(
-            gate.caller(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))]), Origin::Own),
-            Caller::Administrator
+            gate.shown(&headers(&[(header::COOKIE, &format!("a=b; {pair}"))]), Origin::Own),
+            Shown::Administrator
         );
-        assert_eq!(gate.caller(&headers(&[(header::COOKIE, pair)]), Origin::Allowed), Caller::Anonymous);
+        assert_eq!(gate.shown(&headers(&[(header::COOKIE, pair)]), Origin::Allowed), Shown::Nothing);
         assert_eq!(
-            gate.caller(&headers(&[(header::COOKIE, "spalla_session_18080=x")]), Origin::Own),
-            Caller::Anonymous
+            gate.shown(&headers(&[(header::COOKIE, "spalla_session_18080=x")]), Origin::Own),
+            Shown::Nothing
         );
         let both = headers(&[(header::COOKIE, pair), (header::AUTHORIZATION, "Bearer wrong")]);
-        assert_eq!(gate.caller(&both, Origin::Own), Caller::Anonymous);
+        assert_eq!(gate.shown(&both, Origin::Own), Shown::Other("wrong"));
+    }
+
+    #[test]
+    fn whoever_signed_in_is_that_person_and_nobody_is_where_nobody_signs_in() {
+        let gate = gate().with_sessions(Some("spalla_user".into()));
+        let start = gate.redeem("code", || 7).unwrap();
+        let start = start.to_str().unwrap().split(';').next().unwrap();
+        let both = headers(&[(header::COOKIE, &format!("{start}; spalla_user=spl_1_x"))]);
+        assert_eq!(gate.shown(&both, Origin::Own), Shown::Session("spl_1_x"));
+        assert_eq!(gate.shown(&both, Origin::Allowed), Shown::Nothing);
+        let bearer = [(header::COOKIE, "spalla_user=spl_1_x"), (header::AUTHORIZATION, "Bearer wrong")];
+        assert_eq!(gate.shown(&headers(&bearer), Origin::Own), Shown::Other("wrong"));
+        let without = self::gate();
+        assert_eq!(without.shown(&both, Origin::Own), Shown::Nothing);
     }
 
     #[test]

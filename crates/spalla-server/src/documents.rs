@@ -1,11 +1,25 @@
 //! Reads the store's documents as what they hold.
 
+use crate::access::Reach;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::wire::list::{Listed, Paging};
 use axum::http::Uri;
+use spalla_domain::{ProjectId, RunId, WorkItemId};
 use spalla_store::document::Kept;
 use spalla_store::view::{DocumentFilter, Page};
+
+/// What a document belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Belonging {
+    /// A run.
+    Run(RunId),
+    /// A work item.
+    WorkItem(WorkItemId),
+}
+
+/// How many are read at once where not all of them are shown.
+const AT_ONCE: u32 = 500;
 
 /// Which documents of one kind are meant.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +53,52 @@ impl Shared {
     pub(crate) async fn page_of<K: Kept>(&self, which: Which, page: Page) -> Result<Vec<K>, Problem> {
         let documents = self.read().documents(which.filter::<K>(), page).await?;
         Ok(documents.iter().map(|document| document.read()).collect::<Result<_, _>>()?)
+    }
+
+    async fn project_of(&self, belonging: Belonging) -> Result<Option<ProjectId>, Problem> {
+        match belonging {
+            Belonging::Run(id) => Ok(self.read().run(id).await?.map(|run| run.project_id)),
+            Belonging::WorkItem(id) => Ok(self.read().work_item(id).await?.map(|view| view.item.project_id)),
+        }
+    }
+
+    /// Lists those of the projects that a caller reaches, as clients see them.
+    pub(crate) async fn list_within<K: Kept, T>(
+        &self,
+        reach: &Reach,
+        which: Which,
+        (uri, paging): (&Uri, Paging),
+        belonging: impl Fn(&K) -> Belonging,
+        show: impl Fn(K) -> T,
+    ) -> Result<Listed<T>, Problem> {
+        if reach.projects().is_none() {
+            return self.list_of(which, uri, paging, show).await;
+        }
+        // Documents know no project, so that those of others are left out one by one.
+        let (mut found, mut left_out, mut total) = (vec![], 0, 0);
+        let (offset, limit) = (paging.page.offset as usize, paging.page.limit as usize);
+        let mut page = Page { limit: AT_ONCE, before: paging.page.before, offset: 0 };
+        loop {
+            let kept: Vec<K> = self.page_of(which, page).await?;
+            page.before = kept.last().map(K::id);
+            let is_last = kept.len() < AT_ONCE as usize;
+            for kept in kept {
+                if !self.project_of(belonging(&kept)).await?.is_some_and(|id| reach.has(id)) {
+                } else if left_out < offset {
+                    left_out += 1;
+                } else if found.len() < limit {
+                    found.push(kept);
+                } else {
+                    total += 1;
+                }
+            }
+            if is_last || (found.len() >= limit && !paging.count) {
+                break;
+            }
+        }
+        let total = paging.count.then_some((left_out + found.len() + total) as u64);
+        let last = found.last().map(K::id);
+        Ok(Listed::new(found.into_iter().map(show).collect(), last, uri, paging, total))
     }
 
     /// Lists them as clients see them.

@@ -1,8 +1,10 @@
 //! What every request passes on its way in and every answer on its way out: id, guard, access, metrics, headers,
 //! and problems written as documents.
 
-use crate::auth::{Caller, Client};
+use crate::access;
+use crate::audit::{self, Audited};
 use crate::host_guard::Origin;
+use crate::principal::{Caller, Who};
 use crate::problem::Problem;
 use crate::rate_limit::{Standing, is_counted};
 use crate::server::{HeadFault, Peer};
@@ -15,25 +17,46 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use spalla_crash::crash_point;
+use spalla_domain::trace::TraceParent;
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 /// The header that names a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that says which trace a request belongs to.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest id that is taken over from a client: room for a trace context.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// What is served to everybody; the start page decides for itself what it shows to whom.
 const OPEN_PATHS: [&str; 3] = ["", "/health", "/observability/health"];
+/// What is served to everybody besides, where people sign in.
+const SIGN_IN_PATHS: [&str; 2] = ["/sign-in", "/sign-in/callback"];
 
 /// What a page of this server may load where it does not say otherwise: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// What the guard found out about a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     caller: Caller,
     standing: Option<Standing>,
+    from: IpAddr,
+}
+
+/// The id of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(String);
+
+/// Tells whether a caller may send what workers send all the time, and without being counted.
+fn is_endless(caller: &Caller, route: &str) -> bool {
+    match caller.known().map(|principal| &principal.kind) {
+        None => matches!(caller, Caller::Administrator),
+        Some(Who::Worker(..)) => true,
+        // What it prints, and nothing else.
+        Some(Who::Agent(..)) => route.ends_with("/logs"),
+        Some(Who::User(_)) => false,
+    }
 }
 
 /// Guards the server, and sends the answer on its way.
@@ -41,6 +64,7 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
     let request_id = given_id(&parts.headers).unwrap_or_else(|| app.next_request_id());
+    let trace = given_trace(&parts.headers);
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let template = parts.extensions.get::<MatchedPath>().cloned();
     let route = template.as_ref().map_or("unmatched", |template| trimmed(template.as_str()));
@@ -49,9 +73,17 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
     let is_last =
         parts.extensions.get::<HeadFault>().is_some() || parts.headers.contains_key(header::UPGRADE);
     let guarded = guard(&app, &parts);
-    let origin = guarded.as_ref().copied().unwrap_or(Origin::Allowed);
-    let (caller, client) = identify(&app, &parts, origin);
-    let counts = guarded.is_ok() && is_counted(&method, route);
+    // Whoever is not guarded is nobody, and whom the store can't name is not let in.
+    let identified = match &guarded {
+        Ok(origin) => app.authenticate(app.gate.shown(&parts.headers, *origin), peer(&parts)).await,
+        Err(_) => Ok(Caller::Anonymous),
+    };
+    let (guarded, caller) = match identified {
+        Ok(caller) => (guarded, caller),
+        Err(problem) => (Err(problem), Caller::Anonymous),
+    };
+    let client = caller.client(app.gate.is_open(), peer(&parts));
+    let counts = guarded.is_ok() && (is_counted(&method, route) || !is_endless(&caller, route));
     let standing = if counts { app.rate.count(client, app.now()) } else { app.rate.look(client, app.now()) };
     let answer = match guarded {
         Ok(_) => {
@@ -59,7 +91,9 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
                 app.meters.limited();
             }
             parts.extensions.insert(client);
-            parts.extensions.insert(Arrival { caller, standing });
+            let from = peer(&parts);
+            parts.extensions.insert(Arrival { caller, standing, from });
+            parts.extensions.insert(RequestId(request_id.clone()));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
@@ -72,33 +106,53 @@ pub(crate) async fn enter(State(app): State<App>, request: Request, next: Next) 
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     app.meters.answered(&method, route, answer.status(), arrived.elapsed());
-    tracing::debug!(%method, path, status = answer.status().as_u16(), request_id, "answered");
+    let trace_id = trace.map(|parent| parent.trace_id);
+    tracing::debug!(%method, path, status = answer.status().as_u16(), request_id, trace_id, "answered");
     answer
 }
 
 /// Lets a guarded request in, or not. It stands behind what tells browsers of foreign pages, so that those can read
 /// why they are not let in, and may ask beforehand without a token.
 pub(crate) async fn admit(
+    State(app): State<App>,
     Extension(arrival): Extension<Arrival>,
-    mut request: Request,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    request: Request,
     next: Next,
 ) -> Response {
     if let Err(problem) = arrival.standing.map_or(Ok(()), Standing::check) {
         return problem.into_response();
     }
-    let is_open = OPEN_PATHS.contains(&request.uri().path().trim_end_matches('/'));
-    if arrival.caller == Caller::Anonymous && !is_open {
-        return Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no valid token")
-            .mend("send Authorization: Bearer with the token that `spalla token show` prints")
-            .into_response();
+    let path = request.uri().path().trim_end_matches('/');
+    let is_open = OPEN_PATHS.contains(&path) || (app.oidc.is_some() && SIGN_IN_PATHS.contains(&path));
+    if matches!(arrival.caller, Caller::Anonymous) && !is_open {
+        return Problem::not_let_in().into_response();
     }
-    request.extensions_mut().insert(arrival.caller);
-    if request.method().is_safe() {
-        next.run(request).await
-    } else {
-        // Behind it the command is executed and its answer not sent yet.
-        crash_point!("server.command.execute", next.run(request).await)
+    let name = arrival.caller.name(app.gate.is_open());
+    let audited = Audited::of(&request, &arrival.caller, name, arrival.from, &request_id);
+    let is_safe = request.method().is_safe();
+    let (mut parts, body) = request.into_parts();
+    let checked = access::check(&app, &arrival.caller, &mut parts).await;
+    parts.extensions.insert(arrival.caller);
+    if let Some(audited) = audited.clone() {
+        parts.extensions.insert(audited);
     }
+    let answer = match checked {
+        Err(problem) => problem.into_response(),
+        Ok(reach) => {
+            parts.extensions.insert(reach);
+            let request = Request::from_parts(parts, body);
+            if is_safe {
+                return next.run(request).await;
+            }
+            // Behind it the command is executed and its answer not sent yet.
+            crash_point!("server.command.execute", next.run(request).await)
+        }
+    };
+    if let Some(entry) = audited.filter(|_| !is_safe).and_then(|audited| audited.answered(&answer)) {
+        audit::record(&app, entry).await;
+    }
+    answer
 }
 
 /// Refuses what no honest client sends.
@@ -109,11 +163,8 @@ fn guard(app: &App, parts: &Parts) -> Result<Origin, Problem> {
     app.hosts.check(parts)
 }
 
-/// Tells who sent a request, and with whom it counts.
-fn identify(app: &App, parts: &Parts, origin: Origin) -> (Caller, Client) {
-    let caller = app.gate.caller(&parts.headers, origin);
-    let from = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-    (caller, app.gate.client(caller, from))
+fn peer(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
 }
 
 /// Returns the id that the client gave, if it can be repeated in a header and a log without harm.
@@ -123,6 +174,13 @@ fn given_id(headers: &HeaderMap) -> Option<String> {
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b));
     let fits = plain && (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && values.next().is_none();
     fits.then(|| id.to_owned())
+}
+
+/// Returns the trace that the client's request belongs to; what is not well-formed is as if it were not there.
+fn given_trace(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let only = values.next().filter(|_| values.next().is_none())?;
+    only.to_str().ok().and_then(TraceParent::parse)
 }
 
 /// Writes problems out and adds the headers that every answer has.
@@ -141,7 +199,7 @@ fn finish(mut answer: Response, path: &str, request_id: &str) -> Response {
     headers.extend(HeaderValue::from_str(request_id).ok().map(|id| (REQUEST_ID, id)));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     let resource_policy = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(resource_policy, HeaderValue::from_static("same-origin"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
@@ -170,7 +228,5 @@ pub(crate) async fn no_route(request: Request) -> Problem {
 
 /// Answers for a method that the path does not know; the router adds `Allow`.
 pub(crate) async fn no_method(request: Request) -> Problem {
-    let detail = format!("{} is not possible on {}", request.method(), request.uri().path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        .mend("use a method that Allow names")
+    Problem::no_method(request.method(), request.uri().path())
 }

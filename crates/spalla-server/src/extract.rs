@@ -12,12 +12,15 @@ mod idempotency;
 mod json;
 mod last_event;
 mod params;
+mod run_file;
 mod wish;
 
 pub(crate) use bulk::Bulk;
 pub(crate) use complaint::complaint;
 pub(crate) use id::{Id, Ids};
+pub(crate) use idempotency::PendingKey;
 pub(crate) use json::{ContentKind, content_kind, parse};
 pub(crate) use last_event::last_event_id;
 pub(crate) use params::{NoParams, Params};
+pub(crate) use run_file::RunFile;
 pub(crate) use wish::{Batch, Wish};

@@ -1,6 +1,6 @@
 //! What foreign headers can do to who is let in.
 
-use crate::auth::{Access, Caller, Gate, Token};
+use crate::auth::{Access, Gate, Shown, Token};
 use crate::cors::Cors;
 use crate::damage::damaged;
 use crate::host_guard::{Hosts, Origin};
@@ -70,7 +70,7 @@ proptest! {
         let mut headers = named(&bearers, header::AUTHORIZATION);
         headers.extend(named(&cookies, header::COOKIE));
         let says = |value: &HeaderValue, words: &str| value.to_str().is_ok_and(|text| text.contains(words));
-        if gate.caller(&headers, Origin::Own) == Caller::Administrator {
+        if gate.shown(&headers, Origin::Own) == Shown::Administrator {
             let words: Vec<_> = bearers.iter().flat_map(|value| value.as_bytes().split(u8::is_ascii_whitespace)).collect();
             let by_bearer = bearers.len() == 1 && words.last().is_some() && words.contains(&&b"secret"[..]);
             let by_cookie = bearers.is_empty() && cookies.iter().any(|cookie| says(cookie, &session));

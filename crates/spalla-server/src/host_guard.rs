@@ -65,11 +65,12 @@ impl Hosts {
         let host = only(&parts.headers, header::HOST)?
             .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "missing_host", "the request has no Host"))?
             .to_ascii_lowercase();
-        if self.own.contains(&host) || self.named.contains(&host) {
-            Ok(host)
-        } else {
-            Err(misdirected(&host))
-        }
+        if self.serves(&host) { Ok(host) } else { Err(misdirected(&host)) }
+    }
+
+    /// Tells whether a host is served here; it is written in small letters.
+    pub(crate) fn serves(&self, host: &str) -> bool {
+        self.own.iter().chain(&self.named).any(|served| served == host)
     }
 
     /// A target that names a host has to name the one of the Host header.

@@ -2,14 +2,17 @@
 //! commands go to the engine, reads to the store, and the rules are the domain's.
 //!
 //! ```text
-//!  socket ─► server (connections, head_watch) ─► entrance (host_guard, auth, rate_limit, cors, request id, metrics, problems)
+//!  socket ─► server (connections, head_watch) ─► entrance (host_guard, auth, principal, access, rate_limit, cors, request id, metrics, problems)
 //!                                                   │
 //!                             extract (path, query, body → wire types) ─► routes ─► engine | store's reads
-//!                                                                           │ └─ backpressure, vault
+//!                                                                           │ └─ backpressure, vault, oidc
 //!  store's commits, engine's logs ─► live (one follower each, one cursor per client) ─► SSE, WebSocket
 //! ```
 
+mod access;
 mod api;
+mod artifacts;
+mod audit;
 mod auth;
 mod backpressure;
 mod cors;
@@ -25,17 +28,24 @@ mod health;
 mod host_guard;
 mod live;
 mod meters;
+mod oidc;
 mod openapi;
+mod principal;
 mod problem;
 mod rate_limit;
 mod routes;
 mod server;
 mod state;
+mod strangers;
 mod vault;
+mod webhooks;
 mod wire;
 
+pub use artifacts::{ArtifactError, Artifacts, Incoming};
 pub use auth::{Access, Token};
 pub use cors::Cors;
 pub use health::{Builtin, Check, HealthCheck, HealthOptions, Runner};
+pub use oidc::{Grant, Oidc};
 pub use server::{Error, Options, Server};
-pub use vault::{Answers, Vault};
+pub use vault::{Answers, Rotated, Vault};
+pub use webhooks::WebhookTrust;

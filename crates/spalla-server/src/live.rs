@@ -15,6 +15,7 @@ mod page_lines;
 mod places;
 mod sse;
 mod subscription;
+mod watched;
 mod web_socket;
 
 pub(crate) use event_stream::EventStream;
@@ -24,4 +25,5 @@ pub(crate) use page_lines::PageLines;
 pub(crate) use places::Places;
 pub(crate) use sse::response;
 pub(crate) use subscription::{Filter, Subscription};
+pub(crate) use watched::Watched;
 pub(crate) use web_socket::upgrade;

@@ -18,7 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 /// The problems that any route may answer with.
 const ANYWHERE: &[(&str, &str)] = &[
     ("400", "The request is malformed: JSON that does not parse, a header sent twice, a missing Host."),
-    ("403", "The request comes from a foreign web page."),
+    ("403", "The request comes from a foreign web page, or the token does not allow it."),
     ("404", "What was named does not exist."),
     ("421", "The host is not served here."),
     ("422", "A value does not fit; `errors` names the places."),
@@ -39,7 +39,7 @@ const WITH_CHANGE: &[(&str, &str)] = &[
 ];
 
 /// Paths that need no token.
-const OPEN: &[&str] = &["/", "/health", "/observability/health"];
+const OPEN: &[&str] = &["/", "/health", "/observability/health", "/sign-in", "/sign-in/callback"];
 
 /// Returns the document without its routes.
 pub(crate) fn frame(version: &str) -> OpenApi {
@@ -90,9 +90,16 @@ pub(crate) fn finish(mut document: OpenApi, everybody_is_let_in: bool) -> Result
     if everybody_is_let_in {
         document.security = None;
     }
+    name_the_rest(&mut document);
     let mut document = serde_json::to_value(&document)?;
     polish::polish(&mut document);
     Ok(document)
+}
+
+/// A parameter that is all that follows is written as any other: the document has no word for it.
+fn name_the_rest(document: &mut OpenApi) {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
 }
 
 /// Adds to every operation the problems that it may answer with.

@@ -2,7 +2,7 @@
 //! return them; the entrance writes them out, since only it knows the request's id.
 
 use crate::wire::problem::{FieldProblem, ProblemDocument};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use spalla_domain::Refusal;
 use spalla_domain::id::ID_MAX;
@@ -23,12 +23,15 @@ pub(crate) struct Problem {
     mend: Option<String>,
     errors: Vec<FieldProblem>,
     retry_after_seconds: Option<u32>,
+    /// The methods that the path knows, where the router does not say it.
+    allow: Option<Box<str>>,
 }
 
 impl Problem {
     /// Makes a problem without advice.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), mend: None, errors: vec![], retry_after_seconds: None }
+        let (detail, errors) = (detail.into(), vec![]);
+        Self { status, code, detail, mend: None, errors, retry_after_seconds: None, allow: None }
     }
 
     /// Adds what to do about it.
@@ -50,6 +53,11 @@ impl Problem {
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// Returns the stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Returns the status.
@@ -89,6 +97,15 @@ impl Problem {
             self.errors.push(FieldProblem::at_path(path, self.detail.clone()));
         }
         self
+    }
+
+    /// Names the member of the body that the detail begins with, where it is one of these.
+    #[must_use]
+    pub(crate) fn naming_one_of(self, members: &[&str]) -> Self {
+        match members.iter().find(|member| self.detail.starts_with(**member)) {
+            Some(member) if self.status == StatusCode::UNPROCESSABLE_ENTITY => self.naming(member),
+            _ => self,
+        }
     }
 
     /// Says where something does not fit, and nothing of what stands there.
@@ -141,10 +158,30 @@ impl Problem {
         self
     }
 
+    /// Says that whoever asks is not known.
+    pub(crate) fn not_let_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no valid token")
+            .mend("send Authorization: Bearer with the token that `spalla token show` prints")
+    }
+
     /// Says that no route leads there.
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), format!("nothing is served at {path}"))
             .mend("the paths that are served are listed in /openapi.json")
+    }
+
+    /// Says that a path does not know a method.
+    pub(crate) fn no_method(method: &Method, path: &str) -> Self {
+        let detail = format!("{method} is not possible on {path}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+            .mend("use a method that Allow names")
+    }
+
+    /// Adds which methods are known.
+    #[must_use]
+    pub(crate) fn allowing(mut self, methods: String) -> Self {
+        self.allow = Some(methods.into());
+        self
     }
 
     /// Says that a path names no id.
@@ -195,6 +232,9 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"spalla\""));
         }
@@ -222,6 +262,7 @@ impl From<Refusal> for Problem {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         };
         let mut problem = Self::new(status, refusal.code.as_str(), refusal.detail);

@@ -12,7 +12,8 @@ const WINDOW_SECONDS: i64 = 60;
 /// How many clients are counted apart: each costs a quarter of a KiB. Whoever comes beyond that is counted together.
 const CLIENTS_MAX: usize = 10_000;
 /// What workers send without end, in the rhythm that they are told: it is not counted.
-const UNCOUNTED: [&str; 5] = [
+const UNCOUNTED: [&str; 6] = [
+    "/scheduler/tick",
     "/scheduler/claim",
     "/scheduler/exchange",
     "/work-items/runs/{id}/claim",
@@ -65,6 +66,16 @@ impl RateLimit {
             remaining: limit.saturating_sub(window.total),
             retry_after_seconds: None,
         })
+    }
+
+    /// Tells in how many seconds the client may make another request, without counting; none where it may now.
+    pub(crate) fn wait_seconds(&self, client: Client, now: Timestamp) -> Option<u32> {
+        let mut windows = self.lock();
+        let is_full = windows.len() >= CLIENTS_MAX;
+        let key = Some(client).filter(|client| !is_full || windows.contains_key(&Some(*client)));
+        let window = windows.get_mut(&key).filter(|_| self.per_minute > 0)?;
+        window.slide(now.ms().div_euclid(1_000));
+        window.wait_seconds(self.per_minute)
     }
 
     fn with<T>(&self, client: Client, now: Timestamp, act: impl FnOnce(&mut Window, u32) -> T) -> Option<T> {
@@ -129,9 +140,17 @@ impl Window {
 
     /// Counts a request, or says in how many seconds there will be room for it.
     fn take(&mut self, limit: u32) -> Option<u32> {
-        if self.total < limit {
+        let wait = self.wait_seconds(limit);
+        if wait.is_none() {
             self.counts[place(self.newest)] += 1;
             self.total += 1;
+        }
+        wait
+    }
+
+    /// Says in how many seconds there will be room for a request; none where there is.
+    fn wait_seconds(&self, limit: u32) -> Option<u32> {
+        if self.total < limit {
             return None;
         }
         let oldest = (1..=WINDOW_SECONDS).find(|ahead| self.counts[place(self.newest + ahead)] > 0);
@@ -183,6 +202,8 @@ mod tests {
         }
         assert!(limit.count(client(2), at(0)).unwrap().check().is_ok());
         assert!(limit.count(client(2), at(0)).unwrap().check().is_err());
+        let waits = [1, 2, 3].map(|number| limit.wait_seconds(client(number), at(1_000)));
+        assert_eq!(waits, [Some(59), Some(59), None]);
         assert_eq!(RateLimit::new(0).count(client(1), at(0)), None);
     }
 
@@ -202,6 +223,7 @@ mod tests {
     #[test]
     fn what_a_worker_sends_all_the_time_is_not_counted_and_reading_is() {
         assert!(!is_counted(&Method::POST, "/scheduler/claim"));
+        assert!(!is_counted(&Method::POST, "/scheduler/tick"));
         assert!(!is_counted(&Method::POST, "/work-items/runs/{id}/logs"));
         assert!(is_counted(&Method::GET, "/work-items/runs/{id}/logs"));
         assert!(is_counted(&Method::POST, "/work-items"));

@@ -2,9 +2,13 @@
 //! answers with wire types.
 
 mod approvals;
+mod artifacts;
+mod audit;
 mod bulk;
 mod docs;
+mod errors;
 mod events;
+mod found_commands;
 mod health;
 mod home;
 mod info_requests;
@@ -14,19 +18,24 @@ mod projects;
 mod queue;
 mod quotas;
 mod recipes;
+mod refused_hosts;
 mod requirements;
 mod run_logs;
 mod runs;
 mod scheduler;
 mod schedules;
+#[cfg(feature = "oidc")]
+mod sign_in;
+mod tokens;
 mod traces;
+mod webhooks;
 mod work_items;
 mod workers;
 
 use crate::api::Api;
 
-/// Adds every route.
-pub(crate) fn add_all(api: Api) -> Api {
+/// Adds every route; those of signing in where people do.
+pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
     let groups = [
         home::add,
         projects::add,
@@ -38,17 +47,34 @@ pub(crate) fn add_all(api: Api) -> Api {
         approvals::add,
         runs::add,
         workers::add,
+        found_commands::add,
+        refused_hosts::add,
         run_logs::add,
         log_follow::add,
+        artifacts::add,
         info_requests::add,
         scheduler::add,
         queue::add,
         schedules::add,
+        errors::add,
         events::add,
         health::add,
         metrics::add,
         traces::add,
+        audit::add,
+        tokens::add,
+        webhooks::add,
         docs::add,
     ];
-    groups.into_iter().fold(api, |api, add| add(api))
+    let api = groups.into_iter().fold(api, |api, add| add(api));
+    if people_sign_in { add_sign_in(api) } else { api }
+}
+
+#[cfg(feature = "oidc")]
+use sign_in::add as add_sign_in;
+
+/// Nobody signs in without the feature.
+#[cfg(not(feature = "oidc"))]
+fn add_sign_in(api: Api) -> Api {
+    api
 }

@@ -7,6 +7,7 @@ mod head_watch;
 pub(crate) use connection::Peer;
 pub(crate) use head::HeadFault;
 
+use crate::artifacts::Artifacts;
 use crate::auth::{Access, Gate, Token};
 use crate::backpressure::Gauge;
 use crate::cors::Cors;
@@ -15,10 +16,14 @@ use crate::health::{Health, HealthOptions};
 use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
+use crate::oidc::Oidc;
 use crate::rate_limit::RateLimit;
 use crate::state::{App, Shared};
+use crate::strangers::Strangers;
 use crate::vault::Vault;
+use crate::webhooks::{UnderWay, WebhookTrust};
 use axum::{Router, middleware};
+use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
 use spalla_store::{Clock, Randomness};
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +49,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Who is let in.
     pub access: Access,
+    /// How people sign in besides; none where they don't. Without the feature `oidc` nobody does.
+    pub oidc: Option<Oidc>,
     /// Further names, with their port where it is not the scheme's own, under which a proxy or a container network
     /// leads here.
     pub served_hosts: Vec<String>,
@@ -67,6 +74,10 @@ pub struct Options {
     pub agent_secret: Option<Token>,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
+    /// The networks that webhooks may lead into although they are not public.
+    pub webhook_networks: Networks,
+    /// Who is trusted to vouch for receivers of webhooks.
+    pub webhook_trust: WebhookTrust,
     /// How long requests that are under way may take to end after the shutdown.
     pub grace: Duration,
 }
@@ -88,6 +99,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// People can't sign in as they were to.
+    #[error("people can't sign in: {0}")]
+    Oidc(String),
     /// The OpenAPI document can't be written: a defect.
     #[error("the OpenAPI document can't be written: {0}")]
     Document(#[from] serde_json::Error),
@@ -112,23 +126,36 @@ impl Server {
             _ => Error::Listen { listen, source },
         })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
-        let (routes, document) = crate::api::build(&options.version);
+        let hosts = Hosts::new(address, &options.served_hosts, options.cors.clone());
+        let oidc = options.oidc.filter(|_| cfg!(feature = "oidc"));
+        let checked = oidc.as_ref().map_or(Ok(()), |oidc| oidc.check(&hosts));
+        checked.map_err(Error::Oidc)?;
+        let (routes, document) = crate::api::build(&options.version, oidc.is_some());
         let document = crate::openapi::finish(document, matches!(options.access, Access::None))?;
+        let request_prefix = options.randomness.next();
         let (log_stream, logs) = LogStream::new(engine.store().clone());
         let app = App::from(Shared {
             events: EventStream::new(engine.store().clone()),
             logs: log_stream,
             places: Places::default(),
+            artifacts: Artifacts::new(engine.clone(), options.vault.clone()),
             engine,
-            gate: Gate::new(options.access, options.start_code, address),
-            hosts: Hosts::new(address, &options.served_hosts, options.cors.clone()),
+            gate: Gate::new(options.access, options.start_code, address)
+                .with_sessions(oidc.as_ref().map(|oidc| oidc.session_cookie(address.port()))),
+            oidc,
+            #[cfg(feature = "oidc")]
+            issuer: crate::oidc::Issuer::default(),
+            #[cfg(feature = "oidc")]
+            port: address.port(),
+            hosts,
             health: Health::new(options.health),
             rate: RateLimit::new(options.rate_limit_per_minute),
+            strangers: Strangers::default(),
             vault: options.vault,
             agent_secret: options.agent_secret,
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
-            request_prefix: options.randomness.next(),
+            request_prefix,
             randomness: options.randomness,
             meters: Meters::new(&options.version),
             version: options.version,
@@ -136,12 +163,18 @@ impl Server {
             document: serde_json::to_vec(&document)?.into(),
             connections: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
+            webhook_networks: options.webhook_networks,
+            webhook_trust: options.webhook_trust,
+            webhooks_changed: watch::Sender::new(()),
+            under_way: UnderWay::default(),
+            server_name: format!("{request_prefix:016x}"),
+            revoked: watch::Sender::new(()),
             cut: CancellationToken::new(),
             sockets: TaskTracker::new(),
             requests: AtomicU64::new(0),
         });
         let enter = middleware::from_fn_with_state(app.clone(), entrance::enter);
-        let routes = routes.layer(middleware::from_fn(entrance::admit));
+        let routes = routes.layer(middleware::from_fn_with_state(app.clone(), entrance::admit));
         let routes = match options.cors.layer() {
             Some(cors) => routes.layer(cors),
             None => routes,
@@ -166,6 +199,8 @@ impl Server {
         tasks.spawn(async move {
             logs.follow(&log_app.engine, &log_app.events, log_app.shutdown.clone()).await;
         });
+        let webhooks = app.clone();
+        tasks.spawn(async move { crate::webhooks::follow(&webhooks, webhooks.shutdown.clone()).await });
         let health = app.clone();
         tasks.spawn(async move { health.health.watch(&health, health.shutdown.clone()).await });
         let front = Front { listener: self.listener, app: app.clone(), routes: self.routes };

@@ -3,16 +3,23 @@
 
 mod mask;
 mod masks;
+mod rotation;
+mod run_token;
+mod sealed;
 
 use crate::wire::log::cut;
-use mask::Mask;
+pub(crate) use mask::Mask;
 use masks::Masks;
+pub use rotation::Rotated;
 use serde_json::value::RawValue;
 use spalla_domain::claim::{Completion, LogBatch, RunError};
-use spalla_domain::fernet::KeyRing;
+use spalla_domain::fernet::{IV_BYTES, KeyRing};
+use spalla_domain::found_command::{FoundCommand, TEXT_BYTES_MAX};
 use spalla_domain::info_request::Status;
 use spalla_domain::problem::Code;
 use spalla_domain::redact::{Redactor, SECRETS_BYTES_MAX};
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::sandbox;
 use spalla_domain::secret::Secret;
 use spalla_domain::{Fence, InfoRequestId, Refusal, RunId};
 use spalla_store::command::{IdempotencyKey, RunEnd};
@@ -87,22 +94,56 @@ impl Vault {
         Ok(())
     }
 
+    /// Masks, in all that is said of commands of a run, what was answered to it.
+    pub async fn redact_commands(&self, run_id: RunId, found: &mut [FoundCommand]) -> Result<(), StoreError> {
+        let mask = self.mask(run_id).await?;
+        for FoundCommand { command, folder, rule, reason, .. } in found {
+            for text in [command, folder, rule, reason] {
+                let said = std::mem::take(text);
+                // What is as long as it may be was cut to that, at the end of a letter.
+                let is_whole = said.len() + char::MAX_LEN_UTF8 <= TEXT_BYTES_MAX;
+                *text = if is_whole { mask.text(said) } else { mask.cut_text(said) };
+                // A mask may be longer than what it hides.
+                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+            }
+        }
+        Ok(())
+    }
+
+    /// Masks, in hosts that a run was refused, what was answered to it.
+    pub async fn redact_refused_hosts(
+        &self,
+        run_id: RunId,
+        hosts: &mut [RefusedHost],
+    ) -> Result<(), StoreError> {
+        let mask = self.mask(run_id).await?;
+        for refused in hosts {
+            mask_short(&mask, &mut refused.host);
+            mask_short(&mask, &mut refused.reason);
+        }
+        Ok(())
+    }
+
     /// Masks, in what runs came to, what was answered to them.
     pub async fn redact_completions(&self, completed: &mut [Completion]) -> Result<(), StoreError> {
-        let speaks = |completion: &Completion| completion.result.is_some() || completion.error.is_some();
+        let speaks = |completion: &Completion| {
+            let is_refused = completion.sandbox.as_ref().is_some_and(|walls| !walls.refused_hosts.is_empty());
+            completion.result.is_some() || completion.error.is_some() || is_refused
+        };
         // Most installations never ask for anything, and a batch may have thousands of runs.
         if !completed.iter().any(speaks) || !self.has_answers().await? {
             return Ok(());
         }
         for completion in completed.iter_mut().filter(|completion| speaks(completion)) {
-            self.redact(completion.run_id, &mut completion.result, &mut completion.error).await?;
+            let walls = completion.sandbox.as_deref_mut();
+            self.redact(completion.run_id, &mut completion.result, &mut completion.error, walls).await?;
         }
         Ok(())
     }
 
     /// Masks, in what a run came to, what was answered to it.
     pub async fn redact_end(&self, end: &mut RunEnd) -> Result<(), StoreError> {
-        self.redact(end.run_id, &mut end.result, &mut end.error).await
+        self.redact(end.run_id, &mut end.result, &mut end.error, end.sandbox.as_deref_mut()).await
     }
 
     async fn redact(
@@ -110,6 +151,7 @@ impl Vault {
         run_id: RunId,
         result: &mut Option<Box<RawValue>>,
         error: &mut Option<RunError>,
+        walls: Option<&mut sandbox::Attested>,
     ) -> Result<(), StoreError> {
         let mask = self.mask(run_id).await?;
         if !mask.is_empty() {
@@ -117,6 +159,8 @@ impl Vault {
             if let Some(error) = error {
                 error.message = mask.text(std::mem::take(&mut error.message));
             }
+            let refused = walls.map(|walls| &mut walls.refused_hosts);
+            refused.into_iter().flatten().for_each(|host| mask_short(&mask, host));
             // It says nothing more, or is masked anew.
             self.0.masks.forget(run_id);
         }
@@ -128,11 +172,16 @@ impl Vault {
         let plain = serde_json::to_string(values);
         // The cause would say where in the values it was.
         let plain = plain.map_err(|_| StoreError::Corrupt("writing the values of an answer".into()))?;
-        let mut iv = [0; 16];
+        Ok(self.0.keys.seal(&plain.into(), self.0.clock.now(), self.random_iv()))
+    }
+
+    /// Returns the random bytes that every token needs.
+    fn random_iv(&self) -> [u8; IV_BYTES] {
+        let mut iv = [0; IV_BYTES];
         for half in iv.chunks_exact_mut(8) {
             half.copy_from_slice(&self.0.randomness.next().to_le_bytes());
         }
-        Ok(self.0.keys.seal(&plain.into(), self.0.clock.now(), iv))
+        iv
     }
 
     /// Refuses an answer with which a run would have more secrets than can be masked.
@@ -231,6 +280,13 @@ impl Vault {
         let values = values.map_err(|_| unreadable("it does not parse".into()))?;
         Ok(Some(values.into_iter().map(|(name, value)| (name, value.into())).collect()))
     }
+}
+
+/// Masks a text of an attestation.
+fn mask_short(mask: &Mask, text: &mut String) {
+    *text = mask.text(std::mem::take(text));
+    // A mask may be longer than what it hides.
+    text.truncate(text.floor_char_boundary(sandbox::TEXT_BYTES_MAX));
 }
 
 fn answered(run_id: Option<RunId>) -> DocumentFilter {

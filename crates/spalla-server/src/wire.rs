@@ -1,9 +1,14 @@
 //! The requests and responses as JSON, apart from the types inside, with explicit conversions between the two. A
 //! change in here is a change of what clients see.
 
+pub(crate) mod adapter;
 pub(crate) mod approval;
+pub(crate) mod artifact;
+pub(crate) mod audit;
 pub(crate) mod claim;
+pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod found_command;
 pub(crate) mod health;
 pub(crate) mod info_request;
 pub(crate) mod list;
@@ -15,13 +20,19 @@ pub(crate) mod project;
 pub(crate) mod queue;
 pub(crate) mod quota;
 pub(crate) mod recipe;
+pub(crate) mod refused_host;
 pub(crate) mod requirements;
+pub(crate) mod resources;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;
 pub(crate) mod seconds;
+pub(crate) mod supply;
 pub(crate) mod text;
+pub(crate) mod token;
 pub(crate) mod trace;
+pub(crate) mod webhook;
 pub(crate) mod work_item;
 pub(crate) mod worker;
 

@@ -10,14 +10,15 @@ use crate::operations;
 use crate::store::{CommitGate, Randomness, Settings};
 use crate::timekeeper::Timekeeper;
 use crate::tx::{KeptReply, Result, Tx};
-use spalla_domain::claim::ExchangeReply;
 use spalla_domain::event::Event;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::Jitter;
+use spalla_domain::queue::fair_share::Turns;
 use spalla_domain::{Refusal, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// What a batch is executed with.
 #[derive(Clone, Copy)]
@@ -28,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     /// The random numbers.
     pub(crate) randomness: &'a dyn Randomness,
+    /// Whose turn it was.
+    pub(crate) turns: &'a Mutex<Turns>,
     /// When the clock is next needed.
     pub(crate) timekeeper: &'a Timekeeper,
     /// The id of this store, from which trace ids are derived.
@@ -73,6 +76,7 @@ pub(crate) async fn run<T: Tx>(tx: &mut T, context: Context<'_>, requests: &[Req
         }
     }
     pick(&mut desk, requests, &mut slots, &mut kept).await?;
+    operations::record(&mut desk, requests, &slots).await?;
     let events = desk.write_all().await?;
     desk.give_back();
     let replies = slots.into_iter().map(|slot| slot.unwrap_or(Ok(Reply::Done))).collect();
@@ -85,6 +89,13 @@ async fn settle<T: Tx>(
     kept: &mut BTreeMap<String, KeptReply>,
     request: &Request,
 ) -> Result<Slot> {
+    desk.scope.clone_from(&request.scope);
+    // What was kept under a key may name what its sender must not see.
+    if let Err(refused) =
+        refusal_or(operations::scope::check(desk, &request.command).await.map(|()| Reply::Done))?
+    {
+        return Ok(Err(refused));
+    }
     if let Some(key) = &request.idempotency
         && let Some(reply) = kept.get(&key.key)
     {
@@ -121,6 +132,7 @@ async fn pick<T: Tx>(
             && operations::picks(&request.command)
             && !replayed
         {
+            desk.scope.clone_from(&request.scope);
             operations::pick(desk, &request.command, reply).await?;
             keep(desk, kept, request, &answer)?;
         }
@@ -178,7 +190,8 @@ fn keep<T: Tx>(
     if plant::is(Plant::ReplyNotKept) && matches!(request.command, Command::CreateWorkItems { .. }) {
         return Ok(());
     }
-    if brought_nothing(reply) {
+    // Whoever repeats it may find something.
+    if reply.brought_nothing() {
         return Ok(());
     }
     let reply = serde_json::to_string(reply)
@@ -187,15 +200,6 @@ fn keep<T: Tx>(
     desk.staged.replies.push(reply.clone());
     kept.insert(key.clone(), reply);
     Ok(())
-}
-
-/// A claim that brought nothing changed nothing: whoever repeats it may find something.
-fn brought_nothing(reply: &Reply) -> bool {
-    match reply {
-        Reply::Claimed(runs) => runs.is_empty(),
-        Reply::Exchanged(exchanged) => **exchanged == ExchangeReply::default(),
-        _ => false,
-    }
 }
 
 /// Loads in sets what the commands name, so that applying them one by one needs no further round trips.

@@ -3,20 +3,30 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use spalla_domain::access::token::NewToken;
+use spalla_domain::access::{Conditions, Projects, Target};
 use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{self, Decision};
+use spalla_domain::artifact::ArtifactPath;
+use spalla_domain::audit;
 use spalla_domain::claim::{
     Assignment, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, LogBatch, RunError, Usage,
 };
+use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::quota::Quota;
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::sandbox::Attested;
+use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
 use spalla_domain::{
-    ApprovalId, DraftId, EntryId, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, DraftId, EntryId, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, TokenId,
+    WebhookId, WorkItemId, WorkerId,
 };
 use spalla_domain::{requirements, schedule};
+use std::sync::Arc;
 
 /// A wish to change something.
 #[derive(Debug, Clone)]
@@ -166,6 +176,24 @@ pub enum Command {
         reason: String,
         /// For what.
         fields: Vec<InfoField>,
+        /// Who, where the run's agent asks by itself and not its worker.
+        asked_by: Option<String>,
+    },
+    /// A run's worker tells what the command policy found in its steps.
+    ReportCommands {
+        /// The run, and the token of its lease.
+        holder: Heartbeat,
+        /// Who tells.
+        worker: WorkerId,
+        /// What was found.
+        found: Vec<FoundCommand>,
+    },
+    /// A run's worker tells which hosts the run's proxy refused.
+    ReportRefusedHosts {
+        /// The run, and the token of its lease.
+        holder: Heartbeat,
+        /// The hosts.
+        hosts: Vec<RefusedHost>,
     },
     /// A person gives the values, which were checked and encrypted before they came here.
     AnswerInfo {
@@ -175,6 +203,15 @@ pub enum Command {
         sealed: String,
         /// Who.
         by: Option<String>,
+    },
+    /// Keeps a secret under another key; what is in it stays.
+    Reseal {
+        /// Which.
+        what: Sealed,
+        /// What is kept now; where it is something else already, nothing changes.
+        before: String,
+        /// What is to be kept.
+        sealed: String,
     },
     /// Gives a project a new version of its vision.
     SetVision {
@@ -217,8 +254,8 @@ pub enum Command {
     UpdateSchedule {
         /// Which.
         id: ScheduleId,
-        /// How it is from now on.
-        spec: schedule::Spec,
+        /// What of it.
+        patch: schedule::Patch,
     },
     /// Removes a schedule.
     RemoveSchedule {
@@ -227,6 +264,47 @@ pub enum Command {
     },
     /// Keeps log lines.
     AppendLogs(LogBatch),
+    /// Begins to take in a file that is larger than a chunk.
+    BeginUpload {
+        /// Whose.
+        run_id: RunId,
+        /// The token of the lease; none is a person.
+        fencing_token: Option<Fence>,
+    },
+    /// Keeps a part of a file that is on its way in.
+    KeepChunk {
+        /// Of which file.
+        upload: ArtifactId,
+        /// Which part, from 0.
+        place: u32,
+        /// What is in it.
+        data: Vec<u8>,
+    },
+    /// Keeps a file, whose last part comes along.
+    StoreArtifact(Box<NewArtifact>),
+    /// Gives up a file that was on its way in.
+    DropUpload {
+        /// Which.
+        id: ArtifactId,
+    },
+    /// Makes a token.
+    CreateToken(Box<NewToken>),
+    /// Makes a token worth nothing from now on.
+    RevokeToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// Makes a webhook.
+    CreateWebhook(Box<NewWebhook>),
+    /// Removes a webhook.
+    RemoveWebhook {
+        /// Which.
+        id: WebhookId,
+    },
+    /// Takes note of what came of sending to a webhook.
+    NoteDelivery(Box<Noted>),
+    /// Adds an entry to the audit, of a call that did not come as far as another command.
+    Record(Box<audit::NewEntry>),
     /// Moves what is due, and frees what vanished holders held.
     KeepTime {
         /// How many rows of each kind at most.
@@ -237,6 +315,15 @@ pub enum Command {
         /// Which.
         worker: WorkerId,
     },
+}
+
+/// What is kept encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// The answer to an info request.
+    Answer(InfoRequestId),
+    /// What a webhook signs with.
+    Webhook(WebhookId),
 }
 
 /// A new work item, with what it waits for among the items made beside it.
@@ -285,6 +372,27 @@ pub enum Delay {
     Backoff,
 }
 
+/// A file that a run left, or that a person keeps for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArtifact {
+    /// The run.
+    pub run_id: RunId,
+    /// The token of the lease; none is a person.
+    pub fencing_token: Option<Fence>,
+    /// Where it is kept; what was there before goes.
+    pub path: ArtifactPath,
+    /// What it is said to be.
+    pub media_type: String,
+    /// How large it is, all of it.
+    pub bytes: u64,
+    /// The SHA-256 of all of it, as hexadecimal digits.
+    pub sha256: String,
+    /// Under what its earlier parts are kept, and how many there are; none where it has one part.
+    pub upload: Option<(ArtifactId, u32)>,
+    /// The last part, which may be empty.
+    pub last: Vec<u8>,
+}
+
 /// The end of a run, said by its worker or by a person.
 #[derive(Debug, Clone)]
 pub struct RunEnd {
@@ -302,6 +410,8 @@ pub struct RunEnd {
     pub usage: Option<Usage>,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// Which walls stood around its commands.
+    pub sandbox: Option<Box<Attested>>,
 }
 
 impl From<Completion> for RunEnd {
@@ -314,6 +424,7 @@ impl From<Completion> for RunEnd {
             result: c.result,
             usage: c.usage,
             error: c.error,
+            sandbox: c.sandbox,
         }
     }
 }
@@ -354,8 +465,16 @@ pub enum Reply {
     },
     /// The schedule made, changed or removed.
     Schedule(ScheduleId),
+    /// Which approvals a run's commands wait for.
+    CommandsFound(found_command::Answer),
     /// The info request made or answered.
     InfoRequest(InfoRequestId),
+    /// The token made or revoked.
+    Token(TokenId),
+    /// The webhook made, removed or noted.
+    Webhook(WebhookId),
+    /// The artifact kept, or under which its parts are kept from now on.
+    Artifact(ArtifactId),
     /// What a tick did.
     Ticked {
         /// The new runs.
@@ -383,6 +502,17 @@ pub enum Reply {
     Moved(u32),
 }
 
+impl Reply {
+    /// Tells whether it is that of a claim that brought nothing, and so changed nothing.
+    pub fn brought_nothing(&self) -> bool {
+        match self {
+            Self::Claimed(runs) => runs.is_empty(),
+            Self::Exchanged(exchanged) => **exchanged == ExchangeReply::default(),
+            _ => false,
+        }
+    }
+}
+
 /// A run made by a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
@@ -408,11 +538,42 @@ pub struct Request {
     pub command: Command,
     /// The client's key, where it sent one.
     pub idempotency: Option<IdempotencyKey>,
+    /// Who is named for it in the audit, where somebody is.
+    pub audit: Option<Box<audit::Call>>,
+    /// Among what the things that it names have to be; none means that they may be anything.
+    pub scope: Option<Arc<Scope>>,
+}
+
+/// Among what the things that a request names have to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Of these projects.
+    pub projects: Projects,
+    /// Or else what one of these fits: single work items and runs.
+    pub besides: Vec<Conditions>,
+    /// This run alone.
+    pub run_id: Option<RunId>,
+    /// Held, or held last, by a worker whose id begins so.
+    pub holder: Option<String>,
+}
+
+impl Scope {
+    /// Tells whether something is among it by where it belongs.
+    pub fn has(&self, target: &Target) -> bool {
+        let is_within = target.project_id.is_some_and(|id| self.projects.has(id));
+        is_within || self.besides.iter().any(|conditions| conditions.are_met(target))
+    }
+
+    /// Tells whether a worker is one of those that the scope is limited to.
+    pub fn holds(&self, worker: Option<&WorkerId>) -> bool {
+        let begins = |start: &str| worker.is_some_and(|worker| worker.as_str().starts_with(start));
+        self.holder.as_deref().is_none_or(begins)
+    }
 }
 
 impl From<Command> for Request {
     fn from(command: Command) -> Self {
-        Self { command, idempotency: None }
+        Self { command, idempotency: None, audit: None, scope: None }
     }
 }
 

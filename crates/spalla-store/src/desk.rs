@@ -3,24 +3,28 @@
 
 mod documents;
 mod item;
+mod queues;
 
 use crate::batch::Context;
-use crate::document::{Document, Kind, ProjectQuota};
+use crate::command::Scope;
+use crate::document::{Document, Kind};
 use crate::error::{ExecuteError, StoreError};
-use crate::tx::{
-    Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
-};
+use crate::tx::{Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, PlaceRow, Placed, Result, Sequence, Tx};
 pub(crate) use item::{FRESH, Item};
 use item::{compare, waits_until};
+use queues::KnownQueues;
+pub(crate) use queues::{Caps, Need};
 use spalla_domain::approval::Approval;
+use spalla_domain::audit::NewEntry;
 use spalla_domain::event::{Event, Fact, NewEvent};
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Place, Standing, Step};
 use spalla_domain::quota::{Used, UtcDay};
-use spalla_domain::{ProjectId, QueueId, Refusal, RunId, Timestamp, WorkItemId};
+use spalla_domain::{ProjectId, Refusal, RunId, Timestamp, WorkItemId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The answer of an operation.
 pub(crate) type Answer<T> = std::result::Result<T, ExecuteError>;
@@ -37,6 +41,10 @@ pub(crate) enum Run {
 pub(crate) struct Desk<'t, T> {
     pub(crate) tx: &'t mut T,
     pub(crate) context: Context<'t>,
+    /// Within what the request that is applied has to stay.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// What operations want in the audit besides the requests themselves.
+    pub(crate) noted: Vec<NewEntry>,
     projects: BTreeMap<ProjectId, Option<Project>>,
     items: BTreeMap<WorkItemId, Option<Item>>,
     live: BTreeMap<RunId, WorkItemId>,
@@ -44,9 +52,7 @@ pub(crate) struct Desk<'t, T> {
     above: BTreeMap<WorkItemId, Vec<EdgeRow>>,
     below: BTreeMap<WorkItemId, Vec<EdgeRow>>,
     log_ends: BTreeMap<RunId, i64>,
-    queues: Option<BTreeMap<QueueKey, QueueId>>,
-    /// Projects with a quota, by their queues.
-    capped: BTreeMap<QueueId, ProjectId>,
+    queues: Option<KnownQueues>,
     used: BTreeMap<ProjectId, Used>,
     approvals: BTreeMap<WorkItemId, Vec<Approval>>,
     documents: BTreeMap<(Kind, i64), Option<Document>>,
@@ -63,6 +69,8 @@ impl<'t, T: Tx> Desk<'t, T> {
         Self {
             tx,
             context,
+            scope: None,
+            noted: vec![],
             projects: BTreeMap::new(),
             items: BTreeMap::new(),
             live: BTreeMap::new(),
@@ -71,7 +79,6 @@ impl<'t, T: Tx> Desk<'t, T> {
             below: BTreeMap::new(),
             log_ends: BTreeMap::new(),
             queues: None,
-            capped: BTreeMap::new(),
             used: BTreeMap::new(),
             approvals: BTreeMap::new(),
             documents: BTreeMap::new(),
@@ -343,47 +350,10 @@ impl<'t, T: Tx> Desk<'t, T> {
         self.log_ends.insert(run, next_seq);
     }
 
-    /// Returns the queues there are, except those of archived projects.
-    pub(crate) async fn queues(&mut self) -> Result<&BTreeMap<QueueKey, QueueId>> {
-        if self.queues.is_none() {
-            let found = self.tx.queues().await?;
-            let are_all = self.context.settings.limits.project.is_some();
-            let capped = found.iter().filter(|(.., is_capped)| are_all || *is_capped);
-            self.capped = capped.map(|(id, key, _)| (*id, key.project_id)).collect();
-            self.queues = Some(found.into_iter().map(|(id, key, _)| (key, id)).collect());
-        }
-        Ok(self.queues.get_or_insert_default())
-    }
-
-    /// Returns the project of a queue, where it has a quota.
-    pub(crate) fn capped_project(&self, queue: QueueId) -> Option<ProjectId> {
-        self.capped.get(&queue).copied()
-    }
-
     /// Counts what a project used.
     pub(crate) fn use_up(&mut self, project_id: ProjectId, used: Used) {
         let known = self.used.entry(project_id).or_default();
         *known = known.plus(used);
-    }
-
-    /// Lets the queues be loaded anew: an archived project's are none any more.
-    pub(crate) fn forget_queues(&mut self) {
-        self.queues = None;
-    }
-
-    /// Returns the queue of a key, made where there is none.
-    pub(crate) async fn queue(&mut self, key: QueueKey) -> Result<QueueId> {
-        if let Some(id) = self.queues().await?.get(&key) {
-            return Ok(*id);
-        }
-        let id = QueueId(self.next_id(Sequence::Queue).await?);
-        let is_capped = self.context.settings.limits.project.is_some();
-        if is_capped || self.document::<ProjectQuota>(key.project_id.0).await?.is_some() {
-            self.capped.insert(id, key.project_id);
-        }
-        self.queues.get_or_insert_default().insert(key.clone(), id);
-        self.staged.queues_made.push((id, key));
-        Ok(id)
     }
 
     /// Moves an item on the desk to where a rule says, with the facts.
@@ -416,9 +386,12 @@ impl<'t, T: Tx> Desk<'t, T> {
                     | Fact::RunCancelled {}
                     | Fact::RunPaused {}
                     | Fact::RunResumed {}
+                    | Fact::CommandFound { .. }
+                    | Fact::HostRefused { .. }
                     | Fact::InfoRequested { .. }
                     | Fact::InfoAnswered { .. }
                     | Fact::InfoCancelled { .. }
+                    | Fact::ArtifactStored { .. }
                     | Fact::RunLost { .. }
             );
             let run_id = run_id.filter(|_| about_run);
@@ -460,6 +433,7 @@ impl<'t, T: Tx> Desk<'t, T> {
         let mut events = std::mem::take(&mut self.staged).events;
         events.truncate(facts);
         self.staged.events = events;
+        self.context.timekeeper.crew.forget();
         self.projects.clear();
         self.items.clear();
         self.live.clear();
@@ -476,13 +450,17 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Writes everything but the events, so that picks see it.
     pub(crate) async fn write_rows(&mut self) -> Result<()> {
         let events = std::mem::take(&mut self.staged.events);
-        self.write_all().await?;
+        self.write(false).await?;
         self.staged.events = events;
         Ok(())
     }
 
-    /// Writes everything; returns the events with their numbers.
+    /// Writes everything as the last act of the transaction; returns the events with their numbers.
     pub(crate) async fn write_all(&mut self) -> Result<Vec<Event>> {
+        self.write(true).await
+    }
+
+    async fn write(&mut self, is_last: bool) -> Result<Vec<Event>> {
         let mut changes = std::mem::take(&mut self.staged);
         for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {
             self.approvals.remove(&approval.work_item_id);
@@ -497,11 +475,16 @@ impl<'t, T: Tx> Desk<'t, T> {
                 self.wait_until(at);
             }
         }
-        if changes.is_empty() {
+        if changes.is_empty() && !is_last {
             return Ok(vec![]);
         }
         let overtaken = self.overtake(&mut changes);
-        let events = self.tx.write(changes).await?;
+        // A row that only seems moved has to be refused at once: sent along, it would be refused later.
+        let events = match is_last || overtaken.is_some() {
+            // Whoever is asked before the commit may say no.
+            true => self.tx.write_last(changes, self.context.gate.is_none()).await?,
+            false => self.tx.write(changes).await?,
+        };
         match overtaken {
             None => Ok(events),
             Some(id) => {

@@ -5,12 +5,15 @@ use crate::error::StoreError;
 use crate::tx::Result;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use spalla_domain::access::token::Token;
 use spalla_domain::approval::tally::{Need, Vote};
 use spalla_domain::info_request::InfoRequest;
 use spalla_domain::quota::Quota;
 use spalla_domain::requirements::{RequirementsDraft, Vision};
 use spalla_domain::schedule::Schedule;
-use spalla_domain::{ApprovalId, ProjectId, Timestamp, WorkItemId};
+use spalla_domain::webhook::Webhook;
+use spalla_domain::{ApprovalId, ArtifactId, ProjectId, RunId, Timestamp, WorkItemId};
+use std::collections::BTreeSet;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
@@ -48,6 +51,16 @@ kinds! {
     InfoRequest = "info_request",
     /// Who has to agree to an approval, and who did.
     Votes = "votes",
+    /// Which agents wait for a worker.
+    Starvation = "starvation",
+    /// A file that is on its way in.
+    Upload = "upload",
+    /// What somebody shows to be let in.
+    Token = "token",
+    /// To where events are sent.
+    Webhook = "webhook",
+    /// Which hosts a run's proxy refused.
+    Refusals = "refusals",
 }
 
 /// A document as it is kept.
@@ -156,6 +169,130 @@ pub struct ApprovalVotes {
     pub need: Need,
     /// Who did.
     pub votes: Vec<Vote>,
+}
+
+/// The agents whose entries wait while no worker takes them; there is one such document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Starvation {
+    /// Which.
+    pub(crate) waiting: Vec<Starving>,
+    /// When the clock looks again.
+    pub(crate) look_at: Timestamp,
+}
+
+/// An agent whose entries of one project wait for a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Starving {
+    /// Whose entries.
+    pub(crate) project_id: ProjectId,
+    /// The agent.
+    pub(crate) agent: String,
+    /// When that was seen first.
+    pub(crate) since: Timestamp,
+    /// Whether it was told.
+    pub(crate) is_told: bool,
+}
+
+impl Starvation {
+    /// The number of the one document.
+    pub(crate) const ID: i64 = 1;
+}
+
+impl Kept for Starvation {
+    const KIND: Kind = Kind::Starvation;
+
+    fn id(&self) -> i64 {
+        Self::ID
+    }
+
+    fn owner(&self) -> i64 {
+        0
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
+        Some(self.look_at)
+    }
+}
+
+/// A file that is on its way in: its chunks belong to nothing else yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// The artifact that it becomes.
+    pub id: ArtifactId,
+    /// Whose.
+    pub run_id: RunId,
+    /// When it is given up.
+    pub until: Timestamp,
+}
+
+impl Kept for Upload {
+    const KIND: Kind = Kind::Upload;
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.run_id.0
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
+        Some(self.until)
+    }
+}
+
+/// The hosts that a run's proxy refused and that were told of: their names and ports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunRefusals {
+    /// Whose.
+    pub(crate) run_id: RunId,
+    /// Which.
+    pub(crate) hosts: BTreeSet<String>,
+}
+
+impl Kept for RunRefusals {
+    const KIND: Kind = Kind::Refusals;
+
+    fn id(&self) -> i64 {
+        self.run_id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.run_id.0
+    }
+}
+
+impl Kept for Token {
+    const KIND: Kind = Kind::Token;
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    /// A token belongs to no project, even where it opens only one.
+    fn owner(&self) -> i64 {
+        0
+    }
+
+    fn status(&self) -> &'static str {
+        if self.revoked_at.is_some() { "revoked" } else { "active" }
+    }
+}
+
+impl Kept for Webhook {
+    const KIND: Kind = Kind::Webhook;
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.spec.project_id.map_or(0, |id| id.0)
+    }
+
+    fn status(&self) -> &'static str {
+        if self.is_enabled() { "enabled" } else { "disabled" }
+    }
 }
 
 impl Kept for KeptVision {

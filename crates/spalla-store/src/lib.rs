@@ -9,6 +9,7 @@
 
 mod batch;
 pub mod command;
+mod crew;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
@@ -24,6 +25,7 @@ mod operations;
 pub mod read;
 mod sql;
 mod store;
+mod supply;
 mod timekeeper;
 mod trace;
 mod tx;

@@ -10,6 +10,7 @@ use crate::command::{Reply, Request};
 use crate::error::{ExecuteError, StoreError};
 use crate::sql::combiner::{copy_of, publish, publish_unknown};
 use crate::store::{COMMITTED_BACKLOG, CommitGate, Committed, Options, Outcome, Store, Writer};
+use crate::supply::Bounds;
 use crate::timekeeper::Timekeeper;
 use database::Database;
 use futures_util::FutureExt;
@@ -17,6 +18,7 @@ use futures_util::future::BoxFuture;
 use spalla_domain::Refusal;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
+use spalla_domain::queue::fair_share::Turns;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::broadcast;
@@ -47,13 +49,15 @@ impl fmt::Debug for Memory {
 pub(crate) fn open(memory: &Memory, options: Options) -> Store {
     let timekeeper = Arc::new(Timekeeper::new());
     let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
+    let bounds = Bounds::from(&options.settings);
     let writer = MemoryWriter {
         database: Mutex::new(Some(Arc::clone(&memory.0))),
         options,
+        turns: Mutex::default(),
         timekeeper: Arc::clone(&timekeeper),
         committed: committed.clone(),
     };
-    let reads = Arc::new(reads::MemoryReads { database: Arc::clone(&memory.0) });
+    let reads = Arc::new(reads::MemoryReads { database: Arc::clone(&memory.0), bounds });
     Store { writer: Arc::new(writer), reads, committed, timekeeper }
 }
 
@@ -69,6 +73,7 @@ struct MemoryWriter {
     /// None once the store is closed.
     database: Mutex<Option<Arc<Mutex<Database>>>>,
     options: Options,
+    turns: Mutex<Turns>,
     timekeeper: Arc<Timekeeper>,
     committed: broadcast::Sender<Committed>,
 }
@@ -100,6 +105,7 @@ impl MemoryWriter {
             now: self.options.clock.now(),
             settings: &self.options.settings,
             randomness: &*self.options.randomness,
+            turns: &self.turns,
             timekeeper: &self.timekeeper,
             store_id: STORE_ID,
             gate: self.options.gate.as_deref(),

@@ -7,27 +7,38 @@
 mod append_logs;
 mod approval_policy;
 mod approvals;
+mod artifacts;
+mod audit;
 mod cancel;
 mod claim;
 mod complete;
 mod dependencies;
 mod enqueue;
 mod exchange;
+mod fair_share;
 mod foresee;
+mod found_commands;
 mod info_requests;
 pub(crate) mod keep_time;
 mod lease;
 mod projects;
 mod quotas;
+mod refused_hosts;
 mod requeue;
 mod requirements;
 mod schedules;
+pub(crate) mod scope;
 mod start;
+pub(crate) mod starvation;
+mod stock;
+mod tokens;
+mod webhooks;
 mod work_items;
 
-use crate::command::{Command, Reply};
+use crate::command::{Command, Reply, Sealed};
 use crate::desk::{Answer, Desk};
 use crate::tx::{Result, Tx};
+pub(crate) use audit::record;
 pub(crate) use foresee::foresee;
 use spalla_domain::approval::tally::Vote;
 use spalla_domain::{requirements as draft, run};
@@ -64,10 +75,20 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::EnqueueAll { wishes } => enqueue::enqueue_all(desk, wishes).await,
         Command::PauseRun { run_id } => info_requests::pause(desk, *run_id, run::Command::Pause).await,
         Command::ResumeRun { run_id } => info_requests::pause(desk, *run_id, run::Command::Resume).await,
-        Command::AskInfo { run_id, fencing_token, reason, fields } => {
-            info_requests::ask(desk, *run_id, *fencing_token, reason, fields).await
+        Command::AskInfo { run_id, fencing_token, reason, fields, asked_by } => {
+            info_requests::ask(desk, (*run_id, *fencing_token), reason, fields, asked_by.as_deref()).await
         }
+        Command::ReportCommands { holder, worker, found } => {
+            found_commands::report(desk, *holder, worker, found).await
+        }
+        Command::ReportRefusedHosts { holder, hosts } => refused_hosts::report(desk, *holder, hosts).await,
         Command::AnswerInfo { id, sealed, by } => info_requests::answer(desk, *id, sealed, by).await,
+        Command::Reseal { what: Sealed::Answer(id), before, sealed } => {
+            info_requests::reseal(desk, *id, before, sealed).await
+        }
+        Command::Reseal { what: Sealed::Webhook(id), before, sealed } => {
+            webhooks::reseal(desk, *id, before, sealed).await
+        }
         Command::SetVision { project_id, text } => requirements::set_vision(desk, *project_id, text).await,
         Command::ProposeRequirements { project_id } => requirements::propose(desk, *project_id).await,
         Command::EditDraft { id, items } => requirements::edit(desk, *id, items).await,
@@ -77,7 +98,7 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         }
         Command::SetQuota { project_id, quota } => quotas::set(desk, *project_id, *quota).await,
         Command::CreateSchedule(spec) => schedules::create(desk, spec).await,
-        Command::UpdateSchedule { id, spec } => schedules::update(desk, *id, spec).await,
+        Command::UpdateSchedule { id, patch } => schedules::update(desk, *id, patch).await,
         Command::RemoveSchedule { id } => schedules::remove(desk, *id).await,
         Command::Enqueue { work_item_id, depends_on, priority, delay_ms } => {
             enqueue::enqueue(desk, *work_item_id, *depends_on, *priority, *delay_ms).await
@@ -99,6 +120,21 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::HandBack(heartbeat) => lease::hand_back(desk, *heartbeat).await,
         Command::CancelRun { run_id } => cancel::cancel_run(desk, *run_id).await,
         Command::AppendLogs(batch) => append_logs::append(desk, batch).await,
+        Command::BeginUpload { run_id, fencing_token } => {
+            artifacts::begin(desk, *run_id, *fencing_token).await
+        }
+        Command::KeepChunk { upload, place, data } => {
+            artifacts::keep_chunk(desk, *upload, *place, data).await
+        }
+        Command::StoreArtifact(new) => artifacts::store(desk, new).await,
+        Command::DropUpload { id } => artifacts::give_up(desk, *id).await,
+        Command::CreateToken(new) => tokens::create(desk, new).await,
+        Command::RevokeToken { id } => tokens::revoke(desk, *id).await,
+        Command::CreateWebhook(new) => webhooks::create(desk, new).await,
+        Command::RemoveWebhook { id } => webhooks::remove(desk, *id).await,
+        Command::NoteDelivery(noted) => webhooks::note(desk, noted).await,
+        // The entry is written with those of the other requests.
+        Command::Record(_) => Ok(Reply::Done),
         Command::KeepTime { .. } | Command::ForgetWorker { .. } => Ok(Reply::Moved(0)),
     }
 }

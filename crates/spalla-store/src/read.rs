@@ -3,14 +3,16 @@
 use crate::document::{Document, Kind};
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
-    RunFilter, RunView, WorkItemFilter, WorkItemView,
+    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
+    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::future::BoxFuture;
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::quota::{Usage, UtcDay};
-use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
+use spalla_domain::{ApprovalId, ArtifactId, AuditId, EventSeq, ProjectId, RunId, Timestamp, WorkItemId};
 
 /// What can be read.
 pub trait Read: Send + Sync {
@@ -57,12 +59,30 @@ pub trait Read: Send + Sync {
     fn count_documents(&self, filter: DocumentFilter) -> BoxFuture<'_, Result<u64>>;
     /// Reads one document.
     fn document(&self, kind: Kind, id: i64) -> BoxFuture<'_, Result<Option<Document>>>;
+    /// Lists what a run left.
+    fn artifacts(&self, run_id: RunId, page: Page) -> BoxFuture<'_, Result<Vec<Artifact>>>;
+    /// Counts what a run left.
+    fn artifact_totals(&self, run_id: RunId) -> BoxFuture<'_, Result<Totals>>;
+    /// Reads what a run left at a path, without what is in it.
+    fn artifact(&self, run_id: RunId, path: ArtifactPath) -> BoxFuture<'_, Result<Option<Artifact>>>;
+    /// Reads a part of an artifact, from 0; none beyond the last, and where the artifact was replaced meanwhile.
+    fn artifact_chunk(&self, id: ArtifactId, place: u32) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
+    /// Lists the entries of the audit.
+    fn audit(&self, filter: AuditFilter, page: Page) -> BoxFuture<'_, Result<Vec<audit::Entry>>>;
+    /// Reads the audit after an entry, oldest first.
+    fn audit_from(&self, after: AuditId, limit: u32) -> BoxFuture<'_, Result<Vec<audit::Entry>>>;
+    /// Reads where the audit ends.
+    fn audit_head(&self) -> BoxFuture<'_, Result<audit::chain::Head>>;
+    /// Counts the entries of the list.
+    fn count_audit(&self, filter: AuditFilter) -> BoxFuture<'_, Result<u64>>;
     /// Lists what projects used on a day, the newest project first.
     fn usage(&self, day: UtcDay, page: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>>;
     /// Reads what a project used on a day.
     fn usage_of(&self, project_id: ProjectId, day: UtcDay) -> BoxFuture<'_, Result<Usage>>;
     /// Counts the runs of a project that are not over.
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>>;
+    /// Reads which workers and pools there are, and what of them is reserved.
+    fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>>;
     /// Reads how many there are of what.
     fn depths(&self) -> BoxFuture<'_, Result<Depths>>;
 }

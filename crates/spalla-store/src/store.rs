@@ -10,7 +10,9 @@ use spalla_domain::Timestamp;
 use spalla_domain::approval_policy::Policy;
 use spalla_domain::concurrency::Limits;
 use spalla_domain::event::Event;
-use spalla_domain::retry::RetryPolicy;
+use spalla_domain::recovery::Rules;
+use spalla_domain::resources::Pools;
+use spalla_domain::retry::{ErrorClass, RetryPolicy};
 use spalla_domain::run::TAKEOVERS_MAX_DEFAULT;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,19 +30,31 @@ pub trait Randomness: Send + Sync {
     fn next(&self) -> u64;
 }
 
+/// After how long without a worker an agent starves, in milliseconds.
+pub(crate) const HEARTBEAT_MISS_MS_DEFAULT: i64 = 60_000;
+
 /// What the rules need to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How failures are retried where an item does not say.
     pub retry: RetryPolicy,
+    /// Which failures are tried again; none is as built in.
+    pub recovery: Option<Arc<Rules>>,
     /// How often a run may be taken over before it is lost.
     pub takeovers_max: u32,
     /// Whether items with an undecided or refused approval are held.
     pub require_approval: bool,
     /// Whether claims take eligible entries as well; otherwise only tick and start make runs.
     pub claims_take_eligible: bool,
+    /// Whether priorities move by themselves near what a person set.
+    pub priority_auto: bool,
     /// How many runs may be going on at once.
     pub limits: Limits,
+    /// How much agents have of what their runs need.
+    pub pools: Arc<Pools>,
+    /// An agent whose entries wait while no worker that takes them was heard of for so long starves, in milliseconds; 0
+    /// means that nobody looks.
+    pub heartbeat_miss_ms: i64,
     /// Which work items need whose approval, whether anybody asks for it or not.
     pub approval_policy: Arc<Policy>,
 }
@@ -49,11 +63,25 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             retry: RetryPolicy::default(),
+            recovery: None,
             takeovers_max: TAKEOVERS_MAX_DEFAULT,
             require_approval: true,
             claims_take_eligible: true,
+            priority_auto: true,
             limits: Limits::default(),
+            pools: Arc::default(),
+            heartbeat_miss_ms: HEARTBEAT_MISS_MS_DEFAULT,
             approval_policy: Arc::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns how a failure is retried where its item says nothing.
+    pub(crate) fn retries(&self, class: ErrorClass) -> RetryPolicy {
+        match &self.recovery {
+            Some(rules) => rules.retries(class, self.retry),
+            None => Rules::built_in(self.retry).retries(class, self.retry),
         }
     }
 }

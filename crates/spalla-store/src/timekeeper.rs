@@ -1,12 +1,17 @@
 //! Remembers when the clock is next needed: the earliest moment at which a lease ends or a delayed item is due, as
 //! far as this process knows. It may be too early, never too late for what this process committed.
 
+use crate::crew::Crew;
 use spalla_domain::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The earliest moment at which the clock has something to do.
 #[derive(Debug)]
-pub(crate) struct Timekeeper(Mutex<State>);
+pub(crate) struct Timekeeper {
+    state: Mutex<State>,
+    /// When which worker was heard of.
+    pub(crate) crew: Crew,
+}
 
 #[derive(Debug)]
 struct State {
@@ -26,8 +31,9 @@ const NEVER: i64 = i64::MAX;
 
 impl Timekeeper {
     /// Makes one that knows nothing yet.
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(State { next_ms: UNKNOWN, looks: 0, notes: 0, noted: Vec::new() }))
+    pub(crate) fn new() -> Self {
+        let state = State { next_ms: UNKNOWN, looks: 0, notes: 0, noted: Vec::new() };
+        Self { state: Mutex::new(state), crew: Crew::default() }
     }
 
     /// Takes note that something waits for a moment. Who has several connections notes it once more after the commit:
@@ -46,6 +52,7 @@ impl Timekeeper {
     /// Forgets what it knows: after a batch that was rolled back, whatever it had moved is due again.
     pub(crate) fn forget(&self) {
         self.state().note(UNKNOWN);
+        self.crew.forget();
     }
 
     /// Tells whether something may be due.
@@ -62,7 +69,7 @@ impl Timekeeper {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

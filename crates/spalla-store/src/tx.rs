@@ -8,14 +8,20 @@ use crate::document::{Document, Kind};
 use crate::error::StoreError;
 use serde_json::value::RawValue;
 use spalla_domain::approval::Approval;
-use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit;
+use spalla_domain::claim::{Offer, RunError, Usage};
 use spalla_domain::event::{Event, NewEvent};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place, Standing};
 use spalla_domain::quota::{Usage as DayUsage, Used, UtcDay};
+use spalla_domain::resources::Amounts;
 use spalla_domain::run::Outcome;
+use spalla_domain::sandbox::Attested;
 use spalla_domain::work_item::{Executor, Policy, When, WorkItem};
-use spalla_domain::{ApprovalId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+use spalla_domain::{
+    ApprovalId, ArtifactId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId,
+};
 
 /// The result of everything that touches a store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -33,6 +39,8 @@ pub(crate) struct Head {
     pub priority: u8,
     /// Whether its final failure stops what waits for it to be done.
     pub critical: bool,
+    /// Whether it is on the critical path of what it was made with.
+    pub on_critical_path: bool,
     /// How long a run may take, in milliseconds.
     pub timeout_ms: Option<i64>,
     /// What it says differently from the server's settings.
@@ -120,6 +128,8 @@ pub(crate) struct EndedRun {
     pub usage: Option<Usage>,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// Which walls stood around its commands.
+    pub sandbox: Option<Box<Attested>>,
 }
 
 /// What claimers choose by.
@@ -131,6 +141,62 @@ pub(crate) struct QueueKey {
     pub executor: Executor,
     /// The labels, sorted.
     pub labels: Vec<String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// What a run needs.
+    pub resources: Option<Amounts>,
+}
+
+/// A queue as it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownQueue {
+    /// Its id.
+    pub id: QueueId,
+    /// What claimers choose by.
+    pub key: QueueKey,
+    /// Whether its project has a quota.
+    pub is_capped: bool,
+    /// The key of the best item that is ready, where that was looked at and there is one.
+    pub head: Option<i64>,
+    /// Whether it has a run that nobody holds, where that was looked at.
+    pub is_pending: bool,
+}
+
+/// The queues that claimers choose from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Queues {
+    /// Those found; none of an archived project.
+    pub found: Vec<KnownQueue>,
+    /// Whether these are all. Where there are many, only those are found in which something waits for a claimer.
+    pub is_whole: bool,
+}
+
+/// A worker that said something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeardWorker {
+    /// Who.
+    pub name: WorkerId,
+    /// When it was last heard of, give or take what lies between two notes.
+    pub heard_at: Timestamp,
+    /// What it can do; none where it did not say.
+    pub offer: Option<Offer>,
+}
+
+/// How many runs of a queue a worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldRuns {
+    /// The queue.
+    pub queue: QueueId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Its agent.
+    pub agent: Option<String>,
+    /// What each of its runs needs.
+    pub wish: Option<Amounts>,
+    /// The worker; none where nobody holds them.
+    pub worker: Option<WorkerId>,
+    /// How many.
+    pub runs: u32,
 }
 
 /// Consecutive log lines of a run, compressed.
@@ -143,6 +209,17 @@ pub(crate) struct LogChunk {
     /// How many lines.
     pub lines: u32,
     /// The lines; see `log_chunk`.
+    pub data: Vec<u8>,
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArtifactChunk {
+    /// Of which file.
+    pub artifact_id: ArtifactId,
+    /// Which part, from 0.
+    pub place: u32,
+    /// What is in it.
     pub data: Vec<u8>,
 }
 
@@ -182,6 +259,23 @@ pub(crate) enum Sequence {
     Schedule,
     /// Of info requests.
     InfoRequest,
+    /// Of artifacts.
+    Artifact,
+    /// Of tokens.
+    Token,
+    /// Of webhooks.
+    Webhook,
+}
+
+/// What may be claimed, and what decides between it and others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// The queue that it waits in.
+    pub queue: QueueId,
+    /// 0 to 9.
+    pub priority: u8,
+    /// Where it stands.
+    pub placed: Placed,
 }
 
 /// A place that is left or entered, with the queue that `ready` and `leased` are ordered in.
@@ -191,6 +285,8 @@ pub(crate) struct PlaceRow {
     pub project_id: ProjectId,
     /// Who may claim it.
     pub queue: QueueId,
+    /// 0 to 9; what its entry says.
+    pub priority: u8,
     /// The row.
     pub placed: Placed,
 }
@@ -228,12 +324,24 @@ pub(crate) struct Changes {
     pub approvals_decided: Vec<Approval>,
     /// Log chunks that are new.
     pub log_chunks: Vec<LogChunk>,
+    /// Artifacts at paths where there was none.
+    pub artifacts_made: Vec<Artifact>,
+    /// Artifacts that take the place of another one, whose id comes first.
+    pub artifacts_replaced: Vec<(ArtifactId, Artifact)>,
+    /// Parts of files that are new.
+    pub artifact_chunks: Vec<ArtifactChunk>,
+    /// Files whose parts go.
+    pub artifact_chunks_gone: Vec<ArtifactId>,
     /// What projects used, by day; added to what they used before.
     pub used: Vec<(ProjectId, UtcDay, Used)>,
     /// Documents that are new or changed.
     pub documents: Vec<Document>,
     /// Documents that go.
     pub documents_gone: Vec<(Kind, i64)>,
+    /// Workers that said something.
+    pub workers_heard: Vec<HeardWorker>,
+    /// Entries of the audit, which follow on each other and on what is there.
+    pub audited: Vec<audit::Entry>,
     /// Replies to keep.
     pub replies: Vec<KeptReply>,
     /// Facts, in order; numbers are given by the store.
@@ -259,9 +367,15 @@ impl Changes {
             approvals_made,
             approvals_decided,
             log_chunks,
+            artifacts_made,
+            artifacts_replaced,
+            artifact_chunks,
+            artifact_chunks_gone,
             used,
             documents,
             documents_gone,
+            audited,
+            workers_heard,
             replies,
             events,
         } = self;
@@ -280,9 +394,15 @@ impl Changes {
             && approvals_made.is_empty()
             && approvals_decided.is_empty()
             && log_chunks.is_empty()
+            && artifacts_made.is_empty()
+            && artifacts_replaced.is_empty()
+            && artifact_chunks.is_empty()
+            && artifact_chunks_gone.is_empty()
             && used.is_empty()
             && documents.is_empty()
             && documents_gone.is_empty()
+            && workers_heard.is_empty()
+            && audited.is_empty()
             && replies.is_empty()
             && events.is_empty()
     }
@@ -352,11 +472,40 @@ pub(crate) trait Tx: Send {
     /// Loads and locks the documents of a kind that belong to one owner, oldest first.
     fn documents_of(&mut self, kind: Kind, owner: i64) -> impl Future<Output = Result<Vec<Document>>> + Send;
 
+    /// Counts the documents of a kind, and keeps others from counting them.
+    fn document_count(&mut self, kind: Kind) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Loads and locks the artifact of a run at a path, and counts all that the run left.
+    fn artifact_at(
+        &mut self,
+        run: RunId,
+        path: &ArtifactPath,
+    ) -> impl Future<Output = Result<(Option<Artifact>, Totals)>> + Send;
+
+    /// Loads where the audit ends, and keeps others from adding to it.
+    fn audit_head(&mut self) -> impl Future<Output = Result<audit::chain::Head>> + Send;
+
     /// Loads what a project used on a day.
     fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> impl Future<Output = Result<DayUsage>> + Send;
 
-    /// Counts the runs of a project, or of all, that are not over.
-    fn active_runs(&mut self, project_id: Option<ProjectId>) -> impl Future<Output = Result<u32>> + Send;
+    /// Counts the runs that are not over: of a project, of an agent, or of all.
+    fn active_runs(
+        &mut self,
+        project_id: Option<ProjectId>,
+        agent: Option<&str>,
+    ) -> impl Future<Output = Result<u32>> + Send;
+
+    /// Counts the runs that workers hold and that need something, by worker and queue.
+    fn reserved(&mut self) -> impl Future<Output = Result<Vec<HeldRuns>>> + Send;
+
+    /// Loads the workers that were heard of since a moment.
+    fn workers(&mut self, since: Timestamp) -> impl Future<Output = Result<Vec<HeardWorker>>> + Send;
+
+    /// Finds the best ready item of each of these queues that has one; locks nothing.
+    fn first_ready(
+        &mut self,
+        queues: &[QueueId],
+    ) -> impl Future<Output = Result<Vec<(QueueId, WorkItemId)>>> + Send;
 
     /// Picks and locks documents whose time has come.
     fn pick_due_documents(
@@ -386,28 +535,36 @@ pub(crate) trait Tx: Send {
     /// Loads, for each run with log lines, the number after its last one.
     fn log_ends(&mut self, runs: &[RunId]) -> impl Future<Output = Result<Vec<(RunId, i64)>>> + Send;
 
-    /// Loads the queues there are, except those of archived projects: nothing of them is started. Each comes with whether
-    /// its project has a quota.
-    fn queues(&mut self) -> impl Future<Output = Result<Vec<(QueueId, QueueKey, bool)>>> + Send;
+    /// Loads the queues that claimers choose from.
+    fn queues(&mut self) -> impl Future<Output = Result<Queues>> + Send;
+
+    /// Finds queues by their keys.
+    fn find_queues(&mut self, keys: &[QueueKey]) -> impl Future<Output = Result<Vec<KnownQueue>>> + Send;
+
+    /// Loads queues by their ids.
+    fn load_queues(&mut self, ids: &[QueueId]) -> impl Future<Output = Result<Vec<KnownQueue>>> + Send;
 
     /// Loads kept replies, and holds back whoever else uses one of these keys.
     fn replies(&mut self, keys: &[String]) -> impl Future<Output = Result<Vec<KeptReply>>> + Send;
 
-    /// Picks and locks ready items of these queues, best first, passing over what others hold.
+    /// Picks and locks up to `limit` ready items of each of these queues, the best, passing over what others hold.
     fn pick_ready(
         &mut self,
         queues: &[QueueId],
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Candidate>>> + Send;
 
-    /// Picks and locks items of these queues whose live run nobody holds and nothing forbids, best first. `then_ready`
-    /// says that ready ones are picked next, from the same queues.
+    /// Picks and locks up to `limit` items of each of these queues whose live run nobody holds and nothing forbids, the
+    /// best. `then_ready` says that ready ones are picked next, from the same queues.
     fn pick_pending(
         &mut self,
         queues: &[QueueId],
         limit: u32,
         then_ready: bool,
-    ) -> impl Future<Output = Result<Vec<Placed>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Candidate>>> + Send;
+
+    /// Takes note of what is looked at next.
+    fn note_chosen(&mut self, _chosen: &[Placed]) {}
 
     /// Picks and locks delayed items that are due, earliest first.
     fn pick_due(&mut self, now: Timestamp, limit: u32) -> impl Future<Output = Result<Vec<Placed>>> + Send;
@@ -430,4 +587,14 @@ pub(crate) trait Tx: Send {
 
     /// Writes all changes and returns the events with their numbers.
     fn write(&mut self, changes: Changes) -> impl Future<Output = Result<Vec<Event>>> + Send;
+
+    /// Writes all changes as the last act of the transaction, and everything that is not written yet. It may commit, where
+    /// the caller allows it: nothing can be taken back after it.
+    fn write_last(
+        &mut self,
+        changes: Changes,
+        _may_commit: bool,
+    ) -> impl Future<Output = Result<Vec<Event>>> + Send {
+        self.write(changes)
+    }
 }

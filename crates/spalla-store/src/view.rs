@@ -2,15 +2,20 @@
 
 use crate::document::Kind;
 use serde_json::value::RawValue;
+use spalla_domain::access::Target;
 use spalla_domain::approval::Approval;
-use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::audit;
+use spalla_domain::claim::{Offer, RunError, Usage};
 use spalla_domain::lease::Lease;
 use spalla_domain::log::Stream;
 use spalla_domain::problem::Code;
 use spalla_domain::queue::Place;
+use spalla_domain::resources::{Amounts, Pool};
 use spalla_domain::run;
+use spalla_domain::sandbox::Attested;
 use spalla_domain::work_item::{self, Dependency, Executor, WorkItem};
-use spalla_domain::{EntryId, EventSeq, Fence, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
+use spalla_domain::{EntryId, EventSeq, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+use std::collections::BTreeSet;
 
 /// A page of a list, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +95,18 @@ pub struct RunView {
     pub usage: Option<Usage>,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// Which walls stood around its commands.
+    pub sandbox: Option<Box<Attested>>,
     /// Ties its traces together.
     pub trace_id: String,
+}
+
+impl RunView {
+    /// Returns where it belongs. Who holds it is for somebody else to say.
+    pub const fn target(&self) -> Target {
+        let (project_id, work_item_id) = (Some(self.project_id), Some(self.work_item_id));
+        Target { project_id, work_item_id, run_id: Some(self.id), is_held: false }
+    }
 }
 
 /// Which runs a list shows.
@@ -116,10 +131,14 @@ pub struct EntryView {
     pub work_item_id: WorkItemId,
     /// Whose it is.
     pub project_id: ProjectId,
+    /// Who may claim it.
+    pub queue: QueueId,
     /// The item's title.
     pub title: String,
     /// 0 to 9.
     pub priority: u8,
+    /// What a person set.
+    pub set_priority: u8,
     /// The ordering key; see `spalla_domain::queue::rank`.
     pub prio: i64,
     /// When it was enqueued.
@@ -219,6 +238,80 @@ pub struct DocumentFilter {
     pub owner: Option<i64>,
     /// In this state.
     pub status: Option<&'static str>,
+}
+
+/// A worker that was heard of lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Who.
+    pub name: WorkerId,
+    /// When it was last heard of, within some twenty seconds.
+    pub heard_at: Timestamp,
+    /// What it can do.
+    pub offer: Offer,
+    /// How many runs it holds.
+    pub leases: u32,
+    /// What they need of what it has.
+    pub reserved: Amounts,
+}
+
+/// A configured pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolView {
+    /// Whose: an agent, or `*` for all others.
+    pub name: String,
+    /// What it has, and what is reserved.
+    pub pool: Pool,
+}
+
+/// What there is for runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Supply {
+    /// The workers, by name.
+    pub workers: Vec<WorkerView>,
+    /// The configured pools.
+    pub pools: Vec<PoolView>,
+    /// The queues whose runs don't find what they need for now.
+    pub short: BTreeSet<QueueId>,
+    /// The queues of which no further run may start, because as many are going on as are allowed at once.
+    pub crowded: BTreeSet<QueueId>,
+}
+
+/// Which entries of the audit a list shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    /// Of this caller.
+    pub principal: Option<String>,
+    /// For this.
+    pub operation: Option<String>,
+    /// About this resource, or one beneath it.
+    pub resource: Option<String>,
+    /// With this end.
+    pub outcome: Option<audit::Outcome>,
+}
+
+impl AuditFilter {
+    /// Returns the paths between which all that is beneath the resource lies: `0` comes right after a slash.
+    pub(crate) fn beneath(&self) -> Option<(String, String)> {
+        let resource = self.resource.as_deref()?.trim_end_matches('/');
+        Some((format!("{resource}/"), format!("{resource}0")))
+    }
+
+    /// Tells whether a resource is the one that is asked for, or is beneath it.
+    fn is_about(&self, resource: &str) -> bool {
+        let asked = self.resource.as_ref().map(|asked| asked.trim_end_matches('/'));
+        let beneath = |asked: &str| resource.strip_prefix(asked).is_some_and(|rest| rest.starts_with('/'));
+        asked.is_none_or(|asked| resource == asked || beneath(asked))
+    }
+
+    /// Tells whether the list shows an entry.
+    pub(crate) fn shows(&self, entry: &audit::Entry) -> bool {
+        let call = &entry.call;
+        self.principal.as_ref().is_none_or(|principal| call.principal == *principal)
+            && self.operation.as_ref().is_none_or(|operation| call.operation == *operation)
+            && self.outcome.is_none_or(|outcome| entry.outcome == outcome)
+            && self.is_about(&call.resource)
+    }
 }
 
 /// How many there are of what, for metrics and health.

@@ -5,11 +5,14 @@ mod http;
 
 pub use http::{HttpCoordinator, HttpError};
 
+use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
 use futures_util::future::BoxFuture;
-use spalla_domain::InfoRequestId;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::{InfoRequestId, WorkerId};
 
 /// Who hands out runs and takes their results.
 pub trait Coordinator: Send + Sync + 'static {
@@ -26,6 +29,40 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// Gives runs back without a result, so that somebody else can take them at once.
     fn hand_back(&self, runs: Vec<Heartbeat>) -> BoxFuture<'_, Result<(), CoordinatorError>>;
+
+    /// Makes runs of what is eligible, where the other side does not do so by itself.
+    fn tick(&self) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Keeps a file that a run leaves. The same file once more changes nothing that anybody sees.
+    fn keep_artifact(
+        &self,
+        _run: Heartbeat,
+        _file: ArtifactFile,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        let detail = "no files are kept through this coordinator".to_owned();
+        Box::pin(std::future::ready(Err(CoordinatorError::Rejected { status: 501, detail })))
+    }
+
+    /// Tells what the command policy found in a run's steps. Returns what the commands wait for.
+    fn report_commands(
+        &self,
+        _run: Heartbeat,
+        _worker: WorkerId,
+        _found: Vec<FoundCommand>,
+    ) -> BoxFuture<'_, Result<found_command::Answer, CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
+
+    /// Tells which hosts a run's proxy refused. The same host once more changes nothing.
+    fn report_refused_hosts(
+        &self,
+        _run: Heartbeat,
+        _hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
 
     /// Asks a person for values in the name of a run. The same question once more is the same request.
     fn ask(

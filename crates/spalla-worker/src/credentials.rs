@@ -48,6 +48,11 @@ impl Credentials {
         Ok(())
     }
 
+    /// Returns the folder of the files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns the variables.
     pub(crate) const fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables

@@ -9,7 +9,9 @@
 //! ```
 //! Nothing here decides what runs next; that is the coordinator's. Nothing that a run does outlives it.
 
+mod artifact;
 mod backoff;
+mod beneath;
 pub mod builtin;
 mod control;
 pub mod coordinator;
@@ -19,20 +21,28 @@ mod credentials;
 mod damage;
 mod execute;
 mod executors;
+mod journals;
+mod look;
 mod output;
 mod questions;
+mod refusals;
 mod run;
 mod run_log;
 pub mod sandbox;
 mod scratchpad;
 mod spool;
+mod walls;
 pub mod worker;
 
+pub use artifact::ArtifactFile;
 pub use control::{Control, Stop};
 pub use coordinator::{Coordinator, CoordinatorError, HttpCoordinator};
 pub use executors::Execute;
+pub use look::{LOOK_ARG, look_for_files, look_main};
 pub use questions::Answer;
-pub use run::{End, Failure};
+pub use refusals::Refusals;
+pub use run::{End, Failure, Finished};
 pub use run_log::RunLog;
-pub use sandbox::{SUPERVISE_ARG, Supervisor, child_env, supervise_main};
-pub use worker::{Clock, Error, Handle, Limits, Options, Randomness, Status, Worker};
+pub use sandbox::{Supervisor, child_env};
+pub use walls::SandboxOptions;
+pub use worker::{Clock, Error, Handle, Limits, Options, Randomness, Status, Worker, is_context_low};

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 /// The values that a person gave, by the names that were asked for.
 pub type Answer = BTreeMap<String, Secret>;
 
+/// What is said to have failed where it does.
+const ASKING: &str = "asking a person for values";
+
 /// How often a run that waits for a person looks whether there is an answer.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -23,7 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(crate) async fn ask(run: &Run<'_>, reason: &str, fields: &[InfoField]) -> Result<Answer, End> {
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let names = names.join(", ");
-    let id = insist(run, || run.coordinator.ask(heartbeat(run), reason.to_owned(), fields.to_vec())).await?;
+    let id = insist(run, ASKING, || run.coordinator.ask(heartbeat(run), reason.to_owned(), fields.to_vec()))
+        .await?;
     run.log.say(format!("info request {id} asks for {names}: {reason}; the run waits for the answer")).await;
     let since = Instant::now();
     let answer = wait(run, id).await;
@@ -36,19 +40,20 @@ pub(crate) async fn ask(run: &Run<'_>, reason: &str, fields: &[InfoField]) -> Re
 
 async fn wait(run: &Run<'_>, id: InfoRequestId) -> Result<Answer, End> {
     loop {
-        if let Some(answer) = insist(run, || run.coordinator.answer(heartbeat(run), id)).await? {
+        if let Some(answer) = insist(run, ASKING, || run.coordinator.answer(heartbeat(run), id)).await? {
             return Ok(answer);
         }
         pause(run, LOOK_EVERY).await?;
     }
 }
 
-fn heartbeat(run: &Run<'_>) -> Heartbeat {
+/// Returns who holds the run.
+pub(crate) fn heartbeat(run: &Run<'_>) -> Heartbeat {
     Heartbeat { run_id: run.assignment.run_id, fencing_token: run.assignment.fencing_token }
 }
 
 /// Repeats a call while nobody is there to take it.
-async fn insist<T, F>(run: &Run<'_>, call: impl Fn() -> F) -> Result<T, End>
+pub(crate) async fn insist<T, F>(run: &Run<'_>, doing: &str, call: impl Fn() -> F) -> Result<T, End>
 where
     F: Future<Output = Result<T, CoordinatorError>>,
 {
@@ -60,7 +65,7 @@ where
                 pause(run, backoff.next(retry_after_ms, &run.options.randomness)).await?;
             }
             Err(error @ (CoordinatorError::Refused { .. } | CoordinatorError::Rejected { .. })) => {
-                let message = format!("asking a person for values: {error}");
+                let message = format!("{doing}: {error}");
                 return Err(Failure::new(ErrorClass::Validation, message).into());
             }
         }

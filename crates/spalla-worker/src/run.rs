@@ -3,18 +3,24 @@
 use crate::control::{Control, Stop};
 use crate::coordinator::Coordinator;
 use crate::credentials::Credentials;
+use crate::refusals::Refusals;
 use crate::run_log::RunLog;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Walls};
 use crate::scratchpad::Scratchpads;
 use crate::worker::Options;
 use serde_json::Value;
 use spalla_domain::claim::{Assignment, RunError};
 use spalla_domain::retry::ErrorClass;
+use spalla_domain::sandbox::Attested;
+use spalla_domain::trace::{Part, TraceParent, span_id};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The variable that hands a trace on to a program.
+pub(crate) const TRACEPARENT: &str = "TRACEPARENT";
 
 /// A run and everything that its executor may use.
 pub(crate) struct Run<'a> {
@@ -28,6 +34,8 @@ pub(crate) struct Run<'a> {
     started: Instant,
     held_ms: AtomicU64,
     credentials: OnceLock<Credentials>,
+    pub(crate) attested: Mutex<Option<Attested>>,
+    pub(crate) refusals: Refusals,
 }
 
 /// Why a run does not go on.
@@ -51,6 +59,23 @@ pub enum End {
     Failed(Failure),
     /// The run was told to end before it was done.
     Stopped(Stop),
+    /// Nothing was carried out: the run waits for a person, and needs no worker meanwhile.
+    Held,
+}
+
+/// How a run ended, and which walls stood around its commands.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub end: End,
+    /// The walls; none where no command was started.
+    pub sandbox: Option<Box<Attested>>,
+}
+
+impl From<End> for Finished {
+    fn from(end: End) -> Self {
+        Self { end, sandbox: None }
+    }
 }
 
 /// A failure with what is known about it.
@@ -67,7 +92,7 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure of which no more is known than why.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { error: RunError { class, message: message.into() }, exit_code: None, result: None }
+        Self { error: RunError::new(class, message), exit_code: None, result: None }
     }
 }
 
@@ -98,7 +123,20 @@ impl<'a> Run<'a> {
             started,
             held_ms,
             credentials,
+            attested: Mutex::default(),
+            refusals: Refusals::default(),
         }
+    }
+
+    /// Returns how the run ended, with the walls that stood around its commands.
+    pub(crate) fn finish(self, end: End) -> Finished {
+        let attested = self.attested.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Finished { end, sandbox: attested.map(Box::new) }
+    }
+
+    /// Returns what a person answered to this run.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.get()
     }
 
     /// Waits until something interrupts the run.
@@ -158,18 +196,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Returns the environment that every command of the run has.
-    pub(crate) fn env(&self) -> BTreeMap<String, String> {
-        let mut env = self.options.child_env.clone();
+    /// Returns the environment that every command of the run has behind those walls: without any, what the worker hands
+    /// on is added here.
+    pub(crate) fn env(&self, walls: &Walls) -> BTreeMap<String, String> {
+        let mut env = match walls {
+            Walls::None => self.options.child_env.clone(),
+            Walls::Up(_) => BTreeMap::new(),
+        };
         // The person's keys are for fetching the repository, not for its steps.
         env.remove("SSH_AUTH_SOCK");
         env.insert("SPALLA_RUN_ID".into(), self.assignment.run_id.to_string());
         env.insert("SPALLA_WORK_ITEM_ID".into(), self.assignment.work_item_id.to_string());
         env.insert("SPALLA_ATTEMPT".into(), self.assignment.attempt.to_string());
         env.insert("SPALLA_TRACE_ID".into(), self.assignment.trace_id.clone());
+        env.insert(TRACEPARENT.into(), self.trace_parent(Part::Executing));
         let credentials = self.credentials.get().map(Credentials::variables);
         env.extend(credentials.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
         env
+    }
+
+    /// Returns what lets a program continue the run's trace under one of its spans.
+    pub(crate) fn trace_parent(&self, part: Part) -> String {
+        let trace_id = self.assignment.trace_id.clone();
+        let span_id = span_id(&trace_id, part);
+        TraceParent { trace_id, span_id, is_sampled: true }.to_string()
     }
 
     /// Returns what a person sees of the run's commands in the list of processes.

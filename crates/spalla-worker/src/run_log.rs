@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// As how many bytes a line counts at least.
+const LINE_BYTES_MIN: usize = 16;
+
 /// A batch is sent when it has this many bytes,
 const BATCH_BYTES: usize = 32 * 1024;
 /// or this many lines,
@@ -38,6 +41,7 @@ pub struct RunLog {
     clock: Clock,
     kept: Arc<Kept>,
     masks: Arc<OnceLock<Redactor>>,
+    is_terse: bool,
 }
 
 /// How much of the steps' output the run has kept.
@@ -52,6 +56,20 @@ impl RunLog {
     /// Writes a line of Spalla's own, outside the steps.
     pub async fn say(&self, text: impl AsRef<str>) {
         self.system(None, text.as_ref()).await;
+    }
+
+    /// Writes a line that explains and decides nothing, unless whoever reads it is to be spared.
+    pub async fn remark(&self, text: impl AsRef<str>) {
+        if !self.is_terse {
+            self.say(text).await;
+        }
+    }
+
+    /// Writes such a line about a step.
+    pub async fn remark_of(&self, step: u32, text: impl AsRef<str>) {
+        if !self.is_terse {
+            self.say_of(step, text).await;
+        }
     }
 
     /// Writes a line of Spalla's own about a step.
@@ -105,7 +123,8 @@ impl RunLog {
     }
 
     fn keeps(&self, text: &str) -> bool {
-        let bytes = text.len() as u64 + 1;
+        // Empty lines cost as well, wherever they are kept.
+        let bytes = (text.len() + 1).max(LINE_BYTES_MIN) as u64;
         self.kept.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.kept.bytes_max
     }
 
@@ -175,7 +194,7 @@ pub(crate) struct Shipper {
 /// Makes both ends of a run's log.
 pub(crate) fn run_log(
     assignment: &Assignment,
-    bytes_max: u64,
+    (bytes_max, is_terse): (u64, bool),
     spool: Spool,
     (coordinator, control): (Arc<dyn Coordinator>, ControlSender),
     (clock, randomness): (Clock, Randomness),
@@ -200,7 +219,7 @@ pub(crate) fn run_log(
         randomness,
         rejections: 0,
     };
-    (RunLog { groups: sender, clock, kept, masks: Arc::default() }, shipper)
+    (RunLog { groups: sender, clock, kept, masks: Arc::default(), is_terse }, shipper)
 }
 
 impl Shipper {

@@ -2,8 +2,9 @@
 //! ever written to the person's own checkout: all git work happens in a mirror beneath the worker's data folder.
 //!
 //! ```text
-//! <data>/repositories/<project>.git                    mirror, fetched from the project's repository
-//! <data>/scratchpads/item-<id>/run-<id>-<token>/       worktree of the mirror, made anew for each run
+//! <data>/repositories/<project>.git                    mirror, fetched from the project's repository; no run writes it
+//! <data>/scratchpads/item-<id>/run-<id>-<token>/       worktree with a repository of its own, which borrows the mirror's
+//!                                                      objects; made anew for each run
 //! ```
 
 mod folder;
@@ -37,6 +38,8 @@ pub(crate) struct Scratchpad {
     pub(crate) folder: PathBuf,
     /// The commit it was made from.
     pub(crate) commit: Option<String>,
+    /// What lies elsewhere and its repository reads.
+    pub(crate) borrowed: Vec<PathBuf>,
     _in_use: InUse,
 }
 
@@ -115,6 +118,9 @@ pub(crate) enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The walls around git can't stand.
+    #[error("{0}")]
+    Refused(String),
     /// The run was interrupted meanwhile.
     #[error("interrupted")]
     Interrupted(Interruption),
@@ -130,7 +136,8 @@ impl Error {
             | Self::NoRepository(_)
             | Self::NotTheTop { .. }
             | Self::Empty(_)
-            | Self::Denied { .. } => ErrorClass::Validation,
+            | Self::Denied { .. }
+            | Self::Refused(_) => ErrorClass::Validation,
             Self::Unreachable { .. } => ErrorClass::Network,
             Self::Git { .. } | Self::Io { .. } | Self::Interrupted(_) => ErrorClass::System,
         }
@@ -158,7 +165,7 @@ impl Scratchpads {
         let Some(source) = source else {
             remove_earlier(&item, kept).await?;
             make(&folder).await?;
-            return Ok(Scratchpad { folder, commit: None, _in_use: in_use });
+            return Ok(Scratchpad { folder, commit: None, borrowed: Vec::new(), _in_use: in_use });
         };
         source.check()?;
         let mirror = mirror::Mirror::new(self, run, &source);
@@ -167,11 +174,10 @@ impl Scratchpads {
             held = lock.lock_owned() => held,
             interruption = run.interrupted() => return Err(Error::Interrupted(interruption)),
         };
-        mirror.forget_branches_beneath(&item, &kept).await?;
         remove_earlier(&item, kept).await?;
         make(&item).await?;
         let commit = mirror.add_worktree(&folder).await?;
-        Ok(Scratchpad { folder, commit: Some(commit), _in_use: in_use })
+        Ok(Scratchpad { folder, commit: Some(commit), borrowed: vec![mirror.objects()], _in_use: in_use })
     }
 
     /// Returns git for a run.

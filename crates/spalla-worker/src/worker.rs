@@ -6,13 +6,16 @@ mod service;
 use crate::coordinator::{Coordinator, CoordinatorError};
 use crate::executors::{Execute, Executors};
 use crate::sandbox::Supervisor;
+use crate::walls::SandboxOptions;
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
+use spalla_domain::resources::Capacity;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{Timestamp, WorkerId};
+use spalla_policy::Policy;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// Tells the time; handed in, so that nothing in here reads the clock of the machine.
@@ -34,10 +37,20 @@ pub struct Options {
     pub heartbeat_interval_ms: i64,
     /// How long a claim waits for a run, in milliseconds.
     pub poll_wait_ms: i64,
+    /// How long it waits at first when the server does not answer as it should, in milliseconds; twice as long each time
+    /// after that.
+    pub error_backoff_ms: u64,
+    /// How often it has the server make runs of what is eligible, in milliseconds; 0 is never. A server that does so by
+    /// itself does nothing then.
+    pub tick_interval_ms: u64,
+    /// Leaves out of the log what explains and decides nothing: for agents that read it with little context left.
+    pub is_terse: bool,
     /// What it can carry out.
     pub executors: Vec<Executor>,
     /// Takes only work items that bear one of these labels; empty means any.
     pub labels: Vec<String>,
+    /// What it has for all its runs together; none means that nothing is counted.
+    pub resources: Option<Capacity>,
     /// Where mirrors, scratchpads, reports and spooled logs are.
     pub data_dir: PathBuf,
     /// The shell that steps are given to.
@@ -48,6 +61,12 @@ pub struct Options {
     pub child_env: BTreeMap<String, String>,
     /// How child processes are supervised.
     pub supervisor: Supervisor,
+    /// Which walls stand around the commands of runs.
+    pub sandbox: SandboxOptions,
+    /// What is asked, before steps are carried out, about their commands.
+    pub command_policy: Arc<Policy>,
+    /// Why the walls hold nothing here, once that is known: from then on no command is started behind them.
+    pub distrust: Arc<OnceLock<String>>,
     /// How long runs may go on after the wish to drain, in milliseconds; then they are handed back.
     pub drain_grace_ms: i64,
     /// The bounds of one run.
@@ -56,6 +75,21 @@ pub struct Options {
     pub clock: Clock,
     /// The random numbers by which workers that lost the same server come back out of step.
     pub randomness: Randomness,
+}
+
+/// The share of an agent's context below which it is short, in percent.
+const CONTEXT_PERCENT_LOW: f64 = 20.0;
+/// How many tokens of context are few.
+const CONTEXT_TOKENS_LOW: u64 = 20_000;
+
+/// Tells whether an agent that has so much of its context left is to be spared what explains: a share such as `15%`, or
+/// tokens. Nothing, and what is neither, is as if all were left.
+pub fn is_context_low(remaining: &str) -> bool {
+    let remaining = remaining.trim();
+    match remaining.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().is_ok_and(|percent: f64| percent < CONTEXT_PERCENT_LOW),
+        None => remaining.parse().is_ok_and(|tokens: u64| tokens < CONTEXT_TOKENS_LOW),
+    }
 }
 
 /// The bounds of one run.
@@ -90,13 +124,20 @@ impl Options {
             ttl_ms: LEASE_TTL_MS_DEFAULT,
             heartbeat_interval_ms: 10_000,
             poll_wait_ms: 20_000,
+            error_backoff_ms: 2_000,
+            tick_interval_ms: 0,
+            is_terse: false,
             executors: vec![Executor::Recipe, Executor::Agent],
             labels: Vec::new(),
+            resources: None,
             data_dir,
             shell: "/bin/sh".into(),
             steps_override: Vec::new(),
             child_env,
             supervisor,
+            sandbox: SandboxOptions::default(),
+            command_policy: Arc::default(),
+            distrust: Arc::default(),
             drain_grace_ms: 30_000,
             limits: Limits::default(),
             clock,
@@ -203,5 +244,20 @@ impl Worker {
     /// Works until it is told to go. Every process it started is gone when this returns.
     pub async fn run(self) -> Result<(), Error> {
         service::Service::new(self.shared, self.status).run(self.phase).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_is_low_below_a_fifth_or_twenty_thousand_tokens() {
+        for low in ["0%", "19.9%", " 15 % ", "0", "19999"] {
+            assert!(is_context_low(low), "{low}");
+        }
+        for enough in ["", "20%", "100%", "20000", "many", "-1%x", "%"] {
+            assert!(!is_context_low(enough), "{enough}");
+        }
     }
 }

@@ -10,17 +10,20 @@ use crate::clock::{SystemClock, SystemRandomness, random_hex};
 use crate::config::{Auth, Settings, location, without_password};
 use crate::data_folder::{DataFolder, Owned, ServerFile};
 use crate::embedded::Embedded;
+use crate::escapes;
 use crate::failure::{Failure, Result};
 use crate::masked::Masked;
+use crate::no_core;
 use crate::secret_key;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
 use listening::Secrets;
 use spalla_domain::approval_policy::Policy;
 use spalla_domain::concurrency::Limits;
+use spalla_domain::recovery::Rules;
 use spalla_domain::retry::RetryPolicy;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::{Server, Vault};
+use spalla_server::{Artifacts, Server, Vault};
 use spalla_store::{Clock, Command, Store, StoreError};
 use spalla_worker::{Coordinator, Worker};
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub(crate) struct App {
 impl App {
     /// Starts everything. When this fails, nothing is left behind.
     pub(crate) async fn start(settings: &Settings, wishes: Wishes) -> Result<Self> {
+        no_core::leave_none();
         // Whatever is made from here on is for its owner alone.
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         wishes.check(settings)?;
@@ -89,16 +93,41 @@ impl App {
             .await
             .map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
         if let Some(listen) = wishes.listen {
+            wishes.check_users(settings, self.engine.store()).await?;
             let code = (settings.auth == Auth::Token).then(|| random_hex(2));
             let secrets = Secrets { token, code };
             let server = listening::bind(settings, listen, &self.engine, &self.vault, &secrets).await?;
             self.serve(server, secrets.code.as_deref());
         }
+        self.send_traces(settings)?;
         if wishes.worker {
             let options = crate::worker_options::embedded(settings, &self.folder, worker_id)?;
-            let coordinator =
-                Arc::new(Masked { embedded: Embedded(self.engine.clone()), vault: self.vault.clone() });
-            self.supervisor.start(Part::Worker, work(options, coordinator, self.supervisor.steps())?);
+            let coordinator = Arc::new(Masked {
+                embedded: Embedded(self.engine.clone()),
+                vault: self.vault.clone(),
+                artifacts: Artifacts::new(self.engine.clone(), self.vault.clone()),
+            });
+            self.supervisor
+                .start(Part::Worker, work(settings, options, coordinator, self.supervisor.steps())?);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "otlp")]
+    fn send_traces(&mut self, settings: &Settings) -> Result<()> {
+        if settings.otlp_endpoint.is_empty() {
+            return Ok(());
+        }
+        let traces = crate::otlp::Traces::to(&settings.otlp_endpoint)?;
+        let (store, leave) = (self.engine.store().clone(), self.supervisor.steps().leave);
+        self.supervisor.start(Part::Traces, traces.follow(store, leave));
+        Ok(())
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn send_traces(&self, settings: &Settings) -> Result<()> {
+        if !settings.otlp_endpoint.is_empty() {
+            tracing::warn!("this program was built without the feature otlp: otlp_endpoint has no effect");
         }
         Ok(())
     }
@@ -149,13 +178,22 @@ impl App {
 
 /// Makes the task that runs a worker and tells it the steps of the shutdown.
 pub(crate) fn work(
+    settings: &Settings,
     options: spalla_worker::Options,
     coordinator: Arc<dyn Coordinator>,
     steps: Steps,
 ) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
     let failed = |error: spalla_worker::Error| Failure::usage(error.to_string());
+    let distrust = Arc::clone(&options.distrust);
     let (worker, handle) = Worker::new(options, coordinator).map_err(failed)?;
+    let settings = settings.clone();
     Ok(async move {
+        let worker = async {
+            if let Some(why) = escapes::distrust(&settings).await {
+                let _ = distrust.set(why);
+            }
+            worker.run().await
+        };
         let tell = async {
             steps.drain.cancelled().await;
             handle.drain();
@@ -164,7 +202,7 @@ pub(crate) fn work(
             std::future::pending().await
         };
         tokio::select! {
-            ended = worker.run() => ended.map_err(failed),
+            ended = worker => ended.map_err(failed),
             never = tell => never,
         }
     })
@@ -196,14 +234,18 @@ fn store_settings(settings: &Settings) -> Result<spalla_store::Settings> {
             backoff_base_ms: ms(settings.backoff_base_seconds),
             backoff_jitter_ms: ms(jitter),
         },
+        recovery: recovery_rules(&settings.recovery_rules)?,
         takeovers_max: settings.max_takeovers,
         require_approval: settings.require_approval,
+        priority_auto: settings.priority_auto,
         claims_take_eligible: settings.background_interval_seconds > 0.0,
         limits: Limits {
             global: limit(settings.max_concurrent_runs),
             project: limit(settings.max_concurrent_runs_per_project),
-            alias: None,
+            alias: limit(settings.max_concurrent_runs_per_agent),
         },
+        pools: Arc::new(settings.resource_pools()?),
+        heartbeat_miss_ms: ms(settings.heartbeat_miss_seconds),
         approval_policy: Arc::new(approval_policy(&settings.approval_policy)?),
     })
 }
@@ -217,6 +259,16 @@ fn approval_policy(file: &str) -> Result<Policy> {
     let unusable = |why: String| Failure::usage(format!("the approval policy {file} can't be used: {why}"));
     let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
     Policy::parse(&text).map_err(|refusal| unusable(refusal.detail))
+}
+
+/// Reads which failures are tried again. Rules that can't be read let the server not start.
+fn recovery_rules(file: &str) -> Result<Option<Arc<Rules>>> {
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let unusable = |why: String| Failure::usage(format!("the recovery rules {file} can't be used: {why}"));
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    Rules::parse(&text).map(|rules| Some(Arc::new(rules))).map_err(unusable)
 }
 
 /// Says which database can't be used, why, and what to do.

@@ -3,13 +3,15 @@
 #[cfg(test)]
 mod fuzz;
 mod locate;
+mod log_follow;
 
 pub(crate) use locate::{Place, locate};
+pub(crate) use log_follow::LogFollow;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +22,9 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call may take; none of the commands' calls waits for work to be done.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long it may take to read a file.
+const FILE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How often a call is made again that came too soon: the server says when, and within a minute there is room again.
 const LIMITED_MAX: u32 = 5;
@@ -61,8 +66,7 @@ impl Client {
             return Err(Failure::usage(format!("{}: this program speaks no TLS", place.url))
                 .mend("reach the server through a tunnel or a proxy on this machine, by an http:// URL"));
         }
-        let http =
-            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).no_proxy();
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
         let http = http.build().map_err(|error| Failure::failed(format!("preparing HTTP: {error}")))?;
         Ok(Self { http, place })
     }
@@ -88,6 +92,19 @@ impl Client {
         self.read(path, &text)
     }
 
+    /// Reads a file piece by piece; a file that breaks off is an error.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        mut write: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut response = self.send(Method::GET, path, None, FILE_TIMEOUT).await?;
+        while let Some(piece) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            write(&piece)?;
+        }
+        Ok(())
+    }
+
     /// Sends a wish and reads the answer; an answer without a body is null.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let text = self.call(Method::POST, path, Some(body)).await?;
@@ -107,9 +124,21 @@ impl Client {
 
     /// Makes a call, and makes it again where the server has granted this client too many for now.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String> {
+        let response = self.send(method, path, body, CALL_TIMEOUT).await?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        timeout: Duration,
+    ) -> Result<Response> {
         let mut limited = 0;
         loop {
-            let mut request = self.http.request(method.clone(), format!("{}{path}", self.place.url));
+            let mut request =
+                self.http.request(method.clone(), format!("{}{path}", self.place.url)).timeout(timeout);
             if let Some(token) = &self.place.token {
                 request = request.bearer_auth(token);
             }
@@ -119,10 +148,10 @@ impl Client {
             let response = crash_point!("client.request.send", request.send().await);
             let response = response.map_err(|error| self.unreachable(&error))?;
             let (status, wait) = (response.status(), retry_after(response.headers()));
-            let text = response.text().await.map_err(|error| self.unreachable(&error))?;
             if status.is_success() {
-                return Ok(text);
+                return Ok(response);
             }
+            let text = response.text().await.map_err(|error| self.unreachable(&error))?;
             if !is_limited(status, &text) || limited == LIMITED_MAX {
                 return Err(self.refusal(path, status, &text));
             }
@@ -137,8 +166,12 @@ impl Client {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        let reason = cause.to_string();
+        self.away(&cause.to_string())
+    }
+
+    fn away(&self, reason: &str) -> Failure {
         let reason = reason.split(" (os error").next().unwrap_or_default().to_lowercase();
+        let reason = reason.strip_prefix("io error: ").unwrap_or(&reason);
         Failure::usage(format!("no server answers at {} ({}): {reason}", self.place.url, self.place.found))
             .mend("start one with `spalla up`, or name another with --server URL")
     }

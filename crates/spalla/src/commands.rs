@@ -2,6 +2,7 @@
 
 mod answer;
 mod approve;
+mod audit;
 mod completions;
 mod config;
 mod demo;
@@ -14,6 +15,8 @@ mod pipeline;
 mod project;
 mod queue;
 mod runs;
+mod sandbox;
+mod secrets;
 mod serve;
 mod task;
 mod tick;
@@ -61,6 +64,9 @@ pub(crate) enum Command {
     Approve(approve::Approve),
     /// Gives a run the values that it asks a person for
     Answer(answer::Answer),
+    /// Shows who wanted what, and what came of it, and tells whether the record is whole
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Shows the settings and where they come from
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -72,7 +78,13 @@ pub(crate) enum Command {
     Task(task::Task),
     /// Carries out tasks of codex.yaml in order until one fails, and ends with its status
     Pipeline(pipeline::Pipeline),
-    /// Shows the administrator token
+    /// Runs a command behind the walls of a run, and shows which walls stand here
+    #[command(subcommand)]
+    Sandbox(sandbox::Sandbox),
+    /// Changes the key that answers are encrypted with
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
+    /// Shows the administrator token, and makes and revokes those of others
     #[command(subcommand)]
     Token(token::Token),
     /// Prints what a shell needs to complete the command line
@@ -97,11 +109,14 @@ impl Command {
             Self::Logs(args) => args.run(global),
             Self::Approve(args) => args.run(global),
             Self::Answer(args) => args.run(global),
+            Self::Audit(command) => command.run(global),
             Self::Config(command) => command.run(global),
             Self::Doctor(args) => args.run(global),
             Self::Demo(args) => args.run(global),
             Self::Task(args) => args.run(global),
             Self::Pipeline(args) => args.run(global),
+            Self::Sandbox(command) => command.run(),
+            Self::Secrets(command) => command.run(global),
             Self::Token(command) => command.run(global),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),

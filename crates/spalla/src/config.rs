@@ -3,6 +3,8 @@
 
 mod health_checks;
 mod keys;
+mod oidc;
+mod resource_pools;
 mod sources;
 
 pub(crate) use keys::KEYS;
@@ -11,8 +13,11 @@ pub(crate) use sources::{Override, Sources};
 use crate::failure::{Failure, Result};
 use figment::Figment;
 use keys::Key;
+use oidc::OidcSettings;
 use serde::{Deserialize, Serialize};
-use spalla_server::{Cors, HealthCheck};
+use spalla_domain::network::Networks;
+use spalla_domain::resources::Pools;
+use spalla_server::{Cors, HealthCheck, WebhookTrust};
 use spalla_store::Location;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +41,10 @@ pub(crate) struct Settings {
     pub(crate) health_checks: figment::value::Value,
     /// Whether somebody else ends TLS in front of the server.
     pub(crate) behind_tls_proxy: bool,
+    /// The networks that webhooks may lead into although they are not public, divided by commas.
+    pub(crate) webhook_networks: String,
+    /// A file of authorities that vouch for receivers of webhooks besides those that this machine trusts.
+    pub(crate) webhook_ca: String,
     /// Whether `up` opens the page in a browser.
     pub(crate) open_browser: bool,
     /// The administrator token that the server asks for; empty means the data folder's own.
@@ -50,10 +59,22 @@ pub(crate) struct Settings {
     pub(crate) require_approval: bool,
     /// The file that says which work items need whose approval; empty means none.
     pub(crate) approval_policy: String,
+    /// What is said of the commands of steps before they are carried out: a preset, or a file.
+    pub(crate) command_policy: String,
+    /// The file that says which failures are tried again; empty means as built in.
+    pub(crate) recovery_rules: String,
+    /// Whether priorities move by themselves near what a person set.
+    pub(crate) priority_auto: bool,
     /// How many runs may be going on at once; 0 means any number.
     pub(crate) max_concurrent_runs: u32,
     /// How many of one project; 0 means any number.
     pub(crate) max_concurrent_runs_per_project: u32,
+    /// How many of one agent; 0 means any number.
+    pub(crate) max_concurrent_runs_per_agent: u32,
+    /// How much agents have of what their runs need.
+    pub(crate) resource_pools: figment::value::Value,
+    /// After how long without a worker an agent's entries starve; 0 means that nobody looks.
+    pub(crate) heartbeat_miss_seconds: f64,
     /// How many times a failed run is tried again.
     pub(crate) max_retries: u32,
     /// The base of the delay before a retry.
@@ -74,8 +95,14 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// How a log line looks.
     pub(crate) log_format: LogFormat,
+    /// Where traces of ended runs are sent; empty means nowhere.
+    pub(crate) otlp_endpoint: String,
     /// The worker's settings.
     pub(crate) worker: WorkerSettings,
+    /// The walls around commands of runs.
+    pub(crate) sandbox: SandboxSettings,
+    /// How people sign in.
+    pub(crate) oidc: OidcSettings,
     /// The settings of `orchestrate`.
     pub(crate) orchestrate: OrchestrateSettings,
     /// What can be switched on and off.
@@ -114,6 +141,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) shell: PathBuf,
     /// Steps that replace every recipe and inference, one per line.
     pub(crate) steps: String,
+    /// What it has for all its runs together, as `cpu=4 memory_mb=8192`; empty means that nothing is counted.
+    pub(crate) resources: String,
     /// Seconds between heartbeats.
     pub(crate) heartbeat_interval_seconds: f64,
     /// How long a lease lasts.
@@ -121,16 +150,37 @@ pub(crate) struct WorkerSettings {
     /// How long one call to the server waits for a run.
     pub(crate) interval_seconds: f64,
     /// Seconds between ticks; 0 means none.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
     pub(crate) tick_interval_seconds: f64,
-    /// How long it waits after an error.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
+    /// How long it waits at first when the server does not answer as it should.
     pub(crate) error_backoff_seconds: f64,
     /// How much of its context an agent has left; empty means unknown.
-    #[expect(dead_code, reason = "nothing uses it yet, and its documentation says so")]
     pub(crate) context_remaining: String,
     /// What a remote worker shows to read secret answers; empty means none.
     pub(crate) secret_key: String,
+}
+
+/// The walls around commands of runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SandboxSettings {
+    /// The preset of every command, or `default`.
+    pub(crate) preset: String,
+    /// The walls that may be missing.
+    pub(crate) allow_degraded: Vec<String>,
+    /// The hosts that commands with network reach; none means all that this machine reaches.
+    pub(crate) allow_hosts: Vec<String>,
+    /// What commands may read besides.
+    pub(crate) read: Vec<PathBuf>,
+    /// What commands may write besides.
+    pub(crate) write: Vec<PathBuf>,
+    /// Memory of a command, in MiB.
+    pub(crate) memory_mb: u64,
+    /// Processes of a command.
+    pub(crate) processes: u64,
+    /// Growth of a command's folders, in MiB.
+    pub(crate) disk_mb: u64,
+    /// The most of the processor, in percent of one core; 0 means no hard limit.
+    pub(crate) cpu_percent: u64,
 }
 
 /// The settings of `orchestrate`.
@@ -175,6 +225,24 @@ impl Settings {
             Failure::usage(format!("cors_origins: {wrong}"))
                 .mend("list origins divided by commas, or write * for all")
         })
+    }
+
+    /// Returns who is trusted to vouch for receivers of webhooks.
+    pub(crate) fn webhook_trust(&self) -> Result<WebhookTrust> {
+        trust("webhook_ca", &self.webhook_ca)
+    }
+
+    /// Returns the networks that webhooks may lead into although they are not public.
+    pub(crate) fn webhook_networks(&self) -> Result<Networks> {
+        Networks::parse(&self.webhook_networks).map_err(|wrong| {
+            Failure::usage(format!("webhook_networks: {wrong}")).mend("list networks divided by commas")
+        })
+    }
+
+    /// Returns how much agents have of what their runs need.
+    pub(crate) fn resource_pools(&self) -> Result<Pools> {
+        resource_pools::read(&self.resource_pools)
+            .map_err(|wrong| Failure::usage(format!("resource_pools: {wrong}")))
     }
 
     /// Returns what the server looks at beside its own parts.
@@ -232,6 +300,16 @@ impl Config {
             description: key.doc,
         }
     }
+}
+
+/// Returns who is trusted to vouch: whom this machine trusts, and the authorities of the file that a setting names.
+fn trust(setting: &str, file: &str) -> Result<WebhookTrust> {
+    if file.is_empty() {
+        return Ok(WebhookTrust::default());
+    }
+    let unusable = |why: String| Failure::usage(format!("{setting} {file}: {why}"));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    WebhookTrust::parse(&pem).map_err(unusable)
 }
 
 fn check(figment: &Figment, key: &Key) -> Result<()> {

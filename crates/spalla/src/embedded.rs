@@ -2,9 +2,11 @@
 
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::problem::Kind;
-use spalla_domain::{InfoRequestId, Refusal};
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::{InfoRequestId, Refusal, WorkerId};
 use spalla_engine::EngineHandle;
 use spalla_store::{Command, ExecuteError, Reply};
 use spalla_worker::{Coordinator, CoordinatorError};
@@ -43,11 +45,37 @@ impl Coordinator for Embedded {
     ) -> BoxFuture<'_, Result<InfoRequestId, CoordinatorError>> {
         Box::pin(async move {
             let Heartbeat { run_id, fencing_token } = run;
-            let command = Command::AskInfo { run_id, fencing_token, reason, fields };
+            let command = Command::AskInfo { run_id, fencing_token, reason, fields, asked_by: None };
             match self.0.execute(command).await.map_err(said)? {
                 Reply::InfoRequest(id) => Ok(id),
                 other => Err(unexpected(&other)),
             }
+        })
+    }
+
+    fn report_commands(
+        &self,
+        holder: Heartbeat,
+        worker: WorkerId,
+        found: Vec<FoundCommand>,
+    ) -> BoxFuture<'_, Result<found_command::Answer, CoordinatorError>> {
+        Box::pin(async move {
+            let command = Command::ReportCommands { holder, worker, found };
+            match self.0.execute(command).await.map_err(said)? {
+                Reply::CommandsFound(answer) => Ok(answer),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn report_refused_hosts(
+        &self,
+        holder: Heartbeat,
+        hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let command = Command::ReportRefusedHosts { holder, hosts };
+            self.0.execute(command).await.map(drop).map_err(said)
         })
     }
 
@@ -83,6 +111,7 @@ fn refused(refusal: Refusal) -> CoordinatorError {
         }
         Kind::Overloaded => CoordinatorError::Unavailable { retry_after_ms: None, detail: refusal.detail },
         Kind::Invalid => CoordinatorError::Rejected { status: 422, detail: refusal.detail },
+        Kind::TooLarge => CoordinatorError::Rejected { status: 413, detail: refusal.detail },
     }
 }
 

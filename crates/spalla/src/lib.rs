@@ -19,14 +19,19 @@ mod control;
 mod damage;
 mod data_folder;
 mod embedded;
+mod escapes;
 mod exit;
 mod failure;
 mod git;
 mod likeness;
 mod masked;
+mod no_core;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod pipeline;
 mod programs;
+mod saved;
 mod secret_key;
 mod signals;
 mod supervisor;
@@ -34,15 +39,19 @@ mod telemetry;
 mod worker_options;
 
 pub use embedded::Embedded;
-use spalla_worker::sandbox::{SUPERVISE_ARG, supervise_main};
+use spalla_sandbox::{HIDDEN_ARG, hidden_main};
+use spalla_worker::{LOOK_ARG, look_main};
 use std::process::ExitCode;
 
 /// Does what the command line says. The hidden argument of the sandbox comes before everything else, because
 /// nothing may be open or running in a supervisor.
 pub fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
-    if args.next_if(|arg| arg == SUPERVISE_ARG).is_some() {
-        return supervise_main(args);
+    if args.next_if(|arg| arg == HIDDEN_ARG).is_some() {
+        return hidden_main(args);
+    }
+    if args.next_if(|arg| arg == LOOK_ARG).is_some() {
+        return look_main(args);
     }
     cli::run()
 }

@@ -3,12 +3,14 @@
 
 use crate::embedded::{Embedded, said};
 use futures_util::future::BoxFuture;
-use spalla_domain::InfoRequestId;
 use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
-use spalla_server::Vault;
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::{InfoRequestId, WorkerId};
+use spalla_server::{ArtifactError, Artifacts, Incoming, Vault};
 use spalla_store::StoreError;
-use spalla_worker::{Answer, Coordinator, CoordinatorError};
+use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError};
 
 /// Hands the worker's calls on without the secrets in them.
 pub(crate) struct Masked {
@@ -16,6 +18,8 @@ pub(crate) struct Masked {
     pub(crate) embedded: Embedded,
     /// Who knows the secrets.
     pub(crate) vault: Vault,
+    /// Who keeps files.
+    pub(crate) artifacts: Artifacts,
 }
 
 impl Coordinator for Masked {
@@ -34,6 +38,51 @@ impl Coordinator for Masked {
         Box::pin(async move {
             self.vault.redact_logs(&mut batch).await.map_err(unavailable)?;
             self.embedded.append_logs(batch).await
+        })
+    }
+
+    fn keep_artifact(
+        &self,
+        run: Heartbeat,
+        file: ArtifactFile,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let incoming = Incoming {
+                run_id: run.run_id,
+                fencing_token: Some(run.fencing_token),
+                path: file.path().clone(),
+                media_type: None,
+            };
+            self.artifacts.keep(incoming, file.pieces()).await.map(drop).map_err(|error| match error {
+                ArtifactError::Execute(error) => said(error),
+                // It was there a moment ago.
+                ArtifactError::Body(error) => {
+                    CoordinatorError::Rejected { status: 400, detail: error.to_string() }
+                }
+            })
+        })
+    }
+
+    fn report_commands(
+        &self,
+        run: Heartbeat,
+        worker: WorkerId,
+        mut found: Vec<FoundCommand>,
+    ) -> BoxFuture<'_, Result<found_command::Answer, CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_commands(run.run_id, &mut found).await.map_err(unavailable)?;
+            self.embedded.report_commands(run, worker, found).await
+        })
+    }
+
+    fn report_refused_hosts(
+        &self,
+        run: Heartbeat,
+        mut hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_refused_hosts(run.run_id, &mut hosts).await.map_err(unavailable)?;
+            self.embedded.report_refused_hosts(run, hosts).await
         })
     }
 

@@ -1,7 +1,7 @@
 //! Other programs on this machine: where they are, and what they say when they are called.
 
 use crate::failure::{Failure, Result};
-use spalla_worker::sandbox::{Captured, CommandSpec, Sandbox, Supervisor, child_env};
+use spalla_worker::sandbox::{Captured, CommandSpec, Sandbox, Supervisor, Walls, child_env};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +81,7 @@ pub(crate) async fn call(call: Call<'_>) -> Result<Answer> {
         stdin: Vec::new(),
         timeout_ms: Some(call.timeout_ms),
         grace_ms: GRACE_MS,
+        walls: Walls::None,
     };
     let sandbox = Sandbox::new(supervisor);
     let captured = sandbox.capture(spec, ANSWER_BYTES_MAX, std::future::pending());

@@ -26,6 +26,27 @@ pub(crate) fn key_ring(folder: &Owned, setting: &str) -> Result<KeyRing> {
     }
 }
 
+/// Makes the newest key the one to encrypt with: a new one, kept in the file beside those before, or the first of the
+/// setting.
+pub(crate) fn renewed(folder: &Owned, setting: &str) -> Result<KeyRing> {
+    let known = key_ring(folder, setting)?;
+    if !setting.trim().is_empty() {
+        return Ok(known);
+    }
+    let ring = KeyRing::new(FernetKey::from_bytes(system_bytes()?), []).with_older(known);
+    folder.write_secret_key(&ring.to_text())?;
+    Ok(ring)
+}
+
+/// Forgets the keys of the file that nothing needs any more. Where the setting names the newest, which is nowhere
+/// written down, the file gets one that encrypted nothing.
+pub(crate) fn forget_older(folder: &Owned, setting: &str, newest: &Secret) -> Result<()> {
+    if setting.trim().is_empty() {
+        return folder.write_secret_key(newest);
+    }
+    folder.write_secret_key(&FernetKey::from_bytes(system_bytes()?).to_text())
+}
+
 fn read(folder: &Owned, text: &Secret) -> Result<KeyRing> {
     let keys = text.expose_text().map_err(|_| Error::Key).and_then(KeyRing::parse);
     keys.map_err(|error| {
@@ -101,6 +122,39 @@ mod tests {
         let sealed = key_ring(&folder, "").unwrap().seal(&"x".into(), Timestamp::from_ms(0), [1; 16]);
         let moved = key_ring(&folder, KEY).unwrap();
         assert_eq!((moved.open(&sealed), moved.is_outdated(&sealed)), (Ok("x".into()), Ok(true)));
+    }
+
+    #[test]
+    fn a_renewed_key_encrypts_and_the_older_ones_are_kept_until_nothing_needs_them() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(home.path()).own().unwrap();
+        let first = key_ring(&folder, "").unwrap();
+        let sealed = first.seal(&"x".into(), Timestamp::from_ms(0), [1; 16]);
+        let second = renewed(&folder, "").unwrap();
+        assert_ne!(second.newest().id(), first.newest().id());
+        let after_a_restart = key_ring(&folder, "").unwrap();
+        assert_eq!(
+            (after_a_restart.open(&sealed), after_a_restart.is_outdated(&sealed)),
+            (Ok("x".into()), Ok(true))
+        );
+        forget_older(&folder, "", &second.newest().to_text()).unwrap();
+        let last = key_ring(&folder, "").unwrap();
+        assert_eq!(last.newest().id(), second.newest().id());
+        assert!(last.open(&sealed).is_err());
+        assert_eq!(fs::metadata(folder.secret_key_path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_of_the_settings_is_not_renewed_but_replaces_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(home.path()).own().unwrap();
+        let sealed = key_ring(&folder, "").unwrap().seal(&"x".into(), Timestamp::from_ms(0), [1; 16]);
+        let ring = renewed(&folder, KEY).unwrap();
+        assert_eq!(ring.newest().to_text(), KEY.into());
+        forget_older(&folder, KEY, &KEY.into()).unwrap();
+        let last = key_ring(&folder, KEY).unwrap();
+        assert_eq!(last.newest().to_text(), KEY.into());
+        assert!(last.open(&sealed).is_err());
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) enum Part {
     Worker,
     /// Answers clients: leaves last.
     Server,
+    /// Sends traces to a collector: leaves with the server.
+    #[cfg(feature = "otlp")]
+    Traces,
 }
 
 impl fmt::Display for Part {
@@ -27,6 +30,8 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Worker => "the worker",
             Self::Server => "the server",
+            #[cfg(feature = "otlp")]
+            Self::Traces => "the sender of traces",
         })
     }
 }

@@ -1,14 +1,17 @@
 //! From settings to the options of a worker, embedded or remote.
 
 use crate::clock::SystemClock;
-use crate::config::Settings;
+use crate::config::{SandboxSettings, Settings};
 use crate::data_folder::{DataFolder, Owned};
 use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_domain::WorkerId;
+use spalla_domain::resources::Capacity;
+use spalla_policy::{PRESETS, Policy};
+use spalla_sandbox::{Layer, Preset, loopback_servers};
 use spalla_store::Clock;
-use spalla_worker::Options;
 use spalla_worker::sandbox::{Supervisor, child_env};
+use spalla_worker::{Options, SandboxOptions, is_context_low};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -35,7 +38,53 @@ pub(crate) fn remote(settings: &Settings, worker_id: WorkerId) -> Result<(Option
         Failure::usage(format!("no folder in {} can be used by this worker", workers.display()))
             .mend("see that it can be written, or name another folder with --data DIR")
     })?;
-    Ok((options(settings, owned.path().to_owned(), worker_id)?, owned))
+    let tick_interval_ms = ms(settings.worker.tick_interval_seconds).unsigned_abs();
+    let options = options(settings, owned.path().to_owned(), worker_id)?;
+    Ok((Options { tick_interval_ms, ..options }, owned))
+}
+
+fn ms(seconds: f64) -> i64 {
+    (seconds * 1e3).round() as i64
+}
+
+/// Returns the walls that may be missing.
+pub(crate) fn allowed_missing(own: &SandboxSettings) -> Vec<Layer> {
+    const LAYERS: [Layer; 3] = [Layer::Landlock, Layer::Seccomp, Layer::Cgroup];
+    let is_allowed = |layer: &Layer| own.allow_degraded.iter().any(|name| *name == layer.to_string());
+    LAYERS.into_iter().filter(is_allowed).collect()
+}
+
+/// Returns the walls that the operator wants; what may stand there was checked when the settings were read.
+fn walls(own: &SandboxSettings) -> SandboxOptions {
+    SandboxOptions {
+        preset: Preset::from_name(&own.preset),
+        allow_degraded: allowed_missing(own),
+        limits: spalla_sandbox::Limits {
+            memory_mb: own.memory_mb,
+            processes: own.processes,
+            disk_mb: own.disk_mb,
+            cpu_percent: Some(own.cpu_percent).filter(|percent| *percent > 0),
+            ..spalla_sandbox::Limits::default()
+        },
+        hosts: own.allow_hosts.clone(),
+        servers: loopback_servers(&programs::variables().collect()),
+        read: own.read.clone(),
+        write: own.write.clone(),
+    }
+}
+
+/// Reads what is said of the commands of steps. A policy that can't be read lets the worker not start: it would let
+/// through what it was written to refuse.
+fn command_policy(named: &str) -> Result<Policy> {
+    if let Some(preset) = Policy::preset(named) {
+        return Ok(preset);
+    }
+    let unusable = |why: String| {
+        Failure::usage(format!("the command policy {named} can't be used: {why}"))
+            .mend(format!("name one of {}, or a policy.toml", PRESETS.join(", ")))
+    };
+    let text = std::fs::read_to_string(named).map_err(|error| unusable(error.to_string()))?;
+    Policy::parse(&text).map_err(|problems| unusable(problems.to_string()))
 }
 
 fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Result<Options> {
@@ -47,12 +96,15 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
     let supervisor = Supervisor::this_program()
         .map_err(|error| Failure::failed(format!("finding this program's own file: {error}")))?;
     let cores = || u32::try_from(available_parallelism().map_or(1, std::num::NonZero::get)).unwrap_or(1);
-    let ms = |seconds: f64| (seconds * 1e3).round() as i64;
     Ok(Options {
         concurrency: if own.concurrency == 0 { cores() } else { own.concurrency },
         ttl_ms: ms(own.claim_ttl_seconds),
         heartbeat_interval_ms: ms(own.heartbeat_interval_seconds),
         poll_wait_ms: ms(own.interval_seconds),
+        resources: Capacity::parse(&own.resources)
+            .map_err(|refusal| Failure::usage(format!("worker.resources: {}", refusal.detail)))?,
+        error_backoff_ms: ms(own.error_backoff_seconds).unsigned_abs(),
+        is_terse: is_context_low(&own.context_remaining),
         shell: shell.to_owned(),
         steps_override: own
             .steps
@@ -62,6 +114,8 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
             .map(str::to_owned)
             .collect(),
         drain_grace_ms: ms(settings.shutdown_grace_seconds),
+        sandbox: walls(&settings.sandbox),
+        command_policy: Arc::new(command_policy(&settings.command_policy)?),
         ..Options::new(
             worker_id,
             data_dir,

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_superusers_home_is_free_in_the_sandbox_and_in_tests() {
-        assert_eq!(found("crates/spalla-worker/src/sandbox/mount.rs", &["\"/", "root/\""]), 0);
+        assert_eq!(found("crates/spalla-sandbox/src/mount_view.rs", &["\"/", "root/\""]), 0);
         assert_eq!(found("crates/spalla-store/tests/it/main.rs", &["\"/", "root/\""]), 0);
         assert_eq!(found("crates/spalla-store/tests/it/main.rs", &["\"/", "work/\""]), 1);
     }

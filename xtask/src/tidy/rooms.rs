@@ -98,11 +98,25 @@ pub(crate) const ROOMS: &[Room] = &[
         is_pure: false,
     },
     Room {
+        name: "spalla-policy",
+        level: 0,
+        may_use: &[],
+        shuns: &[SQL, WEB, HTTP, ASYNC, SYSTEM, CHANCE],
+        is_pure: true,
+    },
+    Room {
         name: "spalla-embedding",
         level: 0,
         may_use: &[],
         shuns: &[SQL, WEB, HTTP, ASYNC, SYSTEM, CHANCE],
         is_pure: true,
+    },
+    Room {
+        name: "spalla-sandbox",
+        level: 1,
+        may_use: &["spalla-crash", "spalla-domain"],
+        shuns: &[SQL, WEB, HTTP, ASYNC],
+        is_pure: false,
     },
     Room {
         name: "spalla-store",
@@ -135,7 +149,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "spalla-worker",
         level: 2,
-        may_use: &["spalla-crash", "spalla-domain", "spalla-gateway"],
+        may_use: &["spalla-crash", "spalla-domain", "spalla-policy", "spalla-gateway", "spalla-sandbox"],
         shuns: &[SQL, WEB],
         is_pure: false,
     },
@@ -159,7 +173,9 @@ pub(crate) const ROOMS: &[Room] = &[
         may_use: &[
             "spalla-crash",
             "spalla-domain",
+            "spalla-policy",
             "spalla-embedding",
+            "spalla-sandbox",
             "spalla-store",
             "spalla-registry",
             "spalla-gateway",
@@ -176,7 +192,9 @@ pub(crate) const ROOMS: &[Room] = &[
         may_use: &[
             "spalla-crash",
             "spalla-domain",
+            "spalla-policy",
             "spalla-embedding",
+            "spalla-sandbox",
             "spalla-store",
             "spalla-registry",
             "spalla-gateway",

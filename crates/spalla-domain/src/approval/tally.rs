@@ -133,6 +133,7 @@ mod tests {
             decided_at: None,
             decided_by: None,
             note: None,
+            subject: None,
         }
     }
 

@@ -42,7 +42,20 @@ impl KeyRing {
         &self.newest
     }
 
-    fn keys(&self) -> impl Iterator<Item = &FernetKey> {
+    /// Returns all keys as they are written in a file, the newest first.
+    pub fn to_text(&self) -> Secret {
+        let mut text = String::new();
+        for key in self.keys() {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(key.to_text().expose_text().unwrap_or_default());
+        }
+        text.into()
+    }
+
+    /// Returns all keys, the newest first.
+    pub fn keys(&self) -> impl Iterator<Item = &FernetKey> {
         std::iter::once(&self.newest).chain(&self.older)
     }
 

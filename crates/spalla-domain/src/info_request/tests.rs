@@ -28,6 +28,7 @@ fn an_info_request_is_closed_once() {
         work_item_id: WorkItemId(2),
         reason: "keys".into(),
         fields: vec![field("A")],
+        asked_by: None,
         status: Status::Pending,
         requested_at: Timestamp::from_ms(0),
         closed_at: None,

@@ -1,6 +1,8 @@
 //! How a priority moves by itself around what a person set: up on the critical path and for what mends a blocker, down
 //! with each attempt that failed. Every move has its reason.
 
+use super::Entry;
+use crate::event::Fact;
 use crate::work_item::PRIORITY_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,63 @@ pub struct Adjusted {
     pub priority: u8,
     /// What moved it, in the order of the rules; empty where nothing did.
     pub reasons: Vec<Reason>,
+}
+
+/// What the moves of a priority are reckoned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// What a person set.
+    pub set: u8,
+    /// Whether the item mends what blocks others.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mends_blocker: bool,
+    /// Attempts that had failed when a person set it; they count no more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forgiven: u32,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Moved {
+    const fn by_nothing(set: u8) -> Self {
+        Self { set, mends_blocker: false, forgiven: 0 }
+    }
+}
+
+impl Entry {
+    /// Returns the priority that a person set.
+    pub fn set_priority(&self) -> u8 {
+        self.moved.map_or(self.priority, |moved| moved.set)
+    }
+
+    /// Takes the priority that a person sets: it moves anew from there.
+    pub fn set_by_person(&mut self, priority: u8, failures: u32) {
+        self.priority = priority;
+        self.keep(Moved { forgiven: failures, ..Moved::by_nothing(priority) });
+    }
+
+    /// Begins anew from what a person set, with every attempt left.
+    pub fn begin_anew(&mut self, mends_blocker: bool) {
+        self.keep(Moved { mends_blocker, ..Moved::by_nothing(self.set_priority()) });
+    }
+
+    /// Moves the priority by what is so now, where it moves by itself at all; tells of it if it is another one.
+    pub fn move_priority(&mut self, by_itself: bool, on_critical_path: bool, failures: u32) -> Option<Fact> {
+        let kept = self.moved.unwrap_or(Moved::by_nothing(self.priority));
+        let failures = failures.saturating_sub(kept.forgiven);
+        let circumstances = Circumstances { on_critical_path, mends_blocker: kept.mends_blocker, failures };
+        let circumstances = if by_itself { circumstances } else { Circumstances::default() };
+        let Adjusted { priority, reasons } = adjusted(kept.set, circumstances);
+        let before = std::mem::replace(&mut self.priority, priority);
+        self.keep(kept);
+        (before != priority).then_some(Fact::PriorityMoved { priority, set: kept.set, reasons })
+    }
+
+    fn keep(&mut self, moved: Moved) {
+        self.moved = (moved != Moved::by_nothing(self.priority)).then_some(moved);
+    }
 }
 
 /// Moves the priority that a person set by the circumstances.

@@ -11,6 +11,9 @@ use crate::work_item::TIMEOUT_MS_DEFAULT;
 /// Units of the ordering key in one point of rank.
 const UNITS_PER_POINT: f64 = 360_000.0;
 
+/// Units of the ordering key in one level of priority.
+pub const UNITS_PER_LEVEL: i64 = 36_000_000;
+
 /// Returns how urgent a time limit makes an item: 1 at a minute or less, 0 at an hour or more.
 pub fn timeout_urgency(timeout_ms: i64) -> f64 {
     let minutes = timeout_ms.max(1) as f64 / 60_000.0;
@@ -38,7 +41,14 @@ mod tests {
 
     fn entry(priority: u8, dependencies: u32, enqueued_at_ms: i64) -> Entry {
         let enqueued_at = Timestamp::from_ms(enqueued_at_ms);
-        Entry { id: EntryId(1), work_item_id: WorkItemId(1), priority, dependencies, enqueued_at }
+        Entry {
+            id: EntryId(1),
+            work_item_id: WorkItemId(1),
+            priority,
+            moved: None,
+            dependencies,
+            enqueued_at,
+        }
     }
 
     #[test]

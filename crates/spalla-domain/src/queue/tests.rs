@@ -11,7 +11,7 @@ fn policy() -> RetryPolicy {
 }
 
 fn end(outcome: Outcome) -> Command {
-    Command::End { outcome, policy: policy(), jitter: Jitter(0) }
+    Command::End { outcome, policy: policy(), not_before: None, jitter: Jitter(0) }
 }
 
 fn places() -> Vec<(&'static str, Place)> {

@@ -9,6 +9,9 @@ use super::Step;
 use ecosystems::{ECOSYSTEMS, Ecosystem, Level};
 use std::collections::BTreeSet;
 
+/// The names of the files whose texts are read; of all others the names are enough.
+pub const TEXTS: [&str; 12] = ecosystems::TEXTS;
+
 /// What steps are inferred from.
 pub struct Surroundings<'a> {
     /// The work item's title.
@@ -17,7 +20,7 @@ pub struct Surroundings<'a> {
     pub labels: &'a [String],
     /// The names of the files and folders at the top of the workspace.
     pub names: &'a [String],
-    /// Returns the text of a file at the top of the workspace.
+    /// Returns the text of a file at the top of the workspace; asked of [`TEXTS`] alone.
     pub text: &'a dyn Fn(&str) -> Option<String>,
     /// Tells whether a program is on the PATH of the steps.
     pub installed: &'a dyn Fn(&str) -> bool,

@@ -259,3 +259,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_a_text_was_cut_the_beginning_of_a_secret_goes_with_the_end() {
+    let redactor = redactor(&[("TOKEN", "hunter2-hunter2"), ("KEY", AWS)]);
+    for (text, expected) in [
+        ("say hunter2-hunter2 and hunter2-hun", "say [redacted:TOKEN] and "),
+        (&AWS[..20], ""),
+        ("say nothing.", "say nothing."),
+    ] {
+        assert_eq!(redactor.redact_cut(text), expected);
+    }
+}

@@ -45,6 +45,8 @@ laws! {
     NewestFence = "newest_fence",
     /// A person completes a run only while nobody holds it.
     ByHandWhileFree = "by_hand_while_free",
+    /// A run that a person paused is given to nobody until it is resumed.
+    PausedRests = "paused_rests",
     /// A run ends once, and nothing happens to it afterwards.
     OneEnd = "one_end",
     /// While an approval is pending or rejected, nothing of its item starts or is completed by hand.
@@ -57,6 +59,8 @@ laws! {
     ReadyFirst = "ready_first",
     /// An item is said to be ready once, and only when nothing holds it.
     ReadyWhenFree = "ready_when_free",
+    /// A priority that moves by itself stays near what a person set.
+    PriorityNear = "priority_near",
     /// An item is not ready before its time.
     NotBeforeDue = "not_before_due",
     /// What nothing holds any more is made ready at once.

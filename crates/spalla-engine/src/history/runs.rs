@@ -28,6 +28,13 @@ impl History {
                 }
             }
             (Fact::RunClaimed { attempt, fence, takeovers, .. }, Some(run)) => {
+                if run.paused {
+                    self.break_law(
+                        Law::PausedRests,
+                        moment,
+                        format_args!("the run was paused, and was claimed"),
+                    );
+                }
                 let run = self.claimed_again(moment, run, *attempt, *fence, *takeovers);
                 self.runs.insert(id, run);
             }
@@ -39,6 +46,10 @@ impl History {
             (Fact::RunHandedBack { fence }, Some(run)) => {
                 self.check_token(moment, run, *fence, "gave the run back");
                 self.runs.insert(id, Run { held: false, fence: None, ..run });
+            }
+            (Fact::RunPaused {} | Fact::RunResumed {}, Some(run)) => {
+                let paused = matches!(fact, Fact::RunPaused {});
+                self.runs.insert(id, Run { paused, ..run });
             }
             (Fact::RunSucceeded { fence }, Some(run)) => self.completed(moment, run, *fence, End::Succeeded),
             (Fact::RunFailed { fence, class }, Some(run)) => {
@@ -80,6 +91,7 @@ impl History {
             fence,
             fence_at_end: Fence::NONE,
             held: fence.is_some(),
+            paused: false,
             end: None,
             is_kept: false,
         };

@@ -13,6 +13,7 @@ impl History {
         }
         match event.fact {
             Fact::WorkItemBlocked { .. } | Fact::WorkItemUnblocked {} | Fact::WorkItemReady {} => true,
+            Fact::PriorityMoved { .. } => true,
             Fact::RetryScheduled { .. } | Fact::WorkItemFinished { .. } => {
                 event.work_item_id.is_some_and(|id| matches!(self.place_of(id), Place::Ended(_)))
             }

@@ -40,7 +40,7 @@ impl End {
     /// Tells whether another attempt may follow.
     pub(super) const fn may_be_retried(self) -> bool {
         match self {
-            Self::Failed(class) => !matches!(class, ErrorClass::Validation),
+            Self::Failed(class) => class.is_retryable(),
             Self::Lost => true,
             Self::Succeeded | Self::Cancelled => false,
         }
@@ -179,6 +179,8 @@ pub(super) struct Run {
     pub(super) fence_at_end: Fence,
     /// Somebody holds it, as far as the log says.
     pub(super) held: bool,
+    /// A person lets it stand still.
+    pub(super) paused: bool,
     pub(super) end: Option<End>,
     /// Found among the store's rows.
     pub(super) is_kept: bool,

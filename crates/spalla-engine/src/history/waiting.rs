@@ -5,7 +5,8 @@ use super::{Asked, History, Law};
 use spalla_domain::approval;
 use spalla_domain::problem::Code;
 use spalla_domain::queue::edge::{self, Edge, Parent};
-use spalla_domain::work_item::{Dependency, Status};
+use spalla_domain::queue::priority::MOVE_MAX;
+use spalla_domain::work_item::{Dependency, PRIORITY_MAX, Status};
 use spalla_domain::{ApprovalId, ProjectId, Timestamp, WorkItemId};
 use std::collections::BTreeSet;
 
@@ -213,6 +214,13 @@ impl History {
             self.break_law(Law::FailuresCount, moment, detail);
         }
         self.wait(moment, Waiting { due_at: Some(due_at), ..Waiting::default() });
+    }
+
+    pub(super) fn priority_moved(&mut self, moment: Moment, priority: u8, set: u8) {
+        if priority > PRIORITY_MAX || priority.abs_diff(set) > MOVE_MAX.unsigned_abs() {
+            let detail = format_args!("the priority moved to {priority}, and a person had set {set}");
+            self.break_law(Law::PriorityNear, moment, detail);
+        }
     }
 
     pub(super) fn finished(&mut self, moment: Moment, status: Status) {

@@ -25,6 +25,7 @@ fn may_be_claimable(event: &Event) -> bool {
             | Fact::RunCreated { .. }
             | Fact::LeaseExpired { .. }
             | Fact::RunHandedBack { .. }
+            | Fact::RunResumed {}
             | Fact::ApprovalDecided { .. }
     )
 }
@@ -47,7 +48,7 @@ pub(crate) async fn serve(store: &Store, waiting: &WaitingRoom) {
     let mut unserved = vec![];
     loop {
         let round = waiting.take(TOGETHER);
-        let claims = round.iter().map(|parked| store.execute(Command::Claim(parked.claim.clone())));
+        let claims = round.iter().map(|parked| store.execute(parked.request()));
         let answers = join_all(claims).await;
         let mut served = 0;
         for (parked, answer) in round.into_iter().zip(answers) {

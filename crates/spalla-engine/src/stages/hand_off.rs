@@ -27,7 +27,7 @@ pub(crate) async fn hand_off(
     answer: oneshot::Sender<Result<Reply, ExecuteError>>,
 ) {
     let rounds = engine.waiting.rounds();
-    let claims = company.iter().map(|parked| Request::from(Command::Claim(parked.claim.clone())));
+    let claims = company.iter().map(Parked::request);
     let requests: Vec<_> = std::iter::once(request).chain(claims).collect();
     let mut outcomes = engine.store.execute_all(requests).await.into_iter();
     // Whoever went away needs no answer.

@@ -23,6 +23,15 @@ pub(crate) mod verbs {
 
     /// The end of a run.
     pub(crate) fn end(run_id: RunId, fencing_token: Option<Fence>, success: bool) -> RunEnd {
-        RunEnd { run_id, fencing_token, success, exit_code: None, result: None, usage: None, error: None }
+        RunEnd {
+            run_id,
+            fencing_token,
+            success,
+            exit_code: None,
+            result: None,
+            usage: None,
+            error: None,
+            sandbox: None,
+        }
     }
 }

@@ -105,5 +105,5 @@ impl World {
 
 pub(crate) fn request(worker: &str) -> ClaimRequest {
     let worker_id = WorkerId::new(worker).unwrap();
-    ClaimRequest { worker_id, max: 1, ttl_ms: 10_000, executors: vec![], labels: vec![] }
+    ClaimRequest { worker_id, max: 1, ttl_ms: 10_000, executors: vec![], labels: vec![], resources: None }
 }

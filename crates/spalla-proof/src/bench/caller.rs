@@ -60,6 +60,16 @@ impl Caller {
         serde_json::from_str(&text).with_context(|| format!("{method} {path} answered {text}"))
     }
 
+    /// Sends a text that is said to be JSON; returns the status alone.
+    pub(crate) async fn send_text(&self, method: Method, path: &str, body: String) -> Result<StatusCode> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).body(body);
+        request = request.header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Ok(request.send().await?.status())
+    }
+
     /// Asks, and returns whatever is answered.
     pub(crate) async fn ask(
         &self,

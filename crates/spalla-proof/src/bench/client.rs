@@ -44,7 +44,14 @@ pub(crate) fn item(project_id: ProjectId) -> NewWorkItem {
 /// Returns a wish for runs.
 pub(crate) fn wish(worker: &str, max: u32) -> Result<ClaimRequest> {
     let worker_id = WorkerId::new(worker).map_err(anyhow::Error::msg)?;
-    Ok(ClaimRequest { worker_id, max, ttl_ms: LEASE_TTL_MS_DEFAULT, executors: vec![], labels: vec![] })
+    Ok(ClaimRequest {
+        worker_id,
+        max,
+        ttl_ms: LEASE_TTL_MS_DEFAULT,
+        executors: vec![],
+        labels: vec![],
+        resources: None,
+    })
 }
 
 /// Returns the end of a run that did what was asked.
@@ -57,6 +64,7 @@ pub(crate) fn done(run: &Assignment) -> Completion {
         result: None,
         usage: None,
         error: None,
+        sandbox: None,
     }
 }
 

@@ -104,11 +104,11 @@ async fn by_hand() -> Result<Vec<f64>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures against the real clock")]
-fn now() -> i128 {
+pub(super) fn now() -> i128 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::try_from(since_epoch.as_nanos()).unwrap_or(i128::MAX)
 }
 
-fn in_ms(nanoseconds: i128) -> f64 {
+pub(super) fn in_ms(nanoseconds: i128) -> f64 {
     nanoseconds as f64 / 1e6
 }

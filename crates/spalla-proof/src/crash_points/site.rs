@@ -43,7 +43,9 @@ impl Site {
     /// Makes everything; nothing of Spalla is there yet.
     pub(super) fn make(binary: &Path, store: Store) -> anyhow::Result<Self> {
         let root = tempfile::Builder::new().prefix("spalla-crash-").tempdir().context("making a place")?;
-        fs::create_dir(root.path().join("home"))?;
+        for folder in ["home", "shared"] {
+            fs::create_dir(root.path().join(folder))?;
+        }
         // A link of its own: whoever of this binary is left over is known by the path.
         let own = root.path().join("spalla");
         if fs::hard_link(binary, &own).is_err() {
@@ -99,6 +101,7 @@ impl Site {
         command.args(args).current_dir(self.root.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.path("data"));
+        command.env("ORCH_SANDBOX_WRITE", self.path("shared"));
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
         // Clients ask far more often than people.
         command.env("ORCH_RATE_LIMIT_PER_MIN", "0");

@@ -57,9 +57,8 @@ impl Work<'_> {
         let first = self.item("first", &[blind, "cat src/main.rs", "echo first >&2"], &[], SUCCEEDS).await?;
         let second = self.item("second", &["echo second"], &[first], SUCCEEDS).await?;
         let approval = self.client.post(&format!("/work-items/{second}/approvals"), &json!({})).await?;
-        let once = site.path("once").display().to_string();
-        // The file beside its workspace is in the way of the next attempt.
-        let flaky = format!("test -e {once} || {{ touch {once} ../stray; exit 1; }}");
+        let once = site.path("shared/once").display().to_string();
+        let flaky = format!("test -e {once} || {{ touch {once} stray; exit 1; }}");
         let flaky = self.item("flaky", &[&flaky], &[], SUCCEEDS).await?;
         let hopeless = self.item("hopeless", &["echo no; exit 1"], &[], FAILS).await?;
         self.client.post(&format!("/work-items/{hopeless}/policy"), &json!({"max_retries": 0})).await?;
@@ -112,7 +111,7 @@ impl Work<'_> {
 
     /// Queues an item whose first attempt goes on until somebody stops it.
     async fn held(&mut self, site: &Site) -> anyhow::Result<i64> {
-        let held = site.path("held").display().to_string();
+        let held = site.path("shared/held").display().to_string();
         let wait =
             format!("if test -e {held}; then echo again; else touch {held}; echo waiting; sleep 600; fi");
         let item = self.item("held", &[&wait], &[], SUCCEEDS).await?;

@@ -11,7 +11,9 @@ use spalla_domain::log::Stream;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{Timestamp, WorkerId};
-use spalla_worker::{Control, End, Execute, Failure, Handle, Options, RunLog, Stop, Supervisor, Worker};
+use spalla_worker::{
+    Control, End, Execute, Failure, Finished, Handle, Options, RunLog, Stop, Supervisor, Worker,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -148,21 +150,21 @@ impl Execute for Acted {
         assignment: &'a Assignment,
         log: &'a RunLog,
         control: &'a Control,
-    ) -> BoxFuture<'a, End> {
+    ) -> BoxFuture<'a, Finished> {
         async move {
             let parts = self.dice.between(1, 3);
             for part in 0..parts {
                 let wait = Duration::from_millis(self.dice.between(1, 500));
                 tokio::select! {
                     biased;
-                    stop = control.stopped() => return End::Stopped(stop),
+                    stop = control.stopped() => return End::Stopped(stop).into(),
                     () = tokio::time::sleep(wait) => {}
                 }
                 self.stall.moving().await;
                 let line = format!("token {} part {part}", assignment.fencing_token);
                 log.output(Stream::Stdout, 1, vec![line]).await;
             }
-            self.end(control)
+            self.end(control).into()
         }
         .boxed()
     }

@@ -1,12 +1,15 @@
 //! The ledger: what was acknowledged, beside what the event log says. It sees every batch in the order of commits, and
 //! finds what breaks a promise at once; what only the end can show it finds there.
 
+use super::caps::Caps;
 use super::database::Database;
+use super::firings::Firings;
 use spalla_domain::claim::{Exchange, LogBatch};
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::problem::Code;
 use spalla_domain::{ApprovalId, EventSeq, Fence, RunId, Timestamp, WorkItemId, WorkerId};
 use spalla_engine::history::{History, Rules};
+use spalla_store::command::EnqueueWish;
 use spalla_store::view::{EventFilter, LogFilter};
 use spalla_store::{Command, ExecuteError, Outcome, Reply, Request, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +45,8 @@ struct Book {
     /// Work items by how often their making was acknowledged.
     acknowledged: BTreeMap<WorkItemId, u32>,
     forgotten: BTreeSet<WorkerId>,
+    caps: Caps,
+    firings: Firings,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +77,8 @@ impl Ledger {
             requested: BTreeSet::new(),
             acknowledged: BTreeMap::new(),
             forgotten: BTreeSet::new(),
+            caps: Caps::default(),
+            firings: Firings::default(),
         }))
     }
 
@@ -170,6 +177,8 @@ impl Book {
     fn take(&mut self, event: &Event) {
         self.last = event.seq;
         self.history.take(event);
+        self.broken.extend(self.caps.take(event));
+        self.broken.extend(self.firings.take(event));
         if let (Some(run), Fact::LeaseExpired { worker, .. }) = (event.run_id, &event.fact)
             && let Some(Lease { until: Some(until), .. }) = self.leases.get(&run)
             && event.at < *until
@@ -307,6 +316,17 @@ impl Book {
                     format!("work item {item} was acknowledged and not queued")
                 });
             }
+            (Command::EnqueueAll { wishes }, Reply::Entries(entries)) => {
+                self.check(entries.len() == wishes.len(), || {
+                    format!("{} wishes were acknowledged with {} entries", wishes.len(), entries.len())
+                });
+                for EnqueueWish { work_item_id: item, .. } in wishes {
+                    self.check(self.queued.contains(item), || {
+                        format!("work item {item} was acknowledged among others and not queued")
+                    });
+                }
+            }
+            (Command::CreateSchedule(spec), Reply::Schedule(id)) => self.firings.made(*id, spec),
             (Command::RequestApproval { .. }, Reply::Approval(id)) => {
                 self.check(self.requested.contains(id), || {
                     format!("approval {id} was acknowledged and not kept")
@@ -423,6 +443,7 @@ impl Book {
                 });
             }
         }
+        self.broken.extend(self.firings.close());
         let finished = self.history.finish(store.read(), true);
         if let Err(error) = self.database.wait_for(finished) {
             self.broken.push(format!("the rows can't be read: {error}"));

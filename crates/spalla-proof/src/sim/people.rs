@@ -8,12 +8,19 @@ use spalla_domain::approval::{Decision, Kind};
 use spalla_domain::claim::{Assignment, ClaimRequest, Heartbeat, LogBatch};
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::project::NewProject;
+use spalla_domain::quota::Quota;
+use spalla_domain::schedule::{self, CatchUp, Overlap, Patch};
 use spalla_domain::work_item::{Dependency, Executor, NewWorkItem, Policy, Spec, SpecPatch, When};
-use spalla_domain::{ApprovalId, Fence, ProjectId, Refusal, RunId, Timestamp, WorkItemId, WorkerId};
-use spalla_store::command::{Delay, IdempotencyKey, PlannedItem, Requeued, RunEnd};
+use spalla_domain::{
+    ApprovalId, Fence, ProjectId, Refusal, RunId, ScheduleId, Timestamp, WorkItemId, WorkerId,
+};
+use spalla_store::command::{Delay, EnqueueWish, IdempotencyKey, PlannedItem, Requeued, RunEnd};
 use spalla_store::{Command, ExecuteError, Reply, Request};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often schedules fire here: often, for a schedule of the simulator is over within a minute.
+pub(crate) const EVERY_TWO_SECONDS: &str = "*/2 * * * * *";
 
 /// One person with what they know.
 pub(crate) struct Person {
@@ -25,6 +32,8 @@ pub(crate) struct Person {
     pub(crate) project: ProjectId,
     pub(crate) items: Vec<WorkItemId>,
     pub(crate) approvals: Vec<ApprovalId>,
+    /// The schedules that they made.
+    pub(crate) schedules: Vec<ScheduleId>,
     /// What they claimed themselves: leases that may be over, taken over, or given back long since.
     pub(crate) leases: Vec<Heartbeat>,
 }
@@ -75,7 +84,11 @@ impl Person {
     }
 
     async fn wish(&mut self) {
-        match self.dice.below(100) {
+        match self.dice.below(118) {
+            100..=103 => self.set_quota().await,
+            104..=107 => self.schedule().await,
+            108..=111 => self.enqueue_all().await,
+            112..=117 => self.pause_or_resume().await,
             0..=29 => self.make_items().await,
             30..=44 => self.enqueue().await,
             45..=52 => self.ask_for_approval().await,
@@ -128,6 +141,60 @@ impl Person {
         let priority = self.dice.chance(200).then(|| self.dice.below(10) as u8);
         let delay_ms = if self.dice.chance(200) { self.dice.between(1, 3_000) as i64 } else { 0 };
         self.ask(Command::Enqueue { work_item_id, depends_on, priority, delay_ms }).await;
+    }
+
+    async fn enqueue_all(&mut self) {
+        let count = self.dice.between(1, 4);
+        let wishes: Vec<EnqueueWish> = (0..count)
+            .filter_map(|_| {
+                let depends_on = self.some_item().filter(|_| self.dice.chance(200));
+                let delay_ms = if self.dice.chance(200) { self.dice.between(1, 2_000) as i64 } else { 0 };
+                Some(EnqueueWish { work_item_id: self.some_item()?, depends_on, priority: None, delay_ms })
+            })
+            .collect();
+        self.ask(Command::EnqueueAll { wishes }).await;
+    }
+
+    async fn set_quota(&mut self) {
+        let quota = Quota {
+            daily_runs: self.dice.chance(300).then(|| self.dice.below(12)),
+            max_concurrent_runs: self.dice.chance(600).then(|| self.dice.below(3) as u32),
+            ..Quota::default()
+        };
+        self.ask(Command::SetQuota { project_id: self.project, quota }).await;
+    }
+
+    /// Makes a schedule, or changes or removes one.
+    async fn schedule(&mut self) {
+        if let Some(id) = self.dice.one_of(&self.schedules).copied().filter(|_| self.dice.chance(500)) {
+            let change = match self.dice.below(3) {
+                0 => Command::RemoveSchedule { id },
+                1 => {
+                    let enabled = Some(self.dice.chance(500));
+                    Command::UpdateSchedule { id, patch: Patch { enabled, ..Patch::default() } }
+                }
+                _ => {
+                    let overlap = Some(Overlap::Queue);
+                    Command::UpdateSchedule { id, patch: Patch { overlap, ..Patch::default() } }
+                }
+            };
+            self.ask(change).await;
+            return;
+        }
+        let Some(item) = self.some_item() else { return };
+        let overlap = if self.dice.chance(700) { Overlap::Skip } else { Overlap::Queue };
+        let catch_up = if self.dice.chance(700) { CatchUp::All } else { CatchUp::Last };
+        let spec = schedule::Spec { overlap, catch_up, ..schedule::Spec::new(item, EVERY_TWO_SECONDS) };
+        if let Some(Reply::Schedule(id)) = self.ask(Command::CreateSchedule(spec)).await {
+            self.schedules.push(id);
+        }
+    }
+
+    async fn pause_or_resume(&mut self) {
+        let run_id = self.leases.last().map_or_else(|| self.some_run(), |lease| lease.run_id);
+        let run_id = if self.dice.chance(700) { self.some_run() } else { run_id };
+        let pauses = self.dice.chance(650);
+        self.ask(if pauses { Command::PauseRun { run_id } } else { Command::ResumeRun { run_id } }).await;
     }
 
     async fn ask_for_approval(&mut self) {
@@ -183,6 +250,7 @@ impl Person {
             result: None,
             usage: None,
             error: None,
+            sandbox: None,
         }
     }
 
@@ -194,7 +262,14 @@ impl Person {
             Command::ClaimRun { run_id: self.some_run(), worker, ttl_ms }
         } else {
             let (executors, labels) = (vec![], vec![]);
-            Command::Claim(ClaimRequest { worker_id: worker, max: 1, ttl_ms, executors, labels })
+            Command::Claim(ClaimRequest {
+                worker_id: worker,
+                max: 1,
+                ttl_ms,
+                executors,
+                labels,
+                resources: None,
+            })
         };
         let reply = self.ask(claim).await;
         if let Some(Reply::Claimed(runs)) = reply {
@@ -236,7 +311,7 @@ impl Person {
 
     /// Says what bears no key, and so must not be repeated: whether it is answered does not matter.
     async fn say_once(&self, command: Command) {
-        drop(self.say(Request { command, idempotency: None }).await);
+        drop(self.say(Request::from(command)).await);
     }
 
     async fn change(&mut self) {
@@ -271,7 +346,7 @@ impl Person {
     pub(crate) async fn ask(&mut self, command: Command) -> Option<Reply> {
         self.wishes += 1;
         let key = IdempotencyKey { key: format!("{}-{}", self.name, self.wishes), fingerprint: [0; 32] };
-        let request = Request { command, idempotency: Some(key) };
+        let request = Request { command, idempotency: Some(key), audit: None, scope: None };
         loop {
             let answer = self.say(request.clone()).await;
             match answer {

@@ -11,10 +11,12 @@ use super::servers::Servers;
 use super::stall::Stall;
 use spalla_domain::approval::{self, Decision};
 use spalla_domain::event::Event;
+use spalla_domain::quota::Quota;
 use spalla_domain::retry::RetryPolicy;
-use spalla_domain::{ProjectId, run};
+use spalla_domain::{ProjectId, ScheduleId, run};
 use spalla_engine::history::Rules;
-use spalla_store::view::{Page, RunFilter};
+use spalla_store::document::{Kind, ProjectQuota};
+use spalla_store::view::{DocumentFilter, Page, RunFilter};
 use spalla_store::{Command, Settings, Store, StoreError};
 use std::fmt;
 use std::sync::Arc;
@@ -195,6 +197,7 @@ impl World {
             project: ProjectId(0),
             items: vec![],
             approvals: vec![],
+            schedules: vec![],
             leases: vec![],
         }
     }
@@ -234,7 +237,9 @@ impl World {
             tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
             self.crew.recover();
             let Some(store) = self.some_store() else { continue };
+            self.ease(&store, &mut caretaker).await;
             self.answer(&store, &mut caretaker).await;
+            self.resume(&store, &mut caretaker).await;
             if !self.takes_eligible {
                 caretaker.ask(Command::Tick { max: 500, external_only: false }).await;
             }
@@ -245,6 +250,32 @@ impl World {
         let is_quiet = self.some_store().is_some_and(|store| self.is_quiet(&store));
         if !is_quiet && !self.ledger.is_broken() {
             self.ledger.complain("it does not drain".to_owned());
+        }
+    }
+
+    /// Lets nothing begin again and again, and nothing wait for another day.
+    async fn ease(&self, store: &Store, caretaker: &mut Person) {
+        let all = |kind| DocumentFilter { kind, owner: None, status: None };
+        let page = Page { limit: 500, before: None, offset: 0 };
+        for schedule in self.read(store.read().documents(all(Kind::Schedule), page)).unwrap_or_default() {
+            caretaker.ask(Command::RemoveSchedule { id: ScheduleId(schedule.id) }).await;
+        }
+        for document in self.read(store.read().documents(all(Kind::Quota), page)).unwrap_or_default() {
+            let (project_id, quota) = (ProjectId(document.id), Quota::default());
+            if document.read::<ProjectQuota>().is_ok_and(|kept| kept.quota != quota) {
+                caretaker.ask(Command::SetQuota { project_id, quota }).await;
+            }
+        }
+    }
+
+    /// Lets runs go on that stand still; a person paused them and went away.
+    async fn resume(&self, store: &Store, caretaker: &mut Person) {
+        let page = Page { limit: 100, before: None, offset: 0 };
+        for status in [run::Status::Paused, run::Status::Pending] {
+            let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+            for view in self.read(store.read().runs(filter, page)).unwrap_or_default() {
+                caretaker.ask(Command::ResumeRun { run_id: view.id }).await;
+            }
         }
     }
 

@@ -72,7 +72,7 @@ impl Site {
         let root = tempfile::Builder::new().prefix("spalla-soak-").tempdir().context("making a folder")?;
         let disk = root.path().join("disk");
         std::fs::create_dir_all(&disk).context("making a folder")?;
-        for name in ["home", "logs"] {
+        for name in ["home", "logs", "shared"] {
             std::fs::create_dir(root.path().join(name)).context("making a folder")?;
         }
         let volume = if Uid::current().is_root() { Volume::mount(&disk).await.ok() } else { None };
@@ -212,7 +212,7 @@ impl Site {
         let mut command = self.command(&worker.data);
         command.args(["worker", "--server", &worker.url, "--concurrency", CONCURRENCY]);
         command.env("AGENT_CLAIM_TTL", LEASE.as_secs().to_string()).env("AGENT_HEARTBEAT_INTERVAL", "0.5");
-        command.env("AGENT_INTERVAL", "2");
+        command.env("AGENT_INTERVAL", "2").env("ORCH_SANDBOX_WRITE", self.root.path().join("shared"));
         self.workers[number].process = Some(Process::start(&mut command, &worker.log)?);
         Ok(())
     }

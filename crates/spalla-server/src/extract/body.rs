@@ -3,11 +3,15 @@
 use crate::problem::Problem;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::BodyExt;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a whole body may take to arrive: a batch of log lines over a slow line, and no more.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body that is read piece by piece may take to arrive: the largest one over a slow line.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(600);
 /// How much of a body that is too large is still read and thrown away, so that a client which sends before it
 /// listens gets to see the answer; beyond that the connection is closed.
 const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -59,6 +63,28 @@ async fn discard(body: &mut Body, expected: usize) {
             Some(Err(_)) | None => return,
         }
     }
+}
+
+/// Tells whether a body says at its beginning that it has more than so many bytes.
+pub(crate) fn promises_more_than(body: &Body, max: u64) -> bool {
+    body.size_hint().lower() > max
+}
+
+/// Reads a large body piece by piece. A client may be slow, but not stand still, and not take for ever.
+pub(crate) fn stream(body: Body) -> impl Stream<Item = Result<Bytes, Problem>> + Send {
+    let until = Instant::now() + STREAM_TIMEOUT;
+    stream::try_unfold(body.into_data_stream(), move |mut body| async move {
+        let next = tokio::time::timeout_at(until.min(Instant::now() + READ_TIMEOUT), body.next()).await;
+        match next {
+            Ok(Some(Ok(data))) => Ok(Some((data, body))),
+            Ok(Some(Err(error))) => Err(broken(error)),
+            Ok(None) => Ok(None),
+            Err(_) => {
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body stood still")
+                    .mend("send it again"))
+            }
+        }
+    })
 }
 
 fn too_large(max: usize) -> Problem {

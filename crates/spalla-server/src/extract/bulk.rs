@@ -2,20 +2,20 @@
 
 use super::params::NoParams;
 use super::{idempotency, json, params};
+use crate::audit::Mark;
 use crate::problem::Problem;
 use crate::wire::{BULK_BYTES_MAX, BULK_ENTRIES_MAX};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
-use spalla_store::command::IdempotencyKey;
 
 /// Wishes that are granted together or not at all.
 #[derive(Debug)]
 pub(crate) struct Bulk<B> {
     /// Their bodies.
     pub(crate) bodies: Vec<B>,
-    /// What makes them safe to send twice.
-    pub(crate) key: Option<IdempotencyKey>,
+    /// What makes them safe to send twice, and who is named for them.
+    pub(crate) key: Mark,
 }
 
 impl<S: Send + Sync, B: DeserializeOwned> FromRequest<S> for Bulk<B> {
@@ -26,7 +26,7 @@ impl<S: Send + Sync, B: DeserializeOwned> FromRequest<S> for Bulk<B> {
         let NoParams {} = params::read(&parts.uri)?;
         let bytes = super::body::read(body, BULK_BYTES_MAX).await?;
         json::check_json(&parts.headers, bytes.is_empty())?;
-        let key = idempotency::key(&parts, &bytes)?;
+        let key = idempotency::mark(&parts, &bytes)?;
         let bodies = json::parse_list(if bytes.is_empty() { b"{}" } else { &bytes })?;
         if bodies.len() > BULK_ENTRIES_MAX {
             let detail = format!("{} entries; at most {BULK_ENTRIES_MAX} are taken at once", bodies.len());

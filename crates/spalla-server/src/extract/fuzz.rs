@@ -60,7 +60,7 @@ proptest! {
         let exchange = json::parse::<ExchangeBody>(&body).map(ExchangeBody::into_exchange);
         let policy = json::parse::<PolicyChange>(&body);
         let now = Timestamp::from_ms(0);
-        let schedule = json::parse::<NewSchedule>(&body).and_then(|new| new.into_spec(now));
+        let schedule = json::parse::<NewSchedule>(&body).map(|new| new.into_spec().check(now));
         let draft = json::parse::<DraftBody>(&body).and_then(DraftBody::into_items);
         let question = json::parse::<NewInfoRequest>(&body).and_then(NewInfoRequest::into_question);
         let quota = json::parse::<QuotaBody>(&body).map(Quota::from);

@@ -36,7 +36,8 @@ impl<S: Send + Sync, A: From<i64>, B: From<i64>> FromRequestParts<S> for Ids<A, 
     }
 }
 
-fn number(text: &str) -> Option<i64> {
+/// Reads an id; none where the text is none.
+pub(super) fn number(text: &str) -> Option<i64> {
     let plain =
         text.starts_with(|c: char| ('1'..='9').contains(&c)) && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|id| plain && (1..=ID_MAX).contains(id))

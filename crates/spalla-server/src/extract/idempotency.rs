@@ -1,5 +1,7 @@
 //! The `Idempotency-Key` of a request, with a digest of all that makes the request what it is.
 
+use crate::access::Reach;
+use crate::audit::{Audited, Mark};
 use crate::problem::Problem;
 use axum::http::request::Parts;
 use spalla_store::command::IdempotencyKey;
@@ -9,8 +11,54 @@ const HEADER: &str = "idempotency-key";
 /// The longest key: four times a UUID in words, and short enough to keep by the million.
 const KEY_BYTES_MAX: usize = 255;
 
+/// A key whose request has not been read to its end.
+#[derive(Debug)]
+pub(crate) struct PendingKey {
+    key: String,
+    reach: Reach,
+    digest: blake3::Hasher,
+}
+
+impl PendingKey {
+    /// Reads the key, where the client sent one.
+    pub(crate) fn begin(parts: &Parts) -> Result<Option<Self>, Problem> {
+        let reach = reach_of(parts);
+        Ok(given(parts)?.map(|key| Self { key, reach, digest: begun(parts) }))
+    }
+
+    /// Takes in a piece of the body.
+    pub(crate) fn update(&mut self, data: &[u8]) {
+        self.digest.update(data);
+    }
+
+    /// Returns the key with the digest of all that was taken in.
+    pub(crate) fn finish(self) -> IdempotencyKey {
+        let fingerprint = *self.digest.finalize().as_bytes();
+        self.reach.own(IdempotencyKey { key: self.key, fingerprint })
+    }
+}
+
+/// Reads what goes with the command of a request.
+pub(super) fn mark(parts: &Parts, body: &[u8]) -> Result<Mark, Problem> {
+    let audited = parts.extensions.get::<Audited>().cloned();
+    Ok(Mark { key: key(parts, body)?, audited, reach: reach_of(parts) })
+}
+
+/// Returns how far the caller reaches; what no rule was asked about reaches nothing.
+fn reach_of(parts: &Parts) -> Reach {
+    parts.extensions.get::<Reach>().cloned().unwrap_or_else(Reach::none)
+}
+
 /// Reads the key, where the client sent one.
 pub(super) fn key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    let pending = PendingKey::begin(parts)?;
+    Ok(pending.map(|mut pending| {
+        pending.update(body);
+        pending.finish()
+    }))
+}
+
+fn given(parts: &Parts) -> Result<Option<String>, Problem> {
     let mut values = parts.headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
@@ -23,17 +71,18 @@ pub(super) fn key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, 
         );
         return Err(Problem::invalid("Idempotency-Key", message));
     };
-    Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint(parts, body) }))
+    Ok(Some(key.to_owned()))
 }
 
-fn fingerprint(parts: &Parts, body: &[u8]) -> [u8; 32] {
+/// Begins the digest of a request with all that comes before its body.
+fn begun(parts: &Parts) -> blake3::Hasher {
     let mut digest = blake3::Hasher::new();
     // Both spellings of a path are one request. The separator can't stand in any of the parts before the body.
     let path = parts.uri.path().trim_end_matches('/');
     for part in [parts.method.as_str(), path, parts.uri.query().unwrap_or_default()] {
         digest.update(part.as_bytes()).update(b"\n");
     }
-    *digest.update(body).finalize().as_bytes()
+    digest
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use super::params::NoParams;
 use super::{ContentKind, content_kind, idempotency, json, params};
+use crate::audit::Mark;
 use crate::problem::Problem;
 use crate::wire::{BATCH_BYTES_MAX, Body};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
-use spalla_store::command::IdempotencyKey;
 
 /// A wish with a JSON body; no body is one without members.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(crate) struct Wish<B, Q = NoParams> {
     pub(crate) body: B,
     /// The query's parameters.
     pub(crate) params: Q,
-    /// What makes the wish safe to send twice.
-    pub(crate) key: Option<IdempotencyKey>,
+    /// What makes the wish safe to send twice, and who is named for it.
+    pub(crate) key: Mark,
 }
 
 impl<S: Send + Sync, B: Body, Q: DeserializeOwned + Send> FromRequest<S> for Wish<B, Q> {
@@ -29,7 +29,7 @@ impl<S: Send + Sync, B: Body, Q: DeserializeOwned + Send> FromRequest<S> for Wis
         let params = params::read(&parts.uri)?;
         let bytes = super::body::read(body, B::BYTES_MAX).await?;
         json::check_json(&parts.headers, bytes.is_empty())?;
-        let key = idempotency::key(&parts, &bytes)?;
+        let key = idempotency::mark(&parts, &bytes)?;
         let body = json::parse(if bytes.is_empty() { b"{}" } else { &bytes });
         let body = body.map_err(|problem| if B::IS_SECRET { problem.discreet() } else { problem })?;
         Ok(Self { body, params, key })
@@ -45,8 +45,8 @@ pub(crate) struct Batch {
     pub(crate) kind: ContentKind,
     /// The headers.
     pub(crate) headers: HeaderMap,
-    /// What makes the wish safe to send twice.
-    pub(crate) key: Option<IdempotencyKey>,
+    /// What makes the wish safe to send twice, and who is named for it.
+    pub(crate) key: Mark,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Batch {
@@ -63,7 +63,7 @@ impl<S: Send + Sync> FromRequest<S> for Batch {
                 return Err(json::unsupported(&parts.headers, kind, "text/plain or application/x-ndjson"));
             }
         };
-        let key = idempotency::key(&parts, &bytes)?;
+        let key = idempotency::mark(&parts, &bytes)?;
         Ok(Self { bytes, kind, headers: parts.headers, key })
     }
 }

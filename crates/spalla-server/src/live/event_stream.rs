@@ -117,11 +117,15 @@ impl EventStream {
         }
     }
 
-    /// Begins at the newest event there is; what was before is read from the store by whoever wants it.
+    /// Begins at the newest event there is; what was before is read from the store by whoever wants it. A client that came
+    /// before this is told by a batch without events to look: what happened since then is handed on to nobody.
     async fn begin(&self) {
         loop {
             match self.store.read().newest_event().await {
-                Ok(newest) => return self.newest.store(newest.0, Ordering::Relaxed),
+                Ok(newest) => {
+                    self.newest.store(newest.0, Ordering::Relaxed);
+                    return drop(self.live.send([].into()));
+                }
                 Err(error) => tracing::warn!(%error, "the event stream could not begin; it tries again"),
             }
             tokio::time::sleep(RETRY_AFTER).await;
@@ -170,5 +174,54 @@ impl EventStream {
         meters.happened(&events);
         // Without a client there is nobody to send to, which is no fault.
         drop(self.live.send(events.into_iter().map(LiveEvent::new).collect()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::feed::{Feed, Next};
+    use super::super::places::Places;
+    use super::super::subscription::{Filter, Subscription};
+    use super::*;
+    use crate::auth::Client;
+    use spalla_domain::Timestamp;
+    use spalla_domain::project::NewProject;
+    use spalla_engine::Engine;
+    use spalla_store::{Clock, Command, Location, Memory, Options, Randomness, Settings};
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_ms(0)
+        }
+    }
+
+    impl Randomness for Fixed {
+        fn next(&self) -> u64 {
+            1
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_came_before_the_stream_began_is_told_what_happened_meanwhile() {
+        let options = Options {
+            location: Location::Memory(Memory::default()),
+            settings: Settings::default(),
+            clock: Arc::new(Fixed),
+            randomness: Arc::new(Fixed),
+            gate: None,
+        };
+        let store = Store::open(options).await.unwrap();
+        let options = spalla_engine::Options { clock: Arc::new(Fixed), background_interval: None };
+        let (handle, _engine) = Engine::start(store.clone(), options);
+        let stream = EventStream::new(store);
+        let place = Places::default().take(Client::Address([127, 0, 0, 1].into())).unwrap();
+        let mut client = Subscription::begin(&stream, place, Filter::default(), None).await.unwrap();
+        let new = NewProject { name: "p".into(), description: None, repository: None };
+        handle.execute(Command::CreateProject(new)).await.unwrap();
+        stream.begin().await;
+        let Next::Messages(messages) = client.next().await.unwrap() else { panic!("the stream is over") };
+        assert_eq!(messages.len(), 1);
     }
 }

@@ -7,6 +7,7 @@ use super::places::Place;
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use spalla_store::view::EventFilter;
 use spalla_store::{Store, StoreError};
+use std::collections::BTreeSet;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -19,6 +20,8 @@ pub(crate) struct Filter {
     pub(crate) work_item_id: Option<WorkItemId>,
     /// Of this run.
     pub(crate) run_id: Option<RunId>,
+    /// Of one of these projects; none means any.
+    pub(crate) projects: Option<BTreeSet<ProjectId>>,
     /// Of one of these types; empty means any. A type that ends in `.*` stands for all that begin so.
     pub(crate) types: Vec<String>,
 }
@@ -29,6 +32,7 @@ impl Filter {
         self.project_id.is_none_or(|id| event.project_id == id)
             && self.work_item_id.is_none_or(|id| event.work_item_id == Some(id))
             && self.run_id.is_none_or(|id| event.run_id == Some(id))
+            && self.projects.as_ref().is_none_or(|projects| projects.contains(&event.project_id))
             && (self.types.is_empty() || self.wants_type(live.kind()))
     }
 
@@ -97,6 +101,10 @@ impl Feed for Subscription {
                 self.read_on().await?
             } else {
                 match self.live.recv().await {
+                    Ok(batch) if batch.is_empty() => {
+                        self.is_behind = true;
+                        continue;
+                    }
                     Ok(batch) => self.take(&batch),
                     Err(RecvError::Lagged(_)) => {
                         self.is_behind = true;

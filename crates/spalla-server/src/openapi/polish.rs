@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 /// Answers whose members may be left out; in all others every member is there, and null where there is nothing.
 const WITH_OPTIONAL_MEMBERS: [&str; 4] = ["Problem", "FieldProblem", "Health", "CheckReport"];
 /// Requests that have to name the worker by one of two words.
-const NAMING_A_WORKER: [&str; 4] = ["ClaimBody", "ExchangeBody", "RunClaim", "HeartbeatBody"];
+const NAMING_A_WORKER: [&str; 5] =
+    ["ClaimBody", "ExchangeBody", "RunClaim", "HeartbeatBody", "CommandReport"];
 
 /// Mends the document.
 pub(super) fn polish(document: &mut Value) {

@@ -144,9 +144,15 @@ async fn decide(
 ) -> Result<Json<Approval>, Problem> {
     let by = wish.body.by.map(Into::into);
     let note = wish.body.note.map(Into::into);
-    // Whoever is let in is the administrator, who has every role.
-    let votes: Option<ApprovalVotes> = app.kept(id.0).await?;
-    let roles = votes.and_then(|kept| kept.need.role).into_iter().collect();
+    let (by, roles) = match wish.key.reach.principal() {
+        // Nobody speaks for somebody else, or has roles that they say they have.
+        Some(principal) => (Some(principal.name.clone()), principal.approval_roles()),
+        // The administrator has every role.
+        None => {
+            let votes: Option<ApprovalVotes> = app.kept(id.0).await?;
+            (by, votes.and_then(|kept| kept.need.role).into_iter().collect())
+        }
+    };
     app.execute(Command::DecideApproval { id, decision, by, note, roles }, wish.key).await?;
     Ok(Json(show(app, id).await?))
 }

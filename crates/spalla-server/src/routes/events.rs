@@ -1,9 +1,11 @@
 //! The events as they happen.
 
+use crate::access::Reach;
 use crate::api::Api;
 use crate::auth::Client;
 use crate::extract::{Params, last_event_id};
-use crate::live::{self, Filter, Subscription};
+use crate::live::{self, Filter, Subscription, Watched};
+use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::event::Event;
@@ -67,6 +69,8 @@ struct EventsHeaders {
 async fn follow_events(
     State(app): State<App>,
     Extension(client): Extension<Client>,
+    Extension(caller): Extension<Caller>,
+    reach: Reach,
     headers: HeaderMap,
     Params(query): Params<EventsQuery>,
 ) -> Result<Response, Problem> {
@@ -77,9 +81,10 @@ async fn follow_events(
         project_id: query.project_id.map(|id| ProjectId(id.get())),
         work_item_id: query.work_item_id.map(|id| WorkItemId(id.get())),
         run_id: query.run_id.map(|id| RunId(id.get())),
+        projects: reach.projects().cloned(),
         types: kinds.split(',').map(str::trim).filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
     };
     let place = app.places.take(client)?;
     let subscription = Subscription::begin(&app.events, place, filter, after).await?;
-    Ok(live::response(subscription, app.shutdown.clone()))
+    Ok(live::response(Watched::new(subscription, &app, caller), app.shutdown.clone()))
 }

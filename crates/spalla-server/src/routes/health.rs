@@ -1,14 +1,15 @@
 //! Whether the server works.
 
 use crate::api::Api;
-use crate::auth::Caller;
 use crate::extract::{NoParams, Params};
+use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::health::{CheckReport, Health, HealthDetails};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use spalla_domain::access::Resource;
 use std::time::Duration;
 use utoipa_axum::routes;
 
@@ -46,7 +47,7 @@ async fn health(
         newest_event_id: app.events.newest().0,
         streams: app.places.taken(),
     };
-    Ok(Json(Health { status, details: Some(details).filter(|_| caller == Caller::Administrator) }))
+    Ok(Json(Health { status, details: Some(details).filter(|_| caller.sees_all(Resource::Metric)) }))
 }
 
 fn unhealthy(error: &str) -> Problem {

@@ -1,8 +1,8 @@
 //! The start page: plain HTML without script or style, so that it shows what matters in any browser.
 
 use crate::api::Api;
-use crate::auth::Caller;
 use crate::extract::Params;
+use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::state::App;
 use axum::Extension;
@@ -10,6 +10,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use spalla_domain::access::Resource;
+use spalla_domain::access::token::Token;
 use spalla_store::view::{Depths, Page, RunFilter, RunView};
 use std::fmt::Write as _;
 use utoipa::IntoParams;
@@ -17,6 +19,9 @@ use utoipa_axum::routes;
 
 /// How many runs the page shows.
 const RUNS_SHOWN: u32 = 20;
+
+/// What the page may load and send where somebody signed in: nothing, and the form that signs them out.
+const WITH_FORM: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
@@ -45,13 +50,33 @@ async fn home(
     if let Some(code) = query.code {
         return Ok(enter(&app, &code));
     }
-    if caller == Caller::Anonymous {
-        return Ok(shut("This page needs the start link."));
+    // It shows runs of all projects, and counts what waits.
+    if !(caller.sees_all(Resource::Run) && caller.sees_all(Resource::Queue)) {
+        return Ok(match caller.session() {
+            Some(session) => signed_in("<h1>Spalla</h1>\n", session),
+            None => shut(&app, "This page needs the start link."),
+        });
     }
     let depths = app.read().depths().await?;
     let runs =
         app.read().runs(RunFilter::default(), Page { limit: RUNS_SHOWN, before: None, offset: 0 }).await?;
-    Ok(Html(page(&app.version, depths, &runs)).into_response())
+    let page = page(&app.version, depths, &runs);
+    Ok(match caller.session() {
+        Some(session) => signed_in(&page, session),
+        None => Html(html(&page)).into_response(),
+    })
+}
+
+/// Shows what whoever signed in sees, who that is, and the way out: a form, whose page has to be named to this server.
+fn signed_in(page: &str, session: &Token) -> Response {
+    let body = format!(
+        "{page}<h2>You</h2>\n<p>Signed in as <code>{}</code>. <a href=\"/whoami\">What you may do</a> · \
+         <a href=\"/docs\">The interface</a></p>\n\
+         <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>\n",
+        escaped(&session.principal())
+    );
+    let headers = [(header::CONTENT_SECURITY_POLICY, WITH_FORM), (header::REFERRER_POLICY, "same-origin")];
+    (headers, Html(html(&body))).into_response()
 }
 
 /// Lets a browser in by the start link, and takes the code out of the address.
@@ -65,13 +90,15 @@ fn enter(app: &App, code: &str) -> Response {
             let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
             (StatusCode::SEE_OTHER, to_page, headers).into_response()
         }
-        None => shut("This start link was used already, or belongs to another start of the server."),
+        None => shut(app, "This start link was used already, or belongs to another start of the server."),
     }
 }
 
-fn shut(why: &str) -> Response {
+fn shut(app: &App, why: &str) -> Response {
+    let sign_in = app.oidc.as_ref().map(|oidc| escaped(oidc.sign_in_url()));
+    let sign_in = sign_in.map(|url| format!("<p><a href=\"{url}\">Sign in</a></p>\n")).unwrap_or_default();
     let body = format!(
-        "<h1>Spalla</h1>\n<p>{why}</p>\n<p>Open the link that the server printed when it started; it works once. \
+        "<h1>Spalla</h1>\n<p>{why}</p>\n{sign_in}<p>Open the link that the server printed when it started; it works once. \
          Programs send <code>Authorization: Bearer</code> with the token that <code>spalla token show</code> \
          prints.</p>\n"
     );
@@ -93,7 +120,7 @@ fn page(version: &str, depths: Depths, runs: &[RunView]) -> String {
         body.push_str(
             "<p>None yet. Make a project and a work item, and enqueue it: <a href=\"/docs\">how</a>.</p>\n",
         );
-        return html(&body);
+        return body;
     }
     body.push_str("<table>\n<tr><th>Run<th>Status<th>Work item<th>Attempt<th>Made\n");
     for run in runs {
@@ -106,10 +133,11 @@ fn page(version: &str, depths: Depths, runs: &[RunView]) -> String {
         );
     }
     body.push_str("</table>\n");
-    html(&body)
+    body
 }
 
-fn html(body: &str) -> String {
+/// Returns a page with this body.
+pub(super) fn html(body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -119,7 +147,7 @@ fn html(body: &str) -> String {
 }
 
 /// Writes a text so that a browser shows it and nothing else.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

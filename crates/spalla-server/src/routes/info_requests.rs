@@ -2,9 +2,12 @@
 //! else.
 
 use super::run_logs::number;
+use crate::access::Reach;
 use crate::api::Api;
-use crate::documents::Which;
+use crate::audit::{self, Audited};
+use crate::documents::{Belonging, Which};
 use crate::extract::{Id, Params, Wish};
+use crate::principal::Who;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::vault::Answers;
@@ -12,12 +15,12 @@ use crate::wire::info_request::{AnswerBody, InfoRequest, InfoStatus, NewInfoRequ
 use crate::wire::list::{Listed, list_query};
 use crate::wire::number::{IdInPath, Ordinal};
 use crate::wire::problem::ProblemDocument;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use serde::Deserialize;
-use spalla_domain::info_request::Status;
+use spalla_domain::info_request::{self, Status};
 use spalla_domain::{Fence, InfoRequestId, RunId};
 use spalla_store::document::KeptInfoRequest;
 use spalla_store::{Command, Reply};
@@ -55,6 +58,7 @@ async fn ask(
     State(app): State<App>,
     Id(run_id): Id<RunId>,
     headers: HeaderMap,
+    reach: Reach,
     wish: Wish<NewInfoRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let in_header = number(&headers, "X-Fencing-Token")?.map(Fence);
@@ -75,7 +79,9 @@ async fn ask(
         field.description = field.description.take().map(|text| mask.text(text));
         field.example = field.example.take().map(|text| mask.text(text));
     }
-    let command = Command::AskInfo { run_id, fencing_token, reason: mask.text(reason), fields };
+    let asked_by = reach.principal().filter(|who| matches!(who.kind, Who::Agent(..)));
+    let asked_by = asked_by.map(|who| who.name.clone());
+    let command = Command::AskInfo { run_id, fencing_token, reason: mask.text(reason), fields, asked_by };
     match app.execute(command, wish.key).await? {
         Reply::InfoRequest(id) => {
             let location = [(header::LOCATION, format!("/work-items/runs/info-requests/{id}"))];
@@ -106,7 +112,8 @@ async fn list_info_requests_of_run(
     Params(query): Params<InfoRequestsQuery>,
 ) -> Result<Listed<InfoRequest>, Problem> {
     super::runs::show(&app, run_id).await?;
-    list(&app, Some(run_id), &uri, &query).await
+    // The path was looked at.
+    list(&app, &Reach::all(), Some(run_id), &uri, &query).await
 }
 
 /// Lists what all runs asked, newest first
@@ -115,20 +122,24 @@ async fn list_info_requests_of_run(
 async fn list_info_requests(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<InfoRequestsQuery>,
 ) -> Result<Listed<InfoRequest>, Problem> {
-    list(&app, None, &uri, &query).await
+    list(&app, &reach, None, &uri, &query).await
 }
 
 async fn list(
     app: &App,
+    reach: &Reach,
     run_id: Option<RunId>,
     uri: &Uri,
     query: &InfoRequestsQuery,
 ) -> Result<Listed<InfoRequest>, Problem> {
     let status = query.status.map(|status| Status::from(status).as_str());
     let which = Which { owner: run_id.map(|id| id.0), status };
-    app.list_of(which, uri, query.paging(), |kept: KeptInfoRequest| kept.request.into()).await
+    let belonging = |kept: &KeptInfoRequest| Belonging::Run(kept.request.run_id);
+    let paging = query.paging();
+    app.list_within(reach, which, (uri, paging), belonging, |kept| kept.request.into()).await
 }
 
 /// Whether the values are shown.
@@ -166,20 +177,43 @@ async fn get_info_request(
     State(app): State<App>,
     Id(id): Id<InfoRequestId>,
     headers: HeaderMap,
+    reach: Reach,
+    audited: Option<Extension<Audited>>,
     Params(query): Params<RevealQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let kept = find(&app, id).await?;
+    if query.reveal == Some(true) {
+        check_reader(&app, &reach, &headers, &kept.request)?;
+    }
     let mut shown = InfoRequest::from(kept.request);
     if query.reveal == Some(true) {
-        check_secret(&app, &headers)?;
         let token = number(&headers, "X-Fencing-Token")?.map(Fence).ok_or_else(|| {
             Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token")
         })?;
         if let Some(answers) = app.vault.reveal(id, token).await? {
+            audit::record_reading(&app, audited.as_deref()).await?;
             shown = shown.revealing(plain(&answers)?);
         }
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown)))
+}
+
+/// Lets workers through that know the server's secret, and the agent of the run that asked by itself: its token stands for
+/// the live lease. What the worker asked for is not the agent's, and somebody else's token opens no secrets.
+fn check_reader(
+    app: &App,
+    reach: &Reach,
+    headers: &HeaderMap,
+    request: &info_request::InfoRequest,
+) -> Result<(), Problem> {
+    let principal = reach.principal();
+    match principal.map(|principal| (&principal.kind, &principal.name)) {
+        Some((Who::Agent(..), name)) if request.asked_by.as_ref() == Some(name) => Ok(()),
+        None | Some((Who::Worker(..), _)) => check_secret(app, headers),
+        Some((Who::User(_) | Who::Agent(..), _)) => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "the values are shown to their run alone"))
+        }
+    }
 }
 
 /// Lets only workers through that know the server's secret.
@@ -222,8 +256,10 @@ async fn respond(
             .await
             .map_err(|error| Problem::from(error).naming("values"))?;
     }
-    let command = Command::AnswerInfo { id, sealed: app.vault.seal(&values)?, by: by.map(Into::into) };
-    app.execute(command, wish.key.map(|key| app.vault.blind(key))).await?;
+    // Nobody speaks for somebody else.
+    let by = wish.key.reach.principal().map_or(by.map(Into::into), |principal| Some(principal.name.clone()));
+    let command = Command::AnswerInfo { id, sealed: app.vault.seal(&values)?, by };
+    app.execute(command, wish.key.map_key(|key| app.vault.blind(key))).await?;
     Ok(Json(find(&app, id).await?.request.into()))
 }
 

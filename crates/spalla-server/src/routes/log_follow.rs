@@ -4,7 +4,8 @@
 use crate::api::Api;
 use crate::auth::Client;
 use crate::extract::{Id, Params, last_event_id};
-use crate::live::{self, LogSubscription, Start};
+use crate::live::{self, LogSubscription, Start, Watched};
+use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::log::LogView;
@@ -61,6 +62,7 @@ struct FollowHeaders {
 async fn follow_log_by_web_socket(
     State(app): State<App>,
     Extension(client): Extension<Client>,
+    Extension(caller): Extension<Caller>,
     Id(run_id): Id<RunId>,
     Params(query): Params<FollowQuery>,
     handshake: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -69,7 +71,7 @@ async fn follow_log_by_web_socket(
     let start =
         Start { run_id, from: query.from.map_or(0, Ordinal::get), stays: query.follow.unwrap_or_default() };
     let subscription = LogSubscription::begin(&app.logs, app.places.take(client)?, start).await?;
-    Ok(live::upgrade(handshake, subscription, &app))
+    Ok(live::upgrade(handshake, Watched::new(subscription, &app, caller), &app))
 }
 
 fn no_handshake(rejection: &WebSocketUpgradeRejection) -> Problem {
@@ -90,6 +92,7 @@ fn no_handshake(rejection: &WebSocketUpgradeRejection) -> Problem {
 async fn follow_log_by_events(
     State(app): State<App>,
     Extension(client): Extension<Client>,
+    Extension(caller): Extension<Caller>,
     Id(run_id): Id<RunId>,
     Params(query): Params<FollowQuery>,
     headers: HeaderMap,
@@ -102,5 +105,5 @@ async fn follow_log_by_events(
     if seen.is_some() && !start.stays && subscription.is_complete().await? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(live::response(subscription, app.shutdown.clone()))
+    Ok(live::response(Watched::new(subscription, &app, caller), app.shutdown.clone()))
 }

@@ -1,5 +1,6 @@
 //! Projects.
 
+use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -13,6 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use spalla_domain::{ProjectId, project};
+use spalla_store::view::Page;
 use spalla_store::{Command, Reply};
 use utoipa_axum::routes;
 
@@ -48,11 +50,12 @@ async fn create_project(
 async fn list_projects(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<ProjectsQuery>,
 ) -> Result<Listed<Project>, Problem> {
     let paging = query.paging();
-    let found = app.read().projects(paging.page).await?;
-    let total = if paging.count { Some(app.read().count_projects().await?) } else { None };
+    let found = page(&app, &reach, paging.page).await?;
+    let total = if paging.count { Some(count(&app, &reach).await?) } else { None };
     let last = found.last().map(|project| project.id.0);
     Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, &uri, paging, total))
 }
@@ -91,6 +94,30 @@ async fn archive_project(
 ) -> Result<StatusCode, Problem> {
     app.execute(Command::ArchiveProject { id }, wish.key).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads a page of the projects that a caller reaches.
+pub(super) async fn page(app: &App, reach: &Reach, page: Page) -> Result<Vec<project::Project>, Problem> {
+    let pages = reach.pages(None, page)?;
+    let mut found = vec![];
+    for id in &pages.projects {
+        let Some(id) = *id else { return Ok(app.read().projects(page).await?) };
+        let is_before = page.before.is_none_or(|before| id.0 < before);
+        let kept = app.read().project(id).await?.filter(|found| found.archived_at.is_none() && is_before);
+        found.extend(kept.into_iter().skip(pages.of_each.offset as usize));
+    }
+    Ok(pages.merged(found, |project| project.id.0))
+}
+
+/// Counts the projects that a caller reaches.
+pub(super) async fn count(app: &App, reach: &Reach) -> Result<u64, Problem> {
+    let mut count = 0;
+    for id in reach.each(None) {
+        let Some(id) = id else { return Ok(app.read().count_projects().await?) };
+        let found = app.read().project(id).await?;
+        count += u64::from(found.is_some_and(|found| found.archived_at.is_none()));
+    }
+    Ok(count)
 }
 
 /// Reads a project, or says that it does not exist.

@@ -1,5 +1,6 @@
 //! Quotas: what a project may use, and what it used.
 
+use crate::access::Reach;
 use crate::api::Api;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
@@ -64,11 +65,12 @@ list_query! {
 async fn list_usage(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<UsageQuery>,
 ) -> Result<Listed<Quota>, Problem> {
     let paging = query.paging();
-    let found = app.read().projects(paging.page).await?;
-    let total = if paging.count { Some(app.read().count_projects().await?) } else { None };
+    let found = super::projects::page(&app, &reach, paging.page).await?;
+    let total = if paging.count { Some(super::projects::count(&app, &reach).await?) } else { None };
     let last = found.last().map(|project| project.id.0);
     let standings = stream::iter(found).map(|project| standing(&app, project.id)).buffered(PROJECTS_AT_ONCE);
     let standings: Vec<Standing> = standings.try_collect().await?;

@@ -8,6 +8,7 @@ use crate::state::App;
 use crate::wire::Empty;
 use crate::wire::list::{Listed, list_query};
 use crate::wire::number::{IdInPath, IdNumber, VersionNumber};
+use crate::wire::problem::ProblemDocument;
 use crate::wire::requirements::{
     ApprovedDraft, Decomposer, Draft, DraftApproval, DraftBody, DraftStatus, Vision, VisionBody,
 };
@@ -111,7 +112,10 @@ struct ProposeQuery {
 /// Derives a draft of requirements from the newest vision
 #[utoipa::path(post, path = "/projects/{id}/requirements/propose", tag = "requirements",
     params(IdInPath, ProposeQuery), request_body = Option<Empty>,
-    responses((status = 201, description = "The new draft, which a person decides.", body = Draft)))]
+    responses((status = 201, description = "The new draft, which a person decides.", body = Draft),
+        (status = 409, description = "The project has no vision (`no_vision`), or `decomposer=llm` was asked for and the \
+            server has no provider of models (`no_provider`): leave the decomposer out then, and rules derive the draft.",
+            body = ProblemDocument, content_type = "application/problem+json")))]
 async fn propose_requirements(
     State(app): State<App>,
     Id(project_id): Id<ProjectId>,
@@ -122,7 +126,7 @@ async fn propose_requirements(
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "no_provider",
-            "no provider of models is configured yet",
+            "this server has no provider of models, so that no model can derive a draft",
         )
         .mend("leave the decomposer out, or ask for decomposer=heuristic"));
     }

@@ -1,5 +1,6 @@
 //! Runs as people see and end them.
 
+use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -15,7 +16,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 use spalla_domain::{ProjectId, RunId};
 use spalla_store::Command;
-use spalla_store::view::RunFilter;
+use spalla_store::view::{Page, RunFilter, RunView};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
@@ -50,6 +51,7 @@ list_query! {
 async fn list_runs(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<RunsQuery>,
 ) -> Result<Listed<Run>, Problem> {
     let paging = query.paging();
@@ -59,7 +61,7 @@ async fn list_runs(
         status: query.status.map(Into::into),
         agent: query.agent.map(Into::into),
     };
-    list(&app, filter, &uri, paging).await
+    list(&app, &reach, filter, &uri, paging).await
 }
 
 /// Shows a run
@@ -136,14 +138,40 @@ async fn resume_run(
 /// Lists the runs that a filter lets through.
 pub(super) async fn list(
     app: &App,
+    reach: &Reach,
     filter: RunFilter,
     uri: &Uri,
     paging: Paging,
 ) -> Result<Listed<Run>, Problem> {
-    let found = app.read().runs(filter.clone(), paging.page).await?;
-    let total = if paging.count { Some(app.read().count_runs(filter).await?) } else { None };
+    let found = page(app, reach, &filter, paging.page).await?;
+    let total = if paging.count { Some(count(app, reach, &filter).await?) } else { None };
     let last = found.last().map(|run| run.id.0);
     Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, uri, paging, total))
+}
+
+/// Reads a page of the runs that a filter lets through and a caller reaches.
+pub(super) async fn page(
+    app: &App,
+    reach: &Reach,
+    filter: &RunFilter,
+    page: Page,
+) -> Result<Vec<RunView>, Problem> {
+    let pages = reach.pages(filter.project_id, page)?;
+    let mut found = vec![];
+    for project_id in &pages.projects {
+        let filter = RunFilter { project_id: *project_id, ..filter.clone() };
+        found.extend(app.read().runs(filter, pages.of_each).await?);
+    }
+    Ok(pages.merged(found, |run| run.id.0))
+}
+
+/// Counts the runs that a filter lets through and a caller reaches.
+pub(super) async fn count(app: &App, reach: &Reach, filter: &RunFilter) -> Result<u64, Problem> {
+    let mut count = 0;
+    for project_id in reach.each(filter.project_id) {
+        count += app.read().count_runs(RunFilter { project_id, ..filter.clone() }).await?;
+    }
+    Ok(count)
 }
 
 /// Reads a run, or says that it does not exist.

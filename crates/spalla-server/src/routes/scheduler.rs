@@ -1,6 +1,7 @@
 //! The scheduler: enqueue and requeue, ticks, claims of many runs at once, and what failed for good.
 
-use super::work_items::find;
+use super::work_items::{self, find};
+use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{Id, Params, Wish};
 use crate::problem::Problem;
@@ -16,10 +17,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use spalla_domain::access::Resource;
 use spalla_domain::{ProjectId, RunId, WorkItemId, work_item};
 use spalla_store::command::Requeued;
 use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
+use std::collections::BTreeSet;
+use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 /// The most runs that one tick makes: a tick is one transaction, and the next one goes on.
@@ -83,15 +88,54 @@ async fn show(app: &App, reply: Reply) -> Result<(WorkItemId, Enqueued), Problem
     }
 }
 
+/// When a tick does anything.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TickQuery {
+    /// Does nothing where the server makes runs by itself: what workers say, since a run that is made before anybody is
+    /// free to take it stands in an order that can't change any more.
+    if_needed: Option<bool>,
+}
+
 /// Gives every eligible entry a run; safe to call from many places at once
-#[utoipa::path(post, path = "/scheduler/tick", tag = "scheduler", request_body = Option<Empty>,
+#[utoipa::path(post, path = "/scheduler/tick", tag = "scheduler", params(TickQuery), request_body = Option<Empty>,
     responses((status = 200, description = "What was started, and what could not be.", body = TickAnswer)))]
-async fn tick(State(app): State<App>, wish: Wish<Empty>) -> Result<Json<TickAnswer>, Problem> {
-    let command = Command::Tick { max: TICK_RUNS_MAX, external_only: false };
+async fn tick(State(app): State<App>, wish: Wish<Empty, TickQuery>) -> Result<Json<TickAnswer>, Problem> {
+    if wish.params.if_needed == Some(true) && app.engine.ticks_by_itself() {
+        return Ok(Json(TickAnswer::new(vec![], vec![])));
+    }
+    let (command, reach) =
+        (Command::Tick { max: TICK_RUNS_MAX, external_only: false }, wish.key.reach.clone());
     match app.execute(command, wish.key).await? {
-        Reply::Ticked { started, blocked } => Ok(Json(TickAnswer::new(started, blocked))),
+        Reply::Ticked { mut started, mut blocked } => {
+            // A tick is for all; what it did is told to whom it concerns.
+            let seen = seen(&app, &reach, started.iter().map(|run| run.work_item_id)).await?;
+            started.retain(|run| seen.contains(&run.work_item_id));
+            let seen = self::seen(&app, &reach, blocked.iter().map(|held| held.work_item_id)).await?;
+            blocked.retain(|held| seen.contains(&held.work_item_id));
+            Ok(Json(TickAnswer::new(started, blocked)))
+        }
         other => Err(Problem::unexpected_reply(&other)),
     }
+}
+
+/// Returns those of some work items that a caller reaches.
+async fn seen(
+    app: &App,
+    reach: &Reach,
+    items: impl Iterator<Item = WorkItemId>,
+) -> Result<BTreeSet<WorkItemId>, Problem> {
+    let mut seen: BTreeSet<_> = items.collect();
+    if reach.projects().is_some() {
+        for id in seen.clone() {
+            let item = app.read().work_item(id).await?;
+            if !item.is_some_and(|view| reach.has(view.item.project_id)) {
+                seen.remove(&id);
+            }
+        }
+    }
+    Ok(seen)
 }
 
 /// Takes pending runs first, then eligible entries; waits where there is nothing
@@ -132,6 +176,7 @@ list_query! {
 async fn list_dead_letters(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<DeadLettersQuery>,
 ) -> Result<Listed<DeadLetter>, Problem> {
     let paging = query.paging();
@@ -140,16 +185,18 @@ async fn list_dead_letters(
         status: Some(work_item::Status::Failed),
         ..WorkItemFilter::default()
     };
-    let found = app.read().work_items(filter.clone(), paging.page).await?;
-    let total = if paging.count { Some(app.read().count_work_items(filter).await?) } else { None };
+    let found = work_items::page(&app, &reach, &filter, paging.page).await?;
+    let total = if paging.count { Some(work_items::count(&app, &reach, &filter).await?) } else { None };
     let last = found.last().map(|view| view.item.id.0);
-    let letters = stream::iter(found).map(|view| dead_letter(&app, view)).buffered(HISTORIES_AT_ONCE);
+    let letters = stream::iter(found).map(|view| dead_letter(&app, &reach, view)).buffered(HISTORIES_AT_ONCE);
     Ok(Listed::new(letters.try_collect().await?, last, &uri, paging, total))
 }
 
-async fn dead_letter(app: &App, view: WorkItemView) -> Result<DeadLetter, Problem> {
+async fn dead_letter(app: &App, reach: &Reach, view: WorkItemView) -> Result<DeadLetter, Problem> {
     let filter = RunFilter { work_item_id: Some(view.item.id), ..RunFilter::default() };
     let page = Page { limit: HISTORY_RUNS_MAX, before: None, offset: 0 };
-    let runs = app.read().runs(filter, page).await?;
+    let mut runs = app.read().runs(filter, page).await?;
+    // Whoever may read items need not be somebody who may read runs.
+    runs.retain(|run| reach.may_read(Resource::Run, &run.target()));
     Ok(DeadLetter { work_item: view.into(), runs: runs.into_iter().map(Into::into).collect() })
 }

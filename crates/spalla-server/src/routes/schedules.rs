@@ -1,14 +1,15 @@
 //! Schedules: work items that run again and again.
 
+use crate::access::Reach;
 use crate::api::Api;
-use crate::documents::Which;
+use crate::documents::{Belonging, Which};
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::Empty;
 use crate::wire::list::{Listed, list_query};
 use crate::wire::number::{IdInPath, IdNumber};
-use crate::wire::schedule::{NewSchedule, Schedule, ScheduleChange};
+use crate::wire::schedule::{NewSchedule, Schedule, ScheduleChange, TIMES};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
@@ -36,7 +37,8 @@ async fn create_schedule(
     State(app): State<App>,
     wish: Wish<NewSchedule>,
 ) -> Result<impl IntoResponse, Problem> {
-    match app.execute(Command::CreateSchedule(wish.body.into_spec(app.now())?), wish.key).await? {
+    let create = Command::CreateSchedule(wish.body.into_spec());
+    match app.execute(create, wish.key).await.map_err(|problem| problem.naming_one_of(&TIMES))? {
         Reply::Schedule(id) => {
             let location = [(header::LOCATION, format!("/scheduler/schedules/{id}"))];
             Ok((StatusCode::CREATED, location, Json(show(&app, id).await?)))
@@ -60,12 +62,14 @@ list_query! {
 async fn list_schedules(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<SchedulesQuery>,
 ) -> Result<Listed<Schedule>, Problem> {
     let which = Which { owner: query.work_item_id.map(IdNumber::get), status: None };
     let now = app.now();
     let show = |kept: KeptSchedule| Schedule::new(kept.schedule, now);
-    app.list_of(which, &uri, query.paging(), show).await
+    let belonging = |kept: &KeptSchedule| Belonging::WorkItem(kept.schedule.spec.work_item_id);
+    app.list_within(&reach, which, (&uri, query.paging()), belonging, show).await
 }
 
 /// Shows a schedule with its next times
@@ -88,8 +92,8 @@ async fn update_schedule(
     Id(id): Id<ScheduleId>,
     wish: Wish<ScheduleChange>,
 ) -> Result<Json<Schedule>, Problem> {
-    let spec = wish.body.into_spec(find(&app, id).await?.schedule.spec, app.now())?;
-    app.execute(Command::UpdateSchedule { id, spec }, wish.key).await?;
+    let update = Command::UpdateSchedule { id, patch: wish.body.into() };
+    app.execute(update, wish.key).await.map_err(|problem| problem.naming_one_of(&TIMES))?;
     Ok(Json(show(&app, id).await?))
 }
 

@@ -1,5 +1,7 @@
 //! Recent runs as traces.
 
+use super::runs;
+use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::Params;
 use crate::problem::Problem;
@@ -36,6 +38,7 @@ list_query! {
 async fn list_traces(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<TracesQuery>,
 ) -> Result<Listed<Trace>, Problem> {
     let paging = query.paging();
@@ -44,8 +47,8 @@ async fn list_traces(
         work_item_id: query.work_item_id.map(|id| WorkItemId(id.get())),
         ..RunFilter::default()
     };
-    let found = app.read().runs(filter.clone(), paging.page).await?;
-    let total = if paging.count { Some(app.read().count_runs(filter).await?) } else { None };
+    let found = runs::page(&app, &reach, &filter, paging.page).await?;
+    let total = if paging.count { Some(runs::count(&app, &reach, &filter).await?) } else { None };
     let last = found.last().map(|run| run.id.0);
     Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, &uri, paging, total))
 }

@@ -1,5 +1,6 @@
 //! Work items: making, showing, changing, starting.
 
+use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -16,7 +17,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use spalla_domain::work_item::{self, Policy, SpecPatch};
 use spalla_domain::{ProjectId, WorkItemId};
-use spalla_store::view::{RunFilter, WorkItemFilter, WorkItemView};
+use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
 use utoipa_axum::routes;
 
@@ -78,6 +79,7 @@ async fn create_work_item(
 async fn list_work_items(
     State(app): State<App>,
     uri: Uri,
+    reach: Reach,
     Params(query): Params<WorkItemsQuery>,
 ) -> Result<Listed<WorkItem>, Problem> {
     let paging = query.paging();
@@ -87,8 +89,8 @@ async fn list_work_items(
         label: query.label.map(Into::into),
         q: query.q.map(Into::into),
     };
-    let found = app.read().work_items(filter.clone(), paging.page).await?;
-    let total = if paging.count { Some(app.read().count_work_items(filter).await?) } else { None };
+    let found = page(&app, &reach, &filter, paging.page).await?;
+    let total = if paging.count { Some(count(&app, &reach, &filter).await?) } else { None };
     let last = found.last().map(|view| view.item.id.0);
     Ok(Listed::new(found.into_iter().map(Into::into).collect(), last, &uri, paging, total))
 }
@@ -174,7 +176,33 @@ async fn list_runs_of_work_item(
 ) -> Result<Listed<Run>, Problem> {
     find(&app, id).await?;
     let filter = RunFilter { work_item_id: Some(id), ..RunFilter::default() };
-    super::runs::list(&app, filter, &uri, query.paging()).await
+    // The path was looked at.
+    super::runs::list(&app, &Reach::all(), filter, &uri, query.paging()).await
+}
+
+/// Reads a page of the work items that a filter lets through and a caller reaches.
+pub(super) async fn page(
+    app: &App,
+    reach: &Reach,
+    filter: &WorkItemFilter,
+    page: Page,
+) -> Result<Vec<WorkItemView>, Problem> {
+    let pages = reach.pages(filter.project_id, page)?;
+    let mut found = vec![];
+    for project_id in &pages.projects {
+        let filter = WorkItemFilter { project_id: *project_id, ..filter.clone() };
+        found.extend(app.read().work_items(filter, pages.of_each).await?);
+    }
+    Ok(pages.merged(found, |view| view.item.id.0))
+}
+
+/// Counts the work items that a filter lets through and a caller reaches.
+pub(super) async fn count(app: &App, reach: &Reach, filter: &WorkItemFilter) -> Result<u64, Problem> {
+    let mut count = 0;
+    for project_id in reach.each(filter.project_id) {
+        count += app.read().count_work_items(WorkItemFilter { project_id, ..filter.clone() }).await?;
+    }
+    Ok(count)
 }
 
 /// Reads a work item, or says that it does not exist.

@@ -38,6 +38,14 @@ impl Mask {
         }
     }
 
+    /// Returns a text without the secrets in it, where what followed was cut off.
+    pub(crate) fn cut_text(&self, text: String) -> String {
+        match self {
+            Self::Secrets(redactor) => redactor.redact_cut(&text),
+            Self::Nothing | Self::Everything => self.text(text),
+        }
+    }
+
     /// Returns JSON without the secrets in it; without any it is what it was, to the last digit.
     pub(crate) fn json(&self, json: Box<RawValue>) -> Box<RawValue> {
         let redactor = match self {

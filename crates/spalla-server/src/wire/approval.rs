@@ -71,6 +71,28 @@ pub(crate) struct Approval {
     decided_by: Option<String>,
     /// What they said.
     note: Option<String>,
+    /// The command that is approved, where it is one: a yes to it is a yes to nothing else.
+    subject: Option<ApprovalSubject>,
+}
+
+/// The command that an approval is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApprovalSubject {
+    /// A digest of the command, its folder, the policy in force and the names of the secrets that it gets.
+    digest: String,
+    /// The command.
+    command: String,
+    /// The folder that it runs in, from the workspace's top.
+    folder: String,
+    /// Why a person is asked.
+    reason: String,
+}
+
+impl From<approval::Subject> for ApprovalSubject {
+    fn from(subject: approval::Subject) -> Self {
+        let approval::Subject { digest, command, folder, reason } = subject;
+        Self { digest, command, folder, reason }
+    }
 }
 
 impl Approval {
@@ -95,6 +117,7 @@ impl Approval {
             decided_at: approval.decided_at,
             decided_by: approval.decided_by,
             note: approval.note,
+            subject: approval.subject.map(Into::into),
         }
     }
 }

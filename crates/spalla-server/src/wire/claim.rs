@@ -1,9 +1,12 @@
 //! The claim protocol on the wire: claim and exchange. What is handed to a worker reads back as the domain's
 //! `Assignment`, so that a remote worker and one in process see the same.
 
+use super::adapter::Adapter;
 use super::number::{ClaimMax, Dollars, ExchangeMax, ExitCode, IdNumber, Ordinal};
 use super::object::{object, objects};
+use super::resources::Stock;
 use super::run::ErrorClass;
+use super::sandbox::SandboxBody;
 use super::seconds::{Ttl, Wait};
 use super::text::{Prose, Word, WorkerName};
 use super::work_item::Executor;
@@ -111,15 +114,18 @@ pub(crate) struct ClassedError {
     /// What happened.
     #[schema(inline)]
     message: Prose,
+    /// When a limit that was met is over, where the service said so: the item waits until then, and no retry is spent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    retry_at: Option<Timestamp>,
 }
 
 impl From<ErrorBody> for claim::RunError {
     fn from(body: ErrorBody) -> Self {
-        let (class, message) = match body {
-            ErrorBody::Message(message) => (None, message),
-            ErrorBody::Classed(error) => (error.class, error.message),
+        let (class, message, retry_at) = match body {
+            ErrorBody::Message(message) => (None, message, None),
+            ErrorBody::Classed(error) => (error.class, error.message, error.retry_at),
         };
-        Self { class: class.map(Into::into).unwrap_or_default(), message: message.into() }
+        Self { class: class.map(Into::into).unwrap_or_default(), message: message.into(), retry_at }
     }
 }
 
@@ -157,6 +163,10 @@ pub(crate) struct Assignment {
     labels: Vec<String>,
     /// The recipe as YAML; null means the steps are inferred.
     recipe: Option<String>,
+    /// How the agent is to be called, where that differs from what its adapter says.
+    adapter: Option<Adapter>,
+    /// How many tokens the run may use; null where nobody said.
+    token_budget: Option<u32>,
     /// How long the run may take, in milliseconds.
     timeout_ms: i64,
     /// The project's repository: an absolute local path or a git URL.
@@ -181,6 +191,8 @@ impl From<claim::Assignment> for Assignment {
             prompt: a.prompt,
             labels: a.labels,
             recipe: a.recipe,
+            adapter: a.adapter.map(Into::into),
+            token_budget: a.token_budget,
             timeout_ms: a.timeout_ms,
             repository: a.repository,
         }
@@ -215,6 +227,9 @@ pub(crate) struct ClaimBody {
     #[serde(default)]
     #[schema(inline)]
     labels: Vec<Word>,
+    /// What the worker has for all its runs together, by name; left out, nothing is counted.
+    #[schema(inline)]
+    resources: Option<Stock>,
 }
 
 impl Body for ClaimBody {}
@@ -229,6 +244,7 @@ impl ClaimBody {
             ttl_ms: ttl_ms(self.ttl_seconds),
             executors: self.executors.into_iter().map(Into::into).collect(),
             labels: self.labels.into_iter().map(Into::into).collect(),
+            resources: self.resources.map(|stock| Box::new(stock.0)),
         };
         Ok((request, wait))
     }
@@ -286,6 +302,9 @@ pub(crate) struct ExchangeBody {
     #[serde(default)]
     #[schema(inline)]
     labels: Vec<Word>,
+    /// What the worker has for all its runs together, by name; left out, nothing is counted.
+    #[schema(inline)]
+    resources: Option<Stock>,
 }
 
 impl Body for ExchangeBody {
@@ -315,6 +334,9 @@ pub(crate) struct CompletionBody {
     usage: Option<UsageBody>,
     /// Why it failed.
     error: Option<ErrorBody>,
+    /// Which walls stood around its commands.
+    #[serde(default, deserialize_with = "object")]
+    sandbox: Option<SandboxBody>,
 }
 
 impl From<CompletionBody> for Completion {
@@ -327,6 +349,7 @@ impl From<CompletionBody> for Completion {
             result: body.result,
             usage: body.usage.map(Into::into),
             error: body.error.map(Into::into),
+            sandbox: body.sandbox.map(Into::into),
         }
     }
 }
@@ -365,6 +388,7 @@ impl ExchangeBody {
             ttl_ms: ttl_ms(self.ttl_seconds),
             executors: self.executors.into_iter().map(Into::into).collect(),
             labels: self.labels.into_iter().map(Into::into).collect(),
+            resources: self.resources.map(|stock| Box::new(stock.0)),
         };
         let completed = self.completed.into_iter().map(Into::into).collect();
         let heartbeats = self.heartbeats.into_iter().map(Into::into).collect();
@@ -443,6 +467,12 @@ mod tests {
             prompt: Some("prompt".into()),
             labels: vec!["k8s".into()],
             recipe: None,
+            adapter: Some(spalla_domain::adapter::Adapter {
+                approval: Some(spalla_domain::adapter::Approval::Bypass),
+                args: vec!["-v".into()],
+                ..Default::default()
+            }),
+            token_budget: Some(9_000),
             timeout_ms: 60_000,
             repository: Some("/srv/app".into()),
         };
@@ -456,11 +486,11 @@ mod tests {
         let class = spalla_domain::retry::ErrorClass::TimedOut;
         assert_eq!(
             read("\"boom\"").unwrap(),
-            claim::RunError { class: Default::default(), message: "boom".into() }
+            claim::RunError { class: Default::default(), message: "boom".into(), retry_at: None }
         );
         assert_eq!(
             read(r#"{"class":"timed_out","message":"slow"}"#).unwrap(),
-            claim::RunError { class, message: "slow".into() }
+            claim::RunError { class, message: "slow".into(), retry_at: None }
         );
         assert!(read(r#"{"class":"odd","message":"x"}"#).is_err());
         assert!(read(r#"{"message":"x","more":1}"#).is_err());

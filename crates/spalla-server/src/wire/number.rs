@@ -34,6 +34,8 @@ pub(crate) type ExitCode = Number<{ i32::MIN as i64 }, { i32::MAX as i64 }>;
 pub(crate) type StepNumber = Number<0, { u32::MAX as i64 }>;
 /// How many times a failed run is tried again.
 pub(crate) type Retries = Number<0, 1_000>;
+/// How many tokens a run may use.
+pub(crate) type Tokens = Number<1, { u32::MAX as i64 }>;
 
 /// A sum of US dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -21,8 +21,10 @@ pub(crate) struct QueueEntry {
     title: String,
     /// `queued`, or `blocked` when it can't start unless a dependency is mended.
     status: WorkItemStatus,
-    /// 0 to 9.
+    /// 0 to 9, 9 is the most urgent: what ranks it. It moves by itself, by at most 2, around what a person set.
     priority: u8,
+    /// What a person set.
+    set_priority: u8,
     /// Its rank at this moment; the highest starts first.
     rank: f64,
     /// How many dependencies are not met.
@@ -49,6 +51,7 @@ impl QueueEntry {
             title: view.title,
             status: status(view.reason),
             priority: view.priority,
+            set_priority: view.set_priority,
             rank: rank(view.prio, now),
             unmet_dependencies: view.unmet,
             pending_approvals: view.approvals,
@@ -118,6 +121,10 @@ pub(crate) enum QueueReason {
     Delayed,
     /// Its project has used up its quota.
     Quota,
+    /// What it needs is reserved for others.
+    Resources,
+    /// As many runs are going on as are allowed at once.
+    ConcurrencyLimit,
 }
 
 impl QueueReason {
@@ -133,6 +140,8 @@ impl QueueReason {
             Self::ApprovalRejected => Some(Code::ApprovalRejected),
             Self::Delayed => Some(Code::Delayed),
             Self::Quota => Some(Code::Quota),
+            Self::Resources => Some(Code::Resources),
+            Self::ConcurrencyLimit => Some(Code::ConcurrencyLimit),
         }
     }
 }

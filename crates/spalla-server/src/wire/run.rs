@@ -3,6 +3,7 @@
 use super::claim::{ErrorBody, LeaseView, Usage, UsageBody};
 use super::number::{ExitCode, Ordinal};
 use super::object::object;
+use super::sandbox::SandboxView;
 use super::work_item::Executor;
 use super::{Body, words};
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,16 @@ words! {
         TimedOut = "timed_out",
         /// The network or a remote service failed.
         Network = "network",
+        /// A remote service said that it was asked too often, or that what may be used is used up.
+        RateLimited = "rate_limited",
         /// The machine could not do it.
         System = "system",
         /// What was asked can't be carried out as it stands; it is not tried again.
         Validation = "validation",
+        /// Something that the run needed was not allowed; it is not tried again.
+        Denied = "denied",
+        /// What carried the run out broke.
+        Crashed = "crashed",
         /// The worker vanished too many times.
         Lost = "lost",
     }
@@ -100,6 +107,8 @@ pub(crate) struct Run {
     usage: Option<Usage>,
     /// Why it failed.
     error: Option<RunErrorView>,
+    /// Which walls stood around its commands; null while it is not over, and where none was started.
+    sandbox: Option<SandboxView>,
     /// Ties its traces together: 32 hexadecimal digits.
     trace_id: String,
 }
@@ -139,6 +148,7 @@ impl From<RunView> for Run {
             result: view.result,
             usage: view.usage.map(Into::into),
             error: view.error.map(|e| RunErrorView { class: e.class.into(), message: e.message }),
+            sandbox: view.sandbox.map(|sandbox| SandboxView::from(*sandbox)),
             trace_id: view.trace_id,
         }
     }
@@ -177,6 +187,8 @@ impl RunEndBody {
             result: self.result,
             usage: self.usage.map(Into::into),
             error: self.error.map(Into::into),
+            // What somebody else carried out stood behind no walls of ours.
+            sandbox: None,
         }
     }
 }

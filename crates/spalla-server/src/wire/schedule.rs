@@ -3,9 +3,8 @@
 use super::number::IdNumber;
 use super::text::Text;
 use super::{Body, present, words};
-use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
-use spalla_domain::schedule::{self, Schedule as DomainSchedule, Spec};
+use spalla_domain::schedule::{self, Patch, Schedule as DomainSchedule, Spec};
 use spalla_domain::{Timestamp, WorkItemId};
 use utoipa::ToSchema;
 
@@ -63,19 +62,17 @@ pub(crate) struct NewSchedule {
 impl Body for NewSchedule {}
 
 impl NewSchedule {
-    /// Returns the schedule, if its time comes again.
-    pub(crate) fn into_spec(self, now: Timestamp) -> Result<Spec, Problem> {
-        let mut spec = Spec::new(WorkItemId(self.work_item_id.get()), String::from(self.cron));
-        let change = ScheduleChange {
+    /// Returns the schedule.
+    pub(crate) fn into_spec(self) -> Spec {
+        let patch = Patch {
             work_item_id: None,
             cron: None,
-            timezone: self.timezone,
-            catch_up: self.catch_up,
-            overlap: self.overlap,
+            timezone: self.timezone.map(Into::into),
+            catch_up: self.catch_up.map(Into::into),
+            overlap: self.overlap.map(Into::into),
             enabled: self.enabled,
         };
-        change.apply(&mut spec);
-        checked(spec, now)
+        patch.apply(Spec::new(WorkItemId(self.work_item_id.get()), String::from(self.cron)))
     }
 }
 
@@ -111,37 +108,21 @@ pub(crate) struct ScheduleChange {
 
 impl Body for ScheduleChange {}
 
-impl ScheduleChange {
-    /// Returns what becomes of a schedule, if its time comes again.
-    pub(crate) fn into_spec(self, mut spec: Spec, now: Timestamp) -> Result<Spec, Problem> {
-        self.apply(&mut spec);
-        checked(spec, now)
-    }
-
-    fn apply(self, spec: &mut Spec) {
-        fn replace<T>(place: &mut T, new: Option<impl Into<T>>) {
-            if let Some(new) = new {
-                *place = new.into();
-            }
-        }
-        replace(&mut spec.work_item_id, self.work_item_id.map(|id| WorkItemId(id.get())));
-        replace(&mut spec.cron, self.cron);
-        replace(&mut spec.timezone, self.timezone);
-        replace(&mut spec.catch_up, self.catch_up);
-        replace(&mut spec.overlap, self.overlap);
-        replace(&mut spec.enabled, self.enabled);
-    }
-}
-
-fn checked(spec: Spec, now: Timestamp) -> Result<Spec, Problem> {
-    match spec.check(now) {
-        Ok(_) => Ok(spec),
-        Err(refusal) => {
-            let path = if refusal.detail.starts_with("timezone") { "timezone" } else { "cron" };
-            Err(Problem::from(refusal).naming(path))
+impl From<ScheduleChange> for Patch {
+    fn from(change: ScheduleChange) -> Self {
+        Self {
+            work_item_id: change.work_item_id.map(|id| WorkItemId(id.get())),
+            cron: change.cron.map(Into::into),
+            timezone: change.timezone.map(Into::into),
+            catch_up: change.catch_up.map(Into::into),
+            overlap: change.overlap.map(Into::into),
+            enabled: change.enabled,
         }
     }
 }
+
+/// What of a schedule can be said so that it can't be read, or never comes.
+pub(crate) const TIMES: [&str; 2] = ["timezone", "cron"];
 
 /// A schedule.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,6 +3,7 @@
 use super::run::RunStatus;
 use serde::Serialize;
 use spalla_domain::Timestamp;
+use spalla_domain::trace::{self, Life, Part, span_id};
 use spalla_store::view::RunView;
 use utoipa::ToSchema;
 
@@ -28,8 +29,15 @@ pub(crate) struct Trace {
 /// A part of a run's life.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Span {
-    /// `run` is the whole; `waiting` lasts from its making to its claim, `executing` from its claim to its end.
+    /// 16 hexadecimal digits.
+    span_id: String,
+    /// The span that it is a part of; null for the whole.
+    parent_span_id: Option<String>,
+    /// `run` is the whole; `waiting` lasts from its making to its claim, `executing` from its claim to its end, and `step`
+    /// is a step of the recipe, known once the run is over.
     name: SpanName,
+    /// The step, from 1; null for other spans.
+    step: Option<u32>,
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -50,30 +58,44 @@ pub(crate) enum SpanName {
     Waiting,
     /// From its claim to its end.
     Executing,
+    /// A step of its recipe.
+    Step,
 }
 
 impl Span {
-    fn new(name: SpanName, started_at: Timestamp, ended_at: Option<Timestamp>) -> Self {
-        let duration_ms = ended_at.map(|end| end.ms() - started_at.ms());
-        Self { name, started_at, ended_at, duration_ms }
+    fn new(trace_id: &str, span: trace::Span) -> Self {
+        let trace::Span { part, started_at, ended_at } = span;
+        let (name, step) = match part {
+            Part::Run => (SpanName::Run, None),
+            Part::Waiting => (SpanName::Waiting, None),
+            Part::Executing => (SpanName::Executing, None),
+            Part::Step(number) => (SpanName::Step, Some(number)),
+        };
+        Self {
+            span_id: span_id(trace_id, part),
+            parent_span_id: part.parent().map(|parent| span_id(trace_id, parent)),
+            name,
+            step,
+            started_at,
+            ended_at,
+            duration_ms: ended_at.map(|end| end.ms().saturating_sub(started_at.ms())),
+        }
     }
 }
 
 impl From<RunView> for Trace {
     fn from(run: RunView) -> Self {
-        let mut spans = vec![
-            Span::new(SpanName::Run, run.created_at, run.ended_at),
-            Span::new(SpanName::Waiting, run.created_at, run.started_at.or(run.ended_at)),
-        ];
-        spans.extend(run.started_at.map(|at| Span::new(SpanName::Executing, at, run.ended_at)));
+        let RunView { created_at, started_at, ended_at, .. } = run;
+        let result = run.result.as_ref().map(|result| result.get());
+        let spans = Life { created_at, started_at, ended_at, result }.spans();
         Self {
-            trace_id: run.trace_id,
             run_id: run.id.0,
             work_item_id: run.work_item_id.0,
             project_id: run.project_id.0,
-            title: run.title,
             status: run.status.into(),
-            spans,
+            spans: spans.into_iter().map(|span| Span::new(&run.trace_id, span)).collect(),
+            title: run.title,
+            trace_id: run.trace_id,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Work items on the wire.
 
-use super::number::{IdNumber, Priority, Retries};
+use super::adapter::{Adapter, AdapterBody};
+use super::number::{IdNumber, Priority, Retries, Tokens};
+use super::object::object;
+use super::resources::{Resources, Wish};
 use super::seconds::{Backoff, TimeLimit};
 use super::text::{Prose, Title, Word};
 use super::{Body, either, nullable, present, words};
@@ -81,11 +84,18 @@ pub(crate) struct WorkItem {
     priority: u8,
     /// Whether its final failure stops what waits for it to be done.
     critical: bool,
+    /// Whether it is on a longest chain of dependencies among what it was made with, which makes it more urgent.
+    on_critical_path: bool,
     /// How long a run may take; null is the server's default.
     #[schema(value_type = Option<f64>)]
     timeout_seconds: Option<TimeLimit>,
     /// Free words to choose by, sorted.
     labels: Vec<String>,
+    /// What a run of it needs; null is nothing in particular.
+    #[schema(inline)]
+    resources: Option<Resources>,
+    /// How its agent is to be called, where that differs from what the adapter says.
+    adapter: Option<Adapter>,
     /// Where it stands.
     status: WorkItemStatus,
     /// Why it does not start; null unless something holds it.
@@ -124,6 +134,10 @@ pub(crate) struct PolicyView {
     /// The jitter of that delay.
     #[schema(value_type = Option<f64>)]
     backoff_jitter_seconds: Option<Backoff>,
+    /// How many tokens one run may use.
+    token_budget: Option<u32>,
+    /// Whether what a run did is to be reviewed.
+    review: Option<bool>,
 }
 
 impl From<Policy> for PolicyView {
@@ -132,6 +146,8 @@ impl From<Policy> for PolicyView {
             max_retries: policy.max_retries,
             backoff_base_seconds: policy.backoff_base_ms.map(Backoff::of_ms),
             backoff_jitter_seconds: policy.backoff_jitter_ms.map(Backoff::of_ms),
+            token_budget: policy.token_budget,
+            review: policy.review,
         }
     }
 }
@@ -152,8 +168,11 @@ impl From<WorkItemView> for WorkItem {
             category: spec.category,
             priority: spec.priority,
             critical: spec.critical,
+            on_critical_path: item.on_critical_path,
             timeout_seconds: spec.timeout_ms.map(TimeLimit::of_ms),
             labels: spec.labels,
+            resources: spec.resources.as_ref().map(Resources::from),
+            adapter: spec.adapter.map(Into::into),
             status: view.status.into(),
             reason: view.reason.map(|code| code.as_str()),
             depends_on: depends_on.map(|d| DependencyView { id: d.id.0, when: d.when.into() }).collect(),
@@ -243,6 +262,12 @@ pub(crate) struct NewWorkItem {
     #[serde(default)]
     #[schema(inline, max_items = 32)]
     labels: Vec<Word>,
+    /// What a run of it needs, by name: `cpu`, `memory_mb`, `network`, `storage_mb` and any other.
+    #[schema(inline)]
+    resources: Option<Wish>,
+    /// How its agent is to be called, where that differs from what the adapter says.
+    #[serde(default, deserialize_with = "object")]
+    adapter: Option<AdapterBody>,
 }
 
 impl Body for NewWorkItem {}
@@ -263,6 +288,8 @@ impl From<NewWorkItem> for DomainNew {
                 timeout_ms: new.timeout_seconds.map(TimeLimit::ms),
                 recipe: new.recipe.map(Into::into),
                 labels: new.labels.into_iter().map(Into::into).collect(),
+                resources: new.resources.map(|wish| wish.0),
+                adapter: new.adapter.map(Into::into),
             },
             depends_on: new.depends_on.into_iter().map(Into::into).collect(),
         }
@@ -317,6 +344,14 @@ pub(crate) struct WorkItemChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Vec<Word>, inline, required = false, max_items = 32)]
     labels: Option<Vec<Word>>,
+    /// What a run of it needs from now on.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Wish>, inline, required = false)]
+    resources: Option<Option<Wish>>,
+    /// How its agent is to be called from now on.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<AdapterBody>, required = false)]
+    adapter: Option<Option<AdapterBody>>,
 }
 
 impl Body for WorkItemChange {}
@@ -337,6 +372,8 @@ impl From<WorkItemChange> for SpecPatch {
             timeout_ms: change.timeout_seconds.map(|limit| limit.map(TimeLimit::ms)),
             recipe: text(change.recipe),
             labels: change.labels.map(|labels| labels.into_iter().map(Into::into).collect()),
+            resources: change.resources.map(|wish| wish.map(|wish| wish.0)),
+            adapter: change.adapter.map(|adapter| adapter.map(Into::into)),
         }
     }
 }
@@ -354,6 +391,11 @@ pub(crate) struct PolicyChange {
     /// The delay is moved by at most this much either way.
     #[schema(inline)]
     backoff_jitter_seconds: Option<Backoff>,
+    /// How many tokens one run may use.
+    #[schema(inline)]
+    token_budget: Option<Tokens>,
+    /// Whether what a run did is to be reviewed.
+    review: Option<bool>,
 }
 
 impl Body for PolicyChange {}
@@ -364,6 +406,8 @@ impl From<PolicyChange> for Policy {
             max_retries: change.max_retries.map(Retries::small),
             backoff_base_ms: change.backoff_base_seconds.map(Backoff::ms),
             backoff_jitter_ms: change.backoff_jitter_seconds.map(Backoff::ms),
+            token_budget: change.token_budget.map(Tokens::small),
+            review: change.review,
         }
     }
 }

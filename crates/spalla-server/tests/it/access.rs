@@ -2,6 +2,7 @@
 
 use crate::world::{CODE, TOKEN, World};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn everything_but_health_wants_the_token() {
@@ -78,4 +79,41 @@ async fn without_a_token_everybody_is_let_in() {
     let link = world.send(world.bare("GET", "/?code=any")).await;
     assert_eq!((link.status, link.header("location"), link.header("set-cookie")), (303, "/", ""));
     assert_eq!(world.get("/health").await.json(200)["details"]["version"], "1.2.3");
+}
+
+#[tokio::test]
+async fn whoever_is_let_in_hears_what_a_path_does_not_know_and_nobody_else_does() {
+    let world = World::start_with_token().await;
+    let made = world.post("/tokens", json!({"name": "v", "role": "viewer"})).await.json(201);
+    let viewer = made["token"].as_str().unwrap();
+    for (method, path) in [
+        ("DELETE", "/scheduler/tick"),
+        ("PUT", "/projects/1"),
+        ("POST", "/work-items/runs/7/artifacts/a/b"),
+        ("PROPFIND", "/projects/"),
+        ("POST", "/openapi.json"),
+    ] {
+        let call = |token: Option<&str>| {
+            let request = world.bare(method, path);
+            world.send(match token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            })
+        };
+        let (router, table) = (call(Some(TOKEN)).await, call(Some(viewer)).await);
+        for answer in [&router, &table] {
+            answer.problem(405, "method_not_allowed");
+        }
+        let methods = |allow: &str| -> BTreeSet<String> { allow.split(',').map(str::to_owned).collect() };
+        assert_eq!(methods(router.header("allow")), methods(table.header("allow")), "{method} {path}");
+        call(None).await.problem(401, "unauthorized");
+        call(Some("wrong")).await.problem(401, "unauthorized");
+    }
+    for path in ["/nothing", "/projects/1/nothing", "/work-items/runs/1/logs/nothing"] {
+        for method in ["GET", "POST"] {
+            let request = || world.bare(method, path);
+            world.send(request().bearer_auth(viewer)).await.problem(404, "not_found");
+            world.send(request()).await.problem(401, "unauthorized");
+        }
+    }
 }

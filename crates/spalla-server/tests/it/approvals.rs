@@ -13,7 +13,7 @@ async fn an_approval_holds_an_item_until_a_person_says_yes() {
     assert_eq!(
         approval,
         json!({"id": 1, "work_item_id": item, "title": "build", "kind": "deploy", "status": "pending",
-               "role": null, "count": 1, "given": 0, "missing": 1, "requested_at": "2023-11-14T22:13:20.000Z", "decided_at": null, "decided_by": null, "note": null})
+               "role": null, "count": 1, "given": 0, "missing": 1, "requested_at": "2023-11-14T22:13:20.000Z", "decided_at": null, "decided_by": null, "note": null, "subject": null})
     );
     world.post(&format!("/work-items/{item}/start"), json!({})).await.problem(409, "approval_pending");
     assert_eq!(world.get(&format!("/work-items/{item}")).await.json(200)["reason"], "approval_pending");

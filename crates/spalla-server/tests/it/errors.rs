@@ -20,7 +20,7 @@ async fn a_path_works_with_and_without_a_slash_at_its_end() {
 #[tokio::test]
 async fn what_is_not_served_is_a_problem() {
     let world = World::start().await;
-    for path in ["/nothing", "/work-items/1/nothing", "/projects/1/vision", "/audit", "/%2e%2e/x", "/%00"] {
+    for path in ["/nothing", "/work-items/1/nothing", "/projects/1/vision", "/audits", "/%2e%2e/x", "/%00"] {
         world.get(path).await.problem(404, "not_found");
     }
 }

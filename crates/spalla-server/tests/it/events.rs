@@ -113,6 +113,28 @@ async fn events_are_chosen_by_project_item_run_and_type() {
 }
 
 #[tokio::test]
+async fn a_refused_host_is_told_of_once_while_its_run_goes_on() {
+    for world in World::on_both_stores().await {
+        let (run, token) = world.claimed_run(json!({})).await;
+        let mut follower = Follower::begin(&world, "type=run.host_refused", None).await;
+        let report = async |token: i64, hosts: &[&str]| {
+            let host = |host: &&str| json!({"host": host, "port": 443, "reason": "not on the list"});
+            let hosts: Vec<_> = hosts.iter().map(host).collect();
+            let report = json!({"fencing_token": token, "hosts": hosts});
+            world.post(&format!("/work-items/runs/{run}/refused-hosts"), report).await
+        };
+        assert_eq!(report(token, &["a.test"]).await.status, 204);
+        assert_eq!(report(token, &["a.test", "b.test"]).await.status, 204);
+        for host in ["a.test", "b.test"] {
+            let event = follower.next().await;
+            let payload = json!({"host": host, "port": 443, "reason": "not on the list"});
+            assert_eq!((&event["run_id"], &event["payload"]), (&json!(run), &payload));
+        }
+        report(token + 1, &["c.test"]).await.problem(409, "stale_token");
+    }
+}
+
+#[tokio::test]
 async fn no_event_is_missed_or_repeated_at_the_seam() {
     const EVENTS: i64 = 1_500;
     let world = World::start().await;

@@ -1,8 +1,11 @@
 //! Info requests: asked by the holder of a run, answered by a person, and read by nobody but the run.
 
-use crate::world::{AGENT_SECRET, Setup, World};
+use crate::world::{AGENT_SECRET, SECRET_KEY, Setup, World};
 use serde_json::{Value, json};
+use spalla_domain::fernet::KeyRing;
 use spalla_domain::{Fence, InfoRequestId};
+use spalla_server::Vault;
+use spalla_store::command::Sealed;
 use spalla_store::document::{Kept, KeptInfoRequest};
 use spalla_store::view::EventFilter;
 
@@ -111,6 +114,27 @@ async fn only_the_holder_that_knows_the_secret_reads_the_values() {
         world.complete(run, next).await;
         world.send(reveal(&world, 1, next)).await.problem(409, "stale_token");
         world.send(reveal(&world, 9, next)).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn after_a_rotation_the_new_key_alone_reads_what_older_ones_encrypted() {
+    const NEW: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    for world in World::on_both_stores().await {
+        let (_, token, _) = answered(&world).await;
+        let vault = |keys: &str| {
+            let keys = KeyRing::parse(keys).unwrap();
+            Vault::new(keys, world.store.clone(), world.clock.clone(), world.randomness.clone())
+        };
+        let stranger = vault(NEW).rotate().await.unwrap();
+        assert_eq!((stranger.resealed, stranger.unreadable), (0, vec![Sealed::Answer(InfoRequestId(1))]));
+        let both = vault(&format!("{NEW} {SECRET_KEY}"));
+        let rotated = both.rotate().await.unwrap();
+        assert_eq!((rotated.resealed, rotated.unreadable), (1, vec![]));
+        assert_eq!(both.rotate().await.unwrap().resealed, 0);
+        let answers = vault(NEW).reveal(InfoRequestId(1), Fence(token)).await.unwrap().unwrap();
+        assert_eq!(answers["PASSWORD"].expose_text(), Ok(SECRET));
+        assert!(world.vault.reveal(InfoRequestId(1), Fence(token)).await.is_err());
     }
 }
 
@@ -239,6 +263,10 @@ async fn what_was_answered_is_masked_in_log_result_and_error_and_kept_encrypted(
         let ask = json!({"reason": format!("{SECRET} is wrong"), "fencing_token": token, "fields": [{"name": "B"}]});
         let asked = world.post(&format!("/work-items/runs/{run}/info-requests"), ask).await.json(201);
         assert_eq!(asked["reason"], "[redacted:PASSWORD] is wrong");
+        let hosts =
+            json!([{"host": format!("{SECRET}.test"), "port": 443, "reason": format!("no {SECRET}")}]);
+        let told = json!({"fencing_token": token, "hosts": hosts});
+        assert_eq!(world.post(&format!("/work-items/runs/{run}/refused-hosts"), told).await.status, 204);
         let end = json!({"fencing_token": token, "error": format!("no such {SECRET}"), "result": {"deep": [SECRET, 2.50]}});
         let ended =
             world.post(&format!("/work-items/runs/{run}/complete?success=false"), end).await.json(200);

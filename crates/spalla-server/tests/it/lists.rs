@@ -7,7 +7,7 @@ fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()).collect()
 }
 
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 16] = [
     "/projects/",
     "/work-items/",
     "/work-items/1/runs",
@@ -22,6 +22,8 @@ const LISTS: [&str; 14] = [
     "/scheduler/schedules",
     "/work-items/runs/info-requests",
     "/work-items/runs/1/info-requests",
+    "/work-items/runs/1/artifacts",
+    "/audit",
 ];
 
 #[tokio::test]

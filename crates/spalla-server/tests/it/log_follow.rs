@@ -214,7 +214,7 @@ async fn shake_hands(world: &World, path: &str) -> TcpStream {
 
 #[tokio::test(start_paused = true)]
 async fn a_viewer_is_asked_whether_it_lives_and_let_go_when_it_says_nothing() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     let (run, _) = world.claimed_run(json!({})).await;
     let begin = Instant::now();
     let mut stream = shake_hands(&world, &format!("/work-items/runs/{run}/logs/ws")).await;
@@ -228,7 +228,7 @@ async fn a_viewer_is_asked_whether_it_lives_and_let_go_when_it_says_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_viewer_that_answers_stays_and_is_counted_as_a_connection() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     let (run, _) = world.claimed_run(json!({})).await;
     let mut viewer = begin(&world, Way::WebSocket, run, "").await;
     assert_eq!(viewer.numbers(1).await, [0]);

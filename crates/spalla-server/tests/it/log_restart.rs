@@ -59,7 +59,7 @@ async fn print(world: &RwLock<World>, runs: &[(i64, i64)]) {
 }
 
 async fn everybody_sees_every_line_once(location: Location) {
-    let world = World::with(Setup { location, ..Setup::default() }).await;
+    let world = World::with(Setup { location: Some(location), ..Setup::default() }).await;
     let mut runs = vec![];
     for _ in 0..RUNS {
         runs.push(world.claimed_run(json!({})).await);

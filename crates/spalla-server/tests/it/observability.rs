@@ -18,6 +18,45 @@ async fn health_counts_what_is_there() {
 }
 
 #[tokio::test]
+async fn errors_say_how_bad_what_about_and_whether_it_passes() {
+    for world in World::on_both_stores().await {
+        let fail = async |error: Value| {
+            let (run, token) = world.claimed_run(json!({"title": "span the river"})).await;
+            let path = format!("/work-items/runs/{run}/complete?success=false");
+            let body = json!({"fencing_token": token, "exit_code": 3, "error": error});
+            world.post(&path, body).await.json(200)["id"].clone()
+        };
+        let denied = fail(json!({"class": "denied", "message": "no network for this step"})).await;
+        let limited = fail(
+            json!({"class": "rate_limited", "message": "slow down", "retry_at": "2023-11-15T00:00:00Z"}),
+        )
+        .await;
+        let (run, token) = world.claimed_run(json!({})).await;
+        world.complete(run, token).await;
+        let errors = world.get("/api/errors?count=true").await;
+        assert_eq!(errors.header("x-total-count"), "2");
+        let errors = errors.json(200);
+        let told =
+            |error: &Value| ["id", "severity", "category", "recoverable"].map(|member| error[member].clone());
+        assert_eq!(told(&errors[0]), [limited, json!("low"), json!("network"), json!(true)]);
+        assert_eq!(told(&errors[1]), [denied.clone(), json!("high"), json!("security"), json!(false)]);
+        assert_eq!(
+            (&errors[1]["message"], &errors[1]["agent_id"]),
+            (&json!("no network for this step"), &json!("w1"))
+        );
+        let context = &errors[1]["context"];
+        assert_eq!(
+            (&context["run_id"], &context["class"], &context["exit_code"]),
+            (&denied, &json!("denied"), &json!(3))
+        );
+        assert_eq!(world.get("/api/errors?limit=1&offset=1").await.json(200)[0]["id"], denied);
+        assert_eq!(world.get("/api/errors?project_id=99").await.json(200), json!([]));
+        let due = world.get("/scheduler/queue?reason=delayed").await.json(200)[0]["due_at"].clone();
+        assert_eq!(due, "2023-11-15T00:00:00.000Z");
+    }
+}
+
+#[tokio::test]
 async fn metrics_count_requests_by_template_and_runs_by_outcome() {
     let world = World::start().await;
     let (run, token) = world.claimed_run(json!({})).await;
@@ -54,16 +93,29 @@ async fn traces_show_a_runs_life_as_spans() {
     world.clock.advance(2_000);
     let trace = world.get("/observability/traces").await.json(200)[0].clone();
     let at = |second: u32| format!("2023-11-14T22:13:2{second}.000Z");
-    let open = |name: &str, begun: u32| json!({"name": name, "started_at": at(begun), "ended_at": null, "duration_ms": null});
-    let waited = json!({"name": "waiting", "started_at": at(0), "ended_at": at(1), "duration_ms": 1_000});
-    assert_eq!(trace["spans"], json!([open("run", 0), waited, open("executing", 1)]));
+    let id = |number: usize| trace["spans"][number]["span_id"].clone();
+    let open = |number: usize, name: &str, begun: u32| {
+        let parent = if number == 0 { Value::Null } else { id(0) };
+        json!({"span_id": id(number), "parent_span_id": parent, "name": name, "step": null,
+               "started_at": at(begun), "ended_at": null, "duration_ms": null})
+    };
+    let mut waited = open(1, "waiting", 0);
+    (waited["ended_at"], waited["duration_ms"]) = (json!(at(1)), json!(1_000));
+    assert_eq!(trace["spans"], json!([open(0, "run", 0), waited, open(2, "executing", 1)]));
+    assert!(id(0) != id(1) && id(0).as_str().is_some_and(|id| id.len() == 16));
     assert_eq!(trace["trace_id"], world.get(&format!("/work-items/runs/{run}")).await.json(200)["trace_id"]);
-    world.complete(run, 1).await;
+    let steps =
+        json!([{"run": "a", "started_at": at(1), "duration_ms": 500}, {"run": "b", "duration_ms": 0}]);
+    let end = json!({"fencing_token": 1, "result": {"steps": steps}});
+    world.post(&format!("/work-items/runs/{run}/complete?success=true"), end).await.json(200);
     let ended = world.get("/observability/traces?work_item_id=1").await.json(200)[0].clone();
     assert_eq!(
         (&ended["spans"][0]["duration_ms"], &ended["spans"][2]["duration_ms"]),
         (&json!(3_000), &json!(2_000))
     );
+    let step = &ended["spans"][3];
+    assert_eq!([&step["name"], &step["step"], &step["parent_span_id"]], [&json!("step"), &json!(1), &id(2)]);
+    assert_eq!((&step["duration_ms"], &ended["spans"][4]), (&json!(500), &Value::Null));
     assert_eq!(world.get("/observability/traces?project_id=9").await.json(200), Value::Array(vec![]));
 }
 

@@ -12,7 +12,11 @@ async fn the_document_names_exactly_the_operations_that_are_served() {
     let document = document(&world).await;
     assert_eq!((&document["openapi"], &document["info"]["version"]), (&json!("3.1.0"), &json!("1.2.3")));
     for (template, item) in document["paths"].as_object().unwrap() {
-        let path = template.replace("{id}", "1").replace("{draft}", "1").replace("{file}", "index.css");
+        let path = template
+            .replace("{id}", "1")
+            .replace("{draft}", "1")
+            .replace("{file}", "index.css")
+            .replace("{path}", "a");
         let answer = world.send(world.request("PROPFIND", &path)).await;
         answer.problem(405, "method_not_allowed");
         let mut served: BTreeSet<String> = answer.header("allow").split(',').map(str::to_lowercase).collect();

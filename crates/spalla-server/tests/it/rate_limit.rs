@@ -77,3 +77,35 @@ async fn without_a_limit_nothing_is_said_of_one() {
     let answer = world.get("/projects/").await;
     assert_eq!((answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining")), ("", ""));
 }
+
+/// Shows a token that is like one and opens nothing.
+async fn guess(world: &World, client: &reqwest::Client, number: u64) -> (u16, Option<String>) {
+    let request = client.get(world.url("/projects/")).bearer_auth(format!("spl_1_{number:064x}"));
+    let answer = request.send().await.unwrap();
+    let wait = answer.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), wait)
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_tokens_is_told_to_wait_and_holds_nobody_else_up() {
+    let world = limited(0).await;
+    let made = world.post("/tokens", json!({"name": "ada", "role": "viewer"})).await.json(201);
+    let viewer = || world.bare("GET", "/projects/").bearer_auth(made["token"].as_str().unwrap());
+    world.send(viewer()).await.json(200);
+    let from = |address: &str| {
+        let client = reqwest::Client::builder().no_proxy();
+        client.local_address(address.parse::<std::net::IpAddr>().unwrap()).build().unwrap()
+    };
+    let (flood, other) = (from("127.0.0.1"), from("127.0.0.2"));
+    for number in 0..100 {
+        assert_eq!(guess(&world, &flood, number).await, (401, None));
+    }
+    assert_eq!(guess(&world, &flood, 100).await, (429, Some("60".to_owned())));
+    assert_eq!(guess(&world, &other, 100).await, (401, None));
+    world.send(viewer()).await.json(200);
+    world.get("/projects/").await.json(200);
+    world.send(world.bare("GET", "/projects/").bearer_auth("wrong")).await.problem(401, "unauthorized");
+    world.send(world.bare("GET", "/health")).await.json(200);
+    world.clock.advance(60_000);
+    assert_eq!(guess(&world, &flood, 101).await, (401, None));
+}

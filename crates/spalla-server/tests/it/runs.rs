@@ -149,6 +149,11 @@ async fn a_run_that_a_person_paused_tells_its_holder_until_it_goes_on() {
         world.post(&format!("{path}/pause"), json!({})).await.json(200);
         let answer = world.post("/scheduler/exchange", exchange).await.json(200);
         assert_eq!(answer["heartbeats"], json!([{"run_id": run, "cancel": false, "pause": true}]));
+        let give_back = json!({"agent_id": "w1", "fencing_token": claimed["fencing_token"]});
+        let rests = world.post(&format!("{path}/release"), give_back).await.json(200);
+        assert_eq!((&rests["status"], &rests["lease"]), (&json!("paused"), &json!(null)));
+        assert_eq!(world.get("/work-items/runs?status=paused").await.json(200)[0]["id"], run);
+        assert_eq!(world.get("/work-items/runs?status=pending").await.json(200), json!([]));
         world.post(&format!("{path}/cancel"), json!({})).await.json(200);
         for verb in ["pause", "resume"] {
             world.post(&format!("{path}/{verb}"), json!({})).await.problem(409, "run_ended");

@@ -80,6 +80,21 @@ async fn the_queue_shows_rank_and_reason_of_each_entry() {
 }
 
 #[tokio::test]
+async fn a_failed_attempt_lowers_a_priority_and_a_person_sets_it_anew() {
+    let world = World::start().await;
+    let (run, token) = world.claimed_run(json!({"priority": 7})).await;
+    let end = json!({"fencing_token": token});
+    world.post(&format!("/work-items/runs/{run}/complete?success=false"), end).await.json(200);
+    let entry = world.get("/scheduler/queue").await.json(200)[0].clone();
+    assert_eq!((&entry["priority"], &entry["set_priority"]), (&json!(6), &json!(7)));
+    let item = format!("/work-items/{}", entry["work_item_id"]);
+    assert_eq!(world.get(&item).await.json(200)["priority"], 7);
+    assert_eq!(world.patch(&item, json!({"priority": 7})).await.json(200)["priority"], 7);
+    let entry = world.get("/scheduler/queue").await.json(200)[0].clone();
+    assert_eq!((&entry["priority"], &entry["set_priority"]), (&json!(7), &json!(7)));
+}
+
+#[tokio::test]
 async fn a_tick_starts_every_eligible_entry_and_names_the_others() {
     let world = World::start().await;
     let (first, second) = (world.queued(json!({})).await, world.queued(json!({})).await);

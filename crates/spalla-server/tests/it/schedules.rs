@@ -34,6 +34,25 @@ async fn a_schedule_is_made_shown_with_its_next_times_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn changes_of_a_schedule_that_meet_are_both_kept() {
+    for world in World::on_both_stores().await {
+        let item = world.item(json!({})).await;
+        let body = json!({"work_item_id": item, "cron": "30 2 * * *"});
+        world.post("/scheduler/schedules", body).await.json(201);
+        let change = |body| world.patch("/scheduler/schedules/1", body);
+        let (one, two, three) = tokio::join!(
+            change(json!({"overlap": "queue"})),
+            change(json!({"catch_up": "all"})),
+            change(json!({"enabled": false})),
+        );
+        let _ = [one, two, three].map(|answer| answer.json(200));
+        let kept = world.get("/scheduler/schedules/1").await.json(200);
+        let members = ["overlap", "catch_up", "enabled"].map(|member| kept[member].clone());
+        assert_eq!(members, [json!("queue"), json!("all"), json!(false)]);
+    }
+}
+
+#[tokio::test]
 async fn schedules_are_listed_by_their_work_item() {
     for world in World::on_both_stores().await {
         for _ in 0..2 {

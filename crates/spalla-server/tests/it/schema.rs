@@ -55,6 +55,12 @@ fn broken(document: &Value, schema: &Value, keyword: &str, rule: &Value, value: 
         "maxLength" => {
             value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
         }
+        "maxProperties" => value.as_object().is_none_or(|o| o.len() as u64 <= rule.as_u64().unwrap()),
+        "propertyNames" => {
+            let mut names =
+                value.as_object().into_iter().flatten().map(|(name, _)| Value::from(name.as_str()));
+            return names.find_map(|name| mismatch(document, rule, &name));
+        }
         "maxItems" => value.as_array().is_none_or(|list| list.len() as u64 <= rule.as_u64().unwrap()),
         _ if COMMENTS.contains(&keyword) || LEFT_OUT.contains(&keyword) => true,
         _ => panic!("the keyword {keyword} of {schema} is not known here"),

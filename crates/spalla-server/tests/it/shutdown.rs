@@ -49,6 +49,7 @@ async fn a_taken_port_is_named() {
     let options = Options {
         listen: world.address,
         access: Access::None,
+        oidc: None,
         served_hosts: vec![],
         cors: Cors::None,
         rate_limit_per_minute: 0,
@@ -60,6 +61,8 @@ async fn a_taken_port_is_named() {
         vault: world.vault.clone(),
         agent_secret: None,
         queue_limit: 1,
+        webhook_networks: spalla_domain::network::Networks::default(),
+        webhook_trust: spalla_server::WebhookTrust::default(),
         grace: Duration::ZERO,
     };
     let error = Server::bind(options, handle).await.err().unwrap();

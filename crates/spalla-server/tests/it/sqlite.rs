@@ -7,7 +7,7 @@ use spalla_store::Location;
 #[tokio::test]
 async fn a_work_item_goes_its_whole_way_over_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let location = Location::Sqlite(folder.path().join("spalla.db"));
+    let location = Some(Location::Sqlite(folder.path().join("spalla.db")));
     let world = World::with(Setup { location, ..Setup::default() }).await;
     let item =
         world.item(json!({"labels": ["prod"], "recipe": "steps: [make]", "timeout_seconds": 60})).await;

@@ -23,7 +23,7 @@ async fn is_answered(world: &World, stream: &mut TcpStream) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_has_ten_seconds_to_arrive() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     for begun in ["", "GET /health HT"] {
         let begin = Instant::now();
         assert_eq!(raw::send(&world, begun).await, "");
@@ -40,7 +40,7 @@ async fn a_head_has_ten_seconds_to_arrive() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     let mut stream = connect(&world).await;
     for _ in 0..3 {
         assert!(is_answered(&world, &mut stream).await);
@@ -52,7 +52,7 @@ async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_has_thirty_seconds_to_arrive() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     let head =
         "POST /projects/ HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{\"name\"";
     let begin = Instant::now();
@@ -62,7 +62,7 @@ async fn a_body_has_thirty_seconds_to_arrive() {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_waits_as_long_as_it_is_told_and_a_stream_says_that_it_lives() {
-    let world = World::start().await;
+    let world = World::in_memory().await;
     let begin = Instant::now();
     let body = serde_json::json!({"worker_id": "w", "wait_seconds": 42.5});
     let claimed = world.post("/scheduler/claim", body).await.json(200);

@@ -14,8 +14,10 @@ async fn a_work_item_shows_all_that_was_said_of_it() {
         json!({
             "id": 1, "project_id": project, "title": "first", "description": null, "prompt": null,
             "executor": "recipe", "agent": null, "category": null, "priority": 5, "critical": true,
-            "timeout_seconds": null, "labels": [], "status": "open", "reason": null, "depends_on": [],
-            "policy": {"max_retries": null, "backoff_base_seconds": null, "backoff_jitter_seconds": null},
+            "on_critical_path": false,
+            "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "status": "open", "reason": null,
+            "depends_on": [], "policy": {"max_retries": null, "backoff_base_seconds": null,
+                "backoff_jitter_seconds": null, "token_budget": null, "review": null},
             "has_recipe": false,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
         })
@@ -127,15 +129,46 @@ async fn what_does_not_fit_is_refused_by_its_name() {
 }
 
 #[tokio::test]
+async fn how_its_agent_is_called_is_kept_handed_to_the_worker_and_taken_away() {
+    for world in World::on_both_stores().await {
+        let adapter =
+            json!({"model": "large", "approval": "guarded", "args": ["--deep"], "web_search": true});
+        let item = world.queued(json!({"adapter": adapter})).await;
+        world.post(&format!("/work-items/{item}/policy"), json!({"token_budget": 900})).await.json(200);
+        let run =
+            world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200)["runs"][0].clone();
+        let whole = json!({"model": "large", "profile": null, "web_search": true, "approval": "guarded",
+            "args": ["--deep"], "command": []});
+        assert_eq!((&run["adapter"], &run["token_budget"]), (&whole, &json!(900)));
+        let path = format!("/work-items/{item}");
+        assert_eq!(world.get(&path).await.json(200)["adapter"], whole);
+        let changed = world.patch(&path, json!({"adapter": {"profile": "night"}})).await.json(200);
+        assert_eq!(
+            (&changed["adapter"]["profile"], &changed["adapter"]["model"]),
+            (&json!("night"), &json!(null))
+        );
+        assert_eq!(world.patch(&path, json!({"adapter": null})).await.json(200)["adapter"], json!(null));
+        for bad in [json!({"modle": "x"}), json!("large"), json!({"approval": "ask"}), json!({"args": "x"})] {
+            let problem = world.patch(&path, json!({"adapter": bad})).await.invalid();
+            assert!(problem[0].starts_with("adapter"), "{problem:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_policy_of_an_item_is_given_in_seconds_and_laid_over_what_was_there() {
     let world = World::start().await;
     let path = format!("/work-items/{}/policy", world.item(json!({})).await);
     world.post(&path, json!({"max_retries": 1, "backoff_base_seconds": 0.5})).await.json(200);
-    let item = world.post(&path, json!({"backoff_jitter_seconds": 0})).await.json(200);
-    assert_eq!(
-        item["policy"],
-        json!({"max_retries": 1, "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0})
-    );
+    world.post(&path, json!({"token_budget": 2500})).await.json(200);
+    let item = world.post(&path, json!({"backoff_jitter_seconds": 0, "review": false})).await.json(200);
+    let expected = json!({"max_retries": 1, "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0,
+        "token_budget": 2500, "review": false});
+    assert_eq!(item["policy"], expected);
+    for bad in [json!({"token_budget": 0}), json!({"review": "twice"})] {
+        let member = bad.as_object().unwrap().keys().next().unwrap().clone();
+        assert_eq!(world.post(&path, bad).await.invalid(), [member]);
+    }
     assert_eq!(world.post(&path, json!({"max_retries": -1})).await.invalid(), ["max_retries"]);
     assert_eq!(
         world.post(&path, json!({"backoff_base_seconds": -1})).await.invalid(),

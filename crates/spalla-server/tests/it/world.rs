@@ -1,12 +1,14 @@
 //! A server with all that it needs, and the calls that most tests make.
 
 use crate::answer::{Answer, document};
+use crate::postgres_fixture::Cluster;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use spalla_domain::Timestamp;
 use spalla_domain::fernet::KeyRing;
+use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::{Access, Cors, HealthOptions, Options, Server, Token, Vault};
+use spalla_server::{Access, Cors, HealthOptions, Oidc, Options, Server, Token, Vault, WebhookTrust};
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ pub(crate) const CODE: &str = "start-code";
 /// What a worker shows to read answers.
 pub(crate) const AGENT_SECRET: &str = "agent-secret";
 /// The key that answers are encrypted with.
-const SECRET_KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+pub(crate) const SECRET_KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 /// When every test begins: 2023-11-14T22:13:20Z.
 const BEGIN_MS: i64 = 1_700_000_000_000;
 
@@ -52,10 +54,28 @@ impl Randomness for Counting {
     }
 }
 
+/// Names the store of every test that does not name one itself: `memory`, which it is otherwise, `sqlite` or `postgres`.
+const STORE_VARIABLE: &str = "SPALLA_TEST_STORE";
+
+/// Makes the store that this run of the tests is about, with the folder that it needs.
+fn store_of_this_run() -> (Location, Option<TempDir>) {
+    match std::env::var(STORE_VARIABLE).as_deref() {
+        Err(_) | Ok("memory") => (Location::Memory(spalla_store::Memory::default()), None),
+        Ok("sqlite") => {
+            let folder = tempfile::tempdir().unwrap();
+            (Location::Sqlite(folder.path().join("spalla.db")), Some(folder))
+        }
+        Ok("postgres") => (Location::Postgres(Cluster::shared().create_database()), None),
+        Ok(other) => panic!("{STORE_VARIABLE}: {other:?} is none of memory, sqlite and postgres"),
+    }
+}
+
 /// How a world is made.
 pub(crate) struct Setup {
     pub(crate) access: Access,
-    pub(crate) location: Location,
+    pub(crate) oidc: Option<Oidc>,
+    /// None for the store that this run of the tests is about.
+    pub(crate) location: Option<Location>,
     pub(crate) served_hosts: Vec<String>,
     pub(crate) cors: Cors,
     pub(crate) rate_limit_per_minute: u32,
@@ -63,13 +83,17 @@ pub(crate) struct Setup {
     pub(crate) grace: Duration,
     pub(crate) agent_secret: Option<&'static str>,
     pub(crate) queue_limit: u64,
+    pub(crate) settings: Settings,
+    pub(crate) webhook_networks: Networks,
+    pub(crate) webhook_trust: WebhookTrust,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
             access: Access::None,
-            location: Location::Memory(spalla_store::Memory::default()),
+            oidc: None,
+            location: None,
             served_hosts: vec![],
             cors: Cors::None,
             rate_limit_per_minute: 0,
@@ -77,6 +101,9 @@ impl Default for Setup {
             grace: Duration::from_secs(5),
             agent_secret: Some(AGENT_SECRET),
             queue_limit: 100_000,
+            settings: Settings::default(),
+            webhook_networks: Networks::default(),
+            webhook_trust: WebhookTrust::default(),
         }
     }
 }
@@ -88,8 +115,9 @@ pub(crate) struct World {
     pub(crate) randomness: Arc<Counting>,
     pub(crate) store: Store,
     pub(crate) engine: EngineHandle,
-    options: Options,
+    pub(crate) options: Options,
     pub(crate) vault: Vault,
+    pub(crate) people_sign_in: bool,
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinSet<()>,
     client: Client,
@@ -104,6 +132,12 @@ impl World {
         Self::with(Setup::default()).await
     }
 
+    /// Starts a server over memory, for tests whose time is their own: no other store answers while it stands still.
+    pub(crate) async fn in_memory() -> Self {
+        let location = Some(Location::Memory(spalla_store::Memory::default()));
+        Self::with(Setup { location, ..Setup::default() }).await
+    }
+
     /// Starts a server on each store that needs no server of its own: in memory, and in a file.
     pub(crate) async fn on_both_stores() -> [Self; 2] {
         Self::on_both_stores_with(Setup::default).await
@@ -112,7 +146,7 @@ impl World {
     /// Starts such servers with further wishes.
     pub(crate) async fn on_both_stores_with(setup: impl Fn() -> Setup) -> [Self; 2] {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location::Sqlite(folder.path().join("spalla.db"));
+        let location = Some(Location::Sqlite(folder.path().join("spalla.db")));
         let in_file = Self::with(Setup { location, ..setup() }).await;
         [Self::with(setup()).await, Self { _folder: Some(folder), ..in_file }]
     }
@@ -126,9 +160,10 @@ impl World {
     pub(crate) async fn with(setup: Setup) -> Self {
         let clock = Arc::new(ManualClock(AtomicI64::new(BEGIN_MS)));
         let randomness = Arc::new(Counting(AtomicU64::new(1)));
+        let (location, folder) = setup.location.map_or_else(store_of_this_run, |named| (named, None));
         let store = Store::open(spalla_store::Options {
-            location: setup.location,
-            settings: Settings::default(),
+            location,
+            settings: setup.settings,
             clock: clock.clone(),
             randomness: randomness.clone(),
             gate: None,
@@ -138,11 +173,13 @@ impl World {
         let engine = spalla_engine::Options { clock: clock.clone(), background_interval: None };
         let (handle, engine) = Engine::start(store.clone(), engine);
         let token = matches!(setup.access, Access::Token(_)).then_some(TOKEN);
+        let people_sign_in = setup.oidc.is_some();
         let keys = KeyRing::parse(SECRET_KEY).unwrap();
         let vault = Vault::new(keys, store.clone(), clock.clone(), randomness.clone());
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             access: setup.access,
+            oidc: setup.oidc,
             served_hosts: setup.served_hosts,
             cors: setup.cors,
             rate_limit_per_minute: setup.rate_limit_per_minute,
@@ -154,6 +191,8 @@ impl World {
             vault: vault.clone(),
             agent_secret: setup.agent_secret.map(Token::new),
             queue_limit: setup.queue_limit,
+            webhook_networks: setup.webhook_networks,
+            webhook_trust: setup.webhook_trust,
             grace: setup.grace,
         };
         let server = Server::bind(options.clone(), handle.clone()).await.expect("the server binds");
@@ -171,12 +210,13 @@ impl World {
             engine: handle,
             options,
             vault,
+            people_sign_in,
             shutdown,
             server: tasks,
             client,
             token,
             _engine: engine,
-            _folder: None,
+            _folder: folder,
         }
     }
 

@@ -24,6 +24,9 @@ create sequence vision_seq as bigint;
 create sequence draft_seq as bigint;
 create sequence schedule_seq as bigint;
 create sequence info_request_seq as bigint;
+create sequence artifact_seq as bigint;
+create sequence token_seq as bigint;
+create sequence webhook_seq as bigint;
 
 create table project (
     id bigint not null primary key,
@@ -36,16 +39,20 @@ create table project (
 
 create index project_listed on project (id) where archived_at is null;
 
--- What claimers choose by: one row for each combination of project, executor and labels that ever occurred.
+-- What claimers choose by: one row for each combination of project, executor, labels, agent and resources that ever
+-- occurred.
 create table queue (
     id bigint not null primary key,
     project_id bigint not null,
     executor text not null check (executor in ('recipe', 'agent', 'external')),
-    labels text not null
+    labels text not null,
+    agent text not null,
+    resources text not null
 );
 
 -- By digest, because the labels of an item can be longer than an index takes.
-create unique index queue_by_key on queue (project_id, executor, md5(labels));
+create unique index queue_by_key
+on queue (project_id, executor, md5(labels || chr(10) || agent || chr(10) || resources));
 
 -- What is to be done. The texts come last: whoever reads only the head does not read their pages.
 create table work_item (
@@ -54,10 +61,13 @@ create table work_item (
     queue bigint not null,
     priority bigint not null check (priority between 0 and 9),
     critical bigint not null check (critical in (0, 1)),
+    on_critical_path bigint not null check (on_critical_path in (0, 1)),
     timeout_ms bigint check (timeout_ms > 0),
     max_retries bigint check (max_retries >= 0),
     backoff_base_ms bigint,
     backoff_jitter_ms bigint,
+    token_budget bigint check (token_budget > 0),
+    review bigint check (review in (0, 1)),
     created_at bigint not null,
     updated_at bigint not null,
     archived_at bigint,
@@ -65,15 +75,18 @@ create table work_item (
     agent text,
     category text,
     labels text not null,
+    resources text,
     title text not null check (title <> ''),
     description text,
     prompt text,
     recipe text,
+    adapter text,
     check (executor <> 'agent' or agent is not null)
 );
 
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
-create index work_item_archived on work_item (id) where archived_at is not null;
+create index work_item_by_agent on work_item (agent, project_id, id) where agent is not null;
+create index work_item_archived on work_item (id, project_id) where archived_at is not null;
 
 -- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
 -- `queue` and `prio` it is found in `ready` when it stands there.
@@ -83,6 +96,7 @@ create table entry (
     queue bigint not null,
     prio bigint not null,
     priority bigint not null check (priority between 0 and 9),
+    moved text,
     dependencies bigint not null check (dependencies >= 0),
     enqueued_at bigint not null
 );
@@ -92,7 +106,8 @@ create table entry (
 
 -- Where an item without an entry is found. That it has none is what makes it open.
 create table open (
-    work_item_id bigint not null primary key
+    work_item_id bigint not null primary key,
+    project_id bigint not null
 );
 
 -- Nothing is missing: claimers take the smallest key first.
@@ -100,6 +115,7 @@ create table ready (
     queue bigint not null,
     prio bigint not null,
     work_item_id bigint not null,
+    priority bigint not null check (priority between 0 and 9),
     fence bigint not null check (fence >= 0),
     attempt bigint not null check (attempt >= 0),
     failures bigint not null check (failures >= 0),
@@ -110,6 +126,7 @@ create table ready (
 create table delayed (
     due_at bigint not null,
     work_item_id bigint not null unique,
+    project_id bigint not null,
     prio bigint not null,
     fence bigint not null check (fence >= 0),
     attempt bigint not null check (attempt >= 0),
@@ -120,6 +137,7 @@ create table delayed (
 -- A dependency or an approval is missing.
 create table blocked (
     work_item_id bigint not null primary key,
+    project_id bigint not null,
     prio bigint not null,
     fence bigint not null check (fence >= 0),
     attempt bigint not null check (attempt >= 0),
@@ -145,6 +163,7 @@ create table leased (
     run_id bigint not null unique,
     queue bigint not null,
     prio bigint not null,
+    priority bigint not null check (priority between 0 and 9),
     fence bigint not null check (fence >= 0),
     attempt bigint not null check (attempt > 0),
     failures bigint not null check (failures >= 0),
@@ -161,7 +180,8 @@ create table leased (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 
 -- What a claim takes first. `until` is in no index, so that a heartbeat changes the row alone.
-create index leased_pending on leased (queue, prio, work_item_id) where worker is null and holds = 0;
+create index leased_pending on leased (queue, prio, work_item_id)
+where worker is null and holds = 0 and paused = 0;
 
 -- It came to its end.
 create table finished (
@@ -208,6 +228,7 @@ create table run (
     worker text,
     usage text,
     error text,
+    sandbox text,
     result text,
     check ((status = 'failed') = (class is not null))
 );
@@ -225,6 +246,7 @@ create table approval (
     decided_at bigint,
     decided_by text,
     note text,
+    subject text,
     check ((status = 'pending') = (decided_at is null)),
     check (status <> 'pending' or (decided_by is null and note is null))
 );
@@ -251,11 +273,37 @@ create table log_chunk (
     primary key (run_id, first_seq)
 );
 
+-- What runs left to be kept, by path; each time that a path is written it gets another id.
+create table artifact (
+    run_id bigint not null,
+    path text not null check (path <> ''),
+    id bigint not null unique,
+    media_type text not null,
+    bytes bigint not null check (bytes >= 0),
+    sha256 text not null check (length(sha256) = 64),
+    stored_at bigint not null,
+    primary key (run_id, path)
+);
+
+create index artifact_listed on artifact (run_id, id);
+
+-- What is in them. Parts of a file that is on its way in have no artifact yet, but a document of the kind `upload`.
+create table artifact_chunk (
+    artifact_id bigint not null,
+    place bigint not null check (place >= 0),
+    data bytea not null,
+    primary key (artifact_id, place)
+);
+
+-- Most files are compressed already.
+alter table artifact_chunk alter column data set storage external;
+
 -- What is small, belongs to a project, a work item or a run, and is never claimed: all of it as JSON, beside what lists
 -- and the clock go by. `owner` is the number of what it belongs to.
 create table document (
     kind text not null
-        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes')),
+        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
+            'token', 'webhook', 'refusals')),
     id bigint not null,
     owner bigint not null,
     status text not null,
@@ -277,7 +325,48 @@ create table usage (
     primary key (project_id, day)
 );
 
+-- Who wanted what, and what came of it. Rows are added and never changed; each bears the digest of the one before.
+-- `thing` and `collection` are beginnings of the resource that lists go by: up to its first id, and its first part.
+-- Resources are compared byte by byte, so that all beneath one lie beside each other.
+create table audit (
+    id bigint not null primary key,
+    at bigint not null,
+    principal text not null,
+    client text not null,
+    operation text not null,
+    resource text collate "C" not null,
+    request_id text not null,
+    outcome text not null check (outcome in ('done', 'refused', 'failed')),
+    code text,
+    previous_hash bytea not null check (length(previous_hash) = 32),
+    hash bytea not null check (length(hash) = 32),
+    thing text,
+    collection text,
+    check ((outcome = 'done') = (code is null))
+);
+
+create index audit_by_thing on audit (thing, id);
+create index audit_by_collection on audit (collection, id);
+create index audit_by_principal on audit (principal, id);
+create index audit_by_operation on audit (operation, id);
+create index audit_not_done on audit (outcome, id) where outcome <> 'done';
+
+-- The end of that chain: one row, locked by whoever adds to it, so that numbers have no gap and nobody adds beside it.
+create table audit_head (
+    one bigint not null primary key check (one = 1),
+    id bigint not null,
+    hash bytea not null check (length(hash) = 32)
+);
+
+insert into audit_head (one, id, hash) values (1, 0, decode(repeat('00', 32), 'hex'));
+
 -- Answers kept for requests that bore an idempotency key.
+create table worker (
+    name text not null primary key,
+    heard_at bigint not null,
+    offer text
+);
+
 create table reply (
     key text not null primary key,
     at bigint not null,
@@ -288,10 +377,13 @@ create table reply (
 -- Work items as clients see them: the state follows from where the item stands.
 create view work_item_state as
 select
-    work_item.id, work_item.project_id, work_item.priority, work_item.critical, work_item.timeout_ms,
-    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.created_at,
+    work_item.id, work_item.project_id, work_item.priority, work_item.critical,
+    work_item.on_critical_path, work_item.timeout_ms,
+    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.token_budget,
+    work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
-    work_item.labels, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    work_item.adapter,
     case
         when work_item.archived_at is not null then 'archived'
         when finished.work_item_id is not null then finished.status
@@ -315,14 +407,16 @@ select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, cast(null as bigint) as ended_at,
     case
+        when leased.worker is null and leased.paused = 1 then 'paused'
         when leased.worker is null then 'pending'
         when leased.questions > 0 then 'awaiting_input'
         when leased.paused = 1 then 'paused'
         else 'running'
     end as status,
     cast(null as bigint) as exit_code, cast(null as text) as usage, cast(null as text) as error,
+    cast(null as text) as sandbox,
     cast(null as text) as result,
-    work_item.executor, work_item.agent, work_item.title
+    work_item.executor, work_item.agent, work_item.title, leased.queue
 from leased
 cross join work_item
 where work_item.id = leased.work_item_id;
@@ -331,8 +425,8 @@ create view ended_run_state as
 select
     run.id, run.work_item_id, run.project_id, run.attempt, run.takeovers, run.fence,
     run.worker, cast(null as bigint) as until, run.created_at, run.started_at, run.ended_at,
-    run.status, run.exit_code, run.usage, run.error, run.result,
-    work_item.executor, work_item.agent, work_item.title
+    run.status, run.exit_code, run.usage, run.error, run.sandbox, run.result,
+    work_item.executor, work_item.agent, work_item.title, work_item.queue
 from run
 cross join work_item
 where work_item.id = run.work_item_id;

@@ -19,7 +19,8 @@ create table sequence (
 
 insert into sequence (name, next)
 values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1), ('vision', 1),
-    ('draft', 1), ('schedule', 1), ('info_request', 1);
+    ('draft', 1), ('schedule', 1), ('info_request', 1), ('artifact', 1),
+    ('token', 1), ('webhook', 1);
 
 create table project (
     id integer not null primary key,
@@ -32,13 +33,16 @@ create table project (
 
 create index project_listed on project (id) where archived_at is null;
 
--- What claimers choose by: one row for each combination of project, executor and labels that ever occurred.
+-- What claimers choose by: one row for each combination of project, executor, labels, agent and resources that ever
+-- occurred. No agent and no resources are empty texts, because two nulls would not be the same.
 create table queue (
     id integer not null primary key,
     project_id integer not null,
     executor text not null check (executor in ('recipe', 'agent', 'external')),
     labels text not null,
-    unique (project_id, executor, labels)
+    agent text not null,
+    resources text not null,
+    unique (project_id, executor, labels, agent, resources)
 ) strict;
 
 -- What is to be done. The texts come last: whoever reads only the head does not read their pages.
@@ -48,10 +52,13 @@ create table work_item (
     queue integer not null,
     priority integer not null check (priority between 0 and 9),
     critical integer not null check (critical in (0, 1)),
+    on_critical_path integer not null check (on_critical_path in (0, 1)),
     timeout_ms integer check (timeout_ms > 0),
     max_retries integer check (max_retries >= 0),
     backoff_base_ms integer,
     backoff_jitter_ms integer,
+    token_budget integer check (token_budget > 0),
+    review integer check (review in (0, 1)),
     created_at integer not null,
     updated_at integer not null,
     archived_at integer,
@@ -59,24 +66,29 @@ create table work_item (
     agent text,
     category text,
     labels text not null,
+    resources text,
     title text not null check (title <> ''),
     description text,
     prompt text,
     recipe text,
+    adapter text,
     check (executor <> 'agent' or agent is not null)
 ) strict;
 
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
-create index work_item_archived on work_item (id) where archived_at is not null;
+create index work_item_by_agent on work_item (agent, project_id, id) where agent is not null;
+create index work_item_archived on work_item (id, project_id) where archived_at is not null;
 
 -- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
--- `queue` and `prio` it is found in `ready` when it stands there.
+-- `queue` and `prio` it is found in `ready` when it stands there. `moved` is JSON, null while the priority is just what a
+-- person set.
 create table entry (
     work_item_id integer not null primary key,
     id integer not null,
     queue integer not null,
     prio integer not null,
     priority integer not null check (priority between 0 and 9),
+    moved text,
     dependencies integer not null check (dependencies >= 0),
     enqueued_at integer not null
 ) strict;
@@ -86,7 +98,8 @@ create table entry (
 
 -- Where an item without an entry is found. That it has none is what makes it open.
 create table open (
-    work_item_id integer not null primary key
+    work_item_id integer not null primary key,
+    project_id integer not null
 ) strict;
 
 -- Nothing is missing: claimers take the smallest key first.
@@ -94,6 +107,7 @@ create table ready (
     queue integer not null,
     prio integer not null,
     work_item_id integer not null,
+    priority integer not null check (priority between 0 and 9),
     fence integer not null check (fence >= 0),
     attempt integer not null check (attempt >= 0),
     failures integer not null check (failures >= 0),
@@ -104,6 +118,7 @@ create table ready (
 create table delayed (
     due_at integer not null,
     work_item_id integer not null unique,
+    project_id integer not null,
     prio integer not null,
     fence integer not null check (fence >= 0),
     attempt integer not null check (attempt >= 0),
@@ -114,6 +129,7 @@ create table delayed (
 -- A dependency or an approval is missing.
 create table blocked (
     work_item_id integer not null primary key,
+    project_id integer not null,
     prio integer not null,
     fence integer not null check (fence >= 0),
     attempt integer not null check (attempt >= 0),
@@ -139,6 +155,7 @@ create table leased (
     run_id integer not null unique,
     queue integer not null,
     prio integer not null,
+    priority integer not null check (priority between 0 and 9),
     fence integer not null check (fence >= 0),
     attempt integer not null check (attempt > 0),
     failures integer not null check (failures >= 0),
@@ -155,7 +172,8 @@ create table leased (
 ) strict;
 
 -- What a claim takes first. `until` is in no index, so that a heartbeat changes the row alone.
-create index leased_pending on leased (queue, prio, work_item_id) where worker is null and holds = 0;
+create index leased_pending on leased (queue, prio, work_item_id)
+where worker is null and holds = 0 and paused = 0;
 
 -- It came to its end.
 create table finished (
@@ -202,6 +220,7 @@ create table run (
     worker text,
     usage text,
     error text,
+    sandbox text,
     result text,
     check ((status = 'failed') = (class is not null))
 ) strict;
@@ -219,6 +238,7 @@ create table approval (
     decided_at integer,
     decided_by text,
     note text,
+    subject text,
     check ((status = 'pending') = (decided_at is null)),
     check (status <> 'pending' or (decided_by is null and note is null))
 ) strict;
@@ -245,11 +265,34 @@ create table log_chunk (
     primary key (run_id, first_seq)
 ) strict;
 
+-- What runs left to be kept, by path; each time that a path is written it gets another id.
+create table artifact (
+    run_id integer not null,
+    path text not null check (path <> ''),
+    id integer not null unique,
+    media_type text not null,
+    bytes integer not null check (bytes >= 0),
+    sha256 text not null check (length(sha256) = 64),
+    stored_at integer not null,
+    primary key (run_id, path)
+) strict;
+
+create index artifact_listed on artifact (run_id, id);
+
+-- What is in them. Parts of a file that is on its way in have no artifact yet, but a document of the kind `upload`.
+create table artifact_chunk (
+    artifact_id integer not null,
+    place integer not null check (place >= 0),
+    data blob not null,
+    primary key (artifact_id, place)
+) strict;
+
 -- What is small, belongs to a project, a work item or a run, and is never claimed: all of it as JSON, beside what lists
 -- and the clock go by. `owner` is the number of what it belongs to.
 create table document (
     kind text not null
-        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes')),
+        check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
+            'token', 'webhook', 'refusals')),
     id integer not null,
     owner integer not null,
     status text not null,
@@ -271,6 +314,47 @@ create table usage (
     primary key (project_id, day)
 ) strict, without rowid;
 
+-- Workers that said something lately, and what they offer as JSON. `heard_at` is renewed now and then, not with every word.
+create table worker (
+    name text not null primary key,
+    heard_at integer not null,
+    offer text
+) strict, without rowid;
+
+-- Who wanted what, and what came of it. Rows are added and never changed; each bears the digest of the one before.
+-- `thing` and `collection` are beginnings of the resource that lists go by: up to its first id, and its first part.
+create table audit (
+    id integer not null primary key,
+    at integer not null,
+    principal text not null,
+    client text not null,
+    operation text not null,
+    resource text not null,
+    request_id text not null,
+    outcome text not null check (outcome in ('done', 'refused', 'failed')),
+    code text,
+    previous_hash blob not null check (length(previous_hash) = 32),
+    hash blob not null check (length(hash) = 32),
+    thing text,
+    collection text,
+    check ((outcome = 'done') = (code is null))
+) strict;
+
+create index audit_by_thing on audit (thing, id);
+create index audit_by_collection on audit (collection, id);
+create index audit_by_principal on audit (principal, id);
+create index audit_by_operation on audit (operation, id);
+create index audit_not_done on audit (outcome, id) where outcome <> 'done';
+
+-- The end of that chain: one row, locked by whoever adds to it, so that numbers have no gap and nobody adds beside it.
+create table audit_head (
+    one integer not null primary key check (one = 1),
+    id integer not null,
+    hash blob not null check (length(hash) = 32)
+) strict;
+
+insert into audit_head (one, id, hash) values (1, 0, zeroblob(32));
+
 -- Answers kept for requests that bore an idempotency key.
 create table reply (
     key text not null primary key,
@@ -282,10 +366,13 @@ create table reply (
 -- Work items as clients see them: the state follows from where the item stands.
 create view work_item_state as
 select
-    work_item.id, work_item.project_id, work_item.priority, work_item.critical, work_item.timeout_ms,
-    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.created_at,
+    work_item.id, work_item.project_id, work_item.priority, work_item.critical,
+    work_item.on_critical_path, work_item.timeout_ms,
+    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.token_budget,
+    work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
-    work_item.labels, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
+    work_item.adapter,
     case
         when work_item.archived_at is not null then 'archived'
         when finished.work_item_id is not null then finished.status
@@ -309,13 +396,14 @@ select
     leased.run_id as id, leased.work_item_id, work_item.project_id, leased.attempt, leased.takeovers, leased.fence,
     leased.worker, leased.until, leased.created_at, leased.started_at, null as ended_at,
     case
+        when leased.worker is null and leased.paused = 1 then 'paused'
         when leased.worker is null then 'pending'
         when leased.questions > 0 then 'awaiting_input'
         when leased.paused = 1 then 'paused'
         else 'running'
     end as status,
-    null as exit_code, null as usage, null as error, null as result,
-    work_item.executor, work_item.agent, work_item.title
+    null as exit_code, null as usage, null as error, null as sandbox, null as result,
+    work_item.executor, work_item.agent, work_item.title, leased.queue
 from leased
 cross join work_item
 where work_item.id = leased.work_item_id;
@@ -324,8 +412,8 @@ create view ended_run_state as
 select
     run.id, run.work_item_id, run.project_id, run.attempt, run.takeovers, run.fence,
     run.worker, null as until, run.created_at, run.started_at, run.ended_at,
-    run.status, run.exit_code, run.usage, run.error, run.result,
-    work_item.executor, work_item.agent, work_item.title
+    run.status, run.exit_code, run.usage, run.error, run.sandbox, run.result,
+    work_item.executor, work_item.agent, work_item.title, work_item.queue
 from run
 cross join work_item
 where work_item.id = run.work_item_id;

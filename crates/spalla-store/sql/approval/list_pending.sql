@@ -1,6 +1,6 @@
 select
     approval.id, approval.work_item_id, approval.kind, approval.status, approval.requested_at, approval.decided_at,
-    approval.decided_by, approval.note, work_item.title
+    approval.decided_by, approval.note, approval.subject, work_item.title
 from approval
 cross join work_item
 where

@@ -1,6 +1,7 @@
 -- The best of each place, then the best of these.
 select
-    entry.id, entry.work_item_id, work_item.project_id, work_item.title, entry.priority, waiting.prio,
+    entry.id, entry.work_item_id, work_item.project_id, work_item.queue, work_item.title,
+    entry.priority, entry.moved, waiting.prio,
     entry.enqueued_at, waiting.unmet, waiting.approvals, waiting.due_at, waiting.reason
 from (
     select *
@@ -20,10 +21,8 @@ from (
     from (
         select delayed.work_item_id, delayed.prio, 0 as unmet, 0 as approvals, delayed.due_at, 'delayed' as reason
         from delayed
-        cross join work_item
         where
-            work_item.id = delayed.work_item_id
-            and (cast(:project_id as bigint) is null or work_item.project_id = :project_id)
+            (cast(:project_id as bigint) is null or delayed.project_id = :project_id)
         order by delayed.prio, delayed.work_item_id
         limit cast(:limit as bigint) + cast(:offset as bigint)
     ) as best_delayed
@@ -34,10 +33,8 @@ from (
             blocked.work_item_id, blocked.prio, blocked.unmet, blocked.pending + blocked.rejected as approvals,
             blocked.due_at, blocked.reason
         from blocked
-        cross join work_item
         where
-            work_item.id = blocked.work_item_id
-            and (cast(:project_id as bigint) is null or work_item.project_id = :project_id)
+            (cast(:project_id as bigint) is null or blocked.project_id = :project_id)
         order by blocked.prio, blocked.work_item_id
         limit cast(:limit as bigint) + cast(:offset as bigint)
     ) as best_blocked

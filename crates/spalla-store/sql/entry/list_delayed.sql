@@ -1,13 +1,12 @@
 select
-    entry.id, entry.work_item_id, work_item.project_id, work_item.title, entry.priority, waiting.prio,
+    entry.id, entry.work_item_id, work_item.project_id, work_item.queue, work_item.title,
+    entry.priority, entry.moved, waiting.prio,
     entry.enqueued_at, waiting.unmet, waiting.approvals, waiting.due_at, waiting.reason
 from (
     select delayed.work_item_id, delayed.prio, 0 as unmet, 0 as approvals, delayed.due_at, 'delayed' as reason
     from delayed
-    cross join work_item
     where
-        work_item.id = delayed.work_item_id
-        and (cast(:project_id as bigint) is null or work_item.project_id = :project_id)
+        (cast(:project_id as bigint) is null or delayed.project_id = :project_id)
     order by delayed.prio, delayed.work_item_id
     limit :limit offset :offset
 ) as waiting

@@ -1,5 +1,6 @@
 select
-    entry.id, entry.work_item_id, work_item.project_id, work_item.title, entry.priority, waiting.prio,
+    entry.id, entry.work_item_id, work_item.project_id, work_item.queue, work_item.title,
+    entry.priority, entry.moved, waiting.prio,
     entry.enqueued_at, waiting.unmet, waiting.approvals, waiting.due_at, waiting.reason
 from (
     select

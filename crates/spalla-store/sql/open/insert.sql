@@ -1,2 +1,2 @@
-insert into open (work_item_id)
-:values(work_item_id)
+insert into open (work_item_id, project_id)
+:values(work_item_id, project_id)

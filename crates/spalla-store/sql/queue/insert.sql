@@ -1,2 +1,2 @@
-insert into queue (id, project_id, executor, labels)
-:values(id, project_id, executor text, labels text)
+insert into queue (id, project_id, executor, labels, agent, resources)
+:values(id, project_id, executor text, labels text, agent text, resources text)

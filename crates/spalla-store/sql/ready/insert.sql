@@ -1,2 +1,2 @@
-insert into ready (queue, prio, work_item_id, fence, attempt, failures)
-:values(queue, prio, work_item_id, fence, attempt, failures)
+insert into ready (queue, prio, work_item_id, priority, fence, attempt, failures)
+:values(queue, prio, work_item_id, priority, fence, attempt, failures)

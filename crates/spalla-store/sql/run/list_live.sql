@@ -1,6 +1,10 @@
 select *
 from live_run_state
 where
-    status = :status and id < :before and (cast(:project_id as bigint) is null or project_id = :project_id)
+    status = :status and id < :before
+    and (
+        cast(:project_id as bigint) is null
+        or queue in (select queue.id from queue where queue.project_id = :project_id)
+    )
 order by id desc
 limit :limit offset :offset

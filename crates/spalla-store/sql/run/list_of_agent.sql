@@ -1,4 +1,4 @@
--- Agents are in no index of runs: this reads back from the newest until the page is full.
+-- An agent with many work items: this reads back from the newest run until the page is full.
 select *
 from (
     select *

@@ -3,7 +3,7 @@ select *
 from (
     select *
     from live_run_state
-    where project_id = :project_id and id < :before
+    where queue in (select queue.id from queue where queue.project_id = :project_id) and id < :before
     order by id desc
     limit cast(:limit as bigint) + cast(:offset as bigint)
 ) as live

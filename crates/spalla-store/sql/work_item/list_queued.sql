@@ -19,10 +19,9 @@ from (
     from (
         select delayed.work_item_id
         from delayed
-        cross join work_item
         where
-            delayed.work_item_id < :before and work_item.id = delayed.work_item_id
-            and (cast(:project_id as bigint) is null or work_item.project_id = :project_id)
+            delayed.work_item_id < :before
+            and (cast(:project_id as bigint) is null or delayed.project_id = :project_id)
         order by delayed.work_item_id desc
         limit cast(:limit as bigint) + cast(:offset as bigint)
     ) as newest_delayed
@@ -31,10 +30,9 @@ from (
     from (
         select blocked.work_item_id
         from blocked
-        cross join work_item
         where
-            blocked.work_item_id < :before and blocked.broken_reason is null and work_item.id = blocked.work_item_id
-            and (cast(:project_id as bigint) is null or work_item.project_id = :project_id)
+            blocked.work_item_id < :before and blocked.broken_reason is null
+            and (cast(:project_id as bigint) is null or blocked.project_id = :project_id)
         order by blocked.work_item_id desc
         limit cast(:limit as bigint) + cast(:offset as bigint)
     ) as newest_blocked

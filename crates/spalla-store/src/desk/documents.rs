@@ -22,6 +22,12 @@ impl<T: Tx> Desk<'_, T> {
         found.iter().map(Document::read).collect()
     }
 
+    /// Counts the documents of a kind, and keeps others from counting them until the end of the transaction.
+    pub(crate) async fn document_count(&mut self, kind: Kind) -> Result<u64> {
+        self.write_rows().await?;
+        self.tx.document_count(kind).await
+    }
+
     /// Writes a new or changed document.
     pub(crate) fn keep<K: Kept>(&mut self, kept: &K) -> Result<()> {
         let document = kept.document()?;

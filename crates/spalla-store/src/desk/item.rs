@@ -21,6 +21,7 @@ pub(crate) struct Item {
 #[derive(Debug, Clone)]
 struct Saved {
     queue: QueueId,
+    priority: u8,
     standing: Standing,
     place: Place,
     entry: Option<Entry>,
@@ -30,7 +31,8 @@ struct Saved {
 impl Item {
     pub(super) fn loaded(head: Head, standing: Standing, place: Place) -> Self {
         let (queue, line) = (head.queue, head.line);
-        let saved = Saved { queue, standing, place: place.clone(), entry: head.entry.clone(), line };
+        let entry = head.entry.clone();
+        let saved = Saved { queue, priority: priority(&head), standing, place: place.clone(), entry, line };
         Self { head, standing, place, saved }
     }
 
@@ -43,17 +45,24 @@ impl Item {
     }
 
     fn row(&self) -> Option<PlaceRow> {
-        row(&self.head, self.head.queue, self.standing, &self.place)
+        row(&self.head, self.head.queue, priority(&self.head), self.standing, &self.place)
     }
 
     fn saved_row(&self) -> Option<PlaceRow> {
-        row(&self.head, self.saved.queue, self.saved.standing, &self.saved.place)
+        let Saved { queue, priority, standing, place, .. } = &self.saved;
+        row(&self.head, *queue, *priority, *standing, place)
     }
 }
 
-fn row(head: &Head, queue: QueueId, standing: Standing, place: &Place) -> Option<PlaceRow> {
+fn row(head: &Head, queue: QueueId, priority: u8, standing: Standing, place: &Place) -> Option<PlaceRow> {
     let placed = || Placed { id: head.id, standing, place: place.clone() };
-    (*place != Place::Open).then(|| PlaceRow { project_id: head.project_id, queue, placed: placed() })
+    let project_id = head.project_id;
+    (*place != Place::Open).then(|| PlaceRow { project_id, queue, priority, placed: placed() })
+}
+
+/// The priority that an item waits with.
+fn priority(head: &Head) -> u8 {
+    head.entry.as_ref().map_or(head.priority, |entry| entry.priority)
 }
 
 /// What an item carries that was never enqueued.
@@ -71,8 +80,9 @@ pub(super) fn waits_until(place: &Place) -> Option<Timestamp> {
 /// Adds to the changes what differs from how the item was, and takes the present as how it was.
 pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
     compare_entry(item, changes);
-    let Saved { queue, standing, place, .. } = &item.saved;
-    if *queue == item.head.queue && *standing == item.standing && *place == item.place {
+    let Saved { queue, priority: saved, standing, place, .. } = &item.saved;
+    let is_in_line = *queue == item.head.queue && *saved == priority(&item.head);
+    if is_in_line && *standing == item.standing && *place == item.place {
         return;
     }
     match (item.saved_row(), item.row()) {
@@ -85,6 +95,7 @@ pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
         }
     }
     item.saved.queue = item.head.queue;
+    item.saved.priority = priority(&item.head);
     item.saved.standing = item.standing;
     item.saved.place = item.place.clone();
 }

@@ -1,10 +1,13 @@
 //! The tables of the store in memory.
 
 use super::table::Table;
+use crate::crew::WORKER_KEPT_MS;
 use crate::document::{Document, Kind};
-use crate::tx::{EndedRun, KeptReply, LogChunk, PlaceRow, QueueKey, Sequence};
+use crate::tx::{EndedRun, HeardWorker, HeldRuns, KeptReply, LogChunk, PlaceRow, QueueKey, Sequence};
 use crate::view::DocumentFilter;
 use spalla_domain::approval::Approval;
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit;
 use spalla_domain::event::Event;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
@@ -12,7 +15,10 @@ use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place};
 use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::work_item::{When, WorkItem};
-use spalla_domain::{ApprovalId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId};
+use spalla_domain::{
+    ApprovalId, ArtifactId, AuditId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId,
+};
+use std::collections::BTreeMap;
 
 /// An ordering key within a queue.
 pub(crate) type Order = (QueueId, i64, WorkItemId);
@@ -70,10 +76,20 @@ tables! {
     approvals: ApprovalId => Approval,
     /// Log chunks.
     log_chunks: (RunId, i64) => LogChunk,
+    /// Artifacts.
+    artifacts: (RunId, ArtifactPath) => Artifact,
+    /// Parts of artifacts.
+    artifact_chunks: (ArtifactId, u32) => Vec<u8>,
+    /// Entries of the audit.
+    audit: AuditId => audit::Entry,
+    /// Where the audit ends.
+    audit_head: () => audit::chain::Head,
     /// What projects used, by day.
     usage: (ProjectId, UtcDay) => Usage,
     /// Documents.
     documents: (Kind, i64) => Document,
+    /// Workers that said something lately.
+    workers: WorkerId => HeardWorker,
     /// Kept replies.
     replies: String => KeptReply,
     /// Events.
@@ -86,12 +102,73 @@ pub(crate) fn all_of(id: WorkItemId) -> std::ops::RangeInclusive<(WorkItemId, Wo
 }
 
 impl Database {
-    /// Counts the runs of a project, or of all, that are not over.
-    pub(crate) fn active_runs(&self, project_id: Option<ProjectId>) -> u32 {
+    /// Counts the runs that are not over: of a project, of an agent, or of all.
+    pub(crate) fn active_runs(&self, project_id: Option<ProjectId>, agent: Option<&str>) -> u32 {
+        let is_of = |row: &PlaceRow, agent| {
+            self.queues.get(&row.queue).is_some_and(|key| key.agent.as_deref() == Some(agent))
+        };
         let is_counted = |row: &&PlaceRow| {
-            project_id.is_none_or(|id| row.project_id == id) && matches!(row.placed.place, Place::Leased(_))
+            project_id.is_none_or(|id| row.project_id == id)
+                && agent.is_none_or(|agent| is_of(row, agent))
+                && matches!(row.placed.place, Place::Leased(_))
         };
         self.places.values().filter(is_counted).count() as u32
+    }
+
+    /// Counts the runs that workers hold, by queue and worker: all, or those alone that need something.
+    pub(crate) fn held_runs(&self, all: bool) -> Vec<HeldRuns> {
+        let mut held = BTreeMap::<_, u32>::new();
+        for id in self.live.values() {
+            let Some(row) = self.places.get(id) else { continue };
+            let needs = || self.queues.get(&row.queue).is_some_and(|key| key.resources.is_some());
+            if let Place::Leased(run) = &row.placed.place
+                && (all || (run.lease.is_some() && needs()))
+            {
+                let worker = run.lease.as_ref().map(|lease| lease.worker.clone());
+                *held.entry((row.queue, worker)).or_default() += 1;
+            }
+        }
+        let named = |((queue, worker), runs)| {
+            let key = self.queues.get(&queue)?;
+            let QueueKey { project_id, agent, resources: wish, .. } = key.clone();
+            Some(HeldRuns { queue, project_id, agent, wish, worker, runs })
+        };
+        held.into_iter().filter_map(named).collect()
+    }
+
+    /// Returns the workers that were heard of since a moment.
+    pub(crate) fn heard_since(&self, since: Timestamp) -> Vec<HeardWorker> {
+        self.workers.values().filter(|worker| worker.heard_at >= since).cloned().collect()
+    }
+
+    /// Takes note of a worker, and forgets those that said nothing for long.
+    pub(crate) fn hear(&mut self, worker: HeardWorker) {
+        let before = worker.heard_at.plus_ms(-WORKER_KEPT_MS);
+        let gone: Vec<_> = self
+            .workers
+            .values()
+            .filter(|known| known.heard_at < before)
+            .map(|known| known.name.clone())
+            .collect();
+        for name in gone {
+            self.workers.take(&name);
+        }
+        let offer = worker.offer.or_else(|| self.workers.get(&worker.name)?.offer.clone());
+        self.workers.put(worker.name.clone(), HeardWorker { offer, ..worker });
+    }
+
+    /// Returns what a run left, in the order of the paths.
+    pub(crate) fn artifacts_of(&self, run: RunId) -> impl Iterator<Item = &Artifact> {
+        self.artifacts.values().filter(move |artifact| artifact.run_id == run)
+    }
+
+    /// Counts what a run left.
+    pub(crate) fn artifact_totals(&self, run: RunId) -> Totals {
+        let all = self.artifacts_of(run);
+        all.fold(Totals::default(), |known, artifact| Totals {
+            count: known.count + 1,
+            bytes: known.bytes + artifact.bytes,
+        })
     }
 
     /// Returns the documents of a kind, oldest first.
@@ -131,7 +208,7 @@ impl Database {
             Place::Delayed { due_at } => set(&mut self.due, (*due_at, id), (), is_in),
             Place::Leased(run) => {
                 set(&mut self.live, run.id, id, is_in);
-                if run.lease.is_none() && run.holds == 0 {
+                if run.lease.is_none() && run.holds == 0 && !run.paused {
                     set(&mut self.pending, order, (), is_in);
                 }
             }

@@ -3,32 +3,39 @@
 use super::STORE_ID;
 use super::database::{Database, all_of};
 use super::lock;
+use crate::crew::WORKER_KEPT_MS;
 use crate::document::{Document, Kind};
 use crate::event_chunk::fits;
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
+use crate::supply::{Bounds, Found, weigh};
 use crate::trace::trace_id;
-use crate::tx::{EndedRun, PlaceRow, Result};
+use crate::tx::{EndedRun, KnownQueue, PlaceRow, QueueKey, Result};
 use crate::view::{
-    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
-    RunFilter, RunView, WorkItemFilter, WorkItemView, reason_of,
+    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
+    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView, reason_of,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::approval::{Approval, Status as ApprovalStatus};
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Holds, Place};
 use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::run::LiveRun;
 use spalla_domain::work_item::{Dependency, Status, WorkItem};
-use spalla_domain::{ApprovalId, EventSeq, Fence, ProjectId, RunId, WorkItemId};
+use spalla_domain::{
+    ApprovalId, ArtifactId, AuditId, EventSeq, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId,
+};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 /// The reads.
 pub(crate) struct MemoryReads {
     pub(crate) database: Arc<Mutex<Database>>,
+    pub(crate) bounds: Bounds,
 }
 
 impl MemoryReads {
@@ -103,6 +110,7 @@ impl Database {
             result: None,
             usage: None,
             error: None,
+            sandbox: None,
             trace_id: trace_id(STORE_ID, run.id),
         })
     }
@@ -129,6 +137,7 @@ impl Database {
             result: run.result.clone(),
             usage: run.usage.clone(),
             error: run.error.clone(),
+            sandbox: run.sandbox.clone(),
             trace_id: trace_id(STORE_ID, run.id),
         })
     }
@@ -179,8 +188,10 @@ impl Database {
             id: entry.id,
             work_item_id: item.id,
             project_id: item.project_id,
+            queue: row.queue,
             title: item.spec.title.clone(),
             priority: entry.priority,
+            set_priority: entry.set_priority(),
             prio: row.placed.standing.prio,
             enqueued_at: entry.enqueued_at,
             unmet: holds.unmet,
@@ -302,6 +313,48 @@ impl Read for MemoryReads {
         self.read(|db| db.documents.get(&(kind, id)).cloned())
     }
 
+    fn artifacts(&self, run_id: RunId, at: Page) -> BoxFuture<'_, Result<Vec<Artifact>>> {
+        self.read(|db| {
+            let mut all: Vec<Artifact> = db.artifacts_of(run_id).cloned().collect();
+            all.sort_by_key(|artifact| std::cmp::Reverse(artifact.id));
+            page(all.into_iter(), |artifact| artifact.id.0, at)
+        })
+    }
+
+    fn artifact_totals(&self, run_id: RunId) -> BoxFuture<'_, Result<Totals>> {
+        self.read(|db| db.artifact_totals(run_id))
+    }
+
+    fn artifact(&self, run_id: RunId, path: ArtifactPath) -> BoxFuture<'_, Result<Option<Artifact>>> {
+        self.read(|db| db.artifacts.get(&(run_id, path)).cloned())
+    }
+
+    fn artifact_chunk(&self, id: ArtifactId, place: u32) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        self.read(|db| db.artifact_chunks.get(&(id, place)).cloned())
+    }
+
+    fn audit(&self, filter: AuditFilter, at: Page) -> BoxFuture<'_, Result<Vec<audit::Entry>>> {
+        self.read(|db| {
+            let newest = db.audit.range(..).rev().map(|(_, entry)| entry);
+            page(newest.filter(|entry| filter.shows(entry)).cloned(), |entry| entry.id.0, at)
+        })
+    }
+
+    fn audit_from(&self, after: AuditId, limit: u32) -> BoxFuture<'_, Result<Vec<audit::Entry>>> {
+        self.read(|db| {
+            let after = db.audit.range(AuditId(after.0 + 1)..).map(|(_, entry)| entry.clone());
+            after.take(limit as usize).collect()
+        })
+    }
+
+    fn audit_head(&self) -> BoxFuture<'_, Result<audit::chain::Head>> {
+        self.read(|db| db.audit_head.get(&()).copied().unwrap_or(audit::chain::Head::NONE))
+    }
+
+    fn count_audit(&self, filter: AuditFilter) -> BoxFuture<'_, Result<u64>> {
+        self.read(|db| db.audit.values().filter(|entry| filter.shows(entry)).count() as u64)
+    }
+
     fn usage(&self, day: UtcDay, at: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>> {
         self.read(|db| {
             let of_day = db.usage.range(..).rev().filter(|((_, known), _)| *known == day);
@@ -314,7 +367,23 @@ impl Read for MemoryReads {
     }
 
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>> {
-        self.read(|db| db.active_runs(Some(project_id)))
+        self.read(|db| db.active_runs(Some(project_id), None))
+    }
+
+    fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>> {
+        let bounds = self.bounds.clone();
+        self.read(move |db| {
+            let workers = db.heard_since(now.plus_ms(-WORKER_KEPT_MS));
+            let queue = |(id, key): (&QueueId, &QueueKey)| KnownQueue {
+                id: *id,
+                key: key.clone(),
+                is_capped: false,
+                head: None,
+                is_pending: false,
+            };
+            let queues = db.queues.range(..).map(queue).collect();
+            weigh(&bounds, Found { workers, held: db.held_runs(true), queues }, now)
+        })
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

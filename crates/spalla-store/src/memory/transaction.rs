@@ -5,14 +5,19 @@ use super::table::Table;
 use crate::document::{Document, Kind};
 use crate::error::StoreError;
 use crate::tx::{
-    Body, Changes, EdgeRow, EndedRun, Head, KeptReply, PlaceRow, Placed, QueueKey, Result, Sequence, Tx,
+    ArtifactChunk, Body, Candidate, Changes, EdgeRow, EndedRun, Head, HeardWorker, HeldRuns, KeptReply,
+    KnownQueue, PlaceRow, Placed, QueueKey, Queues, Result, Sequence, Tx,
 };
 use spalla_domain::approval::Approval;
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit::chain::Head as AuditHead;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::queue::Place;
 use spalla_domain::quota::{Usage, UtcDay};
-use spalla_domain::{ApprovalId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
+use spalla_domain::{
+    ApprovalId, ArtifactId, EventSeq, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId,
+};
 use std::collections::BTreeSet;
 
 /// An open transaction.
@@ -29,6 +34,7 @@ impl MemoryTx<'_> {
             queue: *queue,
             priority: item.spec.priority,
             critical: item.spec.critical,
+            on_critical_path: item.on_critical_path,
             timeout_ms: item.spec.timeout_ms,
             policy: item.policy,
             archived_at: item.archived_at,
@@ -41,16 +47,22 @@ impl MemoryTx<'_> {
         self.database.places.get(id).map(|row| row.placed.clone())
     }
 
-    fn best(&self, table: &Table<Order, ()>, queues: &[QueueId], limit: u32) -> Vec<Placed> {
-        let limit = limit as usize;
+    fn known_queues(&self) -> impl Iterator<Item = KnownQueue> {
+        self.database.queues.range(..).map(|(id, key)| KnownQueue {
+            id: *id,
+            key: key.clone(),
+            is_capped: self.database.documents.get(&(Kind::Quota, key.project_id.0)).is_some(),
+            head: None,
+            is_pending: false,
+        })
+    }
+
+    fn best(&self, table: &Table<Order, ()>, queues: &[QueueId], limit: u32) -> Vec<Candidate> {
         let ends = |queue| (queue, i64::MIN, WorkItemId(i64::MIN))..=(queue, i64::MAX, WorkItemId(i64::MAX));
-        let mut heads: Vec<_> = queues
-            .iter()
-            .flat_map(|queue| table.range(ends(*queue)).take(limit))
-            .map(|(order, ())| *order)
-            .collect();
-        heads.sort_by_key(|(_, prio, id)| (*prio, *id));
-        heads.iter().take(limit).filter_map(|(_, _, id)| self.placed(id)).collect()
+        let best = queues.iter().flat_map(|queue| table.range(ends(*queue)).take(limit as usize));
+        let rows = best.filter_map(|((_, _, id), ())| self.database.places.get(id));
+        rows.map(|row| Candidate { queue: row.queue, priority: row.priority, placed: row.placed.clone() })
+            .collect()
     }
 
     fn leased(&self, keep: impl Fn(&spalla_domain::lease::Lease) -> bool) -> Vec<Placed> {
@@ -148,26 +160,32 @@ impl Tx for MemoryTx<'_> {
         Ok(runs.iter().filter_map(last).collect())
     }
 
-    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey, bool)>> {
+    async fn queues(&mut self) -> Result<Queues> {
         let projects = &self.database.projects;
-        let is_live = |key: &QueueKey| {
-            projects.get(&key.project_id).is_some_and(|project| project.archived_at.is_none())
+        let is_live = |queue: &KnownQueue| {
+            projects.get(&queue.key.project_id).is_some_and(|project| project.archived_at.is_none())
         };
-        let queues = self.database.queues.range(..).filter(|(_, key)| is_live(key));
-        let is_capped =
-            |key: &QueueKey| self.database.documents.get(&(Kind::Quota, key.project_id.0)).is_some();
-        Ok(queues.map(|(id, key)| (*id, key.clone(), is_capped(key))).collect())
+        let found = self.known_queues().filter(is_live).collect();
+        Ok(Queues { found, is_whole: true })
+    }
+
+    async fn find_queues(&mut self, keys: &[QueueKey]) -> Result<Vec<KnownQueue>> {
+        Ok(self.known_queues().filter(|queue| keys.contains(&queue.key)).collect())
+    }
+
+    async fn load_queues(&mut self, ids: &[QueueId]) -> Result<Vec<KnownQueue>> {
+        Ok(self.known_queues().filter(|queue| ids.contains(&queue.id)).collect())
     }
 
     async fn replies(&mut self, keys: &[String]) -> Result<Vec<KeptReply>> {
         Ok(keys.iter().filter_map(|key| self.database.replies.get(key).cloned()).collect())
     }
 
-    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Candidate>> {
         Ok(self.best(&self.database.ready, queues, limit))
     }
 
-    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32, _: bool) -> Result<Vec<Placed>> {
+    async fn pick_pending(&mut self, queues: &[QueueId], limit: u32, _: bool) -> Result<Vec<Candidate>> {
         Ok(self.best(&self.database.pending, queues, limit))
     }
 
@@ -190,12 +208,41 @@ impl Tx for MemoryTx<'_> {
         Ok(self.database.documents_of(kind).filter(|document| document.owner == owner).cloned().collect())
     }
 
+    async fn document_count(&mut self, kind: Kind) -> Result<u64> {
+        Ok(self.database.documents_of(kind).count() as u64)
+    }
+
+    async fn artifact_at(&mut self, run: RunId, path: &ArtifactPath) -> Result<(Option<Artifact>, Totals)> {
+        let known = self.database.artifacts.get(&(run, path.clone())).cloned();
+        Ok((known, self.database.artifact_totals(run)))
+    }
+
+    async fn audit_head(&mut self) -> Result<AuditHead> {
+        Ok(self.database.audit_head.get(&()).copied().unwrap_or(AuditHead::NONE))
+    }
+
     async fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> Result<Usage> {
         Ok(self.database.usage.get(&(project_id, day)).copied().unwrap_or(Usage::none(day)))
     }
 
-    async fn active_runs(&mut self, project_id: Option<ProjectId>) -> Result<u32> {
-        Ok(self.database.active_runs(project_id))
+    async fn active_runs(&mut self, project_id: Option<ProjectId>, agent: Option<&str>) -> Result<u32> {
+        Ok(self.database.active_runs(project_id, agent))
+    }
+
+    async fn reserved(&mut self) -> Result<Vec<HeldRuns>> {
+        Ok(self.database.held_runs(false))
+    }
+
+    async fn workers(&mut self, since: Timestamp) -> Result<Vec<HeardWorker>> {
+        Ok(self.database.heard_since(since))
+    }
+
+    async fn first_ready(&mut self, queues: &[QueueId]) -> Result<Vec<(QueueId, WorkItemId)>> {
+        let first = |queue: &QueueId| {
+            let all = (*queue, i64::MIN, WorkItemId(i64::MIN))..=(*queue, i64::MAX, WorkItemId(i64::MAX));
+            self.database.ready.range(all).next().map(|((queue, _, id), ())| (*queue, *id))
+        };
+        Ok(queues.iter().filter_map(first).collect())
     }
 
     async fn pick_due_documents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Document>> {
@@ -246,6 +293,15 @@ impl Tx for MemoryTx<'_> {
         for chunk in changes.log_chunks {
             check(database.log_chunks.put((chunk.run_id, chunk.first_seq), chunk), "log_chunk")?;
         }
+        write_artifacts(database, changes.artifacts_made, changes.artifacts_replaced)?;
+        for id in changes.artifact_chunks_gone {
+            let of_it = database.artifact_chunks.range((id, 0)..=(id, u32::MAX));
+            let places: Vec<_> = of_it.map(|(place, _)| *place).collect();
+            places.iter().for_each(|place| drop(database.artifact_chunks.take(place)));
+        }
+        for ArtifactChunk { artifact_id, place, data } in changes.artifact_chunks {
+            check(database.artifact_chunks.put((artifact_id, place), data), "artifact_chunk")?;
+        }
         for (project, day, used) in changes.used {
             let usage = database.usage.get(&(project, day)).copied().unwrap_or(Usage::none(day));
             database.usage.put((project, day), usage.plus(used, usage.day.end().plus_ms(-1)));
@@ -255,6 +311,16 @@ impl Tx for MemoryTx<'_> {
         }
         for gone in &changes.documents_gone {
             database.documents.take(gone);
+        }
+        for worker in changes.workers_heard {
+            database.hear(worker);
+        }
+
+        if let Some(last) = changes.audited.last() {
+            database.audit_head.put((), AuditHead { id: last.id, hash: last.hash });
+        }
+        for entry in changes.audited {
+            check(database.audit.put(entry.id, entry), "audit")?;
         }
         for reply in changes.replies {
             check(database.replies.put(reply.key.clone(), reply), "reply")?;
@@ -289,6 +355,22 @@ fn write_fixed(database: &mut Database, changes: &Changes) {
     for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {
         database.approvals.put(approval.id, approval.clone());
     }
+}
+
+fn write_artifacts(
+    database: &mut Database,
+    made: Vec<Artifact>,
+    replaced: Vec<(ArtifactId, Artifact)>,
+) -> Result<()> {
+    for artifact in made {
+        check(database.artifacts.put((artifact.run_id, artifact.path.clone()), artifact), "artifact")?;
+    }
+    for (known, artifact) in replaced {
+        let key = (artifact.run_id, artifact.path.clone());
+        check(database.artifacts.get(&key).is_some_and(|there| there.id == known), "artifact")?;
+        database.artifacts.put(key, artifact);
+    }
+    Ok(())
 }
 
 fn write_places(database: &mut Database, changes: &Changes) -> Result<()> {

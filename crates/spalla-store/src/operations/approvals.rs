@@ -8,7 +8,7 @@ use crate::desk::{Answer, Desk};
 use crate::document::ApprovalVotes;
 use crate::tx::{Sequence, Tx};
 use spalla_domain::approval::tally::{Need, Vote, tally};
-use spalla_domain::approval::{self, Approval, Kind, Status};
+use spalla_domain::approval::{self, Approval, Kind, Status, Subject};
 use spalla_domain::event::Fact;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
@@ -24,6 +24,28 @@ pub(crate) async fn request<T: Tx>(
 ) -> Answer<Reply> {
     need.check()?;
     check_live(desk, work_item_id).await?;
+    let id = make(desk, work_item_id, kind, None).await?;
+    if *need != Need::default() {
+        desk.keep(&ApprovalVotes { approval_id: id, work_item_id, need: need.clone(), votes: vec![] })?;
+    }
+    Ok(Reply::Approval(id))
+}
+
+/// Asks whether a command of the item's run may be carried out.
+pub(crate) async fn ask_for<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    work_item_id: WorkItemId,
+    subject: Subject,
+) -> Answer<ApprovalId> {
+    make(desk, work_item_id, Kind::Command, Some(subject)).await
+}
+
+async fn make<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    work_item_id: WorkItemId,
+    kind: Kind,
+    subject: Option<Subject>,
+) -> Answer<ApprovalId> {
     let id = ApprovalId(desk.next_id(Sequence::Approval).await?);
     desk.staged.approvals_made.push(Approval {
         id,
@@ -34,13 +56,11 @@ pub(crate) async fn request<T: Tx>(
         decided_at: None,
         decided_by: None,
         note: None,
+        subject,
     });
-    if *need != Need::default() {
-        desk.keep(&ApprovalVotes { approval_id: id, work_item_id, need: need.clone(), votes: vec![] })?;
-    }
     desk.facts(work_item_id, None, vec![Fact::ApprovalRequested { approval_id: id, kind }]);
     rehold(desk, work_item_id, |holds| Holds { pending: holds.pending + 1, ..holds }).await?;
-    Ok(Reply::Approval(id))
+    Ok(id)
 }
 
 /// Takes a person's yes or no.

@@ -1,7 +1,8 @@
 //! Claim: hand runs to a worker under a lease, pending ones first, then eligible entries, best first.
 
 use super::keep_time::expire;
-use super::quotas;
+use super::stock::Stock;
+use super::{fair_share, quotas};
 use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::error::{ExecuteError, StoreError};
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 /// Claims up to `max` runs.
 pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest) -> Result<Vec<Assignment>> {
+    desk.hear(&request.worker_id, Some(request.offer()));
     let max = request.max.min(CLAIM_RUNS_MAX);
     if max == 0 {
         return Ok(vec![]);
@@ -27,16 +29,24 @@ pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest)
     if queues.is_empty() {
         return Ok(vec![]);
     }
-    desk.write_rows().await?;
+    let mut stock = Stock::take(desk, request).await?;
+    let queues = stock.sift(desk, queues);
     let takes_eligible = desk.context.settings.claims_take_eligible;
-    let then_ready = takes_eligible && !quotas::is_capped(desk, &queues);
-    let pending = desk.tx.pick_pending(&queues, max, then_ready).await?;
+    let then_ready = takes_eligible && !quotas::is_capped(desk, &queues, &stock);
+    let held_by_nobody = desk.pending_queues(&queues);
+    let then_ready = then_ready && held_by_nobody.len() == queues.len();
+    let pending = match held_by_nobody.as_slice() {
+        [] => vec![],
+        some => desk.tx.pick_pending(some, max, then_ready).await?,
+    };
+    let fits = |desk: &Desk<'_, T>, queue| stock.reserve(desk.need(queue));
+    let pending = fair_share::take(desk, pending, max, fits).await?;
     let mut taken = take(desk, pending, request).await?;
     // Runs that were there before may have log lines.
     let known = taken.len();
     let room = max - taken.len() as u32;
     if room > 0 && takes_eligible {
-        let ready = quotas::pick_ready(desk, &queues, room).await?;
+        let ready = quotas::pick_ready(desk, &queues, room, &mut stock).await?;
         desk.reserve(Sequence::Run, ready.len()).await?;
         taken.extend(take(desk, ready, request).await?);
     }
@@ -44,12 +54,11 @@ pub(crate) async fn claim<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest)
 }
 
 async fn queues<T: Tx>(desk: &mut Desk<'_, T>, request: &ClaimRequest) -> Result<Vec<QueueId>> {
-    let fits = |executor, labels: &[String]| {
-        (request.executors.is_empty() || request.executors.contains(&executor))
-            && (request.labels.is_empty() || request.labels.iter().any(|label| labels.contains(label)))
-    };
-    let all = desk.queues().await?.iter();
-    Ok(all.filter(|(key, _)| fits(key.executor, &key.labels)).map(|(_, id)| *id).collect())
+    let (offer, scope) = (request.offer(), desk.scope.clone());
+    let may_see = |id| scope.as_ref().is_none_or(|scope| scope.projects.has(id));
+    let all = desk.waiting_queues().await?.iter();
+    let fit = all.filter(|(key, _)| offer.takes(key.executor, &key.labels) && may_see(key.project_id));
+    Ok(fit.map(|(_, id)| *id).collect())
 }
 
 /// Leases the picked items; passes over what an earlier command of this batch took.
@@ -101,6 +110,7 @@ pub(crate) async fn claim_run<T: Tx>(
     worker: &WorkerId,
     ttl_ms: i64,
 ) -> Answer<Reply> {
+    desk.hear(worker, None);
     let id = match desk.run(run_id).await? {
         Run::Live(id) => id,
         Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
@@ -108,11 +118,35 @@ pub(crate) async fn claim_run<T: Tx>(
     // A holder whose time is over may have been the last one allowed.
     expire(desk, id).await?;
     match desk.run(run_id).await? {
-        Run::Live(_) => lease(desk, id, worker, ttl_ms).await?,
+        Run::Live(_) => {
+            find_resources(desk, id, worker).await?;
+            lease(desk, id, worker, ttl_ms).await?;
+        }
         Run::Ended(run) => return Err(over(run_id, run.outcome.status()).into()),
     }
     desk.write_rows().await?;
     Ok(Reply::Claimed(assignments(desk, &[id], 1).await?))
+}
+
+/// Refuses where the pool of its agent has not what the run of an item needs. What the worker has is not known here.
+async fn find_resources<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, worker: &WorkerId) -> Answer<()> {
+    desk.write_rows().await?;
+    let request = ClaimRequest {
+        worker_id: worker.clone(),
+        max: 1,
+        ttl_ms: 0,
+        executors: vec![],
+        labels: vec![],
+        resources: None,
+    };
+    let queue = desk.item(id).await?.head.queue;
+    desk.know_queue(queue).await?;
+    let mut stock = Stock::take(desk, &request).await?;
+    if stock.reserve(desk.need(queue)) {
+        return Ok(());
+    }
+    let detail = format!("what work item {id} needs is reserved for other runs of its agent");
+    Err(Refusal::new(Code::Resources, detail).mend("wait until one of them ends").into())
 }
 
 /// Says that a run is over.
@@ -181,6 +215,8 @@ fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, b
         prompt: spec.prompt.clone(),
         labels: spec.labels.clone(),
         recipe: spec.recipe.clone(),
+        adapter: spec.adapter.clone(),
+        token_budget: body.item.policy.token_budget,
         timeout_ms: spec.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT),
         repository: body.repository.clone(),
     }

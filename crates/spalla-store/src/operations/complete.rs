@@ -12,11 +12,15 @@ use spalla_domain::event::Fact;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Place};
+use spalla_domain::retry::ErrorClass;
 use spalla_domain::run::{self, LiveRun, Outcome};
 use spalla_domain::{Fence, RunId, WorkItemId};
 
 /// Ends a run. Saying the same twice under the same token is once.
 pub(crate) async fn complete<T: Tx>(desk: &mut Desk<'_, T>, end: &RunEnd) -> Answer<RunId> {
+    if let Some(sandbox) = &end.sandbox {
+        sandbox.check()?;
+    }
     let outcome = outcome(end);
     let id = match desk.run(end.run_id).await? {
         Run::Live(id) => id,
@@ -31,6 +35,7 @@ pub(crate) async fn complete<T: Tx>(desk: &mut Desk<'_, T>, end: &RunEnd) -> Ans
         result: end.result.clone(),
         usage: end.usage.clone(),
         error: end.error.clone(),
+        sandbox: end.sandbox.clone(),
         ..record(desk, &item, live, outcome, end.fencing_token)
     };
     finish(desk, id, record, step.facts).await?;
@@ -83,6 +88,7 @@ pub(crate) fn record<T: Tx>(
         result: None,
         usage: None,
         error: None,
+        sandbox: None,
     }
 }
 
@@ -93,7 +99,7 @@ pub(crate) async fn finish<T: Tx>(
     record: EndedRun,
     facts: Vec<Fact>,
 ) -> Answer<()> {
-    let (now, server, jitter) = (desk.context.now, desk.context.settings.retry, desk.context.jitter());
+    let (now, jitter) = (desk.context.now, desk.context.jitter());
     desk.facts(id, Some(record.id), facts);
     let item = desk.item(id).await?.clone();
     if let Some(live) = item.live_run() {
@@ -101,8 +107,13 @@ pub(crate) async fn finish<T: Tx>(
     }
     use_up(desk, &record);
     let before = parent_of(&item);
-    let policy = item.head.policy.retries(server);
-    let command = queue::Command::End { outcome: record.outcome, policy, jitter };
+    let class = match record.outcome {
+        Outcome::Failed(class) => class,
+        Outcome::Succeeded | Outcome::Cancelled | Outcome::Lost => ErrorClass::Lost,
+    };
+    let policy = item.head.policy.retries(desk.context.settings.retries(class));
+    let not_before = record.error.as_ref().and_then(|error| error.retry_at);
+    let command = queue::Command::End { outcome: record.outcome, policy, not_before, jitter };
     let step = queue::transition(&item.place, item.standing, command, now)?;
     let retried_at = match &step.place {
         Place::Delayed { due_at } => Some(*due_at),

@@ -2,7 +2,7 @@
 
 use super::dependencies::{all_holds, held, parent_of, propagate};
 use crate::command::{EnqueueWish, Reply};
-use crate::desk::{Answer, Desk};
+use crate::desk::{Answer, Desk, Need};
 use crate::error::ExecuteError;
 use crate::tx::{EdgeRow, Result, Sequence, Tx};
 use spalla_domain::event::Fact;
@@ -20,6 +20,7 @@ pub(crate) async fn enqueue<T: Tx>(
     delay_ms: i64,
 ) -> Answer<Reply> {
     check_live(desk, id).await?;
+    check_fits(desk, id).await?;
     let item = desk.item(id).await?.clone();
     // Whether it can be enqueued at all is asked first, so that a refusal leaves no edge behind.
     queue::transition(
@@ -66,7 +67,7 @@ pub(crate) async fn place<T: Tx>(
     let item = desk.item(id).await?.clone();
     let before = parent_of(&item);
     holds.due_at = held(&item.place).due_at.max(due_at);
-    let entry = enter(desk, id, priority, false).await?;
+    let entry = enter(desk, id, priority, Entering::Joining).await?;
     let step =
         queue::transition(&item.place, item.standing, queue::Command::Enqueue(holds), desk.context.now)?;
     desk.step(id, step);
@@ -74,12 +75,24 @@ pub(crate) async fn place<T: Tx>(
     Ok(Reply::Entry { id: entry, work_item_id: id })
 }
 
-/// Gives an item an entry or renews the one it has, and renews its ordering key. `afresh` lets its age begin now.
+/// How an item comes to its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entering {
+    /// It joins the entry that it has, if it has one.
+    Joining,
+    /// It begins anew: its age begins now, and what moved its priority counts no more.
+    Afresh {
+        /// Whether it mends what blocks others.
+        mends_blocker: bool,
+    },
+}
+
+/// Gives an item an entry or renews the one it has, and renews its ordering key.
 pub(crate) async fn enter<T: Tx>(
     desk: &mut Desk<'_, T>,
     id: WorkItemId,
     priority: Option<u8>,
-    afresh: bool,
+    entering: Entering,
 ) -> Answer<EntryId> {
     let dependencies = u32::try_from(desk.edges_above(id).await?.len()).unwrap_or(u32::MAX);
     let now = desk.context.now;
@@ -89,27 +102,46 @@ pub(crate) async fn enter<T: Tx>(
         None => EntryId(desk.next_id(Sequence::Entry).await?),
     };
     let item = desk.item(id).await?;
-    let entry = Entry {
-        id: entry_id,
-        work_item_id: id,
-        priority: priority.or(known.as_ref().map(|e| e.priority)).unwrap_or(item.head.priority),
-        dependencies,
-        enqueued_at: known.filter(|_| !afresh).map_or(now, |e| e.enqueued_at),
-    };
+    let (set, failures) = (item.head.priority, item.standing.failures);
+    let fresh =
+        Entry { id: entry_id, work_item_id: id, priority: set, moved: None, dependencies, enqueued_at: now };
+    let mut entry = Entry { dependencies, ..known.unwrap_or(fresh) };
+    if let Some(priority) = priority {
+        entry.set_by_person(priority, failures);
+    }
+    if let Entering::Afresh { mends_blocker } = entering {
+        entry.enqueued_at = now;
+        entry.begin_anew(mends_blocker);
+    }
     item.head.entry = Some(entry);
     rerank(desk, id).await?;
     Ok(entry_id)
 }
 
-/// Renews the ordering key of an item from what it depends on.
+/// Renews the priority and the ordering key of an item from what they depend on.
 pub(crate) async fn rerank<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<()> {
-    let server = desk.context.settings.retry;
+    let (server, by_itself) = (desk.context.settings.retry, desk.context.settings.priority_auto);
     let item = desk.item(id).await?;
-    if let Some(entry) = &item.head.entry {
-        let retries_left = item.head.policy.retries(server).retries_left(item.standing.failures);
-        item.standing.prio = rank::key(entry, retries_left, item.head.timeout_ms);
-    }
+    let failures = item.standing.failures;
+    let Some(entry) = &mut item.head.entry else { return Ok(()) };
+    let moved = entry.move_priority(by_itself, item.head.on_critical_path, failures);
+    let retries_left = item.head.policy.retries(server).retries_left(failures);
+    item.standing.prio = rank::key(entry, retries_left, item.head.timeout_ms);
+    desk.facts(id, None, moved.into_iter().collect());
     Ok(())
+}
+
+/// Refuses an item that needs more than the configured pools ever have: they may be other ones than when it was made.
+async fn check_fits<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<()> {
+    if desk.context.settings.pools.0.is_empty() {
+        return Ok(());
+    }
+    let queue = desk.item(id).await?.head.queue;
+    desk.know_queue(queue).await?;
+    match desk.need(queue) {
+        Some(Need { agent, wish }) => Ok(desk.context.settings.pools.check(agent.as_deref(), wish)?),
+        None => Ok(()),
+    }
 }
 
 /// Refuses work on an item that is put away, or whose project is.

@@ -47,6 +47,11 @@ fn name(command: &Command, foreseen: &mut Foreseen) {
             foreseen.runs.push(heartbeat.run_id);
         }
         Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => foreseen.runs.push(*run_id),
+        Command::ReportCommands { holder, .. } | Command::ReportRefusedHosts { holder, .. } => {
+            foreseen.runs.push(holder.run_id);
+        }
+        Command::StoreArtifact(new) => foreseen.runs.push(new.run_id),
+        Command::BeginUpload { run_id, .. } => foreseen.runs.push(*run_id),
         Command::AppendLogs(batch) => {
             foreseen.runs.push(batch.run_id);
             foreseen.logged.push(batch.run_id);

@@ -16,10 +16,10 @@ use spalla_domain::{Fence, InfoRequestId, Refusal, RunId, WorkItemId};
 /// the next holder, is the same request.
 pub(crate) async fn ask<T: Tx>(
     desk: &mut Desk<'_, T>,
-    run_id: RunId,
-    fence: Fence,
+    (run_id, fence): (RunId, Fence),
     reason: &str,
     fields: &[InfoField],
+    asked_by: Option<&str>,
 ) -> Answer<Reply> {
     info_request::check_request(reason, fields).map_err(|problems| {
         let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -34,6 +34,7 @@ pub(crate) async fn ask<T: Tx>(
         kept.request.status != Status::Cancelled
             && kept.request.reason == reason
             && kept.request.fields == fields
+            && kept.request.asked_by.as_deref() == asked_by
     };
     if let Some(kept) = known.iter().find(is_same) {
         check_token(desk, item, fence).await?;
@@ -47,6 +48,7 @@ pub(crate) async fn ask<T: Tx>(
         work_item_id: item,
         reason: reason.to_owned(),
         fields: fields.to_vec(),
+        asked_by: asked_by.map(str::to_owned),
         status: Status::Pending,
         requested_at: desk.context.now,
         closed_at: None,
@@ -65,6 +67,22 @@ async fn check_token<T: Tx>(desk: &mut Desk<'_, T>, item: WorkItemId, fence: Fen
         Some(live) => Ok(run::may_write(live, item.standing.fence, fence)?),
         None => Ok(()),
     }
+}
+
+/// Keeps an answer under another key, unless it changed meanwhile. Nobody is told: it says what it said.
+pub(crate) async fn reseal<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    id: InfoRequestId,
+    before: &str,
+    sealed: &str,
+) -> Answer<Reply> {
+    let kept: Option<KeptInfoRequest> = desk.document(id.0).await?;
+    let mut kept = kept.ok_or_else(|| Refusal::not_found("info request", id))?;
+    if kept.sealed.as_deref() == Some(before) {
+        kept.sealed = Some(sealed.to_owned());
+        desk.keep(&kept)?;
+    }
+    Ok(Reply::InfoRequest(id))
 }
 
 /// Takes a person's values, encrypted already; the run goes on.

@@ -1,7 +1,7 @@
 //! Keep time: move what is due, and free or give up what vanished holders held.
 
 use super::complete::{finish, record};
-use super::schedules;
+use super::{artifacts, schedules, starvation};
 use crate::batch::Context;
 use crate::command::{Command, Request};
 use crate::desk::{Answer, Desk};
@@ -10,7 +10,7 @@ use crate::error::ExecuteError;
 use crate::tx::{Result, Tx};
 use spalla_domain::queue::{self, Place, Standing, Step};
 use spalla_domain::run::{self, LiveRun, Outcome};
-use spalla_domain::{WorkItemId, WorkerId};
+use spalla_domain::{ArtifactId, WorkItemId, WorkerId};
 
 /// How many rows of each kind one sweep moves, so that no batch grows without bound.
 const SWEEP_MAX: u32 = 1_000;
@@ -49,6 +49,12 @@ pub(crate) async fn keep_time<T: Tx>(desk: &mut Desk<'_, T>, max: u32) -> Result
     for document in documents {
         match document.kind {
             Kind::Schedule => moved += u32::from(schedules::come_due(desk, &document).await?),
+            Kind::Starvation => moved += u32::from(starvation::come_due(desk, &document).await?),
+            Kind::Upload => {
+                // Nobody sends the rest of it any more.
+                artifacts::forget(desk, ArtifactId(document.id));
+                moved += 1;
+            }
             other => tracing::warn!(?other, id = document.id, "a document is due and nobody waits for it"),
         }
     }

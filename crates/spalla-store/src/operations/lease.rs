@@ -30,6 +30,7 @@ pub(crate) async fn heartbeat<T: Tx>(
         }
         Run::Ended(run) => return Err(over_to(fence, &run).into()),
     };
+    desk.hear(worker, None);
     change_run(desk, id, run_id, run::Command::Heartbeat { worker: worker.clone(), fence, ttl_ms }).await?;
     let pause = desk.item(id).await?.live_run().is_some_and(|run| run.paused);
     Ok(Reply::Heartbeat { cancel: false, pause })

@@ -9,7 +9,7 @@ use crate::error::ExecuteError;
 use crate::tx::{Result, Sequence, Tx};
 use spalla_domain::event::Fact;
 use spalla_domain::queue::Place;
-use spalla_domain::schedule::{self, Calendar, Firing, Schedule, Skipped, Spec};
+use spalla_domain::schedule::{self, Calendar, Firing, Patch, Schedule, Skipped, Spec};
 use spalla_domain::work_item::Status;
 use spalla_domain::{Refusal, ScheduleId, Timestamp, WorkItemId};
 
@@ -18,9 +18,9 @@ const LOOK_AGAIN_MS: i64 = 1_000;
 
 /// Makes a schedule.
 pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, spec: &Spec) -> Answer<Reply> {
-    check_live(desk, spec.work_item_id).await?;
     let now = desk.context.now;
     let calendar = spec.check(now)?;
+    check_live(desk, spec.work_item_id).await?;
     let id = ScheduleId(desk.next_id(Sequence::Schedule).await?);
     let schedule = Schedule {
         id,
@@ -36,16 +36,17 @@ pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, spec: &Spec) -> Answer
 }
 
 /// Changes a schedule; the firings of the time before belong to how it was.
-pub(crate) async fn update<T: Tx>(desk: &mut Desk<'_, T>, id: ScheduleId, spec: &Spec) -> Answer<Reply> {
+pub(crate) async fn update<T: Tx>(desk: &mut Desk<'_, T>, id: ScheduleId, patch: &Patch) -> Answer<Reply> {
     let kept = find(desk, id).await?;
-    check_live(desk, spec.work_item_id).await?;
+    let spec = patch.clone().apply(kept.schedule.spec);
     let now = desk.context.now;
     let calendar = spec.check(now)?;
+    check_live(desk, spec.work_item_id).await?;
     let waiting = if spec.enabled { kept.schedule.waiting } else { 0 };
-    let schedule =
-        Schedule { spec: spec.clone(), considered_until: now, waiting, updated_at: now, ..kept.schedule };
+    let item = spec.work_item_id;
+    let schedule = Schedule { spec, considered_until: now, waiting, updated_at: now, ..kept.schedule };
     keep(desk, schedule, &calendar)?;
-    desk.facts(spec.work_item_id, None, vec![Fact::ScheduleChanged { schedule_id: id }]);
+    desk.facts(item, None, vec![Fact::ScheduleChanged { schedule_id: id }]);
     Ok(Reply::Schedule(id))
 }
 

@@ -1,8 +1,9 @@
 //! Start and tick: give items a run that nobody holds yet. The next claim takes it, or a person completes it.
 
 use super::dependencies::{all_holds, parent_of, propagate};
-use super::enqueue::{check_live, enter};
+use super::enqueue::{Entering, check_live, enter};
 use super::quotas;
+use super::stock::Stock;
 use crate::command::{Held, Reply, Started};
 use crate::desk::{Answer, Desk};
 use crate::error::ExecuteError;
@@ -43,10 +44,10 @@ pub(crate) async fn start<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answ
     // What would refuse is asked before an id is taken or anything is moved.
     let place = ready.as_ref().map_or(&item.place, |step| &step.place);
     queue::transition(place, item.standing, queue::Command::Start { run_id: RunId(0) }, now)?;
-    quotas::check(desk, item.head.project_id).await?;
+    quotas::check(desk, item.head.project_id, item.head.queue).await?;
     let before = parent_of(&item);
     if let Some(step) = ready {
-        enter(desk, id, None, false).await?;
+        enter(desk, id, None, Entering::Joining).await?;
         desk.step(id, step);
     }
     let run_id = give_run(desk, id).await?;
@@ -71,13 +72,16 @@ pub(crate) async fn tick<T: Tx>(
     max: u32,
     external_only: bool,
 ) -> Result<(Vec<Started>, Vec<Held>)> {
-    let queues = desk.queues().await?.iter();
+    let scope = desk.scope.clone();
+    let may_see = |id| scope.as_ref().is_none_or(|scope| scope.projects.has(id));
+    let queues = desk.waiting_queues().await?.iter();
     let queues: Vec<QueueId> = queues
+        .filter(|(key, _)| may_see(key.project_id))
         .filter(|(key, _)| !external_only || key.executor == Executor::External)
         .map(|(_, id)| *id)
         .collect();
-    desk.write_rows().await?;
-    let picked = quotas::pick_ready(desk, &queues, max).await?;
+    // What a run needs is reserved when a worker takes it.
+    let picked = quotas::pick_ready(desk, &queues, max, &mut Stock::default()).await?;
     let picked = desk.adopt(picked).await?;
     desk.reserve(Sequence::Run, picked.len()).await?;
     let mut started = vec![];

@@ -10,8 +10,11 @@ use crate::tx::{EdgeRow, Head, QueueKey, Sequence, Tx};
 use spalla_domain::event::Fact;
 #[cfg(feature = "plant")]
 use spalla_domain::plant::{self, Plant};
+use spalla_domain::queue::critical_path::on_longest_chain;
 use spalla_domain::queue::{self, Place};
-use spalla_domain::work_item::{Dependency, Policy, Spec, SpecPatch, When, WorkItem, check_not_archived};
+use spalla_domain::work_item::{
+    Dependency, NewWorkItem, Policy, Spec, SpecPatch, When, WorkItem, check_not_archived,
+};
 use spalla_domain::{ProjectId, QueueId, Refusal, WorkItemId, problem::Code};
 use std::collections::BTreeSet;
 
@@ -26,8 +29,12 @@ pub(crate) async fn create<T: Tx>(
     if enqueue {
         desk.reserve(Sequence::Entry, planned.len()).await?;
     }
+    desk.look_for_queues(planned.iter().map(|new| queue_key(new.item.project_id, &new.item.spec))).await?;
     let mut ids: Vec<WorkItemId> = Vec::with_capacity(planned.len());
-    for PlannedItem { item, after } in planned {
+    let after: Vec<Vec<usize>> =
+        planned.iter().map(|planned| planned.after.iter().map(|(index, _)| *index).collect()).collect();
+    let path = on_longest_chain(&after);
+    for (PlannedItem { item, after }, on_critical_path) in planned.iter().zip(path) {
         let id = WorkItemId(desk.next_id(Sequence::WorkItem).await?);
         // A new item closes no circle: nothing waits for it yet.
         let among = after.iter().filter_map(|(index, when)| ids.get(*index).map(|parent| (*parent, *when)));
@@ -35,7 +42,7 @@ pub(crate) async fn create<T: Tx>(
         let mut parents: Vec<_> = others.chain(among).collect();
         parents.sort_by_key(|(parent, _)| *parent);
         parents.dedup_by_key(|(parent, _)| *parent);
-        make(desk, id, item.project_id, &item.spec, &parents).await?;
+        make(desk, id, item, on_critical_path, &parents).await?;
         for (parent, when) in parents {
             desk.add_edge(EdgeRow { parent, child: id, when }).await?;
         }
@@ -60,6 +67,7 @@ async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer
                 desk.project(item.project_id).await.map_err(|error| of_entry(error, place, planned))?;
             check_not_archived(&project, None).map_err(|refusal| of_entry(refusal.into(), place, planned))?;
         }
+        check_fits(desk, &item.spec).map_err(|refusal| of_entry(refusal.into(), place, planned))?;
         for dependency in &item.depends_on {
             let parent = desk.item(dependency.id).await.map_err(|error| of_entry(error, place, planned))?;
             check_can_be_waited_for(dependency.id, parent.head.archived_at)
@@ -71,6 +79,14 @@ async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer
         }
     }
     Ok(())
+}
+
+/// Refuses what no configured pool could ever hold.
+fn check_fits<T: Tx>(desk: &Desk<'_, T>, spec: &Spec) -> Result<(), Refusal> {
+    match &spec.resources {
+        Some(wish) => desk.context.settings.pools.check(spec.agent.as_deref(), wish),
+        None => Ok(()),
+    }
 }
 
 /// Says which of several items was refused.
@@ -87,10 +103,12 @@ fn of_entry(error: ExecuteError, place: usize, planned: &[PlannedItem]) -> Execu
 async fn make<T: Tx>(
     desk: &mut Desk<'_, T>,
     id: WorkItemId,
-    project_id: ProjectId,
-    spec: &Spec,
+    new: &NewWorkItem,
+    on_critical_path: bool,
     parents: &[(WorkItemId, When)],
 ) -> Answer<()> {
+    let NewWorkItem { project_id, spec, .. } = new;
+    let project_id = *project_id;
     let queue = desk.queue(queue_key(project_id, spec)).await?;
     let now = desk.context.now;
     let item = WorkItem {
@@ -98,6 +116,7 @@ async fn make<T: Tx>(
         project_id,
         spec: spec.clone(),
         policy: Policy::default(),
+        on_critical_path,
         created_at: now,
         updated_at: now,
         archived_at: None,
@@ -112,7 +131,8 @@ async fn make<T: Tx>(
 }
 
 fn queue_key(project_id: ProjectId, spec: &Spec) -> QueueKey {
-    QueueKey { project_id, executor: spec.executor, labels: spec.labels.clone() }
+    let Spec { executor, labels, agent, resources, .. } = spec.clone();
+    QueueKey { project_id, executor, labels, agent, resources }
 }
 
 fn head(queue: QueueId, item: &WorkItem) -> Head {
@@ -122,6 +142,7 @@ fn head(queue: QueueId, item: &WorkItem) -> Head {
         queue,
         priority: item.spec.priority,
         critical: item.spec.critical,
+        on_critical_path: item.on_critical_path,
         timeout_ms: item.spec.timeout_ms,
         policy: item.policy,
         archived_at: item.archived_at,
@@ -140,7 +161,13 @@ pub(crate) async fn update<T: Tx>(
     check_live(desk, id).await?;
     let mut item = body(desk, id).await?;
     let spec = patch.clone().apply(&item.spec).checked()?;
+    check_fits(desk, &spec)?;
     let mut changed = changed_members(&item.spec, &spec);
+    let has_moved = desk.item(id).await?.head.entry.as_ref().is_some_and(|entry| entry.moved.is_some());
+    let sets_priority = spec.priority != item.spec.priority || (patch.priority.is_some() && has_moved);
+    if sets_priority && spec.priority == item.spec.priority {
+        changed.push("priority".to_owned());
+    }
     if policy != Policy::default() {
         changed.push("policy".to_owned());
     }
@@ -150,12 +177,14 @@ pub(crate) async fn update<T: Tx>(
     item.spec = spec;
     item.policy = item.policy.overlaid(policy);
     item.updated_at = desk.context.now;
-    let queue = desk.queue(queue_key(item.project_id, &item.spec)).await?;
+    let key = queue_key(item.project_id, &item.spec);
+    desk.look_for_queues([key.clone()]).await?;
+    let queue = desk.queue(key).await?;
     let (project_id, spec) = (item.project_id, item.spec.clone());
     let is_other = changed.iter().any(|member| ["title", "recipe", "labels"].contains(&member.as_str()));
     // The cause is told before what it means for those that wait for the item.
     desk.facts(id, None, vec![Fact::WorkItemUpdated { changed }]);
-    rewrite(desk, queue, item).await?;
+    rewrite(desk, queue, item, sets_priority).await?;
     if is_other {
         demand(desk, id, project_id, &spec).await?;
     }
@@ -169,17 +198,19 @@ async fn body<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<WorkItem>
     Ok(body.ok_or_else(|| Refusal::not_found("work item", id))?.item)
 }
 
-async fn rewrite<T: Tx>(desk: &mut Desk<'_, T>, queue: QueueId, item: WorkItem) -> Answer<()> {
+async fn rewrite<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    queue: QueueId,
+    item: WorkItem,
+    sets_priority: bool,
+) -> Answer<()> {
     let id = item.id;
     let before = parent_of(desk.item(id).await?);
     let on_desk = desk.item(id).await?;
-    let old_priority = on_desk.head.priority;
-    let entry = on_desk.head.entry.take().map(|mut entry| {
-        if item.spec.priority != old_priority {
-            entry.priority = item.spec.priority;
-        }
-        entry
-    });
+    let mut entry = on_desk.head.entry.take();
+    if let Some(entry) = entry.as_mut().filter(|_| sets_priority) {
+        entry.set_by_person(item.spec.priority, on_desk.standing.failures);
+    }
     on_desk.head = Head { entry, ..head(queue, &item) };
     if is_queued(&on_desk.place) {
         rerank(desk, id).await?;
@@ -189,18 +220,36 @@ async fn rewrite<T: Tx>(desk: &mut Desk<'_, T>, queue: QueueId, item: WorkItem) 
 }
 
 fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
+    // Every member is named here, so that a new one can't be forgotten: its change would not be written.
+    let Spec {
+        title,
+        description,
+        prompt,
+        executor,
+        agent,
+        category,
+        priority,
+        critical,
+        timeout_ms,
+        recipe,
+        labels,
+        resources,
+        adapter,
+    } = old;
     let members = [
-        ("title", old.title != new.title),
-        ("description", old.description != new.description),
-        ("prompt", old.prompt != new.prompt),
-        ("executor", old.executor != new.executor),
-        ("agent", old.agent != new.agent),
-        ("category", old.category != new.category),
-        ("priority", old.priority != new.priority),
-        ("critical", old.critical != new.critical),
-        ("timeout_seconds", old.timeout_ms != new.timeout_ms),
-        ("recipe", old.recipe != new.recipe),
-        ("labels", old.labels != new.labels),
+        ("title", *title != new.title),
+        ("description", *description != new.description),
+        ("prompt", *prompt != new.prompt),
+        ("executor", *executor != new.executor),
+        ("agent", *agent != new.agent),
+        ("category", *category != new.category),
+        ("priority", *priority != new.priority),
+        ("critical", *critical != new.critical),
+        ("timeout_seconds", *timeout_ms != new.timeout_ms),
+        ("recipe", *recipe != new.recipe),
+        ("labels", *labels != new.labels),
+        ("resources", *resources != new.resources),
+        ("adapter", *adapter != new.adapter),
     ];
     members.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
 }

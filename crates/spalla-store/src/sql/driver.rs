@@ -10,6 +10,12 @@ pub(crate) trait Driver: Send {
     /// may depend on another one's answer.
     fn run(&mut self, calls: Vec<Call>) -> impl Future<Output = Result<Vec<Answer>>> + Send;
 
+    /// Runs the last calls of the transaction, and may commit along with them; the writer's own commit is then nothing any
+    /// more.
+    fn run_last(&mut self, calls: Vec<Call>) -> impl Future<Output = Result<Vec<Answer>>> + Send {
+        self.run(calls)
+    }
+
     /// Tells whether other writers exist, so that loads must lock.
     fn is_shared(&self) -> bool;
 }

@@ -139,7 +139,7 @@ async fn find_store_id<M: Migrated>(database: &mut M) -> Result<Option<String>> 
 }
 
 fn call(statement: &'static Statement, scalars: Vec<Value>) -> Call {
-    Call { statement, scalars, rows: vec![] }
+    Call { statement, scalars, rows: vec![], writes_all: false }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::statement::{Answer, Call, Statement};
 use super::transact::{Commands, Transact};
 use crate::command::Request;
 use crate::store::{COMMITTED_BACKLOG, Committed, Options, Outcome, Randomness, Store, Writer};
+use crate::supply::Bounds;
 use crate::timekeeper::Timekeeper;
 use crate::tx::Result;
 use flusher::Flusher;
@@ -56,16 +57,17 @@ pub(crate) async fn open(url: &str, options: Options) -> Result<Store> {
     let readers = Readers::new(Arc::clone(&target));
     let randomness = Arc::clone(&options.randomness);
     let timekeeper = Arc::new(Timekeeper::new());
+    let bounds = Bounds::from(&options.settings);
     let work = Commands::new(options, Arc::clone(&timekeeper), store_id.clone());
     let writer = PostgresWriter::start(&target, readers.clone(), work, randomness, committed.clone());
-    let reads = super::reads::SqlReads::new(readers, store_id);
+    let reads = super::reads::SqlReads::new(readers, store_id, bounds);
     Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper })
 }
 
 impl migrate::Migrated for Session {
     async fn begin_alone(&mut self) -> Result<()> {
         self.begin();
-        let hold = Call { statement: &HOLD, scalars: vec![], rows: vec![] };
+        let hold = Call { statement: &HOLD, scalars: vec![], rows: vec![], writes_all: false };
         self.run_calls(&[hold]).await.map(drop)
     }
 

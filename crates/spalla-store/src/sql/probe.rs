@@ -57,6 +57,10 @@ pub(crate) static INSERT_RETURNING: Statement = both(
      returning id, body",
 );
 pub(crate) static UPDATE: Statement = both("probe/update", "update probe set body = :body where id <= :most");
+pub(crate) static RENAME: Statement = both(
+    "probe/rename",
+    "update probe set body = rows.body from :rows(id, body text) where probe.id = rows.id",
+);
 pub(crate) static DELETE: Statement = both("probe/delete", "delete from probe where id = :id");
 pub(crate) static IDS: Statement = both("probe/ids", "select id from probe order by id");
 pub(crate) static ALL: Statement = both("probe/all", "select id, body, data from probe order by id");
@@ -67,7 +71,7 @@ pub(crate) static ECHO: Statement = Statement {
     sqlite: "select :int, :text, :blob, :flag",
     postgres: "select :int::bigint, :text::text, :blob::bytea, :flag::boolean",
 };
-static KILL: Statement = both("probe/kill", "select pg_terminate_backend(pg_backend_pid())");
+pub(crate) static KILL: Statement = both("probe/kill", "select pg_terminate_backend(pg_backend_pid())");
 static WIDEN: Statement = both("probe/widen", "pragma max_page_count = 100000");
 
 const fn both(name: &'static str, text: &'static str) -> Statement {
@@ -75,7 +79,7 @@ const fn both(name: &'static str, text: &'static str) -> Statement {
 }
 
 pub(crate) fn call(statement: &'static Statement, scalars: Vec<Value>, rows: Vec<Vec<Value>>) -> Call {
-    Call { statement, scalars, rows }
+    Call { statement, scalars, rows, writes_all: false }
 }
 
 /// A row of the table.
@@ -91,7 +95,12 @@ pub(crate) fn insert(id: i64, body: &str) -> Call {
 /// A request for one of the deeds below, on the row of that id.
 pub(crate) fn deed(word: &str, id: u32) -> Request {
     let idempotency = IdempotencyKey { key: word.to_owned(), fingerprint: [0; 32] };
-    Request { command: Command::KeepTime { max: id }, idempotency: Some(idempotency) }
+    Request {
+        command: Command::KeepTime { max: id },
+        idempotency: Some(idempotency),
+        audit: None,
+        scope: None,
+    }
 }
 
 /// The answer to a deed that was done.

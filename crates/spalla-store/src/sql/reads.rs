@@ -2,12 +2,15 @@
 //! decided here, because an index serves a condition only where the condition is always there.
 
 mod approvals;
+mod artifacts;
+mod audit;
 mod documents;
 mod events;
 mod logs;
 mod projects;
 mod queue;
 mod runs;
+mod supply;
 mod usage;
 mod work_items;
 
@@ -17,28 +20,33 @@ use super::statement::{Row, Statement, Value};
 use super::tx::call::{by_ids, once};
 use crate::document::{Document, Kind};
 use crate::read::Read;
+use crate::supply::Bounds;
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page, QueueFilter,
-    RunFilter, RunView, WorkItemFilter, WorkItemView,
+    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
+    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit::Entry as AuditEntry;
+use spalla_domain::audit::chain::Head as AuditHead;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::quota::{Usage, UtcDay};
-use spalla_domain::{ApprovalId, EventSeq, ProjectId, RunId, WorkItemId};
+use spalla_domain::{ApprovalId, ArtifactId, AuditId, EventSeq, ProjectId, RunId, Timestamp, WorkItemId};
 
 /// The reads.
 pub(crate) struct SqlReads<R> {
     reader: R,
     store_id: String,
+    bounds: Bounds,
 }
 
 impl<R: Reader> SqlReads<R> {
-    /// Makes them over connections for reading; trace ids are derived from the store's id.
-    pub(crate) fn new(reader: R, store_id: String) -> Self {
-        Self { reader, store_id }
+    /// Makes them over connections for reading; trace ids are derived from the store's id, and the bounds are configured.
+    pub(crate) fn new(reader: R, store_id: String, bounds: Bounds) -> Self {
+        Self { reader, store_id, bounds }
     }
 
     async fn rows(&self, statement: &'static Statement, scalars: Vec<Value>) -> Result<Vec<Row>> {
@@ -146,6 +154,38 @@ impl<R: Reader + 'static> Read for SqlReads<R> {
         self.find_document(kind, id).boxed()
     }
 
+    fn artifacts(&self, run_id: RunId, page: Page) -> BoxFuture<'_, Result<Vec<Artifact>>> {
+        self.list_artifacts(run_id, page).boxed()
+    }
+
+    fn artifact_totals(&self, run_id: RunId) -> BoxFuture<'_, Result<Totals>> {
+        self.artifact_totals_of(run_id).boxed()
+    }
+
+    fn artifact(&self, run_id: RunId, path: ArtifactPath) -> BoxFuture<'_, Result<Option<Artifact>>> {
+        self.find_artifact(run_id, path).boxed()
+    }
+
+    fn artifact_chunk(&self, id: ArtifactId, place: u32) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        self.find_artifact_chunk(id, place).boxed()
+    }
+
+    fn audit(&self, filter: AuditFilter, page: Page) -> BoxFuture<'_, Result<Vec<AuditEntry>>> {
+        self.list_audit(filter, page).boxed()
+    }
+
+    fn audit_from(&self, after: AuditId, limit: u32) -> BoxFuture<'_, Result<Vec<AuditEntry>>> {
+        self.audit_after(after, limit).boxed()
+    }
+
+    fn audit_head(&self) -> BoxFuture<'_, Result<AuditHead>> {
+        self.find_audit_head().boxed()
+    }
+
+    fn count_audit(&self, filter: AuditFilter) -> BoxFuture<'_, Result<u64>> {
+        self.audit_count(filter).boxed()
+    }
+
     fn usage(&self, day: UtcDay, page: Page) -> BoxFuture<'_, Result<Vec<(ProjectId, Usage)>>> {
         self.list_usage(day, page).boxed()
     }
@@ -156,6 +196,10 @@ impl<R: Reader + 'static> Read for SqlReads<R> {
 
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>> {
         self.count_active_runs(project_id).boxed()
+    }
+
+    fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>> {
+        self.read_supply(now).boxed()
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

@@ -2,11 +2,14 @@
 //! field that does not hold what the program wrote is named in the error.
 
 pub(crate) mod approval;
+pub(crate) mod artifact;
+pub(crate) mod audit;
 pub(crate) mod document;
 pub(crate) mod place;
 pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod work_item;
+pub(crate) mod worker;
 
 use super::statement::{Row, Value};
 use crate::error::StoreError;
@@ -15,7 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use spalla_domain::{
-    ApprovalId, EntryId, EventSeq, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, AuditId, EntryId, EventSeq, Fence, ProjectId, QueueId, RunId, Timestamp,
+    WorkItemId, WorkerId,
 };
 use std::vec::IntoIter;
 
@@ -74,6 +78,11 @@ impl Fields {
     /// Takes a flag.
     pub(crate) fn flag(&mut self, column: &str) -> Result<bool> {
         Ok(self.int(column)? != 0)
+    }
+
+    /// Takes a flag that may be missing.
+    pub(crate) fn maybe_flag(&mut self, column: &str) -> Result<Option<bool>> {
+        Ok(self.maybe_int(column)?.map(|flag| flag != 0))
     }
 
     /// Takes an id.
@@ -191,7 +200,7 @@ macro_rules! from_ids {
         }
     )* };
 }
-from_ids!(ProjectId, WorkItemId, EntryId, RunId, ApprovalId, QueueId, EventSeq, Fence);
+from_ids!(ProjectId, WorkItemId, EntryId, RunId, ApprovalId, ArtifactId, AuditId, QueueId, EventSeq, Fence);
 
 impl From<i64> for Value {
     fn from(number: i64) -> Self {

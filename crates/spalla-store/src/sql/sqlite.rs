@@ -2,6 +2,7 @@
 
 mod fault;
 mod file;
+mod log_room;
 mod readers;
 mod session;
 mod writer;
@@ -12,6 +13,7 @@ use super::statement::{Answer, Call};
 use super::transact::Commands;
 use crate::error::StoreError;
 use crate::store::{COMMITTED_BACKLOG, Options, Store};
+use crate::supply::Bounds;
 use crate::timekeeper::Timekeeper;
 use crate::tx::Result;
 use file::DatabaseFile;
@@ -42,9 +44,10 @@ fn open_now(path: &Path, options: Options) -> Result<Store> {
     let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
     let readers = Readers::new(file.clone());
     let timekeeper = Arc::new(Timekeeper::new());
+    let bounds = Bounds::from(&options.settings);
     let work = Commands::new(options, Arc::clone(&timekeeper), store_id.clone());
     let writer = SqliteWriter::start(file, session, readers.clone(), work, committed.clone())?;
-    let reads = SqlReads::new(readers, store_id);
+    let reads = SqlReads::new(readers, store_id, bounds);
     Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper })
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Call {
     pub(crate) scalars: Vec<Value>,
     /// The rows, for a statement with `:rows`; without any the statement is not run.
     pub(crate) rows: Vec<Row>,
+    /// Whether it has to write every one of its rows: where others write as well, the database makes it fail otherwise.
+    pub(crate) writes_all: bool,
 }
 
 /// What a statement answered.

@@ -50,6 +50,8 @@ statements! {
     queue {
         INSERT = both "queue/insert";
         LOAD = both "queue/load";
+        LOAD_BY_ID = both "queue/load_by_id";
+        FIND = both "queue/find";
     }
     /// Work items.
     work_item {
@@ -57,6 +59,7 @@ statements! {
         UPDATE = both "work_item/update";
         LOCK = each "work_item/lock";
         HEADS = each "work_item/heads";
+        COUNT_OF_AGENT = both "work_item/count_of_agent";
         HEADS_OF_RUNS = both "work_item/heads_of_runs";
         BODIES = each "work_item/bodies";
         FIND = both "work_item/find";
@@ -108,6 +111,7 @@ statements! {
         DELETE = each "ready/delete";
         LOAD = each "ready/load";
         PICK = each "ready/pick";
+        FIRST_OF = each "ready/first_of";
     }
     /// Items whose time is missing.
     delayed {
@@ -136,6 +140,7 @@ statements! {
         PICK_OVERDUE = each "leased/pick_overdue";
         PICK_HELD_BY = each "leased/pick_held_by";
         NEXT_MOMENT = both "leased/next_moment";
+        BY_WORKER = both "leased/by_worker";
     }
     /// Items that came to their end.
     finished {
@@ -162,10 +167,12 @@ statements! {
         LIST_OF_WORK_ITEM = both "run/list_of_work_item";
         LIST_OF_PROJECT = both "run/list_of_project";
         LIST_OF_AGENT = both "run/list_of_agent";
+        LIST_OF_FEW = both "run/list_of_few";
         LIST_LIVE = both "run/list_live";
         LIST_ENDED = both "run/list_ended";
         LIST_ENDED_BADLY = both "run/list_ended_badly";
         LIST_ENDED_OF_PROJECT = both "run/list_ended_of_project";
+        LIST_BAD_OF_AGENT = both "run/list_bad_of_agent";
         COUNT = both "run/count";
         COUNT_OF_WORK_ITEM = both "run/count_of_work_item";
         COUNT_OF_PROJECT = both "run/count_of_project";
@@ -199,6 +206,39 @@ statements! {
         ENDS = both "log_chunk/ends";
         LIST = both "log_chunk/list";
     }
+    /// What runs left.
+    artifact {
+        INSERT = both "artifact/insert";
+        REPLACE = both "artifact/replace";
+        LOAD = each "artifact/load";
+        TOTALS = both "artifact/totals";
+        FIND = both "artifact/find";
+        LIST = both "artifact/list";
+    }
+    /// What is in it.
+    artifact_chunk {
+        INSERT = both "artifact_chunk/insert";
+        DELETE = each "artifact_chunk/delete";
+        FIND = both "artifact_chunk/find";
+    }
+    /// Who wanted what.
+    audit {
+        INSERT = both "audit/insert";
+        LIST = both "audit/list";
+        LIST_OF_THING = both "audit/list_of_thing";
+        LIST_OF_COLLECTION = both "audit/list_of_collection";
+        LIST_OF_PRINCIPAL = both "audit/list_of_principal";
+        LIST_OF_OPERATION = both "audit/list_of_operation";
+        LIST_NOT_DONE = both "audit/list_not_done";
+        LIST_FROM = both "audit/list_from";
+        COUNT = both "audit/count";
+    }
+    /// The end of its chain.
+    audit_head {
+        FIND = both "audit_head/find";
+        LOAD = each "audit_head/load";
+        MOVE = both "audit_head/move";
+    }
     /// What projects used.
     usage {
         ADD = both "usage/add";
@@ -212,11 +252,18 @@ statements! {
         DELETE = each "document/delete";
         LOAD = each "document/load";
         LOAD_OF = each "document/load_of";
+        LOCK = each "document/lock";
         PICK_DUE = each "document/pick_due";
         FIND = both "document/find";
         LIST = both "document/list";
         LIST_OF = both "document/list_of";
         COUNT = both "document/count";
+    }
+    /// Workers that said something lately.
+    worker {
+        HEAR = both "worker/hear";
+        LIST = both "worker/list";
+        DELETE = each "worker/delete";
     }
     /// Kept replies.
     reply {

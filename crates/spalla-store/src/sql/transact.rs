@@ -7,7 +7,8 @@ use crate::command::Request;
 use crate::store::{Clock, CommitGate, Options, Randomness, Settings};
 use crate::timekeeper::Timekeeper;
 use crate::tx::Result;
-use std::sync::Arc;
+use spalla_domain::queue::fair_share::Turns;
+use std::sync::{Arc, Mutex};
 
 /// What a writer does with a batch inside an open transaction.
 pub(crate) trait Transact: Send + Sync + 'static {
@@ -37,6 +38,7 @@ pub(crate) struct Commands {
     settings: Settings,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
+    turns: Mutex<Turns>,
     timekeeper: Arc<Timekeeper>,
     store_id: String,
     gate: Option<Arc<dyn CommitGate>>,
@@ -47,7 +49,8 @@ impl Commands {
     /// Makes it for an open store.
     pub(crate) fn new(options: Options, timekeeper: Arc<Timekeeper>, store_id: String) -> Self {
         let Options { settings, clock, randomness, gate, .. } = options;
-        Self { settings, clock, randomness, timekeeper, store_id, gate, spare: Arc::default() }
+        let (turns, spare) = (Mutex::default(), Arc::default());
+        Self { settings, clock, randomness, turns, timekeeper, store_id, gate, spare }
     }
 }
 
@@ -57,6 +60,7 @@ impl Transact for Commands {
             now: self.clock.now(),
             settings: &self.settings,
             randomness: &*self.randomness,
+            turns: &self.turns,
             timekeeper: &self.timekeeper,
             store_id: &self.store_id,
             gate: self.gate.as_deref(),

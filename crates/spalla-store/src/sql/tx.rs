@@ -4,6 +4,7 @@
 mod ahead;
 pub(super) mod call;
 mod foresee;
+mod pipeline;
 mod spare;
 mod write;
 
@@ -11,16 +12,23 @@ mod write;
 pub(crate) use write::trials;
 
 use super::driver::Driver;
-use super::row::{Fields, approval, document, each, place, project, row, run, work_item};
+use super::row::{
+    Fields, approval, artifact, audit, document, each, place, project, row, run, work_item, worker,
+};
 use super::statement::{Answer, Call, Row, Statement};
 use super::statements as sql;
 use crate::document::{Document, Kind};
+use crate::error::StoreError;
 use crate::tx::{
-    Body, Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, KeptReply, Placed, QueueKey, Result, Sequence, Tx,
+    Body, Candidate, Changes, EdgeRow, EndedRun, Foreseen, Head, HeardWorker, HeldRuns, Ids, KeptReply,
+    KnownQueue, Placed, QueueKey, Queues, Result, Sequence, Tx,
 };
 use ahead::Ahead;
 use call::{by_ids, by_rows, once};
+use pipeline::Pipeline;
 use spalla_domain::approval::Approval;
+use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
+use spalla_domain::audit::chain::Head as AuditHead;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::quota::{Usage, UtcDay};
@@ -30,7 +38,7 @@ use std::sync::Arc;
 
 /// An open transaction.
 pub(crate) struct SqlTx<D> {
-    driver: D,
+    driver: Pipeline<D>,
     ahead: Ahead,
     /// What the transactions of this process hand on to each other; used where others write as well.
     spare: Arc<Spare>,
@@ -39,7 +47,7 @@ pub(crate) struct SqlTx<D> {
 impl<D: Driver> SqlTx<D> {
     /// Makes it over a driver whose transaction is open.
     pub(crate) fn new(driver: D, spare: Arc<Spare>) -> Self {
-        Self { driver, ahead: Ahead::default(), spare }
+        Self { driver: Pipeline::new(driver), ahead: Ahead::default(), spare }
     }
 
     /// Runs one call and returns its rows.
@@ -74,11 +82,25 @@ impl<D: Driver> SqlTx<D> {
         }
         let mut answers = self.driver.run(calls).await?.into_iter();
         let first = rows_of(answers.next()).into_iter().next().unwrap_or_default();
-        let read = each("work_item", rows_of(answers.next()), work_item::read_body)?;
-        let (bodies, heads) = read.into_iter().unzip();
-        self.ahead.heads.keep([], heads, |head: &Head| Some(head.id));
-        self.ahead.bodies.keep([], bodies, |body: &Body| Some(body.item.id));
+        self.keep_bodies([], rows_of(answers.next()))?;
         Fields::new("sequence", first).int("next")
+    }
+
+    /// Reads all of some items ahead.
+    async fn read_bodies(&mut self, ids: &[WorkItemId]) -> Result<()> {
+        let rows = self.rows(by_ids(&sql::work_item::BODIES, ids)).await?;
+        self.keep_bodies(ids.iter().copied(), rows)
+    }
+
+    fn keep_bodies(
+        &mut self,
+        asked: impl IntoIterator<Item = WorkItemId> + Clone,
+        rows: Vec<Row>,
+    ) -> Result<()> {
+        let (bodies, heads) = each("work_item", rows, work_item::read_body)?.into_iter().unzip();
+        self.ahead.heads.keep(asked.clone(), heads, |head: &Head| Some(head.id));
+        self.ahead.bodies.keep(asked, bodies, |body: &Body| Some(body.item.id));
+        Ok(())
     }
 
     /// Takes note of what was picked, because it is looked at next.
@@ -109,13 +131,6 @@ fn pick(statement: &'static Statement, queues: &[QueueId], limit: u32) -> Call {
     Call { scalars: row![limit], ..by_ids(statement, queues) }
 }
 
-/// Returns the best of what was picked from several queues, in order.
-fn best(mut picked: Vec<Placed>, limit: u32) -> Vec<Placed> {
-    picked.sort_unstable_by_key(|placed| (placed.standing.prio, placed.id));
-    picked.truncate(limit as usize);
-    picked
-}
-
 fn rows_of(answer: Option<Answer>) -> Vec<Row> {
     answer.unwrap_or_default().rows
 }
@@ -132,6 +147,9 @@ const fn sequence_name(sequence: Sequence) -> &'static str {
         Sequence::Draft => "draft",
         Sequence::Schedule => "schedule",
         Sequence::InfoRequest => "info_request",
+        Sequence::Artifact => "artifact",
+        Sequence::Token => "token",
+        Sequence::Webhook => "webhook",
     }
 }
 
@@ -173,9 +191,14 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn heads(&mut self, ids: &[WorkItemId]) -> Result<Vec<Head>> {
-        self.ahead.look_at(ids);
+        let were_picked = self.ahead.look_at(ids);
         if let Some(heads) = self.ahead.heads.answer(ids) {
             return Ok(heads);
+        }
+        if were_picked && self.driver.is_shared() {
+            // Whoever picked them hands them out next, and needs all of them for it.
+            self.read_bodies(ids).await?;
+            return Ok(self.ahead.heads.answer(ids).unwrap_or_default());
         }
         self.read("work_item", by_ids(&sql::work_item::HEADS, ids), work_item::read_head).await
     }
@@ -276,15 +299,53 @@ impl<D: Driver> Tx for SqlTx<D> {
         self.read("document", call, document::read).await
     }
 
+    async fn document_count(&mut self, kind: Kind) -> Result<u64> {
+        let mut calls = vec![];
+        if self.driver.is_shared() {
+            calls.push(once(&sql::document::LOCK, vec![]));
+        }
+        calls.push(once(&sql::document::COUNT, row![kind.as_str(), None::<i64>, None::<&str>]));
+        let answer = self.driver.run(calls).await?.pop();
+        let row = rows_of(answer).into_iter().next().unwrap_or_default();
+        Fields::new("document", row).number("count")
+    }
+
+    async fn artifact_at(&mut self, run: RunId, path: &ArtifactPath) -> Result<(Option<Artifact>, Totals)> {
+        let load = once(&sql::artifact::LOAD, row![run, path.as_str()]);
+        let mut answers =
+            self.driver.run(vec![load, once(&sql::artifact::TOTALS, row![run])]).await?.into_iter();
+        let known = each("artifact", rows_of(answers.next()), artifact::read)?.pop();
+        let totals = each("artifact", rows_of(answers.next()), artifact::read_totals)?.pop();
+        Ok((known, totals.unwrap_or_default()))
+    }
+
+    async fn audit_head(&mut self) -> Result<AuditHead> {
+        let found = self.read("audit_head", once(&sql::audit_head::LOAD, vec![]), audit::read_head).await?;
+        found.into_iter().next().ok_or_else(|| StoreError::Corrupt("the end of the audit is gone".into()))
+    }
+
     async fn usage(&mut self, project_id: ProjectId, day: UtcDay) -> Result<Usage> {
         let call = once(&sql::usage::LOAD, row![project_id, day.0]);
         let found = self.read("usage", call, project::read_usage).await?.pop();
         Ok(found.map_or(Usage::none(day), |(_, usage)| usage))
     }
 
-    async fn active_runs(&mut self, project_id: Option<ProjectId>) -> Result<u32> {
-        let count = self.maybe_number("leased", once(&sql::usage::ACTIVE, row![project_id])).await?;
+    async fn active_runs(&mut self, project_id: Option<ProjectId>, agent: Option<&str>) -> Result<u32> {
+        let count = self.maybe_number("leased", once(&sql::usage::ACTIVE, row![project_id, agent])).await?;
         Ok(u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+
+    async fn reserved(&mut self) -> Result<Vec<HeldRuns>> {
+        self.read("leased", once(&sql::leased::BY_WORKER, row![0]), worker::read_held).await
+    }
+
+    async fn workers(&mut self, since: Timestamp) -> Result<Vec<HeardWorker>> {
+        self.read("worker", once(&sql::worker::LIST, row![since]), worker::read).await
+    }
+
+    async fn first_ready(&mut self, queues: &[QueueId]) -> Result<Vec<(QueueId, WorkItemId)>> {
+        let call = by_ids(&sql::ready::FIRST_OF, queues);
+        self.read("ready", call, |fields| Ok((fields.id("queue")?, fields.id("work_item_id")?))).await
     }
 
     async fn pick_due_documents(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Document>> {
@@ -298,11 +359,20 @@ impl<D: Driver> Tx for SqlTx<D> {
         read_log_ends(self.rows(by_ids(&sql::log_chunk::ENDS, runs)).await?)
     }
 
-    async fn queues(&mut self) -> Result<Vec<(QueueId, QueueKey, bool)>> {
+    async fn queues(&mut self) -> Result<Queues> {
         if let Some(queues) = self.ahead.queues.take() {
             return Ok(queues);
         }
-        self.read("queue", once(&sql::queue::LOAD, vec![]), project::read_queue).await
+        project::read_queues(self.rows(once(&sql::queue::LOAD, vec![])).await?)
+    }
+
+    async fn find_queues(&mut self, keys: &[QueueKey]) -> Result<Vec<KnownQueue>> {
+        let keys = keys.iter().map(|key| project::queue_key(key.clone())).collect::<Result<_>>()?;
+        self.read("queue", by_rows(&sql::queue::FIND, keys), project::read_queue).await
+    }
+
+    async fn load_queues(&mut self, ids: &[QueueId]) -> Result<Vec<KnownQueue>> {
+        self.read("queue", by_ids(&sql::queue::LOAD_BY_ID, ids), project::read_queue).await
     }
 
     async fn replies(&mut self, keys: &[String]) -> Result<Vec<KeptReply>> {
@@ -316,13 +386,14 @@ impl<D: Driver> Tx for SqlTx<D> {
         each("reply", rows_of(answer), read_reply)
     }
 
-    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Placed>> {
+    async fn pick_ready(&mut self, queues: &[QueueId], limit: u32) -> Result<Vec<Candidate>> {
         let known = self.ahead.ready.take().filter(|(asked, _)| asked == queues);
-        let picked = match known {
-            Some((_, best)) => best,
-            None => self.read("ready", pick(&sql::ready::PICK, queues, limit), place::read_ready).await?,
-        };
-        Ok(self.picked(best(picked, limit)))
+        match known {
+            Some((_, best)) => Ok(best),
+            None => {
+                self.read("ready", pick(&sql::ready::PICK, queues, limit), place::read_ready_candidate).await
+            }
+        }
     }
 
     async fn pick_pending(
@@ -330,17 +401,21 @@ impl<D: Driver> Tx for SqlTx<D> {
         queues: &[QueueId],
         limit: u32,
         then_ready: bool,
-    ) -> Result<Vec<Placed>> {
+    ) -> Result<Vec<Candidate>> {
         let then_ready = then_ready && self.driver.is_shared();
         let mut calls = vec![pick(&sql::leased::PICK_PENDING, queues, limit)];
         calls.extend(then_ready.then(|| pick(&sql::ready::PICK, queues, limit)));
         let mut answers = self.driver.run(calls).await?.into_iter();
-        let pending = each("leased", rows_of(answers.next()), place::read_leased)?;
+        let pending = each("leased", rows_of(answers.next()), place::read_leased_candidate)?;
         if then_ready {
-            let ready = each("ready", rows_of(answers.next()), place::read_ready)?;
+            let ready = each("ready", rows_of(answers.next()), place::read_ready_candidate)?;
             self.ahead.ready = Some((queues.to_vec(), ready));
         }
-        Ok(self.picked(best(pending, limit)))
+        Ok(pending)
+    }
+
+    fn note_chosen(&mut self, chosen: &[Placed]) {
+        self.ahead.note_picked(chosen);
     }
 
     async fn pick_due(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Placed>> {
@@ -378,7 +453,14 @@ impl<D: Driver> Tx for SqlTx<D> {
 
     async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
         self.ahead.forget();
-        write::write(&mut self.driver, changes).await
+        if self.driver.is_shared() && changes.events.is_empty() {
+            return write::send_along(&mut self.driver, changes).map(|()| vec![]);
+        }
+        write::write(&mut self.driver, changes, false).await
+    }
+
+    async fn write_last(&mut self, changes: Changes, may_commit: bool) -> Result<Vec<Event>> {
+        write::write(&mut self.driver, changes, may_commit).await
     }
 }
 

@@ -149,7 +149,7 @@ impl Player {
                 self.f.clock.advance_ms(*ms);
                 Ok(Reply::Done)
             }
-            Step::Ask(request) => ask(&self.f.store, request.clone(), self.kind).await,
+            Step::Ask(request) => ask(&self.f.store, (**request).clone(), self.kind).await,
         };
         let events = events_after(&self.f.store, self.last).await;
         self.last = events.last().map_or(self.last, |event| event.seq.0);

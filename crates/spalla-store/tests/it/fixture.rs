@@ -110,6 +110,11 @@ impl Fixture {
         self.store = open(&self.options).await;
     }
 
+    /// Returns where the store keeps its rows.
+    pub(crate) const fn location(&self) -> &Location {
+        &self.options.location
+    }
+
     /// Returns a second server's handle where several can share a store, and the only one elsewhere.
     pub(crate) async fn second_server(&self) -> Store {
         match self.options.location {

@@ -4,18 +4,22 @@
 mod fuzz;
 
 use super::{Coordinator, CoordinatorError};
+use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
 use futures_util::future::BoxFuture;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use spalla_domain::claim::{Completion, Exchange, ExchangeReply, Heartbeat, LogBatch};
+use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::{InfoField, Status};
+use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::resources::{Capacity, Named};
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
-use spalla_domain::{InfoRequestId, RunId};
+use spalla_domain::{InfoRequestId, RunId, WorkerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +28,8 @@ use std::time::Duration;
 const CONNECT_MS: u64 = 5_000;
 /// How long an answer may take beyond what the server was asked to wait, in milliseconds.
 const ANSWER_MS: u64 = 30_000;
+/// How long it may take to send a file, in milliseconds: as long as the server waits for one.
+const FILE_MS: u64 = 600_000;
 /// The most of what a server says instead of an answer that is shown, in characters.
 const SHOWN_CHARS: usize = 1_000;
 
@@ -102,8 +108,15 @@ impl HttpCoordinator {
             #[serde(default)]
             values: Option<BTreeMap<String, String>>,
         }
-        let path = format!("work-items/runs/info-requests/{id}");
-        let shown: Shown = read(send(self.get(&path)?).await?, "a question").await?;
+        // Values are asked for from the first look on: a worker that may not read them hears so before a person answers.
+        let mut request = self.get(&format!("work-items/runs/info-requests/{id}?reveal=true"))?;
+        request = request.header("X-Fencing-Token", run.fencing_token.to_string());
+        if let Some(secret) = &self.agent_secret {
+            let secret = HeaderValue::from_bytes(secret.expose())
+                .map_err(|_| rejected(0, "AGENT_SECRET_KEY holds what no header can".to_owned()))?;
+            request = request.header("X-Agent-Secret", secret);
+        }
+        let shown: Shown = read(send(request).await?, "an answer").await?;
         match shown.status {
             Status::Pending => return Ok(None),
             Status::Answered => {}
@@ -112,16 +125,25 @@ impl HttpCoordinator {
                 return Err(CoordinatorError::Refused { code: "info_request_closed".into(), detail });
             }
         }
-        let mut request = self.get(&format!("{path}?reveal=true"))?;
-        request = request.header("X-Fencing-Token", run.fencing_token.to_string());
-        if let Some(secret) = &self.agent_secret {
-            let secret = HeaderValue::from_bytes(secret.expose())
-                .map_err(|_| rejected(0, "AGENT_SECRET_KEY holds what no header can".to_owned()))?;
-            request = request.header("X-Agent-Secret", secret);
-        }
-        let shown: Shown = read(send(request).await?, "an answer").await?;
         let values = shown.values.unwrap_or_default();
         Ok(Some(values.into_iter().map(|(name, value)| (name, Secret::from(value))).collect()))
+    }
+
+    async fn send_file(&self, run: Heartbeat, file: ArtifactFile) -> Result<(), CoordinatorError> {
+        let mut url = self.base.clone();
+        let segments = url.path_segments_mut().map(|mut segments| {
+            let run = run.run_id.to_string();
+            segments.pop_if_empty().extend(["work-items", "runs", &run, "artifacts"]);
+            segments.extend(file.path().as_str().split('/'));
+        });
+        segments.map_err(|()| rejected(0, "the server's address takes no path".to_owned()))?;
+        let request = self.client.put(url).timeout(Duration::from_millis(FILE_MS));
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let request = request.header("X-Fencing-Token", run.fencing_token.to_string());
+        send(request.body(Body::wrap_stream(file.pieces()))).await.map(drop)
     }
 
     fn get(&self, path: &str) -> Result<RequestBuilder, CoordinatorError> {
@@ -170,6 +192,20 @@ impl HttpCoordinator {
         send(request.body(body)).await.map(drop)
     }
 
+    async fn send_commands(
+        &self,
+        run: Heartbeat,
+        worker: WorkerId,
+        found: Vec<FoundCommand>,
+    ) -> Result<found_command::Answer, CoordinatorError> {
+        let body = json(&serde_json::json!({
+            "worker_id": worker, "fencing_token": run.fencing_token, "commands": found,
+        }))?;
+        let request = self.post(&run_path(run.run_id, "commands"))?;
+        let response = send(request.header(CONTENT_TYPE, "application/json").body(body)).await?;
+        read(response, "an answer to what the command policy found").await
+    }
+
     async fn release(&self, run: Heartbeat) -> Result<(), CoordinatorError> {
         let body = json(&serde_json::json!({ "fencing_token": run.fencing_token }))?;
         let request = self.post(&run_path(run.run_id, "release"))?;
@@ -188,6 +224,42 @@ impl Coordinator for HttpCoordinator {
 
     fn append_logs(&self, batch: LogBatch) -> BoxFuture<'_, Result<(), CoordinatorError>> {
         Box::pin(self.send_logs(batch))
+    }
+
+    fn tick(&self) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let request = self.post("scheduler/tick?if_needed=true")?;
+            send(request.header(CONTENT_TYPE, "application/json").body("{}")).await.map(drop)
+        })
+    }
+
+    fn report_commands(
+        &self,
+        run: Heartbeat,
+        worker: WorkerId,
+        found: Vec<FoundCommand>,
+    ) -> BoxFuture<'_, Result<found_command::Answer, CoordinatorError>> {
+        Box::pin(self.send_commands(run, worker, found))
+    }
+
+    fn report_refused_hosts(
+        &self,
+        run: Heartbeat,
+        hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let report = serde_json::json!({ "fencing_token": run.fencing_token, "hosts": hosts });
+            let request = self.post(&run_path(run.run_id, "refused-hosts"))?;
+            send(request.header(CONTENT_TYPE, "application/json").body(json(&report)?)).await.map(drop)
+        })
+    }
+
+    fn keep_artifact(
+        &self,
+        run: Heartbeat,
+        file: ArtifactFile,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(self.send_file(run, file))
     }
 
     fn ask(
@@ -233,6 +305,8 @@ struct ExchangeBody<'a> {
     ttl_seconds: Seconds,
     executors: &'a [Executor],
     labels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Named>,
 }
 
 /// Whole seconds are written without a point.
@@ -260,6 +334,7 @@ impl<'a> ExchangeBody<'a> {
             ttl_seconds: Seconds::of(exchange.claim.ttl_ms),
             executors: &exchange.claim.executors,
             labels: &exchange.claim.labels,
+            resources: exchange.claim.resources.as_deref().map(Capacity::named),
         }
     }
 }
@@ -270,6 +345,7 @@ struct Problem {
     code: Option<String>,
     detail: Option<String>,
     title: Option<String>,
+    mend: Option<String>,
 }
 
 /// Reads an answer; what is wrong with it is told without repeating any of it.
@@ -287,16 +363,30 @@ async fn send(request: RequestBuilder) -> Result<Response, CoordinatorError> {
         return Ok(response);
     }
     let status = response.status();
-    let seconds =
-        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds = retry_after_seconds(response.headers());
     let text = response.text().await.unwrap_or_default();
     Err(error_of(status, seconds, &text))
+}
+
+/// Returns how long the other side wants to be left alone: in seconds, or until a date, which counts from its own.
+fn retry_after_seconds(headers: &HeaderMap) -> Option<i64> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(seconds);
+    }
+    let moment = |text: &str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    Some(moment(asked)?.as_second() - moment(text(DATE)?)?.as_second())
 }
 
 fn error_of(status: StatusCode, retry_after_seconds: Option<i64>, text: &str) -> CoordinatorError {
     let problem: Problem = serde_json::from_str(text).unwrap_or_default();
     let detail = problem.detail.or(problem.title);
-    let detail: String = detail.as_deref().unwrap_or(text).chars().take(SHOWN_CHARS).collect();
+    let mut detail: String = detail.as_deref().unwrap_or(text).chars().take(SHOWN_CHARS).collect();
+    if let Some(mend) = problem.mend {
+        detail.push_str("; ");
+        detail.extend(mend.chars().take(SHOWN_CHARS));
+    }
     match (status, problem.code) {
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _) => CoordinatorError::Unavailable {
             retry_after_ms: retry_after_seconds.map(|s| s.saturating_mul(1_000)),
@@ -350,6 +440,10 @@ mod tests {
             error(409, stale),
             CoordinatorError::Refused { code: "stale_token".into(), detail: "the token is 4".into() }
         );
+        let secret = r#"{"detail":"only workers","mend":"set AGENT_SECRET_KEY"}"#;
+        let expected =
+            CoordinatorError::Rejected { status: 403, detail: "only workers; set AGENT_SECRET_KEY".into() };
+        assert_eq!(error(403, secret), expected);
         for status in [429, 500, 503] {
             let expected = format!("status {status}: busy");
             assert_eq!(
@@ -360,6 +454,20 @@ mod tests {
         for (status, text) in [(401, "no"), (404, "<html>"), (422, "{}")] {
             assert!(matches!(error(status, text), CoordinatorError::Rejected { .. }), "{status}");
         }
+    }
+
+    #[test]
+    fn the_wait_is_asked_for_in_seconds_or_as_a_date() {
+        let asked = |pairs: &[(HeaderName, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, text)| (name.clone(), HeaderValue::from_static(text)));
+            retry_after_seconds(&pairs.collect())
+        };
+        let (date, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:07 GMT");
+        assert_eq!(asked(&[(RETRY_AFTER, " 7 ")]), Some(7));
+        assert_eq!(asked(&[(RETRY_AFTER, later), (DATE, date)]), Some(30));
+        assert_eq!(asked(&[(RETRY_AFTER, later)]), None);
+        assert_eq!(asked(&[(RETRY_AFTER, "soon"), (DATE, date)]), None);
+        assert_eq!(asked(&[]), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Carries out a run by a built-in agent. There is one so far: the surveyor, which only reads.
 
+use crate::beneath::Beneath;
 use crate::builtin::surveyor::{
     GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, StopSwitch, Survey, SurveyOptions,
     goal_needs_model, parse_git_log, survey, write_report,
@@ -8,6 +9,7 @@ use crate::run::{End, Failure, Run};
 use crate::scratchpad::{Error as ScratchpadError, GitError, Scratchpad, Source};
 use serde_json::json;
 use spalla_domain::retry::ErrorClass;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
@@ -19,13 +21,15 @@ const NAMES_NOTHING: &str = "anything";
 const HISTORY_MS: i64 = 120_000;
 /// How much of the history is read, in bytes: some thousand commits of a large project.
 const HISTORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest text of a file that says where a repository is, in bytes: a path.
+const LINK_BYTES_MAX: u64 = 8 * 1024;
 /// How many lines about its progress the surveyor may be ahead of the log.
 const PROGRESS_MAX: usize = 64;
 
 /// What is surveyed. A worktree is in use as long as this lives.
 struct Tree {
     root: PathBuf,
-    _scratchpad: Option<Scratchpad>,
+    scratchpad: Option<Scratchpad>,
 }
 
 /// Carries the run out.
@@ -45,8 +49,8 @@ pub(crate) async fn execute(run: &Run<'_>) -> End {
 
 async fn survey_project(run: &Run<'_>) -> Result<End, End> {
     let tree = tree_of(run).await?;
-    let history = history_of(run, &tree.root).await?;
     let folder = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
+    let history = history_of(run, &tree, &folder).await?;
     // A clock beyond what a calendar holds is no reason not to survey.
     let now = jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default();
     let stop = StopSwitch::default();
@@ -83,23 +87,28 @@ async fn tree_of(run: &Run<'_>) -> Result<Tree, End> {
     match Source::parse(repository) {
         Ok(Source::Local(root)) if root.is_dir() => {
             run.log.say(format!("surveys {} in place; it is only read", root.display())).await;
-            Ok(Tree { root, _scratchpad: None })
+            Ok(Tree { root, scratchpad: None })
         }
         Ok(_) => {
             let scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
-            Ok(Tree { root: scratchpad.folder.clone(), _scratchpad: Some(scratchpad) })
+            Ok(Tree { root: scratchpad.folder.clone(), scratchpad: Some(scratchpad) })
         }
         Err(error) => Err(end_of(run, error)),
     }
 }
 
-/// Reads the history; a folder without one is surveyed all the same.
-async fn history_of(run: &Run<'_>, root: &Path) -> Result<Option<GitHistory>, End> {
-    let Some(folder) = root.to_str() else { return Ok(None) };
-    let git = run.scratchpads.git(run);
+/// Reads the history; a folder without one is surveyed all the same. Git reads what others wrote, so it does so behind
+/// the walls, where it may write nothing but the report's folder.
+async fn history_of(run: &Run<'_>, tree: &Tree, report: &Path) -> Result<Option<GitHistory>, End> {
+    let Some(folder) = tree.root.to_str() else { return Ok(None) };
+    let mut read = vec![tree.root.clone()];
+    read.extend(tree.scratchpad.iter().flat_map(|scratchpad| scratchpad.borrowed.clone()));
+    read.extend(repository_of_worktree(&tree.root));
+    let git = run.scratchpads.git(run).behind_walls(report, read);
     match git.capture(&[&["-C", folder], GIT_LOG_ARGS].concat(), HISTORY_MS, HISTORY_BYTES_MAX).await {
         Ok(captured) => Ok(Some(parse_git_log(&captured.stdout))),
         Err(GitError::Interrupted(interruption)) => Err(run.end_by(interruption)),
+        Err(GitError::Refused(reason)) => Err(Failure::new(ErrorClass::Validation, reason).into()),
         Err(GitError::TimedOut) => {
             run.log.say("no history: git took too long").await;
             Ok(None)
@@ -109,6 +118,20 @@ async fn history_of(run: &Run<'_>, root: &Path) -> Result<Option<GitHistory>, En
             Ok(None)
         }
     }
+}
+
+/// Returns the repository that a folder is a worktree of, if that repository says the same: what a file in the folder
+/// claims alone would let anybody choose what is read.
+fn repository_of_worktree(root: &Path) -> Option<PathBuf> {
+    let text_of = |folder: &Path, name: &str| {
+        let mut text = String::new();
+        Beneath::open(folder).ok()?.file(name).ok()?.take(LINK_BYTES_MAX).read_to_string(&mut text).ok()?;
+        Some(text.trim_end().to_owned())
+    };
+    let own = PathBuf::from(text_of(root, ".git")?.strip_prefix("gitdir: ")?).canonicalize().ok()?;
+    let back = PathBuf::from(text_of(&own, "gitdir")?).canonicalize().ok()?;
+    let worktrees = own.parent().filter(|folder| folder.ends_with("worktrees"))?;
+    (back == root.canonicalize().ok()?.join(".git")).then(|| worktrees.parent().map(Path::to_owned))?
 }
 
 /// Surveys on a thread of its own, which is told when the run has to end; its end is waited for.
@@ -182,4 +205,24 @@ fn summary_of(survey: &Survey) -> String {
         survey.marks_found,
         survey.priorities.len(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worktree_names_its_repository_only_where_that_names_the_worktree() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let (tree, own) = (place.join("tree"), place.join("main/.git/worktrees/tree"));
+        std::fs::create_dir_all(&own).unwrap();
+        std::fs::create_dir_all(&tree).unwrap();
+        assert_eq!(repository_of_worktree(&tree), None);
+        std::fs::write(tree.join(".git"), format!("gitdir: {}\n", own.display())).unwrap();
+        std::fs::write(own.join("gitdir"), "/elsewhere/.git\n").unwrap();
+        assert_eq!(repository_of_worktree(&tree), None);
+        std::fs::write(own.join("gitdir"), format!("{}\n", tree.join(".git").display())).unwrap();
+        assert_eq!(repository_of_worktree(&tree), Some(place.join("main/.git")));
+    }
 }

@@ -1,7 +1,9 @@
 //! Carries out a recipe: checks its tools, then runs its steps one after another in the scratchpad.
 
+mod ahead;
 mod artifacts;
 mod cloud;
+mod commands;
 #[cfg(test)]
 mod fuzz;
 mod programs;
@@ -10,17 +12,15 @@ mod tools;
 
 use crate::run::{End, Failure, Run, seconds};
 use crate::scratchpad::Scratchpad;
+use ahead::Ahead;
 use artifacts::Artifact;
 use serde::Serialize;
+use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::recipe::infer::{Inferred, Surroundings, infer};
 use spalla_domain::recipe::{self, Recipe, Step};
 use spalla_domain::retry::ErrorClass;
-use std::path::Path;
-use step::StepEnd;
-
-/// How much of a file steps are inferred from, in bytes; a manifest is far smaller.
-const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+use step::{Place, StepEnd};
 
 /// What a run of a recipe produced.
 #[derive(Debug, Serialize)]
@@ -37,12 +37,17 @@ struct RecipeResult {
 struct StepResult {
     run: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
     duration_ms: u64,
     attempts: u32,
     skipped: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The hosts that it asked for and did not get, with the reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused_hosts: Vec<String>,
 }
 
 /// Carries the run out.
@@ -63,15 +68,18 @@ async fn carry_out(run: &Run<'_>) -> Result<End, End> {
     if scratchpad.commit.is_none() {
         let folder = scratchpad.folder.display();
         run.log
-            .say(format!("workspace {folder}: an empty folder, since the project has no repository"))
+            .remark(format!("workspace {folder}: an empty folder, since the project has no repository"))
             .await;
     }
-    let recipe = with_steps(run, recipe, &scratchpad.folder).await?;
+    let recipe = with_steps(run, recipe, &scratchpad).await?;
+    let wanted = cloud::wanted(run);
+    let secrets: Vec<&str> = wanted.iter().map(|field| field.name.as_str()).collect();
+    commands::check(run, &recipe, &scratchpad.folder, &secrets).await?;
     if let Some(credentials) = cloud::prepare(run).await? {
         run.bear(credentials);
     }
-    tools::check(run, &recipe).await?;
-    Ok(run_steps(run, &recipe, &scratchpad).await)
+    let tools = tools::check(run, &recipe, &scratchpad).await?;
+    Ok(run_steps(run, &recipe, &Place { scratchpad: &scratchpad, tools: &tools }).await)
 }
 
 /// Reads the recipe in force: the worker's own steps, or what the work item says.
@@ -87,7 +95,7 @@ fn recipe_of(run: &Run<'_>) -> Result<Recipe, Failure> {
 }
 
 /// Infers the steps where the recipe has none.
-async fn with_steps(run: &Run<'_>, mut recipe: Recipe, workspace: &Path) -> Result<Recipe, Failure> {
+async fn with_steps(run: &Run<'_>, mut recipe: Recipe, scratchpad: &Scratchpad) -> Result<Recipe, Failure> {
     for warning in &recipe.warnings {
         run.log.say(format!("recipe, {warning}")).await;
     }
@@ -97,35 +105,34 @@ async fn with_steps(run: &Run<'_>, mut recipe: Recipe, workspace: &Path) -> Resu
     if !recipe.steps.is_empty() {
         return Ok(recipe);
     }
-    let inferred = inferred(run, workspace)?;
-    run.log.say(format!("steps inferred, since there is no recipe with steps: {}", inferred.why)).await;
+    let inferred = inferred(run, scratchpad).await?;
+    run.log.remark(format!("steps inferred, since there is no recipe with steps: {}", inferred.why)).await;
     recipe.steps = inferred.steps;
     Ok(recipe)
 }
 
-fn inferred(run: &Run<'_>, workspace: &Path) -> Result<Inferred, Failure> {
-    let names: Vec<String> = std::fs::read_dir(workspace)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
+async fn inferred(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Inferred, Failure> {
+    let seen = run.look_for_manifests(scratchpad).await;
+    let seen = seen.map_err(|why| Failure::new(ErrorClass::Validation, why))?;
     let from = Surroundings {
         title: &run.assignment.title,
         labels: &run.assignment.labels,
-        names: &names,
-        text: &|name| manifest_text(workspace, name),
+        names: &seen.names,
+        text: &|name| seen.texts.get(name).cloned(),
         installed: &|program| programs::find(program, &run.options.child_env).is_some(),
     };
     infer(&from).map_err(|error| Failure::new(ErrorClass::Validation, error.to_string()))
 }
 
-fn manifest_text(workspace: &Path, name: &str) -> Option<String> {
-    let path = workspace.join(name);
-    let found = std::fs::symlink_metadata(&path).ok()?;
-    (found.is_file() && found.len() <= MANIFEST_BYTES_MAX).then(|| std::fs::read_to_string(path).ok())?
+async fn run_steps(run: &Run<'_>, recipe: &Recipe, place: &Place<'_>) -> End {
+    let mut ahead = Ahead::default();
+    let end = run_each(run, recipe, place, &mut ahead).await;
+    ahead.take_down().await;
+    end
 }
 
-async fn run_steps(run: &Run<'_>, recipe: &Recipe, scratchpad: &Scratchpad) -> End {
+async fn run_each(run: &Run<'_>, recipe: &Recipe, place: &Place<'_>, ahead: &mut Ahead) -> End {
+    let scratchpad = place.scratchpad;
     let mut result = RecipeResult {
         steps: Vec::new(),
         workspace: scratchpad.folder.display().to_string(),
@@ -141,13 +148,15 @@ async fn run_steps(run: &Run<'_>, recipe: &Recipe, scratchpad: &Scratchpad) -> E
         }
         if !step.condition.holds(failure.is_some()) {
             let condition = step.condition.as_str();
-            run.log.say_of(number, format!("step {number} skipped ({condition}): {}", step.run)).await;
+            run.log.remark_of(number, format!("step {number} skipped ({condition}): {}", step.run)).await;
             result.steps.push(StepResult::skipped(step));
             continue;
         }
-        let end = step::execute(run, recipe, number, &scratchpad.folder).await;
-        result.steps.push(end.result(step));
-        artifacts::collect(run, number, &step.artifacts, &scratchpad.folder, &mut result.artifacts).await;
+        let started_at = (run.options.clock)();
+        ahead.look(recipe, number, step, failure.is_some());
+        let end = step::execute(run, recipe, number, place, ahead).await;
+        result.steps.push(end.result(step, started_at));
+        artifacts::collect(run, number, &step.artifacts, scratchpad, &mut result.artifacts).await;
         match end {
             StepEnd::Interrupted { interruption, .. } => {
                 return with_result(run.end_by(interruption), &result);
@@ -160,7 +169,7 @@ async fn run_steps(run: &Run<'_>, recipe: &Recipe, scratchpad: &Scratchpad) -> E
     }
     if failure.is_none() && result.steps.iter().all(|step| step.skipped) {
         let message = "no step was executed: every step of the recipe waits for a failure".to_owned();
-        failure = Some((RunError { class: ErrorClass::Validation, message }, None));
+        failure = Some((RunError::new(ErrorClass::Validation, message), None));
     }
     let result = result.to_json();
     match failure {
@@ -186,21 +195,33 @@ impl RecipeResult {
 impl StepResult {
     fn skipped(step: &Step) -> Self {
         let run = step.run.clone();
-        Self { run, exit_code: None, duration_ms: 0, attempts: 0, skipped: true, error: None }
+        Self {
+            run,
+            started_at: None,
+            exit_code: None,
+            duration_ms: 0,
+            attempts: 0,
+            skipped: true,
+            error: None,
+            refused_hosts: Vec::new(),
+        }
     }
 }
 
 impl StepEnd {
-    fn result(&self, step: &Step) -> StepResult {
-        let (duration, attempts, exit_code, error) = match self {
-            Self::Done { duration, attempts, exit_code, error } => {
-                (duration, *attempts, *exit_code, error.as_ref().map(|error| error.message.clone()))
+    fn result(&self, step: &Step, started_at: Timestamp) -> StepResult {
+        let (duration, attempts, exit_code, error, refused_hosts) = match self {
+            Self::Done { duration, attempts, exit_code, error, refused_hosts } => {
+                let error = error.as_ref().map(|error| error.message.clone());
+                (duration, *attempts, *exit_code, error, refused_hosts.clone())
             }
             Self::Interrupted { duration, attempts, .. } => {
-                (duration, *attempts, None, Some(format!("interrupted after {}", seconds(*duration))))
+                let error = format!("interrupted after {}", seconds(*duration));
+                (duration, *attempts, None, Some(error), Vec::new())
             }
         };
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        StepResult { run: step.run.clone(), exit_code, duration_ms, attempts, skipped: false, error }
+        let (run, started_at) = (step.run.clone(), Some(started_at));
+        StepResult { run, started_at, exit_code, duration_ms, attempts, skipped: false, error, refused_hosts }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Error;
 use crate::run::{Interruption, Run};
-use crate::sandbox::{Captured, CommandSpec, How, SpawnError};
+use crate::sandbox::{Captured, CommandSpec, How, SpawnError, Walls};
+use crate::walls::Needs;
 use spalla_crash::crash_point;
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +34,7 @@ pub(crate) struct Git<'a> {
     run: &'a Run<'a>,
     env: BTreeMap<String, String>,
     cwd: PathBuf,
+    walls: Walls,
 }
 
 /// How a call of git failed.
@@ -42,6 +44,8 @@ pub(crate) enum GitError {
     Failed(String),
     /// It was ended before it could say anything, or was never started: another try may well succeed.
     Ended(String),
+    /// It was not started: the walls that it needs can't stand.
+    Refused(String),
     /// It took too long.
     TimedOut,
     /// The run was interrupted.
@@ -82,7 +86,21 @@ impl<'a> Git<'a> {
         ];
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env.insert("GIT_CONFIG_GLOBAL".into(), config_path(data_dir).to_string_lossy().into_owned());
-        Self { run, env, cwd: data_dir.to_owned() }
+        // What it works on is Spalla's own: nothing that a run writes gets there.
+        Self { run, env, cwd: data_dir.to_owned(), walls: Walls::None }
+    }
+
+    /// Returns git behind the walls of the run, for what others wrote: it works in a folder of the run's own and reads
+    /// these paths.
+    pub(crate) fn behind_walls(mut self, folder: &Path, mut read: Vec<PathBuf>) -> Self {
+        read.extend(self.env.get("GIT_CONFIG_GLOBAL").map(PathBuf::from));
+        self.walls = self.run.walls(folder, Needs { read, ..Needs::default() });
+        if let Walls::Up(_) = self.walls {
+            // Everything else is built inside.
+            self.env.retain(|name, _| name.starts_with("GIT_") || name == "LC_ALL");
+        }
+        self.cwd = folder.to_owned();
+        self
     }
 
     /// Returns git with a remote of this name. It is given by the environment, so that an address with a password
@@ -128,6 +146,7 @@ impl<'a> Git<'a> {
             stdin: Vec::new(),
             timeout_ms: Some(timeout_ms),
             grace_ms: GRACE_MS,
+            walls: self.walls.clone(),
         };
         let stop = async { drop(self.run.interrupted().await) };
         let captured =
@@ -135,6 +154,11 @@ impl<'a> Git<'a> {
                 SpawnError::Command { missing: true, .. } => {
                     GitError::Failed("git is not on this worker's PATH; install it".into())
                 }
+                SpawnError::Refused { ref layer, ref reason, .. } => {
+                    self.run.attest_refusal(&self.walls, *layer, reason);
+                    GitError::Refused(error.to_string())
+                }
+                SpawnError::Impossible { reason } => GitError::Refused(reason),
                 other => GitError::Ended(other.to_string()),
             })?;
         if captured.ended.timed_out {
@@ -159,6 +183,7 @@ impl GitError {
         let doing = doing.into();
         match self {
             Self::Failed(reason) | Self::Ended(reason) => Error::Git { doing, reason },
+            Self::Refused(reason) => Error::Refused(reason),
             Self::TimedOut => Error::Git { doing, reason: "git took too long".into() },
             Self::Interrupted(interruption) => Error::Interrupted(interruption),
         }

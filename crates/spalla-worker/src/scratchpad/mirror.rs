@@ -5,7 +5,7 @@ use super::git::{Git, GitError};
 use super::{Error, Scratchpads, Source, blocking, folder};
 use crate::run::Run;
 use spalla_crash::crash_point;
-use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How long git may take to ask a repository for its newest commit, in milliseconds.
@@ -24,8 +24,12 @@ const REPOSITORY_KEY: &str = "spalla.repository";
 const REFSPECS: [&str; 3] =
     ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/spalla/default"];
 
+/// What a worktree's repository has of the mirror: the same names.
+const BORROWED_REFS: [&str; 2] = ["+refs/remotes/origin/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
+
 /// One project's mirror, for one run.
 pub(super) struct Mirror<'a> {
+    data_dir: &'a Path,
     run: &'a Run<'a>,
     git: Git<'a>,
     source: &'a Source,
@@ -33,9 +37,15 @@ pub(super) struct Mirror<'a> {
 }
 
 impl<'a> Mirror<'a> {
-    pub(super) fn new(scratchpads: &Scratchpads, run: &'a Run<'a>, source: &'a Source) -> Self {
+    pub(super) fn new(scratchpads: &'a Scratchpads, run: &'a Run<'a>, source: &'a Source) -> Self {
         let git = scratchpads.git(run).with_remote(REMOTE, &source.url());
-        Self { run, git, source, path: scratchpads.mirror_path(run.assignment.project_id) }
+        Self {
+            data_dir: &scratchpads.data_dir,
+            run,
+            git,
+            source,
+            path: scratchpads.mirror_path(run.assignment.project_id),
+        }
     }
 
     /// Makes a worktree at the repository's default commit, and returns that commit.
@@ -58,8 +68,8 @@ impl<'a> Mirror<'a> {
             self.check_out(folder, &commit).await.map_err(|error| error.during(doing))?;
         }
         let what = format!("a worktree of {} at commit {commit}", self.source.shown());
-        self.run.log.say(format!("workspace {}: {what}", folder.display())).await;
-        if folder.join(".gitmodules").is_file() {
+        self.run.log.remark(format!("workspace {}: {what}", folder.display())).await;
+        if folder.join(".gitmodules").symlink_metadata().is_ok() {
             self.run
                 .log
                 .say("its submodules are not checked out; a step that needs them runs `git submodule update --init`")
@@ -68,27 +78,9 @@ impl<'a> Mirror<'a> {
         Ok(commit)
     }
 
-    /// Deletes the branches that earlier runs of an item have checked out, so that its next run can make them
-    /// again. The worktrees themselves are forgotten when their folders are gone.
-    pub(super) async fn forget_branches_beneath(
-        &self,
-        item: &Path,
-        kept: &BTreeSet<PathBuf>,
-    ) -> Result<(), Error> {
-        let list = match self.git_in(&["worktree", "list", "--porcelain"], LOCAL_MS).await {
-            Ok(list) => list,
-            // Without a sound mirror there is nothing to forget; it is found out when the mirror is needed.
-            Err(error) => return interrupted_or_reason(error).map(drop),
-        };
-        let earlier = |path: &str| Path::new(path).starts_with(item) && !kept.contains(Path::new(path));
-        for (_, branch) in worktrees(&list).filter(|(path, _)| earlier(path)) {
-            if let Some(branch) = branch
-                && let Err(error) = self.git_in(&["update-ref", "-d", branch], LOCAL_MS).await
-            {
-                interrupted_or_reason(error)?;
-            }
-        }
-        Ok(())
+    /// Returns the folder of the objects, which worktrees read.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.path.join("objects")
     }
 
     /// Asks the repository for the commit under its HEAD.
@@ -145,22 +137,21 @@ impl<'a> Mirror<'a> {
         .await
     }
 
-    /// Notes what the mirror is of. A remote gets its usual name, so that steps can push where they may; a local
-    /// repository gets none, so that a stray push can't reach the person's own.
+    /// Notes what the mirror is of.
     async fn name_source(&self, mirror: &Path) -> Result<(), GitError> {
-        let url = self.source.url();
-        let config = async |args: &[&str]| {
-            self.git.in_repository(mirror, &[&["config"], args].concat(), LOCAL_MS).await
-        };
-        match self.source {
-            Source::Remote(_) => {
-                config(&["remote.origin.url", &url]).await?;
-                config(&["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]).await?;
-            }
-            // It fails when there is none, which is what is wanted.
-            Source::Local(_) => drop(config(&["--remove-section", "remote.origin"]).await),
-        }
-        config(&[REPOSITORY_KEY, &url]).await.map(drop)
+        self.configure(mirror, &[REPOSITORY_KEY, &self.source.url()]).await
+    }
+
+    /// Gives a remote its usual name, so that steps can push where they may; a local repository gets none, so that a
+    /// stray push can't reach the person's own.
+    async fn name_origin(&self, repository: &Path) -> Result<(), GitError> {
+        let Source::Remote(url) = self.source else { return Ok(()) };
+        self.configure(repository, &["remote.origin.url", url]).await?;
+        self.configure(repository, &["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]).await
+    }
+
+    async fn configure(&self, repository: &Path, args: &[&str]) -> Result<(), GitError> {
+        self.git.in_repository(repository, &[&["config"], args].concat(), LOCAL_MS).await.map(drop)
     }
 
     async fn fetch_into(&self, mirror: &Path) -> Result<(), GitError> {
@@ -169,11 +160,37 @@ impl<'a> Mirror<'a> {
         self.git.in_repository(mirror, &[&fetch[..], &REFSPECS].concat(), FETCH_MS).await.map(drop)
     }
 
+    /// Makes a repository in an empty folder that borrows the mirror's objects, and checks a commit out. What the commit
+    /// holds is others' work, so that is done behind the walls.
     async fn check_out(&self, folder: &Path, commit: &str) -> Result<(), GitError> {
-        self.git_in(&["worktree", "prune"], LOCAL_MS).await?;
-        let folder = folder.to_string_lossy();
-        let args = ["worktree", "add", "--quiet", "--force", "--detach", "--", &folder, commit];
-        self.git_in(&args, FETCH_MS).await.map(drop)
+        let path = folder.to_string_lossy();
+        self.git.call(&["init", "--quiet", "--template=", "--", &path], LOCAL_MS).await?;
+        self.borrow_objects(folder).await?;
+        let mirror = self.path.to_string_lossy();
+        let fetch = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--",
+            &mirror,
+        ];
+        self.git.in_repository(folder, &[&fetch[..], &BORROWED_REFS].concat(), FETCH_MS).await?;
+        self.name_origin(folder).await?;
+        let git = Git::new(self.data_dir, self.run).behind_walls(folder, vec![self.objects()]);
+        git.in_repository(folder, &["checkout", "--quiet", "--force", "--detach", commit], FETCH_MS)
+            .await
+            .map(drop)
+    }
+
+    async fn borrow_objects(&self, folder: &Path) -> Result<(), GitError> {
+        let file = folder.join(".git/objects/info/alternates");
+        let text = format!("{}\n", self.objects().display());
+        let write = move || folder::write(&file, &text);
+        let written =
+            tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        written.map_err(|error| GitError::Ended(format!("naming the mirror's objects: {error}")))
     }
 
     async fn commit(&self) -> Result<String, Error> {
@@ -201,6 +218,7 @@ fn not_readable(source: &Source, error: GitError) -> Error {
     let shown = |reason: String| reason.replace(&source.url(), &repository).replace(REMOTE, &repository);
     match error {
         GitError::Interrupted(interruption) => Error::Interrupted(interruption),
+        GitError::Refused(reason) => Error::Refused(reason),
         GitError::TimedOut => Error::Unreachable { repository, reason: "git took too long".into() },
         GitError::Ended(reason) => {
             Error::Git { doing: format!("reading the repository {repository}"), reason: shown(reason) }
@@ -235,6 +253,7 @@ fn says_no(reason: &str) -> bool {
 fn interrupted_or_reason(error: GitError) -> Result<String, Error> {
     match error {
         GitError::Interrupted(interruption) => Err(Error::Interrupted(interruption)),
+        GitError::Refused(reason) => Err(Error::Refused(reason)),
         GitError::TimedOut => Ok("git took too long".into()),
         GitError::Failed(reason) | GitError::Ended(reason) => Ok(reason),
     }
@@ -243,15 +262,6 @@ fn interrupted_or_reason(error: GitError) -> Result<String, Error> {
 async fn remove(path: &Path) -> Result<(), Error> {
     let removed = path.to_owned();
     blocking("removing", path.to_owned(), move || folder::remove(&removed)).await
-}
-
-/// Reads the list of worktrees: their paths, and the branches that they have checked out.
-fn worktrees(list: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    list.split("\n\n").filter_map(|block| {
-        let path = block.lines().find_map(|line| line.strip_prefix("worktree "))?;
-        let branch = block.lines().find_map(|line| line.strip_prefix("branch "));
-        Some((path, branch.filter(|branch| branch.starts_with("refs/heads/"))))
-    })
 }
 
 #[cfg(test)]
@@ -265,13 +275,5 @@ mod tests {
         let class = |error| not_readable(&source, error).class();
         assert_eq!(class(GitError::Failed("fatal: not a git repository".into())), ErrorClass::Validation);
         assert_eq!(class(GitError::Ended("its supervisor was ended".into())), ErrorClass::System);
-    }
-
-    #[test]
-    fn worktrees_are_read_with_their_branches() {
-        let list = "worktree /m.git\nbare\n\nworktree /a b\nHEAD 12\ndetached\n\nworktree /c\nHEAD 34\n\
-                    branch refs/heads/fix\n\n";
-        let expected = [("/m.git", None), ("/a b", None), ("/c", Some("refs/heads/fix"))];
-        assert_eq!(worktrees(list).collect::<Vec<_>>(), expected);
     }
 }

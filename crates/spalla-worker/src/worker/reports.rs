@@ -71,7 +71,8 @@ impl Reports {
             success: false,
             result: None,
             usage: None,
-            error: Some(RunError { class: ErrorClass::System, message }),
+            error: Some(RunError::new(ErrorClass::System, message)),
+            sandbox: None,
             ..report.completion
         };
         self.waiting.insert(0, Report { completion, bare: true });
@@ -93,6 +94,7 @@ mod tests {
             result: None,
             usage: None,
             error: None,
+            sandbox: None,
         }
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! poll ──── waits for runs while slots are free ─────────┐
 //! report ── ends of runs, and claims for their slots ────┼─▶ answers ─▶ start, stop or hold runs
-//! beat ──── extends all leases ──────────────────────────┘
+//! beat ──── extends all leases ──────────────────────────┤
+//! tick ──── has the server make runs of what is eligible ┘
 //! ```
 //! A slot that a call asks for is reserved until the call is answered, so that calls beside each other never claim
 //! more than can be executed.
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// How long the worker goes on beyond the grace of its processes to report and hand back, in milliseconds.
 const FAREWELL_MS: u64 = 15_000;
@@ -37,12 +38,11 @@ const IDLE_MS: u64 = 100;
 /// The shortest heartbeat interval, in milliseconds.
 const HEARTBEAT_MS_MIN: i64 = 10;
 
-type Answer = Result<ExchangeReply, CoordinatorError>;
+type Answer<T = ExchangeReply> = Result<T, CoordinatorError>;
 
 /// A call to the server that may be on its way.
-#[derive(Default)]
-struct Call {
-    answer: Option<BoxFuture<'static, Answer>>,
+struct Call<T = ExchangeReply> {
+    answer: Option<BoxFuture<'static, Answer<T>>>,
     sent_at: Option<Instant>,
     not_before: Option<Instant>,
     reserved: u32,
@@ -61,6 +61,7 @@ pub(super) struct Service {
     report: Call,
     beat: Call,
     beating: Vec<Heartbeat>,
+    tick: Call<()>,
     returned: Vec<Heartbeat>,
     phase: Phase,
     leave_at: Option<Instant>,
@@ -73,6 +74,8 @@ enum Wake {
     Polled(Answer),
     Reported(Answer),
     Beaten(Answer),
+    Ticked(Answer<()>),
+    TickDue,
     BeatDue,
     Told(Phase),
     TimeCame,
@@ -80,6 +83,7 @@ enum Wake {
 
 impl Service {
     pub(super) fn new(shared: Arc<Shared>, status: watch::Sender<Status>) -> Self {
+        let first_ms = shared.options.error_backoff_ms;
         Self {
             shared,
             status,
@@ -87,10 +91,11 @@ impl Service {
             leases: HashMap::new(),
             controls: BTreeMap::new(),
             reports: Reports::default(),
-            poll: Call::default(),
-            report: Call::default(),
-            beat: Call::default(),
+            poll: Call::new(first_ms),
+            report: Call::new(first_ms),
+            beat: Call::new(first_ms),
             beating: Vec::new(),
+            tick: Call::new(first_ms),
             returned: Vec::new(),
             phase: Phase::Working,
             leave_at: None,
@@ -101,6 +106,7 @@ impl Service {
     pub(super) async fn run(mut self, mut phase: watch::Receiver<Phase>) -> Result<(), Error> {
         let mut beats = tokio::time::interval(heartbeat_interval(&self.shared.options));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = tick_interval(&self.shared.options);
         let mut is_held = true;
         while !self.is_done() {
             self.place_calls();
@@ -115,8 +121,10 @@ impl Service {
                 answer = Call::answered(&mut self.poll.answer) => Wake::Polled(answer),
                 answer = Call::answered(&mut self.report.answer) => Wake::Reported(answer),
                 answer = Call::answered(&mut self.beat.answer) => Wake::Beaten(answer),
+                answer = Call::answered(&mut self.tick.answer) => Wake::Ticked(answer),
                 Some(ended) = self.runs.join_next_with_id() => Wake::RunEnded(ended),
                 _ = beats.tick() => Wake::BeatDue,
+                () = next_tick(&mut ticks) => Wake::TickDue,
                 () = sleep_until_or_never(time) => Wake::TimeCame,
             };
             self.wake(wake)?;
@@ -133,6 +141,8 @@ impl Service {
             Wake::Reported(answer) => self.reported(answer),
             Wake::Beaten(answer) => self.beaten(answer),
             Wake::BeatDue => self.place_beat(),
+            Wake::Ticked(answer) => self.ticked(answer),
+            Wake::TickDue => self.place_tick(),
             Wake::Told(phase) => self.told(phase),
             Wake::TimeCame => self.time_came(),
         }
@@ -189,6 +199,22 @@ impl Service {
         self.beat.place(exchange_owned(&self.shared.coordinator, exchange, 0), 0);
     }
 
+    /// Has the server make runs, also while this worker is busy: others may be free.
+    fn place_tick(&mut self) {
+        if self.phase == Phase::Working && self.tick.is_free() {
+            let coordinator = Arc::clone(&self.shared.coordinator);
+            self.tick.place(Box::pin(async move { coordinator.tick().await }), 0);
+        }
+    }
+
+    fn ticked(&mut self, answer: Answer<()>) {
+        self.tick.finish();
+        match answer {
+            Ok(()) => self.tick.succeeded(),
+            Err(error) => self.tick.failed("ticking", &error, &self.shared.options.randomness),
+        }
+    }
+
     fn claim(&self, max: u32) -> ClaimRequest {
         let options = &self.shared.options;
         ClaimRequest {
@@ -197,6 +223,7 @@ impl Service {
             ttl_ms: options.ttl_ms,
             executors: options.executors.clone(),
             labels: options.labels.clone(),
+            resources: options.resources.clone().map(Box::new),
         }
     }
 
@@ -325,6 +352,7 @@ impl Service {
         match outcome {
             Some(Outcome::Completed(completion)) => self.reports.add(*completion),
             Some(Outcome::HandBack) => self.returned.push(lease),
+            Some(Outcome::Held) => {}
             Some(Outcome::LeaseLost) => {
                 tracing::warn!(run = %lease.run_id, token = %lease.fencing_token, "the lease is lost; the run was ended");
             }
@@ -341,7 +369,8 @@ impl Service {
         }
         self.phase = phase;
         // A claim that was answered already is handed back; one that still waits is taken back by dropping it.
-        let poll = std::mem::take(&mut self.poll);
+        let first_ms = self.shared.options.error_backoff_ms;
+        let poll = std::mem::replace(&mut self.poll, Call::new(first_ms));
         if let Some(Ok(reply)) = poll.answer.and_then(FutureExt::now_or_never) {
             self.start_all(reply.runs);
         }
@@ -388,6 +417,7 @@ impl Service {
         if self.returned.is_empty() {
             return;
         }
+        // There is no time for long waits.
         let mut backoff = Backoff::default();
         let deadline = Instant::now() + Duration::from_millis(HAND_BACK_MS);
         let hand_back = async {
@@ -409,19 +439,24 @@ impl Service {
     }
 }
 
-impl Call {
+impl<T> Call<T> {
+    fn new(first_ms: u64) -> Self {
+        let backoff = Backoff::from_ms(first_ms);
+        Self { answer: None, sent_at: None, not_before: None, reserved: 0, backoff }
+    }
+
     fn is_free(&self) -> bool {
         self.answer.is_none() && self.not_before.is_none_or(|at| Instant::now() >= at)
     }
 
-    fn place(&mut self, answer: BoxFuture<'static, Answer>, reserved: u32) {
+    fn place(&mut self, answer: BoxFuture<'static, Answer<T>>, reserved: u32) {
         self.answer = Some(answer);
         self.sent_at = Some(Instant::now());
         self.not_before = None;
         self.reserved = reserved;
     }
 
-    async fn answered(answer: &mut Option<BoxFuture<'static, Answer>>) -> Answer {
+    async fn answered(answer: &mut Option<BoxFuture<'static, Answer<T>>>) -> Answer<T> {
         match answer {
             Some(answer) => answer.await,
             None => std::future::pending().await,
@@ -469,6 +504,20 @@ fn heartbeat_interval(options: &Options) -> Duration {
     Duration::from_millis(ms.unsigned_abs())
 }
 
+fn tick_interval(options: &Options) -> Option<Interval> {
+    let every = (options.tick_interval_ms > 0).then(|| Duration::from_millis(options.tick_interval_ms))?;
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(ticks)
+}
+
+async fn next_tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
 fn panicked(lease: Heartbeat) -> Completion {
     let message = "the worker failed while it executed the run; its own log says where".to_owned();
     Completion {
@@ -478,7 +527,8 @@ fn panicked(lease: Heartbeat) -> Completion {
         exit_code: None,
         result: None,
         usage: None,
-        error: Some(RunError { class: ErrorClass::System, message }),
+        error: Some(RunError::new(ErrorClass::System, message)),
+        sandbox: None,
     }
 }
 

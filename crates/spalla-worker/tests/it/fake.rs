@@ -1,16 +1,19 @@
 //! A coordinator in memory that keeps the rules of the real one: leases under tokens, numbered log lines, refusals.
 //! It can be away, lose its answers, and take a lease from a worker.
 
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{
     Assignment, Completion, Exchange, ExchangeReply, Heartbeat, HeartbeatAnswer, LogBatch, Refused,
 };
+use spalla_domain::found_command::{self, FoundCommand, Level};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::log::{LogLine, Stream};
+use spalla_domain::refused_host::RefusedHost;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
-use spalla_domain::{Fence, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId};
-use spalla_worker::{Answer, Coordinator, CoordinatorError};
+use spalla_domain::{ApprovalId, Fence, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
+use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -39,6 +42,14 @@ pub(crate) struct State {
     pub(crate) refused_calls: usize,
     /// What was asked: why, and the names of the values.
     pub(crate) asked: Vec<(String, Vec<String>)>,
+    /// What was kept, by run and path.
+    pub(crate) kept: BTreeMap<(RunId, String), Vec<u8>>,
+    /// Which hosts were refused, by what was told while runs go on.
+    pub(crate) refused_hosts: Vec<(RunId, RefusedHost)>,
+    /// What the command policy found.
+    pub(crate) found: Vec<FoundCommand>,
+    /// Whether a person has said yes, or no, to what waits for one.
+    pub(crate) said: Option<bool>,
     /// What a person answers.
     pub(crate) answers: BTreeMap<String, String>,
 }
@@ -113,6 +124,8 @@ impl Fake {
                 prompt: None,
                 labels: Vec::new(),
                 recipe: wanted.recipe,
+                adapter: None,
+                token_budget: None,
                 timeout_ms: wanted.timeout_ms,
                 repository: wanted.repository,
             };
@@ -257,7 +270,10 @@ impl State {
     }
 
     fn claim(&mut self, max: usize, reply: &mut ExchangeReply) {
-        for row in self.runs.values_mut().filter(|row| !row.is_held && row.completion.is_none()).take(max) {
+        // What waits for a person is not given out.
+        let waits = |row: &&mut Row| row.handed_back > 0 && self.said.is_none() && !self.found.is_empty();
+        let free = self.runs.values_mut().filter(|row| !row.is_held && row.completion.is_none());
+        for row in free.filter(|row| !waits(row)).take(max) {
             row.is_held = true;
             row.assignment.fencing_token = row.assignment.fencing_token.next();
             row.assignment.next_log_seq = row.log.len() as i64 + 2;
@@ -313,6 +329,62 @@ impl Coordinator for Fake {
             self.change(|state| state.append(batch))?;
             self.answer(())
         })
+    }
+
+    fn keep_artifact(
+        &self,
+        run: Heartbeat,
+        file: ArtifactFile,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            if self.state().away {
+                return Err(unavailable());
+            }
+            let pieces: Vec<Vec<u8>> = file.pieces().try_collect().await.unwrap();
+            self.change(|state| {
+                if let Some(refused) = state.refusal(run.run_id, run.fencing_token) {
+                    return Err(CoordinatorError::Refused {
+                        code: refused.reason,
+                        detail: "not yours".into(),
+                    });
+                }
+                state.kept.insert((run.run_id, file.path().to_string()), pieces.concat());
+                Ok(())
+            })?;
+            self.answer(())
+        })
+    }
+
+    fn report_commands(
+        &self,
+        run: Heartbeat,
+        _: WorkerId,
+        found: Vec<FoundCommand>,
+    ) -> BoxFuture<'_, Result<found_command::Answer, CoordinatorError>> {
+        let answer = self.change(|state| {
+            assert_eq!(state.refusal(run.run_id, run.fencing_token), None);
+            let waits = found.iter().any(|command| command.level == Level::Confirm);
+            state.found.extend(found);
+            let ids = if waits { vec![ApprovalId(7)] } else { vec![] };
+            match state.said {
+                None => found_command::Answer { pending: ids, rejected: vec![] },
+                Some(false) => found_command::Answer { pending: vec![], rejected: ids },
+                Some(true) => found_command::Answer::default(),
+            }
+        });
+        Box::pin(std::future::ready(self.answer(answer)))
+    }
+
+    fn report_refused_hosts(
+        &self,
+        run: Heartbeat,
+        hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        self.change(|state| {
+            assert_eq!(state.refusal(run.run_id, run.fencing_token), None);
+            state.refused_hosts.extend(hosts.into_iter().map(|host| (run.run_id, host)));
+        });
+        Box::pin(std::future::ready(self.answer(())))
     }
 
     fn ask(

@@ -2,21 +2,27 @@
 
 use crate::fake::{Wanted, recipe};
 use crate::site::Site;
-use crate::tools::{lines_of, lives, until};
+use crate::tools::{lines_of, processes_with, until};
 use spalla_domain::claim::Completion;
 use spalla_domain::log::Stream;
 use spalla_domain::retry::ErrorClass;
 
-/// A step that tells its process and then waits until it is ended.
+/// A step that says that it began and then waits until it is ended.
 fn waiting(site: &Site) -> String {
     format!(
-        "steps: ['echo $$ >> {}; exec sleep 1000', {{run: echo never, if: always()}}]",
-        site.path("pids").display()
+        "steps: ['echo $SPALLA_RUN_ID >> {0}; exec tail -f {0} > /dev/null', {{run: echo never, if: always()}}]",
+        site.shared("started").display()
     )
 }
 
-async fn pid(site: &Site) -> String {
-    lines_of(&site.path("pids"), 1).await.remove(0)
+/// Waits until so many steps have begun.
+async fn started(site: &Site, count: usize) {
+    lines_of(&site.shared("started"), count).await;
+}
+
+/// How many processes have the site's file among their arguments, whatever their ids inside.
+fn living(site: &Site) -> usize {
+    processes_with(site.shared("started").to_str().unwrap()).len()
 }
 
 fn message(completion: &Completion) -> (ErrorClass, String) {
@@ -29,11 +35,11 @@ async fn a_cancelled_run_ends_with_its_processes() {
     let site = Site::new();
     let run = site.fake.add(recipe(&waiting(&site)));
     let mut worker = site.start();
-    let pid = pid(&site).await;
+    started(&site, 1).await;
     site.fake.change(|state| state.runs.get_mut(&run).unwrap().cancel = true);
     let completion = site.fake.ended(run).await;
     assert_eq!(message(&completion), (ErrorClass::Failed, "the run was cancelled".into()));
-    assert!(!lives(&pid));
+    assert_eq!(living(&site), 0);
     assert_eq!(site.fake.lines(run, Stream::Stdout), [""; 0]);
     worker.stop().await;
 }
@@ -43,14 +49,14 @@ async fn a_lost_lease_ends_the_run_and_nothing_more_is_sent() {
     let site = Site::new();
     let run = site.fake.add(recipe(&waiting(&site)));
     let mut worker = site.start();
-    let pid = pid(&site).await;
+    started(&site, 1).await;
     site.fake.said(run, "step 1:").await;
     site.fake.take_away(run);
     let lines = site.fake.state().runs[&run].log.len();
     while worker.handle.status().running > 0 {
         tokio::task::yield_now().await;
     }
-    assert!(!lives(&pid));
+    assert_eq!(living(&site), 0);
     worker.stop().await;
     let state = site.fake.state();
     assert_eq!((state.runs[&run].log.len(), state.runs[&run].completion.is_none()), (lines, true));
@@ -66,12 +72,13 @@ async fn a_run_that_is_taken_again_is_carried_out_once_under_the_newest_token() 
         options.ttl_ms = 1_000_000;
         options.heartbeat_interval_ms = 300_000;
     });
-    let first = pid(&site).await;
+    started(&site, 1).await;
+    // Between two programs a process has no arguments for a moment.
+    until("it waits", || (living(&site) == 1).then_some(())).await;
     // The lease ended and nobody told the worker, which asks for more.
     site.fake.change(|state| state.runs.get_mut(&run).unwrap().is_held = false);
-    let second = lines_of(&site.path("pids"), 2).await.remove(1);
-    until("the first one has ended", || (!lives(&first)).then_some(())).await;
-    assert!(lives(&second));
+    started(&site, 2).await;
+    until("the first one has ended", || (living(&site) == 1).then_some(())).await;
     worker.stop().await;
 }
 
@@ -79,20 +86,20 @@ async fn a_run_that_is_taken_again_is_carried_out_once_under_the_newest_token() 
 async fn a_log_that_is_refused_ends_the_run_before_any_heartbeat() {
     let site = Site::new();
     let run = site.fake.add(recipe(&format!(
-        "steps: ['echo $$ >> {}; while :; do echo line; sleep 0.01; done']",
-        site.path("pids").display()
+        "steps: ['echo >> {}; while :; do echo line; sleep 0.01; done']",
+        site.shared("started").display()
     )));
     let mut worker = site.start_with(|options| {
         options.ttl_ms = 1_000_000;
         options.heartbeat_interval_ms = 300_000;
     });
-    let pid = pid(&site).await;
+    started(&site, 1).await;
     site.fake.said(run, "line").await;
     site.fake.take_away(run);
     while worker.handle.status().running > 0 {
         tokio::task::yield_now().await;
     }
-    assert!(!lives(&pid));
+    assert_eq!(living(&site), 0);
     assert_eq!(site.fake.state().refused_calls, 1, "after the first refusal nothing is sent");
     worker.stop().await;
 }
@@ -100,7 +107,7 @@ async fn a_log_that_is_refused_ends_the_run_before_any_heartbeat() {
 #[tokio::test]
 async fn a_paused_run_holds_before_its_next_step() {
     let site = Site::new();
-    let go = site.path("go");
+    let go = site.shared("go");
     let run = site.fake.add(recipe(&format!(
         "steps: ['while [ ! -e {} ]; do sleep 0.01; done', echo second]",
         go.display()
@@ -120,7 +127,7 @@ async fn a_paused_run_holds_before_its_next_step() {
 #[tokio::test]
 async fn a_server_that_was_away_gets_every_line_once_and_the_end() {
     let site = Site::new();
-    let (go, printed) = (site.path("go"), site.path("printed"));
+    let (go, printed) = (site.shared("go"), site.shared("printed"));
     let run = site.fake.add(recipe(&format!(
         "steps: ['echo first; while [ ! -e {} ]; do sleep 0.01; done; seq 1 40000; echo > {}']",
         go.display(),
@@ -176,8 +183,11 @@ async fn a_result_that_the_server_does_not_take_becomes_a_failure_that_says_so()
 #[tokio::test]
 async fn several_runs_go_on_at_once_and_never_more_than_allowed() {
     let site = Site::new();
-    let meet = "steps: ['echo >> ../../met; until [ $(wc -l < ../../met) -ge 3 ]; do sleep 0.01; done']";
-    let runs: Vec<_> = (1..=12).map(|item| site.fake.add(Wanted { item, ..recipe(meet) })).collect();
+    let meet = format!(
+        "steps: ['echo >> {0}; until [ $(wc -l < {0}) -ge 3 ]; do sleep 0.01; done']",
+        site.shared("met").display()
+    );
+    let runs: Vec<_> = (1..=12).map(|item| site.fake.add(Wanted { item, ..recipe(&meet) })).collect();
     let mut worker = site.start_with(|options| options.concurrency = 3);
     for run in runs {
         assert!(site.fake.ended(run).await.success);
@@ -189,7 +199,7 @@ async fn several_runs_go_on_at_once_and_never_more_than_allowed() {
 #[tokio::test]
 async fn a_worker_that_drains_finishes_what_it_has_and_takes_no_more() {
     let site = Site::new();
-    let go = site.path("go");
+    let go = site.shared("go");
     let run = site
         .fake
         .add(recipe(&format!("steps: ['while [ ! -e {} ]; do sleep 0.01; done; echo done']", go.display())));
@@ -209,10 +219,10 @@ async fn what_is_not_done_within_the_grace_is_handed_back_without_its_processes(
     let site = Site::new();
     let run = site.fake.add(recipe(&waiting(&site)));
     let mut worker = site.start_with(|options| options.drain_grace_ms = 50);
-    let pid = pid(&site).await;
+    started(&site, 1).await;
     worker.handle.drain();
     worker.gone().await;
-    assert!(!lives(&pid));
+    assert_eq!(living(&site), 0);
     {
         let state = site.fake.state();
         let row = &state.runs[&run];
@@ -227,7 +237,7 @@ async fn what_is_not_done_within_the_grace_is_handed_back_without_its_processes(
 }
 
 fn lines_of_now(site: &Site) -> usize {
-    std::fs::read_to_string(site.path("pids")).unwrap_or_default().lines().count()
+    std::fs::read_to_string(site.shared("started")).unwrap_or_default().lines().count()
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The worker with real processes, real git and a coordinator in memory.
 
+mod ahead;
 mod clouds;
+mod commands;
+mod failing;
 mod fake;
 mod leases;
 mod over_http;
@@ -9,3 +12,4 @@ mod recipes;
 mod repositories;
 mod site;
 mod tools;
+mod walls;

@@ -44,6 +44,7 @@ fn claim() -> ClaimRequest {
         ttl_ms: 1_500,
         executors: vec![Executor::Recipe],
         labels: vec!["gpu".into()],
+        resources: None,
     }
 }
 
@@ -65,6 +66,7 @@ async fn an_exchange_is_one_request_and_its_answer() {
         result: Some(serde_json::value::to_raw_value(&[1]).unwrap()),
         usage: None,
         error: None,
+        sandbox: None,
     };
     let exchange = Exchange { completed: vec![completion], heartbeats: vec![LEASE], claim: claim() };
     let coordinator = HttpCoordinator::new(&url, Some("secret".into())).unwrap();

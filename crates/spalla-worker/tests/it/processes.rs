@@ -1,7 +1,8 @@
 //! No process outlives its command, whatever it tries.
 
-use crate::tools::{lines_of, lives, sandbox, shell, until};
+use crate::tools::{lines_of, lives, processes_with, sandbox, shell, until, walled};
 use spalla_domain::log::Stream;
+use spalla_sandbox::read_journal;
 use spalla_worker::sandbox::{How, SpawnError};
 use std::cell::RefCell;
 use std::process::{Command, Stdio};
@@ -234,4 +235,88 @@ async fn endless_output_is_read_and_only_its_beginning_kept() {
     let captured = sandbox().capture(shell(script), 1000, std::future::pending()).await.unwrap();
     assert_eq!((captured.ended.how, captured.stdout.len(), captured.cut), (How::Exited(0), 1000, true));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn behind_walls_status_output_and_input_are_those_of_the_command_too() {
+    let workspace = tempfile::tempdir().unwrap();
+    let mut spec = walled("cat; echo wrong >&2; echo made > file; exit 7", workspace.path());
+    spec.stdin = b"what is read".to_vec();
+    let captured = sandbox().capture(spec, KEPT, std::future::pending()).await.unwrap();
+    assert_eq!(captured.ended.how, How::Exited(7), "{captured:?}");
+    assert_eq!(
+        (captured.stdout.as_slice(), captured.stderr.as_slice()),
+        (&b"what is read"[..], &b"wrong\n"[..])
+    );
+    assert_eq!(std::fs::read_to_string(workspace.path().join("file")).unwrap(), "made\n");
+    let layers = &captured.ended.attestation.layers;
+    assert_eq!(layers.len(), 6, "{layers:?}");
+}
+
+#[tokio::test]
+async fn behind_walls_what_is_left_behind_may_tidy_up_and_is_counted() {
+    let workspace = tempfile::tempdir().unwrap();
+    let script = "setsid sh -c 'trap \"echo tidied > tidied; exit\" TERM; echo > ready; while :; do sleep 0.01; done' & \
+                  until test -e ready; do sleep 0.01; done";
+    let captured =
+        sandbox().capture(walled(script, workspace.path()), KEPT, std::future::pending()).await.unwrap();
+    assert_eq!(captured.ended.how, How::Exited(0), "{captured:?}");
+    assert!(captured.ended.leftovers >= 1, "{captured:?}");
+    assert_eq!(std::fs::read_to_string(workspace.path().join("tidied")).unwrap(), "tidied\n");
+}
+
+#[tokio::test]
+async fn behind_walls_a_tree_that_ignores_the_polite_signal_is_ended_by_force() {
+    let workspace = tempfile::tempdir().unwrap();
+    let ready = workspace.path().join("ready");
+    let mut spec = walled(
+        "trap '' TERM; (trap '' TERM; setsid sh -c 'while :; do sleep 1; done' &); echo > ready; while :; do sleep 1; done",
+        workspace.path(),
+    );
+    spec.grace_ms = 100;
+    let stop = lines_of(&ready, 1);
+    let captured = sandbox().capture(spec, KEPT, async { drop(stop.await) }).await.unwrap();
+    assert_eq!((captured.ended.how, captured.ended.survivors), (How::Signalled(9), 0));
+    assert!(captured.ended.stopped && !captured.ended.timed_out);
+}
+
+#[tokio::test]
+async fn behind_walls_a_killed_worker_takes_its_commands_with_it() {
+    let workspace = tempfile::tempdir().unwrap();
+    let mark = format!("{}", std::process::id() as u64 + 86_400_000);
+    let script = format!("setsid sleep {mark} & sleep {mark} & echo > ready; wait");
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_spalla-supervise"))
+        .args(["hold", &script])
+        .arg(workspace.path())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    lines_of(&workspace.path().join("ready"), 1).await;
+    let sleepers = || processes_with(&format!("sleep\0{mark}\0")).len();
+    until("both sleep", || (sleepers() == 2).then_some(())).await;
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    until("both are gone", || (sleepers() == 0).then_some(())).await;
+    let journal = workspace.path().with_extension("journal");
+    let entry = until("it is written down", || read_journal(&journal).pop()).await;
+    assert_eq!((entry.label.as_str(), entry.told), ("held", false), "{entry:?}");
+    std::fs::remove_file(journal).unwrap();
+}
+
+#[tokio::test]
+async fn behind_walls_a_supervisor_that_is_killed_takes_its_command_with_it() {
+    let workspace = tempfile::tempdir().unwrap();
+    let label = format!("killed-{}", std::process::id());
+    let mut spec = walled("echo > ready; while :; do sleep 1; done", workspace.path());
+    spec.label.clone_from(&label);
+    let killed = async {
+        lines_of(&workspace.path().join("ready"), 1).await;
+        // The init has the same words as its supervisor, whose copy it is; the parent came first.
+        let first = processes_with(&label).into_iter().min().unwrap();
+        let supervisor = nix::unistd::Pid::from_raw(first);
+        nix::sys::signal::kill(supervisor, nix::sys::signal::Signal::SIGKILL).unwrap();
+        std::future::pending().await
+    };
+    let captured = sandbox().capture(spec, KEPT, killed).await.unwrap();
+    assert_eq!((captured.ended.how, captured.ended.survivors), (How::Unsupervised, 0));
 }

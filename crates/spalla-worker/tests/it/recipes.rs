@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use spalla_domain::claim::Completion;
 use spalla_domain::log::Stream;
 use spalla_domain::retry::ErrorClass;
+use spalla_domain::trace::{Part, span_id};
 
 fn result(completion: &Completion) -> Value {
     serde_json::from_str(completion.result.as_ref().unwrap().get()).unwrap()
@@ -122,11 +123,13 @@ async fn variables_reach_the_steps_they_are_for() {
 }
 
 #[tokio::test]
-async fn artifacts_are_listed_with_size_and_hash() {
+async fn artifacts_are_kept_and_listed_with_size_and_digest() {
     let yaml = "steps: [{run: 'mkdir dist; printf abc > dist/a; ln -s /etc/passwd dist/b', artifacts: ['dist/**', '*.none']}]";
     let (site, completion) = ended(recipe(yaml)).await;
-    let hash = blake3::hash(b"abc").to_hex().to_string();
-    assert_eq!(result(&completion)["artifacts"], json!([{"path": "dist/a", "bytes": 3, "blake3": hash}]));
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let expected = json!([{"path": "dist/a", "bytes": 3, "sha256": sha256, "kept": true}]);
+    assert_eq!(result(&completion)["artifacts"], expected);
+    assert_eq!(site.fake.state().kept, [((1.into(), "dist/a".to_owned()), b"abc".to_vec())].into());
     let said = site.fake.lines(1.into(), Stream::System);
     assert!(said.contains(&"artifacts: \"*.none\" matches no file".to_owned()), "{said:#?}");
     assert!(site.data().join("scratchpads/item-1/run-1-1/dist/a").exists(), "files stay");
@@ -242,4 +245,27 @@ async fn much_output_is_cut_once_and_the_step_still_ends() {
     let said = site.fake.lines(run, Stream::System);
     assert_eq!(said.iter().filter(|line| line.contains("the output is cut here")).count(), 1);
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_has_little_context_left_is_told_how_the_steps_ended_and_little_else() {
+    let site = Site::new();
+    let run = site.fake.add(recipe("steps: [echo hi, {run: echo no, if: failure()}]"));
+    let mut worker = site.start_with(|options| options.is_terse = true);
+    assert!(site.fake.ended(run).await.success);
+    worker.stop().await;
+    let said = site.fake.lines(run, Stream::System);
+    let starts = ["step 1: echo hi", "step 1: exit status 0", "the run succeeded"];
+    assert_eq!(said.len(), starts.len(), "{said:#?}");
+    assert!(said.iter().zip(starts).all(|(said, start)| said.starts_with(start)), "{said:#?}");
+    assert_eq!(site.fake.lines(run, Stream::Stdout), ["hi"]);
+}
+
+#[tokio::test]
+async fn a_step_knows_the_trace_that_it_belongs_to() {
+    let (site, _) = ended(recipe("steps: [echo $TRACEPARENT, echo $TRACEPARENT]")).await;
+    let said = site.fake.lines(1.into(), Stream::Stdout);
+    let trace = "0".repeat(32);
+    let expected = [1, 2].map(|number| format!("00-{trace}-{}-01", span_id(&trace, Part::Step(number))));
+    assert_eq!(said, expected);
 }

@@ -72,7 +72,9 @@ async fn a_run_works_on_a_commit_and_leaves_the_persons_checkout_as_it_was() {
     let _ = std::fs::remove_file(&trap);
     let before = bytes_beneath(&repository);
 
-    let mut worker = site.start();
+    // What is proven is that a push has nowhere to go.
+    let unasked = std::sync::Arc::new(spalla_policy::Policy::preset("none").unwrap());
+    let mut worker = site.start_with(|options| options.command_policy = unasked);
     let yaml = "steps: ['cat file; ls; git status --short; echo changed > file; echo new > new', \
                 'git -c user.name=W -c user.email=w@x -c core.hooksPath=/dev/null commit -qam work; git push origin HEAD:refs/heads/stray']";
     let (run, completion) = run_on(&site, &worker, on(&repository, yaml)).await;
@@ -321,4 +323,38 @@ async fn an_agent_says_plainly_what_it_can_not_do() {
         assert!(error.class == ErrorClass::Validation && error.message.contains(words), "{error:?}");
     }
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_that_a_run_plants_in_its_repository_runs_outside() {
+    let site = Site::new();
+    let repository = repository(&site, "repo");
+    let (trap, mirror) = (site.path("trap"), site.data().join("repositories/1.git"));
+    // Everything by which git runs a program: each would leave the trap behind, outside.
+    let plant = format!(
+        "set -e; echo 'touch {0}' > trap.sh; chmod +x trap.sh; mkdir -p .git/hooks; \
+         for hook in post-checkout pre-commit reference-transaction post-index-change; do cp trap.sh .git/hooks/$hook; done; \
+         git config core.fsmonitor \"$PWD/trap.sh\"; git config core.pager \"$PWD/trap.sh\"; \
+         git config filter.x.clean \"$PWD/trap.sh\"; git config filter.x.smudge \"$PWD/trap.sh\"; \
+         git config diff.external \"$PWD/trap.sh\"; git config gpg.program \"$PWD/trap.sh\"; \
+         git config log.showSignature true; git config core.sshCommand \"$PWD/trap.sh\"; \
+         echo '* filter=x diff=x' > .gitattributes; echo changed > file; \
+         ln -s {1} out; ! touch {1}/planted 2>/dev/null; mkdir -p deep/er; chmod 000 deep",
+        trap.display(),
+        mirror.display()
+    );
+    let mut worker = site.start();
+    let recipe = serde_json::json!({ "steps": [{ "run": plant, "artifacts": ["**"] }] }).to_string();
+    let (_, first) = run_on(&site, &worker, on(&repository, &recipe)).await;
+    assert!(first.success, "{first:?}");
+    let workspace = site.data().join("scratchpads/item-1/run-1-1");
+    // The surveyor reads what the run left; the next run clears it away.
+    let left = Some(workspace.display().to_string());
+    let (_, surveyed) = run_on(&site, &worker, Wanted { item: 2, ..surveyor(left, "anything") }).await;
+    assert!(surveyed.success, "{surveyed:?}");
+    let (run, second) = run_on(&site, &worker, on(&repository, "steps: [cat file; ls -A]")).await;
+    assert!(second.success, "{second:?}");
+    assert_eq!(site.fake.lines(run, Stream::Stdout), ["committed", ".git", "file"]);
+    worker.stop().await;
+    assert!(!trap.exists() && !mirror.join("planted").exists() && mirror.join("HEAD").exists());
 }

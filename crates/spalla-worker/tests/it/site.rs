@@ -21,7 +21,14 @@ pub(crate) struct Working {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        Self { fake: Arc::new(Fake::default()), folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("shared")).unwrap();
+        Self { fake: Arc::new(Fake::default()), folder }
+    }
+
+    /// A file that the test and the steps share.
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
+        self.path("shared").join(name)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -37,8 +44,10 @@ impl Site {
         let id = WorkerId::new("worker-1").unwrap();
         let clock = Arc::new(|| Timestamp::from_ms(1_700_000_000_000));
         let mut options = Options::new(id, self.data(), child_env(std::env::vars()), supervisor(), clock);
+        options.sandbox.write = vec![self.path("shared")];
         options.heartbeat_interval_ms = 20;
         options.poll_wait_ms = 1_000;
+        options.error_backoff_ms = 100;
         options
     }
 

@@ -1,6 +1,8 @@
 //! What the tests share: a sandbox with this crate's own supervisor, and waiting across process borders.
 
-use spalla_worker::sandbox::{CommandSpec, SUPERVISE_ARG, Sandbox, Supervisor, child_env};
+use spalla_sandbox::{Policy, Preset};
+use spalla_worker::Refusals;
+use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn supervisor() -> Supervisor {
-    Supervisor { program: env!("CARGO_BIN_EXE_spalla-supervise").into(), args: vec![SUPERVISE_ARG.into()] }
+    Supervisor::of(env!("CARGO_BIN_EXE_spalla-supervise").into())
 }
 
 pub(crate) fn sandbox() -> Sandbox {
@@ -25,13 +27,39 @@ pub(crate) fn shell(script: &str) -> CommandSpec {
         stdin: Vec::new(),
         timeout_ms: None,
         grace_ms: 3_000,
+        walls: Walls::None,
     }
+}
+
+/// The same behind the walls of the preset `strict`, in a workspace.
+pub(crate) fn walled(script: &str, workspace: &Path) -> CommandSpec {
+    let confined = Confined {
+        policy: Policy::new(Preset::Strict, workspace.into()),
+        outside: child_env(std::env::vars()),
+        journal: None,
+        refusals: Refusals::default(),
+    };
+    let walls = Walls::Up(Box::new(confined));
+    CommandSpec { cwd: workspace.into(), env: Default::default(), walls, ..shell(script) }
 }
 
 /// Tells whether a process lives; one that only waits to be reaped does not.
 pub(crate) fn lives(pid: &str) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat")).unwrap_or_default();
     !stat.is_empty() && !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z')
+}
+
+/// Returns the processes that have a text in one of their arguments.
+pub(crate) fn processes_with(text: &str) -> Vec<i32> {
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has_it = |pid: &i32| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(text)
+    };
+    pids.filter(has_it).collect()
 }
 
 /// Waits for what another process does.

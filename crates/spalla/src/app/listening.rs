@@ -62,6 +62,7 @@ fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Sec
     Ok(Options {
         listen,
         access,
+        oidc: settings.oidc.read()?,
         served_hosts: settings.served_hosts(),
         cors: settings.cors()?,
         rate_limit_per_minute: settings.rate_limit_per_minute,
@@ -73,6 +74,8 @@ fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Sec
         vault: vault.clone(),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         queue_limit: settings.queue_limit,
+        webhook_networks: settings.webhook_networks()?,
+        webhook_trust: settings.webhook_trust()?,
         grace: GRACE,
     })
 }

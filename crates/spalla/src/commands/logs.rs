@@ -2,13 +2,12 @@
 
 use super::ServerArgs;
 use crate::cli::Global;
-use crate::client::{Client, query};
+use crate::client::{Client, LogFollow, query};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{self, cell, elements, plain};
 use clap::Args;
 use serde_json::Value;
-use std::time::Duration;
 
 /// Prints a run's log.
 #[derive(Debug, Args)]
@@ -30,18 +29,41 @@ pub(crate) struct Logs {
 
 /// How many lines are asked for at once.
 const PAGE: usize = 1_000;
-/// How often a log that grows is looked at: seldom enough for the server, often enough for the eye.
-pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 impl Logs {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
         self.server.clone().talk(global, |client| async move {
-            let mut reader = LogReader::new(self.run, self.q.clone());
-            while let Some(lines) = reader.next(&client, self.follow).await? {
-                self.print(&lines)?;
+            if self.follow {
+                self.follow(&client).await?
+            } else {
+                self.read(&client).await?
             }
             Ok(Exit::Done)
         })
+    }
+
+    async fn read(&self, client: &Client) -> Result<()> {
+        let mut reader = LogReader::new(self.run, self.q.clone());
+        loop {
+            let lines = reader.page(client).await?;
+            if !lines.is_empty() {
+                self.print(&lines)?;
+            }
+            if lines.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn follow(&self, client: &Client) -> Result<()> {
+        let wanted = self.q.as_ref().map(|q| q.to_lowercase());
+        let mut log = LogFollow::new(client, self.run, 0);
+        while let Some(line) = log.next().await? {
+            if wanted.as_ref().is_none_or(|q| cell(&line["text"]).to_lowercase().contains(q)) {
+                self.print(&[line])?;
+            }
+        }
+        Ok(())
     }
 
     fn print(&self, lines: &[Value]) -> Result<()> {
@@ -57,30 +79,12 @@ pub(crate) struct LogReader {
     q: Option<String>,
     /// The number of the first line that was not read yet.
     next_seq: i64,
-    is_complete: bool,
 }
 
 impl LogReader {
     /// Begins at the first line.
     pub(crate) const fn new(run: i64, q: Option<String>) -> Self {
-        Self { run, q, next_seq: 0, is_complete: false }
-    }
-
-    /// Returns the next lines; none at the end of the log, or, where it is followed, at the end of the run.
-    async fn next(&mut self, client: &Client, follow: bool) -> Result<Option<Vec<Value>>> {
-        while !self.is_complete {
-            // The end of the run is looked for before its lines: what is read afterwards is then all of them.
-            let is_over = !follow || self.run_is_over(client).await?;
-            let lines = self.page(client).await?;
-            self.is_complete = is_over && lines.len() < PAGE;
-            if !lines.is_empty() {
-                return Ok(Some(lines));
-            }
-            if !self.is_complete {
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-        Ok(None)
+        Self { run, q, next_seq: 0 }
     }
 
     /// Returns lines that have not been read yet; fewer than a page are all that there are now.
@@ -96,10 +100,5 @@ impl LogReader {
         self.next_seq =
             lines.last().and_then(|line| line["seq"].as_i64()).map_or(self.next_seq, |seq| seq + 1);
         Ok(lines)
-    }
-
-    async fn run_is_over(&self, client: &Client) -> Result<bool> {
-        let run = client.get(&format!("/work-items/runs/{}", self.run)).await?;
-        Ok(!run["ended_at"].is_null())
     }
 }

@@ -8,6 +8,7 @@ use crate::clock::random_hex;
 use crate::config::{Override, Settings};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::no_core;
 use crate::output;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Supervisor};
@@ -38,13 +39,16 @@ impl Worker {
             text,
         }));
         let config = global.config(flags)?;
-        global.listen(&config, "info")?;
+        // An agent that has little context left reads only what went wrong.
+        let is_terse = spalla_worker::is_context_low(&config.settings.worker.context_remaining);
+        global.listen(&config, if is_terse { "warn" } else { "info" })?;
         let client = self.server.client(&config)?;
         block_on_all_cores(execute(&config.settings, client))
     }
 }
 
 async fn execute(settings: &Settings, client: Client) -> Result<Exit> {
+    no_core::leave_none();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let mut signals = Signals::listen()?;
     let id = match settings.worker.id.as_str() {
@@ -58,7 +62,7 @@ async fn execute(settings: &Settings, client: Client) -> Result<Exit> {
     let coordinator = coordinator.with_agent_secret(secret.map(Secret::from));
     let (options, _folder) = worker_options::remote(settings, id.clone())?;
     let mut supervisor = Supervisor::default();
-    supervisor.start(Part::Worker, work(options, Arc::new(coordinator), supervisor.steps())?);
+    supervisor.start(Part::Worker, work(settings, options, Arc::new(coordinator), supervisor.steps())?);
     output::line(format_args!("worker {id} takes runs from {}", client.url()))?;
     let ended = tokio::select! {
         name = signals.next() => {

@@ -1,7 +1,8 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::health_checks;
+use super::{health_checks, oidc, resource_pools};
 use figment::value::{Num, Value};
+use spalla_domain::resources::Capacity;
 use std::net::SocketAddr;
 
 /// One setting.
@@ -40,8 +41,16 @@ pub(crate) enum Kind {
     Number(f64, f64),
     /// A share of a whole, such as 15%, a whole number, or nothing.
     Share,
+    /// A list of words, each one of these, or any if there are none; in a variable divided by commas.
+    Words(&'static [&'static str]),
     /// A list of health checks; in a variable as JSON.
     HealthChecks,
+    /// A list of resource pools; in a variable as JSON.
+    Pools,
+    /// Amounts of resources, or nothing.
+    Resources,
+    /// A table of what each value of a claim gives; in a variable as JSON.
+    Roles,
 }
 
 impl Kind {
@@ -50,7 +59,7 @@ impl Kind {
         let trimmed = text.trim();
         let value = match self {
             Self::Text | Self::Path | Self::Address | Self::Choice(_) => Value::from(text),
-            Self::Share => Value::from(trimmed),
+            Self::Share | Self::Resources => Value::from(trimmed),
             Self::Flag => match trimmed.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => Value::from(true),
                 "false" | "0" | "no" | "off" => Value::from(false),
@@ -58,7 +67,11 @@ impl Kind {
             },
             Self::Whole(..) => Value::from(trimmed.parse::<i64>().map_err(|_| self.expectation())?),
             Self::Number(..) => Value::from(trimmed.parse::<f64>().map_err(|_| self.expectation())?),
-            Self::HealthChecks => {
+            Self::Words(_) => {
+                let words = trimmed.split(',').map(str::trim).filter(|word| !word.is_empty());
+                Value::from(words.map(Value::from).collect::<Vec<_>>())
+            }
+            Self::HealthChecks | Self::Pools | Self::Roles => {
                 let json: serde_json::Value =
                     serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
                 Value::serialize(json).map_err(|_| self.expectation())?
@@ -74,6 +87,12 @@ impl Kind {
         if matches!(self, Self::HealthChecks) {
             return health_checks::read(value).map(drop);
         }
+        if matches!(self, Self::Pools) {
+            return resource_pools::read(value).map(drop);
+        }
+        if matches!(self, Self::Roles) {
+            return oidc::read_roles(value).map(drop);
+        }
         let fits = match self {
             Self::Text => text.is_some(),
             Self::Path => text.is_some_and(|text| !text.is_empty()),
@@ -85,7 +104,12 @@ impl Kind {
             }
             Self::Number(min, max) => number(value).is_some_and(|number| (min..=max).contains(&number)),
             Self::Share => text.is_some_and(is_share),
-            Self::HealthChecks => false,
+            Self::Resources => text.is_some_and(|text| Capacity::parse(text).is_ok()),
+            Self::Words(words) => value.as_array().is_some_and(|list| {
+                let fits = |word: &str| words.is_empty() || words.contains(&word);
+                list.iter().all(|word| word.as_str().is_some_and(fits))
+            }),
+            Self::HealthChecks | Self::Pools | Self::Roles => false,
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -100,7 +124,12 @@ impl Kind {
             Self::Whole(min, max) => format!("it must be a whole number from {min} to {max}"),
             Self::Number(min, max) => format!("it must be a number from {min} to {max}"),
             Self::Share => "it must be text such as \"15%\" or \"20000\"".into(),
+            Self::Words([]) => "it must be a list of texts".into(),
+            Self::Words(words) => format!("it must be a list of {}", words.join(", ")),
             Self::HealthChecks => "it must be a list of checks".into(),
+            Self::Pools => "it must be a list of pools".into(),
+            Self::Roles => "it must be a table of roles".into(),
+            Self::Resources => "it must be amounts such as `cpu=4 memory_mb=8192`".into(),
         }
     }
 }
@@ -196,6 +225,20 @@ pub(crate) const KEYS: &[Key] = &[
         "a proxy ends TLS in front of the server, so it may leave loopback",
     )
     .env(&["SPALLA_BEHIND_TLS_PROXY"]),
+    key(
+        "webhook_networks",
+        Kind::Text,
+        "",
+        "networks that webhooks may lead into although they are not public, such as 10.0.0.0/8, divided by commas",
+    )
+    .env(&["SPALLA_WEBHOOK_NETWORKS"]),
+    key(
+        "webhook_ca",
+        Kind::Text,
+        "",
+        "a PEM file of authorities that vouch for receivers of webhooks besides those that this machine trusts",
+    )
+    .env(&["SPALLA_WEBHOOK_CA"]),
     key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there"),
     key("server_token", Kind::Text, "", "the token that the server asks for; empty is the data folder's own, made at the first start")
         .env(&["SPALLA_SERVER_TOKEN"])
@@ -232,6 +275,29 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .env(&["ORCH_APPROVAL_POLICY"]),
     key(
+        "command_policy",
+        Kind::Text,
+        "default",
+        "which commands of steps are refused, wait for a person or are only recorded: default, classic, none, or a \
+         policy.toml",
+    )
+    .env(&["ORCH_COMMAND_POLICY"]),
+    key(
+        "recovery_rules",
+        Kind::Text,
+        "",
+        "the YAML file of rules that say which failures are tried again, how often and how soon; the first that \
+         applies decides",
+    )
+    .env(&["ORCH_RECOVERY_RULES"]),
+    key(
+        "priority_auto",
+        Kind::Flag,
+        "true",
+        "priorities move by themselves, by at most 2 around what a person set",
+    )
+    .env(&["ORCH_PRIORITY_AUTO"]),
+    key(
         "max_concurrent_runs",
         Kind::Whole(0, 1_000_000),
         "0",
@@ -245,6 +311,27 @@ pub(crate) const KEYS: &[Key] = &[
         "how many runs of one project may be going on at once; 0 is any number",
     )
     .env(&["ORCH_MAX_CONCURRENT_RUNS_PER_PROJECT"]),
+    key(
+        "max_concurrent_runs_per_agent",
+        Kind::Whole(0, 1_000_000),
+        "0",
+        "how many runs of one agent may be going on at once; 0 is any number",
+    )
+    .env(&["ORCH_MAX_CONCURRENT_RUNS_PER_AGENT"]),
+    key(
+        "resource_pools",
+        Kind::Pools,
+        "[]",
+        "what the runs of an agent may need together: agent (`*` is all others), cpu, memory_mb, network, storage_mb, …",
+    )
+    .env(&["ORCH_RESOURCE_POOLS"]),
+    key(
+        "heartbeat_miss_seconds",
+        Kind::Number(0.0, DAY),
+        "60",
+        "an agent whose entries wait so long, with no worker that takes them, is told of as heartbeat_miss; 0 is off",
+    )
+    .env(&["ORCH_HEARTBEAT_MISS_SECONDS"]),
     key("max_retries", Kind::Whole(0, 100), "3", "how many times a failed run is tried again")
         .env(&["ORCH_MAX_RETRIES"]),
     key(
@@ -302,6 +389,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("log_format", Kind::Choice(&["text", "json"]), "text", "how a log line looks")
         .env(&["SPALLA_LOG_FORMAT"]),
     key(
+        "otlp_endpoint",
+        Kind::Text,
+        "",
+        "where traces of ended runs are sent, as OTLP over HTTP; empty is nowhere (needs a build with the feature otlp)",
+    )
+    .env(&["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+    key(
         "worker.id",
         Kind::Text,
         "",
@@ -317,6 +411,13 @@ pub(crate) const KEYS: &[Key] = &[
     key("worker.shell", Kind::Path, "/bin/sh", "the shell that executes a run's steps").env(&["AGENT_SHELL"]),
     key("worker.steps", Kind::Text, "", "steps, one per line, that replace every recipe and inference")
         .env(&["AGENT_STEPS"]),
+    key(
+        "worker.resources",
+        Kind::Resources,
+        "",
+        "what the worker has for all its runs together, such as `cpu=4 memory_mb=8192`; empty is not counted",
+    )
+    .env(&["AGENT_RESOURCES"]),
     key(
         "worker.heartbeat_interval_seconds",
         Kind::Number(0.05, DAY),
@@ -342,14 +443,14 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.tick_interval_seconds",
         Kind::Number(0.0, DAY),
         "1",
-        "time between ticks of a worker; 0 is off (not yet in use: the server's own ticks do it)",
+        "time between ticks of a worker of its own, for a server that does not tick by itself; 0 is off",
     )
     .env(&["AGENT_TICK_INTERVAL"]),
     key(
         "worker.error_backoff_seconds",
         Kind::Number(0.0, DAY),
         "2",
-        "how long a worker waits after an error (not yet in use: from 0.1 s, doubled each time, to 15 s)",
+        "how long a worker waits when the server does not answer as it should; doubled each time, to 15 s",
     )
     .env(&["CODEX_ERROR_BACKOFF"]),
     key(
@@ -364,9 +465,117 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.context_remaining",
         Kind::Share,
         "",
-        "how much of its context an agent has left, as 15% or in tokens; empty is unknown (not yet in use)",
+        "what an agent has left of its context, as 15% or in tokens; below 20% or 20000 the log says less",
     )
     .env(&["CODEX_CONTEXT_REMAINING"]),
+    key(
+        "sandbox.preset",
+        Kind::Choice(&["default", "strict", "agent", "build", "open-net", "none"]),
+        "default",
+        "the walls around commands of runs; default is strict for recipes, none is no walls at all",
+    )
+    .env(&["ORCH_SANDBOX"]),
+    key(
+        "sandbox.allow_degraded",
+        Kind::Words(&["landlock", "seccomp", "cgroup"]),
+        "",
+        "the walls that may be missing; each run says which stood",
+    )
+    .env(&["ORCH_SANDBOX_ALLOW_DEGRADED"]),
+    key(
+        "sandbox.allow_hosts",
+        Kind::Words(&[]),
+        "",
+        "the hosts that commands with network reach, through a proxy; empty is all that this machine reaches",
+    )
+    .env(&["ORCH_SANDBOX_ALLOW_HOSTS"]),
+    key("sandbox.read", Kind::Words(&[]), "", "further folders and files that commands may read")
+        .env(&["ORCH_SANDBOX_READ"]),
+    key("sandbox.write", Kind::Words(&[]), "", "further folders that commands may write, such as a shared cache")
+        .env(&["ORCH_SANDBOX_WRITE"]),
+    key(
+        "sandbox.memory_mb",
+        Kind::Whole(16, 16_777_216),
+        "2048",
+        "memory of all processes of a command together, in MiB",
+    )
+    .env(&["ORCH_SANDBOX_MEMORY_MB"]),
+    key("sandbox.processes", Kind::Whole(1, 1_000_000), "512", "processes and threads of a command at a time")
+        .env(&["ORCH_SANDBOX_PROCESSES"]),
+    key(
+        "sandbox.disk_mb",
+        Kind::Whole(1, 1_000_000_000),
+        "2048",
+        "by how much a command may make its folders grow, in MiB",
+    )
+    .env(&["ORCH_SANDBOX_DISK_MB"]),
+    key(
+        "sandbox.cpu_percent",
+        Kind::Whole(0, 1_000_000),
+        "0",
+        "the most of the processor that a command may use, in percent of one core; 0 is by weight alone",
+    )
+    .env(&["ORCH_SANDBOX_CPU_PERCENT"]),
+    key(
+        "oidc.issuer",
+        Kind::Text,
+        "",
+        "the OpenID Connect issuer through which people sign in, as it calls itself; empty is none (needs a build with the feature oidc)",
+    )
+    .env(&["SPALLA_OIDC_ISSUER"]),
+    key("oidc.client_id", Kind::Text, "", "what the issuer calls this server").env(&["SPALLA_OIDC_CLIENT_ID"]),
+    key(
+        "oidc.client_secret",
+        Kind::Text,
+        "",
+        "what this server shows to the issuer; empty is nothing, or what the file holds",
+    )
+    .env(&["SPALLA_OIDC_CLIENT_SECRET"])
+    .secret(),
+    key("oidc.client_secret_file", Kind::Text, "", "the file that holds the client's secret")
+        .env(&["SPALLA_OIDC_CLIENT_SECRET_FILE"]),
+    key(
+        "oidc.redirect_url",
+        Kind::Text,
+        "",
+        "where the issuer sends people back to: this server's origin, such as https://spalla.example, and /sign-in/callback",
+    )
+    .env(&["SPALLA_OIDC_REDIRECT_URL"]),
+    key(
+        "oidc.scopes",
+        Kind::Words(&[]),
+        "",
+        "what the issuer is asked for besides openid, such as groups where it says nothing of them otherwise",
+    )
+    .env(&["SPALLA_OIDC_SCOPES"]),
+    key(
+        "oidc.role_claim",
+        Kind::Text,
+        "groups",
+        "the claim that says what people may do; a dot leads into a claim that is an object",
+    )
+    .env(&["SPALLA_OIDC_ROLE_CLAIM"]),
+    key(
+        "oidc.roles",
+        Kind::Roles,
+        "{}",
+        "what each value of the claim gives: a role, or role, projects and approval_roles; whoever has none is not let in",
+    )
+    .env(&["SPALLA_OIDC_ROLES"]),
+    key(
+        "oidc.session_seconds",
+        Kind::Number(60.0, 30.0 * DAY),
+        "28800",
+        "how long somebody is signed in",
+    )
+    .env(&["SPALLA_OIDC_SESSION_SECONDS"]),
+    key(
+        "oidc.ca",
+        Kind::Text,
+        "",
+        "a PEM file of authorities that vouch for the issuer besides those that this machine trusts",
+    )
+    .env(&["SPALLA_OIDC_CA"]),
     key(
         "orchestrate.workspace",
         Kind::Text,

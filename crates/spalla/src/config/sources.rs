@@ -155,9 +155,11 @@ fn one_line(text: &str) -> String {
 fn names(values: &Dict, table: &str) -> Vec<String> {
     // A dot inside a quoted name divides nothing.
     let quoted = |name: &str| if name.contains('.') { format!("{name:?}") } else { name.to_owned() };
+    // A table that is one setting holds no others.
+    let is_setting = |name: &str| KEYS.iter().any(|key| key.name == name);
     let named = values.iter().map(|(name, value)| (format!("{table}{}", quoted(name)), value));
     let below = named.map(|(name, value)| match value {
-        Value::Dict(_, inner) if !inner.is_empty() => names(inner, &format!("{name}.")),
+        Value::Dict(_, inner) if !inner.is_empty() && !is_setting(&name) => names(inner, &format!("{name}.")),
         _ => vec![name],
     });
     below.flatten().collect()

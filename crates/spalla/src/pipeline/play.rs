@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use spalla_domain::log::Stream;
-use spalla_worker::sandbox::{CommandSpec, Sandbox};
+use spalla_worker::sandbox::{CommandSpec, Sandbox, Walls};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -257,6 +257,8 @@ impl Place {
             stdin: Vec::new(),
             timeout_ms,
             grace_ms: GRACE_MS,
+            // The commands are those of the person who called, and work where they work.
+            walls: Walls::None,
         }
     }
 

@@ -36,11 +36,14 @@ fn help_lists_every_command_and_every_exit_status() {
         "logs",
         "approve",
         "answer",
+        "audit",
         "config",
         "doctor",
         "demo",
         "task",
         "pipeline",
+        "sandbox",
+        "secrets",
         "token",
         "completions",
         "man",
@@ -53,7 +56,7 @@ fn help_lists_every_command_and_every_exit_status() {
     for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "124 ", "130 "] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(status)), "{status}: {help}");
     }
-    assert!(!help.contains("__supervise"));
+    assert!(!help.contains("__supervise") && !help.contains("__sandbox"));
     assert!(Home::new().run(&["up", "--help"]).good().contains("--no-worker"));
 }
 

@@ -7,7 +7,7 @@ use crate::repository;
 use crate::rest::{Rest, id};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 on_both!(
     a_server_killed_in_the_middle_of_a_recipe_finishes_it_after_its_restart,
@@ -23,13 +23,13 @@ struct Gate {
 
 impl Gate {
     fn new(home: &Home) -> Self {
-        Self { file: home.path("gate"), marks: home.path("marks") }
+        Self { file: home.shared("gate"), marks: home.shared("marks") }
     }
 
     fn steps(&self) -> [String; 3] {
         let gate = self.file.display();
         [
-            format!("echo $$ > {}.pid; echo waiting", self.marks.display()),
+            "echo waiting".into(),
             format!("while [ ! -e {gate} ]; do echo looking; sleep 0.1; done"),
             self.mark(),
         ]
@@ -56,9 +56,14 @@ impl Gate {
     }
 
     async fn is_gone(&self) {
-        let pid = fs::read_to_string(self.marks.with_extension("pid")).expect("the step's process");
-        let process = Path::new("/proc").join(pid.trim());
-        until("the killed server's step is gone", || async { (!process.exists()).then_some(()) }).await;
+        // Inside it has another number; its arguments are the same.
+        let gate = text(&self.file);
+        let looks = |process: &fs::DirEntry| {
+            let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&arguments).contains(gate)
+        };
+        let left = || fs::read_dir("/proc").expect("processes").flatten().filter(looks).count();
+        until("the killed server's step is gone", || async { (left() == 0).then_some(()) }).await;
     }
 }
 

@@ -1,5 +1,8 @@
 //! The program as its users meet it: the real binary, real HTTP, real processes, on SQLite and on Postgres.
 
+mod access;
+mod artifacts;
+mod canary;
 mod cloud_demos;
 mod command_line;
 mod containers;
@@ -14,6 +17,8 @@ mod process;
 mod remote_worker;
 mod repository;
 mod rest;
+mod sandbox;
+mod viewers;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the fixture is shared; each crate uses a part of it")]

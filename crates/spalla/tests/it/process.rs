@@ -23,12 +23,19 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary folder");
-        fs::create_dir(root.path().join("home")).expect("a home");
+        for folder in ["home", "shared"] {
+            fs::create_dir(root.path().join(folder)).expect("a folder");
+        }
         Self { root }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
+    }
+
+    /// A file that the test and the steps share.
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
+        self.path("shared").join(name)
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -40,7 +47,7 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spalla"));
         command.args(args).current_dir(self.root.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("ORCH_RATE_LIMIT_PER_MIN", "0");
+        command.env("ORCH_RATE_LIMIT_PER_MIN", "0").env("ORCH_SANDBOX_WRITE", self.path("shared"));
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.data());
         command
     }
@@ -189,7 +196,10 @@ impl Server {
     pub(crate) fn start(home: &Home, setup: &Setup<'_>) -> Self {
         let database = setup.database.flags();
         let mut args = setup.args.to_vec();
-        args.extend(["--listen", "127.0.0.1:0", "--no-open"]);
+        args.push("--no-open");
+        if !args.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
         args.extend(database.iter().map(String::as_str));
         let mut command = home.command(&args);
         command.envs(setup.env.iter().copied());

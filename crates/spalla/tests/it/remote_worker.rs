@@ -1,7 +1,7 @@
 //! Workers of their own, several servers on one database, and workers that come too late.
 
 use crate::databases::{Database, on_both};
-use crate::process::{Home, Server, Setup, until, worker};
+use crate::process::{Home, Server, Setup, text, until, worker};
 use crate::rest::{Rest, id, string};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,8 @@ on_both!(
     a_worker_that_lost_its_lease_leaves_no_trace,
     a_killed_workers_run_is_taken_over,
     a_worker_told_to_go_finishes_what_it_has,
+    a_command_waits_for_a_yes_without_a_worker_and_then_runs,
+    a_worker_that_may_not_read_answers_says_so_before_anybody_gives_them,
 );
 
 fn serve(home: &Home, database: &Database) -> Server {
@@ -67,7 +69,7 @@ async fn a_killed_workers_run_is_taken_over(database: Database) {
     let home = Home::new();
     let server = serve(&home, &database);
     let rest = &server.rest;
-    let (gate, marks) = (home.path("gate"), home.path("marks"));
+    let (gate, marks) = (home.shared("gate"), home.shared("marks"));
     let steps = [
         "echo waiting".to_owned(),
         format!("while [ ! -e {} ]; do sleep 0.05; done", gate.display()),
@@ -91,7 +93,7 @@ async fn a_worker_told_to_go_finishes_what_it_has(database: Database) {
     let home = Home::new();
     let server = serve(&home, &database);
     let rest = &server.rest;
-    let gate = home.path("gate");
+    let gate = home.shared("gate");
     let project = rest.project(None).await;
     let going = worker(&home, &rest.url, &[]);
     let wait = format!("while [ ! -e {} ]; do sleep 0.05; done", gate.display());
@@ -114,16 +116,59 @@ async fn a_worker_told_to_go_finishes_what_it_has(database: Database) {
     );
 }
 
+async fn a_command_waits_for_a_yes_without_a_worker_and_then_runs(database: Database) {
+    let home = Home::new();
+    let server = serve(&home, &database);
+    let rest = &server.rest;
+    let project = rest.project(None).await;
+    let _worker = worker(&home, &rest.url, &[]);
+    let item = rest.queued(project, "publish", &["git push nowhere || echo pushed"], &[]).await;
+    let asked = until("somebody is asked", || async {
+        let approvals = rest.get(&format!("/work-items/{item}/approvals")).await;
+        approvals.get(0).cloned()
+    })
+    .await;
+    assert_eq!((&asked["kind"], &asked["status"]), (&json!("command"), &json!("pending")));
+    assert_eq!(asked["subject"]["command"], "git push nowhere || echo pushed");
+    until("the run is given back", || async {
+        (rest.runs(item).await[0]["status"] == "pending").then_some(())
+    })
+    .await;
+    rest.post(&format!("/work-items/approvals/{}/approve", asked["id"]), json!({"by": "ada"})).await;
+    rest.until_status(item, "succeeded").await;
+    let runs = rest.runs(item).await;
+    assert_eq!((runs.len(), &runs[0]["takeovers"]), (1, &json!(0)));
+    assert!(rest.log(id(&runs[0])).await.contains("pushed"));
+    let audit = rest.get("/audit?limit=100").await;
+    let recorded =
+        audit.as_array().expect("a list").iter().any(|entry| entry["operation"] == "command confirm");
+    assert!(recorded, "{audit}");
+}
+
+async fn a_worker_that_may_not_read_answers_says_so_before_anybody_gives_them(database: Database) {
+    let home = Home::new();
+    let server = serve(&home, &database);
+    let rest = &server.rest;
+    let project = rest.project(None).await;
+    let _worker = worker(&home, &rest.url, &[("AGENT_SECRET_KEY", "another")]);
+    let item = rest.queued(project, "deploy to aws", &["true"], &[]).await;
+    rest.until_status(item, "failed").await;
+    let error = rest.runs(item).await[0]["error"]["message"].clone();
+    assert!(string(&error).contains("set AGENT_SECRET_KEY for the server and its workers"), "{error}");
+}
+
 #[tokio::test]
 async fn two_servers_on_one_postgres_share_the_work_of_four_workers() {
     const ITEMS: usize = 40;
     let database = Database::postgres();
     let (one, two) = (Home::new(), Home::new());
     let servers = [serve(&one, &database), serve(&two, &database)];
-    let marks = one.path("marks");
+    let marks = one.shared("marks");
     let mut workers = Vec::new();
     for (home, server) in [&one, &two, &one, &two].into_iter().zip(servers.iter().cycle()) {
-        workers.push(worker(home, &server.rest.url, &[]));
+        // All of them leave their marks in one place.
+        let shared = one.path("shared");
+        workers.push(worker(home, &server.rest.url, &[("ORCH_SANDBOX_WRITE", text(&shared))]));
     }
     let project = servers[0].rest.project(None).await;
     let step = format!("echo $SPALLA_WORK_ITEM_ID >> {}", marks.display());

@@ -96,6 +96,22 @@ pub(super) static ECOSYSTEMS: [Ecosystem; 9] = [
     },
 ];
 
+/// The files whose texts say how; of all others the names are enough.
+pub(super) const TEXTS: [&str; 12] = [
+    "GNUmakefile",
+    "Makefile",
+    "makefile",
+    "package.json",
+    "pom.xml",
+    ".terraform.lock.hcl",
+    "pyproject.toml",
+    "setup.cfg",
+    "tox.ini",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "dev-requirements.txt",
+];
+
 const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 
 fn lines(commands: &[&str]) -> Vec<String> {

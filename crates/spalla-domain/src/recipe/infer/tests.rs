@@ -17,8 +17,10 @@ fn inferred(
     let split = |file: &str| file.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned()));
     let names: Vec<String> =
         files.iter().map(|f| split(f).map_or_else(|| (*f).to_owned(), |(n, _)| n)).collect();
-    let text =
-        |name: &str| files.iter().filter_map(|f| split(f)).find(|(n, _)| n == name).map(|(_, text)| text);
+    let text = |name: &str| {
+        assert!(TEXTS.contains(&name), "whoever looks does not know that {name} is read");
+        files.iter().filter_map(|f| split(f)).find(|(n, _)| n == name).map(|(_, text)| text)
+    };
     infer(&Surroundings { title, labels: &labels, names: &names, text: &text, installed })
 }
 

@@ -31,6 +31,11 @@ fn laws_of_order() -> Vec<(&'static str, Law, Log)> {
     vec![
         ("a number twice", Law::SequenceGrows, Log::new().made(1, &[]).made(2, &[]).numbered(1)),
         ("no item", Law::SubjectNamed, Log::new().say_of_nothing(Fact::WorkItemReady {})),
+        (
+            "a priority far from what was set",
+            Law::PriorityNear,
+            ready().say(1, Fact::PriorityMoved { priority: 8, set: 5, reasons: vec![] }),
+        ),
         ("no run", Law::SubjectNamed, ready().say(1, Fact::RunCreated { attempt: 1 })),
         ("queued, never made", Law::ItemMadeFirst, Log::new().queued(1)),
         ("made twice", Law::ItemMadeFirst, Log::new().made(1, &[]).made(1, &[])),
@@ -71,6 +76,11 @@ fn laws_of_runs() -> Vec<(&'static str, Law, Log)> {
             held().failed(1, 1, 1, Failed).retried(1, 1, 0).turns_ready(1).claimed_as(1, 2, 2, 1, 0),
         ),
         ("two holders", Law::OneHolder, held().claimed_as(1, 1, 1, 2, 1)),
+        (
+            "a paused run is given on",
+            Law::PausedRests,
+            held().paused(1, 1).expired(1, 1, 1).claimed_as(1, 1, 1, 2, 1),
+        ),
         ("expires twice", Law::OneHolder, free().expired(1, 1, 1)),
         ("resumes what is held", Law::OneHolder, held().resumed(1, 1, 1)),
         ("claimed after it resumed", Law::OneHolder, free().resumed(1, 1, 1).claimed_as(1, 1, 1, 2, 1)),

@@ -23,6 +23,13 @@ fn a_life_with_takeovers_retries_and_a_requeue_keeps_every_law() {
 }
 
 #[test]
+fn a_paused_run_that_is_resumed_is_given_on() {
+    let log = Log::ready(&[1]).claimed(1, 1, 1).paused(1, 1).expired(1, 1, 1).unpaused(1, 1);
+    let log = log.claimed_as(1, 1, 1, 2, 1).succeeded(1, 1, Some(2)).finished(1, Status::Succeeded);
+    keeps_every_law("a pause", log);
+}
+
+#[test]
 fn what_waits_is_freed_blocked_and_unblocked_by_what_it_waits_for() {
     let log = Log::ready(&[1]).made(2, &[on(1)]).queued_with(2, 1, 0, None).made(3, &[on(2)]);
     let log = log.queued_with(3, 1, 0, None).gave_up(1, 1);
@@ -62,4 +69,13 @@ fn a_history_says_how_much_it_holds() {
     log.events.iter().for_each(|event| history.take(event));
     let counts = history.counts();
     assert_eq!((counts.events, counts.items, counts.runs), (7, 2, 1));
+}
+
+#[test]
+fn what_is_said_of_a_project_alone_names_no_item() {
+    let quota = Fact::QuotaChanged { quota: Default::default() };
+    keeps_every_law(
+        "a quota",
+        Log::new().say_of_nothing(quota).say_of_nothing(Fact::VisionChanged { version: 1 }),
+    );
 }

@@ -145,6 +145,14 @@ impl Log {
         self.say_of_run(id, run, Fact::RunFailed { fence: Some(Fence(fence)), class })
     }
 
+    pub(super) fn paused(self, id: i64, run: i64) -> Self {
+        self.say_of_run(id, run, Fact::RunPaused {})
+    }
+
+    pub(super) fn unpaused(self, id: i64, run: i64) -> Self {
+        self.say_of_run(id, run, Fact::RunResumed {})
+    }
+
     pub(super) fn cancelled(self, id: i64, run: i64) -> Self {
         self.say_of_run(id, run, Fact::RunCancelled {})
     }

@@ -56,6 +56,7 @@ fn end(run_id: RunId, fencing_token: Option<Fence>) -> Command {
         result: None,
         usage: None,
         error: None,
+        sandbox: None,
     })
 }
 
@@ -74,7 +75,14 @@ async fn store() -> Store {
     make(&store, Executor::Recipe, &[]).await;
     let second = make(&store, Executor::Recipe, &[]).await;
     let worker_id = WorkerId::new("w").unwrap();
-    let claim = ClaimRequest { worker_id, max: 2, ttl_ms: 10_000, executors: vec![], labels: vec![] };
+    let claim = ClaimRequest {
+        worker_id,
+        max: 2,
+        ttl_ms: 10_000,
+        executors: vec![],
+        labels: vec![],
+        resources: None,
+    };
     ask(&store, Command::Claim(claim)).await;
     ask(&store, end(RunId(1), Some(Fence(1)))).await;
     make(&store, Executor::Recipe, &[second]).await;

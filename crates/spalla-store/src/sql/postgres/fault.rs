@@ -22,6 +22,8 @@ pub(super) fn fault(doing: &str, error: &Error) -> StoreError {
     match *code {
         SqlState::T_R_DEADLOCK_DETECTED => conflict("the same rows in another order"),
         SqlState::T_R_SERIALIZATION_FAILURE => conflict("a row that was read"),
+        // How a statement says that it did not find all of its rows; nothing else divides.
+        SqlState::DIVISION_BY_ZERO => conflict("a row that was loaded"),
         SqlState::UNIQUE_VIOLATION => conflict("a row of the same key"),
         SqlState::LOCK_NOT_AVAILABLE | SqlState::QUERY_CANCELED => StoreError::Busy { detail },
         SqlState::DISK_FULL => StoreError::Full { detail },

@@ -71,10 +71,30 @@ pub(super) struct Session {
     client: Client,
     /// Drives the socket; ends with the session.
     connection: JoinSet<()>,
-    prepared: HashMap<&'static str, Prepared>,
+    prepared: HashMap<Key, Prepared>,
     /// The transaction begins with its first statements, which saves it a round trip.
     begins: bool,
+    /// It was committed with its last statements, which saves another one.
+    is_committed: bool,
     has_failed: bool,
+}
+
+/// A statement's name, and whether it has to write all its rows.
+type Key = (&'static str, bool);
+
+fn key(call: &Call) -> Key {
+    (call.statement.name, call.writes_all)
+}
+
+/// Lets a statement that writes fail by itself where it did not write as many rows as it was given: what is behind it may
+/// be on its way already, and has to fail with it.
+fn writing_all(compiled: &Compiled) -> String {
+    let count = compiled.scalars.len() + compiled.columns.as_ref().map_or(0, Vec::len) + 1;
+    format!(
+        "with written as ({} returning 1) select 1 / (case (select count(*) from written) when ${count}::bigint then 1 \
+         else 0 end)",
+        compiled.sql
+    )
 }
 
 struct Prepared {
@@ -108,8 +128,14 @@ impl Session {
         let (notices, noticed) = mpsc::channel(NOTICES_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(drive(connection, notices));
-        let mut session =
-            Self { client, connection: tasks, prepared: HashMap::new(), begins: false, has_failed: false };
+        let mut session = Self {
+            client,
+            connection: tasks,
+            prepared: HashMap::new(),
+            begins: false,
+            is_committed: false,
+            has_failed: false,
+        };
         match purpose {
             Purpose::Setup => {}
             Purpose::Write => session.run_script(WRITER, "setting up a writing connection").await?,
@@ -134,7 +160,7 @@ impl Session {
 
     /// Begins a transaction that may write, together with whatever comes next.
     pub(super) fn begin(&mut self) {
-        (self.begins, self.has_failed) = (true, false);
+        (self.begins, self.is_committed, self.has_failed) = (true, false, false);
     }
 
     /// Commits; on an error the transaction is to be rolled back, or its fate is not known.
@@ -143,6 +169,9 @@ impl Session {
             return Err(StoreError::Corrupt(
                 "a batch went on after one of its statements had failed".to_owned(),
             ));
+        }
+        if self.is_committed {
+            return Ok(());
         }
         if self.is_closed() {
             let detail = "the connection broke before the commit".to_owned();
@@ -179,13 +208,26 @@ impl Session {
 
     /// Sends all calls at once and returns the answers in order.
     pub(super) async fn run_calls(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
-        let answers = self.pipeline(calls).await;
+        let answers = match self.prepare(calls).await {
+            Ok(()) => self.pipeline(calls, false).await,
+            Err(error) => Err(error),
+        };
         self.has_failed |= answers.is_err();
         answers
     }
 
-    async fn pipeline(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
-        self.prepare(calls).await?;
+    /// Sends all calls and the commit at once. A call that fails makes the database roll back instead; where the
+    /// connection breaks meanwhile, nobody knows what happened.
+    pub(super) async fn run_last_calls(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
+        let answers = match self.prepare(calls).await {
+            Ok(()) => self.pipeline(calls, true).await.map_err(maybe_committed),
+            Err(error) => Err(error),
+        };
+        (self.has_failed, self.is_committed) = (self.has_failed || answers.is_err(), answers.is_ok());
+        answers
+    }
+
+    async fn pipeline(&mut self, calls: &[Call], commits: bool) -> Result<Vec<Answer>> {
         let begins = std::mem::take(&mut self.begins);
         let mut begun = pin!(maybe_done(self.send_begin()));
         if begins {
@@ -199,6 +241,10 @@ impl Session {
             poll_immediate(answer.as_mut()).await;
             sent.push(answer);
         }
+        let mut committed = pin!(maybe_done(self.client.batch_execute("commit")));
+        if commits {
+            poll_immediate(committed.as_mut()).await;
+        }
         if begins {
             begun.as_mut().await;
             begun.as_mut().take_output().unwrap_or(Ok(()))?;
@@ -208,6 +254,10 @@ impl Session {
             answer.as_mut().await;
             // The first error is the cause; what follows it says only that the transaction is aborted.
             answers.push(answer.as_mut().take_output().unwrap_or_else(|| Ok(Answer::default()))?);
+        }
+        if commits {
+            committed.as_mut().await;
+            committed.as_mut().take_output().unwrap_or(Ok(())).map_err(|error| commit_fault(&error))?;
         }
         Ok(answers)
     }
@@ -221,19 +271,24 @@ impl Session {
     /// Prepares what is new, all at once: the transaction may hold locks meanwhile.
     async fn prepare(&mut self, calls: &[Call]) -> Result<()> {
         let mut compiled = BTreeMap::new();
-        for Call { statement, .. } in calls {
-            if !self.prepared.contains_key(statement.name) && !compiled.contains_key(statement.name) {
-                compiled.insert(statement.name, statement.compile(Dialect::Postgres)?);
+        for call in calls {
+            let key = key(call);
+            if !self.prepared.contains_key(&key) && !compiled.contains_key(&key) {
+                let mut statement = call.statement.compile(Dialect::Postgres)?;
+                if call.writes_all {
+                    statement.sql = writing_all(&statement);
+                }
+                compiled.insert(key, statement);
             }
         }
         let statements = join_all(compiled.values().map(|compiled| self.client.prepare(&compiled.sql))).await;
-        for ((name, compiled), statement) in compiled.into_iter().zip(statements) {
+        for ((key, compiled), statement) in compiled.into_iter().zip(statements) {
             // The first error is the cause; what follows it says only that the transaction is aborted.
-            let statement = statement.map_err(|error| fault(&format!("preparing {name}"), &error))?;
-            self.prepared.insert(name, Prepared { statement, compiled });
+            let statement = statement.map_err(|error| fault(&format!("preparing {}", key.0), &error))?;
+            self.prepared.insert(key, Prepared { statement, compiled });
         }
         for call in calls {
-            if let Some(why) = self.prepared[call.statement.name].compiled.misfit(call) {
+            if let Some(why) = self.prepared[&key(call)].compiled.misfit(call) {
                 return Err(StoreError::Corrupt(format!("statement {}: {why}", call.statement.name)));
             }
         }
@@ -242,13 +297,16 @@ impl Session {
 
     async fn answer(&self, call: &Call) -> Result<Answer> {
         let name = call.statement.name;
-        let Prepared { statement, compiled } = &self.prepared[name];
+        let Prepared { statement, compiled } = &self.prepared[&key(call)];
         if compiled.columns.is_some() && call.rows.is_empty() {
             return Ok(Answer::default());
         }
         let odd = |why: String| StoreError::Corrupt(format!("statement {name}: {why}"));
         let doing = |error: &tokio_postgres::Error| fault(&format!("statement {name}"), error);
-        let parameters = parameters(compiled, statement.params(), call).map_err(odd)?;
+        let mut parameters = parameters(compiled, statement.params(), call).map_err(odd)?;
+        if call.writes_all {
+            parameters.push(Box::new(call.rows.len() as i64));
+        }
         let stream = self.client.query_raw(statement, parameters).await.map_err(|error| doing(&error))?;
         let mut stream = pin!(stream);
         let mut rows = Vec::new();
@@ -256,7 +314,18 @@ impl Session {
             rows.push(row(&found).map_err(odd)?);
         }
         let written = stream.rows_affected().unwrap_or_default();
+        // It would have failed otherwise.
+        let written = if call.writes_all { call.rows.len() as u64 } else { written };
         Ok(Answer { rows, written })
+    }
+}
+
+/// An error while the commit was on its way already: unless the database itself refused a statement, and so the commit,
+/// it may have happened.
+fn maybe_committed(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable { detail } | StoreError::Corrupt(detail) => StoreError::Unknown { detail },
+        refused => refused,
     }
 }
 
@@ -287,6 +356,10 @@ pub(super) struct Transaction<'a>(pub(super) &'a mut Session);
 impl Driver for Transaction<'_> {
     async fn run(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
         crash_point!("store.postgres.statements", self.0.run_calls(&calls).await)
+    }
+
+    async fn run_last(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
+        crash_point!("store.postgres.last_statements", self.0.run_last_calls(&calls).await)
     }
 
     fn is_shared(&self) -> bool {

@@ -81,7 +81,8 @@ impl Wakeup {
 
     /// Returns the number of the newest event, where it can be had. Whatever others change leaves one.
     async fn newest(&self) -> Option<i64> {
-        let call = Call { statement: &sql::event_chunk::NEWEST, scalars: vec![], rows: vec![] };
+        let call =
+            Call { statement: &sql::event_chunk::NEWEST, scalars: vec![], rows: vec![], writes_all: false };
         match self.readers.read(call).await.ok()?.first()?.first()? {
             Value::Int(seq) => Some(*seq),
             _ => None,

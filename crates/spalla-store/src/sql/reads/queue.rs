@@ -7,6 +7,7 @@ use crate::sql::statements::entry as sql;
 use crate::tx::Result;
 use crate::view::{Depths, EntryView, Page, QueueFilter};
 use spalla_domain::problem::Code;
+use spalla_domain::queue::priority::Moved;
 
 impl<R: Reader> SqlReads<R> {
     pub(super) async fn list_queue(&self, filter: QueueFilter, page: Page) -> Result<Vec<EntryView>> {
@@ -52,12 +53,18 @@ impl<R: Reader> SqlReads<R> {
 }
 
 fn read_entry(fields: &mut Fields) -> Result<EntryView> {
+    let (id, work_item_id) = (fields.id("id")?, fields.id("work_item_id")?);
+    let (project_id, queue, title) = (fields.id("project_id")?, fields.id("queue")?, fields.text("title")?);
+    let priority = fields.number("priority")?;
+    let moved: Option<Moved> = fields.maybe_json("moved")?;
     Ok(EntryView {
-        id: fields.id("id")?,
-        work_item_id: fields.id("work_item_id")?,
-        project_id: fields.id("project_id")?,
-        title: fields.text("title")?,
-        priority: fields.number("priority")?,
+        id,
+        work_item_id,
+        project_id,
+        queue,
+        title,
+        priority,
+        set_priority: moved.map_or(priority, |moved| moved.set),
         prio: fields.int("prio")?,
         enqueued_at: fields.time("enqueued_at")?,
         unmet: fields.number("unmet")?,

@@ -4,14 +4,28 @@ use super::{SqlReads, before};
 use crate::sql::driver::Reader;
 use crate::sql::row::{each, row, run};
 use crate::sql::statement::{Row, Statement, Value};
-use crate::sql::statements::run as sql;
+use crate::sql::statements::{run as sql, work_item as items};
 use crate::tx::Result;
 use crate::view::{Page, RunFilter, RunView};
 use spalla_domain::RunId;
 use spalla_domain::run::Status;
 
+/// An agent with fewer work items than this has its runs found by them: reading back through all runs for a page of
+/// it would take longer.
+const FEW: u32 = 2_000;
+
 impl<R: Reader> SqlReads<R> {
     pub(super) async fn list_runs(&self, filter: RunFilter, page: Page) -> Result<Vec<RunView>> {
+        if let RunFilter { work_item_id: None, project_id, status, agent: Some(agent) } = &filter {
+            let (first, last) = project_id.map_or((i64::MIN, i64::MAX), |id| (id.0, id.0));
+            let few = self.count(&items::COUNT_OF_AGENT, row![agent.as_str(), first, last, FEW]).await?;
+            if few < u64::from(FEW) {
+                let Page { limit, offset, .. } = page;
+                let word = status.map(Status::as_str);
+                let scalars = row![agent.as_str(), first, last, before(page), word, limit, offset];
+                return self.run_views(self.rows(&sql::LIST_OF_FEW, scalars).await?);
+            }
+        }
         let (statement, scalars) = list(filter, page);
         self.run_views(self.rows(statement, scalars).await?)
     }
@@ -42,6 +56,9 @@ fn list(filter: RunFilter, page: Page) -> (&'static Statement, Vec<Value>) {
     match (work_item_id, agent, status, project_id) {
         (Some(item), agent, _, _) => {
             (&sql::LIST_OF_WORK_ITEM, row![item, before, project_id, word, agent, limit, offset])
+        }
+        (None, Some(agent), Some(status), _) if !is_live(status) && status != Status::Succeeded => {
+            (&sql::LIST_BAD_OF_AGENT, row![word, agent, before, project_id, limit, offset])
         }
         (None, Some(agent), _, _) => {
             (&sql::LIST_OF_AGENT, row![agent, before, project_id, word, limit, offset])

@@ -21,6 +21,7 @@ impl<R: Reader> SqlReads<R> {
     }
 
     pub(super) async fn count_active_runs(&self, project_id: ProjectId) -> Result<u32> {
-        Ok(u32::try_from(self.count(&sql::ACTIVE, row![project_id]).await?).unwrap_or(u32::MAX))
+        Ok(u32::try_from(self.count(&sql::ACTIVE, row![project_id, None::<String>]).await?)
+            .unwrap_or(u32::MAX))
     }
 }

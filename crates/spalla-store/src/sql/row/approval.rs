@@ -1,6 +1,6 @@
 //! Approvals as rows.
 
-use super::{Fields, row};
+use super::{Fields, json, row};
 use crate::sql::statement::Row;
 use crate::tx::Result;
 use crate::view::ApprovalView;
@@ -17,6 +17,7 @@ pub(crate) fn read(fields: &mut Fields) -> Result<Approval> {
         decided_at: fields.maybe_time("decided_at")?,
         decided_by: fields.maybe_text("decided_by")?,
         note: fields.maybe_text("note")?,
+        subject: fields.maybe_json("subject")?,
     })
 }
 
@@ -26,9 +27,21 @@ pub(crate) fn read_view(fields: &mut Fields) -> Result<ApprovalView> {
 }
 
 /// Writes a new approval.
-pub(crate) fn new(approval: Approval) -> Row {
-    let Approval { id, work_item_id, kind, status, requested_at, decided_at, decided_by, note } = approval;
-    row![id, work_item_id, kind.as_str(), status.as_str(), requested_at, decided_at, decided_by, note]
+pub(crate) fn new(approval: Approval) -> Result<Row> {
+    let Approval { id, work_item_id, kind, status, requested_at, decided_at, decided_by, note, subject } =
+        approval;
+    let subject = subject.as_ref().map(json).transpose()?;
+    Ok(row![
+        id,
+        work_item_id,
+        kind.as_str(),
+        status.as_str(),
+        requested_at,
+        decided_at,
+        decided_by,
+        note,
+        subject
+    ])
 }
 
 /// Writes an approval that was decided.

@@ -4,7 +4,7 @@ use super::work_item::code;
 use super::{Fields, row};
 use crate::error::StoreError;
 use crate::sql::statement::Row;
-use crate::tx::{PlaceRow, Placed, Result};
+use crate::tx::{Candidate, PlaceRow, Placed, Result};
 use spalla_domain::lease::Lease;
 use spalla_domain::queue::{Broken, Finished, Holds, Place, Standing};
 use spalla_domain::run::LiveRun;
@@ -26,6 +26,23 @@ fn read(fields: &mut Fields, place: impl FnOnce(&mut Fields) -> Result<Place>) -
 /// Reads a ready item.
 pub(crate) fn read_ready(fields: &mut Fields) -> Result<Placed> {
     read(fields, |_| Ok(Place::Ready))
+}
+
+/// Reads a ready item that may be claimed.
+pub(crate) fn read_ready_candidate(fields: &mut Fields) -> Result<Candidate> {
+    read_candidate(fields, read_ready)
+}
+
+/// Reads an item whose live run may be claimed.
+pub(crate) fn read_leased_candidate(fields: &mut Fields) -> Result<Candidate> {
+    read_candidate(fields, read_leased)
+}
+
+fn read_candidate(
+    fields: &mut Fields,
+    place: impl FnOnce(&mut Fields) -> Result<Placed>,
+) -> Result<Candidate> {
+    Ok(Candidate { queue: fields.id("queue")?, priority: fields.number("priority")?, placed: place(fields)? })
 }
 
 /// Reads a delayed item.
@@ -105,16 +122,16 @@ impl ByTable {
     /// Writes rows that enter their places.
     pub(crate) fn entering(rows: Vec<PlaceRow>) -> Result<Self> {
         let mut tables = Self::default();
-        for PlaceRow { project_id, queue, placed: Placed { id, standing, place } } in rows {
+        for PlaceRow { project_id, queue, priority, placed: Placed { id, standing, place } } in rows {
             let Standing { prio, fence, attempt, failures } = standing;
             match place {
                 Place::Open => return Err(open_is_no_place(id)),
-                Place::Ready => tables.ready.push(row![queue, prio, id, fence, attempt, failures]),
+                Place::Ready => tables.ready.push(row![queue, prio, id, priority, fence, attempt, failures]),
                 Place::Delayed { due_at } => {
-                    tables.delayed.push(row![due_at, id, prio, fence, attempt, failures])
+                    tables.delayed.push(row![due_at, id, project_id, prio, fence, attempt, failures])
                 }
                 Place::Blocked(holds) => {
-                    let mut row = row![id, prio, fence, attempt, failures];
+                    let mut row = row![id, project_id, prio, fence, attempt, failures];
                     row.extend(holds_row(&holds));
                     tables.blocked.push(row);
                 }
@@ -125,6 +142,7 @@ impl ByTable {
                         run.id,
                         queue,
                         prio,
+                        priority,
                         fence,
                         attempt,
                         failures,
@@ -179,7 +197,7 @@ impl ByTable {
         let mut tables = Self::default();
         for (before, after) in rows {
             let fence_before = before.placed.standing.fence;
-            let PlaceRow { queue, placed: Placed { id, standing, place }, .. } = after;
+            let PlaceRow { queue, priority, placed: Placed { id, standing, place }, .. } = after;
             let Standing { prio, fence, attempt, failures } = standing;
             match place {
                 Place::Blocked(holds) => {
@@ -195,6 +213,7 @@ impl ByTable {
                         fence_before,
                         queue,
                         prio,
+                        priority,
                         fence,
                         attempt,
                         failures,

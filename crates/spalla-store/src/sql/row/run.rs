@@ -36,6 +36,7 @@ pub(crate) fn new(run: EndedRun) -> Result<Row> {
         run.worker,
         run.usage.as_ref().map(json).transpose()?,
         run.error.as_ref().map(json).transpose()?,
+        run.sandbox.as_ref().map(json).transpose()?,
         run.result.map(|result| Box::<str>::from(result).into_string()),
     ])
 }
@@ -65,6 +66,7 @@ pub(crate) fn read(fields: &mut Fields) -> Result<EndedRun> {
         exit_code,
         usage: fields.maybe_json("usage")?,
         error: fields.maybe_json("error")?,
+        sandbox: fields.maybe_json("sandbox")?,
         result: fields.maybe_raw("result")?,
     })
 }
@@ -112,6 +114,7 @@ pub(crate) fn read_view(fields: &mut Fields, store_id: &str) -> Result<RunView> 
         exit_code: fields.maybe_number("exit_code")?,
         usage: fields.maybe_json("usage")?,
         error: fields.maybe_json("error")?,
+        sandbox: fields.maybe_json("sandbox")?,
         result: fields.maybe_raw("result")?,
         executor: fields.word("executor", Executor::parse)?,
         agent: fields.maybe_text("agent")?,

@@ -11,17 +11,21 @@ use spalla_domain::work_item::{Executor, Policy, Spec, Status, When, WorkItem};
 
 /// Writes a new work item.
 pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
-    let WorkItem { id, project_id, spec, policy, created_at, updated_at, archived_at } = item;
+    let WorkItem { id, project_id, spec, policy, on_critical_path, created_at, updated_at, archived_at } =
+        item;
     Ok(row![
         id,
         project_id,
         queue,
         spec.priority,
         spec.critical,
+        on_critical_path,
         spec.timeout_ms,
         policy.max_retries,
         policy.backoff_base_ms,
         policy.backoff_jitter_ms,
+        policy.token_budget,
+        policy.review,
         created_at,
         updated_at,
         archived_at,
@@ -29,16 +33,18 @@ pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.agent,
         spec.category,
         json(&spec.labels)?,
+        spec.resources.as_ref().map(json).transpose()?,
         spec.title,
         spec.description,
         spec.prompt,
         spec.recipe,
+        spec.adapter.as_ref().map(json).transpose()?,
     ])
 }
 
 /// Writes a changed work item.
 pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
-    let WorkItem { id, project_id: _, spec, policy, created_at: _, updated_at, archived_at } = item;
+    let WorkItem { id, spec, policy, updated_at, archived_at, .. } = item;
     Ok(row![
         id,
         queue,
@@ -48,16 +54,20 @@ pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         policy.max_retries,
         policy.backoff_base_ms,
         policy.backoff_jitter_ms,
+        policy.token_budget,
+        policy.review,
         updated_at,
         archived_at,
         spec.executor.as_str(),
         spec.agent,
         spec.category,
         json(&spec.labels)?,
+        spec.resources.as_ref().map(json).transpose()?,
         spec.title,
         spec.description,
         spec.prompt,
         spec.recipe,
+        spec.adapter.as_ref().map(json).transpose()?,
     ])
 }
 
@@ -66,6 +76,8 @@ fn policy(fields: &mut Fields) -> Result<Policy> {
         max_retries: fields.maybe_number("max_retries")?,
         backoff_base_ms: fields.maybe_int("backoff_base_ms")?,
         backoff_jitter_ms: fields.maybe_int("backoff_jitter_ms")?,
+        token_budget: fields.maybe_number("token_budget")?,
+        review: fields.maybe_flag("review")?,
     })
 }
 
@@ -77,6 +89,7 @@ pub(crate) fn read_head(fields: &mut Fields) -> Result<Head> {
         queue: fields.id("queue")?,
         priority: fields.number("priority")?,
         critical: fields.flag("critical")?,
+        on_critical_path: fields.flag("on_critical_path")?,
         timeout_ms: fields.maybe_int("timeout_ms")?,
         policy: policy(fields)?,
         archived_at: fields.maybe_time("archived_at")?,
@@ -93,6 +106,7 @@ fn read_entry(fields: &mut Fields, head: &mut Head) -> Result<()> {
             id,
             work_item_id: head.id,
             priority: fields.number("entry.priority")?,
+            moved: fields.maybe_json("entry.moved")?,
             dependencies: fields.number("entry.dependencies")?,
             enqueued_at: fields.time("entry.enqueued_at")?,
         });
@@ -105,14 +119,16 @@ fn read_entry(fields: &mut Fields, head: &mut Head) -> Result<()> {
 fn read(fields: &mut Fields) -> Result<WorkItem> {
     let (id, project_id) = (fields.id("id")?, fields.id("project_id")?);
     let (priority, critical) = (fields.number("priority")?, fields.flag("critical")?);
+    let on_critical_path = fields.flag("on_critical_path")?;
     let (timeout_ms, policy) = (fields.maybe_int("timeout_ms")?, policy(fields)?);
     let (created_at, updated_at) = (fields.time("created_at")?, fields.time("updated_at")?);
     let archived_at = fields.maybe_time("archived_at")?;
     let executor = fields.word("executor", Executor::parse)?;
     let (agent, category) = (fields.maybe_text("agent")?, fields.maybe_text("category")?);
-    let labels = fields.json("labels")?;
+    let (labels, resources) = (fields.json("labels")?, fields.maybe_json("resources")?);
     let (title, description) = (fields.text("title")?, fields.maybe_text("description")?);
     let (prompt, recipe) = (fields.maybe_text("prompt")?, fields.maybe_text("recipe")?);
+    let adapter = fields.maybe_json("adapter")?;
     let spec = Spec {
         title,
         description,
@@ -125,20 +141,23 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
         timeout_ms,
         recipe,
         labels,
+        resources,
+        adapter,
     };
-    Ok(WorkItem { id, project_id, spec, policy, created_at, updated_at, archived_at })
+    Ok(WorkItem { id, project_id, spec, policy, on_critical_path, created_at, updated_at, archived_at })
 }
 
 /// Reads an item with its project's repository, and its head.
 pub(crate) fn read_body(fields: &mut Fields) -> Result<(Body, Head)> {
     let body = Body { item: read(fields)?, repository: fields.maybe_text("project.repository")? };
-    let WorkItem { id, project_id, spec, policy, archived_at, .. } = &body.item;
+    let WorkItem { id, project_id, spec, policy, on_critical_path, archived_at, .. } = &body.item;
     let mut head = Head {
         id: *id,
         project_id: *project_id,
         queue: fields.id("queue")?,
         priority: spec.priority,
         critical: spec.critical,
+        on_critical_path: *on_critical_path,
         timeout_ms: spec.timeout_ms,
         policy: *policy,
         archived_at: *archived_at,
@@ -165,15 +184,17 @@ pub(crate) fn code(word: &str) -> Option<Code> {
 }
 
 /// Writes a new entry.
-pub(crate) fn new_entry((line, entry): (Line, Entry)) -> Row {
-    let Entry { id, work_item_id, priority, dependencies, enqueued_at } = entry;
-    row![work_item_id, id, line.queue, line.prio, priority, dependencies, enqueued_at]
+pub(crate) fn new_entry((line, entry): (Line, Entry)) -> Result<Row> {
+    let Entry { id, work_item_id, priority, moved, dependencies, enqueued_at } = entry;
+    let moved = moved.as_ref().map(json).transpose()?;
+    Ok(row![work_item_id, id, line.queue, line.prio, priority, moved, dependencies, enqueued_at])
 }
 
 /// Writes a changed entry.
-pub(crate) fn changed_entry((line, entry): (Line, Entry)) -> Row {
-    let Entry { id: _, work_item_id, priority, dependencies, enqueued_at } = entry;
-    row![work_item_id, line.queue, line.prio, priority, dependencies, enqueued_at]
+pub(crate) fn changed_entry((line, entry): (Line, Entry)) -> Result<Row> {
+    let Entry { id: _, work_item_id, priority, moved, dependencies, enqueued_at } = entry;
+    let moved = moved.as_ref().map(json).transpose()?;
+    Ok(row![work_item_id, line.queue, line.prio, priority, moved, dependencies, enqueued_at])
 }
 
 /// Reads an edge.

@@ -2,6 +2,7 @@
 
 use super::fault::{commit_fault, fault, open_fault, reopen_fault};
 use super::file::DatabaseFile;
+use super::log_room::LogRoom;
 use crate::error::StoreError;
 use crate::sql::driver::Driver;
 use crate::sql::statement::{Answer, Call, Compiled, Dialect, Row, Value};
@@ -44,6 +45,7 @@ type Translate = fn(&DatabaseFile, &rusqlite::Error) -> StoreError;
 pub(super) struct Session {
     connection: Connection,
     file: DatabaseFile,
+    room: LogRoom,
     compiled: HashMap<&'static str, Compiled>,
     has_failed: bool,
 }
@@ -87,7 +89,8 @@ impl Session {
             Ok(connection)
         });
         let connection = opened.map_err(|error| fault(file, &error))?;
-        Ok(Self { connection, file: file.clone(), compiled: HashMap::new(), has_failed: false })
+        let room = LogRoom::of(file);
+        Ok(Self { connection, file: file.clone(), room, compiled: HashMap::new(), has_failed: false })
     }
 
     /// Begins a transaction that may write; waits for another process that does.
@@ -105,7 +108,9 @@ impl Session {
             ));
         }
         let committed = crash_point!("store.sqlite.commit", self.connection.execute_batch("commit"));
-        committed.map_err(|error| commit_fault(&self.file, &error))
+        committed.map_err(|error| commit_fault(&self.file, &error))?;
+        self.room.keep();
+        Ok(())
     }
 
     /// Rolls back what is open; some errors did so already.

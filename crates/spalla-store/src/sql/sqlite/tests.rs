@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 
 mod fences;
+mod log_room;
 mod migrations;
 
 /// A database with the table of the probe.

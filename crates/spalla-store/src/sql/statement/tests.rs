@@ -93,6 +93,7 @@ fn a_call_that_does_not_fit_is_told_apart() {
         statement: &STATEMENT,
         scalars: vec![Value::Null; scalars],
         rows: rows.iter().map(|width| vec![Value::Null; *width]).collect(),
+        writes_all: false,
     };
     assert_eq!(compiled.misfit(&call(1, &[])), None);
     assert_eq!(compiled.misfit(&call(1, &[2, 2])), None);

@@ -74,6 +74,7 @@ const READS_ALL: &[&str] = &[
     "entry/list_blocked",
     "entry/list_delayed",
     "entry/list_ready",
+    "leased/by_worker",
     "leased/next_moment",
     "leased/pick_held_by",
     "leased/pick_overdue",
@@ -98,13 +99,79 @@ fn only_those_that_mean_to_read_a_whole_table() {
     }
 }
 
+/// Lists that grow for ever and are read page by page: none of their pages may cost more as they grow.
+const PAGED: &[&str] = &[
+    "audit/list",
+    "audit/list_from",
+    "audit/list_not_done",
+    "audit/list_of_collection",
+    "audit/list_of_operation",
+    "audit/list_of_principal",
+    "audit/list_of_thing",
+    "document/list",
+    "document/list_of",
+    "run/list_bad_of_agent",
+    "run/list_ended",
+    "run/list_ended_badly",
+    "run/list_ended_of_project",
+];
+
+#[test]
+fn a_page_of_a_list_that_grows_is_found_by_an_index_and_not_sorted_on_sqlite() {
+    let connection = sqlite();
+    let paged: Vec<_> = ALL.iter().filter(|statement| PAGED.contains(&statement.name)).collect();
+    assert_eq!(paged.len(), PAGED.len());
+    for statement in paged {
+        let compiled = statement.compile(Dialect::Sqlite).unwrap();
+        let mut plan = connection.prepare(&format!("explain query plan {}", compiled.sql)).unwrap();
+        let parameters = vec![None::<i64>; plan.parameter_count()];
+        let steps =
+            plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(|step| step.unwrap()) {
+            assert!(step.starts_with("SEARCH "), "{}: {step}", statement.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_list_that_grows_is_found_by_an_index_and_not_sorted_on_postgres() {
+    let url = Cluster::shared().create_database();
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    for script in migrations("postgres") {
+        client.batch_execute(&script).await.unwrap();
+    }
+    // Of tables that are empty yet everything is cheap: what is left is what can't be done without.
+    for way in ["seqscan", "bitmapscan", "sort", "incremental_sort", "hashjoin", "mergejoin"] {
+        client.batch_execute(&format!("set enable_{way} = off")).await.unwrap();
+    }
+    client.batch_execute("set plan_cache_mode = force_generic_plan").await.unwrap();
+    for statement in ALL.iter().filter(|statement| PAGED.contains(&statement.name)) {
+        let compiled = statement.compile(Dialect::Postgres).unwrap();
+        let nulls = vec!["null"; compiled.scalars.len()].join(", ");
+        client.batch_execute(&format!("prepare page as {}", compiled.sql)).await.unwrap();
+        let plan = client.simple_query(&format!("explain (costs off) execute page ({nulls})")).await.unwrap();
+        let lines = plan.iter().filter_map(|line| match line {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let plan: Vec<_> = lines.collect();
+        let is_bad = |line: &&str| line.contains("Sort") || line.contains("Seq Scan");
+        assert!(!plan.iter().any(is_bad), "{}:\n{}", statement.name, plan.join("\n"));
+        client.batch_execute("deallocate page").await.unwrap();
+    }
+}
+
 /// Tells whether a step of a plan walks through a table. A limited walk in the order of the key stops by itself.
 fn scans_a_table(step: &str, sql: &str) -> bool {
-    const TABLES: [&str; 14] = [
+    const TABLES: [&str; 16] = [
         "approval",
+        "audit",
         "blocked",
         "delayed",
         "dep",
+        "document",
         "entry",
         "event_chunk",
         "finished",

@@ -1,7 +1,7 @@
 //! What was loaded before it was asked for. On a shared database every answer costs a round trip, so what is sure to
 //! be asked next is sent along with what is asked now. It holds until something is written.
 
-use crate::tx::{Body, EdgeRow, Head, Placed, QueueKey};
+use crate::tx::{Body, Candidate, EdgeRow, Head, Placed, Queues};
 use spalla_domain::approval::Approval;
 use spalla_domain::project::Project;
 use spalla_domain::{ProjectId, QueueId, RunId, WorkItemId};
@@ -21,9 +21,9 @@ pub(super) struct Ahead {
     pub(super) above: Known<WorkItemId, EdgeRow>,
     pub(super) below: Known<WorkItemId, EdgeRow>,
     pub(super) approvals: Known<WorkItemId, Approval>,
-    pub(super) queues: Option<Vec<(QueueId, QueueKey, bool)>>,
+    pub(super) queues: Option<Queues>,
     /// The best of what is ready, with the queues that were asked for.
-    pub(super) ready: Option<(Vec<QueueId>, Vec<Placed>)>,
+    pub(super) ready: Option<(Vec<QueueId>, Vec<Candidate>)>,
     picked: BTreeSet<WorkItemId>,
 }
 
@@ -38,11 +38,13 @@ impl Ahead {
         std::mem::take(&mut self.picked).into_iter().collect()
     }
 
-    /// Takes note that items are looked at.
-    pub(super) fn look_at(&mut self, ids: &[WorkItemId]) {
+    /// Takes note that items are looked at; tells whether they had been picked.
+    pub(super) fn look_at(&mut self, ids: &[WorkItemId]) -> bool {
+        let known = self.picked.len();
         for id in ids {
             self.picked.remove(id);
         }
+        known - self.picked.len() == ids.len()
     }
 
     /// Forgets everything: what was written may have changed it.

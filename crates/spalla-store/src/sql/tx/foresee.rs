@@ -102,7 +102,7 @@ fn keep(ahead: &mut Ahead, foreseen: &Foreseen, answers: &mut impl Iterator<Item
         ahead.approvals.keep(enqueued.iter().copied(), approvals, |approval| Some(approval.work_item_id));
     }
     if *queues {
-        ahead.queues = Some(each("queue", rows_of(answers.next()), project::read_queue)?);
+        ahead.queues = Some(project::read_queues(rows_of(answers.next()))?);
     }
     Ok(())
 }

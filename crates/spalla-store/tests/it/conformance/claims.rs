@@ -2,10 +2,12 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{LEASE_MS, claim_run, item, request};
+use spalla_domain::adapter::Adapter;
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
 use spalla_domain::problem::Code;
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Executor, NewWorkItem, Spec, SpecPatch, Status};
+use spalla_domain::resources::Amounts;
+use spalla_domain::work_item::{Executor, NewWorkItem, Policy, Spec, SpecPatch, Status};
 use spalla_domain::{Fence, ProjectId, RunId, WorkItemId};
 use spalla_store::command::{Command, Reply};
 
@@ -56,6 +58,7 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
     let Reply::Project(project_id) = f.granted(Command::CreateProject(project)).await else {
         panic!("no project")
     };
+    let adapter = Some(Adapter { args: vec!["--deep".into()], web_search: Some(true), ..Adapter::default() });
     let spec = Spec {
         title: "survey the banks".into(),
         description: Some("both of them".into()),
@@ -68,8 +71,12 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         timeout_ms: Some(90_000),
         recipe: Some("steps: [echo]".into()),
         labels: vec!["field".into(), "river".into()],
+        resources: Some(Amounts { memory_mb: 512, ..Amounts::default() }),
+        adapter: adapter.clone(),
     };
     let id = f.make_one(NewWorkItem { project_id, spec: spec.clone(), depends_on: vec![] }).await;
+    let policy = Policy { token_budget: Some(2_500), review: Some(true), ..Policy::default() };
+    f.granted(Command::UpdateWorkItem { id, patch: Box::default(), policy }).await;
     f.enqueue(id).await;
 
     let run = f.claim_one("w").await;
@@ -90,12 +97,15 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         prompt: Some("walk along the river".into()),
         labels: vec!["field".into(), "river".into()],
         recipe: Some("steps: [echo]".into()),
+        adapter,
+        token_budget: Some(2_500),
         timeout_ms: 90_000,
         repository: Some("https://host/span.git".into()),
     };
     assert_eq!(run, expected);
     let view = f.item(id).await;
     assert_eq!((view.item.spec, view.item.created_at), (spec, crate::fixture::START));
+    assert_eq!(view.item.policy, policy);
     let view = f.run(run.run_id).await;
     assert_eq!((view.agent.as_deref(), view.executor), (Some("surveyor"), Executor::Agent));
     assert_eq!((view.title.as_str(), view.trace_id), ("survey the banks", run.trace_id));

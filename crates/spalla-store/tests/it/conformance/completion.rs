@@ -9,6 +9,7 @@ use spalla_domain::claim::{RunError, Usage};
 use spalla_domain::problem::Code;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::run::Status as RunStatus;
+use spalla_domain::sandbox::{Attested, AttestedLayer, LayerState, PolicyObject};
 use spalla_domain::work_item::Status;
 use spalla_store::Command;
 use spalla_store::command::{Reply, RunEnd};
@@ -19,6 +20,7 @@ crate::fixture::claims!(
     a_person_ends_a_run_only_while_nobody_holds_it,
     an_end_said_by_a_person_twice_is_once,
     what_a_run_brought_is_kept,
+    a_policy_that_is_not_what_is_attested_is_refused,
     a_failure_is_kept_with_its_class,
     several_runs_end_in_one_batch,
 );
@@ -78,16 +80,52 @@ async fn what_a_run_brought_is_kept(f: Fixture) {
     let run = f.claim_one("w").await;
     let result = r#"{"b": 1.50, "a": [null, "naïve \u0000 \n"],  "b": 2e400}"#;
     let usage = Usage { input_tokens: Some(u64::MAX), output_tokens: None, cost_usd: Some(0.1 + 0.2) };
+    let layer = AttestedLayer {
+        layer: "seccomp".into(),
+        state: LayerState::Off,
+        detail: "allowed by the operator".into(),
+    };
+    let policy = PolicyObject::parse(r#"{"preset":"strict","workspace":"/w \u0000 ï"}"#).unwrap();
+    let sandbox = Attested {
+        preset: "strict".into(),
+        policy_hash: policy.hash(),
+        policy: Some(policy),
+        layers: vec![layer],
+        others: vec![],
+        refused_hosts: vec!["example.org:443: not on the list".into()],
+    };
     let said = RunEnd {
         exit_code: Some(-9),
         result: Some(RawValue::from_string(result.into()).unwrap()),
         usage: Some(usage.clone()),
+        sandbox: Some(Box::new(sandbox.clone())),
         ..end(run.run_id, Some(run.fencing_token), true)
     };
     assert_eq!(f.granted(Command::Complete(said)).await, Reply::Run(run.run_id));
     let view = f.run(run.run_id).await;
     assert_eq!(view.result.unwrap().get(), result);
     assert_eq!((view.exit_code, view.usage, view.error), (Some(-9), Some(usage), None));
+    assert_eq!(view.sandbox.as_deref(), Some(&sandbox));
+}
+
+async fn a_policy_that_is_not_what_is_attested_is_refused(f: Fixture) {
+    f.queued::<1>().await;
+    let run = f.claim_one("w").await;
+    let sandbox = |policy_hash: String| Attested {
+        preset: "strict".into(),
+        policy_hash,
+        policy: PolicyObject::parse("{}"),
+        layers: vec![],
+        others: vec![],
+        refused_hosts: vec![],
+    };
+    let said = |hash: String| {
+        let sandbox = Some(Box::new(sandbox(hash)));
+        Command::Complete(RunEnd { sandbox, ..end(run.run_id, Some(run.fencing_token), true) })
+    };
+    assert_eq!(f.refused(said("ab".repeat(32))).await, Code::Invalid);
+    assert_eq!(f.run(run.run_id).await.status, RunStatus::Running);
+    f.granted(said(PolicyObject::parse("{}").unwrap().hash())).await;
 }
 
 async fn a_failure_is_kept_with_its_class(f: Fixture) {
@@ -102,7 +140,7 @@ async fn a_failure_is_kept_with_its_class(f: Fixture) {
     ];
     for class in classes {
         let run = f.claim_one("w").await;
-        let error = RunError { class, message: "disk \u{0} full".into() };
+        let error = RunError::new(class, "disk \u{0} full");
         let said = RunEnd { error: Some(error.clone()), ..end(run.run_id, Some(run.fencing_token), false) };
         f.granted(Command::Complete(said)).await;
         let view = f.run(run.run_id).await;

@@ -28,7 +28,8 @@ fn keyed(command: Command, key: &str) -> Request {
 }
 
 fn fingerprinted(command: Command, key: &str, fingerprint: u8) -> Request {
-    Request { command, idempotency: Some(IdempotencyKey { key: key.into(), fingerprint: [fingerprint; 32] }) }
+    let key = IdempotencyKey { key: key.into(), fingerprint: [fingerprint; 32] };
+    Request { command, idempotency: Some(key), audit: None, scope: None }
 }
 
 fn new_project() -> Command {

@@ -20,6 +20,7 @@ crate::fixture::claims!(
     a_bad_question_is_refused,
     a_paused_run_is_told_so_until_it_is_resumed,
     a_run_that_nobody_holds_is_not_paused,
+    a_paused_run_is_given_on_when_it_is_resumed,
 );
 
 fn field(name: &str) -> InfoField {
@@ -27,7 +28,13 @@ fn field(name: &str) -> InfoField {
 }
 
 fn ask(run_id: RunId, fencing_token: Fence) -> Command {
-    Command::AskInfo { run_id, fencing_token, reason: "to deploy".into(), fields: vec![field("TOKEN")] }
+    Command::AskInfo {
+        run_id,
+        fencing_token,
+        reason: "to deploy".into(),
+        fields: vec![field("TOKEN")],
+        asked_by: None,
+    }
 }
 
 fn answer(id: InfoRequestId) -> Command {
@@ -50,8 +57,13 @@ async fn a_run_that_asked_waits_until_it_is_answered(f: Fixture) {
     let run = f.claim_one("w").await;
     let one = asked(&f, &run).await;
     let (run_id, fencing_token) = (run.run_id, run.fencing_token);
-    let other =
-        Command::AskInfo { run_id, fencing_token, reason: "more".into(), fields: vec![field("OTHER")] };
+    let other = Command::AskInfo {
+        run_id,
+        fencing_token,
+        reason: "more".into(),
+        fields: vec![field("OTHER")],
+        asked_by: None,
+    };
     let Reply::InfoRequest(two) = f.granted(other).await else { panic!("no request") };
     assert_eq!(f.run(run.run_id).await.status, Status::AwaitingInput);
     assert!(!f.heartbeat(&run, "w").await);
@@ -111,7 +123,8 @@ async fn a_bad_question_is_refused(f: Fixture) {
     let run = f.claim_one("w").await;
     for fields in [vec![], vec![field("1st")], vec![field("A"), field("A")]] {
         let (run_id, fencing_token) = (run.run_id, run.fencing_token);
-        let command = Command::AskInfo { run_id, fencing_token, reason: "why".into(), fields };
+        let command =
+            Command::AskInfo { run_id, fencing_token, reason: "why".into(), fields, asked_by: None };
         assert_eq!(f.refused(command).await, Code::Invalid);
     }
 }
@@ -129,6 +142,17 @@ async fn a_paused_run_is_told_so_until_it_is_resumed(f: Fixture) {
     assert!(!told(f.granted(heartbeat(&run, "w")).await));
     f.complete(&run, true).await;
     assert_eq!(f.refused(Command::PauseRun { run_id: run.run_id }).await, Code::RunEnded);
+}
+
+async fn a_paused_run_is_given_on_when_it_is_resumed(f: Fixture) {
+    let [first, second] = f.queued().await;
+    let run = f.claim_one("w").await;
+    f.granted(Command::PauseRun { run_id: run.run_id }).await;
+    f.pass_ms(crate::fixture::verbs::LEASE_MS).await;
+    assert_eq!(f.claimed_items("v", 9).await, [second], "what is paused is in nobody's way");
+    assert_eq!(f.refused(crate::fixture::verbs::claim_run(run.run_id, "v")).await, Code::RunPaused);
+    f.granted(Command::ResumeRun { run_id: run.run_id }).await;
+    assert_eq!(f.claimed_items("v", 9).await, [first]);
 }
 
 async fn a_run_that_nobody_holds_is_not_paused(f: Fixture) {

@@ -18,6 +18,9 @@ crate::fixture::claims!(
     more_retries_left_come_first,
     a_retried_item_comes_behind_its_equals,
     one_order_goes_through_all_queues,
+    equally_urgent_projects_take_turns,
+    pending_runs_of_projects_take_turns,
+    a_more_urgent_project_does_not_wait_for_its_turn,
     the_rank_is_the_formula,
     a_wish_with_a_priority_outweighs_the_items_own,
     a_new_priority_changes_the_order_at_once,
@@ -172,4 +175,32 @@ async fn a_new_time_limit_or_policy_changes_the_order_at_once(f: Fixture) {
     assert_order(&f, &[second, third, first]).await;
     let worker = request("w", 1);
     assert_eq!(f.claim_as(worker).await, []);
+}
+
+async fn equally_urgent_projects_take_turns(f: Fixture) {
+    let (long, short) = (f.project().await, f.project().await);
+    let many = queue_up(&f, (0..6).map(|_| item(long))).await;
+    // However long the others have waited already.
+    f.clock.advance_ms(1_000 * HOUR_MS);
+    let few = queue_up(&f, (0..2).map(|_| item(short))).await;
+    assert_eq!(f.claimed_items("w", 1).await, [many[0]]);
+    assert_eq!(f.claimed_items("w", 3).await, [few[0], many[1], few[1]]);
+    assert_eq!(f.claimed_items("w", 9).await, many[2..]);
+}
+
+async fn pending_runs_of_projects_take_turns(f: Fixture) {
+    let (long, short) = (f.project().await, f.project().await);
+    let many = queue_up(&f, (0..4).map(|_| item(long))).await;
+    f.tick().await;
+    let few = queue_up(&f, [item(short)]).await;
+    f.tick().await;
+    assert_eq!(f.claimed_items("w", 3).await, [many[0], few[0], many[1]]);
+}
+
+async fn a_more_urgent_project_does_not_wait_for_its_turn(f: Fixture) {
+    let (calm, urgent) = (f.project().await, f.project().await);
+    let calm = queue_up(&f, (0..2).map(|_| item(calm))).await;
+    f.clock.advance_ms(1);
+    let urgent = queue_up(&f, (0..2).map(|_| with(urgent, |spec| spec.priority = 6))).await;
+    assert_eq!(f.claimed_items("w", 9).await, [urgent[0], urgent[1], calm[0], calm[1]]);
 }

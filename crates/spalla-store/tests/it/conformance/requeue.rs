@@ -38,7 +38,9 @@ async fn a_finished_item_comes_back_with_its_entry_and_all_its_retries(f: Fixtur
 
     assert_eq!(f.standing(id).await, (Status::Queued, None));
     let facts = f.facts(id).await;
-    assert_eq!(facts[facts.len() - 2..], [Fact::WorkItemRequeued { due_at: None }, Fact::WorkItemReady {}]);
+    let priority_again = Fact::PriorityMoved { priority: 5, set: 5, reasons: vec![] };
+    let back = [Fact::WorkItemRequeued { due_at: None }, Fact::WorkItemReady {}, priority_again];
+    assert_eq!(facts[facts.len() - 3..], back);
     let run = f.claim_one("w").await;
     assert_eq!((run.attempt, run.fencing_token), (3, Fence(3)));
     f.complete(&run, false).await;

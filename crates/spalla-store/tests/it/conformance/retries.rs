@@ -5,9 +5,10 @@ use crate::fixture::verbs::end;
 use spalla_domain::claim::RunError;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
+use spalla_domain::recovery::Rules;
 use spalla_domain::retry::{ErrorClass, RetryPolicy};
 use spalla_domain::work_item::{Policy, Status};
-use spalla_domain::{Fence, WorkItemId};
+use spalla_domain::{Fence, Timestamp, WorkItemId};
 use spalla_store::command::{Command, RunEnd};
 
 crate::fixture::claims!(
@@ -18,16 +19,70 @@ crate::fixture::claims!(
     members_of_a_policy_change_one_by_one,
     a_validation_error_is_not_tried_again,
     other_errors_are_tried_again,
+    what_met_a_limit_waits_for_its_end_and_spends_no_retry,
+    a_limit_that_says_nothing_is_tried_as_the_network_is,
+    rules_of_the_server_decide_which_failures_are_tried_again,
     a_retry_without_delay_is_ready_at_once,
     a_retry_waits_for_dependencies_that_were_reopened_meanwhile,
 );
 
 async fn fail(f: &Fixture, class: ErrorClass) -> WorkItemId {
     let run = f.claim_one("w").await;
-    let error = RunError { class, message: "it broke".into() };
+    let error = RunError::new(class, "it broke");
     let said = RunEnd { error: Some(error), ..end(run.run_id, Some(run.fencing_token), false) };
     f.granted(Command::Complete(said)).await;
     run.work_item_id
+}
+
+async fn meet_limit(f: &Fixture, retry_at: Option<Timestamp>) {
+    let run = f.claim_one("w").await;
+    let error = RunError { retry_at, ..RunError::new(ErrorClass::RateLimited, "come back later") };
+    let said = RunEnd { error: Some(error), ..end(run.run_id, Some(run.fencing_token), false) };
+    f.granted(Command::Complete(said)).await;
+}
+
+async fn what_met_a_limit_waits_for_its_end_and_spends_no_retry(f: Fixture) {
+    let f = f.with(|settings| settings.retry = RetryPolicy { max_retries: 0, ..calm(1_000) }).await;
+    let [id] = f.queued().await;
+    for _ in 0..3 {
+        let reset = f.now().plus_ms(3_600_000);
+        meet_limit(&f, Some(reset)).await;
+        assert_eq!(f.standing(id).await, (Status::Queued, Some(Code::Delayed)));
+        assert_eq!(f.queue().await[0].due_at, Some(reset));
+        f.clock.advance_ms(3_600_000);
+    }
+    let past = f.now().plus_ms(-5_000);
+    meet_limit(&f, Some(past)).await;
+    assert_eq!(f.queue().await[0].due_at, Some(f.now().plus_ms(1_000)), "not in a circle");
+    f.clock.advance_ms(1_000);
+    assert_eq!(f.run_next(true).await, id);
+}
+
+async fn a_limit_that_says_nothing_is_tried_as_the_network_is(f: Fixture) {
+    let f = f.with(|settings| settings.retry = RetryPolicy { max_retries: 9, ..calm(60_000) }).await;
+    let [id] = f.queued().await;
+    for delay_ms in [2_000, 4_000, 8_000] {
+        meet_limit(&f, None).await;
+        let wait_ms = f.queue().await[0].due_at.unwrap().ms() - f.now().ms();
+        assert!((delay_ms - 500..=delay_ms + 500).contains(&wait_ms), "{wait_ms} instead of {delay_ms}");
+        f.clock.advance_ms(wait_ms);
+    }
+    meet_limit(&f, None).await;
+    assert_eq!(f.status(id).await, Status::Failed);
+}
+
+async fn rules_of_the_server_decide_which_failures_are_tried_again(f: Fixture) {
+    let rules = "rules:\n  - {name: once, when: {class: [timed_out]}, attempts: 1, delay_ms: 50}\n";
+    let rules = std::sync::Arc::new(Rules::parse(rules).unwrap());
+    let f = f.with(|settings| settings.recovery = Some(rules)).await;
+    let [id, other] = f.queued().await;
+    fail(&f, ErrorClass::TimedOut).await;
+    assert_eq!(f.status(id).await, Status::Queued);
+    fail(&f, ErrorClass::Failed).await;
+    assert_eq!(f.status(other).await, Status::Failed, "no rule applies");
+    f.clock.advance_ms(10_000);
+    fail(&f, ErrorClass::TimedOut).await;
+    assert_eq!(f.status(id).await, Status::Failed);
 }
 
 fn calm(base_ms: i64) -> RetryPolicy {
@@ -44,7 +99,7 @@ async fn a_failed_item_is_tried_again_after_a_growing_delay(f: Fixture) {
         assert_eq!(f.standing(id).await, (Status::Queued, Some(Code::Delayed)));
         let due_at = f.now().plus_ms(delay_ms);
         assert_eq!(f.queue().await[0].due_at, Some(due_at));
-        assert_eq!(f.facts(id).await.last(), Some(&Fact::RetryScheduled { failures: attempt, due_at }));
+        assert!(f.facts(id).await.contains(&Fact::RetryScheduled { failures: attempt, due_at }));
         f.clock.advance_ms(delay_ms - 1);
         assert_eq!(f.claim("w", 1).await, []);
         f.clock.advance_ms(1);
@@ -119,7 +174,12 @@ async fn members_of_a_policy_change_one_by_one(f: Fixture) {
         Policy { backoff_base_ms: Some(2_000), backoff_jitter_ms: Some(5), ..Policy::default() },
     )
     .await;
-    let expected = Policy { max_retries: Some(7), backoff_base_ms: Some(2_000), backoff_jitter_ms: Some(5) };
+    let expected = Policy {
+        max_retries: Some(7),
+        backoff_base_ms: Some(2_000),
+        backoff_jitter_ms: Some(5),
+        ..Policy::default()
+    };
     assert_eq!(f.item(id).await.item.policy, expected);
     assert_eq!(f.facts(id).await.last(), Some(&Fact::WorkItemUpdated { changed: vec!["policy".into()] }));
 }

@@ -3,7 +3,7 @@
 use crate::fixture::Fixture;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::schedule::{CatchUp, Overlap, Spec};
+use spalla_domain::schedule::{CatchUp, Overlap, Patch, Spec};
 use spalla_domain::work_item::Status;
 use spalla_domain::{ScheduleId, WorkItemId};
 use spalla_store::Command;
@@ -16,6 +16,7 @@ crate::fixture::claims!(
     times_at_which_nobody_looked_are_forgotten_or_caught_up,
     a_schedule_that_is_switched_off_or_removed_fires_no_more,
     a_schedule_that_cannot_be_read_is_refused,
+    changes_that_meet_are_both_kept,
     the_clock_knows_when_a_schedule_fires_next,
 );
 
@@ -75,11 +76,35 @@ async fn times_at_which_nobody_looked_are_forgotten_or_caught_up(f: Fixture) {
 async fn a_schedule_that_is_switched_off_or_removed_fires_no_more(f: Fixture) {
     let [off, removed] = f.open_items().await;
     let (one, two) = (create(&f, hourly(off)).await, create(&f, hourly(removed)).await);
-    f.granted(Command::UpdateSchedule { id: one, spec: Spec { enabled: false, ..hourly(off) } }).await;
+    f.granted(Command::UpdateSchedule { id: one, patch: Patch { enabled: Some(false), ..Patch::default() } })
+        .await;
     f.granted(Command::RemoveSchedule { id: two }).await;
     pass_to_the_hour(&f).await;
     assert_eq!([f.status(off).await, f.status(removed).await], [Status::Open; 2]);
     assert_eq!(f.refused(Command::RemoveSchedule { id: two }).await, Code::NotFound);
+}
+
+async fn changes_that_meet_are_both_kept(f: Fixture) {
+    let [id] = f.open_items().await;
+    let schedule = create(&f, hourly(id)).await;
+    let change = |patch| Command::UpdateSchedule { id: schedule, patch }.into();
+    let other = f.second_server().await;
+    let patches = [
+        Patch { cron: Some("30 * * * *".into()), ..Patch::default() },
+        Patch { overlap: Some(Overlap::Queue), ..Patch::default() },
+        Patch { catch_up: Some(CatchUp::All), ..Patch::default() },
+    ];
+    let [one, two, three] = patches;
+    let here = f.store.execute_all(vec![change(one), change(two)]);
+    let (here, there) =
+        tokio::join!(here, other.execute(Command::UpdateSchedule { id: schedule, patch: three }));
+    assert!(here.into_iter().chain([there]).all(|outcome| outcome.is_ok()));
+    let kept = f.store.read().document(Kind::Schedule, schedule.0).await.unwrap().unwrap();
+    let spec = kept.read::<KeptSchedule>().unwrap().schedule.spec;
+    let all = Spec { overlap: Overlap::Queue, catch_up: CatchUp::All, ..Spec::new(id, "30 * * * *") };
+    assert_eq!(spec, all);
+    let nonsense = Patch { cron: Some("61 * * * *".into()), ..Patch::default() };
+    assert_eq!(f.refused(Command::UpdateSchedule { id: schedule, patch: nonsense }).await, Code::Invalid);
 }
 
 async fn a_schedule_that_cannot_be_read_is_refused(f: Fixture) {

@@ -31,7 +31,12 @@ async fn assert_kept(f: &Fixture, text: &str) {
         repository: Some(text.into()),
     };
     let key = IdempotencyKey { key: text.into(), fingerprint: [7; 32] };
-    let make = || Request { command: Command::CreateProject(new.clone()), idempotency: Some(key.clone()) };
+    let make = || Request {
+        command: Command::CreateProject(new.clone()),
+        idempotency: Some(key.clone()),
+        audit: None,
+        scope: None,
+    };
     let Reply::Project(project_id) = f.granted(make()).await else { panic!("no project") };
     assert_eq!(f.granted(make()).await, Reply::Project(project_id));
     let kept = f.store.read().project(project_id).await.unwrap().unwrap();

@@ -210,6 +210,7 @@ impl Watch {
             id: view.id,
             work_item_id: view.work_item_id,
             priority: view.priority,
+            moved: None,
             dependencies: item.depends_on.len() as u32,
             enqueued_at: view.enqueued_at,
         };

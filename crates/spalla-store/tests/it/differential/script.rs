@@ -33,7 +33,7 @@ pub(super) enum Step {
         ms: i64,
     },
     /// Somebody wants something.
-    Ask(Request),
+    Ask(Box<Request>),
 }
 
 /// A lease that was once given.
@@ -130,17 +130,17 @@ impl Script {
     /// Makes the next step.
     pub(super) fn next(&mut self) -> Step {
         if self.projects.is_empty() {
-            return Step::Ask(self.create_project().into());
+            return Step::Ask(Box::new(self.create_project().into()));
         }
         if self.items.len() < ITEMS_MIN {
-            return Step::Ask(self.create_items().into());
+            return Step::Ask(Box::new(self.create_items().into()));
         }
         match self.below(100) {
             0..4 => Step::Pass { ms: self.span_ms() },
             4..8 => Step::Wait { ms: self.span_ms() },
             _ => {
                 let command = self.command();
-                Step::Ask(Request { command, idempotency: self.key() })
+                Step::Ask(Box::new(Request { command, idempotency: self.key(), audit: None, scope: None }))
             }
         }
     }
@@ -154,6 +154,7 @@ impl Script {
         let mut makes = false;
         for _ in 0..2 + self.below(14) {
             let Step::Ask(request) = self.next() else { continue };
+            let request = *request;
             match &request.command {
                 Command::KeepTime { .. } | Command::ForgetWorker { .. } => {}
                 Command::CreateWorkItems { .. } if makes => {}
@@ -368,6 +369,7 @@ impl Script {
             ttl_ms: self.ttl_ms(),
             executors,
             labels,
+            resources: None,
         }
     }
 
@@ -388,6 +390,7 @@ impl Script {
             result: said.result,
             usage: said.usage,
             error: said.error,
+            sandbox: said.sandbox,
         }
     }
 
@@ -403,7 +406,7 @@ impl Script {
     fn end_of(&mut self, run_id: RunId, fence: Option<Fence>) -> RunEnd {
         let success = !self.one_in(3);
         let class = self.one_of(&[ErrorClass::Failed, ErrorClass::Network, ErrorClass::Validation]);
-        let error = (!success && self.one_in(2)).then(|| RunError { class, message: "it broke".into() });
+        let error = (!success && self.one_in(2)).then(|| RunError::new(class, "it broke"));
         let exit_code = self.one_in(2).then(|| self.below(3) as i32);
         RunEnd { error, exit_code, ..end(run_id, fence, success) }
     }

@@ -1,11 +1,9 @@
 //! Opens a file of the tree and reads it within a bound; a path that leads through a symbolic link is
 //! refused.
 
-use std::fs::File;
+use crate::beneath::Beneath;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{Mode, OFlags};
+use std::path::Path;
 
 /// What reading a file gave.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,9 +18,7 @@ pub(crate) enum Content {
 /// Reads files below one root.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    root: PathBuf,
-    #[cfg(target_os = "linux")]
-    folder: File,
+    beneath: Beneath,
 }
 
 /// A NUL among the first bytes marks a binary file, as git has it.
@@ -31,19 +27,12 @@ const BINARY_PROBE_BYTES: usize = 8_000;
 impl Reader {
     /// Opens the root.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self {
-            root: root.to_path_buf(),
-            #[cfg(target_os = "linux")]
-            folder: File::open(root)?,
-        })
+        Ok(Self { beneath: Beneath::open(root)? })
     }
 
     /// Reads a file by its path relative to the root.
     pub(crate) fn read(&self, path: &str, bytes_max: u64) -> Content {
-        let Ok(file) = self.open_below(path) else { return Content::Unreadable };
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Content::Unreadable;
-        }
+        let Ok(file) = self.beneath.file(path) else { return Content::Unreadable };
         let mut bytes = Vec::new();
         // The tree may change under the reader: the bound holds for what is read, not for what was listed.
         if file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).is_err() {
@@ -54,33 +43,6 @@ impl Reader {
         }
         classify(bytes)
     }
-
-    #[cfg(target_os = "linux")]
-    fn open_below(&self, path: &str) -> io::Result<File> {
-        use rustix::fs::ResolveFlags;
-        use rustix::io::Errno;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.folder, path, open_flags(), Mode::empty(), resolve) {
-            Ok(descriptor) => Ok(File::from(descriptor)),
-            // Old kernels lack the call and some filters refuse it; the walk itself followed no link.
-            Err(Errno::NOSYS | Errno::PERM) => self.open_without_links(path),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn open_below(&self, path: &str) -> io::Result<File> {
-        self.open_without_links(path)
-    }
-
-    fn open_without_links(&self, path: &str) -> io::Result<File> {
-        Ok(File::from(rustix::fs::open(self.root.join(path), open_flags(), Mode::empty())?))
-    }
-}
-
-/// Without waiting: a pipe put in a file's place must not hold the survey up.
-fn open_flags() -> OFlags {
-    OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK
 }
 
 fn classify(bytes: Vec<u8>) -> Content {
@@ -129,7 +91,6 @@ mod tests {
             .expect("link is made");
         let reader = Reader::open(folder.path()).expect("opens");
         assert_eq!(reader.read("file", 10), Content::Unreadable);
-        #[cfg(target_os = "linux")]
         assert_eq!(reader.read("link/secret", 10), Content::Unreadable);
     }
 }

@@ -1,160 +1,136 @@
-//! Lists the files that a step names as its artifacts, with size and hash. They stay where they are.
+//! Gathers the files that a step names as its artifacts, and has the server keep them. They stay where they are as well.
 
+use crate::artifact::ArtifactFile;
+use crate::backoff::Backoff;
+use crate::beneath::Beneath;
+use crate::coordinator::CoordinatorError;
+use crate::look::files::Left;
 use crate::run::Run;
-use globset::{GlobSet, GlobSetBuilder};
+use crate::scratchpad::Scratchpad;
 use serde::Serialize;
-use spalla_domain::recipe;
-use std::fs::{self, File};
+use spalla_domain::artifact::{ARTIFACT_BYTES_MAX, ARTIFACTS_MAX, ArtifactPath, RUN_BYTES_MAX};
+use spalla_domain::claim::Heartbeat;
 use std::io;
 use std::path::Path;
-
-/// The most artifacts of a run: the list is part of its result.
-const ARTIFACTS_MAX: usize = 1_000;
-/// The most files and folders that are looked at for one step; above it the patterns are too wide.
-const LOOKED_AT_MAX: usize = 500_000;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Artifact {
     pub(super) path: String,
     pub(super) bytes: u64,
-    pub(super) blake3: String,
+    pub(super) sha256: String,
+    /// Whether the server has it.
+    pub(super) kept: bool,
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-struct Found {
-    artifacts: Vec<Artifact>,
-    remarks: Vec<String>,
+/// What became of sending a file.
+enum Sent {
+    Kept,
+    /// This one is not kept, for this reason.
+    Not(String),
+    /// None is: nobody is there to take it any more.
+    Nobody(String),
 }
 
-/// Adds the files of a step; one that another step named is replaced by how it is now.
+/// Adds the files of a step, and sends them; one that another step named is replaced by how it is now.
 pub(super) async fn collect(
     run: &Run<'_>,
     number: u32,
     patterns: &[String],
-    workspace: &Path,
+    scratchpad: &Scratchpad,
     all: &mut Vec<Artifact>,
 ) {
     if patterns.is_empty() {
         return;
     }
-    let (patterns, workspace) = (patterns.to_vec(), workspace.to_owned());
-    let found = tokio::task::spawn_blocking(move || find(&patterns, &workspace)).await.unwrap_or_default();
+    let found = match run.look_for_files(scratchpad, patterns).await {
+        Ok(found) => found,
+        Err(why) => return run.log.say_of(number, format!("artifacts: none is kept: {why}")).await,
+    };
     for remark in found.remarks {
         run.log.say_of(number, format!("artifacts: {remark}")).await;
     }
-    for artifact in found.artifacts {
-        run.log.say_of(number, format!("artifact {} ({} bytes)", artifact.path, artifact.bytes)).await;
-        all.retain(|known| known.path != artifact.path);
-        if all.len() < ARTIFACTS_MAX {
-            all.push(artifact);
+    let mut is_over = false;
+    for Left { path, bytes, sha256 } in found.artifacts {
+        let mut artifact = Artifact { path, bytes, sha256, kept: false };
+        let known = all.iter().position(|known| known.path == artifact.path).map(|at| all.remove(at));
+        if known.as_ref().is_some_and(|known| known.kept && known.sha256 == artifact.sha256) {
+            artifact.kept = true;
+        } else if let Some(why) = no_room(all, &artifact) {
+            run.log.say_of(number, format!("artifacts: {why}; {:?} is not kept", artifact.path)).await;
+            continue;
+        } else if !is_over {
+            (artifact.kept, is_over) = keep(run, number, &artifact, &scratchpad.folder).await;
         }
+        run.log.remark_of(number, format!("artifact {} ({} bytes)", artifact.path, artifact.bytes)).await;
+        all.push(artifact);
     }
 }
 
-fn find(patterns: &[String], workspace: &Path) -> Found {
-    let mut found = Found::default();
-    let globs = match globs_of(patterns) {
-        Ok(globs) => globs,
-        Err(error) => {
-            found.remarks.push(error.to_string());
-            return found;
-        }
+/// Says why a run may leave no such file in addition.
+fn no_room(all: &[Artifact], artifact: &Artifact) -> Option<String> {
+    let bytes = all.iter().map(|known| known.bytes).sum::<u64>() + artifact.bytes;
+    if all.len() as u64 >= ARTIFACTS_MAX {
+        Some(format!("a run leaves at most {ARTIFACTS_MAX} files"))
+    } else if bytes > RUN_BYTES_MAX {
+        Some(format!("a run leaves at most {RUN_BYTES_MAX} bytes"))
+    } else {
+        None
+    }
+}
+
+/// Sends a file; returns whether it is kept, and whether to send no other.
+async fn keep(run: &Run<'_>, number: u32, artifact: &Artifact, workspace: &Path) -> (bool, bool) {
+    let (why, is_over) = match send(run, artifact, workspace).await {
+        Sent::Kept => return (true, false),
+        Sent::Not(why) => (why, false),
+        Sent::Nobody(why) => (why, true),
     };
-    let mut matched = vec![false; patterns.len()];
-    let mut next = vec![String::new()];
-    let mut looked_at = 0;
-    while let Some(folder) = next.pop() {
-        for (path, is_folder) in entries(workspace, &folder) {
-            looked_at += 1;
-            if looked_at > LOOKED_AT_MAX {
-                found.remarks.push(format!("more than {LOOKED_AT_MAX} files; the rest was not looked at"));
-                return found;
+    run.log.say_of(number, format!("artifacts: {:?} is not kept: {why}", artifact.path)).await;
+    (false, is_over)
+}
+
+async fn send(run: &Run<'_>, artifact: &Artifact, workspace: &Path) -> Sent {
+    let open = || {
+        let path = ArtifactPath::new(artifact.path.as_str()).map_err(io::Error::other)?;
+        let file = Beneath::open(workspace)?.file(&artifact.path)?;
+        Ok::<_, io::Error>(ArtifactFile::new(path, file, ARTIFACT_BYTES_MAX))
+    };
+    let file = match open() {
+        Ok(file) => file,
+        Err(error) => return Sent::Not(error.to_string()),
+    };
+    let holder = Heartbeat { run_id: run.assignment.run_id, fencing_token: run.assignment.fencing_token };
+    let mut backoff = Backoff::default();
+    loop {
+        let wait = match run.coordinator.keep_artifact(holder, file.clone()).await {
+            Ok(()) => return Sent::Kept,
+            Err(CoordinatorError::Unavailable { retry_after_ms, .. }) => {
+                backoff.next(retry_after_ms, &run.options.randomness)
             }
-            if is_folder {
-                next.push(path);
-                continue;
+            Err(error @ CoordinatorError::Refused { .. }) => return Sent::Nobody(error.to_string()),
+            Err(error @ CoordinatorError::Rejected { status: 404 | 405 | 501, .. }) => {
+                return Sent::Nobody(error.to_string());
             }
-            let hits = globs.matches(&path);
-            if hits.is_empty() {
-                continue;
-            }
-            hits.iter().for_each(|&hit| matched[hit] = true);
-            found.add(workspace, path);
+            Err(error @ CoordinatorError::Rejected { .. }) => return Sent::Not(error.to_string()),
+        };
+        tokio::select! {
+            biased;
+            _ = run.interrupted() => return Sent::Nobody("the run was interrupted".to_owned()),
+            () = tokio::time::sleep(wait) => {}
         }
     }
-    let missed = patterns.iter().zip(&matched).filter(|(_, matched)| !**matched);
-    found.remarks.extend(missed.map(|(pattern, _)| format!("{pattern:?} matches no file")));
-    found.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
-
-impl Found {
-    fn add(&mut self, workspace: &Path, path: String) {
-        if self.artifacts.len() >= ARTIFACTS_MAX {
-            if self.artifacts.len() == ARTIFACTS_MAX {
-                self.remarks.push(format!("more than {ARTIFACTS_MAX} files match; the rest is not listed"));
-            }
-            return;
-        }
-        match hash(&workspace.join(&path)) {
-            Ok((bytes, blake3)) => self.artifacts.push(Artifact { path, bytes, blake3 }),
-            Err(error) => self.remarks.push(format!("reading {path:?}: {error}")),
-        }
-    }
-}
-
-/// Makes of patterns what finds their files.
-pub(super) fn globs_of(patterns: &[String]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(recipe::glob(pattern)?);
-    }
-    set.build()
-}
-
-/// Returns the regular files and the folders in a folder. Links are neither, and git's own files are nobody's
-/// artifacts. A name that is no text can't be written into a result.
-fn entries(workspace: &Path, folder: &str) -> Vec<(String, bool)> {
-    let read = fs::read_dir(workspace.join(folder)).into_iter().flatten().filter_map(Result::ok);
-    read.filter_map(|entry| {
-        let (name, kind) = (entry.file_name().into_string().ok()?, entry.file_type().ok()?);
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-        ((kind.is_file() || kind.is_dir()) && name != ".git").then_some((path, kind.is_dir()))
-    })
-    .collect()
-}
-
-fn hash(path: &Path) -> io::Result<(u64, String)> {
-    let mut hasher = blake3::Hasher::new();
-    let bytes = io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok((bytes, hasher.finalize().to_hex().to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
     #[test]
-    fn files_beneath_the_workspace_are_listed_and_links_are_not_followed() {
-        let (workspace, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let top = workspace.path();
-        fs::create_dir_all(top.join("dist/deep")).unwrap();
-        fs::create_dir_all(top.join(".git")).unwrap();
-        fs::write(outside.path().join("secret.txt"), "x").unwrap();
-        for name in ["dist/a.txt", "dist/deep/b.txt", "dist/c.bin", "top.txt", ".git/config.txt"] {
-            fs::write(top.join(name), name).unwrap();
-        }
-        symlink(outside.path(), top.join("dist/out")).unwrap();
-        symlink(outside.path().join("secret.txt"), top.join("dist/secret.txt")).unwrap();
-        let patterns = ["./dist/**/*.txt", "*.txt", "none/*"].map(str::to_owned);
-        let found = find(&patterns, top);
-        let paths: Vec<&str> = found.artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
-        assert_eq!(paths, ["dist/a.txt", "dist/deep/b.txt", "top.txt"]);
-        assert_eq!(found.artifacts[0].bytes, 10);
-        assert_eq!(found.artifacts[0].blake3, blake3::hash(b"dist/a.txt").to_hex().to_string());
-        assert_eq!(found.remarks, ["\"none/*\" matches no file"]);
+    fn a_run_that_has_left_enough_leaves_no_more() {
+        let file = |bytes| Artifact { path: "a".into(), bytes, sha256: String::new(), kept: true };
+        assert_eq!(no_room(&[], &file(RUN_BYTES_MAX)), None);
+        assert!(no_room(&[file(1)], &file(RUN_BYTES_MAX)).is_some());
+        assert!(no_room(&vec![file(0); 1_000], &file(0)).is_some());
     }
 }

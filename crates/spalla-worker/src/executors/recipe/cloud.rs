@@ -6,7 +6,14 @@ use crate::executors::recipe::programs;
 use crate::questions::{Answer, ask};
 use crate::run::{End, Failure, Run};
 use spalla_domain::cloud::{Cloud, hinted, missing};
+use spalla_domain::info_request::InfoField;
 use spalla_domain::retry::ErrorClass;
+
+/// Returns what a person will be asked for.
+pub(super) fn wanted(run: &Run<'_>) -> Vec<InfoField> {
+    let clouds = hinted(&run.assignment.title, &run.assignment.labels);
+    missing(&clouds, |name| run.options.child_env.contains_key(name))
+}
 
 /// Gets what the steps need. The files live as long as what is returned.
 pub(crate) async fn prepare(run: &Run<'_>) -> Result<Option<Credentials>, End> {
@@ -17,7 +24,7 @@ pub(crate) async fn prepare(run: &Run<'_>) -> Result<Option<Credentials>, End> {
     for cloud in &clouds {
         say_programs(run, *cloud).await;
     }
-    let fields = missing(&clouds, |name| run.options.child_env.contains_key(name));
+    let fields = wanted(run);
     if fields.is_empty() {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! Whether what a recipe may say is what a worker can do.
 
-use super::artifacts::globs_of;
 use crate::damage::damaged;
+use crate::look::files::globs_of;
 use proptest::prelude::*;
 use serde_json::json;
 use spalla_domain::recipe;

@@ -1,12 +1,16 @@
 //! Runs one step: in the shell, in its folder, within its time, again when it failed and may be tried again.
 
+use super::ahead::Ahead;
 use crate::output::pump;
-use crate::run::{Interruption, Run, seconds};
+use crate::run::{Interruption, Run, TRACEPARENT, seconds};
 use crate::sandbox::{Child, CommandSpec, Ended, How, SpawnError};
+use crate::scratchpad::Scratchpad;
+use crate::walls::Needs;
 use spalla_domain::claim::RunError;
 use spalla_domain::log::Stream;
 use spalla_domain::recipe::{Recipe, Step};
 use spalla_domain::retry::ErrorClass;
+use spalla_domain::trace::Part;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,7 +22,13 @@ const SHOWN_CHARS: usize = 200;
 #[derive(Debug)]
 pub(super) enum StepEnd {
     /// It ran to its end, whichever.
-    Done { duration: Duration, attempts: u32, exit_code: Option<i32>, error: Option<RunError> },
+    Done {
+        duration: Duration,
+        attempts: u32,
+        exit_code: Option<i32>,
+        error: Option<RunError>,
+        refused_hosts: Vec<String>,
+    },
     /// The run was interrupted meanwhile.
     Interrupted { duration: Duration, attempts: u32, interruption: Interruption },
 }
@@ -27,25 +37,41 @@ pub(super) enum StepEnd {
 struct Attempt {
     exit_code: Option<i32>,
     error: Option<RunError>,
+    refused_hosts: Vec<String>,
 }
 
-/// Runs the step with this number.
-pub(super) async fn execute(run: &Run<'_>, recipe: &Recipe, number: u32, workspace: &Path) -> StepEnd {
+/// Where a step is carried out, and with what.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// The run's own folder.
+    pub(super) scratchpad: &'a Scratchpad,
+    /// The programs of the recipe's tools.
+    pub(super) tools: &'a [PathBuf],
+}
+
+/// Runs the step with this number, behind walls that were put up ahead where they fit.
+pub(super) async fn execute(
+    run: &Run<'_>,
+    recipe: &Recipe,
+    number: u32,
+    place: &Place<'_>,
+    ahead: &mut Ahead,
+) -> StepEnd {
     let step = &recipe.steps[number as usize - 1];
     let started = Instant::now();
     let mut attempts = 0;
     loop {
         attempts += 1;
         run.log.say_of(number, format!("step {number}: {}", step.run.trim_end())).await;
-        let attempt = match attempt(run, recipe, (number, step), workspace).await {
+        let attempt = match attempt(run, recipe, (number, step), place, ahead).await {
             Ok(attempt) => attempt,
             Err(interruption) => {
                 return StepEnd::Interrupted { duration: started.elapsed(), attempts, interruption };
             }
         };
         if attempt.error.is_none() || attempts > step.retries {
-            let Attempt { exit_code, error } = attempt;
-            return StepEnd::Done { duration: started.elapsed(), attempts, exit_code, error };
+            let Attempt { exit_code, error, refused_hosts } = attempt;
+            return StepEnd::Done { duration: started.elapsed(), attempts, exit_code, error, refused_hosts };
         }
         run.log
             .say_of(number, format!("step {number} is tried again ({attempts} of {})", step.retries))
@@ -57,38 +83,58 @@ async fn attempt(
     run: &Run<'_>,
     recipe: &Recipe,
     (number, step): (u32, &Step),
-    workspace: &Path,
+    place: &Place<'_>,
+    ahead: &mut Ahead,
 ) -> Result<Attempt, Interruption> {
     let started = Instant::now();
-    let child = match start(run, recipe, step, workspace).await {
-        Ok(child) => child,
+    let (child, spec) = match start(run, recipe, (number, step), place, ahead).await {
+        Ok(begun) => begun,
         Err(error) => {
             run.log.say_of(number, format!("step {number} did not start: {}", error.message)).await;
-            return Ok(Attempt { exit_code: None, error: Some(error) });
+            return Ok(Attempt { exit_code: None, error: Some(error), refused_hosts: Vec::new() });
         }
     };
     let Child { stdout, stderr, life } = child;
     let stop = async { drop(run.interrupted().await) };
-    let (ended, (), ()) = tokio::join!(
+    let (ended, (), (), ()) = tokio::join!(
         life.ended(stop),
         pump(stdout, Stream::Stdout, number, run.log),
         pump(stderr, Stream::Stderr, number, run.log),
+        ahead.put_up(run, &spec),
     );
     let took = seconds(started.elapsed());
+    run.attest(&ended);
+    for host in &ended.refused_hosts {
+        run.log.say_of(number, format!("step {number} was refused a host: {host}")).await;
+    }
     if let (true, Some(interruption)) = (ended.stopped, run.interruption()) {
         run.log.say_of(number, format!("step {number} was ended after {took}: {}", why(&interruption))).await;
         return Err(interruption);
     }
     run.log.say_of(number, format!("step {number}: {}", summary(&ended, &took))).await;
     let exit_code = ended.how.code();
-    Ok(Attempt { exit_code, error: error_of(step, number, &ended) })
+    Ok(Attempt { exit_code, error: error_of(step, number, &ended), refused_hosts: ended.refused_hosts })
 }
 
-async fn start(run: &Run<'_>, recipe: &Recipe, step: &Step, workspace: &Path) -> Result<Child, RunError> {
-    let failed = |class, message: String| RunError { class, message };
+async fn start(
+    run: &Run<'_>,
+    recipe: &Recipe,
+    (number, step): (u32, &Step),
+    place: &Place<'_>,
+    ahead: &mut Ahead,
+) -> Result<(Child, CommandSpec), RunError> {
+    let failed = |class, message: String| RunError::new(class, message);
+    let workspace = &place.scratchpad.folder;
     let cwd = folder_of(step, workspace).map_err(|message| failed(ErrorClass::Failed, message))?;
-    let mut env = run.env();
+    let needs = Needs {
+        network: recipe.network_of(step),
+        tools: place.tools.to_vec(),
+        read: place.scratchpad.borrowed.clone(),
+    };
+    let walls = run.walls(workspace, needs);
+    let mut env = run.env(&walls);
     env.insert("PWD".into(), cwd.to_string_lossy().into_owned());
+    env.insert(TRACEPARENT.into(), run.trace_parent(Part::Step(number)));
     env.extend(recipe.env_of(step));
     let spec = CommandSpec {
         label: run.label(),
@@ -99,10 +145,18 @@ async fn start(run: &Run<'_>, recipe: &Recipe, step: &Step, workspace: &Path) ->
         stdin: Vec::new(),
         timeout_ms: step.timeout_ms,
         grace_ms: run.options.limits.grace_ms,
+        walls: walls.clone(),
     };
-    run.sandbox.spawn(spec).await.map_err(|error| {
+    let spawned = run.sandbox.spawn_behind(ahead.take(), spec.clone()).await;
+    spawned.map(|child| (child, spec)).map_err(|error| {
         let class = match &error {
-            SpawnError::Command { missing: true, .. } => ErrorClass::Validation,
+            SpawnError::Refused { layer, reason, .. } => {
+                run.attest_refusal(&walls, *layer, reason);
+                ErrorClass::Validation
+            }
+            SpawnError::Impossible { .. } | SpawnError::Command { missing: true, .. } => {
+                ErrorClass::Validation
+            }
             _ => ErrorClass::System,
         };
         failed(class, error.to_string())
@@ -128,6 +182,9 @@ fn summary(ended: &Ended, took: &str) -> String {
     if ended.timed_out {
         text.push_str(", ended because its time was over");
     }
+    if let Some(limit) = &ended.exceeded {
+        text.push_str(&format!(", ended because it reached its limit of {limit}"));
+    }
     match ended.leftovers {
         0 => {}
         1 => text.push_str("; a process that it left behind was ended"),
@@ -144,8 +201,11 @@ fn summary(ended: &Ended, took: &str) -> String {
 fn error_of(step: &Step, number: u32, ended: &Ended) -> Option<RunError> {
     let command: String = step.run.trim().chars().take(SHOWN_CHARS).collect();
     let of_class =
-        |class, what: String| Some(RunError { class, message: format!("step {number} ({command}) {what}") });
+        |class, what: String| Some(RunError::new(class, format!("step {number} ({command}) {what}")));
     let limit = Duration::from_millis(step.timeout_ms.unwrap_or_default().max(0).unsigned_abs());
+    if let Some(limit) = &ended.exceeded {
+        return of_class(ErrorClass::Failed, format!("reached its limit of {limit}"));
+    }
     match &ended.how {
         _ if ended.timed_out => {
             of_class(ErrorClass::TimedOut, format!("took longer than its {}", seconds(limit)))

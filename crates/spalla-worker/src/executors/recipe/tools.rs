@@ -2,7 +2,9 @@
 
 use super::programs;
 use crate::run::{End, Failure, Run};
-use crate::sandbox::{CommandSpec, How};
+use crate::sandbox::{CommandSpec, How, SpawnError, Walls};
+use crate::scratchpad::Scratchpad;
+use crate::walls::Needs;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 use spalla_domain::recipe::{Recipe, Tool};
@@ -37,16 +39,22 @@ const PROGRAMS: [(&str, &str); 10] = [
 static DOTTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)+[0-9A-Za-z.+~_-]*").ok());
 static WHOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+").ok());
 
-/// Checks every tool; the first that will not do ends the run.
-pub(super) async fn check(run: &Run<'_>, recipe: &Recipe) -> Result<(), End> {
+/// Checks every tool, and returns their files; the first that will not do ends the run.
+pub(super) async fn check(
+    run: &Run<'_>,
+    recipe: &Recipe,
+    scratchpad: &Scratchpad,
+) -> Result<Vec<PathBuf>, End> {
+    let mut files = Vec::new();
     for tool in &recipe.tools {
-        let found = check_tool(run, tool).await?;
-        run.log.say(format!("tool {}: {found}", tool.name)).await;
+        let (file, found) = check_tool(run, tool, scratchpad).await?;
+        run.log.remark(format!("tool {}: {found}", tool.name)).await;
+        files.push(file);
     }
-    Ok(())
+    Ok(files)
 }
 
-async fn check_tool(run: &Run<'_>, tool: &Tool) -> Result<String, End> {
+async fn check_tool(run: &Run<'_>, tool: &Tool, scratchpad: &Scratchpad) -> Result<(PathBuf, String), End> {
     let wrong = |reason: String| End::from(Failure::new(ErrorClass::Validation, reason));
     let file = find(run, tool).map_err(wrong)?;
     let mut found = file.display().to_string();
@@ -60,7 +68,7 @@ async fn check_tool(run: &Run<'_>, tool: &Tool) -> Result<String, End> {
         found.push_str(", checksum as asked");
     }
     if let Some(asked) = &tool.version {
-        let version = version_of(run, tool, &file).await?;
+        let version = version_of(run, tool, &file, scratchpad).await?;
         if !meets(asked, &version) {
             let (name, file) = (&tool.name, file.display());
             return Err(wrong(format!(
@@ -70,12 +78,13 @@ async fn check_tool(run: &Run<'_>, tool: &Tool) -> Result<String, End> {
         }
         found.push_str(&format!(", version {version}"));
     }
-    Ok(found)
+    Ok((file, found))
 }
 
+/// Finds a tool on the worker's own search path: what a recipe says of it must not choose which files of the machine are
+/// shown to its steps.
 fn find(run: &Run<'_>, tool: &Tool) -> Result<PathBuf, String> {
-    let mut env = run.env();
-    env.extend(tool.env.clone());
+    let env = run.env(&Walls::None);
     let other = PROGRAMS.iter().find(|(name, _)| *name == tool.name).map(|(_, program)| *program);
     let names = [Some(tool.name.as_str()), other];
     names.iter().flatten().find_map(|name| programs::find(name, &env)).ok_or_else(|| {
@@ -117,8 +126,10 @@ fn sha256_of(file: &Path) -> io::Result<String> {
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn version_of(run: &Run<'_>, tool: &Tool, file: &Path) -> Result<String, End> {
-    let mut env = run.env();
+async fn version_of(run: &Run<'_>, tool: &Tool, file: &Path, scratchpad: &Scratchpad) -> Result<String, End> {
+    let needs = Needs { tools: vec![file.to_owned()], ..Needs::default() };
+    let walls = run.walls(&scratchpad.folder, needs);
+    let mut env = run.env(&walls);
     env.extend(tool.env.clone());
     let mut answer = String::new();
     for args in VERSION_ARGS {
@@ -126,15 +137,22 @@ async fn version_of(run: &Run<'_>, tool: &Tool, file: &Path) -> Result<String, E
             label: format!("{} version", run.label()),
             program: file.to_string_lossy().into_owned(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
-            cwd: "/".into(),
+            cwd: scratchpad.folder.clone(),
             env: env.clone(),
             stdin: Vec::new(),
             timeout_ms: Some(VERSION_MS),
             grace_ms: run.options.limits.grace_ms,
+            walls: walls.clone(),
         };
         let stop = async { drop(run.interrupted().await) };
         let captured = match run.sandbox.capture(spec, VERSION_BYTES_MAX, stop).await {
             Ok(captured) => captured,
+            Err(error @ (SpawnError::Refused { .. } | SpawnError::Impossible { .. })) => {
+                if let SpawnError::Refused { layer, reason, .. } = &error {
+                    run.attest_refusal(&walls, *layer, reason);
+                }
+                return Err(Failure::new(ErrorClass::Validation, error.to_string()).into());
+            }
             Err(error) => return Err(Failure::new(ErrorClass::System, error.to_string()).into()),
         };
         if let Some(interruption) = run.interruption() {

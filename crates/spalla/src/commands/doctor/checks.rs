@@ -4,6 +4,7 @@ use super::{Check, Status};
 use crate::client::{Client, locate};
 use crate::config::{Settings, location, without_password};
 use crate::data_folder::DataFolder;
+use crate::escapes::{Escapes, attempt_escapes};
 use crate::failure::in_words;
 use crate::programs::{self, Call};
 use nix::sys::statvfs::statvfs;
@@ -48,6 +49,7 @@ pub(super) async fn all(settings: &Settings) -> Vec<Check> {
     checks.push(store(settings).await);
     checks.push(server(settings).await);
     checks.push(agents());
+    checks.push(sandbox(settings).await);
     checks
 }
 
@@ -240,6 +242,24 @@ fn agents() -> Check {
         format!("; {} found, not used by this version", found.join(", "))
     };
     ok("agents", format!("the built-in surveyor{also}"))
+}
+
+/// Tries ten real escapes.
+async fn sandbox(settings: &Settings) -> Check {
+    if settings.sandbox.preset == "none" {
+        let why = "switched off by the setting sandbox.preset: commands of runs have no walls";
+        return warn("sandbox", why, "set it to default, unless nothing foreign ever runs here");
+    }
+    let missing = settings.sandbox.allow_degraded.join(", ");
+    let also = if missing.is_empty() { missing } else { format!("; may be missing: {missing}") };
+    match attempt_escapes(settings).await {
+        Escapes::Held(count) => ok("sandbox", format!("{count} of {count} escapes held{also}")),
+        Escapes::Worked(names) => {
+            let mend = "trust no foreign code on this machine; `spalla sandbox explain` shows each attempt";
+            fail("sandbox", format!("escapes that worked: {}{also}", names.join(", ")), mend)
+        }
+        Escapes::NotTried(why) => warn("sandbox", why, "commands of runs are refused until this is mended"),
+    }
 }
 
 #[cfg(test)]

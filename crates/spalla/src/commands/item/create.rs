@@ -48,6 +48,9 @@ pub(crate) struct Create {
     /// A free word to sort by
     #[arg(long, value_name = "WORD")]
     category: Option<String>,
+    /// What a run needs, such as cpu=2 or memory_mb=4096; reserved while a worker holds it
+    #[arg(long, value_name = "NAME=AMOUNT", value_parser = resource)]
+    resource: Vec<(String, Value)>,
     /// How long a run may take
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
@@ -105,6 +108,10 @@ impl Create {
             ("priority", self.priority.map(Into::into)),
             ("labels", (!self.label.is_empty()).then_some(self.label.into())),
             ("category", self.category.map(Into::into)),
+            (
+                "resources",
+                (!self.resource.is_empty()).then(|| Value::Object(self.resource.into_iter().collect())),
+            ),
             ("timeout_seconds", self.timeout.map(Into::into)),
             ("critical", self.not_critical.then_some(Value::Bool(false))),
         ]);
@@ -128,6 +135,13 @@ fn read_recipe(path: &Path) -> Result<String> {
         };
     }
     std::fs::read_to_string(path).map_err(file("reading the recipe in", path))
+}
+
+fn resource(text: &str) -> Result<(String, Value), String> {
+    let (name, amount) = text.split_once('=').ok_or_else(|| format!("{text:?} is no NAME=AMOUNT"))?;
+    let amount: serde_json::Number =
+        serde_json::from_str(amount).map_err(|_| format!("{amount:?} is no number"))?;
+    Ok((name.to_owned(), Value::Number(amount)))
 }
 
 fn dependency(text: &str) -> Result<Value, String> {

@@ -1,7 +1,7 @@
 //! Trials of the statements that compare a token: each meets a row whose token has moved, and has to leave it alone.
 //! No schedule comes that far, because the row is locked from its load to its write; so each is tried by itself.
 
-use super::super::call::by_rows;
+use super::super::call::{by_rows, once};
 use super::Calls;
 use crate::desk::FRESH;
 use crate::error::StoreError;
@@ -25,15 +25,24 @@ const MOVED: [Fence; 2] = [Fence(6), Fence(8)];
 /// Whose rows they are.
 const QUEUE: QueueId = QueueId(1);
 
+static BEGIN_TRIAL: Statement = both("trial/begin", "savepoint trial");
+static END_TRIAL: Statement = both("trial/end", "rollback to savepoint trial");
+
+const fn both(name: &'static str, text: &'static str) -> Statement {
+    Statement { name, sqlite: text, postgres: text }
+}
+
 /// Lets every statement that compares a token meet rows that bear another one, and then the one it looks for.
 pub(crate) async fn every_guard_meets_a_moved_token<D: Driver>(driver: &mut D) {
     fill(driver).await;
     for (statement, rows) in MOVED.into_iter().flat_map(guarded) {
         let answers = driver.run(vec![by_rows(statement, rows.clone())]).await.unwrap();
         assert_eq!(answers[0].written, 0, "{} wrote a row whose token had moved", statement.name);
+        driver.run(vec![once(&BEGIN_TRIAL, vec![])]).await.unwrap();
         let mut calls = Calls::default();
         calls.all(statement, rows);
-        let outcome = calls.run(driver).await;
+        let outcome = calls.run(driver, false).await;
+        driver.run(vec![once(&END_TRIAL, vec![])]).await.unwrap();
         assert!(matches!(outcome, Err(StoreError::Conflict { .. })), "{}: {outcome:?}", statement.name);
     }
     for (statement, rows) in guarded(NEWEST) {
@@ -45,10 +54,16 @@ pub(crate) async fn every_guard_meets_a_moved_token<D: Driver>(driver: &mut D) {
 /// Puts one row into each table of places.
 async fn fill<D: Driver>(driver: &mut D) {
     let mut calls = Calls::default();
-    let key = QueueKey { project_id: ProjectId(1), executor: Executor::Recipe, labels: vec![] };
+    let key = QueueKey {
+        project_id: ProjectId(1),
+        executor: Executor::Recipe,
+        labels: vec![],
+        agent: None,
+        resources: None,
+    };
     calls.all(&sql::queue::INSERT, vec![project::new_queue((QUEUE, key)).unwrap()]);
     super::enter(&mut calls, ByTable::entering(rows(NEWEST)).unwrap());
-    calls.run(driver).await.unwrap();
+    calls.run(driver, false).await.unwrap();
 }
 
 /// Returns every statement that compares a token, with a row that it is to find only where the token is this one.
@@ -86,7 +101,7 @@ fn rows(fence: Fence) -> Vec<PlaceRow> {
     let placed = |place| Placed { id: WorkItemId(1), standing, place };
     places
         .into_iter()
-        .map(|place| PlaceRow { project_id: ProjectId(1), queue: QUEUE, placed: placed(place) })
+        .map(|place| PlaceRow { project_id: ProjectId(1), queue: QUEUE, priority: 5, placed: placed(place) })
         .collect()
 }
 

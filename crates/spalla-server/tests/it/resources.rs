@@ -1,0 +1,149 @@
+//! What runs need, what workers have, and what waits for it.
+
+use crate::world::{Setup, World};
+use serde_json::{Value, json};
+use spalla_domain::concurrency::Limits;
+use spalla_domain::resources::{Capacity, Pools};
+use spalla_store::Settings;
+use std::sync::Arc;
+
+fn pooled() -> Setup {
+    let mut pools = Pools::default();
+    pools.0.insert("surveyor".to_owned(), Capacity { cpu_milli: Some(2_000), ..Capacity::default() });
+    Setup { settings: Settings { pools: Arc::new(pools), ..Settings::default() }, ..Setup::default() }
+}
+
+async fn reasons(world: &World, query: &str) -> Vec<(Value, Value)> {
+    let queue = world.get(&format!("/scheduler/queue{query}")).await.json(200);
+    let of = |entry: &Value| (entry["work_item_id"].clone(), entry["reason"].clone());
+    queue.as_array().unwrap().iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn what_a_run_needs_is_kept_shown_changed_and_taken_away() {
+    for world in World::on_both_stores().await {
+        let needs = json!({"cpu": 1.5, "gpu": 1, "memory_mb": 512});
+        let item =
+            world.item(json!({"resources": {"gpu": 1, "memory_mb": 512, "cpu": 1.5, "network": 0}})).await;
+        let path = format!("/work-items/{item}");
+        assert_eq!(world.get(&path).await.json(200)["resources"], needs);
+        let changed = world.patch(&path, json!({"resources": {"memory_mb": 4}})).await.json(200);
+        assert_eq!(changed["resources"], json!({"memory_mb": 4}));
+        assert_eq!(
+            world.patch(&path, json!({"title": "x"})).await.json(200)["resources"],
+            json!({"memory_mb": 4})
+        );
+        assert_eq!(world.patch(&path, json!({"resources": null})).await.json(200)["resources"], json!(null));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_takes_what_it_has_for_and_the_rest_waits_for_resources() {
+    for world in World::on_both_stores().await {
+        let first = world.queued(json!({"resources": {"memory_mb": 6}})).await;
+        let second = world.queued(json!({"resources": {"memory_mb": 5}})).await;
+        let plain = world.queued(json!({})).await;
+        let claim = json!({"worker_id": "w", "max": 1, "resources": {"memory_mb": 8}, "labels": []});
+        let run = world.post("/scheduler/claim", claim.clone()).await.json(200)["runs"][0].clone();
+        assert_eq!(run["work_item_id"], first);
+        let waits = [(json!(second), json!("resources")), (json!(plain), json!(null))];
+        assert_eq!(reasons(&world, "").await, waits);
+        assert_eq!(reasons(&world, "?reason=resources").await, waits[..1]);
+        assert_eq!(reasons(&world, "?reason=none").await, waits[1..]);
+        let counted = world.get("/scheduler/queue?reason=resources&count=true").await;
+        assert_eq!(counted.header("x-total-count"), "1");
+
+        let workers = world.get("/scheduler/workers?count=true").await;
+        assert_eq!(workers.header("x-total-count"), "1");
+        let expected = json!([{
+            "worker_id": "w", "last_heartbeat_at": "2023-11-14T22:13:20.000Z", "leases": 1, "executors": [],
+            "labels": [], "capacity": {"memory_mb": 8}, "reserved": {"memory_mb": 6},
+        }]);
+        assert_eq!(workers.json(200), expected);
+
+        let exchange = json!({"worker_id": "w", "max": 9, "resources": {"memory_mb": 8}, "completed": [
+            {"run_id": run["run_id"], "fencing_token": run["fencing_token"], "success": true}]});
+        let runs = world.post("/scheduler/exchange", exchange).await.json(200)["runs"].clone();
+        assert_eq!([&runs[0]["work_item_id"], &runs[1]["work_item_id"]], [&json!(second), &json!(plain)]);
+        assert_eq!(world.get("/scheduler/workers").await.json(200)[0]["reserved"], json!({"memory_mb": 5}));
+    }
+}
+
+#[tokio::test]
+async fn what_no_configured_pool_can_hold_is_refused_and_the_rest_shares_it() {
+    for world in World::on_both_stores_with(pooled).await {
+        let of = |cpu: f64| json!({"executor": "agent", "agent": "surveyor", "resources": {"cpu": cpu}});
+        let project = world.project().await;
+        let mut large = of(2.5);
+        large["project_id"] = json!(project);
+        large["title"] = json!("survey it all");
+        world.post("/work-items/", large).await.problem(422, "insufficient_resources");
+        let (first, second) = (world.queued(of(1.5)).await, world.queued(of(1.0)).await);
+        let path = format!("/work-items/{second}");
+        world.patch(&path, json!({"resources": {"cpu": 3}})).await.problem(422, "insufficient_resources");
+        let claim = json!({"worker_id": "w", "max": 9});
+        let runs = world.post("/scheduler/claim", claim.clone()).await.json(200)["runs"].clone();
+        assert_eq!((runs.as_array().unwrap().len(), &runs[0]["work_item_id"]), (1, &json!(first)));
+        let pools = world.get("/scheduler/resource-pools").await.json(200);
+        let expected = json!([{"agent": "surveyor", "capacity": {"cpu": 2}, "reserved": {"cpu": 1.5}}]);
+        assert_eq!(pools, expected);
+        assert_eq!(reasons(&world, "").await, [(json!(second), json!("resources"))]);
+
+        let pending = world.post(&format!("/work-items/{second}/start"), json!({})).await.json(201);
+        let by_number = format!("/work-items/runs/{}/claim", pending["id"]);
+        world.post(&by_number, json!({"agent_id": "v"})).await.problem(409, "resources");
+        let done = format!("/work-items/runs/{}/complete?success=true", runs[0]["run_id"]);
+        world.post(&done, json!({"fencing_token": runs[0]["fencing_token"]})).await.json(200);
+        world.post(&by_number, json!({"agent_id": "v"})).await.json(200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_amount_is_refused_by_its_name() {
+    let world = World::start().await;
+    for bad in
+        [json!({"cpu": -1}), json!({"memory_mb": 0.5}), json!({"a b": 1}), json!(4), json!({"gpu": "one"})]
+    {
+        let problem =
+            world.post("/scheduler/claim", json!({"worker_id": "w", "resources": bad})).await.invalid();
+        assert!(problem[0].starts_with("resources"), "{problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_agent_has_more_runs_at_once_than_it_may() {
+    let limits = Limits { alias: Some(1), ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let world = World::with(Setup { settings, ..Setup::default() }).await;
+    let of = || json!({"executor": "agent", "agent": "surveyor"});
+    let (first, second) = (world.queued(of()).await, world.item(of()).await);
+    let runs =
+        world.post("/scheduler/claim", json!({"worker_id": "w", "max": 9})).await.json(200)["runs"].clone();
+    assert_eq!(runs[0]["work_item_id"], first);
+    world.post(&format!("/work-items/{second}/start"), json!({})).await.problem(409, "concurrency_limit");
+}
+
+#[tokio::test]
+async fn what_a_limit_of_runs_at_once_holds_says_so() {
+    let of = || json!({"executor": "agent", "agent": "surveyor"});
+    let with = |limits: Limits| {
+        World::on_both_stores_with(move || Setup {
+            settings: Settings { limits, ..Settings::default() },
+            ..Setup::default()
+        })
+    };
+    for world in with(Limits { alias: Some(1), ..Limits::default() }).await {
+        let (_, second, plain) =
+            (world.queued(of()).await, world.queued(of()).await, world.queued(json!({})).await);
+        world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200);
+        let waits = [(json!(second), json!("concurrency_limit")), (json!(plain), json!(null))];
+        assert_eq!(reasons(&world, "").await, waits);
+        assert_eq!(reasons(&world, "?reason=concurrency_limit").await, waits[..1]);
+        assert_eq!(reasons(&world, "?reason=none").await, waits[1..]);
+    }
+    for world in with(Limits { global: Some(1), ..Limits::default() }).await {
+        let (first, second) = (world.queued(of()).await, world.queued(json!({})).await);
+        world.post(&format!("/work-items/{first}/start"), json!({})).await.json(201);
+        assert_eq!(reasons(&world, "").await, [(json!(second), json!("concurrency_limit"))]);
+    }
+}

@@ -1,0 +1,4 @@
+select id, run_id, path, media_type, bytes, sha256, stored_at
+from artifact
+where run_id = :run_id and path = :path
+for update

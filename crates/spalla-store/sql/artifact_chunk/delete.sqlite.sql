@@ -1,0 +1,1 @@
+delete from artifact_chunk where artifact_id = :row(artifact_id)

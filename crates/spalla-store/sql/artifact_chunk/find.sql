@@ -1,0 +1,1 @@
+select data from artifact_chunk where artifact_id = :artifact_id and place = :place

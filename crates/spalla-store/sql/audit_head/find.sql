@@ -1,0 +1,1 @@
+select id, hash from audit_head

@@ -1,0 +1,1 @@
+delete from worker using :rows(before) where worker.heard_at < rows.before

@@ -1,0 +1,21 @@
+//! Reads of what there is for runs.
+
+use super::SqlReads;
+use crate::crew::WORKER_KEPT_MS;
+use crate::sql::driver::Reader;
+use crate::sql::row::{each, project, row, worker};
+use crate::sql::statements::{leased, queue, worker as sql};
+use crate::supply::{Found, weigh};
+use crate::tx::Result;
+use crate::view::Supply;
+use spalla_domain::Timestamp;
+
+impl<R: Reader> SqlReads<R> {
+    pub(super) async fn read_supply(&self, now: Timestamp) -> Result<Supply> {
+        let since = now.plus_ms(-WORKER_KEPT_MS);
+        let workers = each("worker", self.rows(&sql::LIST, row![since]).await?, worker::read)?;
+        let held = each("leased", self.rows(&leased::BY_WORKER, row![1]).await?, worker::read_held)?;
+        let queues = project::read_queues(self.rows(&queue::LOAD, vec![]).await?)?.found;
+        Ok(weigh(&self.bounds, Found { workers, held, queues }, now))
+    }
+}

@@ -1,0 +1,181 @@
+//! Which walls stand around a run's commands: the operator's settings, and what each kind of command needs.
+
+use crate::credentials::Credentials;
+use crate::run::Run;
+use crate::sandbox::{Confined, Ended, Walls};
+use spalla_domain::sandbox::{
+    Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
+};
+use spalla_sandbox::{Attestation, Layer, Limits, Network, Policy, Preset, State};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+/// The variables by which programs find the way out of this machine's network, and whom they trust there.
+const OUTWARD: [&str; 13] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+];
+/// From which of them on they name files.
+const TRUST_FROM: usize = 6;
+
+/// What the operator says of the sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// The preset of every command; none lets each kind of command have its own.
+    pub preset: Option<Preset>,
+    /// The layers that may be missing.
+    pub allow_degraded: Vec<Layer>,
+    /// How much a command and all that it starts may use.
+    pub limits: Limits,
+    /// The hosts that commands reach through the proxy, where their preset has one. With such a list, a step that has
+    /// network has this much of it; without one, it has the machine's.
+    pub hosts: Vec<String>,
+    /// The servers of models on the loopback device that the operator's settings name.
+    pub servers: Vec<SocketAddr>,
+    /// Further folders and files that commands may read.
+    pub read: Vec<PathBuf>,
+    /// Further folders that commands may write, all of them: what one leaves there, the others see.
+    pub write: Vec<PathBuf>,
+}
+
+/// What a command needs besides its workspace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Needs {
+    /// Whether it reaches other machines.
+    pub(crate) network: bool,
+    /// Programs that lie elsewhere.
+    pub(crate) tools: Vec<PathBuf>,
+    /// What it reads.
+    pub(crate) read: Vec<PathBuf>,
+}
+
+impl Run<'_> {
+    /// Returns the walls around a command that works in a folder of the run's own.
+    pub(crate) fn walls(&self, workspace: &Path, needs: Needs) -> Walls {
+        let options = &self.options.sandbox;
+        if options.preset == Some(Preset::None) {
+            return Walls::None;
+        }
+        let outside = &self.options.child_env;
+        let preset = preset_of(options, needs.network);
+        let mut policy = Policy::new(preset, workspace.to_owned());
+        if let Network::Proxy { allow, relays } = &mut policy.network {
+            allow.clone_from(&options.hosts);
+            relays.clone_from(&options.servers);
+        }
+        policy.limits =
+            Limits { timeout_ms: self.assignment.timeout_ms.max(1).unsigned_abs(), ..options.limits.clone() };
+        policy.allow_degraded.clone_from(&options.allow_degraded);
+        policy.tools = needs.tools;
+        policy.read = needs.read;
+        policy.read.extend(options.read.iter().filter(|path| path.exists()).cloned());
+        policy.write = options.write.iter().filter(|path| path.exists()).cloned().collect();
+        policy.read.extend(self.credentials().map(Credentials::folder).map(Path::to_owned));
+        if policy.network != Network::None {
+            policy.environment = OUTWARD.map(str::to_owned).into();
+            let trusted =
+                OUTWARD[TRUST_FROM..].iter().filter_map(|name| outside.get(*name)).map(PathBuf::from);
+            policy.read.extend(trusted.filter(|path| path.is_absolute() && path.exists()));
+        }
+        let (outside, journal) = (outside.clone(), Some(self.journal()));
+        Walls::Up(Box::new(Confined { policy, outside, journal, refusals: self.refusals.clone() }))
+    }
+
+    /// Takes note of the walls that stood around a command, and of what it was refused.
+    pub(crate) fn attest(&self, ended: &Ended) {
+        let mut attested = attested(&ended.attestation);
+        attested.refused_hosts =
+            ended.refused_hosts.iter().take(REFUSED_HOSTS_MAX).map(|host| cut(host)).collect();
+        self.join(attested);
+    }
+
+    /// Takes note that a command was not started, because a wall can't stand.
+    pub(crate) fn attest_refusal(&self, walls: &Walls, layer: Layer, reason: &str) {
+        let Walls::Up(confined) = walls else { return };
+        self.join(Attested {
+            preset: confined.policy.preset.to_string(),
+            policy_hash: confined.policy.hash(),
+            policy: PolicyObject::parse(&confined.policy.canonical()),
+            layers: vec![AttestedLayer {
+                layer: layer.to_string(),
+                state: LayerState::Off,
+                detail: cut(&format!("missing, so nothing was started: {reason}")),
+            }],
+            others: Vec::new(),
+            refused_hosts: Vec::new(),
+        });
+    }
+
+    fn join(&self, attested: Attested) {
+        let mut all = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *all {
+            Some(known) => known.join(attested),
+            None => *all = Some(attested),
+        }
+    }
+}
+
+/// Recipes have no network. A step whose tool says that it needs one reaches the operator's list of hosts, or, without
+/// such a list, whomever the machine reaches.
+fn preset_of(options: &SandboxOptions, network: bool) -> Preset {
+    match (options.preset.unwrap_or(Preset::Strict), network) {
+        (Preset::Strict, true) if options.hosts.is_empty() => Preset::OpenNet,
+        (Preset::Strict, true) => Preset::Build,
+        (preset, _) => preset,
+    }
+}
+
+fn attested(attestation: &Attestation) -> Attested {
+    let state = |state| match state {
+        State::Enforced => LayerState::Enforced,
+        State::Approximate => LayerState::Approximate,
+        State::Off => LayerState::Off,
+    };
+    let layers = attestation.layers.iter().map(|entry| AttestedLayer {
+        layer: entry.layer.to_string(),
+        state: state(entry.state),
+        detail: cut(&entry.detail),
+    });
+    Attested {
+        preset: attestation.preset.to_string(),
+        policy_hash: attestation.policy_hash.clone(),
+        policy: attestation.policy.as_ref().and_then(|policy| PolicyObject::parse(&policy.canonical())),
+        layers: layers.collect(),
+        others: Vec::new(),
+        refused_hosts: Vec::new(),
+    }
+}
+
+/// Returns as much of a text as is attested.
+pub(crate) fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_network_only_when_it_asks_and_only_as_much_as_the_operator_lists() {
+        let strict = SandboxOptions::default();
+        assert_eq!(preset_of(&strict, false), Preset::Strict);
+        assert_eq!(preset_of(&strict, true), Preset::OpenNet);
+        let listed = SandboxOptions { hosts: vec!["example.org".into()], ..strict };
+        assert_eq!(preset_of(&listed, false), Preset::Strict);
+        assert_eq!(preset_of(&listed, true), Preset::Build);
+        let agent = SandboxOptions { preset: Some(Preset::Agent), ..listed };
+        assert_eq!(preset_of(&agent, true), Preset::Agent);
+    }
+}
