@@ -3,7 +3,7 @@
 
 use crate::{proof, tidy};
 use clap::Args;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// What is done with the points.
 #[derive(Debug, Args)]
@@ -25,11 +25,6 @@ pub(crate) fn run(asked: &CrashPoints) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    // A binary of yesterday would prove nothing of today's source.
-    // Both packages together, as the tests build them, so that no library is built twice.
-    let both = ["build", "--quiet", "--package", "spalla", "--package", "spalla-proof"];
-    let built = Command::new(env!("CARGO")).args(both).status()?;
-    anyhow::ensure!(built.success(), "building spalla failed");
     let names: Vec<String> = points.into_iter().map(|point| point.name).collect();
     let mut arguments = vec!["crash-points".to_owned(), "--points".to_owned(), names.join(",")];
     arguments.extend(asked.arguments.iter().cloned());

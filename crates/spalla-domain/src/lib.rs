@@ -24,7 +24,7 @@ pub mod lease;
 pub mod log;
 pub mod network;
 pub mod plan;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 pub mod plant;
 pub mod problem;
 pub mod project;

@@ -1,5 +1,5 @@
-//! Planted bugs: small mistakes in shipped code, of the kinds that people make. Each stands behind the feature `plant`
-//! and does nothing until it is chosen by name; the simulator has to find every one.
+//! Planted bugs: small mistakes in shipped code, of the kinds that people make. Only debug builds contain them, and each
+//! does nothing until the proof chooses it by name; the simulator has to find every one. No release has any.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

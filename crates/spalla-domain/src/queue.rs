@@ -9,7 +9,7 @@ pub mod rank;
 
 use crate::event::Fact;
 use crate::lease::Lease;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use crate::plant::{self, Plant};
 use crate::problem::Code;
 use crate::retry::{ErrorClass, RetryPolicy};
@@ -214,7 +214,7 @@ pub fn transition(
             };
             Ok(settle(place, holds, standing, vec![queued], now))
         }
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         (P::Leased(_), C::Requeue(holds)) if plant::is(Plant::LiveRunRequeued) => {
             Ok(settle(place, holds, standing, vec![Fact::WorkItemRequeued { due_at: holds.due_at }], now))
         }
@@ -274,7 +274,7 @@ pub fn transition(
 
 /// Puts an item where its holds say, and tells what changed.
 fn settle(before: &Place, holds: Holds, standing: Standing, mut facts: Vec<Fact>, now: Timestamp) -> Step {
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     let holds = if plant::is(Plant::DelayForgotten) { Holds { due_at: None, ..holds } } else { holds };
     let place = match holds {
         Holds { unmet: 0, pending: 0, rejected: 0, due_at: Some(due_at), .. } if due_at > now => {
@@ -323,14 +323,14 @@ fn end(
         Outcome::Succeeded => {
             return finish(Standing { failures: 0, ..standing }, Status::Succeeded, vec![], now);
         }
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         Outcome::Cancelled if plant::is(Plant::RetryAfterCancel) => ErrorClass::Failed,
         Outcome::Cancelled => return finish(standing, Status::Cancelled, vec![], now),
         Outcome::Failed(class) => class,
         Outcome::Lost => ErrorClass::Lost,
     };
     let failures = standing.failures + 1;
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     let failures = if plant::is(Plant::FailureNotCounted) { standing.failures } else { failures };
     let standing = Standing { failures, ..standing };
     let parked_until = not_before.filter(|_| class == ErrorClass::RateLimited);

@@ -2,7 +2,7 @@
 
 use crate::event::Fact;
 use crate::lease::Lease;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use crate::plant::{self, Plant};
 use crate::problem::Code;
 use crate::retry::ErrorClass;
@@ -230,7 +230,7 @@ impl LiveRun {
             (Some(lease), _) if lease.is_expired(now) => Held::Overdue,
             (Some(_), _) => Held::Live,
             (None, Some(_)) => Held::Dropped,
-            #[cfg(feature = "plant")]
+            #[cfg(debug_assertions)]
             (None, None) if plant::is(Plant::HandedBackResumed) => Held::Dropped,
             (None, None) => Held::Never,
         }
@@ -259,7 +259,7 @@ pub fn transition(
             .mend("claim the run first"))
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::Heartbeat { worker, fence: token, ttl_ms }) => {
-            #[cfg(feature = "plant")]
+            #[cfg(debug_assertions)]
             let token = if plant::is(Plant::UnfencedHeartbeat) { fence } else { token };
             check_token(run, fence, token)?;
             let resumed = run.lease.is_none().then(|| Fact::LeaseResumed { worker: worker.clone(), fence });
@@ -268,7 +268,7 @@ pub fn transition(
             Ok(Step { next: Next::Live(LiveRun { lease, ..run.clone() }), fence, facts })
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::HandBack { fence: token }) => {
-            #[cfg(feature = "plant")]
+            #[cfg(debug_assertions)]
             let token = if plant::is(Plant::UnfencedHandBack) { fence } else { token };
             check_token(run, fence, token)?;
             // A run given back in good order starts afresh: whoever takes it next is no takeover.
@@ -276,12 +276,12 @@ pub fn transition(
             Ok(Step { next: Next::Live(next), fence, facts: vec![Fact::RunHandedBack { fence }] })
         }
         (Held::Dropped | Held::Live | Held::Overdue, C::Complete { fence: Some(token), outcome }) => {
-            #[cfg(feature = "plant")]
+            #[cfg(debug_assertions)]
             let token = if plant::is(Plant::UnfencedCompletion) { fence } else { token };
             check_token(run, fence, token)?;
             Ok(ended(run, fence, Some(token), outcome))
         }
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         (Held::Live, C::Complete { fence: None, outcome }) if plant::is(Plant::HeldRunCompleted) => {
             Ok(ended(run, fence, None, outcome))
         }
@@ -334,7 +334,7 @@ fn claim(
     check_holds(run)?;
     check_not_paused(run)?;
     let mut facts: Vec<Fact> = expired(run, fence).into_iter().collect();
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     let fence =
         if plant::is(Plant::TokenKept) && run.started_at.is_some() { Fence(fence.0 - 1) } else { fence };
     let fence = fence.next();
@@ -368,7 +368,7 @@ fn expired(run: &LiveRun, fence: Fence) -> Option<Fact> {
 
 fn expire(run: &LiveRun, fence: Fence, takeovers_max: u32) -> Step {
     let expired = expired(run, fence);
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     let takeovers_max = takeovers_max + u32::from(plant::is(Plant::TakeoversOffByOne));
     if run.takeovers >= takeovers_max {
         let mut step = ended(run, fence, None, Outcome::Lost);
@@ -404,11 +404,11 @@ pub fn stale(run: RunId, token: Fence) -> Refusal {
 
 /// Refuses a write about a run, such as log lines, unless it bears the newest token of a lease of this very run.
 pub fn may_write(run: &LiveRun, newest: Fence, token: Fence) -> Result<(), Refusal> {
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     if plant::is(Plant::UnfencedLogs) {
         return Ok(());
     }
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     if plant::is(Plant::HandedBackLogged) {
         return check_token(run, newest, token);
     }

@@ -15,6 +15,7 @@ mod forkbomb;
 mod marks;
 mod nesting;
 mod output;
+mod pattern;
 mod policy;
 mod reader;
 mod rewrite;

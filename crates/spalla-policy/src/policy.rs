@@ -9,6 +9,7 @@ use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 use toml::Spanned;
 
 const DEFAULT: &str = include_str!("default.toml");
@@ -104,7 +105,15 @@ impl Default for Policy {
     }
 }
 
+/// The one that holds where nobody says otherwise, read once.
+static BUILT_IN: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
+
 impl Policy {
+    /// Returns the one that holds where nobody says otherwise; it is read once in a process.
+    pub fn built_in() -> Arc<Self> {
+        Arc::clone(&BUILT_IN)
+    }
+
     /// Reads a policy's file. What it does not name is as in its preset, which is `default` unless it says otherwise; a rule
     /// with the name of one of the preset's replaces it.
     ///

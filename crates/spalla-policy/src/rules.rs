@@ -2,10 +2,10 @@
 
 use crate::arguments::{Arguments, Holds};
 use crate::marks;
+use crate::pattern::Pattern;
 use crate::reader::Reader;
 use crate::targets::Kind;
 use crate::verdict::Level;
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 /// What a rule can speak of besides programs.
@@ -84,14 +84,14 @@ pub(crate) struct Rule {
     name: String,
     reason: String,
     events: Vec<Event>,
-    programs: Vec<GlobMatcher>,
-    words: Vec<Vec<GlobMatcher>>,
+    programs: Vec<Pattern>,
+    words: Vec<Vec<Pattern>>,
     flags: Vec<Vec<String>>,
     targets: Vec<Kind>,
     at: At,
     keys: Vec<String>,
-    text: Vec<GlobMatcher>,
-    into: Vec<GlobMatcher>,
+    text: Vec<Pattern>,
+    into: Vec<Pattern>,
 }
 
 /// What is held against the rules.
@@ -129,8 +129,8 @@ impl Rule {
                 "{rule} names neither programs nor events, and would hold for every command"
             ));
         }
-        let globs = |globs: &[String]| -> Result<Vec<GlobMatcher>, String> {
-            globs.iter().map(|glob| pattern(glob).map_err(|why| format!("{rule}: {why}"))).collect()
+        let globs = |globs: &[String]| -> Result<Vec<Pattern>, String> {
+            globs.iter().map(|glob| Pattern::new(glob).map_err(|why| format!("{rule}: {why}"))).collect()
         };
         let parts = |text: &String| text.split('|').map(str::to_owned).collect::<Vec<_>>();
         if written.flags.iter().flat_map(parts).any(|flag| flag.is_empty()) {
@@ -153,7 +153,7 @@ impl Rule {
     }
 
     /// Returns the patterns of the programs that it speaks of.
-    pub(crate) fn programs(&self) -> &[GlobMatcher] {
+    pub(crate) fn programs(&self) -> &[Pattern] {
         &self.programs
     }
 
@@ -162,11 +162,11 @@ impl Rule {
             Some(event) => self.events.contains(&event),
             None => self.programs.iter().any(|glob| glob.is_match(subject.program)),
         };
-        let is_taken = |glob: &GlobMatcher| subject.into.iter().any(|program| glob.is_match(program));
+        let is_taken = |glob: &Pattern| subject.into.iter().any(|program| glob.is_match(program));
         if !speaks || !(self.into.is_empty() || self.into.iter().any(is_taken)) {
             return Holds::No;
         }
-        let is_said = |glob: &GlobMatcher| subject.arguments.iter().any(|argument| glob.is_match(argument));
+        let is_said = |glob: &Pattern| subject.arguments.iter().any(|argument| glob.is_match(argument));
         if !(self.text.is_empty() || self.text.iter().any(is_said)) {
             return Holds::No;
         }
@@ -231,19 +231,11 @@ impl Reader<'_> {
 
     /// Returns the names of programs that an unquoted pattern may stand for, of those that the rules know.
     pub(crate) fn programs_of_pattern(&self, pattern_text: &str) -> Vec<String> {
-        let Ok(glob) = pattern(&marks::plain(pattern_text)) else { return Vec::new() };
-        let known = self.policy.rules().iter().flat_map(Rule::programs).map(|program| program.glob().glob());
+        let Ok(glob) = Pattern::new(&marks::plain(pattern_text)) else { return Vec::new() };
+        let known = self.policy.rules().iter().flat_map(Rule::programs).map(Pattern::text);
         let mut names: Vec<String> = known.filter(|name| glob.is_match(name)).map(str::to_owned).collect();
         names.sort_unstable();
         names.dedup();
         names
     }
-}
-
-/// Makes a pattern of names; `*` stands for anything.
-pub(crate) fn pattern(text: &str) -> Result<GlobMatcher, String> {
-    if text.is_empty() {
-        return Err("an empty pattern matches nothing".to_owned());
-    }
-    Glob::new(text).map(|glob| glob.compile_matcher()).map_err(|error| error.to_string())
 }

@@ -9,7 +9,6 @@
 //! A point that no scenario passes is a failure too: nobody knows what a death there would do.
 
 mod audit;
-mod binary;
 mod client;
 mod scenario;
 mod site;
@@ -94,7 +93,7 @@ pub(crate) fn run(asked: &CrashPoints) -> anyhow::Result<ExitCode> {
 
 async fn prove(asked: &CrashPoints) -> anyhow::Result<Summary> {
     let started = Instant::now();
-    let binary = binary::find()?;
+    let binary = crate::binary::spalla()?;
     let wanted: BTreeSet<&str> =
         asked.points.iter().map(String::as_str).filter(|name| asked.wants(name)).collect();
     let mut summary = Summary { points: wanted.len(), seed: asked.seed, ..Summary::default() };

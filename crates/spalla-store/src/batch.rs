@@ -1,7 +1,7 @@
 //! One batch: many requests, one transaction. Requests are applied one after another on the desk; a refused one
 //! changes nothing and does not touch the others. What picks items comes after what may make them eligible.
 
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use crate::command::Command;
 use crate::command::{IdempotencyKey, Reply, Request};
 use crate::desk::Desk;
@@ -11,7 +11,7 @@ use crate::store::{CommitGate, Randomness, Settings};
 use crate::timekeeper::Timekeeper;
 use crate::tx::{KeptReply, Result, Tx};
 use spalla_domain::event::Event;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::Jitter;
@@ -186,7 +186,7 @@ fn keep<T: Tx>(
     let (Some(IdempotencyKey { key, fingerprint }), Ok(reply)) = (&request.idempotency, answer) else {
         return Ok(());
     };
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     if plant::is(Plant::ReplyNotKept) && matches!(request.command, Command::CreateWorkItems { .. }) {
         return Ok(());
     }

@@ -17,7 +17,7 @@ pub(crate) use queues::{Caps, Need};
 use spalla_domain::approval::Approval;
 use spalla_domain::audit::NewEntry;
 use spalla_domain::event::{Event, Fact, NewEvent};
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Place, Standing, Step};
@@ -408,7 +408,7 @@ impl<'t, T: Tx> Desk<'t, T> {
         fact: Fact,
     ) {
         let at = self.context.now;
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         if plant::is(Plant::EventForgotten) && matches!(fact, Fact::RunHandedBack { .. }) {
             return;
         }

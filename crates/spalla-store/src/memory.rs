@@ -16,7 +16,7 @@ use database::Database;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::Refusal;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::fair_share::Turns;
 use std::fmt;
@@ -114,7 +114,7 @@ impl MemoryWriter {
         let waited = || Err(StoreError::Corrupt("an operation waited inside its transaction".to_owned()));
         let done = batch::run(&mut tx, context, requests).now_or_never().unwrap_or_else(waited);
         let gate = self.options.gate.as_deref();
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         if plant::is(Plant::AcknowledgedBeforeCommit)
             && let Ok(done) = &done
             && gate.is_some_and(|gate| gate.before().is_err())

@@ -136,7 +136,7 @@ impl Options {
             child_env,
             supervisor,
             sandbox: SandboxOptions::default(),
-            command_policy: Arc::default(),
+            command_policy: Policy::built_in(),
             distrust: Arc::default(),
             drain_grace_ms: 30_000,
             limits: Limits::default(),

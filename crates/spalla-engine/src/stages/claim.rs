@@ -5,7 +5,7 @@ use crate::waiting_room::WaitingRoom;
 use futures_util::future::join_all;
 use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::event::{Event, Fact};
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_store::{Command, Reply, Store};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ const TOGETHER: usize = 16;
 
 /// Tells whether an event may let a claimer find something.
 fn may_be_claimable(event: &Event) -> bool {
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     if plant::is(Plant::LostWakeUp) && matches!(event.fact, Fact::WorkItemReady {}) {
         return false;
     }

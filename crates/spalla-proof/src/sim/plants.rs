@@ -1,5 +1,5 @@
-//! Planted bugs: runs the simulator on each small mistake that shipped code has behind the feature `plant`, until the
-//! mistake is found.
+//! Planted bugs: runs the simulator on each small mistake that debug builds of the shipped code can be told to make, until
+//! the mistake is found.
 
 use clap::Args;
 use std::ops::Range;
@@ -16,11 +16,10 @@ pub(crate) struct PlantedBugs {
     json: bool,
 }
 
-#[cfg(not(feature = "plant"))]
-const MISSING: &str =
-    "this build has no planted bugs: `cargo xtask` builds with the feature `plant` where it is needed";
+#[cfg(not(debug_assertions))]
+const MISSING: &str = "a release has no planted bugs: `cargo xtask planted-bugs` takes a debug build";
 
-#[cfg(not(feature = "plant"))]
+#[cfg(not(debug_assertions))]
 impl PlantedBugs {
     /// Says that there are none in this build.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
@@ -29,12 +28,12 @@ impl PlantedBugs {
 }
 
 /// Says that there are none in this build.
-#[cfg(not(feature = "plant"))]
+#[cfg(not(debug_assertions))]
 pub(super) fn run_one(_: &str, _: Range<u64>) -> anyhow::Result<ExitCode> {
     anyhow::bail!(MISSING)
 }
 
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 impl PlantedBugs {
     /// Runs the command.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
@@ -61,7 +60,7 @@ impl PlantedBugs {
 }
 
 /// Runs one planted bug; to find it is a failure, as it is without a plant.
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 pub(super) fn run_one(name: &str, seeds: Range<u64>) -> anyhow::Result<ExitCode> {
     match seed_of(name, seeds)? {
         Some(seed) => {
@@ -75,7 +74,7 @@ pub(super) fn run_one(name: &str, seeds: Range<u64>) -> anyhow::Result<ExitCode>
     }
 }
 
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 fn seed_of(name: &str, seeds: Range<u64>) -> anyhow::Result<Option<u64>> {
     use spalla_domain::plant::{Plant, choose};
     if !choose(name) {

@@ -49,7 +49,7 @@ pub(crate) fn all(store: Kind, seeds: Range<u64>) -> anyhow::Result<Sum> {
 }
 
 /// Runs the schedules of these seeds until one breaks something.
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 pub(crate) fn first(store: Kind, seeds: Range<u64>) -> anyhow::Result<Option<Found>> {
     Ok(search(store, seeds, true)?.broken.into_iter().next())
 }

@@ -51,7 +51,9 @@ pub(super) async fn post(
 async fn call(oidc: &Oidc, url: &str, request: Builder, body: String) -> Result<Answer, String> {
     // What the issuer names as its own is held to the same rule as the issuer.
     leads_to(url).map_err(|why| format!("{url:?}: {why}"))?;
-    let sent = tokio::time::timeout(oidc.answer_timeout, send(oidc, url, request, body)).await;
+    // TLS makes it large, and every future that waits for it as well.
+    let sent = Box::pin(send(oidc, url, request, body));
+    let sent = tokio::time::timeout(oidc.answer_timeout, sent).await;
     let sent = sent.unwrap_or_else(|_| Err(format!("no answer within {:?}", oidc.answer_timeout)));
     sent.map_err(|why| format!("{url}: {why}"))
 }

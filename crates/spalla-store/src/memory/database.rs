@@ -9,7 +9,7 @@ use spalla_domain::approval::Approval;
 use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
 use spalla_domain::audit;
 use spalla_domain::event::Event;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place};
@@ -35,7 +35,7 @@ macro_rules! tables {
 
             /// Undoes what was written since the last commit.
             pub(crate) fn roll_back(&mut self) {
-                #[cfg(feature = "plant")]
+                #[cfg(debug_assertions)]
                 if plant::is(Plant::EventOutsideTransaction) {
                     self.events.commit();
                 }

@@ -10,7 +10,7 @@ use crate::tx::{Sequence, Tx};
 use spalla_domain::approval::tally::{Need, Vote, tally};
 use spalla_domain::approval::{self, Approval, Kind, Status, Subject};
 use spalla_domain::event::Fact;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Holds};
 use spalla_domain::{ApprovalId, Refusal, WorkItemId};
@@ -83,9 +83,9 @@ pub(crate) async fn decide<T: Tx>(desk: &mut Desk<'_, T>, id: ApprovalId, vote: 
     desk.facts(item, None, vec![Fact::ApprovalDecided { approval_id: id, status, by }]);
     rehold(desk, item, |holds| {
         let rejected = holds.rejected + u32::from(status == Status::Rejected);
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         let rejected = if plant::is(Plant::RejectionReleases) { 0 } else { rejected };
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         let holds = Holds {
             pending: holds.pending.saturating_sub(u32::from(plant::is(Plant::ApprovalCountedTwice))),
             ..holds

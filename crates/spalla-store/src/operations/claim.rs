@@ -9,7 +9,7 @@ use crate::error::{ExecuteError, StoreError};
 use crate::trace::trace_id;
 use crate::tx::{Body, EndedRun, Placed, Result, Sequence, Tx};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place, Step};
@@ -156,7 +156,7 @@ pub(crate) fn over(run: RunId, status: run::Status) -> Refusal {
 
 /// Refuses what a holder says of a run that is over. An old token lost its lease before that, and is told just this.
 pub(crate) fn over_to(holder: Fence, run: &EndedRun) -> Refusal {
-    #[cfg(feature = "plant")]
+    #[cfg(debug_assertions)]
     if plant::is(Plant::StalenessUntold) {
         return over(run.id, run.outcome.status());
     }

@@ -4,7 +4,7 @@ use crate::desk::{Answer, Desk, Item};
 use crate::tx::{EdgeRow, Result, Tx};
 use spalla_domain::WorkItemId;
 use spalla_domain::approval::Status;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::edge::{self, Edge, Parent};
 use spalla_domain::queue::{self, Broken, Holds, Place};
@@ -106,12 +106,12 @@ async fn update_child<T: Tx>(
     if matches!(was, Edge::Broken(_)) || matches!(is, Edge::Broken(_)) {
         (holds.unmet, holds.broken) = unmet(desk, child).await?;
     } else {
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         if plant::is(Plant::LostDecrement) && is == Edge::Met && holds.unmet > 1 {
             return Ok(());
         }
         holds.unmet = holds.unmet + u32::from(is != Edge::Met) - u32::from(was != Edge::Met);
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         if plant::is(Plant::DoubleUnblock) && is == Edge::Met {
             holds.unmet = holds.unmet.saturating_sub(1);
         }

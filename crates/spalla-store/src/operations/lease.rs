@@ -5,7 +5,7 @@ use crate::command::Reply;
 use crate::desk::{Answer, Desk, Run};
 use crate::tx::Tx;
 use spalla_domain::claim::Heartbeat;
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{Place, Standing, Step};
 use spalla_domain::run::{self, Outcome};
@@ -21,7 +21,7 @@ pub(crate) async fn heartbeat<T: Tx>(
     let Heartbeat { run_id, fencing_token: fence } = heartbeat;
     let id = match desk.run(run_id).await? {
         Run::Live(id) => id,
-        #[cfg(feature = "plant")]
+        #[cfg(debug_assertions)]
         Run::Ended(run) if run.outcome == Outcome::Cancelled && plant::is(Plant::UnfencedCancellation) => {
             return Ok(Reply::Heartbeat { cancel: true, pause: false });
         }

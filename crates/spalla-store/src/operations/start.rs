@@ -8,7 +8,7 @@ use crate::command::{Held, Reply, Started};
 use crate::desk::{Answer, Desk};
 use crate::error::ExecuteError;
 use crate::tx::{Result, Sequence, Tx};
-#[cfg(feature = "plant")]
+#[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place};
@@ -27,7 +27,7 @@ pub(crate) async fn start<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answ
     let ready = match &item.place {
         Place::Open => {
             let holds = all_holds(desk, id).await?;
-            #[cfg(feature = "plant")]
+            #[cfg(debug_assertions)]
             let holds = match plant::is(Plant::ApprovalIgnoredAtStart) {
                 true => queue::Holds { pending: 0, ..holds },
                 false => holds,
