@@ -137,7 +137,9 @@ impl Watch<'_> {
         if self.kernel_took_memory_back() {
             return Some(self.memory_limit());
         }
-        (how != How::Killed && self.disk.is_exceeded_at_end()).then(|| self.disk_limit())
+        // No file may hold more than all together; a shell hands on what became of its command.
+        let by_size = [How::Signalled(libc::SIGXFSZ), How::Exited(128 + libc::SIGXFSZ)].contains(&how);
+        (by_size || how != How::Killed && self.disk.is_exceeded_at_end()).then(|| self.disk_limit())
     }
 
     fn memory_limit(&self) -> String {

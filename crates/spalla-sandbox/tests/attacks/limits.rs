@@ -40,6 +40,21 @@ fn no_file_grows_beyond_what_all_may_hold() {
 }
 
 #[test]
+fn a_file_beyond_the_limit_ends_the_run_with_the_reason() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let dd = "dd if=/dev/zero of=large bs=32M count=1";
+        for script in [dd.to_owned(), format!("exec {dd}"), format!("{dd}; exit $?")] {
+            let words = ["/bin/sh".to_owned(), "-c".to_owned(), script];
+            let output = arena.supervisor(&words, &json!({ "disk_mb": 4 })).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains("limit of disk: 4 MiB"), "{words:?}: {said}");
+            assert_eq!(output.status.code(), Some(137), "{words:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn what_others_write_meanwhile_does_not_end_a_run() {
     for who in everybody() {
         let arena = Arena::new(who);
