@@ -10,6 +10,7 @@ use tree::Tree;
 mod arrows;
 mod attributes;
 mod births;
+mod component_names;
 mod crash_points;
 mod doc_paths;
 mod exceptions;
@@ -30,6 +31,7 @@ mod tree;
 const FILE_CHECKS: &[fn(&Tree) -> Vec<Finding>] = &[
     attributes::check,
     births::check,
+    component_names::check,
     crash_points::check,
     doc_paths::check,
     exceptions::check,
