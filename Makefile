@@ -91,7 +91,7 @@ prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/p
 	./scripts/setup-test.sh
 	cargo xtask sim --schedules 100000 --json
 	cargo xtask sim --schedules 2000 --store sqlite --json
-	cargo xtask sim --schedules 2000 --store postgres --json
+	cargo xtask sim --schedules 500 --store postgres --json
 	cargo xtask planted-bugs --json
 	cargo xtask soak --kills 20 --store sqlite --json
 	cargo xtask soak --kills 20 --store postgres --json
