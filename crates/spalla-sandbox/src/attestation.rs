@@ -70,18 +70,7 @@ impl Attestation {
             let missing = missing.iter().find(|missing| missing.layer == layer)?;
             Some((State::Off, format!("allowed by the operator: {}", missing.reason)))
         };
-        let network = match &policy.network {
-            Network::None => "a network of its own, connected to nothing".to_owned(),
-            Network::Proxy { relays, .. } if !relays.is_empty() => {
-                let relays: Vec<String> = relays.iter().map(ToString::to_string).collect();
-                format!(
-                    "a network of its own, out of which the proxy leads, and relays to {}",
-                    relays.join(", ")
-                )
-            }
-            Network::Proxy { .. } => "a network of its own, out of which only the proxy leads".to_owned(),
-            Network::Open => "the machine's network".to_owned(),
-        };
+        let network = describe(&policy.network);
         all.add(
             Layer::Namespaces,
             State::Enforced,
@@ -122,5 +111,44 @@ impl Attestation {
     /// Returns how a layer stood.
     pub fn state(&self, layer: Layer) -> Option<State> {
         self.layers.iter().find(|entry| entry.layer == layer).map(|entry| entry.state)
+    }
+}
+
+/// Says whom a network leads to.
+fn describe(network: &Network) -> String {
+    let (relays, inject) = match network {
+        Network::None => return "a network of its own, connected to nothing".to_owned(),
+        Network::Open => return "the machine's network".to_owned(),
+        Network::Proxy { relays, inject, .. } => (relays, inject),
+    };
+    let listed = |what: &str, all: Vec<String>| {
+        let others = all.join(", ");
+        if all.is_empty() { String::new() } else { format!(", and {what} to {others}") }
+    };
+    let relays = listed("relays", relays.iter().map(ToString::to_string).collect());
+    let gateway = listed("a gateway", inject.iter().map(ToString::to_string).collect());
+    let only = if relays.is_empty() && gateway.is_empty() { "only " } else { "" };
+    format!("a network of its own, out of which {only}the proxy leads{relays}{gateway}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::injection::Injection;
+
+    #[test]
+    fn a_network_says_whom_it_leads_to_and_who_gets_which_credential() {
+        let proxy = |relays: &[&str], inject: &[&str]| {
+            let inject: Vec<String> = inject.iter().map(|word| (*word).to_owned()).collect();
+            let relays = relays.iter().map(|relay| relay.parse().unwrap()).collect();
+            let inject = Injection::read_all(&inject, &mut Vec::new()).unwrap();
+            describe(&Network::Proxy { allow: Vec::new(), relays, inject })
+        };
+        assert_eq!(proxy(&[], &[]), "a network of its own, out of which only the proxy leads");
+        assert_eq!(
+            proxy(&["127.0.0.1:1", "[::1]:1"], &["api.openai.com=KEY", "127.0.0.1:2=OTHER"]),
+            "a network of its own, out of which the proxy leads, and relays to 127.0.0.1:1, [::1]:1, and a gateway to \
+             api.openai.com with the credential of KEY, 127.0.0.1:2 with the credential of OTHER"
+        );
     }
 }

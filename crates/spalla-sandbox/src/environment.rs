@@ -1,5 +1,7 @@
 //! The environment of a command: built, never inherited.
 
+use crate::credential::PLACEHOLDER;
+use crate::injection::Injection;
 use crate::policy::{Network, Policy};
 use crate::proxy::{self, relay};
 use crate::view::View;
@@ -14,7 +16,7 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) const USER: &str = "spalla";
 
 /// Builds it: what every program expects, what the policy lists of the outside, the toolchains, and what the command
-/// itself names; the later wins.
+/// itself names; the later wins. What opens a host stays outside, whoever names it.
 pub(crate) fn build(
     policy: &Policy,
     outside: &BTreeMap<String, String>,
@@ -41,7 +43,7 @@ pub(crate) fn build(
         }
     }
     built.insert("PATH".into(), search_path(outside.get("PATH").map_or("", String::as_str), view));
-    if let Network::Proxy { .. } = policy.network {
+    if let Network::Proxy { inject, .. } = &policy.network {
         let (host, port) = proxy::ADDRESS;
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
             built.insert(name.to_owned(), format!("http://{host}:{port}"));
@@ -53,11 +55,14 @@ pub(crate) fn build(
         for (name, value) in relay::base_urls(outside) {
             built.insert(name.to_owned(), value.to_owned());
         }
+        built.extend(inject.iter().flat_map(Injection::base_urls));
         // Node looks at the others only then.
         built.insert("NODE_USE_ENV_PROXY".into(), "1".into());
     }
     built.extend(toolchains);
     built.extend(own.clone());
+    let injected = policy.network.injections().iter();
+    built.extend(injected.map(|injection| (injection.variable.clone(), PLACEHOLDER.to_owned())));
     built
 }
 
@@ -99,6 +104,20 @@ mod tests {
         assert_eq!(built["HOME"], HOME);
         assert_eq!(built["A"], "b");
         assert!(!built.contains_key("AWS_SECRET_ACCESS_KEY") && !built.contains_key("LD_PRELOAD"));
+    }
+
+    #[test]
+    fn a_credential_stays_outside_whoever_names_its_variable() {
+        let mut policy = Policy::new(Preset::Agent, "/w".into());
+        policy.environment = vec!["OPENAI_API_KEY".into()];
+        let inject = Injection::read_all(&["api.openai.com=OPENAI_API_KEY".into()], &mut Vec::new()).unwrap();
+        policy.network = Network::Proxy { allow: Vec::new(), relays: Vec::new(), inject };
+        let outside = map(&[("OPENAI_API_KEY", "s"), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]);
+        let own = map(&[("OPENAI_API_KEY", "own"), ("OPENAI_API_BASE", "own")]);
+        let built = build(&policy, &outside, map(&[]), &own, &View::of_system());
+        assert_eq!(built["OPENAI_API_KEY"], PLACEHOLDER);
+        assert_eq!(built["OPENAI_BASE_URL"], "http://127.0.0.1:3129/v1");
+        assert_eq!(built["OPENAI_API_BASE"], "own");
     }
 
     #[test]

@@ -96,12 +96,13 @@ impl Inside {
         self.start_and_watch(socket, Birth { start, stdio, rules, filters })
     }
 
-    /// Listens where the proxy and the relays are reached. The network is new, so that nobody else has the addresses.
+    /// Listens where the proxy, the relays and the gateway are reached. The network is new, so that nobody else has the addresses.
     fn open_ways_out(&self) -> io::Result<Vec<TcpListener>> {
-        let Network::Proxy { relays, .. } = &self.plan.policy.network else { return Ok(Vec::new()) };
+        let Network::Proxy { relays, inject, .. } = &self.plan.policy.network else { return Ok(Vec::new()) };
         let mut ways = vec![TcpListener::bind(proxy::ADDRESS)?];
-        for relay in relays {
-            ways.push(TcpListener::bind(relay)?);
+        let doors = inject.iter().flat_map(|injection| &injection.listen);
+        for address in relays.iter().chain(doors) {
+            ways.push(TcpListener::bind(address)?);
         }
         Ok(ways)
     }
@@ -252,7 +253,7 @@ fn wait_for_word(socket: &OwnedFd) {
 }
 
 /// Hands out what the supervisor needs: the processes and the private folders to watch, and the sockets on which it
-/// serves the proxy and the relays.
+/// serves the proxy, the relays and the gateway.
 fn send_view(socket: &OwnedFd, ways_out: &[TcpListener]) -> io::Result<()> {
     let (processes, scratch) = (File::open("/proc")?, File::open("/run/spalla")?);
     let mut descriptors = vec![processes.as_fd(), scratch.as_fd()];

@@ -9,8 +9,10 @@ use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// The largest order, in bytes, without what the command reads: an environment and arguments that a kernel takes
 /// are far smaller.
@@ -19,12 +21,13 @@ const ORDER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const STDIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The command to supervise.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct SupervisedOrder {
     /// What it may do, and what it is. With the preset `none` the command's variables are all that it gets, and its
     /// folder is where it starts.
     pub order: Order,
-    /// The environment of whoever wants it: where toolchains are, and what the policy lists.
+    /// The environment of whoever wants it: where toolchains are, what the policy lists, and the credentials of its
+    /// injections.
     pub outside: BTreeMap<String, String>,
     /// The file in which the supervisor writes down how the command ended.
     #[serde(default)]
@@ -90,6 +93,18 @@ pub enum Word {
     },
 }
 
+/// Shows of the environment only the names: there may be credentials in it.
+impl fmt::Debug for SupervisedOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisedOrder")
+            .field("order", &self.order)
+            .field("outside", &self.outside.keys())
+            .field("journal", &self.journal)
+            .field("ahead", &self.ahead)
+            .finish()
+    }
+}
+
 impl SupervisedOrder {
     /// Tells whether walls that were put up for one of two orders are those of the other as far as orders say.
     pub fn wants_same_walls(&self, other: &Self) -> bool {
@@ -113,7 +128,8 @@ impl SupervisedOrder {
     pub(crate) fn read(mut from: impl Read) -> io::Result<(Self, Vec<u8>)> {
         let order = read_length(&mut from, ORDER_BYTES_MAX)?;
         let stdin = read_length(&mut from, STDIN_BYTES_MAX)?;
-        let order = serde_json::from_slice(&read_exactly(&mut from, order)?)?;
+        // There may be credentials in it.
+        let order = serde_json::from_slice(&Zeroizing::new(read_exactly(&mut from, order)?))?;
         Ok((order, read_exactly(&mut from, stdin)?))
     }
 }
@@ -171,6 +187,14 @@ mod tests {
         let (came, input) = SupervisedOrder::read(&bytes[..]).unwrap();
         assert_eq!((came.order.command, came.outside), (command, sent.outside));
         assert_eq!((came.order.policy, input), (sent.order.policy, b"in\0put".to_vec()));
+    }
+
+    #[test]
+    fn an_order_shows_no_value_of_the_environment() {
+        let order = Order { policy: Policy::new(Preset::Strict, "/w".into()), command: Command::default() };
+        let outside = [("KEY".into(), "what nobody may know".into())].into();
+        let shown = format!("{:?}", SupervisedOrder { order, outside, journal: None, ahead: false });
+        assert!(shown.contains("KEY") && !shown.contains("nobody"), "{shown}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the walls of one run are made of, decided before the first process is made, and with it how its command starts.
 
+use crate::credential;
 use crate::environment;
 use crate::identity::Identity;
+use crate::injection;
 use crate::policy::{Network, Policy, Preset};
 use crate::program;
 use crate::refusal::Error;
@@ -63,6 +65,7 @@ impl Plan {
             program::show(&mut view, tool, outside_path, home.as_deref())?;
         }
         let environment = environment::build(policy, outside, variables, &command.environment, &view);
+        credential::refuse_leaks(policy, outside, &environment, &command.arguments)?;
         let folder = match &command.folder {
             Some(folder) => real_folder(&workspace.join(folder))?,
             None => workspace,
@@ -107,6 +110,7 @@ fn check(policy: &Policy) -> Result<(), Error> {
         let mend = "choose another preset; only the operator's configuration can switch the sandbox off";
         return Err(Error::policy("the preset none has no walls", mend));
     }
+    injection::check(&policy.network)?;
     let limits = &policy.limits;
     let amounts = [limits.memory_mb, limits.processes, limits.timeout_ms, limits.disk_mb, limits.files];
     if amounts.contains(&0) || !(1..=100).contains(&limits.cpu_weight) || limits.cpu_percent == Some(0) {

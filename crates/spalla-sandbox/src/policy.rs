@@ -1,5 +1,6 @@
 //! What a sandboxed command may do: data that is made once, never changed during a run, and has a hash.
 
+use crate::injection::Injection;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -44,7 +45,7 @@ impl Policy {
     pub fn new(preset: Preset, workspace: PathBuf) -> Self {
         let network = match preset {
             Preset::Strict => Network::None,
-            Preset::Agent | Preset::Build => Network::Proxy { allow: Vec::new(), relays: Vec::new() },
+            Preset::Agent | Preset::Build => Network::proxy(),
             Preset::OpenNet | Preset::None => Network::Open,
         };
         Self {
@@ -131,9 +132,28 @@ pub enum Network {
         /// Servers on this machine's loopback device that are reached at the same address from inside, past the proxy.
         #[serde(default)]
         relays: Vec<SocketAddr>,
+        /// The hosts that get a credential on the way, which the command never holds. A policy without any has the hash
+        /// that it always had.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inject: Vec<Injection>,
     },
     /// Whomever this machine can reach.
     Open,
+}
+
+impl Network {
+    /// Returns a proxy that leads to nobody yet.
+    pub fn proxy() -> Self {
+        Self::Proxy { allow: Vec::new(), relays: Vec::new(), inject: Vec::new() }
+    }
+
+    /// Returns the hosts that get a credential on the way.
+    pub fn injections(&self) -> &[Injection] {
+        match self {
+            Self::Proxy { inject, .. } => inject,
+            Self::None | Self::Open => &[],
+        }
+    }
 }
 
 /// How much a command and all that it starts may use.
@@ -238,10 +258,19 @@ mod tests {
         policy.network = Network::Proxy {
             allow: vec!["example.org".into()],
             relays: vec!["127.0.0.1:11434".parse().unwrap()],
+            inject: Injection::read_all(&["api.openai.com=OPENAI_API_KEY".into()], &mut Vec::new()).unwrap(),
         };
         policy.allow_degraded = vec![Layer::Cgroup];
         let text = serde_json::to_string(&policy).unwrap();
         assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+    }
+
+    #[test]
+    fn a_policy_without_injections_reads_and_writes_as_before_there_were_any() {
+        let text = r#"{"allow":["example.org"],"mode":"proxy","relays":[]}"#;
+        let network: Network = serde_json::from_str(text).unwrap();
+        assert_eq!(network.injections(), []);
+        assert_eq!(serde_json::to_value(&network).unwrap().to_string(), text);
     }
 
     #[test]

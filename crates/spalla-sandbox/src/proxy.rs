@@ -4,7 +4,8 @@
 //! It decides on the address that it connects to: a name is resolved once, here, and an address of a private range is
 //! refused even for a name that is allowed, unless the list names the address itself.
 
-mod allow;
+pub(crate) mod allow;
+pub(crate) mod gateway;
 pub(crate) mod relay;
 
 use allow::{AllowList, Target};
@@ -56,31 +57,41 @@ impl fmt::Display for RefusedHost {
     }
 }
 
+/// The hosts of one run that were asked for and refused, each once, with the reason; whoever refuses one adds it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusals(Arc<Mutex<Vec<RefusedHost>>>);
+
+impl Refusals {
+    /// Returns them, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<RefusedHost> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, target: &Target, reason: &str) {
+        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = RefusedHost { host: target.host.clone(), port: target.port, reason: reason.to_owned() };
+        if refused.len() < REFUSALS_MAX && !refused.contains(&entry) {
+            refused.push(entry);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     allow: AllowList,
-    refused: Mutex<Vec<RefusedHost>>,
+    refusals: Refusals,
     connections: AtomicUsize,
 }
 
 impl Proxy {
     /// Starts to serve, in threads of its own.
-    pub(crate) fn serve(listener: OwnedFd, allow: &[String]) -> io::Result<Self> {
+    pub(crate) fn serve(listener: OwnedFd, allow: &[String], refusals: Refusals) -> io::Result<Self> {
         let listener = TcpListener::from(listener);
-        let shared = Shared {
-            allow: AllowList::new(allow),
-            refused: Mutex::new(Vec::new()),
-            connections: AtomicUsize::new(0),
-        };
+        let shared = Shared { allow: AllowList::new(allow), refusals, connections: AtomicUsize::new(0) };
         let proxy = Self { listener, shared: Arc::new(shared) };
         let (listener, shared) = (proxy.listener.try_clone()?, Arc::clone(&proxy.shared));
         thread::spawn(move || accept(&listener, &shared));
         Ok(proxy)
-    }
-
-    /// Returns the hosts that were asked for and refused, each once, with the reason.
-    pub(crate) fn refused(&self) -> Vec<RefusedHost> {
-        self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -128,10 +139,11 @@ impl Shared {
         let Some(request) = Request::read(&mut client)? else {
             return answer(&mut client, "400 Bad Request", "not a request that a proxy understands");
         };
-        let server = match self.connect(&request.target) {
+        let allowed = self.allow.check(&request.target);
+        let server = match allowed.and_then(|()| connect(&self.allow, &request.target)) {
             Ok(server) => server,
             Err(reason) => {
-                self.note(&request.target, &reason);
+                self.refusals.note(&request.target, &reason);
                 return answer(&mut client, "403 Forbidden", &reason);
             }
         };
@@ -147,35 +159,27 @@ impl Shared {
         server.write_all(&request.rest)?;
         join(client, server)
     }
+}
 
-    /// Connects to a host that is allowed, at an address that is. The outer error is a refusal.
-    fn connect(&self, target: &Target) -> Result<io::Result<TcpStream>, String> {
-        self.allow.check(target)?;
-        let addresses = match (target.host.as_str(), target.port).to_socket_addrs() {
-            Ok(addresses) => addresses,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut last = Err(io::Error::from(io::ErrorKind::NotFound));
-        let mut refusal = None;
-        for address in addresses {
-            match self.allow.check_address(target, address.ip()) {
-                Ok(()) => match TcpStream::connect_timeout(&address, PATIENCE) {
-                    Ok(server) => return Ok(Ok(server)),
-                    Err(error) => last = Err(error),
-                },
-                Err(reason) => refusal = Some(reason),
-            }
-        }
-        refusal.map_or(Ok(last), Err)
-    }
-
-    fn note(&self, target: &Target, reason: &str) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = RefusedHost { host: target.host.clone(), port: target.port, reason: reason.to_owned() };
-        if refused.len() < REFUSALS_MAX && !refused.contains(&entry) {
-            refused.push(entry);
+/// Connects to a host that is allowed, at an address that is: the name is resolved once, here. The outer error is a
+/// refusal.
+fn connect(allow: &AllowList, target: &Target) -> Result<io::Result<TcpStream>, String> {
+    let addresses = match (target.host.as_str(), target.port).to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut last = Err(io::Error::from(io::ErrorKind::NotFound));
+    let mut refusal = None;
+    for address in addresses {
+        match allow.check_address(target, address.ip()) {
+            Ok(()) => match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(server) => return Ok(Ok(server)),
+                Err(error) => last = Err(error),
+            },
+            Err(reason) => refusal = Some(reason),
         }
     }
+    refusal.map_or(Ok(last), Err)
 }
 
 /// What a client wants.

@@ -2,6 +2,7 @@
 //! files, never the terminal or a socket of whoever started it.
 
 use crate::identity::Identity;
+use crate::injection::{INJECTIONS_MAX, LISTEN_MAX};
 use crate::proxy::relay::RELAYS_MAX;
 use crate::refusal::{Error, doing};
 use rustix::net::{
@@ -136,8 +137,9 @@ impl Relay {
     }
 }
 
-/// How many descriptors travel at most: two to watch, the proxy's, and those of relays.
-const DESCRIPTORS_MAX: usize = 3 + RELAYS_MAX;
+/// How many descriptors travel at most: two to watch, the proxy's, and those of relays and of the gateway's doors. The
+/// kernel takes 253.
+const DESCRIPTORS_MAX: usize = 3 + RELAYS_MAX + INJECTIONS_MAX * LISTEN_MAX;
 
 /// Sends descriptors, with one byte that means nothing.
 pub(crate) fn send_descriptors(socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

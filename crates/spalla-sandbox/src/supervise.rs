@@ -100,7 +100,7 @@ pub struct Watcher<'a> {
 }
 
 /// Runs a command to its end behind all walls that its policy asks for, or refuses. The environment is that of whoever
-/// starts it; of it only what the policy lists goes inside.
+/// starts it; of it only what the policy lists goes inside, and to the hosts of injections their credentials.
 ///
 /// Only for a process of one thread, which becomes the supervisor.
 pub fn run(
@@ -111,5 +111,5 @@ pub fn run(
     watcher: &mut Watcher<'_>,
 ) -> Result<Ended, Error> {
     let (plan, start) = Plan::new(policy, command, environment)?;
-    Walls::put_up(plan)?.carry_out(&start, stdio, watcher)
+    Walls::put_up(plan)?.carry_out(&start, environment, stdio, watcher)
 }

@@ -56,7 +56,7 @@ fn supervise(label: &str) -> io::Result<()> {
     let order = &supervised.order;
     let mut watcher = Watcher { lifeline: Some(socket.as_fd()), hear: &mut hear };
     let ended = match (behind, order.policy.preset) {
-        (Some((walls, start)), _) => walls.carry_out(&start, stdio, &mut watcher),
+        (Some((walls, start)), _) => walls.carry_out(&start, &supervised.outside, stdio, &mut watcher),
         (None, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, &mut watcher),
         (None, _) => run(&order.policy, &order.command, &supervised.outside, stdio, &mut watcher),
     };

@@ -90,6 +90,7 @@ pub(crate) const TRIALS: &[(&str, Attempt)] = &[
     ("tcp4", network::tcp4),
     ("tcp6", network::tcp6),
     ("through-proxy", network::through_proxy),
+    ("talk", network::talk),
     ("udp", network::udp),
     ("unix-path", network::unix_path),
     ("unix-abstract", network::unix_abstract),

@@ -12,8 +12,9 @@ use crate::memory::MemoryWatch;
 use crate::mount_view;
 use crate::plan::Plan;
 use crate::policy::{Layer, Network, Policy};
+use crate::proxy::gateway::Gateway;
 use crate::proxy::relay::Relay;
-use crate::proxy::{Proxy, RefusedHost};
+use crate::proxy::{Proxy, Refusals};
 use crate::refusal::{Error, Refusal, doing};
 use crate::report::{Missing, Report};
 use crate::start::Start;
@@ -24,6 +25,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use spalla_crash::crash_point;
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The walls of one run, finished, with an init behind them that waits for the command. Dropping them ends everything.
@@ -64,10 +66,11 @@ impl Walls {
         peeked.is_ok_and(|(length, _)| length > 0)
     }
 
-    /// Carries a command out behind them, to its end.
+    /// Carries a command out behind them, to its end. The environment outside has what the gateway needs.
     pub(crate) fn carry_out(
         self,
         start: &Start,
+        outside: &BTreeMap<String, String>,
         stdio: Stdio,
         watcher: &mut Watcher<'_>,
     ) -> Result<Ended, Error> {
@@ -83,7 +86,7 @@ impl Walls {
         let (landlock_abi, missing) = run.wait_until_started(&program)?;
         let attestation = Attestation::of_walls(&policy, run.cgroup.as_ref(), landlock_abi, &missing);
         (watcher.hear)(Heard::Started(&attestation, run.pid.as_raw_nonzero().get()));
-        let ways_out = WaysOut::serve(&policy.network, run.asked.split_off(0))?;
+        let ways_out = WaysOut::serve(&policy.network, outside, run.asked.split_off(0))?;
         let watch = Watch {
             disk,
             memory: run.cgroup.is_none().then(|| MemoryWatch::new(policy.limits.memory_mb)),
@@ -94,40 +97,49 @@ impl Walls {
         };
         let mut told = 0;
         let mut tell = || {
-            for refused in ways_out.refused().iter().skip(told) {
+            for refused in ways_out.refusals.all().iter().skip(told) {
                 told += 1;
                 (watcher.hear)(Heard::HostRefused(refused));
             }
         };
         let mut ended = watch.until_end(attestation, &mut tell);
         tell();
-        ended.refused_hosts = ways_out.refused().iter().map(ToString::to_string).collect();
+        ended.refused_hosts = ways_out.refusals.all().iter().map(ToString::to_string).collect();
         Ok(ended)
     }
 }
 
 /// The ways out of a network of its own, served as long as this lives.
+#[derive(Default)]
 struct WaysOut {
-    proxy: Option<Proxy>,
+    refusals: Refusals,
+    _proxy: Option<Proxy>,
     _relays: Vec<Relay>,
+    _gateway: Option<Gateway>,
 }
 
 impl WaysOut {
-    /// Serves the sockets that came from inside: the proxy's first, then those of the relays in their order.
-    fn serve(network: &Network, asked: Vec<OwnedFd>) -> Result<Self, Error> {
+    /// Serves the sockets that came from inside: the proxy's first, then those of the relays and of the gateway in their
+    /// order.
+    fn serve(
+        network: &Network,
+        outside: &BTreeMap<String, String>,
+        asked: Vec<OwnedFd>,
+    ) -> Result<Self, Error> {
         let mut asked = asked.into_iter();
-        let (Network::Proxy { allow, relays }, Some(proxy)) = (network, asked.next()) else {
-            return Ok(Self { proxy: None, _relays: Vec::new() });
+        let (Network::Proxy { allow, relays, inject }, Some(proxy)) = (network, asked.next()) else {
+            return Ok(Self::default());
         };
         let serving = || doing("starting the proxy");
-        let proxy = Proxy::serve(proxy, allow).map_err(serving())?;
-        let relays = asked.zip(relays).map(|(socket, server)| Relay::serve(socket, *server));
+        let refusals = Refusals::default();
+        let proxy = Proxy::serve(proxy, allow, refusals.clone()).map_err(serving())?;
+        let relays = relays.iter().zip(asked.by_ref()).map(|(server, socket)| Relay::serve(socket, *server));
         let relays = relays.collect::<Result<Vec<_>, _>>().map_err(serving())?;
-        Ok(Self { proxy: Some(proxy), _relays: relays })
-    }
-
-    fn refused(&self) -> Vec<RefusedHost> {
-        self.proxy.as_ref().map(Proxy::refused).unwrap_or_default()
+        let gateway = match inject.is_empty() {
+            true => None,
+            false => Some(Gateway::serve(asked, (inject, allow), outside, refusals.clone())?),
+        };
+        Ok(Self { refusals, _proxy: Some(proxy), _relays: relays, _gateway: gateway })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::refusals::Refusals;
 use life::order_of;
 use line::Line;
 use spalla_domain::log::Stream;
-use spalla_sandbox::{Attestation, HIDDEN_ARG, Layer, Policy, SUPERVISE, SupervisedOrder};
+use spalla_sandbox::{Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SupervisedOrder};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -123,6 +123,8 @@ pub struct Confined {
     pub policy: Policy,
     /// The environment outside: where toolchains are, and what the policy lists of it.
     pub outside: BTreeMap<String, String>,
+    /// What the hosts of the policy's injections get; the supervisor has it, and the command does not.
+    pub credentials: HostCredentials,
     /// The file in which the supervisor writes down how the command ended.
     pub journal: Option<PathBuf>,
     /// What is told at once of the hosts that it is refused.

@@ -6,7 +6,9 @@ use crate::sandbox::{Confined, Ended, Walls};
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
 };
-use spalla_sandbox::{Attestation, Layer, Limits, Network, Policy, Preset, State};
+use spalla_sandbox::{
+    Attestation, HostCredentials, Injection, Layer, Limits, Network, Policy, Preset, State,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -44,6 +46,10 @@ pub struct SandboxOptions {
     pub hosts: Vec<String>,
     /// The servers of models on the loopback device that the operator's settings name.
     pub servers: Vec<SocketAddr>,
+    /// The hosts that get a credential on the way, where a command's preset has a proxy.
+    pub inject: Vec<Injection>,
+    /// What they get.
+    pub credentials: HostCredentials,
     /// Further folders and files that commands may read.
     pub read: Vec<PathBuf>,
     /// Further folders that commands may write, all of them: what one leaves there, the others see.
@@ -71,9 +77,12 @@ impl Run<'_> {
         let outside = &self.options.child_env;
         let preset = preset_of(options, needs.network);
         let mut policy = Policy::new(preset, workspace.to_owned());
-        if let Network::Proxy { allow, relays } = &mut policy.network {
+        let mut credentials = HostCredentials::default();
+        if let Network::Proxy { allow, relays, inject } = &mut policy.network {
             allow.clone_from(&options.hosts);
             relays.clone_from(&options.servers);
+            inject.clone_from(&options.inject);
+            credentials.clone_from(&options.credentials);
         }
         policy.limits =
             Limits { timeout_ms: self.assignment.timeout_ms.max(1).unsigned_abs(), ..options.limits.clone() };
@@ -90,7 +99,8 @@ impl Run<'_> {
             policy.read.extend(trusted.filter(|path| path.is_absolute() && path.exists()));
         }
         let (outside, journal) = (outside.clone(), Some(self.journal()));
-        Walls::Up(Box::new(Confined { policy, outside, journal, refusals: self.refusals.clone() }))
+        let refusals = self.refusals.clone();
+        Walls::Up(Box::new(Confined { policy, outside, credentials, journal, refusals }))
     }
 
     /// Takes note of the walls that stood around a command, and of what it was refused.

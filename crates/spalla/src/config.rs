@@ -169,6 +169,8 @@ pub(crate) struct SandboxSettings {
     pub(crate) allow_degraded: Vec<String>,
     /// The hosts that commands with network reach; none means all that this machine reaches.
     pub(crate) allow_hosts: Vec<String>,
+    /// Which of the hosts behind the proxy gets the credential of which variable: `HOST=VARIABLE`.
+    pub(crate) inject: Vec<String>,
     /// What commands may read besides.
     pub(crate) read: Vec<PathBuf>,
     /// What commands may write besides.

@@ -8,7 +8,7 @@ use crate::programs;
 use spalla_domain::WorkerId;
 use spalla_domain::resources::Capacity;
 use spalla_policy::{PRESETS, Policy};
-use spalla_sandbox::{Layer, Preset, loopback_servers};
+use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, loopback_servers};
 use spalla_store::Clock;
 use spalla_worker::sandbox::{Supervisor, child_env};
 use spalla_worker::{Options, SandboxOptions, is_context_low};
@@ -54,9 +54,13 @@ pub(crate) fn allowed_missing(own: &SandboxSettings) -> Vec<Layer> {
     LAYERS.into_iter().filter(is_allowed).collect()
 }
 
-/// Returns the walls that the operator wants; what may stand there was checked when the settings were read.
-fn walls(own: &SandboxSettings) -> SandboxOptions {
-    SandboxOptions {
+/// Returns the walls that the operator wants; what may stand there was checked when the settings were read, but for the
+/// hosts that get a credential. One whose variable is not set is refused when a command is to have it.
+fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
+    let mut servers = loopback_servers(&programs::variables().collect());
+    let inject = Injection::read_all(&own.inject, &mut servers)
+        .map_err(|error| Failure::usage(format!("sandbox.inject can't be used: {}", error.story())))?;
+    Ok(SandboxOptions {
         preset: Preset::from_name(&own.preset),
         allow_degraded: allowed_missing(own),
         limits: spalla_sandbox::Limits {
@@ -67,10 +71,12 @@ fn walls(own: &SandboxSettings) -> SandboxOptions {
             ..spalla_sandbox::Limits::default()
         },
         hosts: own.allow_hosts.clone(),
-        servers: loopback_servers(&programs::variables().collect()),
+        servers,
+        credentials: HostCredentials::of(&inject, programs::variables()),
+        inject,
         read: own.read.clone(),
         write: own.write.clone(),
-    }
+    })
 }
 
 /// Reads what is said of the commands of steps. A policy that can't be read lets the worker not start: it would let
@@ -114,7 +120,7 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
             .map(str::to_owned)
             .collect(),
         drain_grace_ms: ms(settings.shutdown_grace_seconds),
-        sandbox: walls(&settings.sandbox),
+        sandbox: walls(&settings.sandbox)?,
         command_policy: Arc::new(command_policy(&settings.command_policy)?),
         ..Options::new(
             worker_id,

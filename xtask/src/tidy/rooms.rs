@@ -115,7 +115,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "spalla-sandbox",
         level: 1,
         may_use: &["spalla-crash", "spalla-domain"],
-        shuns: &[SQL, WEB, HTTP, ASYNC],
+        shuns: &[SQL, WEB],
         is_pure: false,
     },
     Room {

@@ -7,15 +7,15 @@ const USUAL_PORTS: [u16; 2] = [80, 443];
 
 /// Whom a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// A name, or an address without brackets; in small letters.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Target {
     /// Reads `host` or `host:port`; an IPv6 address stands in brackets.
-    pub(super) fn read(text: &str, default_port: u16) -> Option<Self> {
+    pub(crate) fn read(text: &str, default_port: u16) -> Option<Self> {
         let (host, port) = split(text);
         let port = match port {
             Some(port) => port.parse().ok()?,
@@ -24,6 +24,13 @@ impl Target {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:".contains(letter);
         (!host.is_empty() && host.len() <= 253 && host.chars().all(is_plain)).then_some(Self { host, port })
+    }
+
+    /// Writes it as it stands in a URL, with its port where that is not the usual one.
+    pub(crate) fn authority(&self, usual_port: u16) -> String {
+        let Self { host, port } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        if *port == usual_port { host } else { format!("{host}:{port}") }
     }
 }
 
@@ -40,7 +47,7 @@ fn split(text: &str) -> (&str, Option<&str>) {
 
 /// The list.
 #[derive(Debug)]
-pub(super) struct AllowList {
+pub(crate) struct AllowList {
     entries: Vec<Entry>,
 }
 
@@ -54,12 +61,12 @@ struct Entry {
 
 impl AllowList {
     /// Reads the entries; what can't be read allows nothing.
-    pub(super) fn new(entries: &[String]) -> Self {
+    pub(crate) fn new(entries: &[String]) -> Self {
         Self { entries: entries.iter().filter_map(|text| Entry::read(text)).collect() }
     }
 
     /// Refuses a host that is not listed, with the reason.
-    pub(super) fn check(&self, target: &Target) -> Result<(), String> {
+    pub(crate) fn check(&self, target: &Target) -> Result<(), String> {
         if self.entries.iter().any(|entry| entry.allows(target)) {
             return Ok(());
         }
@@ -67,7 +74,7 @@ impl AllowList {
     }
 
     /// Refuses a private address that the list does not name itself.
-    pub(super) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
+    pub(crate) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
         let address = address.to_canonical();
         let is_named = self.entries.iter().any(|entry| {
             let is_it =
@@ -197,6 +204,14 @@ mod tests {
         assert!(check(&["example.org"], "2606:4700::1"));
         assert!(check(&["10.0.0.1"], "10.0.0.1"));
         assert!(!check(&["10.0.0.1:8080"], "10.0.0.1"));
+    }
+
+    #[test]
+    fn a_target_is_written_as_it_was_read() {
+        for text in ["example.org", "example.org:8443", "[::1]", "[::1]:80", "127.0.0.1:80"] {
+            assert_eq!(Target::read(text, 443).unwrap().authority(443), text);
+        }
+        assert_eq!(Target::read("example.org:443", 443).unwrap().authority(443), "example.org");
     }
 
     #[test]

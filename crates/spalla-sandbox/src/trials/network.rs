@@ -34,6 +34,29 @@ pub(super) fn through_proxy(ground: &Ground) -> Outcome {
     }
 }
 
+/// Sends what stands on the standard input behind its first line to the address in that line, and prints what comes back,
+/// as it comes.
+pub(super) fn talk(_: &Ground) -> Outcome {
+    let talk = || -> io::Result<()> {
+        let mut said = Vec::new();
+        io::stdin().read_to_end(&mut said)?;
+        let end = said.iter().position(|byte| *byte == b'\n').unwrap_or(said.len());
+        let address = String::from_utf8_lossy(&said[..end]).into_owned();
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(said.get(end + 1..).unwrap_or_default())?;
+        let mut heard = [0; 4096];
+        loop {
+            let length = stream.read(&mut heard)?;
+            if length == 0 {
+                return Ok(());
+            }
+            io::stdout().write_all(&heard[..length])?;
+            io::stdout().flush()?;
+        }
+    };
+    Outcome::of(talk())
+}
+
 pub(super) fn tcp6(ground: &Ground) -> Outcome {
     Outcome::of(connect((Ipv6Addr::LOCALHOST, ground.tcp_port).into()))
 }

@@ -5,8 +5,10 @@
 mod ahead;
 mod arena;
 mod builds;
+mod inject;
 mod limits;
 mod lives;
 mod missing;
+mod model;
 mod proxy;
 mod walls;

@@ -1,7 +1,7 @@
 //! The supervisor alone, for this crate's tests; the product's own binary does the same for its hidden argument.
 //! With `hold` in front it is a worker that starts one shell command and never asks for its end, to be killed.
 
-use spalla_sandbox::{HIDDEN_ARG, Policy, Preset, hidden_main};
+use spalla_sandbox::{HIDDEN_ARG, HostCredentials, Policy, Preset, hidden_main};
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{LOOK_ARG, Refusals, look_main};
 use std::path::PathBuf;
@@ -33,7 +33,8 @@ async fn hold(script: &str, workspace: Option<PathBuf>) -> ExitCode {
     let walls = workspace.map_or(Walls::None, |workspace| {
         let journal = Some(workspace.with_extension("journal"));
         let policy = Policy::new(Preset::Strict, workspace);
-        Walls::Up(Box::new(Confined { policy, outside: env.clone(), journal, refusals: Refusals::default() }))
+        let (outside, credentials, refusals) = (env.clone(), HostCredentials::default(), Refusals::default());
+        Walls::Up(Box::new(Confined { policy, outside, credentials, journal, refusals }))
     });
     let spec = CommandSpec {
         label: "held".into(),

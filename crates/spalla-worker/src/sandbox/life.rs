@@ -50,7 +50,9 @@ pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrde
             (policy, (BTreeMap::new(), None))
         }
         Walls::Up(confined) => {
-            (confined.policy.clone(), (confined.outside.clone(), confined.journal.clone()))
+            let mut outside = confined.outside.clone();
+            confined.credentials.add_to(&mut outside);
+            (confined.policy.clone(), (outside, confined.journal.clone()))
         }
     };
     policy.limits.grace_ms = spec.grace_ms.max(0).unsigned_abs();

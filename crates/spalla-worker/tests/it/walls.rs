@@ -6,7 +6,7 @@ use spalla_domain::claim::Completion;
 use spalla_domain::log::Stream;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::{Attested, LayerState};
-use spalla_sandbox::{Network, Policy, Preset};
+use spalla_sandbox::{HostCredentials, Injection, Network, Policy, Preset};
 use spalla_worker::{Options, Supervisor};
 
 /// Runs one recipe to its end on a worker with changed options.
@@ -107,6 +107,40 @@ async fn a_refused_host_is_told_of_while_the_run_goes_on_and_once() {
     let told: Vec<_> =
         site.fake.state().refused_hosts.iter().map(|(run, host)| (*run, host.name())).collect();
     assert_eq!(told, [(run, "refused.test:80".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_host_gets_the_credential_that_a_step_behind_a_proxy_never_holds() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let heard = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        let (mut client, _) = listener.accept().unwrap();
+        let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        client.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+        head
+    });
+    let yaml = format!(
+        "tools: [{{name: git, network: true}}]\n\
+         steps: ['git ls-remote http://{at}/x.git || echo \"$SPALLA_TRIAL_KEY\"', 'echo \"none: $SPALLA_TRIAL_KEY\"']"
+    );
+    let secret = ("SPALLA_TRIAL_KEY".to_owned(), "sk-what-nobody-may-know".to_owned());
+    let (site, completion) = ended(recipe(&yaml), |options| {
+        let words = [format!("{at}=SPALLA_TRIAL_KEY")];
+        options.sandbox.hosts = vec!["allowed.test".into()];
+        options.sandbox.inject = Injection::read_all(&words, &mut Vec::new()).unwrap();
+        options.sandbox.credentials = HostCredentials::of(&options.sandbox.inject, [secret]);
+    })
+    .await;
+    assert!(completion.success, "{completion:?}");
+    let heard = heard.join().unwrap();
+    assert!(heard.contains(&"authorization: Bearer sk-what-nobody-may-know".to_owned()), "{heard:?}");
+    // A step without network has nobody to show it to, and not even the placeholder.
+    assert_eq!(site.fake.lines(1.into(), Stream::Stdout), ["spalla-injected", "none: "]);
+    let attested = serde_json::to_string(attested(&completion)).unwrap();
+    let told = format!("a gateway to {at} with the credential of SPALLA_TRIAL_KEY");
+    assert!(attested.contains(&told) && !attested.contains("sk-what"), "{attested}");
 }
 
 #[tokio::test]

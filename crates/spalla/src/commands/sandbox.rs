@@ -8,7 +8,7 @@ mod run;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use spalla_sandbox::{Network, Policy, Preset, loopback_servers};
+use spalla_sandbox::{Injection, Network, Policy, Preset, loopback_servers};
 use std::path::PathBuf;
 
 /// What can be done with a sandbox.
@@ -71,6 +71,9 @@ pub(crate) struct PolicyArgs {
     /// A host that it may reach through the proxy
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
+    /// A host that gets the credential of a variable on the way, which the command never holds
+    #[arg(long, value_name = "HOST=VARIABLE")]
+    inject: Vec<String>,
 }
 
 /// The presets by their names on the command line.
@@ -117,21 +120,10 @@ impl PolicyArgs {
         match self.network {
             Some(NetworkArg::None) => policy.network = Network::None,
             Some(NetworkArg::Open) => policy.network = Network::Open,
-            Some(NetworkArg::Proxy) => {
-                policy.network = Network::Proxy { allow: Vec::new(), relays: Vec::new() }
-            }
+            Some(NetworkArg::Proxy) => policy.network = Network::proxy(),
             None => {}
         }
-        if !self.allow_host.is_empty() {
-            let Network::Proxy { allow, .. } = &mut policy.network else {
-                let failure = Failure::usage("--allow-host has no meaning without a proxy");
-                return Err(failure.mend("add --network proxy, or leave it out"));
-            };
-            allow.extend(self.allow_host.clone());
-        }
-        if let Network::Proxy { relays, .. } = &mut policy.network {
-            *relays = loopback_servers(&crate::programs::variables().collect());
-        }
+        self.lead_out(&mut policy.network)?;
         let limits = &mut policy.limits;
         let set = |limit: &mut u64, wish: Option<u64>| *limit = wish.unwrap_or(*limit);
         set(&mut limits.timeout_ms, self.timeout.map(|seconds| seconds.saturating_mul(1_000)));
@@ -141,5 +133,19 @@ impl PolicyArgs {
         set(&mut limits.files, self.files);
         limits.cpu_percent = self.cpu_percent;
         Ok(policy)
+    }
+
+    /// Says whom a proxy leads to.
+    fn lead_out(&self, network: &mut Network) -> Result<()> {
+        let Network::Proxy { allow, relays, inject } = network else {
+            let flags = [("--allow-host", self.allow_host.is_empty()), ("--inject", self.inject.is_empty())];
+            let Some((flag, _)) = flags.into_iter().find(|(_, is_absent)| !is_absent) else { return Ok(()) };
+            let failure = Failure::usage(format!("{flag} has no meaning without a proxy"));
+            return Err(failure.mend("add --network proxy, or leave it out"));
+        };
+        allow.extend(self.allow_host.clone());
+        *relays = loopback_servers(&crate::programs::variables().collect());
+        *inject = Injection::read_all(&self.inject, relays).map_err(|error| Failure::usage(error.story()))?;
+        Ok(())
     }
 }

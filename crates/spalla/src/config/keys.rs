@@ -489,6 +489,13 @@ pub(crate) const KEYS: &[Key] = &[
         "the hosts that commands with network reach, through a proxy; empty is all that this machine reaches",
     )
     .env(&["ORCH_SANDBOX_ALLOW_HOSTS"]),
+    key(
+        "sandbox.inject",
+        Kind::Words(&[]),
+        "",
+        "the hosts of models that get a credential on the way, which commands behind a proxy never hold: HOST=VARIABLE",
+    )
+    .env(&["ORCH_SANDBOX_INJECT"]),
     key("sandbox.read", Kind::Words(&[]), "", "further folders and files that commands may read")
         .env(&["ORCH_SANDBOX_READ"]),
     key("sandbox.write", Kind::Words(&[]), "", "further folders that commands may write, such as a shared cache")

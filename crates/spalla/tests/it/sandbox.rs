@@ -1,11 +1,14 @@
 //! `spalla sandbox`: a command behind the walls, with neither server nor data folder.
 
 use crate::databases::{Database, on_both};
-use crate::process::{Ended, Home, Server, text};
+use crate::process::{Ended, Home, Server, ended, text};
 use crate::repository;
 use serde_json::json;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 on_both!(a_run_shows_which_walls_stood_around_it);
 
@@ -100,6 +103,10 @@ fn a_policy_that_can_not_be_held_is_refused_with_the_mend() {
         (&["--preset", "none"][..], "only the operator's configuration"),
         (&["--workspace", "/"], "choose a folder of its own"),
         (&["--allow-host", "example.org"], "add --network proxy"),
+        (&["--inject", "api.openai.com=OPENAI_API_KEY"], "add --network proxy"),
+        (&["--preset", "agent", "--inject", "llm.example=KEY"], "hosts that are known: api.openai.com"),
+        (&["--preset", "agent", "--inject", "http://llm.example=KEY"], "in the clear"),
+        (&["--preset", "agent", "--inject", "api.openai.com=NOT_SET_ANYWHERE"], "which is not set; set it"),
         (&["--processes", "0"], "give every limit at least 1"),
     ] {
         let mut args = vec!["sandbox", "run"];
@@ -113,6 +120,59 @@ fn a_policy_that_can_not_be_held_is_refused_with_the_mend() {
         assert_eq!(ended.status, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(wanted), "{wanted}: {ended:?}");
     }
+}
+
+/// A server of models that hears one request, and says what it heard.
+fn model() -> (u16, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let heard = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"\r\n\r\n") {
+            let mut chunk = [0; 1024];
+            let length = client.read(&mut chunk).expect("a head");
+            assert!(length > 0, "the head ends early");
+            heard.extend_from_slice(&chunk[..length]);
+        }
+        client
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nanswered")
+            .expect("a client that hears");
+        String::from_utf8(heard).expect("text")
+    });
+    (port, heard)
+}
+
+#[test]
+fn a_host_gets_a_credential_that_the_command_never_holds() {
+    let home = Home::new();
+    let place = workspace(&home);
+    let (port, heard) = model();
+    let inject = format!("127.0.0.1:{port}=OPENAI_API_KEY");
+    let flags = ["--preset", "agent", "--workspace", text(&place), "--inject", &inject];
+    let call = |verb: &str, command: &[&str]| {
+        let args = [&["sandbox", verb][..], &flags, command].concat();
+        let mut call = home.command(&args);
+        call.env("OPENAI_API_KEY", "sk-what-nobody-may-know");
+        call.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        call.spawn().expect("the binary runs")
+    };
+    let shown = call("run", &["--", "env"]).wait_with_output().expect("an end");
+    let shown = ended(shown).good();
+    assert!(shown.contains("OPENAI_API_KEY=spalla-injected\n") && !shown.contains("sk-what"), "{shown}");
+
+    let own = env!("CARGO_BIN_EXE_spalla");
+    let mut talk = call("run", &["--", own, spalla_sandbox::HIDDEN_ARG, "trial", "{}", "talk"]);
+    let request = format!("127.0.0.1:{port}\nGET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
+    talk.stdin.take().expect("its input").write_all(request.as_bytes()).expect("it reads");
+    let said = ended(talk.wait_with_output().expect("an end")).good();
+    assert!(said.contains("answered"), "{said}");
+    let heard = heard.join().expect("it was asked");
+    assert!(heard.contains("authorization: Bearer sk-what-nobody-may-know\r\n"), "{heard}");
+
+    let explained = ended(call("explain", &[]).wait_with_output().expect("an end")).good();
+    let line = format!("OPENAI_API_KEY for 127.0.0.1:{port}, inside at http://127.0.0.1:{port}");
+    assert!(explained.contains(&line) && !explained.contains("sk-what"), "{explained}");
 }
 
 #[test]

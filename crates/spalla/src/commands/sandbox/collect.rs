@@ -7,7 +7,7 @@ use crate::output;
 use crate::programs;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spalla_sandbox::{Policy, Preset};
+use spalla_sandbox::{HostCredentials, Policy, Preset};
 use spalla_worker::sandbox::{Captured, CommandSpec, Confined, How, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{Refusals, look_for_files};
 use std::path::{Path, PathBuf};
@@ -175,8 +175,9 @@ impl Looker {
         let program = program.to_str().ok_or_else(|| own(&"its path is no text"))?.to_owned();
         let mut policy = Policy::new(Preset::Strict, workspace.to_owned());
         policy.read = read.iter().map(|path| crate::cli::absolute(path)).collect::<Result<_>>()?;
-        let (outside, refusals) = (child_env(programs::variables()), Refusals::default());
-        let confined = Confined { policy, outside, journal: None, refusals };
+        let (outside, credentials) = (child_env(programs::variables()), HostCredentials::default());
+        let confined =
+            Confined { policy, outside, credentials, journal: None, refusals: Refusals::default() };
         Ok(Self { sandbox: Sandbox::new(supervisor), program, confined, workspace: workspace.to_owned() })
     }
 

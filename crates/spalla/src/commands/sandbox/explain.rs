@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
 use clap::Args;
-use spalla_sandbox::{Explanation, State, explain, self_test};
+use spalla_sandbox::{Explanation, Injection, State, explain, self_test};
 use std::path::Path;
 
 /// Says what a command would see and may do, which walls stand on this machine, and tries ten escapes.
@@ -51,6 +51,15 @@ fn print(explanation: &Explanation) -> Result<()> {
             State::Off => output::bad(format!("{:<12}", layer.state.to_string())).to_string(),
         };
         output::line(format_args!("  {:<11} {state} {}", layer.layer.to_string(), layer.detail))?;
+    }
+    let inject = attested.policy.as_ref().map_or(&[][..], |policy| policy.network.injections());
+    if !inject.is_empty() {
+        output::line("credentials")?;
+    }
+    for injection in inject {
+        let at: Vec<String> = injection.listen.iter().map(|at| format!("http://{at}")).collect();
+        let Injection { host, variable, .. } = injection;
+        output::line(format_args!("  {variable} for {host}, inside at {}", at.join(", ")))?;
     }
     output::line("files")?;
     for part in &explanation.files {
