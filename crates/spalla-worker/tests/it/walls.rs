@@ -123,7 +123,8 @@ async fn a_host_gets_the_credential_that_a_step_behind_a_proxy_never_holds() {
     });
     let yaml = format!(
         "tools: [{{name: git, network: true}}]\n\
-         steps: ['git ls-remote http://{at}/x.git || echo \"$SPALLA_TRIAL_KEY\"', 'echo \"none: $SPALLA_TRIAL_KEY\"']"
+         steps: [{{run: 'git ls-remote http://{at}/x.git || echo \"$SPALLA_TRIAL_KEY\"', uses: [git]}}, \
+         {{run: 'echo \"none: $SPALLA_TRIAL_KEY\"'}}]"
     );
     let secret = ("SPALLA_TRIAL_KEY".to_owned(), "sk-what-nobody-may-know".to_owned());
     let (site, completion) = ended(recipe(&yaml), |options| {
