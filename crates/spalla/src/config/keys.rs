@@ -239,7 +239,8 @@ pub(crate) const KEYS: &[Key] = &[
         "a PEM file of authorities that vouch for receivers of webhooks besides those that this machine trusts",
     )
     .env(&["SPALLA_WEBHOOK_CA"]),
-    key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there"),
+    key("open_browser", Kind::Flag, "true", "`spalla up` opens the page in a browser when a person is there")
+        .env(&["SPALLA_OPEN_BROWSER"]),
     key("server_token", Kind::Text, "", "the token that the server asks for; empty is the data folder's own, made at the first start")
         .env(&["SPALLA_SERVER_TOKEN"])
         .secret(),
@@ -407,7 +408,8 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Whole(0, 1_000),
         "0",
         "how many runs the worker executes at once; 0 is one per core",
-    ),
+    )
+    .env(&["SPALLA_WORKER_CONCURRENCY"]),
     key("worker.shell", Kind::Path, "/bin/sh", "the shell that executes a run's steps").env(&["AGENT_SHELL"]),
     key("worker.steps", Kind::Text, "", "steps, one per line, that replace every recipe and inference")
         .env(&["AGENT_STEPS"]),

@@ -204,6 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_setting_has_variables_of_its_own() {
+        let mut names: Vec<_> = KEYS.iter().flat_map(|key| key.env).collect();
+        assert!(KEYS.iter().all(|key| !key.env.is_empty()));
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
     fn a_file_of_variables_may_hold_what_other_programs_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(DOT_ENV);
