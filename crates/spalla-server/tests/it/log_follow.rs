@@ -68,10 +68,12 @@ async fn a_viewer_may_stay_when_the_run_is_over_until_the_server_ends() {
     for way in WAYS {
         viewers.push(begin(&world, way, run, "follow=true").await);
     }
+    for viewer in &mut viewers {
+        assert_eq!(viewer.numbers(1).await, [0]);
+    }
     world.complete(run, token).await;
     world.shutdown.cancel();
     for viewer in &mut viewers {
-        assert_eq!(viewer.numbers(1).await, [0]);
         assert_eq!(viewer.next().await, Seen::Broken);
     }
     assert!(world.server.join_next().await.unwrap().is_ok());
