@@ -90,6 +90,8 @@ async fn a_client_that_went_away_while_waiting_takes_nothing() {
     drop(stream);
     world.until_connections(1).await;
     world.enqueue(item).await;
-    let claimed = world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200);
+    // What it was given in the moment in which it went is handed back at once.
+    let body = json!({"worker_id": "w", "wait_seconds": 30});
+    let claimed = world.post("/scheduler/claim", body).await.json(200);
     assert_eq!(claimed["runs"][0]["work_item_id"], item);
 }
