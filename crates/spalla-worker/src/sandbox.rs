@@ -30,8 +30,21 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
-/// The variables that a child may have from the environment of the worker; everything else it gets by name.
-pub const INHERITED_VARIABLES: [&str; 35] = [
+/// The variables by which programs find the way out of this machine's network.
+pub(crate) const PROXY_VARIABLES: [&str; 6] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+/// The variables that name files of whom programs trust there.
+pub(crate) const TRUST_VARIABLES: [&str; 7] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+];
+/// What else a child may have from the environment of the worker; everything beyond these it gets by name.
+const INHERITED_VARIABLES: [&str; 22] = [
     "PATH",
     "HOME",
     "USER",
@@ -54,20 +67,6 @@ pub const INHERITED_VARIABLES: [&str; 35] = [
     "SDKMAN_DIR",
     "DENO_INSTALL",
     "BUN_INSTALL",
-    // How the network is reached from this machine, and whom it trusts there.
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS",
-    "REQUESTS_CA_BUNDLE",
-    "PIP_CERT",
     // For git alone; no step gets it.
     "SSH_AUTH_SOCK",
 ];
@@ -78,10 +77,14 @@ const TREE_VARIABLE: &str = "SPALLA_TREE";
 
 /// Chooses from an environment what children may have.
 pub fn child_env(vars: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
-    let mut env: BTreeMap<String, String> =
-        vars.into_iter().filter(|(name, _)| INHERITED_VARIABLES.contains(&name.as_str())).collect();
+    let mut env: BTreeMap<String, String> = vars.into_iter().filter(|(name, _)| is_inherited(name)).collect();
     env.entry("PATH".into()).or_insert_with(|| PATH_DEFAULT.into());
     env
+}
+
+fn is_inherited(name: &str) -> bool {
+    let mut names = INHERITED_VARIABLES.iter().chain(&PROXY_VARIABLES).chain(&TRUST_VARIABLES);
+    names.any(|inherited| *inherited == name)
 }
 
 /// A command to run: all that it gets to see.

@@ -2,7 +2,7 @@
 
 use crate::credentials::Credentials;
 use crate::run::Run;
-use crate::sandbox::{Confined, Ended, Walls};
+use crate::sandbox::{Confined, Ended, PROXY_VARIABLES, TRUST_VARIABLES, Walls};
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
 };
@@ -12,25 +12,6 @@ use spalla_sandbox::{
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
-
-/// The variables by which programs find the way out of this machine's network, and whom they trust there.
-const OUTWARD: [&str; 13] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS",
-    "REQUESTS_CA_BUNDLE",
-    "PIP_CERT",
-];
-/// From which of them on they name files.
-const TRUST_FROM: usize = 6;
 
 /// What the operator says of the sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,9 +74,9 @@ impl Run<'_> {
         policy.write = options.write.iter().filter(|path| path.exists()).cloned().collect();
         policy.read.extend(self.credentials().map(Credentials::folder).map(Path::to_owned));
         if policy.network != Network::None {
-            policy.environment = OUTWARD.map(str::to_owned).into();
-            let trusted =
-                OUTWARD[TRUST_FROM..].iter().filter_map(|name| outside.get(*name)).map(PathBuf::from);
+            policy.environment =
+                PROXY_VARIABLES.iter().chain(&TRUST_VARIABLES).map(|name| (*name).to_owned()).collect();
+            let trusted = TRUST_VARIABLES.iter().filter_map(|name| outside.get(*name)).map(PathBuf::from);
             policy.read.extend(trusted.filter(|path| path.is_absolute() && path.exists()));
         }
         let (outside, journal) = (outside.clone(), Some(self.journal()));
