@@ -13,7 +13,6 @@ use crate::refusal::Refusal;
 use crate::report::{Missing, Report};
 use crate::seccomp_filter::{self, Filters};
 use crate::start::Start;
-use crate::stdio::Stdio;
 use landlock::RulesetCreated;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal as UnixSignal};
@@ -25,11 +24,13 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+/// What mends what a process gives away.
+const PRIVILEGES_MEND: &str = "raise the hard limits of the service, or lower the policy's";
 /// What the init leaves with when it can't go on.
 const BROKEN: i32 = 70;
 
@@ -44,12 +45,18 @@ pub(crate) struct Inside {
     pub(crate) is_weighed: bool,
 }
 
-/// The second process before it is the command: what it becomes, and the last walls, made ready for it.
-struct Birth {
-    start: Start,
-    stdio: Stdio,
+/// The last walls, made ready for the second process.
+struct LastWalls {
     rules: Result<RulesetCreated, String>,
     filters: Result<Filters, String>,
+}
+
+/// The second process while it stands behind all walls and waits to hear what it becomes.
+struct Born {
+    pid: i32,
+    /// What it tells; the end of it is that it became the command.
+    told: BufReader<PipeReader>,
+    missing: Vec<Missing>,
 }
 
 impl Inside {
@@ -88,12 +95,14 @@ impl Inside {
         let mut kept = vec![socket.as_raw_fd()];
         kept.extend(ways_out.iter().map(AsRawFd::as_raw_fd));
         keep_only(&kept).map_err(walls("closing what is not its own"))?;
-        let (rules, filters) = (landlock_rules::make(&self.plan.view), seccomp_filter::make());
+        let last =
+            LastWalls { rules: landlock_rules::make(&self.plan.view), filters: seccomp_filter::make() };
+        // A second process that was made before would not be counted.
+        wait_for_word(socket);
+        let (born, ways_out) = self.bear(socket, ways_out, last)?;
         send_view(socket, &ways_out).map_err(walls("handing out the view"))?;
         drop(ways_out);
-        let told = Start::receive(socket).map_err(walls("hearing what to start"))?;
-        let Some((start, stdio)) = told else { exit_now(BROKEN) };
-        self.start_and_watch(socket, Birth { start, stdio, rules, filters })
+        self.watch_over(socket, born)
     }
 
     /// Listens where the proxy, the relays and the gateway are reached. The network is new, so that nobody else has the addresses.
@@ -122,31 +131,44 @@ impl Inside {
         Ok(())
     }
 
-    /// Starts the command, and stays until it is over.
-    fn start_and_watch(self, socket: &OwnedFd, birth: Birth) -> Result<(), Refusal> {
+    /// Makes the second process, and returns when it stands behind all walls. Nothing is known of the command yet, so
+    /// that all of this is done ahead where walls are put up ahead.
+    fn bear(
+        &self,
+        socket: &OwnedFd,
+        ways_out: Vec<TcpListener>,
+        last: LastWalls,
+    ) -> Result<(Born, Vec<TcpListener>), Refusal> {
         let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
-        let (mut failure, failed) = io::pipe().map_err(broken)?;
+        let (reader, writer) = io::pipe().map_err(broken)?;
         block_signals().map_err(broken)?;
-        let command = match clone_process(0).map_err(broken)? {
-            Side::Child => self.become_command(birth, failed.into()),
+        let pid = match clone_process(0).map_err(broken)? {
+            Side::Child => {
+                drop((reader, ways_out));
+                self.become_command(socket, last, OwnedFd::from(writer).into())
+            }
             Side::Parent(pid) => pid,
         };
-        // The command's pipes above all are not the init's to hold open.
-        drop((birth, failed));
+        drop((last, writer));
+        let mut told = BufReader::new(reader);
+        match hear(&mut told).map_err(broken)? {
+            (missing, Some(Told::Ready)) => Ok((Born { pid, told, missing }, ways_out)),
+            (_, end) => give_up(socket, end),
+        }
+    }
+
+    /// Stays until the command is over.
+    fn watch_over(self, socket: &OwnedFd, born: Born) -> Result<(), Refusal> {
+        let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
         let grace = Duration::from_millis(self.plan.policy.limits.grace_ms);
         let signals = watched_signals().map_err(broken)?;
         lockdown::drop_privileges()
             .map_err(|error| Refusal::new(Layer::Privileges, error, "use a kernel from 3.5 on"))?;
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        let mut said = Vec::new();
-        failure.read_to_end(&mut said).map_err(broken)?;
-        let missing = match told(&said) {
-            Ok(missing) => missing,
-            Err(report) => {
-                let _ = report.send(socket);
-                exit_now(0);
-            }
-        };
+        let Born { pid: command, mut told, missing } = born;
+        if let (_, Some(end)) = hear(&mut told).map_err(broken)? {
+            give_up(socket, Some(end))
+        }
         let started = Report::Started { landlock_abi: kernel::landlock_version(), missing };
         if started.send(socket).is_err() {
             exit_now(BROKEN);
@@ -154,45 +176,37 @@ impl Inside {
         Watch { socket, signals, command, grace, exit: None }.run()
     }
 
-    /// The second process: gives everything away in order, and becomes the command.
-    fn become_command(self, birth: Birth, failed: OwnedFd) -> ! {
-        let failed = File::from(failed);
-        let give_up = || self.give_up_and_execute(birth, &failed);
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(give_up));
+    /// The second process: gives everything away in order, waits for its word, and becomes the command.
+    fn become_command(&self, socket: &OwnedFd, last: LastWalls, init: File) -> ! {
+        let live = || match self.give_everything_away(last, &init) {
+            Ok(()) => {
+                tell(&init, &Told::Ready);
+                execute(socket)
+            }
+            Err(report) => report,
+        };
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(live));
         let report =
             outcome.unwrap_or_else(|_| Report::NotStarted { reason: "the sandbox itself failed".into() });
-        tell(&failed, &Told::Over(report));
+        tell(&init, &Told::Over(report));
         exit_now(BROKEN)
     }
 
-    /// Returns only when something failed, and then what.
-    fn give_up_and_execute(&self, birth: Birth, init: &File) -> Report {
-        let refused = |layer, mend: &str| {
-            let mend = mend.to_owned();
-            move |reason: String| Report::Refused { layer, reason, mend }
-        };
-        let Birth { start, stdio, rules, filters } = birth;
+    /// Leaves nothing but what the command may have, and steps behind the last walls; what is done after this, the
+    /// command itself may do.
+    fn give_everything_away(&self, last: LastWalls, init: &File) -> Result<(), Report> {
         let policy = &self.plan.policy;
         let privileges = || -> io::Result<()> {
             rustix::process::setsid()?;
-            stdio.take_place()?;
             kernel::close_on_exec_from(3)?;
             lockdown::limit(&policy.limits)?;
             if !self.is_weighed {
                 lockdown::give_way(policy.limits.cpu_weight)?;
             }
-            lockdown::drop_privileges()?;
-            rustix::process::umask(start.umask.into());
-            rustix::process::chdir(&start.folder)?;
-            kernel::reset_signals();
-            SigSet::empty().thread_set_mask()?;
-            Ok(())
+            lockdown::drop_privileges()
         };
-        if let Err(error) = privileges() {
-            return refused(Layer::Privileges, "raise the hard limits of the service, or lower the policy's")(
-                error.to_string(),
-            );
-        }
+        privileges().map_err(|error| refused(Layer::Privileges, PRIVILEGES_MEND, error.to_string()))?;
+        let LastWalls { rules, filters } = last;
         let last: [(Layer, &str, Result<(), String>); 2] = [
             (Layer::Landlock, landlock_rules::MEND, rules.and_then(landlock_rules::restrict)),
             (
@@ -207,12 +221,36 @@ impl Inside {
                 Err(reason) if policy.allows_missing(layer) => {
                     tell(init, &Told::Missing(Missing { layer, reason }));
                 }
-                Err(reason) => return refused(layer, mend)(reason),
+                Err(reason) => return Err(refused(layer, mend, reason)),
             }
         }
-        let Err(error) = nix::unistd::execve(&start.program, &start.arguments, &start.environment);
-        Report::NotStarted { reason: io::Error::from(error).to_string() }
+        Ok(())
     }
+}
+
+/// Waits to hear what to start, and becomes it. Returns only when something failed, and then what.
+fn execute(socket: &OwnedFd) -> Report {
+    let (start, stdio) = match Start::receive(socket) {
+        Ok(Some(told)) => told,
+        Ok(None) => return Report::NotStarted { reason: "the supervisor is gone".into() },
+        Err(error) => return Report::NotStarted { reason: format!("hearing what to start: {error}") },
+    };
+    let take_place = || -> io::Result<()> {
+        stdio.take_place()?;
+        rustix::process::umask(start.umask.into());
+        rustix::process::chdir(&start.folder)?;
+        kernel::reset_signals();
+        Ok(SigSet::empty().thread_set_mask()?)
+    };
+    if let Err(error) = take_place() {
+        return refused(Layer::Privileges, PRIVILEGES_MEND, error.to_string());
+    }
+    let Err(error) = nix::unistd::execve(&start.program, &start.arguments, &start.environment);
+    Report::NotStarted { reason: io::Error::from(error).to_string() }
+}
+
+fn refused(layer: Layer, mend: &str, reason: String) -> Report {
+    Report::Refused { layer, reason, mend: mend.to_owned() }
 }
 
 /// What the second process tells the init before it becomes the command; one line each.
@@ -220,6 +258,8 @@ impl Inside {
 enum Told {
     /// A wall does not stand, and the command runs all the same.
     Missing(Missing),
+    /// All walls stand, and it waits.
+    Ready,
     /// The command does not run.
     Over(Report),
 }
@@ -230,20 +270,37 @@ fn tell(mut init: &File, told: &Told) {
     let _ = init.write_all(&line);
 }
 
-/// Reads what the second process told; the error is why the command does not run.
-fn told(said: &[u8]) -> Result<Vec<Missing>, Report> {
+/// Hears the second process out until it waits or gives up: which walls are missing, and which of the two it was. Neither
+/// means that it became the command, or was killed.
+fn hear(told: &mut impl BufRead) -> io::Result<(Vec<Missing>, Option<Told>)> {
     let mut missing = Vec::new();
-    for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
+    let mut line = Vec::new();
+    while told.read_until(b'\n', &mut line)? > 0 {
+        match serde_json::from_slice(&line) {
             Ok(Told::Missing(layer)) => missing.push(layer),
-            Ok(Told::Over(report)) => return Err(report),
-            Err(_) => return Err(Report::NotStarted { reason: "it ended before it began".into() }),
+            Ok(end) => return Ok((missing, Some(end))),
+            Err(_) => return Ok((missing, Some(Told::Over(ended_too_soon())))),
         }
+        line.clear();
     }
-    Ok(missing)
+    Ok((missing, None))
 }
 
-/// The supervisor says one word when it has told the kernel who the users are.
+fn ended_too_soon() -> Report {
+    Report::NotStarted { reason: "it ended before it began".into() }
+}
+
+/// Says that the command does not run, and leaves.
+fn give_up(socket: &OwnedFd, end: Option<Told>) -> ! {
+    let report = match end {
+        Some(Told::Over(report)) => report,
+        _ => ended_too_soon(),
+    };
+    let _ = report.send(socket);
+    exit_now(0)
+}
+
+/// The supervisor says one word when it has told the kernel who the users are, and one when it counts the init in its group.
 fn wait_for_word(socket: &OwnedFd) {
     let mut word = [0; 1];
     match rustix::io::retry_on_intr(|| recv(socket, &mut word[..], RecvFlags::empty())) {

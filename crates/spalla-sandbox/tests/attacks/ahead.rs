@@ -168,7 +168,7 @@ fn walls_that_wait_go_with_whoever_wanted_them() {
         let gone = || until(|| marked(&mark).is_empty());
 
         let Spare { mut supervisor, socket, words } = Spare::put_up(&arena, &policy);
-        assert_eq!(marked(&mark).len(), 2, "the supervisor and the init");
+        assert_eq!(marked(&mark).len(), 3, "the supervisor, the init, and who becomes the command");
         drop((socket, words));
         assert!(supervisor.wait().unwrap().success());
         assert!(gone(), "{:?}", marked(&mark));

@@ -21,7 +21,7 @@ async fn a_command_starts_behind_the_walls_that_were_put_up_for_it() {
     let mut spare = sandbox().put_up_ahead(&spec).await.unwrap().unwrap();
     assert!(spare.is_ready().await);
     let waiting = processes_with(&spec.label);
-    assert_eq!(waiting.len(), 2, "the supervisor and the init");
+    assert_eq!(waiting.len(), 3, "the supervisor, the init, and who becomes the command");
     spec.stdin = b"what is read\n".to_vec();
     spec.env.insert("OWN".into(), "its own".into());
     let cold = sandbox().capture(spec.clone(), KEPT, std::future::pending()).await.unwrap();
