@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// How many runs try
     #[arg(long, default_value_t = 600)]
     runs: usize,
+    /// How many runs try at once: they wait more than they compute
+    #[arg(long, default_value_t = 16)]
+    at_once: u32,
     /// One line of JSON on stdout, which is all there is anyway
     #[arg(long)]
     json: bool,
@@ -40,17 +43,17 @@ pub(crate) struct Arguments {
 /// Lets them try, prints one line of JSON, and fails where one is left.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (ended, left) = runtime.block_on(tried(arguments.runs))?;
+    let (ended, left) = runtime.block_on(tried(arguments))?;
     println!("{}", json!({"runs": ended, "left": left}));
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn tried(runs: usize) -> Result<(usize, usize)> {
+async fn tried(arguments: &Arguments) -> Result<(usize, usize)> {
     let binary = crate::binary::spalla()?;
     let ground = Ground::prepare(Kind::Sqlite).await?;
-    let house = House::build(&binary)?;
-    let server = house.up(&ground.fresh().await?, Auth::Token, &[]).await?;
-    let tried = Box::pin(try_all(&server, runs)).await;
+    let (house, at_once) = (House::build(&binary)?, arguments.at_once.to_string());
+    let server = house.up(&ground.fresh().await?, Auth::Token, &["--concurrency", &at_once]).await?;
+    let tried = Box::pin(try_all(&server, arguments.runs)).await;
     server.stop().await?;
     tried
 }

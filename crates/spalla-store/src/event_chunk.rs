@@ -78,6 +78,11 @@ pub(crate) fn mark(id: i64) -> [u8; 8] {
     id.to_be_bytes()
 }
 
+/// Returns the ids in a chunk's list.
+pub(crate) fn marked(list: &[u8]) -> impl Iterator<Item = i64> {
+    list.as_chunks().0.iter().map(|mark| i64::from_be_bytes(*mark))
+}
+
 fn marks(ids: impl Iterator<Item = i64>) -> Vec<u8> {
     ids.collect::<BTreeSet<_>>().into_iter().flat_map(mark).collect()
 }
@@ -162,6 +167,7 @@ mod tests {
         let chunk = &pack(&(1..10).map(event).collect::<Vec<_>>()).unwrap()[0];
         assert_eq!(chunk.projects, [mark(1), mark(2)].concat());
         assert_eq!(chunk.runs, [mark(3), mark(6), mark(9)].concat());
+        assert_eq!(marked(&chunk.projects).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

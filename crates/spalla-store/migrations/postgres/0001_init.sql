@@ -87,6 +87,7 @@ create table work_item (
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
 create index work_item_by_agent on work_item (agent, project_id, id) where agent is not null;
 create index work_item_archived on work_item (id, project_id) where archived_at is not null;
+create index work_item_labelled on work_item (queue, id) where labels <> '[]';
 
 -- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
 -- `queue` and `prio` it is found in `ready` when it stands there.
@@ -262,6 +263,13 @@ create table event_chunk (
     projects bytea not null,
     runs bytea not null,
     data bytea not null
+);
+
+-- In which stretches of 1024 event numbers a project has some: whoever follows a small one passes over the rest.
+create table event_stretch (
+    project_id bigint not null,
+    stretch bigint not null,
+    primary key (project_id, stretch)
 );
 
 -- Consecutive log lines, compressed.

@@ -78,6 +78,7 @@ create table work_item (
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
 create index work_item_by_agent on work_item (agent, project_id, id) where agent is not null;
 create index work_item_archived on work_item (id, project_id) where archived_at is not null;
+create index work_item_labelled on work_item (queue, id) where labels <> '[]';
 
 -- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
 -- `queue` and `prio` it is found in `ready` when it stands there. `moved` is JSON, null while the priority is just what a
@@ -255,6 +256,13 @@ create table event_chunk (
     runs blob not null,
     data blob not null
 ) strict;
+
+-- In which stretches of 1024 event numbers a project has some: whoever follows a small one passes over the rest.
+create table event_stretch (
+    project_id integer not null,
+    stretch integer not null,
+    primary key (project_id, stretch)
+) strict, without rowid;
 
 -- Consecutive log lines, compressed.
 create table log_chunk (

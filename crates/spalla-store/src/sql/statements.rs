@@ -52,9 +52,11 @@ statements! {
         LOAD = both "queue/load";
         LOAD_BY_ID = both "queue/load_by_id";
         FIND = both "queue/find";
+        LIST_LABELLED = both "queue/list_labelled";
     }
     /// Work items.
     work_item {
+        LIST_LABELLED = each "work_item/list_labelled";
         INSERT = both "work_item/insert";
         UPDATE = both "work_item/update";
         LOCK = each "work_item/lock";
@@ -197,8 +199,13 @@ statements! {
         LOCK = each "event_chunk/lock";
         INSERT = each "event_chunk/insert";
         LIST = both "event_chunk/list";
-        LIST_ABOUT = each "event_chunk/list_about";
+        LIST_OF_RUN = each "event_chunk/list_of_run";
+        LIST_OF_PROJECT = each "event_chunk/list_of_project";
         NEWEST = both "event_chunk/newest";
+    }
+    /// Where projects have events.
+    event_stretch {
+        INSERT = both "event_stretch/insert";
     }
     /// Log lines.
     log_chunk {

@@ -91,6 +91,13 @@ impl Mould {
         for ((kind, _), made) in NUMBERS[..EVENT].iter().zip(made).filter(|(_, made)| *made > 0) {
             script.push_str(&count_on(administrator, kind, made * i64::try_from(copies.count)?));
         }
+        if copies.events {
+            // What is copied belongs to the newest project.
+            script.push_str(
+                "insert into event_stretch select distinct (select max(id) from project), last_seq / 1024 \
+                 from event_chunk where true on conflict do nothing;\n",
+            );
+        }
         script.push_str(closing(administrator));
         administrator.ask(&script).await.map(drop)
     }

@@ -47,10 +47,13 @@ impl<R: Reader> SqlReads<R> {
         limit: u32,
     ) -> Result<Vec<(EventSeq, u32, Vec<u8>)>> {
         let mark = |id: Option<i64>| id.map(|id| mark(id).to_vec());
-        let rows = match (mark(filter.project_id.map(|id| id.0)), mark(filter.run_id.map(|id| id.0))) {
-            (None, None) => self.rows(&sql::LIST, row![after, limit]).await?,
-            (project, run) => self.rows(&sql::LIST_ABOUT, row![after, project, run, limit]).await?,
+        let run = mark(filter.run_id.map(|id| id.0));
+        let (statement, scalars) = match (filter.project_id, run) {
+            (None, None) => (&sql::LIST, row![after, limit]),
+            (None, run) => (&sql::LIST_OF_RUN, row![after, run, limit]),
+            (Some(id), run) => (&sql::LIST_OF_PROJECT, row![id, after, mark(Some(id.0)), run, limit]),
         };
+        let rows = self.rows(statement, scalars).await?;
         each("event_chunk", rows, |fields| {
             Ok((fields.id("last_seq")?, fields.number("events")?, fields.blob("data")?))
         })

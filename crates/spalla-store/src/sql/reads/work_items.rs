@@ -4,17 +4,21 @@
 use super::{SqlReads, before};
 use crate::sql::driver::Reader;
 use crate::sql::row::{each, row, work_item};
-use crate::sql::statement::{Statement, Value};
-use crate::sql::statements::{dep, work_item as sql};
+use crate::sql::statement::{Call, Statement, Value};
+use crate::sql::statements::{dep, queue, work_item as sql};
+use crate::sql::tx::call::by_ids;
 use crate::tx::{EdgeRow, Result};
 use crate::view::{Page, WorkItemFilter, WorkItemView};
 use spalla_domain::work_item::{Dependency, Status, WorkItem};
-use spalla_domain::{ProjectId, WorkItemId};
+use spalla_domain::{ProjectId, QueueId, WorkItemId};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// How many items a search reads at once: enough that a rare word costs few round trips, few enough that a page of a
+/// How many items a search reads at once at most: enough that a rare word costs few round trips, few enough that a page of a
 /// frequent one does not cost more than it shows.
 const SEARCH_PAGE: u32 = 200;
+/// In how many queues a label is looked for one by one; where more have it, it is found soon.
+const LABELLED_QUEUES_MAX: u32 = 16;
 /// A longer word is looked for in the database by its beginning only; what is found is compared with all of it.
 const PATTERN_CHARS_MAX: usize = 200;
 
@@ -62,11 +66,23 @@ impl<R: Reader> SqlReads<R> {
     ) -> Result<Vec<WorkItemView>> {
         let (mut before, mut left_out, mut found) = (before, 0, vec![]);
         let limit = limit as usize;
+        let queues = self.labelled_queues(search).await?;
+        // What the database finds need not fit where the text is not exactly what it looks for.
+        let wanted = offset.saturating_add(limit as u32).clamp(1, SEARCH_PAGE);
+        let size = if search.is_exact { wanted } else { SEARCH_PAGE };
         while found.len() < limit {
-            let (statement, scalars) = search.page(before);
-            let page: Vec<WorkItemView> =
-                each("work_item", self.rows(statement, scalars).await?, work_item::read_view)?;
-            let is_last = page.len() < SEARCH_PAGE as usize;
+            let rows = match &queues {
+                Some(queues) if queues.is_empty() => break,
+                Some(queues) => self.reader.read(search.page_of(queues, before, size)).await?,
+                None => {
+                    let (statement, scalars) = search.page(before, size);
+                    self.rows(statement, scalars).await?
+                }
+            };
+            let mut page: Vec<WorkItemView> = each("work_item", rows, work_item::read_view)?;
+            page.sort_unstable_by_key(|view| Reverse(view.item.id));
+            page.truncate(size as usize);
+            let is_last = page.len() < size as usize;
             before = page.last().map_or(before, |view| view.item.id.0);
             for view in page.into_iter().filter(|view| search.fits(&view.item)) {
                 if left_out < offset {
@@ -80,6 +96,15 @@ impl<R: Reader> SqlReads<R> {
             }
         }
         Ok(found)
+    }
+
+    /// Returns the queues of a label; none where there are so many that each is not worth a look of its own.
+    async fn labelled_queues(&self, search: &Search) -> Result<Option<Vec<QueueId>>> {
+        let Some(label) = search.label_as_kept() else { return Ok(None) };
+        let scalars = row![search.project_id, label, LABELLED_QUEUES_MAX + 1];
+        let rows = self.rows(&queue::LIST_LABELLED, scalars).await?;
+        let queues: Vec<QueueId> = each("queue", rows, |fields| fields.id("id"))?;
+        Ok((queues.len() <= LABELLED_QUEUES_MAX as usize).then_some(queues))
     }
 
     async fn with_dependencies(&self, mut items: Vec<WorkItemView>) -> Result<Vec<WorkItemView>> {
@@ -176,19 +201,28 @@ impl Search {
         Some(Self { project_id: *project_id, status: *status, label: label.clone(), q, pattern, is_exact })
     }
 
-    fn conditions(&self) -> Vec<Value> {
-        // As it stands in the JSON, between its quotes.
-        let label = self.label.as_ref().map(|label| serde_json::Value::from(label.as_str()).to_string());
-        row![label, self.pattern.clone(), self.status.map(Status::as_str)]
+    /// Returns the label as it stands in the JSON, between its quotes.
+    fn label_as_kept(&self) -> Option<String> {
+        self.label.as_ref().map(|label| serde_json::Value::from(label.as_str()).to_string())
     }
 
-    fn page(&self, before: i64) -> (&'static Statement, Vec<Value>) {
+    fn conditions(&self) -> Vec<Value> {
+        row![self.label_as_kept(), self.pattern.clone(), self.status.map(Status::as_str)]
+    }
+
+    /// A page of the newest of each of some queues.
+    fn page_of(&self, queues: &[QueueId], before: i64, size: u32) -> Call {
+        let scalars = row![before, self.pattern.clone(), self.status.map(Status::as_str), size];
+        Call { scalars, ..by_ids(&sql::LIST_LABELLED, queues) }
+    }
+
+    fn page(&self, before: i64, size: u32) -> (&'static Statement, Vec<Value>) {
         let (statement, mut scalars) = match self.project_id {
             None => (&sql::SEARCH, row![before]),
             Some(project) => (&sql::SEARCH_OF_PROJECT, row![project, before]),
         };
         scalars.extend(self.conditions());
-        scalars.extend(row![SEARCH_PAGE]);
+        scalars.extend(row![size]);
         (statement, scalars)
     }
 

@@ -165,7 +165,7 @@ async fn a_page_of_a_list_that_grows_is_found_by_an_index_and_not_sorted_on_post
 
 /// Tells whether a step of a plan walks through a table. A limited walk in the order of the key stops by itself.
 fn scans_a_table(step: &str, sql: &str) -> bool {
-    const TABLES: [&str; 16] = [
+    const TABLES: [&str; 17] = [
         "approval",
         "audit",
         "blocked",
@@ -174,6 +174,7 @@ fn scans_a_table(step: &str, sql: &str) -> bool {
         "document",
         "entry",
         "event_chunk",
+        "event_stretch",
         "finished",
         "leased",
         "log_chunk",

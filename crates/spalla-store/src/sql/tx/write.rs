@@ -197,13 +197,18 @@ async fn append<D: Driver>(
     if driver.is_shared() {
         calls.once(&sql::event_chunk::LOCK);
     }
-    let mut upto = 0;
-    let rows = event_chunk::pack(&events)?.into_iter().map(|EventChunk { events, projects, runs, data }| {
-        upto += events;
-        row![upto, events, projects, runs, data]
-    });
-    calls.add(&sql::event_chunk::INSERT, rows.collect());
-    let answer = calls.run(driver, may_commit).await?.pop().unwrap_or_default();
+    let chunks = event_chunk::pack(&events)?;
+    let (mut upto, mut rows, mut stretches) = (0, vec![], vec![]);
+    for EventChunk { events: count, projects, runs, data } in chunks {
+        upto += i64::from(count);
+        let behind = events.len() as i64 - upto;
+        stretches.extend(event_chunk::marked(&projects).map(|project| row![project, behind]));
+        rows.push(row![upto, count, projects, runs, data]);
+    }
+    let place = calls.calls.len();
+    calls.add(&sql::event_chunk::INSERT, rows);
+    calls.any(&sql::event_stretch::INSERT, stretches);
+    let answer = calls.run(driver, may_commit).await?.into_iter().nth(place).unwrap_or_default();
     let ends: Vec<i64> = each("event_chunk", answer.rows, |fields| fields.int("last_seq"))?;
     let last = ends.into_iter().max().unwrap_or_default();
     let first = last - events.len() as i64 + 1;

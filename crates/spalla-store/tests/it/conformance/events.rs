@@ -15,6 +15,7 @@ crate::fixture::claims!(
     an_empty_store_has_no_event,
     events_are_read_from_a_number_on,
     events_are_filtered_by_project_and_run,
+    events_of_a_small_project_are_found_between_many_of_another,
     an_event_says_what_it_is_about,
     events_say_all_that_a_history_follows_from,
     commits_bring_the_events_that_are_read,
@@ -73,6 +74,32 @@ async fn events_are_filtered_by_project_and_run(f: Fixture) {
     assert!(matches!(facts[1].fact, Fact::RunSucceeded { .. }), "{facts:?}");
     let both = EventFilter { project_id: Some(here), after: Some(EventSeq(2)), ..of };
     assert_eq!(f.store.read().events(both, 100).await.unwrap(), []);
+}
+
+async fn events_of_a_small_project_are_found_between_many_of_another(f: Fixture) {
+    let (small, large) = (f.project().await, f.project().await);
+    let mut run = None;
+    for count in [700, 1_300, 0] {
+        let id = f.make_one(item(small)).await;
+        f.enqueue(id).await;
+        let claimed = f.claim_one("w").await;
+        f.complete(&claimed, true).await;
+        run = Some(claimed.run_id);
+        if count > 0 {
+            f.make((0..count).map(|_| item(large))).await;
+        }
+    }
+    let all = f.events().await;
+    let of_small: Vec<_> = all.iter().filter(|event| event.project_id == small).cloned().collect();
+    for after in [0, 1, 5, 699, 1_024, 2_000, all.len() as i64 - 2] {
+        let filter = EventFilter { project_id: Some(small), after: Some(EventSeq(after)), run_id: None };
+        let found = f.store.read().events(filter.clone(), 100).await.unwrap();
+        let wanted: Vec<_> = of_small.iter().filter(|event| event.seq.0 > after).cloned().collect();
+        assert_eq!(found, wanted);
+        let filter = EventFilter { run_id: run, ..filter };
+        let found = f.store.read().events(filter, 100).await.unwrap();
+        assert_eq!(found, wanted.into_iter().filter(|event| event.run_id == run).collect::<Vec<_>>());
+    }
 }
 
 async fn an_event_says_what_it_is_about(f: Fixture) {

@@ -13,6 +13,7 @@ use spalla_store::view::{Depths, Page, QueueFilter, RunFilter, WorkItemFilter};
 crate::fixture::claims!(
     lists_are_newest_first_and_read_page_by_page,
     work_items_are_found_by_project_status_and_label,
+    a_label_that_few_or_many_queues_have_finds_the_newest_of_all,
     work_items_are_found_by_text_in_either_case,
     archived_items_are_listed_only_when_asked_for,
     every_status_of_an_item_is_listed_under_its_name,
@@ -114,6 +115,23 @@ async fn work_items_are_found_by_project_status_and_label(f: Fixture) {
     let both = WorkItemFilter { label: label("gpu"), status: Some(Status::Queued), ..any() };
     assert_found(&f, both.clone(), &[ids[1]]).await;
     assert_found(&f, WorkItemFilter { project_id: Some(here), ..both }, &[]).await;
+}
+
+async fn a_label_that_few_or_many_queues_have_finds_the_newest_of_all(f: Fixture) {
+    let (here, there) = (f.project().await, f.project().await);
+    let own = |n: usize| format!("n{}", n / 2);
+    let ids = f.make((0..40).map(|n| labelled([here, there][n % 2], &["all", &own(n)]))).await;
+    let all = WorkItemFilter { label: Some("all".to_owned()), ..WorkItemFilter::default() };
+    assert_found(&f, all.clone(), &ids).await;
+    let half: Vec<_> = ids.iter().copied().step_by(2).collect();
+    assert_found(&f, WorkItemFilter { project_id: Some(here), ..all.clone() }, &half).await;
+    for filter in [all.clone(), WorkItemFilter { q: Some("LABEL".to_owned()), ..all.clone() }] {
+        let page = Page { limit: 3, before: Some(ids[30].0), offset: 2 };
+        let found = f.store.read().work_items(filter, page).await.unwrap();
+        let found: Vec<_> = found.iter().map(|view| view.item.id).collect();
+        assert_eq!(found, [ids[27], ids[26], ids[25]]);
+    }
+    assert_found(&f, WorkItemFilter { q: Some("nothing".to_owned()), ..all }, &[]).await;
 }
 
 async fn work_items_are_found_by_text_in_either_case(f: Fixture) {
