@@ -78,7 +78,8 @@ create table work_item (
 create index work_item_by_project on work_item (project_id, id) where archived_at is null;
 create index work_item_by_agent on work_item (agent, project_id, id) where agent is not null;
 create index work_item_archived on work_item (id, project_id) where archived_at is not null;
-create index work_item_labelled on work_item (queue, id) where labels <> '[]';
+-- By the number below zero, so that the newest of a queue is never looked for among all others.
+create index work_item_labelled on work_item (queue, (-id)) where labels <> '[]';
 
 -- The fixed part of a queue entry; a work item has at most one, and it is used again when the item is requeued. Under
 -- `queue` and `prio` it is found in `ready` when it stands there. `moved` is JSON, null while the priority is just what a

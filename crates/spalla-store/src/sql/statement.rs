@@ -102,6 +102,13 @@ pub(crate) struct Compiled {
 }
 
 impl Statement {
+    /// Tells whether it reads or counts a list. What is the best way to a project's rows depends on the project, so that a
+    /// plan for all of them is none for some.
+    pub(crate) fn is_list(&self) -> bool {
+        let verb = self.name.split_once('/').map_or(self.name, |(_, verb)| verb);
+        ["list", "search", "count"].iter().any(|start| verb.starts_with(start))
+    }
+
     /// Translates the statement for a database.
     pub(crate) fn compile(&self, dialect: Dialect) -> Result<Compiled, StoreError> {
         let text = match dialect {

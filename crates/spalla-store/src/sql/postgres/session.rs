@@ -307,7 +307,14 @@ impl Session {
         if call.writes_all {
             parameters.push(Box::new(call.rows.len() as i64));
         }
-        let stream = self.client.query_raw(statement, parameters).await.map_err(|error| doing(&error))?;
+        let stream = match call.statement.is_list() {
+            false => self.client.query_raw(statement, parameters).await,
+            true => {
+                let typed = parameters.into_iter().zip(statement.params().iter().cloned());
+                self.client.query_typed_raw(&compiled.sql, typed).await
+            }
+        };
+        let stream = stream.map_err(|error| doing(&error))?;
         let mut stream = pin!(stream);
         let mut rows = Vec::new();
         while let Some(found) = stream.try_next().await.map_err(|error| doing(&error))? {
