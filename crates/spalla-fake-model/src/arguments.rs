@@ -28,19 +28,20 @@ struct Arguments {
 pub fn run() -> anyhow::Result<()> {
     let Arguments { script, port, journal } = Arguments::parse();
     let script = Script::read(&script)?;
-    let model = FakeModel::start_with(script, &Options { port, journal }).context("starting the server")?;
-    println!("{}", serde_json::json!({ "url": model.url(), "port": model.port() }));
+    let options = Options { port, journal };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(until_told());
+    let served = runtime.block_on(serve(script, &options));
     // A read of standard input can't be taken back, and need not be waited for.
     runtime.shutdown_background();
-    drop(model);
-    Ok(ended?)
+    served
 }
 
-async fn until_told() -> std::io::Result<()> {
+async fn serve(script: Script, options: &Options) -> anyhow::Result<()> {
+    // Heard from before anybody can know that it runs.
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
+    let model = FakeModel::start_with(script, options).context("starting the server")?;
+    println!("{}", serde_json::json!({ "url": model.url(), "port": model.port() }));
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}

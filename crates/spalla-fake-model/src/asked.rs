@@ -156,10 +156,15 @@ impl Conversation {
     }
 }
 
+/// Claude Code puts what was said before and after an interruption into one turn: only what came after it counts.
 fn words(texts: &[String]) -> Option<String> {
-    let said: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !is_aside(text)).collect();
+    let since = texts.iter().rposition(|text| text.starts_with(INTERRUPTION)).map_or(0, |index| index + 1);
+    let said: Vec<&str> = texts[since..].iter().map(String::as_str).filter(|text| !is_aside(text)).collect();
     (!said.is_empty()).then(|| said.join("\n"))
 }
+
+/// What Claude Code says where the person stopped the model.
+const INTERRUPTION: &str = "[Request interrupted by user";
 
 /// What CLIs tell the model in the person's name: no words of the person.
 const ASIDES: &[&str] = &[
@@ -175,7 +180,7 @@ const ASIDES: &[&str] = &[
     "<local-command-caveat>",
     "<command-name>",
     "<local-command-stdout>",
-    "[Request interrupted by user",
+    INTERRUPTION,
     "[Your previous response had no visible output",
     // Gemini CLI
     "<session_context>",

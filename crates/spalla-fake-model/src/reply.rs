@@ -204,6 +204,8 @@ fn piecemeal(parts: VecDeque<Part>) -> Body {
                 Part::Bytes(bytes) => return Some((Ok(Frame::data(Bytes::from(bytes))), parts)),
                 Part::Pause(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
                 Part::Cut => {
+                    // What was said so far goes out while this waits; without it the client would see nothing at all.
+                    tokio::task::yield_now().await;
                     let cut =
                         io::Error::new(io::ErrorKind::ConnectionReset, "the script cuts the answer off");
                     return Some((Err(cut), parts));

@@ -36,6 +36,14 @@ fn results_count_from_the_persons_last_words_and_asides_are_no_words() {
 }
 
 #[test]
+fn after_an_interruption_only_what_came_since_are_words() {
+    let turn = user(&["Wait for it.", "[Request interrupted by user]", "Are you there?"]);
+    assert_eq!(asked(&[], vec![turn]).user, "Are you there?");
+    let stopped = user(&["Wait for it.", "[Request interrupted by user]"]);
+    assert_eq!(asked(&[], vec![user(&["Before."]), stopped]).user, "Before.");
+}
+
+#[test]
 fn each_cli_says_where_it_works_in_its_own_words() {
     let codex = user(&["<environment_context>\n  <cwd>/tmp/my work</cwd>\n  <shell>bash</shell>"]);
     assert_eq!(asked(&[], vec![codex, user(&["Go."])]).folder.as_deref(), Some("/tmp/my work"));

@@ -31,8 +31,8 @@ async fn codex_with_nothing_left_to_pay_with_ends_at_once() {
 }
 
 #[tokio::test]
-async fn codex_does_not_ask_again_with_a_wrong_key_or_a_wrong_request() {
-    fails(json!({ "kind": "unauthorized", "message": "who are you" }), "who are you", 1).await;
+async fn codex_says_what_the_server_says_of_a_wrong_key_and_a_wrong_request() {
+    fails(json!({ "kind": "unauthorized", "message": "who are you" }), "who are you", 2).await;
     fails(json!({ "kind": "bad_request", "message": "what is that" }), "what is that", 1).await;
 }
 

@@ -30,8 +30,8 @@ impl World {
     pub(crate) fn new(rules: Value) -> Self {
         let script = Script::from_value(json!({ "rules": rules })).expect("a script");
         let model = FakeModel::start(script).expect("a server");
-        // Not under the system's temporary folder: Codex makes no helpers there.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        // Outside of this repository: the CLIs look for one around the folder in which they work.
+        let folder = tempfile::tempdir().expect("a folder");
         let world = Self { model, folder };
         for part in ["home/.codex", "home/.gemini", "work", "tmp"] {
             std::fs::create_dir_all(world.folder.path().join(part)).expect("a folder");

@@ -1,1 +1,10 @@
-//! x
+//! The server as its clients see it: over real sockets, in each of the protocols.
+
+mod anthropic;
+mod faults;
+mod gemini;
+mod hostile;
+mod journal;
+mod openai;
+mod program;
+mod world;
