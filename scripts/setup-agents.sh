@@ -8,9 +8,12 @@ codex=0.169.0
 claude=2.1.328
 gemini=0.61.0
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-folder=${CARGO_TARGET_DIR:-$here/../target}/agents
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+folder=${CARGO_TARGET_DIR:-$root/target}/agents
 programs=$folder/node_modules/.bin
+# Written once all three were seen to run.
+stamp=$folder/installed
+versions="codex $codex, claude $claude, gemini $gemini"
 
 say() {
     printf 'setup-agents: %s\n' "$*"
@@ -21,13 +24,13 @@ fail() {
     exit 2
 }
 
-# Prints the version of a program that was installed before, nothing where it is not there or does not run.
-version_of() {
-    [ ! -x "$programs/$1" ] || "$programs/$1" --version 2>/dev/null </dev/null | tr ' ' '\n' | grep -m 1 '^[0-9][0-9.]*$' || true
-}
-
-is_there() {
-    [ "$(version_of codex)" = "$codex" ] && [ "$(version_of claude)" = "$claude" ] && [ "$(version_of gemini)" = "$gemini" ]
+# A package can be there and its native program not: npm may have left out what belongs to this machine.
+check_program() {
+    said=$("$programs/$1" --version 2>&1 </dev/null) || said="ended with an error: $said"
+    case "$said" in
+    *"$2"*) ;;
+    *) fail "$1 $2 was installed but does not run: $said" ;;
+    esac
 }
 
 check_node() {
@@ -37,21 +40,24 @@ check_node() {
 }
 
 install() {
-    say "installing codex $codex, claude $claude and gemini $gemini into $folder"
+    say "installing $versions into $folder"
     mkdir -p "$folder"
     # Its own package, so that npm does not look for one further up.
     printf '{"private": true}\n' >"$folder/package.json"
     # The version of each is named, because npm would choose an older Claude Code on a Node.js older than it asks for.
-    if ! npm install --prefix "$folder" --no-audit --no-fund --no-package-lock --loglevel error --force \
+    if ! npm install --prefix "$folder" --no-audit --no-fund --no-package-lock --loglevel error \
         "@openai/codex@$codex" "@anthropic-ai/claude-code@$claude" "@google/gemini-cli@$gemini" >"$folder/npm.log" 2>&1; then
         cat "$folder/npm.log" >&2
         fail "npm could not install the agent CLIs; see above"
     fi
 }
 
-if ! is_there; then
+if [ ! -x "$programs/gemini" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$versions" ]; then
     check_node
     install
-    is_there || fail "an agent CLI does not run: codex '$(version_of codex)', claude '$(version_of claude)', gemini '$(version_of gemini)'"
+    check_program codex "$codex"
+    check_program claude "$claude"
+    check_program gemini "$gemini"
+    printf '%s\n' "$versions" >"$stamp"
 fi
-say "ready (codex $codex, claude $claude, gemini $gemini)"
+say "ready ($versions)"

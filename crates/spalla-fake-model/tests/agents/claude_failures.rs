@@ -3,6 +3,7 @@
 use crate::claude::{print, result};
 use crate::world::World;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Runs Claude Code against a model that fails, and checks what it says and how often it asked.
 async fn fails(fail: Value, words: &str, requests: usize) {
@@ -34,6 +35,17 @@ async fn claude_says_what_asking_again_would_not_mend() {
         .await;
     fails(json!({ "kind": "quota_exhausted" }), "Credit balance is too low", 1).await;
     fails(json!({ "kind": "context_too_long" }), "Prompt is too long", 1).await;
+}
+
+#[tokio::test]
+async fn claude_leaves_out_what_may_be_wrong_with_a_request_before_it_says_so() {
+    let world = World::of_acts(json!([{ "fail": { "kind": "bad_request", "message": "what is that" } }]));
+    let ended = print(&world, &["Go."]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = result(&ended)["result"].as_str().unwrap_or_default().to_owned();
+    assert!(told.contains("API Error: 400 what is that"), "{told}");
+    let digests: BTreeSet<String> = world.asked().into_iter().map(|entry| entry.digest).collect();
+    assert!(digests.len() > 1, "{:?}", world.asked());
 }
 
 #[tokio::test]
