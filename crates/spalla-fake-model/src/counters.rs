@@ -78,31 +78,25 @@ impl Counters {
         Visits { of_run: count(Scope::Run), of_key: count(Scope::Key) }
     }
 
-    /// Tells whether a fault still lasts for a request, and counts that it was met. A fault that was met for its last
-    /// time is over for good.
-    pub(crate) fn meet(&mut self, asked: &Asked, place: Place, spell: Spell) -> bool {
+    /// Returns since when a fault lasts, in milliseconds since 1970, and counts that it was met; nothing where it is over.
+    pub(crate) fn meet(&mut self, asked: &Asked, place: Place, spell: Spell) -> Option<i64> {
         if self.faults.len() >= WHOM_MAX {
             self.faults.pop_first();
         }
         match self.faults.entry((Whom::of(asked, spell.per), place)) {
             Entry::Vacant(entry) => {
                 entry.insert(Fault { met: 1, since_ms: asked.at_ms });
-                true
+                Some(asked.at_ms)
             }
             Entry::Occupied(mut entry) => {
                 let fault = entry.get_mut();
                 let in_number = spell.times.is_none_or(|times| fault.met < times);
-                let in_time =
-                    spell.seconds.is_none_or(|seconds| asked.at_ms < fault.since_ms + milliseconds(seconds));
+                let in_time = spell.end_ms(fault.since_ms).is_none_or(|end_ms| asked.at_ms < end_ms);
                 fault.met += u64::from(in_number && in_time);
-                in_number && in_time
+                (in_number && in_time).then_some(fault.since_ms)
             }
         }
     }
-}
-
-fn milliseconds(seconds: u64) -> i64 {
-    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX / 2)
 }
 
 #[cfg(test)]
@@ -127,7 +121,7 @@ mod tests {
     fn a_fault_of_a_run_is_met_by_each_run_on_its_own() {
         let mut counters = Counters::default();
         let twice = Spell { times: Some(2), ..Spell::default() };
-        let mut meet = |run: &str| counters.meet(&asked("k", run, 0), (0, 0), twice);
+        let mut meet = |run: &str| counters.meet(&asked("k", run, 0), (0, 0), twice).is_some();
         let met = [meet("a"), meet("b"), meet("a"), meet("a"), meet("b"), meet("b")];
         assert_eq!(met, [true, true, true, false, true, false]);
     }
@@ -136,7 +130,7 @@ mod tests {
     fn a_fault_of_a_key_is_met_by_all_its_runs_together() {
         let mut counters = Counters::default();
         let twice = Spell { times: Some(2), seconds: None, per: Scope::Key };
-        let mut meet = |key: &str, run: &str| counters.meet(&asked(key, run, 0), (0, 0), twice);
+        let mut meet = |key: &str, run: &str| counters.meet(&asked(key, run, 0), (0, 0), twice).is_some();
         assert_eq!(
             [meet("k", "a"), meet("k", "b"), meet("k", "c"), meet("l", "c")],
             [true, true, false, true]
@@ -148,7 +142,7 @@ mod tests {
         let mut counters = Counters::default();
         let minute = Spell { seconds: Some(60), ..Spell::default() };
         let mut meet = |at_ms: i64| counters.meet(&asked("k", "a", at_ms), (0, 0), minute);
-        assert_eq!([meet(5_000), meet(64_999), meet(65_000)], [true, true, false]);
+        assert_eq!([meet(5_000), meet(64_999), meet(65_000)], [Some(5_000), Some(5_000), None]);
     }
 
     #[test]

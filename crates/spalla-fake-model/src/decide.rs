@@ -136,23 +136,26 @@ impl<'a> Turn<'a> {
             Act::Usage(tokens) => self.answer.usage = Some(*tokens),
             Act::DelayMs(ms) => self.faults.delay_ms += ms,
             Act::Drip { bytes, every_ms } => self.faults.drip = Some((*bytes, *every_ms)),
-            Act::Fail(fail) if counters.meet(self.asked, place, fail.spell()) => {
+            Act::Fail(fail) => {
+                let since_ms = counters.meet(self.asked, place, fail.spell())?;
                 self.summary.push(format!("fail: {:?}", fail.kind));
-                return Some(self.asked.dialect.fail(self.asked, fail, self.asked.at_ms));
+                return Some(self.asked.dialect.fail(self.asked, fail, since_ms));
             }
-            Act::Cut(spell) if counters.meet(self.asked, place, *spell) => {
+            Act::Cut(spell) => {
+                counters.meet(self.asked, place, *spell)?;
                 self.summary.push("cut".to_owned());
                 self.faults.cut = true;
             }
-            Act::Garble(spell) if counters.meet(self.asked, place, *spell) => {
+            Act::Garble(spell) => {
+                counters.meet(self.asked, place, *spell)?;
                 self.summary.push("garble".to_owned());
                 self.faults.garble = true;
             }
-            Act::Hang(hang) if counters.meet(self.asked, place, hang.spell()) => {
+            Act::Hang(hang) => {
+                counters.meet(self.asked, place, hang.spell())?;
                 self.summary.push("hang".to_owned());
                 self.faults.hang = Some(if hang.midway { Silence::Midway } else { Silence::Whole });
             }
-            Act::Fail(_) | Act::Cut(_) | Act::Garble(_) | Act::Hang(_) => {}
         }
         None
     }

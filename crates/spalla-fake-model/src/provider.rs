@@ -58,9 +58,10 @@ impl Dialect {
         }
     }
 
-    /// Puts a failure into the protocol's words.
-    pub(crate) fn fail(self, asked: &Asked, fail: &Fail, now_ms: i64) -> Reply {
-        let failure = failure::Failure::of(self.provider(), fail, now_ms);
+    /// Puts a failure that lasts since then into the protocol's words.
+    pub(crate) fn fail(self, asked: &Asked, fail: &Fail, since_ms: i64) -> Reply {
+        let over_at_ms = fail.spell().end_ms(since_ms);
+        let failure = failure::Failure::of(self.provider(), fail, asked.at_ms, over_at_ms);
         match self {
             Self::Responses if fail.in_stream && asked.stream => openai::responses::fail(asked, &failure),
             Self::Messages if fail.in_stream && asked.stream => anthropic::fail(asked, &failure),

@@ -205,6 +205,14 @@ pub enum Kind {
     BadRequest,
 }
 
+impl Spell {
+    /// Returns when a fault that began then is over, in milliseconds since 1970, where the script says so.
+    pub(crate) fn end_ms(&self, since_ms: i64) -> Option<i64> {
+        let milliseconds = i64::try_from(self.seconds?.saturating_mul(1000)).unwrap_or(i64::MAX);
+        Some(since_ms.saturating_add(milliseconds))
+    }
+}
+
 impl Hang {
     /// Returns how long the fault lasts.
     pub fn spell(&self) -> Spell {

@@ -22,6 +22,9 @@ const CONNECTIONS_MAX: usize = 1024;
 /// Whoever has not sent the head of a request by then never will.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
+/// After a connection that could not be taken.
+const BREATHER: Duration = Duration::from_millis(20);
+
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -100,10 +103,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot
         tokio::select! {
             _ = &mut stopped => return,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            Ok((stream, _)) = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                let shared = Arc::clone(&shared);
-                connections.spawn(connection(stream, shared));
-            }
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&shared)))),
+                // The process has no descriptors left; they come back as connections end.
+                Err(_) => tokio::time::sleep(BREATHER).await,
+            },
         }
     }
 }

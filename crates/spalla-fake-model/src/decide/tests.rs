@@ -88,6 +88,23 @@ fn a_failure_that_lasts_twice_is_followed_by_the_answer_in_each_run() {
 }
 
 #[test]
+fn a_limit_announces_the_same_end_however_often_it_is_met() {
+    let script = script(json!([{ "then": [
+        { "fail": { "kind": "usage_limit", "seconds": 60, "per": "key" } }, { "say": "Back." },
+    ] }]));
+    let mut counters = Counters::default();
+    let mut at = |at_ms: i64, run: &str| {
+        let mut asked = asked(run, "Go.", &[]);
+        asked.at_ms = at_ms;
+        let body = decided(&script, &mut counters, &asked).reply.frames.concat();
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        body["error"]["resets_at"].as_i64()
+    };
+    let ends = [at(100_000, "r"), at(130_000, "s"), at(159_000, "r"), at(160_000, "s")];
+    assert_eq!(ends, [Some(160), Some(160), Some(160), None]);
+}
+
+#[test]
 fn the_nth_request_is_that_of_the_run_or_of_the_key() {
     let script = script(json!([
         { "when": { "nth": 2 }, "then": [{ "say": "second of its run" }] },

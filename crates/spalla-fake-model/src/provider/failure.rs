@@ -25,11 +25,14 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Puts what the script says into the provider's words.
-    pub(crate) fn of(provider: Provider, fail: &Fail, now_ms: i64) -> Self {
+    /// Puts what the script says into the provider's words. A failure that is over at a time announces that time, however
+    /// often it is met until then.
+    pub(crate) fn of(provider: Provider, fail: &Fail, now_ms: i64, over_at_ms: Option<i64>) -> Self {
         let (status, code, message) = usual(provider, fail.kind);
         let window = (fail.kind == Kind::UsageLimit).then_some(USAGE_WINDOW_SECONDS);
-        let retry_after = fail.retry_after_seconds.or(fail.seconds).or(window);
+        let left =
+            over_at_ms.map(|over_at_ms| u64::try_from(over_at_ms - now_ms).unwrap_or(0).div_ceil(1000));
+        let retry_after = fail.retry_after_seconds.or(left).or(window);
         Self {
             kind: fail.kind,
             status: fail.status.unwrap_or(status),

@@ -31,8 +31,6 @@ async fn claude_waits_out_a_short_rate_limit_and_gives_up_at_a_long_one() {
 #[tokio::test]
 async fn claude_says_what_asking_again_would_not_mend() {
     fails(json!({ "kind": "unauthorized", "message": "who are you" }), "API Error: 401 who are you", 2).await;
-    fails(json!({ "kind": "bad_request", "message": "what is that" }), "API Error: 400 what is that", 1)
-        .await;
     fails(json!({ "kind": "quota_exhausted" }), "Credit balance is too low", 1).await;
     fails(json!({ "kind": "context_too_long" }), "Prompt is too long", 1).await;
 }

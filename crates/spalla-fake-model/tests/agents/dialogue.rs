@@ -73,6 +73,6 @@ impl Dialogue {
             .await
             .expect("it ends with its input")
             .expect("an end");
-        world.is_deserted();
+        world.is_deserted().await;
     }
 }

@@ -1,15 +1,21 @@
 //! A world of its own for each test: a fake model, a home, a folder to work in, and CLIs that know nothing else.
 
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
 use spalla_fake_model::{Entry, FakeModel, Script};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
 
 /// No CLI takes longer, not even on a machine that is busy with something else.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// What a CLI has started is gone soon after it.
+const PARTING: Duration = Duration::from_secs(10);
 
 /// What a test has to itself; nothing of the machine's settings reaches it.
 pub(crate) struct World {
@@ -149,20 +155,43 @@ impl World {
         std::fs::write(self.home().join(".gemini/settings.json"), gemini.to_string()).expect("a file");
     }
 
-    /// Checks that no process is left that was started in this world: each has its home in the environment.
-    pub(crate) fn is_deserted(&self) {
-        let mark = self.home().into_os_string().into_encoded_bytes();
-        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-        let left: Vec<String> = processes
-            .map(|process| process.path())
-            .filter(|process| {
-                let environment = std::fs::read(process.join("environ")).unwrap_or_default();
-                environment.windows(mark.len()).any(|window| window == mark)
-            })
-            .map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default())
-            .collect();
+    /// Checks that whatever was started in this world ends with its CLI.
+    pub(crate) async fn is_deserted(&self) {
+        for process in self.inhabitants() {
+            let ended = tokio::time::timeout(PARTING, until_it_ends(process)).await;
+            assert!(ended.is_ok(), "still there: {}", words_of(process));
+        }
+        let left: Vec<String> = self.inhabitants().into_iter().map(words_of).collect();
         assert!(left.is_empty(), "still there: {left:?}");
     }
+
+    /// Returns the processes that have this world's home in their environment.
+    fn inhabitants(&self) -> Vec<i32> {
+        let mark = self.home().into_os_string().into_encoded_bytes();
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let ids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+        ids.filter(|id: &i32| {
+            let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+            environment.windows(mark.len()).any(|window| window == mark)
+        })
+        .collect()
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "sound for a descriptor that is owned here, and the other way is unsafe for any"
+)]
+async fn until_it_ends(id: i32) {
+    let id = Pid::from_raw(id).expect("an id");
+    // One that is gone by now needs no waiting for.
+    let Ok(handle) = pidfd_open(id, PidfdFlags::NONBLOCK) else { return };
+    let handle = AsyncFd::with_interest(handle, Interest::READABLE).expect("a descriptor to wait for");
+    let _ = handle.readable().await.expect("an end");
+}
+
+fn words_of(id: i32) -> String {
+    std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().replace('\0', " ")
 }
 
 /// Runs a CLI to its end.
@@ -173,7 +202,7 @@ pub(crate) async fn run(world: &World, command: &mut Command, arguments: &[&str]
         .await
         .unwrap_or_else(|_| panic!("{arguments:?} did not end; the model was asked {:?}", world.answers()))
         .expect("an end");
-    world.is_deserted();
+    world.is_deserted().await;
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -17,7 +17,7 @@ fn failing(provider: Provider, kind: Kind, retry_after_seconds: Option<u64>) -> 
         seconds: None,
         per: Scope::Run,
     };
-    Failure::of(provider, &fail, 1_000_000_000_000).reply(provider)
+    Failure::of(provider, &fail, 1_000_000_000_000, None).reply(provider)
 }
 
 fn body(reply: &Reply) -> Value {
