@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo up down dev seed agent up-agent down-agent demo-aws demo-gcp demo-azure \
-	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check test prove bench
+	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check test test-agents prove bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -24,6 +24,7 @@ MEASURED := $(if $(PEERS),peers,raw)
 define lints
 cargo fmt --all --check
 cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+cargo clippy $(LOCKED) --workspace --test agents -- -D warnings
 cargo xtask tidy
 endef
 
@@ -86,6 +87,13 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	SPALLA_TEST_STORE=postgres cargo test $(LOCKED) --workspace --test api
 	./scripts/check-api.sh $(SPALLA)
 	$(MAKE) prove
+	$(MAKE) test-agents
+
+# Built first, because cargo may want the network for it, and the tests must do without.
+test-agents: ## Install the real agent CLIs with npm and let them work for a model that is played
+	./scripts/setup-agents.sh
+	cargo test $(LOCKED) --workspace --test agents --no-run
+	./scripts/without-network.sh cargo test $(LOCKED) --offline --workspace --test agents
 
 prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/promises.md says how to do more
 	./scripts/setup-test.sh

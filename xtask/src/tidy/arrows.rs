@@ -1,11 +1,12 @@
 //! Dependencies between crates follow the table in [`super::rooms`].
 //!
 //! Ordinary and build dependencies hold to the table. Development dependencies may go to any lower level and
-//! to any foreign crate, so that a test can put real neighbours beneath what it tests; but never up or
-//! sideways, for then a crate could no longer be tested without the one beside it.
+//! to any foreign crate, so that a test can put real neighbours beneath what it tests, and to the doubles that stand
+//! in for the world outside; but never up or sideways, for then a crate could no longer be tested without the one
+//! beside it.
 
 use super::finding::Finding;
-use super::rooms::{Room, SEALED, room_of};
+use super::rooms::{DOUBLES, Room, SEALED, room_of};
 use cargo_metadata::{DepKindInfo, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -104,7 +105,7 @@ fn arrow(room: &Room, used: &str) -> Option<String> {
 
 fn test_arrow(room: &Room, used: &str) -> Option<String> {
     let lower = room_of(used).is_some_and(|other| other.level < room.level);
-    (!lower)
+    (!lower && !DOUBLES.contains(&used))
         .then(|| format!("the tests of {} may not use {used}: it does not stand on a lower level", room.name))
 }
 
@@ -179,6 +180,16 @@ mod tests {
     fn tests_may_not_look_up_or_sideways() {
         let crates = [member("spalla-engine", &[("spalla-worker", true)]), member("spalla-worker", &[])];
         assert!(found(&crates)[0].contains("the tests of spalla-engine may not use spalla-worker"));
+    }
+
+    #[test]
+    fn a_double_of_the_world_outside_is_for_tests_alone() {
+        let double = member("spalla-fake-model", &[]);
+        let in_tests = [member("spalla-worker", &[("spalla-fake-model", true)]), double];
+        assert!(found(&in_tests).is_empty());
+        let shipped =
+            [member("spalla-worker", &[("spalla-fake-model", false)]), member("spalla-fake-model", &[])];
+        assert!(found(&shipped)[0].contains("spalla-worker may not use spalla-fake-model"));
     }
 
     #[test]
