@@ -66,6 +66,9 @@ pub(super) struct Service {
     phase: Phase,
     leave_at: Option<Instant>,
     was_accepted: bool,
+    /// Runs that an earlier worker left go on, and nobody has said yet whether their leases are in force. Until then
+    /// nothing is claimed: it might be one of them.
+    awaits_beat: bool,
 }
 
 /// What wakes the loop.
@@ -100,6 +103,7 @@ impl Service {
             phase: Phase::Working,
             leave_at: None,
             was_accepted: false,
+            awaits_beat: false,
         }
     }
 
@@ -108,6 +112,9 @@ impl Service {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = tick_interval(&self.shared.options);
         let mut is_held = true;
+        let left = self.shared.executors.left_behind();
+        self.awaits_beat = !left.is_empty();
+        self.start_all(left);
         while !self.is_done() {
             self.place_calls();
             let time = self.next_time();
@@ -229,7 +236,7 @@ impl Service {
 
     /// Returns how many more runs may be claimed: none once the worker is told to go.
     fn free_slots(&self) -> u32 {
-        if self.phase != Phase::Working {
+        if self.phase != Phase::Working || self.awaits_beat {
             return 0;
         }
         let running = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
@@ -290,6 +297,7 @@ impl Service {
         match answer {
             Ok(reply) => {
                 self.was_accepted = true;
+                self.awaits_beat = false;
                 self.beat.succeeded();
                 let sent = |run: RunId| beating.iter().find(move |lease| lease.run_id == run);
                 for refused in reply.refused {
@@ -305,9 +313,14 @@ impl Service {
                     if told.cancel {
                         control.stop(Stop::Cancelled);
                     }
+                    control.confirm();
                 }
             }
-            Err(error) => self.beat.failed("extending leases", &error, &self.shared.options.randomness),
+            Err(error) => {
+                // Whoever is not accepted at all is told so when it claims.
+                self.awaits_beat &= !matches!(error, CoordinatorError::Rejected { .. });
+                self.beat.failed("extending leases", &error, &self.shared.options.randomness);
+            }
         }
     }
 

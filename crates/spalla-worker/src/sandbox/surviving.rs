@@ -1,0 +1,60 @@
+//! Commands that go on when this process is gone: how they are started, and how the next one takes them up again.
+
+use super::life::{Life, Terms, order_of_surviving};
+use super::line::Line;
+use super::{CommandSpec, Sandbox, Spare, SpawnError, Walls};
+use spalla_sandbox::{Survival, end_marked, says_the_end};
+use std::time::Duration;
+
+/// How often a supervisor that is not reached, and has not said that all is over, is looked for again: it may be about to
+/// listen, or to leave.
+const LOOKS_MAX: u32 = 50;
+/// How long is waited in between.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Sandbox {
+    /// Starts a command that survives the end of this process, behind walls that were put up for it where they fit; it
+    /// runs when this returns. What it writes is read from its file.
+    pub(crate) async fn spawn_surviving(
+        &self,
+        spare: Option<Spare>,
+        spec: CommandSpec,
+        survival: &Survival,
+    ) -> Result<Life, SpawnError> {
+        let tree = matches!(spec.walls, Walls::None).then(|| survival.name.clone());
+        let order = order_of_surviving(&spec, tree.as_deref(), survival);
+        if let Some(child) = self.begin_behind(spare, &spec, &order).await? {
+            return Ok(child.life);
+        }
+        // The supervisor bears the mark also where its command does not: it is found by it when it does not answer.
+        let opened = Line::open(&self.supervisor, &spec.label, Some(&survival.name));
+        let opened = opened.map_err(|source| self.failed(source))?;
+        match self.begin(opened, &spec, &order, tree).await? {
+            Some(child) => Ok(child.life),
+            None => {
+                let reason = "it waits for other walls".to_owned();
+                Err(SpawnError::Unsupervised { program: spec.program, reason })
+            }
+        }
+    }
+
+    /// Takes a command up again that an earlier process started, whether it goes on or ended meanwhile. None where nobody
+    /// can say how it ended; nothing is left of it then.
+    pub(crate) async fn take_up(&self, survival: &Survival, terms: &Terms) -> Option<Life> {
+        for _ in 0..LOOKS_MAX {
+            if let Ok(line) = survival.connect().and_then(Line::again)
+                && let Some(life) = Life::take_up(line, terms).await
+            {
+                return Some(life);
+            }
+            match survival.said() {
+                Some(said) if says_the_end(&said) => return Life::take_up(Line::of_gone(said), terms).await,
+                None if survival.forestall() => break,
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+        let mark = format!("{}={}", super::TREE_VARIABLE, survival.name);
+        let _ = tokio::task::spawn_blocking(move || end_marked(&mark)).await;
+        None
+    }
+}
