@@ -54,7 +54,7 @@ pub(crate) fn forget_commands(folder: &Path, but: &str) {
         let is_file = |ending| path.extension().is_some_and(|found| found == ending);
         let is_other = path.file_stem().is_some_and(|name| name != but);
         if is_other && ["output", "words", "socket"].into_iter().any(is_file) {
-            gone(&path, crash_point!("worker.left_behind.command.remove", fs::remove_file(&path)));
+            remove(&path);
         }
     }
 }
@@ -63,8 +63,12 @@ pub(crate) fn forget_commands(folder: &Path, but: &str) {
 pub(crate) fn forget_state(folder: &Path) {
     let state = folder.join(STATE);
     if state.exists() {
-        gone(&state, crash_point!("worker.left_behind.state.remove", fs::remove_file(&state)));
+        remove(&state);
     }
+}
+
+fn remove(file: &Path) {
+    gone(file, crash_point!("worker.left_behind.file.remove", fs::remove_file(file)));
 }
 
 /// Removes all that is kept of a run.
