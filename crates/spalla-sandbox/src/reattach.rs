@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// How long somebody may take to show their claim, and to take what is said, in milliseconds.
 const PATIENCE_MS: u64 = 5_000;
 /// The longest claim, in bytes.
-const CLAIM_BYTES_MAX: u64 = 200;
+const CLAIM_BYTES_MAX: usize = 200;
 /// How long nothing may happen before the thread looks around all the same, in milliseconds.
 const LOOK_MS: u128 = 60_000;
 
@@ -116,11 +116,10 @@ impl Line {
     /// Waits until somebody was told the last word, or the grace is over; tells whether somebody was.
     pub(crate) fn finish(mut self) -> bool {
         let Some((thread, over)) = self.tending.take() else { return self.shared.lock().is_told };
-        let waits = |state: &mut State| !state.is_told && !state.is_lost;
         // A thread that broke lets nobody in any more.
-        while !thread.is_finished() && waits(&mut self.shared.lock()) {
+        while !thread.is_finished() && self.shared.lock().waits() {
             let look = Duration::from_millis(LOOK_AT_THREAD_MS);
-            drop(self.shared.changed.wait_timeout_while(self.shared.lock(), look, waits));
+            drop(self.shared.changed.wait_timeout_while(self.shared.lock(), look, |state| state.waits()));
         }
         let is_told = self.shared.lock().is_told;
         drop(over);
@@ -136,6 +135,11 @@ impl Shared {
 }
 
 impl State {
+    /// Tells whether somebody may still come for the last word.
+    fn waits(&self) -> bool {
+        !self.is_told && !self.is_lost
+    }
+
     /// Whoever was there is gone.
     fn lose(&mut self) {
         if let Some(near) = self.near.take() {
@@ -239,14 +243,16 @@ impl Tending {
     }
 }
 
-fn claim_of(newcomer: &UnixStream) -> io::Result<Claim> {
+fn claim_of(mut newcomer: &UnixStream) -> io::Result<Claim> {
     let mut line = Vec::new();
     // One byte at a time: what follows the claim is already the wish to end.
-    for byte in newcomer.take(CLAIM_BYTES_MAX).bytes() {
-        match byte? {
-            b'\n' => return Ok(serde_json::from_slice(&line)?),
-            byte => line.push(byte),
+    let mut byte = [0];
+    while line.len() < CLAIM_BYTES_MAX {
+        newcomer.read_exact(&mut byte)?;
+        match byte {
+            [b'\n'] => return Ok(serde_json::from_slice(&line)?),
+            [byte] => line.push(byte),
         }
     }
-    Err(io::ErrorKind::UnexpectedEof.into())
+    Err(io::ErrorKind::InvalidData.into())
 }

@@ -114,7 +114,7 @@ impl Survival {
 /// Tells whether the last of a supervisor's words is among these.
 pub fn says_the_end(said: &[u8]) -> bool {
     let words = said.split(|byte| *byte == b'\n');
-    words.filter_map(|line| serde_json::from_slice(line).ok()).any(|word| matches!(word, Word::Ended { .. }))
+    words.filter_map(|line| serde_json::from_slice(line).ok()).any(|word: Word| word.is_last())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::credentials;
 use crate::journals;
 use crate::left_behind;
 use crate::refusals::report_while;
-use crate::run::{Failure, Finished, Run};
+use crate::run::{Failure, Finished, Run, label_of};
 use crate::run_log::RunLog;
 use crate::sandbox::Sandbox;
 use crate::scratchpad::{self, Scratchpads};
@@ -17,7 +17,7 @@ use crate::worker::Options;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use recipe::State;
-use spalla_domain::claim::Assignment;
+use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{Fence, RunId};
@@ -45,6 +45,9 @@ pub trait Execute: Send + Sync + 'static {
     fn goes_on(&self, _assignment: &Assignment) -> bool {
         false
     }
+
+    /// The server knows how a run ended, or nobody will tell it: what would let another worker carry it on may go.
+    fn forget(&self, _run: &Heartbeat) {}
 }
 
 /// The shipped executors: every command that they start goes through the sandbox.
@@ -128,10 +131,7 @@ impl Execute for Executors {
             };
             let end = Box::pin(report_while(&run, going_on)).await;
             run.forget_journal();
-            let folder = run.left_behind();
-            let finished = run.finish(end);
-            left_behind::forget(&folder);
-            finished
+            run.finish(end)
         }
         .boxed()
     }
@@ -142,5 +142,9 @@ impl Execute for Executors {
 
     fn goes_on(&self, assignment: &Assignment) -> bool {
         self.left().contains_key(&key_of(assignment))
+    }
+
+    fn forget(&self, run: &Heartbeat) {
+        left_behind::forget(&left_behind::folder_of(&self.options.data_dir, &label_of(run)));
     }
 }

@@ -11,7 +11,7 @@ use crate::sandbox::{Sandbox, Walls};
 use crate::scratchpad::Scratchpads;
 use crate::worker::Options;
 use serde_json::Value;
-use spalla_domain::claim::{Assignment, RunError};
+use spalla_domain::claim::{Assignment, Heartbeat, RunError};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::trace::{Part, TraceParent, span_id};
@@ -279,7 +279,8 @@ impl<'a> Run<'a> {
 
     /// Returns what a person sees of the run's commands in the list of processes.
     pub(crate) fn label(&self) -> String {
-        format!("run-{}-{}", self.assignment.run_id, self.assignment.fencing_token)
+        let Assignment { run_id, fencing_token, .. } = *self.assignment;
+        label_of(&Heartbeat { run_id, fencing_token })
     }
 
     fn deadline(&self) -> Instant {
@@ -287,6 +288,11 @@ impl<'a> Run<'a> {
         let all = Duration::from_millis(own.saturating_add(self.held_ms.load(Ordering::Relaxed)));
         self.started + all.saturating_sub(self.used_before)
     }
+}
+
+/// Returns the name of a run under one of its tokens, for processes and folders.
+pub(crate) fn label_of(lease: &Heartbeat) -> String {
+    format!("run-{}-{}", lease.run_id, lease.fencing_token)
 }
 
 /// Returns a duration as a person reads it.

@@ -18,6 +18,7 @@ pub use ahead::Spare;
 pub use life::Life;
 pub(crate) use life::Terms;
 pub(crate) use pipe::{CHUNK_BYTES, PipeReader};
+pub(crate) use surviving::TakenUp;
 
 use crate::refusals::Refusals;
 use life::order_of;

@@ -172,8 +172,8 @@ async fn run_each(
         ahead.look(recipe, number, step, is_failed);
         let end = step::execute(record, (number, began_at), ahead, taken).await;
         record.progress.steps.push(end.result(step, began_at));
-        let (scratchpad, artifacts) = (record.place.scratchpad, &mut record.progress.artifacts);
-        artifacts::collect(run, number, &step.artifacts, scratchpad, artifacts).await;
+        let (scratchpad, all) = (record.place.scratchpad, &mut record.progress.artifacts);
+        artifacts::collect(run, number, &step.artifacts, scratchpad, all).await;
         match end {
             StepEnd::Interrupted { interruption, .. } => {
                 return with_result(run.end_by(interruption), record);

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,9 +58,10 @@ pub(crate) struct Terms {
 pub(super) fn order_of_surviving(
     spec: &CommandSpec,
     tree: Option<&str>,
-    survival: &Survival,
+    (survival, journal): (&Survival, &Path),
 ) -> SupervisedOrder {
-    SupervisedOrder { survival: Some(survival.clone()), ..order_of(spec, tree) }
+    let (survival, journal) = (Some(survival.clone()), Some(journal.to_owned()));
+    SupervisedOrder { survival, journal, ..order_of(spec, tree) }
 }
 
 /// Makes the order of a command.
@@ -95,7 +97,7 @@ impl Life {
     /// Hands an order over and waits until its command is started; none, and nothing was started, if the walls that the
     /// supervisor put up ahead are not those that it needs.
     pub(super) async fn begin(
-        line: Line,
+        mut line: Line,
         spec: &CommandSpec,
         order: &SupervisedOrder,
         tree: Option<String>,
@@ -106,7 +108,6 @@ impl Life {
             Walls::Up(confined) => confined.refusals.clone(),
             Walls::None => Refusals::default(),
         };
-        let mut line = line;
         if order.survival.is_some() {
             line.survive();
         }

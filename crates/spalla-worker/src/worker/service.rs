@@ -271,7 +271,7 @@ impl Service {
             Ok(reply) => {
                 self.was_accepted = true;
                 self.report.succeeded();
-                self.reports.arrived();
+                self.reports.arrived().iter().for_each(|run| self.shared.executors.forget(run));
                 for refused in reply.refused {
                     tracing::warn!(run = %refused.run_id, reason = refused.reason, "the end of a run does not count");
                 }
@@ -280,6 +280,7 @@ impl Service {
             Err(CoordinatorError::Rejected { status, detail }) => {
                 tracing::error!(status, detail, "the server calls the end of a run wrong");
                 if let Some(run) = self.reports.rejected(&detail) {
+                    self.shared.executors.forget(&run);
                     tracing::error!(run = %run.run_id, "the end of the run is given up; its lease will expire");
                 }
                 self.report.pause(None, &self.shared.options.randomness);
@@ -362,6 +363,9 @@ impl Service {
         };
         let Some(lease) = self.leases.remove(&id) else { return };
         self.controls.remove(&(lease.run_id, lease.fencing_token));
+        if !matches!(outcome, Some(Outcome::Completed(_)) | None) {
+            self.shared.executors.forget(&lease);
+        }
         match outcome {
             Some(Outcome::Completed(completion)) => self.reports.add(*completion),
             Some(Outcome::HandBack) => self.returned.push(lease),

@@ -7,7 +7,7 @@ use super::step::{Place, Taken};
 use super::{cloud, run_steps};
 use crate::executors::distrusted;
 use crate::run::{End, Interruption, Run};
-use crate::sandbox::Terms;
+use crate::sandbox::{TakenUp, Terms};
 use std::time::Duration;
 
 /// Why a run is lost whose step nobody can say anything of.
@@ -57,12 +57,15 @@ async fn take_up(run: &Run<'_>, attempt: AttemptState, limit_ms: Option<i64>) ->
         tree: (!attempt.is_walled).then(|| attempt.survival.name.clone()),
         refusals: run.refusals.clone(),
     };
-    let life = run.sandbox.take_up(&attempt.survival, &terms).await;
-    life.map(|life| Taken { life, attempt }).ok_or_else(|| Interruption::Lost(GONE.into()))
+    match run.sandbox.take_up(&attempt.survival, &terms).await {
+        TakenUp::Life(life) => Ok(Taken { life: Some(life), attempt }),
+        TakenUp::NeverBegan => Ok(Taken { life: None, attempt }),
+        TakenUp::Gone => Err(Interruption::Lost(GONE.into())),
+    }
 }
 
 async fn let_go(taken: Option<Taken>) {
-    if let Some(taken) = taken {
-        taken.life.ended(std::future::ready(())).await;
+    if let Some(life) = taken.and_then(|taken| taken.life) {
+        life.ended(std::future::ready(())).await;
     }
 }

@@ -55,9 +55,10 @@ pub(super) struct Place<'a> {
     pub(super) tools: &'a [PathBuf],
 }
 
-/// A step whose command was started by an earlier worker.
+/// A step that an earlier worker began, and told of.
 pub(super) struct Taken {
-    pub(super) life: Life,
+    /// Its command; none where that never came to be.
+    pub(super) life: Option<Box<Life>>,
     /// What was written down of it.
     pub(super) attempt: AttemptState,
 }
@@ -91,8 +92,14 @@ pub(super) async fn execute(
     loop {
         attempts += 1;
         let begun = match taken.take() {
-            Some(taken) => Ok(Begun::again(run, taken)),
-            None => begin(record, (number, step), (attempts, began_at), ahead).await,
+            Some(Taken { life: Some(life), attempt }) => Ok(Begun::again(run, *life, &attempt)),
+            Some(Taken { life: None, .. }) => {
+                begin(record, (number, step), (attempts, began_at), ahead).await
+            }
+            None => {
+                run.log.say_of(number, format!("step {number}: {}", step.run.trim_end())).await;
+                begin(record, (number, step), (attempts, began_at), ahead).await
+            }
         };
         let attempt = match begun {
             Ok(begun) => see_through(record, (number, step), begun, ahead).await,
@@ -115,7 +122,7 @@ pub(super) async fn execute(
 }
 
 impl Begun {
-    fn again(run: &Run<'_>, Taken { life, attempt }: Taken) -> Self {
+    fn again(run: &Run<'_>, life: Life, attempt: &AttemptState) -> Self {
         let output = Output::File(attempt.survival.output());
         Self { life, output, started: run.since(attempt.began_at), spec: None }
     }
@@ -129,7 +136,6 @@ async fn begin(
     ahead: &mut Ahead,
 ) -> Result<Begun, Result<Attempt, Interruption>> {
     let run = record.run;
-    run.log.say_of(number, format!("step {number}: {}", step.run.trim_end())).await;
     let survival = record.begins(number, attempt).await;
     if let Some(interruption) = run.interruption() {
         return Err(Err(interruption));
@@ -212,7 +218,9 @@ async fn start(
             (life, Output::Pipes(stdout, stderr))
         }),
         Some(survival) => {
-            let life = run.sandbox.spawn_surviving(ahead.take(), spec.clone(), &survival).await;
+            let journal = run.journal();
+            let spawned = run.sandbox.spawn_surviving(ahead.take(), spec.clone(), (&survival, &journal));
+            let life = spawned.await;
             life.map(|life| (life, Output::File(survival.output())))
         }
     };
