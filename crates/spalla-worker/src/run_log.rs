@@ -50,6 +50,8 @@ enum Written {
     Lines(Vec<LogLine>),
     /// The wish to know when the server has all lines in front of it, and which number comes next.
     Mark(oneshot::Sender<i64>),
+    /// From now on the server numbers the lines.
+    Unnumbered,
 }
 
 /// How much of the steps' output the run has kept.
@@ -118,6 +120,11 @@ impl RunLog {
     pub(crate) fn go_on_from(&self, (bytes, cut): (u64, bool)) {
         self.kept.bytes.store(bytes, Ordering::Relaxed);
         self.kept.cut.store(cut, Ordering::Relaxed);
+    }
+
+    /// Lets the server number what is written from now on: nobody here can say which of its lines come next.
+    pub(crate) async fn let_server_number(&self) {
+        let _ = self.groups.send(Written::Unnumbered).await;
     }
 
     /// Keeps no more output: some of a step's is not there.
@@ -297,6 +304,10 @@ impl Shipper {
             Some(Written::Mark(mark)) => {
                 self.close_batch();
                 return self.marks.push((self.next_seq, mark));
+            }
+            Some(Written::Unnumbered) => {
+                self.numbered = false;
+                return;
             }
             None => {
                 self.closed = true;
