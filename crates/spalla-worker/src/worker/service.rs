@@ -9,16 +9,16 @@
 //! A slot that a call asks for is reserved until the call is answered, so that calls beside each other never claim
 //! more than can be executed.
 
+use super::call::{Answer, Call, exchange_owned};
 use super::reports::Reports;
-use super::{Error, Options, Phase, Randomness, Shared, Status};
+use super::{Error, Options, Phase, Shared, Status};
 use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop, control};
 use crate::coordinator::CoordinatorError;
 use crate::execute::{Outcome, execute};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use spalla_domain::claim::{
-    Assignment, CLAIM_RUNS_MAX, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError,
+    Assignment, CLAIM_RUNS_MAX, ClaimRequest, Completion, Exchange, Heartbeat, RunError,
 };
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::{Fence, RunId};
@@ -37,17 +37,6 @@ const HAND_BACK_MS: u64 = 5_000;
 const IDLE_MS: u64 = 100;
 /// The shortest heartbeat interval, in milliseconds.
 const HEARTBEAT_MS_MIN: i64 = 10;
-
-type Answer<T = ExchangeReply> = Result<T, CoordinatorError>;
-
-/// A call to the server that may be on its way.
-struct Call<T = ExchangeReply> {
-    answer: Option<BoxFuture<'static, Answer<T>>>,
-    sent_at: Option<Instant>,
-    not_before: Option<Instant>,
-    reserved: u32,
-    backoff: Backoff,
-}
 
 /// The loop and its state.
 pub(super) struct Service {
@@ -454,66 +443,6 @@ impl Service {
             tracing::warn!(runs, error, "runs could not be handed back; their leases will expire");
         }
     }
-}
-
-impl<T> Call<T> {
-    fn new(first_ms: u64) -> Self {
-        let backoff = Backoff::from_ms(first_ms);
-        Self { answer: None, sent_at: None, not_before: None, reserved: 0, backoff }
-    }
-
-    fn is_free(&self) -> bool {
-        self.answer.is_none() && self.not_before.is_none_or(|at| Instant::now() >= at)
-    }
-
-    fn place(&mut self, answer: BoxFuture<'static, Answer<T>>, reserved: u32) {
-        self.answer = Some(answer);
-        self.sent_at = Some(Instant::now());
-        self.not_before = None;
-        self.reserved = reserved;
-    }
-
-    async fn answered(answer: &mut Option<BoxFuture<'static, Answer<T>>>) -> Answer<T> {
-        match answer {
-            Some(answer) => answer.await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Forgets the call that was answered; returns how long it took.
-    fn finish(&mut self) -> Duration {
-        self.answer = None;
-        self.reserved = 0;
-        self.sent_at.take().map(|at| at.elapsed()).unwrap_or_default()
-    }
-
-    fn succeeded(&mut self) {
-        self.backoff.reset();
-    }
-
-    fn failed(&mut self, doing: &str, error: &CoordinatorError, randomness: &Randomness) {
-        let asked = match error {
-            CoordinatorError::Unavailable { retry_after_ms, .. } => *retry_after_ms,
-            CoordinatorError::Refused { .. } | CoordinatorError::Rejected { .. } => None,
-        };
-        if self.backoff.is_calm() {
-            tracing::warn!(doing, %error, "the server does not answer as it should; it is tried again");
-        }
-        self.pause(asked, randomness);
-    }
-
-    fn pause(&mut self, asked_ms: Option<i64>, randomness: &Randomness) {
-        self.not_before = Some(Instant::now() + self.backoff.next(asked_ms, randomness));
-    }
-}
-
-fn exchange_owned(
-    coordinator: &Arc<dyn crate::coordinator::Coordinator>,
-    exchange: Exchange,
-    wait_ms: i64,
-) -> BoxFuture<'static, Answer> {
-    let coordinator = Arc::clone(coordinator);
-    Box::pin(async move { coordinator.exchange(exchange, wait_ms).await })
 }
 
 fn heartbeat_interval(options: &Options) -> Duration {

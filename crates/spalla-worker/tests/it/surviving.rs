@@ -118,6 +118,11 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
+        // Killed at once it would leave a tree that has no walls.
+        if let Ok(mut near) = self.survival.connect() {
+            let _ = near.write_all(b"!");
+            let _ = near.read_to_end(&mut Vec::new());
+        }
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
     }

@@ -259,7 +259,10 @@ async fn a_run_whose_supervisor_was_killed_too_is_lost_and_carried_out_anew() {
     let lost = runs.iter().find(|found| found["id"] == run).expect("the first run");
     assert_eq!((runs.len(), &lost["error"]["class"]), (2, &json!("lost")), "{runs:?}");
     let log = server.rest.log(run).await;
-    assert!(log.contains("waiting\n") && log.contains("the run failed: the step's supervisor is gone"), "{log}");
+    assert!(
+        log.contains("waiting\n") && log.contains("the run failed: the step's supervisor is gone"),
+        "{log}"
+    );
     gate.is_gone().await;
 }
 
