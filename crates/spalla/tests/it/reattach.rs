@@ -179,6 +179,46 @@ async fn a_worker_killed_in_the_middle_of_a_line_loses_and_doubles_none() {
 }
 
 #[tokio::test]
+async fn what_a_run_had_done_before_is_kept_and_what_is_left_is_done() {
+    let home = Home::new();
+    let server = up(&home, &Database::Sqlite, &[SURVIVES]);
+    let project = server.rest.project(None).await;
+    let gate = home.shared("gate");
+    let flaky = format!(
+        "test -e tried && {{ echo second try; exit 0; }}; touch tried; echo first try; \
+         until [ -e {} ]; do sleep 0.02; done; exit 1",
+        gate.display()
+    );
+    let recipe = json!({"steps": [
+        {"run": "echo made > made.txt", "artifacts": ["made.txt"]},
+        {"run": "echo never", "if": "failure()"},
+        {"run": flaky, "retries": 1},
+        {"run": "cat made.txt"},
+    ]});
+    let item = json!({"project_id": project, "title": "several", "recipe": recipe.to_string()});
+    let item = server.rest.item(item).await;
+    server.rest.enqueue(item).await;
+    server.rest.until_log(item, "first try").await;
+    server.process.kill();
+    let server = up(&home, &Database::Sqlite, &[SURVIVES]);
+    fs::write(&gate, "").expect("the gate opens");
+    server.rest.until_status(item, "succeeded").await;
+    let run = &server.rest.runs(item).await[0];
+    let steps = run["result"]["steps"].as_array().expect("its steps");
+    let seen: Vec<_> = steps.iter().map(|step| (&step["attempts"], &step["skipped"])).collect();
+    let (no, yes) = (json!(false), json!(true));
+    let (zero, one, two) = (json!(0), json!(1), json!(2));
+    assert_eq!(seen, [(&one, &no), (&zero, &yes), (&two, &no), (&one, &no)]);
+    assert_eq!(run["result"]["artifacts"][0]["path"], "made.txt", "{run}");
+    let log = server.rest.log(id(run)).await;
+    for line in
+        ["first try", "step 3 is tried again (1 of 1)", "second try", "made", "step 1: echo made > made.txt"]
+    {
+        assert_eq!(log.lines().filter(|said| *said == line).count(), 1, "{line}: {log}");
+    }
+}
+
+#[tokio::test]
 async fn a_step_that_ended_while_no_worker_was_there_counts() {
     for walls in [&[SURVIVES][..], &[SURVIVES, NO_WALLS]] {
         let home = Home::new();
