@@ -266,9 +266,12 @@ async fn a_step_that_nobody_takes_up_in_time_is_ended_and_its_run_is_lost() {
         let item = gate.queue(&server.rest).await;
         server.process.kill();
         gate.is_gone().await;
-        let journals = fs::read_dir(home.data().join("journals")).expect("journals").flatten();
-        let journal: String = journals.filter_map(|file| fs::read_to_string(file.path()).ok()).collect();
-        assert!(journal.contains("\"told\":false,\"lost\":true"), "{journal}");
+        until("it is written down as lost", || async {
+            let journals = fs::read_dir(home.data().join("journals")).ok()?.flatten();
+            let journal: String = journals.filter_map(|file| fs::read_to_string(file.path()).ok()).collect();
+            journal.contains("\"told\":false,\"lost\":true").then_some(())
+        })
+        .await;
         let server = up(&home, &Database::Sqlite, &env);
         server.rest.until_status(item, "failed").await;
         let run = &server.rest.runs(item).await[0];
