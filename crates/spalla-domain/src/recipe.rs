@@ -11,7 +11,7 @@ mod tree;
 pub use check::glob;
 
 use crate::work_item::TIMEOUT_MS_MAX;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub const STEP_TIMEOUT_MS_MAX: i64 = TIMEOUT_MS_MAX;
 pub const PROBLEMS_MAX: usize = 50;
 
 /// A recipe that keeps every rule.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recipe {
     /// The tools, in the order of the text.
     pub tools: Vec<Tool>,
@@ -44,7 +44,7 @@ pub struct Recipe {
 }
 
 /// A program that has to be there before the first step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// The program's name, unique in the recipe.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct Tool {
 }
 
 /// One command of a recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// What the shell is given.
     pub run: String,
@@ -81,7 +81,7 @@ pub struct Step {
 }
 
 /// When a step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Condition {
     /// No earlier step failed.
     #[default]
@@ -93,7 +93,7 @@ pub enum Condition {
 }
 
 /// Something in a recipe's text that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecipeProblem {
     /// The line, from 1.
     pub line: u64,

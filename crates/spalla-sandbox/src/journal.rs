@@ -24,6 +24,9 @@ pub struct Entry {
     pub survivors: u32,
     /// Whether whoever wanted it was told.
     pub told: bool,
+    /// Whether it was ended because nobody took it up again in time.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 impl Entry {
@@ -53,8 +56,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal");
         assert_eq!(read_journal(&journal), []);
+        let label = "run-1-1".to_owned();
         let entry =
-            Entry { label: "run-1-1".into(), code: 3, signal: None, leftovers: 1, survivors: 0, told: false };
+            Entry { label, code: 3, signal: None, leftovers: 1, survivors: 0, told: false, lost: false };
         entry.write(&journal).unwrap();
         OpenOptions::new().append(true).open(&journal).unwrap().write_all(b"{\"label\": \"ru").unwrap();
         assert_eq!(read_journal(&journal), [entry]);

@@ -6,6 +6,7 @@ use crate::command_line::Order;
 use crate::policy::Layer;
 use crate::proxy::RefusedHost;
 use crate::refusal::Refusal;
+use crate::survival::Survival;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub struct SupervisedOrder {
     /// carried out if all that the walls depend on is the same there.
     #[serde(default)]
     pub ahead: bool,
+    /// What lets the command outlive whoever wants it. Without it their end is the wish to end.
+    #[serde(default)]
+    pub survival: Option<Survival>,
 }
 
 /// What the supervisor tells.
@@ -90,6 +94,12 @@ pub enum Word {
         timed_out: bool,
         /// The limit that it reached, in words.
         exceeded: Option<String>,
+        /// How many bytes of its output are not kept.
+        #[serde(default)]
+        dropped: u64,
+        /// Whether it was ended because nobody took it up again in time.
+        #[serde(default)]
+        lost: bool,
     },
 }
 
@@ -101,6 +111,7 @@ impl fmt::Debug for SupervisedOrder {
             .field("outside", &self.outside.keys())
             .field("journal", &self.journal)
             .field("ahead", &self.ahead)
+            .field("survival", &self.survival)
             .finish()
     }
 }
@@ -136,11 +147,33 @@ impl SupervisedOrder {
 
 impl Word {
     /// Writes the word as one line.
-    pub(crate) fn write(&self, mut to: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, to: impl Write) -> io::Result<()> {
+        send(&self.to_line()?, to)
+    }
+
+    /// Returns the word as one line.
+    pub(crate) fn to_line(&self) -> io::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        crash_point!("supervisor.report.send", to.write_all(&line))
+        Ok(line)
     }
+
+    /// Tells whether nothing comes after it.
+    pub(crate) fn is_last(&self) -> bool {
+        match self {
+            Self::Ready | Self::Started { .. } | Self::HostRefused(_) => false,
+            Self::Stale
+            | Self::Refused { .. }
+            | Self::Impossible { .. }
+            | Self::NotStarted { .. }
+            | Self::Ended { .. } => true,
+        }
+    }
+}
+
+/// Sends words that are lines already.
+pub(crate) fn send(lines: &[u8], mut to: impl Write) -> io::Result<()> {
+    crash_point!("supervisor.report.send", to.write_all(lines))
 }
 
 impl From<Refusal> for Word {
@@ -182,7 +215,7 @@ mod tests {
             Command { program: "sh".into(), arguments: vec!["-c".into(), "é".into()], ..Command::default() };
         let order = Order { policy: Policy::new(Preset::Strict, "/w".into()), command: command.clone() };
         let outside = [("A".into(), "b".into())].into();
-        let sent = SupervisedOrder { order, outside, journal: None, ahead: false };
+        let sent = SupervisedOrder { order, outside, journal: None, ahead: false, survival: None };
         let bytes = sent.to_bytes(b"in\0put").unwrap();
         let (came, input) = SupervisedOrder::read(&bytes[..]).unwrap();
         assert_eq!((came.order.command, came.outside), (command, sent.outside));
@@ -193,7 +226,8 @@ mod tests {
     fn an_order_shows_no_value_of_the_environment() {
         let order = Order { policy: Policy::new(Preset::Strict, "/w".into()), command: Command::default() };
         let outside = [("KEY".into(), "what nobody may know".into())].into();
-        let shown = format!("{:?}", SupervisedOrder { order, outside, journal: None, ahead: false });
+        let shown =
+            format!("{:?}", SupervisedOrder { order, outside, journal: None, ahead: false, survival: None });
         assert!(shown.contains("KEY") && !shown.contains("nobody"), "{shown}");
     }
 

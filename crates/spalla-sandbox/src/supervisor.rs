@@ -5,12 +5,17 @@ use crate::ahead::{self, Called};
 use crate::attestation::Attestation;
 use crate::journal::Entry;
 use crate::order::{SupervisedOrder, Word};
+use crate::output_file::OutputWriter;
 use crate::policy::Preset;
+use crate::pump::Pump;
+use crate::reattach::Line;
 use crate::refusal::Error;
-use crate::start::file_in_memory;
+use crate::start::{Start, file_in_memory};
 use crate::stdio::Stdio;
 use crate::supervise::{Ended, Heard, How, Watcher, run};
+use crate::survival::Survival;
 use crate::unwalled;
+use crate::walls::Walls;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,35 +44,92 @@ fn supervise(label: &str) -> io::Result<()> {
             None => return Ok(()),
         },
     };
-    let stdio = Stdio {
-        stdin: input_of(&input)?,
-        stdout: io::stdout().as_fd().try_clone_to_owned()?,
-        stderr: io::stderr().as_fd().try_clone_to_owned()?,
-    };
+    let stdin = input_of(&input)?;
     drop(input);
-    // Whoever is gone is seen by the watch as the end of the socket.
-    let mut hear = |heard: Heard<'_>| {
-        let word = match heard {
-            Heard::Started(attestation, pid) => Word::Started { attestation: attestation.clone(), pid },
-            Heard::HostRefused(refused) => Word::HostRefused(refused.clone()),
-        };
-        let _ = word.write(&socket);
+    let (journal, survival) = (supervised.journal.clone(), supervised.survival.clone());
+    let wanted = Wanted { supervised, behind };
+    let entry = match survival {
+        None => wanted.accompany(&socket, stdin)?,
+        Some(survival) => wanted.outlive(&survival, socket, stdin)?,
     };
-    let order = &supervised.order;
-    let mut watcher = Watcher { lifeline: Some(socket.as_fd()), hear: &mut hear };
-    let ended = match (behind, order.policy.preset) {
-        (Some((walls, start)), _) => walls.carry_out(&start, &supervised.outside, stdio, &mut watcher),
-        (None, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, &mut watcher),
-        (None, _) => run(&order.policy, &order.command, &supervised.outside, stdio, &mut watcher),
-    };
-    let word = ended.map_or_else(Word::from, Word::from);
-    let told = word.write(&socket).is_ok();
-    match (&supervised.journal, word) {
-        (Some(journal), Word::Ended { code, signal, leftovers, survivors, .. }) => {
-            Entry { label: label.to_owned(), code, signal, leftovers, survivors, told }.write(journal)
-        }
+    match (journal, entry) {
+        (Some(journal), Some(entry)) => Entry { label: label.to_owned(), ..entry }.write(&journal),
         _ => Ok(()),
     }
+}
+
+/// A command that is to be carried out, and the walls that stand for it already.
+struct Wanted {
+    supervised: SupervisedOrder,
+    behind: Option<(Walls, Start)>,
+}
+
+impl Wanted {
+    /// Carries the command out as long as whoever wants it is there. Returns what is to be written down of its end.
+    fn accompany(self, socket: &UnixStream, stdin: OwnedFd) -> io::Result<Option<Entry>> {
+        let stdio = Stdio {
+            stdin,
+            stdout: io::stdout().as_fd().try_clone_to_owned()?,
+            stderr: io::stderr().as_fd().try_clone_to_owned()?,
+        };
+        // Whoever is gone is seen by the watch as the end of the socket.
+        let mut hear = |heard: Heard<'_>| drop(Word::from(heard).write(socket));
+        let word = self.carry_out(stdio, &mut Watcher { lifeline: Some(socket.as_fd()), hear: &mut hear });
+        let told = word.write(socket).is_ok();
+        Ok(entry_of(&word, told))
+    }
+
+    /// Carries the command out also when whoever wants it is gone, and lets them come back.
+    fn outlive(self, survival: &Survival, socket: UnixStream, stdin: OwnedFd) -> io::Result<Option<Entry>> {
+        let (mut line, lifeline) = match Line::open(survival, socket.try_clone()?) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let reason = format!("keeping what lets it survive: {error}");
+                Word::NotStarted { reason, missing: false }.write(&socket)?;
+                return Ok(None);
+            }
+        };
+        drop(socket);
+        let output = OutputWriter::new(survival.create(survival.output())?, survival.output_bytes_max);
+        let ((stdout, written), (stderr, complained)) = (io::pipe()?, io::pipe()?);
+        let stdio = Stdio { stdin, stdout: written.into(), stderr: complained.into() };
+        let (mut unread, mut pump) = (Some(([stdout, stderr], output)), None);
+        // Threads only from the start on: walls are put up by a process of one.
+        let mut hear = |heard: Heard<'_>| {
+            if let (Heard::Started(..), Some((pipes, output))) = (&heard, unread.take()) {
+                pump = Pump::start(pipes, output).ok();
+                line.tend();
+            }
+            line.say(&heard.into());
+        };
+        let mut word =
+            self.carry_out(stdio, &mut Watcher { lifeline: Some(lifeline.as_fd()), hear: &mut hear });
+        if let Word::Ended { dropped, lost, .. } = &mut word {
+            // The end is told when all that the command wrote is kept.
+            *dropped = pump.map_or(0, Pump::finish);
+            *lost = line.is_lost();
+        }
+        line.say(&word);
+        let told = line.finish();
+        let _ = std::fs::remove_file(survival.socket());
+        Ok(entry_of(&word, told))
+    }
+
+    fn carry_out(self, stdio: Stdio, watcher: &mut Watcher<'_>) -> Word {
+        let (order, outside) = (&self.supervised.order, &self.supervised.outside);
+        let ended = match (self.behind, order.policy.preset) {
+            (Some((walls, start)), _) => walls.carry_out(&start, outside, stdio, watcher),
+            (None, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, watcher),
+            (None, _) => run(&order.policy, &order.command, outside, stdio, watcher),
+        };
+        ended.map_or_else(Word::from, Word::from)
+    }
+}
+
+/// Returns what is written down of an end; the label is to be added.
+fn entry_of(word: &Word, told: bool) -> Option<Entry> {
+    let Word::Ended { code, signal, leftovers, survivors, lost, .. } = *word else { return None };
+    Some(Entry { label: String::new(), code, signal, leftovers, survivors, told, lost })
 }
 
 /// Closes what the starter itself was born with and never meant to hand on. Nothing of ours is open yet.
@@ -109,6 +171,15 @@ impl From<Error> for Word {
     }
 }
 
+impl From<Heard<'_>> for Word {
+    fn from(heard: Heard<'_>) -> Self {
+        match heard {
+            Heard::Started(attestation, pid) => Self::Started { attestation: attestation.clone(), pid },
+            Heard::HostRefused(refused) => Self::HostRefused(refused.clone()),
+        }
+    }
+}
+
 impl From<Ended> for Word {
     fn from(ended: Ended) -> Self {
         let (code, signal) = match ended.how {
@@ -123,6 +194,8 @@ impl From<Ended> for Word {
             survivors: u32::try_from(ended.survivors).unwrap_or(u32::MAX),
             timed_out: ended.timed_out,
             exceeded: ended.exceeded,
+            dropped: 0,
+            lost: false,
         }
     }
 }

@@ -310,10 +310,12 @@ pub enum Command {
         /// How many rows of each kind at most.
         max: u32,
     },
-    /// Ends at once all leases of a worker that is known to be gone.
+    /// Ends at once the leases of a worker that is known to be gone.
     ForgetWorker {
         /// Which.
         worker: WorkerId,
+        /// The runs whose leases stay: whoever comes after it carries them on.
+        but: Vec<RunId>,
     },
 }
 

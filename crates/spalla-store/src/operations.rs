@@ -154,8 +154,8 @@ pub(crate) async fn pick<T: Tx>(desk: &mut Desk<'_, T>, command: &Command, reply
         (Command::KeepTime { max }, Reply::Moved(moved)) => {
             *moved = keep_time::keep_time(desk, *max).await?;
         }
-        (Command::ForgetWorker { worker }, Reply::Moved(moved)) => {
-            *moved = keep_time::forget_worker(desk, worker).await?;
+        (Command::ForgetWorker { worker, but }, Reply::Moved(moved)) => {
+            *moved = keep_time::forget_worker(desk, worker, but).await?;
         }
         _ => {}
     }

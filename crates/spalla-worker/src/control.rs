@@ -19,6 +19,7 @@ pub enum Stop {
 struct Wish {
     stop: Option<Stop>,
     pause: bool,
+    is_confirmed: bool,
 }
 
 /// The end of the one who tells.
@@ -45,6 +46,11 @@ impl ControlSender {
             }
             counts
         });
+    }
+
+    /// Tells the run that its lease was extended.
+    pub(crate) fn confirm(&self) {
+        self.0.send_if_modified(|wish| !std::mem::replace(&mut wish.is_confirmed, true));
     }
 
     /// Tells the run to hold before its next step, or to go on.
@@ -76,6 +82,12 @@ impl Control {
             // Nobody is left to tell; the run goes on to its own end.
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits until the lease was extended once, or the run has to end.
+    pub(crate) async fn confirmed(&self) {
+        // Without anybody to tell there is nobody who could take the lease away either.
+        let _ = self.0.clone().wait_for(|wish| wish.is_confirmed || wish.stop.is_some()).await;
     }
 
     /// Waits until the run may go on, or has to end.

@@ -3,7 +3,6 @@
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use spalla_domain::claim::Assignment;
 use spalla_domain::secret::Secret;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
@@ -22,9 +21,7 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// Makes the folder of a run, for its owner alone.
-    pub(crate) fn open(data_dir: &Path, assignment: &Assignment) -> io::Result<Self> {
-        let name = format!("run-{}-{}", assignment.run_id, assignment.fencing_token);
-        let folder = own_folder(data_dir).join(name);
+    pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&folder)?;
@@ -40,10 +37,15 @@ impl Credentials {
     /// Gives the steps a value as a file that nobody else can read, and its path as a variable.
     pub(crate) fn put_file(&mut self, variable: &str, name: &str, value: &Secret) -> io::Result<()> {
         let path = self.folder.join(name);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&path)?;
-        file.write_all(value.expose())?;
+        // A step that goes on may be reading it.
+        if std::fs::read(&path).map(Secret::from).is_ok_and(|there| there.expose() != value.expose()) {
+            std::fs::remove_file(&path)?;
+        }
+        if !path.exists() {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            options.open(&path)?.write_all(value.expose())?;
+        }
         self.variables.insert(variable.to_owned(), path.to_string_lossy().into_owned());
         Ok(())
     }
@@ -67,7 +69,8 @@ impl Drop for Credentials {
     }
 }
 
-fn own_folder(data_dir: &Path) -> PathBuf {
+/// Returns the folder of the runs of this process.
+pub(crate) fn own_folder(data_dir: &Path) -> PathBuf {
     data_dir.join(FOLDER).join(std::process::id().to_string())
 }
 
@@ -98,19 +101,14 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn assignment() -> Assignment {
-        serde_json::from_value(serde_json::json!({
-            "run_id": 7, "work_item_id": 3, "fencing_token": 2, "expires_at": "2026-01-01T00:00:00Z", "attempt": 1,
-            "project_id": 1, "trace_id": "t", "executor": "recipe", "title": "deploy", "labels": [],
-            "timeout_ms": 1000, "next_log_seq": 1,
-        }))
-        .unwrap()
+    fn folder(data_dir: &Path) -> PathBuf {
+        own_folder(data_dir).join("run-7-2")
     }
 
     #[test]
     fn a_file_is_for_its_owner_alone_and_goes_with_the_run() {
         let data = tempfile::tempdir().unwrap();
-        let mut credentials = Credentials::open(data.path(), &assignment()).unwrap();
+        let mut credentials = Credentials::open(folder(data.path())).unwrap();
         credentials.put_variable("TOKEN", &Secret::from("s3cret"));
         credentials.put_file("KUBECONFIG", "KUBECONFIG_CONTENT", &Secret::from("apiVersion: v1")).unwrap();
         let path = PathBuf::from(&credentials.variables()["KUBECONFIG"]);
@@ -125,7 +123,7 @@ mod tests {
     #[test]
     fn what_a_killed_worker_left_is_swept() {
         let data = tempfile::tempdir().unwrap();
-        let mut credentials = Credentials::open(data.path(), &assignment()).unwrap();
+        let mut credentials = Credentials::open(folder(data.path())).unwrap();
         credentials.put_file("A", "A_FILE", &Secret::from("x")).unwrap();
         std::mem::forget(credentials);
         sweep(data.path()).unwrap();

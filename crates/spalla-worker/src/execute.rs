@@ -75,7 +75,10 @@ async fn give_back(shared: &Shared, assignment: &Assignment, control: &Control) 
 /// Carries the run out. The log is closed by being dropped at the end.
 async fn carry_out(shared: &Shared, assignment: &Assignment, log: RunLog, control: &Control) -> Finished {
     let (worker, token) = (&shared.options.worker_id, assignment.fencing_token);
-    log.remark(format!("worker {worker} executes the run under token {token}")).await;
+    // The log of a run that goes on does so as well: what was said is not said again.
+    if !shared.executors.goes_on(assignment) {
+        log.remark(format!("worker {worker} executes the run under token {token}")).await;
+    }
     let finished = shared.executors.execute(assignment, &log, control).await;
     log.say(last_words(&finished.end)).await;
     finished

@@ -7,19 +7,23 @@ use crate::control::Control;
 use crate::coordinator::Coordinator;
 use crate::credentials;
 use crate::journals;
+use crate::left_behind;
 use crate::refusals::report_while;
-use crate::run::{Failure, Finished, Run};
+use crate::run::{Failure, Finished, Run, label_of};
 use crate::run_log::RunLog;
 use crate::sandbox::Sandbox;
 use crate::scratchpad::{self, Scratchpads};
 use crate::worker::Options;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use spalla_domain::claim::Assignment;
+use recipe::State;
+use spalla_domain::claim::{Assignment, Heartbeat};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::work_item::Executor;
+use spalla_domain::{Fence, RunId};
 use spalla_sandbox::Preset;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Carries runs out. The shipped one starts processes; the simulator's only lets time pass.
 pub trait Execute: Send + Sync + 'static {
@@ -30,6 +34,20 @@ pub trait Execute: Send + Sync + 'static {
         log: &'a RunLog,
         control: &'a Control,
     ) -> BoxFuture<'a, Finished>;
+
+    /// Returns the runs that an earlier worker left to be carried on, each with the token that it had and the number at
+    /// which its log goes on.
+    fn left_behind(&self) -> Vec<Assignment> {
+        Vec::new()
+    }
+
+    /// Tells whether a run is one of these, and was not carried on yet.
+    fn goes_on(&self, _assignment: &Assignment) -> bool {
+        false
+    }
+
+    /// The server knows how a run ended, or nobody will tell it: what would let another worker carry it on may go.
+    fn forget(&self, _run: &Heartbeat) {}
 }
 
 /// The shipped executors: every command that they start goes through the sandbox.
@@ -38,6 +56,7 @@ pub(crate) struct Executors {
     coordinator: Arc<dyn Coordinator>,
     sandbox: Sandbox,
     scratchpads: Scratchpads,
+    left_behind: Mutex<BTreeMap<(RunId, Fence), State>>,
 }
 
 impl Executors {
@@ -54,12 +73,23 @@ impl Executors {
             tracing::warn!(%error, "the folder of the runs' journals can't be used");
         }
         let sandbox = Sandbox::new(options.supervisor.clone());
-        Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads })
+        let left = left_behind::find(&options.data_dir).into_iter();
+        let left = left.map(|state| (key_of(&state.assignment), state)).collect();
+        let left_behind = Mutex::new(left);
+        Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads, left_behind })
+    }
+
+    fn left(&self) -> MutexGuard<'_, BTreeMap<(RunId, Fence), State>> {
+        self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn key_of(assignment: &Assignment) -> (RunId, Fence) {
+    (assignment.run_id, assignment.fencing_token)
+}
+
 /// Refuses what would run behind walls that hold nothing, unless the operator wants none anyway.
-fn distrusted(options: &Options) -> Option<Failure> {
+pub(crate) fn distrusted(options: &Options) -> Option<Failure> {
     let wants_walls = options.sandbox.preset != Some(Preset::None);
     let why = options.distrust.get().filter(|_| wants_walls)?;
     let message =
@@ -76,12 +106,19 @@ impl Execute for Executors {
     ) -> BoxFuture<'a, Finished> {
         async move {
             let means = (&self.sandbox, &self.scratchpads);
-            let run = Run::begin(assignment, (log, control), &self.options, means, &*self.coordinator);
-            if let Some(failure) = distrusted(&self.options) {
-                return run.finish(failure.into());
+            let mut run = Run::begin(assignment, (log, control), &self.options, means, &*self.coordinator);
+            let left = self.left().remove(&key_of(assignment));
+            match &left {
+                Some(state) => run.go_on_from(state),
+                None => match distrusted(&self.options) {
+                    Some(failure) => return run.finish(failure.into()),
+                    None => run.tell_untold().await,
+                },
             }
-            run.tell_untold().await;
             let going_on = async {
+                if let Some(state) = left {
+                    return recipe::go_on(&run, state).await;
+                }
                 match assignment.executor {
                     Executor::Recipe => recipe::execute(&run).await,
                     Executor::Agent => agent::execute(&run).await,
@@ -97,5 +134,17 @@ impl Execute for Executors {
             run.finish(end)
         }
         .boxed()
+    }
+
+    fn left_behind(&self) -> Vec<Assignment> {
+        self.left().values().map(|state| state.assignment.clone()).collect()
+    }
+
+    fn goes_on(&self, assignment: &Assignment) -> bool {
+        self.left().contains_key(&key_of(assignment))
+    }
+
+    fn forget(&self, run: &Heartbeat) {
+        left_behind::forget(&left_behind::folder_of(&self.options.data_dir, &label_of(run)));
     }
 }

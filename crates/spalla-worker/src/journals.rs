@@ -63,7 +63,8 @@ fn in_words(entry: &Entry) -> String {
         Some(signal) => format!("was ended by signal {signal}"),
         None => format!("ended with exit status {}", entry.code),
     };
-    format!("a command of an earlier worker ({}) {how} after that worker was gone", entry.label)
+    let why = if entry.lost { "; no worker had taken it up in time" } else { "" };
+    format!("a command of an earlier worker ({}) {how} after that worker was gone{why}", entry.label)
 }
 
 fn remove(journal: &Path) {

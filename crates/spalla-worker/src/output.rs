@@ -7,6 +7,10 @@ mod fuzz;
 use crate::run_log::RunLog;
 use crate::sandbox::{CHUNK_BYTES, PipeReader};
 use spalla_domain::log::{LINE_BYTES_MAX, Stream, text_of};
+use spalla_sandbox::{OutputReader, OutputStream};
+use std::path::Path;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Room for the notice at the end of a line that was cut, in bytes.
 const NOTICE_BYTES: usize = 100;
@@ -29,6 +33,45 @@ pub(crate) async fn pump(mut pipe: PipeReader, stream: Stream, step: u32, log: &
             return;
         }
     }
+}
+
+/// How often it is looked whether there is more in the file of a step that goes on: more often than batches are sent.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Reads both streams of a step into the log from the file in which its supervisor keeps them, until all is over and
+/// nothing more is in it. The same file becomes the same lines, however often it is read.
+pub(crate) async fn follow(
+    path: &Path,
+    over: CancellationToken,
+    step: u32,
+    log: &RunLog,
+) -> std::io::Result<()> {
+    let mut reader = OutputReader::open(path)?;
+    let mut splitters = [(Stream::Stdout, Splitter::default()), (Stream::Stderr, Splitter::default())];
+    let mut bytes = Vec::new();
+    loop {
+        let is_over = over.is_cancelled();
+        while let Some(stream) = reader.next(&mut bytes)? {
+            let at = usize::from(stream == OutputStream::Stderr);
+            let (stream, splitter) = &mut splitters[at];
+            let mut lines = Vec::new();
+            if !log.is_full() {
+                splitter.push(&bytes, &mut lines);
+            }
+            log.output(*stream, step, lines).await;
+        }
+        if is_over {
+            break;
+        }
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    for (stream, splitter) in &mut splitters {
+        log.output(*stream, step, splitter.finish().into_iter().collect()).await;
+    }
+    Ok(())
 }
 
 /// Cuts bytes into lines. Holds at most one line, and of that no more than is kept.

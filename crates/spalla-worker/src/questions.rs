@@ -28,6 +28,8 @@ pub(crate) async fn ask(run: &Run<'_>, reason: &str, fields: &[InfoField]) -> Re
     let names = names.join(", ");
     let id = insist(run, ASKING, || run.coordinator.ask(heartbeat(run), reason.to_owned(), fields.to_vec()))
         .await?;
+    // A run asks once.
+    let _ = run.asked.set(id);
     run.log.say(format!("info request {id} asks for {names}: {reason}; the run waits for the answer")).await;
     let since = Instant::now();
     let answer = wait(run, id).await;
@@ -45,6 +47,12 @@ async fn wait(run: &Run<'_>, id: InfoRequestId) -> Result<Answer, End> {
         }
         pause(run, LOOK_EVERY).await?;
     }
+}
+
+/// Returns once more what a person answered to a run that an earlier worker left, without a word.
+pub(crate) async fn answered(run: &Run<'_>, id: InfoRequestId) -> Result<Option<Answer>, End> {
+    insist(run, "asking again for what a person answered", || run.coordinator.answer(heartbeat(run), id))
+        .await
 }
 
 /// Returns who holds the run.

@@ -2,18 +2,22 @@
 
 use crate::control::{Control, Stop};
 use crate::coordinator::Coordinator;
-use crate::credentials::Credentials;
+use crate::credentials::{self, Credentials};
+use crate::executors::recipe::State;
+use crate::left_behind;
 use crate::refusals::Refusals;
 use crate::run_log::RunLog;
 use crate::sandbox::{Sandbox, Walls};
 use crate::scratchpad::Scratchpads;
 use crate::worker::Options;
 use serde_json::Value;
-use spalla_domain::claim::{Assignment, RunError};
+use spalla_domain::claim::{Assignment, Heartbeat, RunError};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::trace::{Part, TraceParent, span_id};
+use spalla_domain::{InfoRequestId, Timestamp};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -32,8 +36,12 @@ pub(crate) struct Run<'a> {
     pub(crate) scratchpads: &'a Scratchpads,
     pub(crate) coordinator: &'a dyn Coordinator,
     started: Instant,
+    /// How much of its time it had used when an earlier worker left it.
+    used_before: Duration,
     held_ms: AtomicU64,
+    goes_on: bool,
     credentials: OnceLock<Credentials>,
+    pub(crate) asked: OnceLock<InfoRequestId>,
     pub(crate) attested: Mutex<Option<Attested>>,
     pub(crate) refusals: Refusals,
 }
@@ -45,6 +53,8 @@ pub(crate) enum Interruption {
     Stopped(Stop),
     /// Its time is over.
     TimedOut,
+    /// Its step went on without a worker, and nobody knows what became of it, for this reason.
+    Lost(String),
 }
 
 /// How an executor ended.
@@ -121,10 +131,54 @@ impl<'a> Run<'a> {
             scratchpads,
             coordinator,
             started,
+            used_before: Duration::ZERO,
             held_ms,
+            goes_on: false,
             credentials,
+            asked: OnceLock::new(),
             attested: Mutex::default(),
             refusals: Refusals::default(),
+        }
+    }
+
+    /// Goes on from where an earlier worker wrote the run down. The time since then counts: its step went on.
+    pub(crate) fn go_on_from(&mut self, state: &State) {
+        let since = self.since(state.written_at).elapsed();
+        self.used_before = Duration::from_millis(state.used_ms).saturating_add(since);
+        self.held_ms = AtomicU64::new(state.held_ms);
+        self.goes_on = true;
+        self.attested = Mutex::new(state.attested.clone());
+        self.log.go_on_from(state.kept);
+        if let Some(id) = state.asked {
+            let _ = self.asked.set(id);
+        }
+    }
+
+    /// Returns how much of its time the run has used, and how long it waited for people, in milliseconds.
+    pub(crate) fn used_ms(&self) -> (u64, u64) {
+        let used = self.used_before.saturating_add(self.started.elapsed());
+        (u64::try_from(used.as_millis()).unwrap_or(u64::MAX), self.held_ms.load(Ordering::Relaxed))
+    }
+
+    /// Returns a moment that the clock told, as a moment from which time is measured here.
+    pub(crate) fn since(&self, at: Timestamp) -> Instant {
+        let passed_ms = (self.options.clock)().ms().saturating_sub(at.ms()).max(0).unsigned_abs();
+        let now = Instant::now();
+        now.checked_sub(Duration::from_millis(passed_ms)).unwrap_or(now)
+    }
+
+    /// Returns the folder of what lets the run outlive its worker.
+    pub(crate) fn left_behind(&self) -> PathBuf {
+        let folder = left_behind::folder_of(&self.options.data_dir, &self.label());
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+
+    /// Returns the folder of the files that a person answered: where the run may outlive this process, it is not this
+    /// process's.
+    pub(crate) fn credentials_folder(&self) -> PathBuf {
+        match self.goes_on || self.options.sandbox.reattach_grace_ms.is_some() {
+            true => self.left_behind().join("credentials"),
+            false => credentials::own_folder(&self.options.data_dir).join(self.label()),
         }
     }
 
@@ -193,6 +247,7 @@ impl<'a> Run<'a> {
                 let message = format!("the run took longer than its {}", seconds(limit));
                 Failure::new(ErrorClass::TimedOut, message).into()
             }
+            Interruption::Lost(reason) => Failure::new(ErrorClass::Lost, reason).into(),
         }
     }
 
@@ -224,13 +279,20 @@ impl<'a> Run<'a> {
 
     /// Returns what a person sees of the run's commands in the list of processes.
     pub(crate) fn label(&self) -> String {
-        format!("run-{}-{}", self.assignment.run_id, self.assignment.fencing_token)
+        let Assignment { run_id, fencing_token, .. } = *self.assignment;
+        label_of(&Heartbeat { run_id, fencing_token })
     }
 
     fn deadline(&self) -> Instant {
         let own = self.assignment.timeout_ms.max(0).unsigned_abs();
-        self.started + Duration::from_millis(own.saturating_add(self.held_ms.load(Ordering::Relaxed)))
+        let all = Duration::from_millis(own.saturating_add(self.held_ms.load(Ordering::Relaxed)));
+        self.started + all.saturating_sub(self.used_before)
     }
+}
+
+/// Returns the name of a run under one of its tokens, for processes and folders.
+pub(crate) fn label_of(lease: &Heartbeat) -> String {
+    format!("run-{}-{}", lease.run_id, lease.fencing_token)
 }
 
 /// Returns a duration as a person reads it.

@@ -15,7 +15,7 @@ use spalla_domain::{Fence, RunId};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// As how many bytes a line counts at least.
@@ -37,11 +37,21 @@ const REJECTIONS_MAX: u32 = 5;
 /// Where a run writes its log.
 #[derive(Clone)]
 pub struct RunLog {
-    groups: mpsc::Sender<Vec<LogLine>>,
+    groups: mpsc::Sender<Written>,
     clock: Clock,
     kept: Arc<Kept>,
     masks: Arc<OnceLock<Redactor>>,
     is_terse: bool,
+}
+
+/// What goes to the sender.
+enum Written {
+    /// Lines, no more than a batch of them.
+    Lines(Vec<LogLine>),
+    /// The wish to know when the server has all lines in front of it, and which number comes next.
+    Mark(oneshot::Sender<i64>),
+    /// From now on the server numbers the lines.
+    Unnumbered,
 }
 
 /// How much of the steps' output the run has kept.
@@ -91,6 +101,36 @@ impl RunLog {
             None => text,
             Some(redactor) => redactor.redact(&text).into_owned(),
         }
+    }
+
+    /// Waits until the server has all that was written so far, and returns the number of the line that comes next; none
+    /// where that will not be.
+    pub(crate) async fn settled(&self) -> Option<i64> {
+        let (mark, settled) = oneshot::channel();
+        self.groups.send(Written::Mark(mark)).await.ok()?;
+        settled.await.ok()
+    }
+
+    /// Returns how many bytes of output count as kept, and whether the notice of the cut was written.
+    pub(crate) fn kept(&self) -> (u64, bool) {
+        (self.kept.bytes.load(Ordering::Relaxed), self.is_full())
+    }
+
+    /// Goes on where an earlier worker's log of the same run stood.
+    pub(crate) fn go_on_from(&self, (bytes, cut): (u64, bool)) {
+        self.kept.bytes.store(bytes, Ordering::Relaxed);
+        self.kept.cut.store(cut, Ordering::Relaxed);
+    }
+
+    /// Lets the server number what is written from now on: nobody here can say which of its lines come next.
+    pub(crate) async fn let_server_number(&self) {
+        let _ = self.groups.send(Written::Unnumbered).await;
+    }
+
+    /// Keeps no more output: some of a step's is not there.
+    pub(crate) async fn cut(&self, step: u32) {
+        self.kept.bytes.fetch_max(self.kept.bytes_max.saturating_add(1), Ordering::Relaxed);
+        self.mark_cut(step).await;
     }
 
     /// Tells whether no more output is kept.
@@ -157,7 +197,7 @@ impl RunLog {
     async fn send(&self, group: Vec<LogLine>) {
         if !group.is_empty() {
             // The sender outlives every writer of its run, and reads to the end.
-            let _ = self.groups.send(group).await;
+            let _ = self.groups.send(Written::Lines(group)).await;
         }
     }
 }
@@ -173,7 +213,9 @@ pub(crate) enum Shipped {
 
 /// Sends what the run writes.
 pub(crate) struct Shipper {
-    groups: mpsc::Receiver<Vec<LogLine>>,
+    groups: mpsc::Receiver<Written>,
+    /// The marks that were passed, each with the number of the line behind it.
+    marks: Vec<(i64, oneshot::Sender<i64>)>,
     coordinator: Arc<dyn Coordinator>,
     control: ControlSender,
     run_id: RunId,
@@ -203,6 +245,7 @@ pub(crate) fn run_log(
     let kept = Arc::new(Kept { bytes: AtomicU64::new(0), bytes_max, cut: AtomicBool::new(false) });
     let shipper = Shipper {
         groups,
+        marks: Vec::new(),
         coordinator,
         control,
         run_id: assignment.run_id,
@@ -231,8 +274,12 @@ impl Shipper {
             if sending.is_none() && self.retry_at.is_none() {
                 match self.next_batch() {
                     Some(batch) => sending = Some(coordinator.append_logs(batch)),
-                    None if self.closed => return Shipped::Whole,
-                    None => {}
+                    None => {
+                        self.answer_marks();
+                        if self.closed {
+                            return Shipped::Whole;
+                        }
+                    }
                 }
             }
             let retry_at = self.retry_at;
@@ -251,10 +298,21 @@ impl Shipper {
         }
     }
 
-    fn gather(&mut self, group: Option<Vec<LogLine>>) {
-        let Some(group) = group else {
-            self.closed = true;
-            return self.close_batch();
+    fn gather(&mut self, written: Option<Written>) {
+        let group = match written {
+            Some(Written::Lines(group)) => group,
+            Some(Written::Mark(mark)) => {
+                self.close_batch();
+                return self.marks.push((self.next_seq, mark));
+            }
+            Some(Written::Unnumbered) => {
+                self.numbered = false;
+                return;
+            }
+            None => {
+                self.closed = true;
+                return self.close_batch();
+            }
         };
         for line in group {
             if self.open.is_empty() {
@@ -277,6 +335,13 @@ impl Shipper {
         let first_seq = self.next_seq;
         self.next_seq = first_seq.saturating_add(i64::try_from(lines.len()).unwrap_or(i64::MAX));
         self.spool.push(Batch { first_seq, lines });
+    }
+
+    /// The server has every batch. Where it numbers the lines itself, nobody here knows which comes next.
+    fn answer_marks(&mut self) {
+        for (next_seq, mark) in self.marks.drain(..).filter(|_| self.numbered) {
+            let _ = mark.send(next_seq);
+        }
     }
 
     fn next_batch(&mut self) -> Option<LogBatch> {
@@ -331,6 +396,7 @@ impl Shipper {
 
     /// Reads on without keeping anything, so that no writer waits.
     async fn discard(mut self) -> Shipped {
+        self.marks.clear();
         while self.groups.recv().await.is_some() {}
         Shipped::Ended
     }

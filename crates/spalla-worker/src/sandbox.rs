@@ -6,16 +6,19 @@
 //! ```
 //! The supervisor is the same program again, one thread, started for this command alone; what it does is
 //! `spalla-sandbox`'s. It ends the whole tree when it is told to, when the command is over, and when the worker is gone:
-//! a killed worker closes the socket.
+//! a killed worker closes the socket. A command that is to survive goes on then for a while, and is taken up again.
 
 mod ahead;
 mod life;
 mod line;
 mod pipe;
+mod surviving;
 
 pub use ahead::Spare;
 pub use life::Life;
+pub(crate) use life::Terms;
 pub(crate) use pipe::{CHUNK_BYTES, PipeReader};
+pub(crate) use surviving::TakenUp;
 
 use crate::refusals::Refusals;
 use life::order_of;
@@ -226,6 +229,10 @@ pub struct Ended {
     pub refused_hosts: Vec<String>,
     /// Which walls stood around it.
     pub attestation: Attestation,
+    /// How many bytes of its output were not kept where it was to survive.
+    pub dropped: u64,
+    /// Whether it was ended because nobody took it up again in time.
+    pub lost: bool,
 }
 
 /// A command's own end.
@@ -382,7 +389,7 @@ impl Child {
 }
 
 /// Returns a word that no other tree has: the standard library seeds each hasher anew from the system's randomness.
-fn random_word() -> String {
+pub(crate) fn random_word() -> String {
     let word = |n: u64| RandomState::new().hash_one(n);
     format!("{:016x}{:016x}", word(1), word(2))
 }

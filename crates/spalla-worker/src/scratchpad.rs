@@ -180,6 +180,17 @@ impl Scratchpads {
         Ok(Scratchpad { folder, commit: Some(commit), borrowed: vec![mirror.objects()], _in_use: in_use })
     }
 
+    /// Returns the folder of a run that an earlier worker left.
+    pub(crate) fn take_up(
+        &self,
+        folder: PathBuf,
+        commit: Option<String>,
+        borrowed: Vec<PathBuf>,
+    ) -> Scratchpad {
+        let in_use = self.claim(folder.clone());
+        Scratchpad { folder, commit, borrowed, _in_use: in_use }
+    }
+
     /// Returns git for a run.
     pub(crate) fn git<'a>(&self, run: &'a Run<'a>) -> Git<'a> {
         Git::new(&self.data_dir, run)

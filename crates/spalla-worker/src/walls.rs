@@ -35,6 +35,9 @@ pub struct SandboxOptions {
     pub read: Vec<PathBuf>,
     /// Further folders that commands may write, all of them: what one leaves there, the others see.
     pub write: Vec<PathBuf>,
+    /// How long a step goes on without its worker, until another one takes it up, in milliseconds; none ends it with its
+    /// worker.
+    pub reattach_grace_ms: Option<u64>,
 }
 
 /// What a command needs besides its workspace.

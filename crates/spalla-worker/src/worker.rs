@@ -1,5 +1,6 @@
 //! The worker: claims runs, executes several at once, reports them, and drains when it is told to go.
 
+mod call;
 mod reports;
 mod service;
 

@@ -86,8 +86,11 @@ impl App {
 
     async fn start_parts(&mut self, settings: &Settings, wishes: &Wishes, token: String) -> Result<()> {
         let worker_id = self.folder.worker_id()?;
-        // A worker of an earlier process of this folder is gone: the lock says so. Its runs need not wait.
-        let forget = Command::ForgetWorker { worker: worker_id.clone() };
+        // A worker of an earlier process of this folder is gone: the lock says so. Its runs need not wait, but for those
+        // that are carried on here.
+        let but =
+            if wishes.worker { spalla_worker::runs_left_behind(self.folder.path()) } else { Vec::new() };
+        let forget = Command::ForgetWorker { worker: worker_id.clone(), but };
         self.engine
             .execute(forget)
             .await

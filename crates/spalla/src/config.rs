@@ -183,6 +183,10 @@ pub(crate) struct SandboxSettings {
     pub(crate) disk_mb: u64,
     /// The most of the processor, in percent of one core; 0 means no hard limit.
     pub(crate) cpu_percent: u64,
+    /// What becomes of a step when its worker is killed.
+    pub(crate) lifetime: Lifetime,
+    /// How long a step that survives goes on without a worker.
+    pub(crate) reattach_grace_ms: u64,
 }
 
 /// The settings of `orchestrate`.
@@ -203,6 +207,16 @@ pub(crate) enum Auth {
     Token,
     /// Whoever reaches it; on the loopback address only.
     None,
+}
+
+/// What becomes of a recipe's step when its worker is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Lifetime {
+    /// It ends with it.
+    DieWithDaemon,
+    /// It goes on until another worker takes it up, or its grace is over.
+    SurviveRestart,
 }
 
 /// How a log line looks.

@@ -213,7 +213,16 @@ impl Owned {
 
     /// Reads the id of the embedded worker, or makes it at the first start: it stays the same over restarts.
     pub(crate) fn worker_id(&self) -> Result<WorkerId> {
-        let text = self.read_or_make(WORKER_ID, || format!("embedded-{}", random_hex(1)))?;
+        self.worker_id_of("embedded")
+    }
+
+    /// The same for the folder of a worker of its own.
+    pub(crate) fn remote_worker_id(&self) -> Result<WorkerId> {
+        self.worker_id_of("worker")
+    }
+
+    fn worker_id_of(&self, kind: &str) -> Result<WorkerId> {
+        let text = self.read_or_make(WORKER_ID, || format!("{kind}-{}", random_hex(1)))?;
         let path = self.path.join(WORKER_ID);
         WorkerId::new(text).map_err(|wrong| {
             Failure::usage(format!("{} holds no worker id: {wrong}", path.display())).mend("remove the file")

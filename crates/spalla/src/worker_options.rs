@@ -1,7 +1,7 @@
 //! From settings to the options of a worker, embedded or remote.
 
-use crate::clock::SystemClock;
-use crate::config::{SandboxSettings, Settings};
+use crate::clock::{SystemClock, random_hex};
+use crate::config::{Lifetime, SandboxSettings, Settings};
 use crate::data_folder::{DataFolder, Owned};
 use crate::failure::{Failure, Result};
 use crate::programs;
@@ -31,16 +31,26 @@ const FOLDERS_MAX: u32 = 1_000;
 
 /// Returns the options of a worker of its own, and the hold on its folder. Workers beside each other never share
 /// one, and a worker that comes later takes over what an earlier one has fetched.
-pub(crate) fn remote(settings: &Settings, worker_id: WorkerId) -> Result<(Options, Owned)> {
+pub(crate) fn remote(settings: &Settings) -> Result<(Options, Owned)> {
     let workers = DataFolder::at(&settings.data).folder("workers")?;
     let mut free = (1..=FOLDERS_MAX).map(|number| DataFolder::at(workers.join(number.to_string())).own());
     let owned = free.find_map(Result::ok).ok_or_else(|| {
         Failure::usage(format!("no folder in {} can be used by this worker", workers.display()))
             .mend("see that it can be written, or name another folder with --data DIR")
     })?;
+    let worker_id = match settings.worker.id.as_str() {
+        // Whoever takes up what an earlier worker of the folder left goes by the same name.
+        "" if settings.sandbox.lifetime == Lifetime::SurviveRestart => owned.remote_worker_id()?,
+        "" => WorkerId::new(format!("worker-{}", random_hex(1))).map_err(wrong_id)?,
+        id => WorkerId::new(id).map_err(wrong_id)?,
+    };
     let tick_interval_ms = ms(settings.worker.tick_interval_seconds).unsigned_abs();
     let options = options(settings, owned.path().to_owned(), worker_id)?;
     Ok((Options { tick_interval_ms, ..options }, owned))
+}
+
+fn wrong_id(wrong: impl std::fmt::Display) -> Failure {
+    Failure::usage(format!("AGENT_ID: {wrong}"))
 }
 
 fn ms(seconds: f64) -> i64 {
@@ -76,6 +86,7 @@ fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
         inject,
         read: own.read.clone(),
         write: own.write.clone(),
+        reattach_grace_ms: (own.lifetime == Lifetime::SurviveRestart).then_some(own.reattach_grace_ms),
     })
 }
 

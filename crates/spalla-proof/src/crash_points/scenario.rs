@@ -47,6 +47,8 @@ pub(super) enum Kind {
     Noisy,
     /// A worker of its own; the worker dies.
     Remote,
+    /// The same where steps survive their worker, and the next one takes them up.
+    Surviving,
     /// Goals in plain words, each with a server of its own; the command dies.
     Orchestrate,
     /// A goal for a running server; the command dies.
@@ -65,8 +67,16 @@ pub(super) struct Played {
 
 impl Kind {
     /// Every kind, those first that pass the most.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Server, Self::Bulk, Self::Noisy, Self::Remote, Self::Orchestrate, Self::Joined, Self::Demo];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Server,
+        Self::Bulk,
+        Self::Noisy,
+        Self::Remote,
+        Self::Surviving,
+        Self::Orchestrate,
+        Self::Joined,
+        Self::Demo,
+    ];
 
     /// Tells whether it passes whatever a store has.
     pub(super) fn is_main(self) -> bool {
@@ -79,7 +89,7 @@ impl Kind {
         let own = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         let orchestrate = ["orchestrate", "--target", &checkout, "--yes"];
         match self {
-            Self::Server | Self::Bulk | Self::Noisy | Self::Remote => Vec::new(),
+            Self::Server | Self::Bulk | Self::Noisy | Self::Remote | Self::Surviving => Vec::new(),
             Self::Orchestrate => vec![
                 own(&[&orchestrate[..], &["--no-dashboard", "--workspace", &workspace, GOALS]].concat()),
                 own(&[&orchestrate[..], &["--no-dashboard", GOAL]].concat()),
@@ -92,7 +102,8 @@ impl Kind {
 
 /// Plays a scenario in a place of its own, which is kept where something is wrong with it.
 pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Arming) -> anyhow::Result<Played> {
-    let site = Site::make(binary, store)?;
+    let mut site = Site::make(binary, store)?;
+    site.lets_steps_survive = kind == Kind::Surviving;
     let mut played = Played::default();
     if kind.commands(&site).is_empty() {
         serve(kind, &site, arming, &mut played).await?;
@@ -115,7 +126,7 @@ pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Armin
 /// Plays one whose processes live on until they are told to go.
 async fn serve(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) -> anyhow::Result<()> {
     let client = Client::new(site.url())?;
-    let is_remote = kind == Kind::Remote;
+    let is_remote = matches!(kind, Kind::Remote | Kind::Surviving);
     let (flags, of_server): (&[&str], _) =
         if is_remote { (&["--no-worker"], &Arming::None) } else { (&["--concurrency", "3"], arming) };
     let mut server = Spawned::start(site, site.server(flags), of_server, 0)?;

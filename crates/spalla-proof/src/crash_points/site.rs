@@ -35,6 +35,8 @@ pub(super) struct Site {
     root: TempDir,
     /// The port of its server; nobody else takes it while this lives, as far as anybody can say.
     pub(super) port: u16,
+    /// Whether steps go on when their worker dies.
+    pub(super) lets_steps_survive: bool,
     database: Option<String>,
     checkout_before: Picture,
 }
@@ -58,7 +60,7 @@ impl Site {
         };
         make_repository(&root.path().join("checkout"))?;
         let checkout_before = picture(&root.path().join("checkout"))?;
-        Ok(Self { root, port, database, checkout_before })
+        Ok(Self { root, port, lets_steps_survive: false, database, checkout_before })
     }
 
     /// Returns a path in it.
@@ -107,6 +109,9 @@ impl Site {
         command.env("ORCH_RATE_LIMIT_PER_MIN", "0");
         // A worker of its own is found missing quickly.
         command.env("AGENT_CLAIM_TTL", "2").env("AGENT_HEARTBEAT_INTERVAL", "0.2");
+        if self.lets_steps_survive {
+            command.env("ORCH_SANDBOX_LIFETIME", "survive-restart");
+        }
         command.envs(self.database.iter().map(|url| ("ORCH_DATABASE_URL", url)));
         match arming {
             Arming::None => {}

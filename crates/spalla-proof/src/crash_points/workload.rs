@@ -39,7 +39,7 @@ pub(super) async fn drive(kind: Kind, client: &Client, site: &Site, told: &mut T
     match kind {
         Kind::Bulk => work.bulk().await,
         Kind::Noisy => work.noise().await,
-        Kind::Remote => work.some(site).await,
+        Kind::Remote | Kind::Surviving => work.some(site).await,
         _ => work.everything(site).await,
     }
 }

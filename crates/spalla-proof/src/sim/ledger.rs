@@ -93,7 +93,7 @@ impl Ledger {
         book.forgotten = requests
             .iter()
             .filter_map(|request| match &request.command {
-                Command::ForgetWorker { worker } => Some(worker.clone()),
+                Command::ForgetWorker { worker, .. } => Some(worker.clone()),
                 _ => None,
             })
             .collect();

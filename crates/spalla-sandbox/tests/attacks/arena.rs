@@ -222,7 +222,7 @@ fn attested_by(mut supervisor: Command, policy: &Value) -> Value {
     let mut supervisor = supervisor.spawn().unwrap();
     let order = json!({ "policy": policy, "command": { "program": "/bin/true" } });
     let order = serde_json::from_value(order).unwrap();
-    let order = SupervisedOrder { order, outside: [].into(), journal: None, ahead: false };
+    let order = SupervisedOrder { order, outside: [].into(), journal: None, ahead: false, survival: None };
     (&near).write_all(&order.to_bytes(b"").unwrap()).unwrap();
     let first = BufReader::new(&near).lines().next().unwrap().unwrap();
     assert!(supervisor.wait().unwrap().success());

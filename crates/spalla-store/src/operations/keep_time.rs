@@ -10,7 +10,7 @@ use crate::error::ExecuteError;
 use crate::tx::{Result, Tx};
 use spalla_domain::queue::{self, Place, Standing, Step};
 use spalla_domain::run::{self, LiveRun, Outcome};
-use spalla_domain::{ArtifactId, WorkItemId, WorkerId};
+use spalla_domain::{ArtifactId, RunId, WorkItemId, WorkerId};
 
 /// How many rows of each kind one sweep moves, so that no batch grows without bound.
 const SWEEP_MAX: u32 = 1_000;
@@ -112,20 +112,25 @@ async fn expire_run<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, live: LiveRun
     }
 }
 
-/// Ends at once all leases of a worker that is known to be gone.
-pub(crate) async fn forget_worker<T: Tx>(desk: &mut Desk<'_, T>, worker: &WorkerId) -> Result<u32> {
+/// Ends at once the leases of a worker that is known to be gone, but those of some runs.
+pub(crate) async fn forget_worker<T: Tx>(
+    desk: &mut Desk<'_, T>,
+    worker: &WorkerId,
+    but: &[RunId],
+) -> Result<u32> {
     desk.write_rows().await?;
     let held = desk.tx.pick_held_by(worker).await?;
     let mut moved = 0;
     for id in desk.adopt(held).await? {
-        moved += u32::from(refused_is_false(forget(desk, id).await)?);
+        moved += u32::from(refused_is_false(forget(desk, id, but).await)?);
     }
     Ok(moved)
 }
 
-async fn forget<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<bool> {
+async fn forget<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, but: &[RunId]) -> Answer<bool> {
     let now = desk.context.now;
-    let Some(mut live) = desk.item(id).await?.live_run().cloned() else { return Ok(false) };
+    let live = desk.item(id).await?.live_run().cloned();
+    let Some(mut live) = live.filter(|live| !but.contains(&live.id)) else { return Ok(false) };
     let Some(lease) = &mut live.lease else { return Ok(false) };
     lease.until = lease.until.min(now);
     expire_run(desk, id, live).await

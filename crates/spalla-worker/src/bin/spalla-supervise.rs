@@ -1,9 +1,11 @@
 //! The supervisor alone, for this crate's tests; the product's own binary does the same for its hidden argument.
-//! With `hold` in front it is a worker that starts one shell command and never asks for its end, to be killed.
+//! With `hold` in front it is a worker that starts one shell command and never asks for its end, to be killed; with `knock`
+//! it prints what the supervisor of a command that survives says to it first.
 
-use spalla_sandbox::{HIDDEN_ARG, HostCredentials, Policy, Preset, hidden_main};
+use spalla_sandbox::{HIDDEN_ARG, HostCredentials, Policy, Preset, Survival, hidden_main};
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{LOOK_ARG, Refusals, look_main};
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +22,26 @@ fn main() -> ExitCode {
     match (first.as_ref().and_then(|word| word.to_str()), words.as_slice()) {
         (Some("hold"), [script]) => hold(script, None),
         (Some("hold"), [script, workspace]) => hold(script, Some(workspace.into())),
+        (Some("knock"), [survival]) => knock(survival),
         _ => ExitCode::FAILURE,
+    }
+}
+
+fn knock(survival: &str) -> ExitCode {
+    let said = serde_json::from_str::<Survival>(survival).map_err(io::Error::other).and_then(|survival| {
+        let mut said = vec![0; 64 * 1024];
+        let length = survival.connect()?.read(&mut said)?;
+        Ok(String::from_utf8_lossy(&said[..length]).into_owned())
+    });
+    match said {
+        Ok(said) => {
+            print!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

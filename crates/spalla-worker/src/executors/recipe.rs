@@ -6,7 +6,10 @@ mod cloud;
 mod commands;
 #[cfg(test)]
 mod fuzz;
+mod go_on;
 mod programs;
+mod record;
+mod state;
 mod step;
 mod tools;
 
@@ -14,13 +17,16 @@ use crate::run::{End, Failure, Run, seconds};
 use crate::scratchpad::Scratchpad;
 use ahead::Ahead;
 use artifacts::Artifact;
-use serde::Serialize;
+use record::Record;
+use serde::{Deserialize, Serialize};
 use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::recipe::infer::{Inferred, Surroundings, infer};
 use spalla_domain::recipe::{self, Recipe, Step};
 use spalla_domain::retry::ErrorClass;
-use step::{Place, StepEnd};
+use state::Progress;
+pub(crate) use state::State;
+use step::{Place, StepEnd, Taken};
 
 /// What a run of a recipe produced.
 #[derive(Debug, Serialize)]
@@ -33,20 +39,20 @@ struct RecipeResult {
 }
 
 /// What became of one step.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct StepResult {
     run: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
     duration_ms: u64,
     attempts: u32,
     skipped: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     /// The hosts that it asked for and did not get, with the reasons.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused_hosts: Vec<String>,
 }
 
@@ -55,6 +61,11 @@ pub(crate) async fn execute(run: &Run<'_>) -> End {
     match carry_out(run).await {
         Ok(end) | Err(end) => end,
     }
+}
+
+/// Carries a run on that an earlier worker left.
+pub(crate) async fn go_on(run: &Run<'_>, state: State) -> End {
+    go_on::go_on(run, state).await
 }
 
 async fn carry_out(run: &Run<'_>) -> Result<End, End> {
@@ -79,7 +90,9 @@ async fn carry_out(run: &Run<'_>) -> Result<End, End> {
         run.bear(credentials);
     }
     let tools = tools::check(run, &recipe, &scratchpad).await?;
-    Ok(run_steps(run, &recipe, &Place { scratchpad: &scratchpad, tools: &tools }).await)
+    let place = Place { scratchpad: &scratchpad, tools: &tools };
+    let mut record = Record { run, recipe: &recipe, place: &place, progress: Progress::default() };
+    Ok(run_steps(&mut record, 1, None).await)
 }
 
 /// Reads the recipe in force: the worker's own steps, or what the work item says.
@@ -124,54 +137,64 @@ async fn inferred(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Inferred, Fa
     infer(&from).map_err(|error| Failure::new(ErrorClass::Validation, error.to_string()))
 }
 
-async fn run_steps(run: &Run<'_>, recipe: &Recipe, place: &Place<'_>) -> End {
+/// Runs the steps from one on, which may be under way already.
+async fn run_steps(record: &mut Record<'_>, first: u32, taken: Option<Taken>) -> End {
     let mut ahead = Ahead::default();
-    let end = run_each(run, recipe, place, &mut ahead).await;
+    let end = run_each(record, (first, taken), &mut ahead).await;
     ahead.take_down().await;
     end
 }
 
-async fn run_each(run: &Run<'_>, recipe: &Recipe, place: &Place<'_>, ahead: &mut Ahead) -> End {
-    let scratchpad = place.scratchpad;
-    let mut result = RecipeResult {
-        steps: Vec::new(),
-        workspace: scratchpad.folder.display().to_string(),
-        commit: scratchpad.commit.clone(),
-        artifacts: Vec::new(),
-    };
-    // The first failure decides; steps for that case may still run.
-    let mut failure: Option<(RunError, Option<i32>)> = None;
-    for (number, step) in (1_u32..).zip(&recipe.steps) {
-        run.hold().await;
-        if let Some(interruption) = run.interruption() {
-            return with_result(run.end_by(interruption), &result);
+async fn run_each(
+    record: &mut Record<'_>,
+    (first, mut taken): (u32, Option<Taken>),
+    ahead: &mut Ahead,
+) -> End {
+    let (run, recipe) = (record.run, record.recipe);
+    for (number, step) in (1_u32..).zip(&recipe.steps).skip(first.saturating_sub(1) as usize) {
+        let taken = taken.take();
+        if taken.is_none() {
+            run.hold().await;
+            if let Some(interruption) = run.interruption() {
+                return with_result(run.end_by(interruption), record);
+            }
         }
-        if !step.condition.holds(failure.is_some()) {
+        // The first failure decides; steps for that case may still run.
+        let is_failed = record.progress.failure.is_some();
+        if taken.is_none() && !step.condition.holds(is_failed) {
             let condition = step.condition.as_str();
             run.log.remark_of(number, format!("step {number} skipped ({condition}): {}", step.run)).await;
-            result.steps.push(StepResult::skipped(step));
+            record.progress.steps.push(StepResult::skipped(step));
             continue;
         }
-        let started_at = (run.options.clock)();
-        ahead.look(recipe, number, step, failure.is_some());
-        let end = step::execute(run, recipe, number, place, ahead).await;
-        result.steps.push(end.result(step, started_at));
-        artifacts::collect(run, number, &step.artifacts, scratchpad, &mut result.artifacts).await;
+        let began_at = taken.as_ref().map(|taken| taken.attempt.step_began_at);
+        let began_at = began_at.unwrap_or_else(|| (run.options.clock)());
+        ahead.look(recipe, number, step, is_failed);
+        let end = step::execute(record, (number, began_at), ahead, taken).await;
+        record.progress.steps.push(end.result(step, began_at));
+        let (scratchpad, all) = (record.place.scratchpad, &mut record.progress.artifacts);
+        artifacts::collect(run, number, &step.artifacts, scratchpad, all).await;
         match end {
             StepEnd::Interrupted { interruption, .. } => {
-                return with_result(run.end_by(interruption), &result);
+                return with_result(run.end_by(interruption), record);
             }
-            StepEnd::Done { error: Some(error), exit_code, .. } if failure.is_none() => {
-                failure = Some((error, exit_code));
+            StepEnd::Done { error: Some(error), exit_code, .. } if !is_failed => {
+                record.progress.failure = Some((error, exit_code));
             }
             StepEnd::Done { .. } => {}
         }
+        record.is_before(number + 1).await;
     }
-    if failure.is_none() && result.steps.iter().all(|step| step.skipped) {
+    end_of_all(record)
+}
+
+fn end_of_all(record: &Record<'_>) -> End {
+    let mut failure = record.progress.failure.clone();
+    if failure.is_none() && record.progress.steps.iter().all(|step| step.skipped) {
         let message = "no step was executed: every step of the recipe waits for a failure".to_owned();
         failure = Some((RunError::new(ErrorClass::Validation, message), None));
     }
-    let result = result.to_json();
+    let result = RecipeResult::of(record).to_json();
     match failure {
         None => End::Succeeded { result },
         Some((error, exit_code)) => End::Failed(Failure { error, exit_code, result: Some(result) }),
@@ -179,14 +202,23 @@ async fn run_each(run: &Run<'_>, recipe: &Recipe, place: &Place<'_>, ahead: &mut
 }
 
 /// A run whose time is over tells what it got done.
-fn with_result(end: End, result: &RecipeResult) -> End {
+fn with_result(end: End, record: &Record<'_>) -> End {
     match end {
-        End::Failed(failure) => End::Failed(Failure { result: Some(result.to_json()), ..failure }),
+        End::Failed(failure) => {
+            End::Failed(Failure { result: Some(RecipeResult::of(record).to_json()), ..failure })
+        }
         other => other,
     }
 }
 
 impl RecipeResult {
+    fn of(record: &Record<'_>) -> Self {
+        let Progress { steps, artifacts, .. } = record.progress.clone();
+        let scratchpad = record.place.scratchpad;
+        let workspace = scratchpad.folder.display().to_string();
+        Self { steps, workspace, commit: scratchpad.commit.clone(), artifacts }
+    }
+
     fn to_json(&self) -> serde_json::Value {
         serde_json::json!(self)
     }

@@ -43,17 +43,27 @@ impl Sandbox {
     /// Starts a command behind walls that were put up for it, or, where there are none that fit, behind new ones; it
     /// runs when this returns.
     pub async fn spawn_behind(&self, spare: Option<Spare>, spec: CommandSpec) -> Result<Child, SpawnError> {
-        let Some(mut spare) = spare else { return self.spawn(spec).await };
         let order = order_of(&spec, None);
-        if spare.is_for(&spec, &order) && spare.is_ready().await {
-            let Spare { line, pipes, .. } = spare;
-            if let Some(child) = self.begin((line, pipes), &spec, &order, None).await? {
-                return Ok(child);
-            }
-        } else {
-            spare.take_down().await;
+        match self.begin_behind(spare, &spec, &order).await? {
+            Some(child) => Ok(child),
+            None => self.spawn(spec).await,
         }
-        self.spawn(spec).await
+    }
+
+    /// Starts a command behind walls that were put up for it; none, and nothing was started, where they do not fit.
+    pub(super) async fn begin_behind(
+        &self,
+        spare: Option<Spare>,
+        spec: &CommandSpec,
+        order: &SupervisedOrder,
+    ) -> Result<Option<Child>, SpawnError> {
+        let Some(mut spare) = spare else { return Ok(None) };
+        if spare.is_for(spec, order) && spare.is_ready().await {
+            let Spare { line, pipes, .. } = spare;
+            return self.begin((line, pipes), spec, order, None).await;
+        }
+        spare.take_down().await;
+        Ok(None)
     }
 }
 

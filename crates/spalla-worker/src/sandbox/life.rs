@@ -5,13 +5,14 @@ use super::{CommandSpec, Ended, How, SpawnError, TREE_VARIABLE, Walls};
 use crate::refusals::Refusals;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use spalla_sandbox::{
-    Attestation, KILL_MS_MAX, Layer, Order, Policy, Preset, SupervisedOrder, Word, end_descendants,
+    Attestation, KILL_MS_MAX, Layer, Order, Policy, Preset, SupervisedOrder, Survival, Word, end_descendants,
     end_marked,
 };
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,29 @@ pub struct Life {
     over: CancellationToken,
 }
 
+/// On which terms a command is taken up again that an earlier process started.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// How long it may still take.
+    pub(crate) timeout: Option<Duration>,
+    /// How long its tree has between the wish to end and the end by force.
+    pub(crate) grace: Duration,
+    /// The mark in the environment of its tree; none behind walls.
+    pub(crate) tree: Option<String>,
+    /// What is told at once of the hosts that it is refused.
+    pub(crate) refusals: Refusals,
+}
+
+/// Makes the order of a command that outlives this process.
+pub(super) fn order_of_surviving(
+    spec: &CommandSpec,
+    tree: Option<&str>,
+    (survival, journal): (&Survival, &Path),
+) -> SupervisedOrder {
+    let (survival, journal) = (Some(survival.clone()), Some(journal.to_owned()));
+    SupervisedOrder { survival, journal, ..order_of(spec, tree) }
+}
+
 /// Makes the order of a command.
 pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrder {
     let (mut policy, (outside, journal)) = match &spec.walls {
@@ -66,14 +90,14 @@ pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrde
         // What runs leave lies in a data folder that is its owner's alone.
         umask: Some(0o077),
     };
-    SupervisedOrder { order: Order { policy, command }, outside, journal, ahead: false }
+    SupervisedOrder { order: Order { policy, command }, outside, journal, ahead: false, survival: None }
 }
 
 impl Life {
     /// Hands an order over and waits until its command is started; none, and nothing was started, if the walls that the
     /// supervisor put up ahead are not those that it needs.
     pub(super) async fn begin(
-        line: Line,
+        mut line: Line,
         spec: &CommandSpec,
         order: &SupervisedOrder,
         tree: Option<String>,
@@ -84,6 +108,9 @@ impl Life {
             Walls::Up(confined) => confined.refusals.clone(),
             Walls::None => Refusals::default(),
         };
+        if order.survival.is_some() {
+            line.survive();
+        }
         let mut life = Self {
             line,
             tree,
@@ -124,6 +151,36 @@ impl Life {
         }
     }
 
+    /// Takes a command up again that an earlier process started; none where it says nothing of its start.
+    pub(super) async fn take_up(line: Line, terms: &Terms) -> Option<Self> {
+        let mut life = Self {
+            line,
+            tree: terms.tree.clone(),
+            first: None,
+            attestation: None,
+            refused_hosts: Vec::new(),
+            refusals: terms.refusals.clone(),
+            timeout: terms.timeout,
+            grace: terms.grace,
+            over: CancellationToken::new(),
+        };
+        let limit = Duration::from_millis(START_MS);
+        match tokio::time::timeout(limit, life.line.word()).await {
+            Ok(Some(Word::Started { attestation, pid })) => {
+                // Of one that is gone, somebody else may have the number.
+                life.first = life.line.supervisor().and_then(|_| handle_of(pid));
+                life.attestation = Some(attestation);
+                Some(life)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns what is cancelled when the command is over and all that it wrote can be read.
+    pub(crate) fn over(&self) -> CancellationToken {
+        self.over.clone()
+    }
+
     /// Waits until the command and everything that it started is gone. The wish to stop ends it, and so does its
     /// time limit.
     pub async fn ended(mut self, stop: impl Future<Output = ()>) -> Ended {
@@ -157,10 +214,20 @@ impl Life {
             self.line.wish_end().await;
         };
         let ended = match last {
-            Some(Word::Ended { code, signal, leftovers, survivors, timed_out: by_supervisor, exceeded }) => {
+            Some(Word::Ended {
+                code,
+                signal,
+                leftovers,
+                survivors,
+                timed_out: late,
+                exceeded,
+                dropped,
+                lost,
+            }) => {
                 let how = signal.map_or(How::Exited(code), How::Signalled);
-                timed_out |= by_supervisor && !stopped;
-                self.told(how, (stopped, timed_out), (leftovers, survivors), exceeded)
+                timed_out |= late && !stopped;
+                let ended = self.told(how, (stopped, timed_out), (leftovers, survivors), exceeded);
+                Ended { dropped, lost, ..ended }
             }
             _ => {
                 let survivors = self.end_without_supervisor().await;
@@ -183,7 +250,18 @@ impl Life {
         let none = || Attestation { policy_hash, preset: Preset::None, policy: None, layers };
         let attestation = self.attestation.take().unwrap_or_else(none);
         let refused_hosts = std::mem::take(&mut self.refused_hosts);
-        Ended { how, timed_out, stopped, leftovers, survivors, exceeded, refused_hosts, attestation }
+        Ended {
+            how,
+            timed_out,
+            stopped,
+            leftovers,
+            survivors,
+            exceeded,
+            refused_hosts,
+            attestation,
+            dropped: 0,
+            lost: false,
+        }
     }
 
     /// Ends a tree whose supervisor does not: behind walls by the process with which all others end; without them by

@@ -22,6 +22,13 @@ struct Report {
     bare: bool,
 }
 
+impl Report {
+    fn lease(&self) -> Heartbeat {
+        let Completion { run_id, fencing_token, .. } = self.completion;
+        Heartbeat { run_id, fencing_token }
+    }
+}
+
 impl Reports {
     /// Adds the end of a run.
     pub(super) fn add(&mut self, completion: Completion) {
@@ -43,10 +50,10 @@ impl Reports {
         Some(self.sent.iter().map(|report| report.completion.clone()).collect())
     }
 
-    /// What was sent is on the server, or refused for good.
-    pub(super) fn arrived(&mut self) {
-        self.sent.clear();
+    /// What was sent is on the server, or refused for good. Returns whose ends these are.
+    pub(super) fn arrived(&mut self) -> Vec<Heartbeat> {
         self.singly &= !self.waiting.is_empty();
+        self.sent.drain(..).map(|report| report.lease()).collect()
     }
 
     /// Nobody answered: what was sent waits again, in front.
@@ -62,9 +69,8 @@ impl Reports {
             return None;
         }
         let report = self.sent.remove(0);
-        let Completion { run_id, fencing_token, .. } = report.completion;
         if report.bare {
-            return Some(Heartbeat { run_id, fencing_token });
+            return Some(report.lease());
         }
         let message = format!("the server did not accept how the run ended: {detail}");
         let completion = Completion {

@@ -9,16 +9,16 @@
 //! A slot that a call asks for is reserved until the call is answered, so that calls beside each other never claim
 //! more than can be executed.
 
+use super::call::{Answer, Call, exchange_owned};
 use super::reports::Reports;
-use super::{Error, Options, Phase, Randomness, Shared, Status};
+use super::{Error, Options, Phase, Shared, Status};
 use crate::backoff::Backoff;
 use crate::control::{ControlSender, Stop, control};
 use crate::coordinator::CoordinatorError;
 use crate::execute::{Outcome, execute};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use spalla_domain::claim::{
-    Assignment, CLAIM_RUNS_MAX, ClaimRequest, Completion, Exchange, ExchangeReply, Heartbeat, RunError,
+    Assignment, CLAIM_RUNS_MAX, ClaimRequest, Completion, Exchange, Heartbeat, RunError,
 };
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::{Fence, RunId};
@@ -38,17 +38,6 @@ const IDLE_MS: u64 = 100;
 /// The shortest heartbeat interval, in milliseconds.
 const HEARTBEAT_MS_MIN: i64 = 10;
 
-type Answer<T = ExchangeReply> = Result<T, CoordinatorError>;
-
-/// A call to the server that may be on its way.
-struct Call<T = ExchangeReply> {
-    answer: Option<BoxFuture<'static, Answer<T>>>,
-    sent_at: Option<Instant>,
-    not_before: Option<Instant>,
-    reserved: u32,
-    backoff: Backoff,
-}
-
 /// The loop and its state.
 pub(super) struct Service {
     shared: Arc<Shared>,
@@ -66,6 +55,9 @@ pub(super) struct Service {
     phase: Phase,
     leave_at: Option<Instant>,
     was_accepted: bool,
+    /// Runs that an earlier worker left go on, and nobody has said yet whether their leases are in force. Until then
+    /// nothing is claimed: it might be one of them.
+    awaits_beat: bool,
 }
 
 /// What wakes the loop.
@@ -100,6 +92,7 @@ impl Service {
             phase: Phase::Working,
             leave_at: None,
             was_accepted: false,
+            awaits_beat: false,
         }
     }
 
@@ -108,6 +101,9 @@ impl Service {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = tick_interval(&self.shared.options);
         let mut is_held = true;
+        let left = self.shared.executors.left_behind();
+        self.awaits_beat = !left.is_empty();
+        self.start_all(left);
         while !self.is_done() {
             self.place_calls();
             let time = self.next_time();
@@ -229,7 +225,7 @@ impl Service {
 
     /// Returns how many more runs may be claimed: none once the worker is told to go.
     fn free_slots(&self) -> u32 {
-        if self.phase != Phase::Working {
+        if self.phase != Phase::Working || self.awaits_beat {
             return 0;
         }
         let running = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
@@ -264,7 +260,7 @@ impl Service {
             Ok(reply) => {
                 self.was_accepted = true;
                 self.report.succeeded();
-                self.reports.arrived();
+                self.reports.arrived().iter().for_each(|run| self.shared.executors.forget(run));
                 for refused in reply.refused {
                     tracing::warn!(run = %refused.run_id, reason = refused.reason, "the end of a run does not count");
                 }
@@ -273,6 +269,7 @@ impl Service {
             Err(CoordinatorError::Rejected { status, detail }) => {
                 tracing::error!(status, detail, "the server calls the end of a run wrong");
                 if let Some(run) = self.reports.rejected(&detail) {
+                    self.shared.executors.forget(&run);
                     tracing::error!(run = %run.run_id, "the end of the run is given up; its lease will expire");
                 }
                 self.report.pause(None, &self.shared.options.randomness);
@@ -290,6 +287,7 @@ impl Service {
         match answer {
             Ok(reply) => {
                 self.was_accepted = true;
+                self.awaits_beat = false;
                 self.beat.succeeded();
                 let sent = |run: RunId| beating.iter().find(move |lease| lease.run_id == run);
                 for refused in reply.refused {
@@ -305,9 +303,14 @@ impl Service {
                     if told.cancel {
                         control.stop(Stop::Cancelled);
                     }
+                    control.confirm();
                 }
             }
-            Err(error) => self.beat.failed("extending leases", &error, &self.shared.options.randomness),
+            Err(error) => {
+                // Whoever is not accepted at all is told so when it claims.
+                self.awaits_beat &= !matches!(error, CoordinatorError::Rejected { .. });
+                self.beat.failed("extending leases", &error, &self.shared.options.randomness);
+            }
         }
     }
 
@@ -349,6 +352,9 @@ impl Service {
         };
         let Some(lease) = self.leases.remove(&id) else { return };
         self.controls.remove(&(lease.run_id, lease.fencing_token));
+        if !matches!(outcome, Some(Outcome::Completed(_)) | None) {
+            self.shared.executors.forget(&lease);
+        }
         match outcome {
             Some(Outcome::Completed(completion)) => self.reports.add(*completion),
             Some(Outcome::HandBack) => self.returned.push(lease),
@@ -437,66 +443,6 @@ impl Service {
             tracing::warn!(runs, error, "runs could not be handed back; their leases will expire");
         }
     }
-}
-
-impl<T> Call<T> {
-    fn new(first_ms: u64) -> Self {
-        let backoff = Backoff::from_ms(first_ms);
-        Self { answer: None, sent_at: None, not_before: None, reserved: 0, backoff }
-    }
-
-    fn is_free(&self) -> bool {
-        self.answer.is_none() && self.not_before.is_none_or(|at| Instant::now() >= at)
-    }
-
-    fn place(&mut self, answer: BoxFuture<'static, Answer<T>>, reserved: u32) {
-        self.answer = Some(answer);
-        self.sent_at = Some(Instant::now());
-        self.not_before = None;
-        self.reserved = reserved;
-    }
-
-    async fn answered(answer: &mut Option<BoxFuture<'static, Answer<T>>>) -> Answer<T> {
-        match answer {
-            Some(answer) => answer.await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Forgets the call that was answered; returns how long it took.
-    fn finish(&mut self) -> Duration {
-        self.answer = None;
-        self.reserved = 0;
-        self.sent_at.take().map(|at| at.elapsed()).unwrap_or_default()
-    }
-
-    fn succeeded(&mut self) {
-        self.backoff.reset();
-    }
-
-    fn failed(&mut self, doing: &str, error: &CoordinatorError, randomness: &Randomness) {
-        let asked = match error {
-            CoordinatorError::Unavailable { retry_after_ms, .. } => *retry_after_ms,
-            CoordinatorError::Refused { .. } | CoordinatorError::Rejected { .. } => None,
-        };
-        if self.backoff.is_calm() {
-            tracing::warn!(doing, %error, "the server does not answer as it should; it is tried again");
-        }
-        self.pause(asked, randomness);
-    }
-
-    fn pause(&mut self, asked_ms: Option<i64>, randomness: &Randomness) {
-        self.not_before = Some(Instant::now() + self.backoff.next(asked_ms, randomness));
-    }
-}
-
-fn exchange_owned(
-    coordinator: &Arc<dyn crate::coordinator::Coordinator>,
-    exchange: Exchange,
-    wait_ms: i64,
-) -> BoxFuture<'static, Answer> {
-    let coordinator = Arc::clone(coordinator);
-    Box::pin(async move { coordinator.exchange(exchange, wait_ms).await })
 }
 
 fn heartbeat_interval(options: &Options) -> Duration {

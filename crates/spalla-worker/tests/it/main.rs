@@ -11,5 +11,6 @@ mod processes;
 mod recipes;
 mod repositories;
 mod site;
+mod surviving;
 mod tools;
 mod walls;

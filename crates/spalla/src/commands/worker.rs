@@ -4,7 +4,6 @@ use super::{ServerArgs, block_on_all_cores};
 use crate::app::work;
 use crate::cli::Global;
 use crate::client::Client;
-use crate::clock::random_hex;
 use crate::config::{Override, Settings};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -14,7 +13,6 @@ use crate::signals::Signals;
 use crate::supervisor::{Part, Supervisor};
 use crate::worker_options;
 use clap::Args;
-use spalla_domain::WorkerId;
 use spalla_domain::secret::Secret;
 use spalla_worker::HttpCoordinator;
 use std::sync::Arc;
@@ -51,16 +49,12 @@ async fn execute(settings: &Settings, client: Client) -> Result<Exit> {
     no_core::leave_none();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let mut signals = Signals::listen()?;
-    let id = match settings.worker.id.as_str() {
-        "" => format!("worker-{}", random_hex(1)),
-        id => id.to_owned(),
-    };
-    let id = WorkerId::new(id).map_err(|wrong| Failure::usage(format!("AGENT_ID: {wrong}")))?;
     let coordinator = HttpCoordinator::new(client.url(), client.token().map(str::to_owned))
         .map_err(|error| Failure::usage(error.to_string()))?;
     let secret = Some(settings.worker.secret_key.as_str()).filter(|secret| !secret.is_empty());
     let coordinator = coordinator.with_agent_secret(secret.map(Secret::from));
-    let (options, _folder) = worker_options::remote(settings, id.clone())?;
+    let (options, _folder) = worker_options::remote(settings)?;
+    let id = options.worker_id.clone();
     let mut supervisor = Supervisor::default();
     supervisor.start(Part::Worker, work(settings, options, Arc::new(coordinator), supervisor.steps())?);
     output::line(format_args!("worker {id} takes runs from {}", client.url()))?;

@@ -526,6 +526,20 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .env(&["ORCH_SANDBOX_CPU_PERCENT"]),
     key(
+        "sandbox.lifetime",
+        Kind::Choice(&["die-with-daemon", "survive-restart"]),
+        "die-with-daemon",
+        "what becomes of a recipe's step when its worker is killed: it ends, or goes on for the grace until one takes it up",
+    )
+    .env(&["ORCH_SANDBOX_LIFETIME"]),
+    key(
+        "sandbox.reattach_grace_ms",
+        Kind::Whole(100, 3_600_000),
+        "30000",
+        "how long a step that survives goes on without a worker, in milliseconds; then it is ended, and its run is lost",
+    )
+    .env(&["ORCH_SANDBOX_REATTACH_GRACE_MS"]),
+    key(
         "oidc.issuer",
         Kind::Text,
         "",

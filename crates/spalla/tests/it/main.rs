@@ -14,6 +14,7 @@ mod life_of_a_work_item;
 mod orchestrate;
 mod pipelines;
 mod process;
+mod reattach;
 mod remote_worker;
 mod repository;
 mod rest;

@@ -25,6 +25,7 @@ crate::fixture::claims!(
     a_run_that_was_handed_back_goes_to_the_next_as_if_new,
     a_token_ends_with_its_hand_back,
     forgetting_a_worker_frees_all_it_held,
+    forgetting_a_worker_leaves_the_leases_of_runs_that_are_carried_on,
     many_leases_expire_at_once,
 );
 
@@ -200,6 +201,20 @@ async fn a_token_ends_with_its_hand_back(f: Fixture) {
     assert_eq!(f.refused(hand_back(&run)).await, Code::StaleToken);
     f.complete(&next, true).await;
     assert_eq!(f.refused(hand_back(&next)).await, Code::RunEnded);
+}
+
+async fn forgetting_a_worker_leaves_the_leases_of_runs_that_are_carried_on(f: Fixture) {
+    let [a, b, _] = f.queued().await;
+    let gone = f.claim("gone", 2).await;
+    let kept = gone.iter().find(|run| run.work_item_id == b).expect("its second").clone();
+
+    assert_eq!(f.forget_but("gone", &[kept.run_id]).await, 1);
+
+    let taken = f.claim_one("w").await;
+    assert_eq!((taken.work_item_id, taken.fencing_token), (a, Fence(2)));
+    f.granted(heartbeat(&kept, "gone")).await;
+    f.complete(&kept, true).await;
+    assert_eq!(f.run(kept.run_id).await.takeovers, 0);
 }
 
 async fn forgetting_a_worker_frees_all_it_held(f: Fixture) {

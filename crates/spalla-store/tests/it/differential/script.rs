@@ -188,7 +188,7 @@ impl Script {
             79..82 => Command::HandBack(self.beat()),
             82 => Command::CancelRun { run_id: self.run() },
             83..88 => Command::AppendLogs(self.logs()),
-            88 => Command::ForgetWorker { worker: self.worker() },
+            88 => Command::ForgetWorker { worker: self.worker(), but: vec![self.run()] },
             89..92 => self.update_item(),
             92 => self.archive(),
             93..95 => Command::RequestApproval {

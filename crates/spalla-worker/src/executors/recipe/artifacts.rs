@@ -7,14 +7,14 @@ use crate::coordinator::CoordinatorError;
 use crate::look::files::Left;
 use crate::run::Run;
 use crate::scratchpad::Scratchpad;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spalla_domain::artifact::{ARTIFACT_BYTES_MAX, ARTIFACTS_MAX, ArtifactPath, RUN_BYTES_MAX};
 use spalla_domain::claim::Heartbeat;
 use std::io;
 use std::path::Path;
 
 /// One file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Artifact {
     pub(super) path: String,
     pub(super) bytes: u64,

@@ -3,8 +3,9 @@
 
 use crate::credentials::Credentials;
 use crate::executors::recipe::programs;
-use crate::questions::{Answer, ask};
+use crate::questions::{Answer, answered, ask};
 use crate::run::{End, Failure, Run};
+use spalla_domain::InfoRequestId;
 use spalla_domain::cloud::{Cloud, hinted, missing};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::retry::ErrorClass;
@@ -37,6 +38,20 @@ pub(crate) async fn prepare(run: &Run<'_>) -> Result<Option<Credentials>, End> {
     Ok(Some(credentials))
 }
 
+/// Gets once more what the steps of a run have that an earlier worker left, and masks it; nothing is said, since all that
+/// was said is in the log. Says why where that can't be.
+pub(super) async fn prepare_again(run: &Run<'_>, id: InfoRequestId) -> Result<(), String> {
+    let clouds = hinted(&run.assignment.title, &run.assignment.labels);
+    let answer = match answered(run, id).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => return Err(format!("info request {id} has no answer any more")),
+        Err(End::Failed(failure)) => return Err(failure.error.message),
+        Err(_) => return Err("the run was told to end".to_owned()),
+    };
+    let kept = keep(run, &clouds, &answer).map_err(|error| format!("keeping the answered values: {error}"));
+    kept.map(|credentials| run.bear(credentials))
+}
+
 async fn say_programs(run: &Run<'_>, cloud: Cloud) {
     let found = |program: &&&str| programs::find(program, &run.options.child_env).is_some();
     let programs = cloud.programs();
@@ -49,7 +64,7 @@ async fn say_programs(run: &Run<'_>, cloud: Cloud) {
 }
 
 fn keep(run: &Run<'_>, clouds: &[Cloud], answer: &Answer) -> std::io::Result<Credentials> {
-    let mut credentials = Credentials::open(&run.options.data_dir, run.assignment)?;
+    let mut credentials = Credentials::open(run.credentials_folder())?;
     for (name, value) in answer {
         let file = clouds.iter().filter_map(|cloud| cloud.file()).find(|file| file.field == name);
         match file {

@@ -1,19 +1,25 @@
 //! Runs one step: in the shell, in its folder, within its time, again when it failed and may be tried again.
 
 use super::ahead::Ahead;
-use crate::output::pump;
+use super::record::Record;
+use super::state::AttemptState;
+use crate::output::{follow, pump};
 use crate::run::{Interruption, Run, TRACEPARENT, seconds};
-use crate::sandbox::{Child, CommandSpec, Ended, How, SpawnError};
+use crate::run_log::RunLog;
+use crate::sandbox::{Child, CommandSpec, Ended, How, Life, PipeReader, SpawnError};
 use crate::scratchpad::Scratchpad;
 use crate::walls::Needs;
+use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::log::Stream;
-use spalla_domain::recipe::{Recipe, Step};
+use spalla_domain::recipe::Step;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::trace::Part;
+use spalla_sandbox::Survival;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The most of a command that is repeated in a message, in characters.
 const SHOWN_CHARS: usize = 200;
@@ -49,21 +55,57 @@ pub(super) struct Place<'a> {
     pub(super) tools: &'a [PathBuf],
 }
 
-/// Runs the step with this number, behind walls that were put up ahead where they fit.
+/// A step that an earlier worker began, and told of.
+pub(super) struct Taken {
+    /// Its command; none where that never came to be.
+    pub(super) life: Option<Box<Life>>,
+    /// What was written down of it.
+    pub(super) attempt: AttemptState,
+}
+
+/// A command that runs.
+struct Begun {
+    life: Life,
+    output: Output,
+    started: Instant,
+    /// How it was started, where that was here.
+    spec: Option<CommandSpec>,
+}
+
+/// Where a command's output is read.
+enum Output {
+    Pipes(PipeReader, PipeReader),
+    File(PathBuf),
+}
+
+/// Runs the step with this number, behind walls that were put up ahead where they fit; or goes on with it.
 pub(super) async fn execute(
-    run: &Run<'_>,
-    recipe: &Recipe,
-    number: u32,
-    place: &Place<'_>,
+    record: &Record<'_>,
+    (number, began_at): (u32, Timestamp),
     ahead: &mut Ahead,
+    mut taken: Option<Taken>,
 ) -> StepEnd {
-    let step = &recipe.steps[number as usize - 1];
-    let started = Instant::now();
-    let mut attempts = 0;
+    let run = record.run;
+    let step = &record.recipe.steps[number as usize - 1];
+    let started = run.since(began_at);
+    let mut attempts = taken.as_ref().map_or(0, |taken| taken.attempt.number.saturating_sub(1));
     loop {
         attempts += 1;
-        run.log.say_of(number, format!("step {number}: {}", step.run.trim_end())).await;
-        let attempt = match attempt(run, recipe, (number, step), place, ahead).await {
+        let begun = match taken.take() {
+            Some(Taken { life: Some(life), attempt }) => Ok(Begun::again(run, *life, &attempt)),
+            Some(Taken { life: None, .. }) => {
+                begin(record, (number, step), (attempts, began_at), ahead).await
+            }
+            None => {
+                run.log.say_of(number, format!("step {number}: {}", step.run.trim_end())).await;
+                begin(record, (number, step), (attempts, began_at), ahead).await
+            }
+        };
+        let attempt = match begun {
+            Ok(begun) => see_through(record, (number, step), begun, ahead).await,
+            Err(unbegun) => unbegun,
+        };
+        let attempt = match attempt {
             Ok(attempt) => attempt,
             Err(interruption) => {
                 return StepEnd::Interrupted { duration: started.elapsed(), attempts, interruption };
@@ -79,33 +121,62 @@ pub(super) async fn execute(
     }
 }
 
-async fn attempt(
-    run: &Run<'_>,
-    recipe: &Recipe,
+impl Begun {
+    fn again(run: &Run<'_>, life: Life, attempt: &AttemptState) -> Self {
+        let output = Output::File(attempt.survival.output());
+        Self { life, output, started: run.since(attempt.began_at), spec: None }
+    }
+}
+
+/// Begins an attempt. Where none begins, it is over already.
+async fn begin(
+    record: &Record<'_>,
     (number, step): (u32, &Step),
-    place: &Place<'_>,
+    attempt: (u32, Timestamp),
     ahead: &mut Ahead,
-) -> Result<Attempt, Interruption> {
-    let started = Instant::now();
-    let (child, spec) = match start(run, recipe, (number, step), place, ahead).await {
-        Ok(begun) => begun,
+) -> Result<Begun, Result<Attempt, Interruption>> {
+    let run = record.run;
+    let survival = record.begins(number, attempt).await;
+    if let Some(interruption) = run.interruption() {
+        return Err(Err(interruption));
+    }
+    match start(record, (number, step), survival, ahead).await {
+        Ok(begun) => Ok(begun),
         Err(error) => {
             run.log.say_of(number, format!("step {number} did not start: {}", error.message)).await;
-            return Ok(Attempt { exit_code: None, error: Some(error), refused_hosts: Vec::new() });
+            Err(Ok(Attempt { exit_code: None, error: Some(error), refused_hosts: Vec::new() }))
+        }
+    }
+}
+
+/// Waits for the end of a command, with its output on its way into the log.
+async fn see_through(
+    record: &Record<'_>,
+    (number, step): (u32, &Step),
+    begun: Begun,
+    ahead: &mut Ahead,
+) -> Result<Attempt, Interruption> {
+    let run = record.run;
+    let Begun { life, output, started, spec } = begun;
+    let over = life.over();
+    let stop = async { drop(run.interrupted().await) };
+    let put_up = async {
+        if let Some(spec) = &spec {
+            ahead.put_up(run, spec).await;
         }
     };
-    let Child { stdout, stderr, life } = child;
-    let stop = async { drop(run.interrupted().await) };
-    let (ended, (), (), ()) = tokio::join!(
-        life.ended(stop),
-        pump(stdout, Stream::Stdout, number, run.log),
-        pump(stderr, Stream::Stderr, number, run.log),
-        ahead.put_up(run, &spec),
-    );
+    let (ended, (), ()) = tokio::join!(life.ended(stop), read(output, over, number, run.log), put_up);
+    if ended.dropped > 0 {
+        run.log.cut(number).await;
+    }
     let took = seconds(started.elapsed());
     run.attest(&ended);
     for host in &ended.refused_hosts {
         run.log.say_of(number, format!("step {number} was refused a host: {host}")).await;
+    }
+    if ended.lost {
+        let message = format!("step {number} was ended, since no worker took it up in time");
+        return Err(run.interruption().unwrap_or(Interruption::Lost(message)));
     }
     if let (true, Some(interruption)) = (ended.stopped, run.interruption()) {
         run.log.say_of(number, format!("step {number} was ended after {took}: {}", why(&interruption))).await;
@@ -116,39 +187,45 @@ async fn attempt(
     Ok(Attempt { exit_code, error: error_of(step, number, &ended), refused_hosts: ended.refused_hosts })
 }
 
+async fn read(output: Output, over: CancellationToken, number: u32, log: &RunLog) {
+    match output {
+        Output::Pipes(stdout, stderr) => {
+            let (out, err) = (Stream::Stdout, Stream::Stderr);
+            tokio::join!(pump(stdout, out, number, log), pump(stderr, err, number, log));
+        }
+        Output::File(path) => {
+            if let Err(error) = follow(&path, over, number, log).await {
+                log.say_of(number, format!("step {number}: its output can't be read any more: {error}"))
+                    .await;
+            }
+        }
+    }
+}
+
 async fn start(
-    run: &Run<'_>,
-    recipe: &Recipe,
+    record: &Record<'_>,
     (number, step): (u32, &Step),
-    place: &Place<'_>,
+    survival: Option<Survival>,
     ahead: &mut Ahead,
-) -> Result<(Child, CommandSpec), RunError> {
-    let failed = |class, message: String| RunError::new(class, message);
-    let workspace = &place.scratchpad.folder;
-    let cwd = folder_of(step, workspace).map_err(|message| failed(ErrorClass::Failed, message))?;
-    let needs = Needs {
-        network: recipe.network_of(step),
-        tools: place.tools.to_vec(),
-        read: place.scratchpad.borrowed.clone(),
+) -> Result<Begun, RunError> {
+    let run = record.run;
+    let started = Instant::now();
+    let spec = spec_of(record, (number, step))?;
+    let walls = spec.walls.clone();
+    let spawned = match survival {
+        None => run.sandbox.spawn_behind(ahead.take(), spec.clone()).await.map(|child| {
+            let Child { stdout, stderr, life } = child;
+            (life, Output::Pipes(stdout, stderr))
+        }),
+        Some(survival) => {
+            let journal = run.journal();
+            let spawned = run.sandbox.spawn_surviving(ahead.take(), spec.clone(), (&survival, &journal));
+            let life = spawned.await;
+            life.map(|life| (life, Output::File(survival.output())))
+        }
     };
-    let walls = run.walls(workspace, needs);
-    let mut env = run.env(&walls);
-    env.insert("PWD".into(), cwd.to_string_lossy().into_owned());
-    env.insert(TRACEPARENT.into(), run.trace_parent(Part::Step(number)));
-    env.extend(recipe.env_of(step));
-    let spec = CommandSpec {
-        label: run.label(),
-        program: run.options.shell.clone(),
-        args: vec!["-c".into(), step.run.clone()],
-        cwd,
-        env,
-        stdin: Vec::new(),
-        timeout_ms: step.timeout_ms,
-        grace_ms: run.options.limits.grace_ms,
-        walls: walls.clone(),
-    };
-    let spawned = run.sandbox.spawn_behind(ahead.take(), spec.clone()).await;
-    spawned.map(|child| (child, spec)).map_err(|error| {
+    let begun = spawned.map(|(life, output)| Begun { life, output, started, spec: Some(spec) });
+    begun.map_err(|error| {
         let class = match &error {
             SpawnError::Refused { layer, reason, .. } => {
                 run.attest_refusal(&walls, *layer, reason);
@@ -159,7 +236,34 @@ async fn start(
             }
             _ => ErrorClass::System,
         };
-        failed(class, error.to_string())
+        RunError::new(class, error.to_string())
+    })
+}
+
+fn spec_of(record: &Record<'_>, (number, step): (u32, &Step)) -> Result<CommandSpec, RunError> {
+    let Record { run, recipe, place, .. } = record;
+    let workspace = &place.scratchpad.folder;
+    let cwd = folder_of(step, workspace).map_err(|message| RunError::new(ErrorClass::Failed, message))?;
+    let needs = Needs {
+        network: recipe.network_of(step),
+        tools: place.tools.to_vec(),
+        read: place.scratchpad.borrowed.clone(),
+    };
+    let walls = run.walls(workspace, needs);
+    let mut env = run.env(&walls);
+    env.insert("PWD".into(), cwd.to_string_lossy().into_owned());
+    env.insert(TRACEPARENT.into(), run.trace_parent(Part::Step(number)));
+    env.extend(recipe.env_of(step));
+    Ok(CommandSpec {
+        label: run.label(),
+        program: run.options.shell.clone(),
+        args: vec!["-c".into(), step.run.clone()],
+        cwd,
+        env,
+        stdin: Vec::new(),
+        timeout_ms: step.timeout_ms,
+        grace_ms: run.options.limits.grace_ms,
+        walls,
     })
 }
 
@@ -221,6 +325,7 @@ fn why(interruption: &Interruption) -> &'static str {
     use crate::control::Stop;
     match interruption {
         Interruption::TimedOut => "the run's time is over",
+        Interruption::Lost(_) => "nobody knows what became of it",
         Interruption::Stopped(Stop::Cancelled) => "the run was cancelled",
         Interruption::Stopped(Stop::Drained) => "the worker is going, and hands the run back",
         Interruption::Stopped(Stop::Broken(_)) => "the run's log can't be kept",
