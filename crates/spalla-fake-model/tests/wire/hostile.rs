@@ -13,10 +13,10 @@ async fn is_well(model: &FakeModel) {
 
 async fn raw(model: &FakeModel, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", model.port())).await.expect("a connection");
-    stream.write_all(bytes).await.expect("a listener");
-    stream.shutdown().await.expect("an end");
+    // A server that has heard enough closes before it has read all, and may do so with a reset.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
     let mut answer = Vec::new();
-    // A server that closes at once may do so with a reset.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
