@@ -7,12 +7,15 @@ set -eu
 codex=0.169.0
 claude=2.1.328
 gemini=0.61.0
+node=22.23.3
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=${CARGO_TARGET_DIR:-$root/target}/agents
 programs=$folder/node_modules/.bin
 # Written once all three were seen to run.
 stamp=$folder/installed
+PATH="$programs:$PATH"
+export PATH
 versions="codex $codex, claude $claude, gemini $gemini"
 
 say() {
@@ -33,10 +36,20 @@ check_program() {
     esac
 }
 
-check_node() {
-    command -v npm >/dev/null 2>&1 || fail "npm is missing; install Node.js 20 or newer with it"
+# What a machine lacks: npm, what makes a network of its own, and a Node.js that is new enough, which comes by npm beside
+# the CLIs where the machine's is too old.
+prepare() {
+    missing=
+    command -v npm >/dev/null 2>&1 || missing="$missing npm"
+    command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+    # shellcheck disable=SC2086 # one word per package
+    [ -z "$missing" ] || "$root/scripts/install-packages.sh" $missing
     major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-    [ "$major" -ge 20 ] || fail "Node.js $(node --version) is too old for the Gemini CLI; 20 or newer is needed"
+    newer=
+    if [ "$major" -lt 20 ]; then
+        newer=node@$node
+        say "Node.js $(node --version) is too old for the Gemini CLI; $newer is installed beside it"
+    fi
 }
 
 install() {
@@ -45,15 +58,17 @@ install() {
     # Its own package, so that npm does not look for one further up.
     printf '{"private": true}\n' >"$folder/package.json"
     # The version of each is named, because npm would choose an older Claude Code on a Node.js older than it asks for.
+    # shellcheck disable=SC2086 # one word, or none
     if ! npm install --prefix "$folder" --no-audit --no-fund --no-package-lock --loglevel error \
-        "@openai/codex@$codex" "@anthropic-ai/claude-code@$claude" "@google/gemini-cli@$gemini" >"$folder/npm.log" 2>&1; then
+        "@openai/codex@$codex" "@anthropic-ai/claude-code@$claude" "@google/gemini-cli@$gemini" $newer \
+        >"$folder/npm.log" 2>&1; then
         cat "$folder/npm.log" >&2
         fail "npm could not install the agent CLIs; see above"
     fi
 }
 
 if [ ! -x "$programs/gemini" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$versions" ]; then
-    check_node
+    prepare
     install
     check_program codex "$codex"
     check_program claude "$claude"

@@ -111,10 +111,15 @@ impl World {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(installed(program));
+        let program = installed(program);
+        // Beside them stands a newer Node.js where the machine's is too old.
+        let beside = program.parent().unwrap_or(Path::new("/")).to_owned();
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(beside).chain(std::env::split_paths(&own)));
+        let mut command = Command::new(program);
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path.expect("folders without a colon"))
             .env("HOME", self.home())
             .env("TMPDIR", self.folder.path().join("tmp"))
             .env("LANG", "C.UTF-8")
