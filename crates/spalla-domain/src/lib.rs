@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod adapter;
+pub mod agent_event;
 pub mod approval;
 pub mod approval_policy;
 pub mod artifact;

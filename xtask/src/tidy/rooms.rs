@@ -116,6 +116,13 @@ pub(crate) const ROOMS: &[Room] = &[
         is_pure: true,
     },
     Room {
+        name: "spalla-adapter",
+        level: 1,
+        may_use: &["spalla-domain"],
+        shuns: &[SQL, WEB, HTTP, ASYNC, SYSTEM, CHANCE],
+        is_pure: true,
+    },
+    Room {
         name: "spalla-sandbox",
         level: 1,
         may_use: &["spalla-crash", "spalla-domain"],

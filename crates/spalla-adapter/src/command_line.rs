@@ -1,0 +1,262 @@
+//! Puts a command line together from an adapter, from what the installed program can do, and from what is wished.
+
+use crate::definition::{Definition, Part, PromptBy, WishName};
+use crate::installed::Installed;
+
+/// What is wished of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// How free it is.
+    pub guard: Guard,
+    /// The model; its own choice where none is wished.
+    pub model: Option<String>,
+    /// The profile of its configuration.
+    pub profile: Option<String>,
+    /// Whether it may search the web; its own choice where nothing is wished.
+    pub web_search: Option<bool>,
+    /// Folders beside the one it works in.
+    pub folders: Vec<String>,
+    /// Tools that it may use without asking.
+    pub tools: Vec<String>,
+    /// The shape of the answer, as JSON, and the file that has it.
+    pub schema: Option<(String, String)>,
+    /// The file that names servers of tools.
+    pub mcp_file: Option<String>,
+    /// The conversation that goes on.
+    pub resume: Option<String>,
+    /// Arguments that are added.
+    pub args: Vec<String>,
+    /// A program with its first arguments in the place of the adapter's program.
+    pub command: Vec<String>,
+}
+
+/// How free a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guard {
+    /// It asks nobody, since the walls around it are Spalla's.
+    #[default]
+    Bypass,
+    /// Its own guards stay on.
+    Guarded,
+    /// It changes nothing.
+    ReadOnly,
+}
+
+/// A call, ready to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What it reads.
+    pub stdin: String,
+    /// What was wished and is not there: the installed program has no such flag, or the adapter says nothing of it.
+    pub unmet: Vec<WishName>,
+}
+
+/// Puts the call of a prompt together.
+pub fn command_line(
+    definition: &Definition,
+    installed: &Installed,
+    wishes: &Wishes,
+    prompt: &str,
+) -> CommandLine {
+    let template = &definition.command;
+    let (mut program, mut args) = match wishes.command.split_first() {
+        Some((program, first)) => (program.clone(), first.to_vec()),
+        None => (definition.program.clone(), vec![]),
+    };
+    if program.is_empty() {
+        program.clone_from(&definition.program);
+    }
+    args.extend(template.first.iter().cloned());
+    let applies = |part: &&Part| {
+        part.unless.is_none_or(|unless| wishes.of(unless).is_empty())
+            && part.flag.as_ref().is_none_or(|flag| installed.has(flag))
+    };
+    for part in template.parts.iter().filter(applies) {
+        match part.when {
+            None => args.extend(part.args.iter().cloned()),
+            Some(when) => {
+                for value in wishes.of(when) {
+                    args.extend(part.args.iter().map(|arg| value.fill(arg)));
+                }
+            }
+        }
+    }
+    args.extend(wishes.args.iter().cloned());
+    args.extend(template.last.iter().cloned());
+    let stdin = match definition.prompt {
+        PromptBy::Stdin => prompt.to_owned(),
+        PromptBy::Argument => {
+            args.push(prompt.to_owned());
+            String::new()
+        }
+    };
+    CommandLine { program, args, stdin, unmet: unmet(definition, installed, wishes) }
+}
+
+fn unmet(definition: &Definition, installed: &Installed, wishes: &Wishes) -> Vec<WishName> {
+    let is_met =
+        |name: WishName| {
+            definition.command.parts.iter().any(|part| {
+                part.when == Some(name) && part.flag.as_ref().is_none_or(|flag| installed.has(flag))
+            })
+        };
+    WISHES.into_iter().filter(|name| !wishes.of(*name).is_empty() && !is_met(*name)).collect()
+}
+
+const WISHES: [WishName; 12] = [
+    WishName::Bypass,
+    WishName::Guarded,
+    WishName::ReadOnly,
+    WishName::Model,
+    WishName::Profile,
+    WishName::WebSearch,
+    WishName::NoWebSearch,
+    WishName::Folder,
+    WishName::Tool,
+    WishName::Schema,
+    WishName::Mcp,
+    WishName::Resume,
+];
+
+/// What stands for the places in arguments.
+#[derive(Debug, Clone, Default)]
+struct Value<'a>(Vec<(&'static str, &'a str)>);
+
+impl Value<'_> {
+    /// Fills the places of an argument, each once: what is filled in is never looked at again.
+    fn fill(&self, arg: &str) -> String {
+        let mut filled = String::with_capacity(arg.len());
+        let mut rest = arg;
+        while let Some(start) = rest.find('{') {
+            filled.push_str(&rest[..start]);
+            rest = &rest[start..];
+            let found = self.0.iter().find(|(place, _)| rest.starts_with(place));
+            let (place, value) =
+                found.map_or((&rest[..1], &rest[..1]), |(place, value)| (&rest[..place.len()], value));
+            filled.push_str(value);
+            rest = &rest[place.len()..];
+        }
+        filled.push_str(rest);
+        filled
+    }
+}
+
+impl Wishes {
+    /// Returns what stands for a wish, once for each time that it is wished.
+    fn of(&self, name: WishName) -> Vec<Value<'_>> {
+        let is = |is: bool| if is { vec![Value::default()] } else { vec![] };
+        match name {
+            WishName::Bypass => is(self.guard == Guard::Bypass),
+            WishName::Guarded => is(self.guard == Guard::Guarded),
+            WishName::ReadOnly => is(self.guard == Guard::ReadOnly),
+            WishName::WebSearch => is(self.web_search == Some(true)),
+            WishName::NoWebSearch => is(self.web_search == Some(false)),
+            WishName::Model => self.model.iter().map(|value| Value(vec![("{model}", value)])).collect(),
+            WishName::Profile => self.profile.iter().map(|value| Value(vec![("{profile}", value)])).collect(),
+            WishName::Folder => self.folders.iter().map(|value| Value(vec![("{folder}", value)])).collect(),
+            WishName::Tool => self.tools.iter().map(|value| Value(vec![("{tool}", value)])).collect(),
+            WishName::Mcp => self.mcp_file.iter().map(|value| Value(vec![("{mcp_file}", value)])).collect(),
+            WishName::Resume => self.resume.iter().map(|value| Value(vec![("{resume}", value)])).collect(),
+            WishName::Schema => {
+                let schema = self.schema.iter();
+                schema.map(|(json, file)| Value(vec![("{schema_file}", file), ("{schema}", json)])).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::built_in;
+
+    fn built(name: &str) -> Definition {
+        built_in().unwrap().into_iter().find(|definition| definition.name == name).unwrap()
+    }
+
+    fn newest(definition: &Definition) -> Installed {
+        Installed::read(definition, "", "")
+    }
+
+    fn words(name: &str, wishes: &Wishes) -> String {
+        let definition = built(name);
+        let line = command_line(&definition, &newest(&definition), wishes, "the prompt");
+        assert_eq!(line.stdin, "the prompt");
+        format!("{} {}", line.program, line.args.join(" "))
+    }
+
+    #[test]
+    fn each_command_line_is_called_as_its_newest_version_wants() {
+        let wishes =
+            Wishes { model: Some("m".into()), folders: vec!["/a".into(), "/b".into()], ..Wishes::default() };
+        assert_eq!(
+            words("codex", &wishes),
+            "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox --add-dir /a \
+             --add-dir /b --model m -"
+        );
+        assert_eq!(
+            words("claude", &wishes),
+            "claude --print --verbose --output-format stream-json --strict-mcp-config --dangerously-skip-permissions \
+             --add-dir /a --add-dir /b --model m"
+        );
+        assert_eq!(
+            words("gemini", &wishes),
+            "gemini --output-format stream-json --skip-trust --approval-mode yolo --include-directories /a \
+             --include-directories /b --model m"
+        );
+    }
+
+    #[test]
+    fn a_reviewer_is_called_so_that_it_changes_nothing() {
+        let wishes = Wishes { guard: Guard::ReadOnly, ..Wishes::default() };
+        assert!(words("codex", &wishes).contains("--sandbox read-only"));
+        assert!(words("claude", &wishes).contains("--permission-mode plan"));
+        assert!(words("gemini", &wishes).contains("--approval-mode plan"));
+        for name in ["codex", "claude", "gemini"] {
+            let line = words(name, &wishes);
+            assert!(!line.contains("yolo") && !line.contains("dangerously"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_the_program_lacks_is_left_out_and_told() {
+        let definition = built("codex");
+        let old = Installed::read(&definition, "codex-cli 0.58.0", "");
+        let wishes = Wishes { folders: vec!["/a".into()], tools: vec!["t".into()], ..Wishes::default() };
+        let line = command_line(&definition, &old, &wishes, "");
+        assert!(!line.args.iter().any(|arg| arg == "--add-dir"));
+        assert_eq!(line.unmet, [WishName::Folder, WishName::Tool]);
+    }
+
+    #[test]
+    fn a_resumed_conversation_keeps_what_it_was_begun_with() {
+        let wishes = Wishes {
+            resume: Some("thread".into()),
+            guard: Guard::Guarded,
+            folders: vec!["/a".into()],
+            ..Wishes::default()
+        };
+        assert_eq!(words("codex", &wishes), "codex exec resume thread --json --skip-git-repo-check -");
+    }
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_again() {
+        let value = Value(vec![("{model}", "{folder}"), ("{folder}", "x")]);
+        assert_eq!(value.fill("a{model}b{other}{"), "a{folder}b{other}{");
+    }
+
+    #[test]
+    fn another_command_takes_the_place_of_the_program_alone() {
+        let wishes = Wishes {
+            command: vec!["npx".into(), "codex".into()],
+            args: vec!["-c".into(), "a=1".into()],
+            ..Wishes::default()
+        };
+        let line = words("codex", &wishes);
+        assert!(line.starts_with("npx codex exec --json") && line.ends_with("-c a=1 -"), "{line}");
+    }
+}

@@ -1,0 +1,269 @@
+//! An adapter: all that is known of an agent's command line, as data. Files of this shape are built in, and a person adds
+//! others.
+
+use crate::listen::Format;
+use crate::trouble::Patterns;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The largest file of an adapter, in bytes.
+pub const FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// All that is known of an agent's command line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// By which work items name it.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// The program: a name to look for, or a path.
+    pub program: String,
+    /// How it is installed, in words.
+    pub install: String,
+    /// The arguments with which it says its version.
+    #[serde(default)]
+    pub version: Vec<String>,
+    /// The arguments with which it tells its flags, each list for one call.
+    #[serde(default)]
+    pub help: Vec<Vec<String>>,
+    /// What it prints.
+    pub output: Format,
+    /// How it takes the prompt.
+    pub prompt: PromptBy,
+    /// Which flags versions have, where their help can't be read.
+    #[serde(default)]
+    pub known: Vec<KnownFlags>,
+    /// How it is called.
+    #[serde(default)]
+    pub command: CommandTemplate,
+    /// What of the environment it gets.
+    #[serde(default)]
+    pub environment: Environment,
+    /// Its own configuration.
+    #[serde(default)]
+    pub home: Home,
+    /// Where its model is.
+    #[serde(default)]
+    pub network: Network,
+    /// What its words mean when something goes wrong; the first that matches counts.
+    #[serde(default)]
+    pub trouble: Patterns,
+}
+
+/// How a command line takes its prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptBy {
+    /// On its standard input, where no length is too long.
+    Stdin,
+    /// As its last argument.
+    Argument,
+}
+
+/// The flags that every version from one on has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownFlags {
+    /// The first version.
+    pub since: String,
+    /// The flags.
+    pub flags: Vec<String>,
+}
+
+/// How a command line is put together.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandTemplate {
+    /// What comes first, whatever is wished.
+    pub first: Vec<String>,
+    /// What comes next, in this order, each where it applies.
+    pub parts: Vec<Part>,
+    /// What comes last, before a prompt that is an argument.
+    pub last: Vec<String>,
+}
+
+/// Arguments that are there where something is wished, and where the program has the flag.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The wish; always where none is named.
+    #[serde(default)]
+    pub when: Option<WishName>,
+    /// A wish with which they are left out.
+    #[serde(default)]
+    pub unless: Option<WishName>,
+    /// The flag that the program has to have.
+    #[serde(default)]
+    pub flag: Option<String>,
+    /// The arguments; `{model}` and the like stand for what is wished.
+    pub args: Vec<String>,
+}
+
+/// What may be wished of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WishName {
+    /// It asks nobody before it acts, since the walls are Spalla's.
+    Bypass,
+    /// Its own guards stay on.
+    Guarded,
+    /// It changes nothing.
+    ReadOnly,
+    /// A model.
+    Model,
+    /// A profile of its configuration.
+    Profile,
+    /// It may search the web.
+    WebSearch,
+    /// It may not.
+    NoWebSearch,
+    /// A folder beside the one it works in; once for each.
+    Folder,
+    /// A tool that it may use without asking; once for each.
+    Tool,
+    /// An answer of a shape.
+    Schema,
+    /// Servers of tools.
+    Mcp,
+    /// A conversation that goes on.
+    Resume,
+}
+
+/// What of the environment a command line gets; nothing else comes to it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Environment {
+    /// Variables whose names begin like this.
+    pub prefixes: Vec<String>,
+    /// Variables of these names.
+    pub names: Vec<String>,
+    /// Files of its configuration that name further variables.
+    pub named_in: Vec<KeysOfFile>,
+    /// Variables with these values, unless the environment says otherwise.
+    pub set: BTreeMap<String, String>,
+}
+
+/// Keys of a file of its configuration, wherever in the file they stand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysOfFile {
+    /// The file, from its home.
+    pub file: String,
+    /// The keys.
+    pub keys: Vec<String>,
+}
+
+/// A command line's own configuration, which is copied into the run's private home.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Home {
+    /// The variable that says where it is.
+    pub variable: Option<String>,
+    /// Where it is in a person's home.
+    pub folder: String,
+    /// The files that matter; `*` stands for anything within one name.
+    pub files: Vec<String>,
+    /// Where its files name the addresses of models.
+    pub base_urls: Vec<KeysOfFile>,
+}
+
+/// Where the models of a command line are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Their hosts.
+    pub hosts: Vec<String>,
+    /// The variables that name another address.
+    pub base_urls: Vec<String>,
+}
+
+/// Why a file is no adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is too large.
+    #[error("it has {0} bytes; at most {FILE_BYTES_MAX} are read")]
+    TooLarge(usize),
+    /// It is not of the shape.
+    #[error(transparent)]
+    Shape(#[from] toml::de::Error),
+    /// It says something that can't be.
+    #[error("{0}")]
+    Content(String),
+}
+
+impl Definition {
+    /// Reads an adapter.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > FILE_BYTES_MAX {
+            return Err(Error::TooLarge(text.len()));
+        }
+        let definition: Self = toml::from_str(text)?;
+        definition.check()?;
+        Ok(definition)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.len() <= 64
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        if !is_name(&self.name) {
+            let name = &self.name;
+            return Err(Error::Content(format!(
+                "name {name:?}: small letters, digits and hyphens make a name"
+            )));
+        }
+        if self.program.is_empty() || self.program.contains('\0') {
+            return Err(Error::Content("program: it is empty or has a NUL".into()));
+        }
+        let folder = &self.home.folder;
+        if folder.split('/').any(|part| part == "..") || folder.starts_with('/') {
+            return Err(Error::Content(format!("home.folder {folder:?} leads out of the home")));
+        }
+        let files = self.home.files.iter();
+        if let Some(file) = files.clone().find(|file| file.contains('/') || file.as_str() == "..") {
+            return Err(Error::Content(format!("home.files: {file:?} is no name of a file in its folder")));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the adapters that are built in.
+pub fn built_in() -> Result<Vec<Definition>, Error> {
+    let files = [
+        include_str!("../adapters/codex.toml"),
+        include_str!("../adapters/claude.toml"),
+        include_str!("../adapters/gemini.toml"),
+    ];
+    files.into_iter().map(Definition::parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_adapters_are_whole() {
+        let names: Vec<_> = built_in().unwrap().into_iter().map(|definition| definition.name).collect();
+        assert_eq!(names, ["codex", "claude", "gemini"]);
+    }
+
+    #[test]
+    fn what_is_no_adapter_is_refused_with_the_reason() {
+        let least = "title = 't'\nprogram = 'p'\ninstall = 'i'\noutput = 'text'\nprompt = 'stdin'\n";
+        assert!(Definition::parse(&format!("name = 'own-agent'\n{least}")).is_ok());
+        for (text, wanted) in [
+            (format!("name = 'a b'\n{least}"), "small letters"),
+            (format!("name = 'a'\ncolour = 1\n{least}"), "colour"),
+            (format!("name = 'a'\n{least}[home]\nfolder = '../x'\n"), "leads out"),
+            (format!("name = 'a'\n{least}[home]\nfiles = ['../auth.json']\n"), "no name of a file"),
+            (format!("name = 'a'\n{least}[[trouble]]\nmatch = '('\ncause = 'quota'\n"), "unclosed group"),
+            (" ".repeat(FILE_BYTES_MAX + 1), "bytes"),
+        ] {
+            let error = Definition::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}

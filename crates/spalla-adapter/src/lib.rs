@@ -1,0 +1,17 @@
+//! Agent command lines as data: how each is found, called, read and understood when it fails. Pure: programs are started
+//! and their output is brought by somebody else.
+//!
+//! ```text
+//! adapters/*.toml ─▶ Definition ─┐
+//! --help, --version ─▶ Installed ┼─▶ CommandLine (arguments, input, variables)
+//! what an item wishes ───────────┘
+//! a line of output ─▶ Listener ─▶ Heard: events, words, usage, denials, troubles, the end of a turn
+//! ```
+
+pub mod command_line;
+pub mod definition;
+pub mod heard;
+pub mod installed;
+pub mod listen;
+pub mod reset;
+pub mod trouble;

@@ -1,0 +1,160 @@
+//! Listening to an agent: lines of what its command line prints become what is heard of it. A line that nobody
+//! understands is never lost: it is heard as an error with an excerpt, or as words.
+
+mod claude;
+mod codex;
+mod events;
+mod gemini;
+mod text;
+
+use crate::heard::{Denied, Heard};
+use crate::trouble::{Cause, Patterns, Trouble};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType, read_json};
+
+/// The most of a command or an output that an event shows, in characters.
+const SHOWN_CHARS: usize = 400;
+
+/// What a command line prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// `codex exec --json`.
+    CodexJsonl,
+    /// `claude --print --output-format stream-json`, also with input of that format.
+    ClaudeStreamJson,
+    /// `gemini --output-format stream-json`.
+    GeminiStreamJson,
+    /// A line of JSON for each event, as agents of one's own may print them.
+    JsonlEvents,
+    /// Words.
+    Text,
+}
+
+/// What listens to one process.
+#[derive(Debug)]
+pub struct Listener {
+    format: Format,
+    patterns: Patterns,
+    codex: codex::State,
+    claude: claude::State,
+    gemini: gemini::State,
+}
+
+impl Listener {
+    /// Begins to listen; the patterns say what the words of a failure mean.
+    pub fn new(format: Format, patterns: Patterns) -> Self {
+        let (codex, claude, gemini) = Default::default();
+        Self { format, patterns, codex, claude, gemini }
+    }
+
+    /// Hears a line of the standard output, without its end.
+    pub fn hear(&mut self, line: &[u8], now: Timestamp) -> Vec<Heard> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return vec![];
+        }
+        if self.format == Format::Text {
+            return text::hear(line);
+        }
+        let value = match read_json(line) {
+            Ok(value) => value,
+            Err(why) => return vec![Heard::Event(AgentEvent::of_hostile_line(line, &why))],
+        };
+        let ears = Ears { patterns: &self.patterns, now };
+        match self.format {
+            Format::CodexJsonl => self.codex.hear(&value, &ears),
+            Format::ClaudeStreamJson => self.claude.hear(&value, &ears),
+            Format::GeminiStreamJson => self.gemini.hear(&value, &ears),
+            Format::JsonlEvents => events::hear(line, value),
+            Format::Text => vec![],
+        }
+    }
+
+    /// Hears a line of the standard error: it matters where it says what went wrong.
+    pub fn hear_error(&self, line: &[u8], now: Timestamp) -> Vec<Heard> {
+        let text = String::from_utf8_lossy(line);
+        match self.patterns.cause_of(&text) {
+            Some(_) => {
+                let trouble = self.patterns.trouble(&text, None, false, now);
+                Ears { patterns: &self.patterns, now }.trouble(trouble)
+            }
+            None => vec![],
+        }
+    }
+}
+
+/// What helps to understand.
+struct Ears<'a> {
+    patterns: &'a Patterns,
+    now: Timestamp,
+}
+
+impl Ears<'_> {
+    fn failed(&self, text: &str, status: Option<u16>, is_final: bool) -> Vec<Heard> {
+        self.trouble(self.patterns.trouble(text, status, is_final, self.now))
+    }
+
+    /// Tells whether a text says that something was not allowed.
+    fn is_denial(&self, text: &str) -> bool {
+        matches!(self.patterns.cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
+    }
+
+    /// A command may fail because something was not allowed, or say so of what it was made for.
+    fn denied_by_output(&self, output: &str) -> Option<Heard> {
+        let line = output.lines().find(|line| self.is_denial(line))?;
+        Some(Heard::Denied(Denied { tool: None, reason: shown(line) }))
+    }
+
+    /// What was not allowed is heard as such, and everything else as trouble.
+    fn trouble(&self, trouble: Trouble) -> Vec<Heard> {
+        let kind = if trouble.is_final { AgentEventType::Error } else { AgentEventType::Status };
+        let event = AgentEvent::new(kind, shown(&trouble.text));
+        let denied = matches!(trouble.cause, Cause::Denied | Cause::OutsideWorkspace)
+            .then(|| Heard::Denied(Denied { tool: None, reason: trouble.text.clone() }));
+        [Some(Heard::Event(event)), denied, Some(Heard::Trouble(trouble))].into_iter().flatten().collect()
+    }
+}
+
+/// Returns the words of an agent, and the events that it put among them as lines of their own.
+fn words(text: &str) -> Vec<Heard> {
+    let events = text.lines().filter_map(events::in_words).map(Heard::Event);
+    let mut heard: Vec<Heard> = events.collect();
+    if !text.trim().is_empty() {
+        heard.push(Heard::Words(text.to_owned()));
+    }
+    heard
+}
+
+fn event(kind: AgentEventType, text: impl Into<String>) -> Heard {
+    Heard::Event(AgentEvent::new(kind, text))
+}
+
+/// Returns what an event shows of a longer text: its end, where the reason of a failure stands.
+fn end_of(text: &str) -> String {
+    let text = text.trim_end();
+    match text.char_indices().rev().nth(SHOWN_CHARS - 1) {
+        Some((start, _)) if start > 0 => format!("…{}", &text[start..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns what an event shows of a longer text: its beginning.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn str_of<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
+    value.pointer(path)?.as_str()
+}
+
+fn number_of(value: &Value, path: &str) -> Option<u64> {
+    value.pointer(path)?.as_u64()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! `claude --output-format stream-json`: messages of the Messages API, one content block a line, between an `init` and a
+//! `result`. Seen with 2.1.197 and 2.1.328.
+
+use super::{Ears, end_of, event, number_of, shown, str_of, words};
+use crate::heard::{Denied, Heard, Spent, TurnEnd};
+use serde_json::Value;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No more calls of tools than these wait for their results at once.
+const CALLS_MAX: usize = 1_000;
+
+/// What has to be remembered between lines.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    calls: BTreeMap<String, (String, Value)>,
+    denied: BTreeSet<String>,
+}
+
+impl State {
+    pub(super) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        match str_of(value, "/type").unwrap_or_default() {
+            "system" => self.system(value, ears),
+            "assistant" => self.assistant(value),
+            "user" => self.results(value, ears),
+            "result" => self.result(value, ears),
+            // Pieces of what comes whole, and the answers to what was asked of the command line.
+            "stream_event" | "control_response" | "control_request" | "keep_alive" => vec![],
+            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
+            }))],
+        }
+    }
+
+    fn system(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        match str_of(value, "/subtype").unwrap_or_default() {
+            "init" => {
+                let thread = str_of(value, "/session_id").map(|id| Heard::Thread(id.to_owned()));
+                let model = str_of(value, "/model").unwrap_or("an unknown model");
+                thread
+                    .into_iter()
+                    .chain([event(AgentEventType::Status, format!("began with {model}"))])
+                    .collect()
+            }
+            "api_retry" => {
+                let (why, wait) =
+                    (str_of(value, "/error").unwrap_or("unknown"), number_of(value, "/retry_delay_ms"));
+                let wait = wait.map(|ms| format!(", tried again in {ms} ms")).unwrap_or_default();
+                let status = number_of(value, "/error_status").and_then(|status| u16::try_from(status).ok());
+                ears.failed(&format!("the model's server: {why}{wait}"), status, false)
+            }
+            "permission_denied" => {
+                if let Some(id) = str_of(value, "/tool_use_id") {
+                    self.denied.insert(id.to_owned());
+                }
+                denied(str_of(value, "/tool_name"), str_of(value, "/message").unwrap_or("not allowed"))
+            }
+            _ => vec![],
+        }
+    }
+
+    fn assistant(&mut self, value: &Value) -> Vec<Heard> {
+        // What the command line itself says of a failure comes once more with the result.
+        if value.get("error").is_some_and(|error| !error.is_null()) {
+            return vec![];
+        }
+        let blocks = value.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
+        blocks.flat_map(|block| self.block(block)).collect()
+    }
+
+    fn block(&mut self, block: &Value) -> Vec<Heard> {
+        match str_of(block, "/type").unwrap_or_default() {
+            "text" => words(str_of(block, "/text").unwrap_or_default()),
+            "thinking" => {
+                vec![event(AgentEventType::Status, shown(str_of(block, "/thinking").unwrap_or_default()))]
+            }
+            "tool_use" => {
+                let (name, input) = (str_of(block, "/name").unwrap_or_default(), &block["input"]);
+                if let (Some(id), true) = (str_of(block, "/id"), self.calls.len() < CALLS_MAX) {
+                    self.calls.insert(id.to_owned(), (name.to_owned(), input.clone()));
+                }
+                begun(name, input)
+            }
+            _ => vec![],
+        }
+    }
+
+    fn results(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let Some(blocks) = value.pointer("/message/content").and_then(Value::as_array) else { return vec![] };
+        let results = blocks.iter().filter(|block| block["type"] == "tool_result");
+        results.flat_map(|block| self.tool_result(block, ears)).collect()
+    }
+
+    fn tool_result(&mut self, block: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let id = str_of(block, "/tool_use_id").unwrap_or_default();
+        let (tool, input) = self.calls.remove(id).unwrap_or_default();
+        let text = text_of(&block["content"]);
+        if block["is_error"] != true {
+            return changed(&tool, &input).into_iter().collect();
+        }
+        let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(&text)))
+            .with("output", end_of(&text));
+        let mut heard = vec![Heard::Event(finding)];
+        if !self.denied.contains(id) && ears.is_denial(&text) {
+            self.denied.insert(id.to_owned());
+            heard.extend(denied(Some(&tool), &text));
+        }
+        heard
+    }
+
+    fn result(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let usage = &value["usage"];
+        let cached = number_of(usage, "/cache_read_input_tokens");
+        let parts =
+            [number_of(usage, "/input_tokens"), number_of(usage, "/cache_creation_input_tokens"), cached];
+        let known = parts.iter().any(Option::is_some);
+        let mut heard = vec![Heard::Spent(Spent {
+            input_tokens: known
+                .then(|| parts.iter().flatten().fold(0_u64, |sum, part| sum.saturating_add(*part))),
+            cached_input_tokens: cached,
+            output_tokens: number_of(usage, "/output_tokens"),
+            cost_usd: value["total_cost_usd"].as_f64(),
+            is_cost_of_process: true,
+        })];
+        let denials = value["permission_denials"].as_array().into_iter().flatten();
+        for denial in
+            denials.filter(|denial| str_of(denial, "/tool_use_id").is_none_or(|id| !self.denied.contains(id)))
+        {
+            heard.extend(denied(str_of(denial, "/tool_name"), &shown(&denial["tool_input"].to_string())));
+        }
+        self.denied.clear();
+        self.calls.clear();
+        heard.extend(end_of_turn(value, ears));
+        heard
+    }
+}
+
+/// A failure has the subtype `success` as well: only `is_error` tells.
+fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+    let reason = str_of(value, "/terminal_reason").unwrap_or_default();
+    if value["is_error"] != true {
+        let answer = str_of(value, "/result").map_or_else(|| "ended a turn".to_owned(), shown);
+        return vec![event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)];
+    }
+    if reason == "aborted_tools" || reason == "aborted_streaming" {
+        return vec![event(AgentEventType::Status, "was interrupted"), Heard::Over(TurnEnd::Interrupted)];
+    }
+    let errors =
+        value["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    let subtype = str_of(value, "/subtype").unwrap_or("an error");
+    let text = match (str_of(value, "/result"), errors.is_empty()) {
+        (Some(result), _) => result.to_owned(),
+        (None, false) => errors.join("; "),
+        (None, true) => subtype.to_owned(),
+    };
+    let status = number_of(value, "/api_error_status").and_then(|status| u16::try_from(status).ok());
+    let mut heard = ears.failed(&text, status, true);
+    heard.push(Heard::Over(TurnEnd::Failed));
+    heard
+}
+
+fn denied(tool: Option<&str>, reason: &str) -> Vec<Heard> {
+    let name = tool.unwrap_or("a tool");
+    vec![
+        event(AgentEventType::Blocker, format!("{name} was not allowed: {}", shown(reason))),
+        Heard::Denied(Denied { tool: tool.map(str::to_owned), reason: reason.to_owned() }),
+    ]
+}
+
+fn begun(tool: &str, input: &Value) -> Vec<Heard> {
+    match tool {
+        "Bash" => {
+            let command = str_of(input, "/command").unwrap_or_default();
+            vec![event(AgentEventType::Progress, format!("runs {}", shown(command)))]
+        }
+        "TodoWrite" | "TaskCreate" | "TaskUpdate" => {
+            let items = input["todos"].as_array().cloned().unwrap_or_default();
+            let done = items.iter().filter(|item| item["status"] == "completed").count();
+            let text = match items.len() {
+                0 => str_of(input, "/subject").map_or_else(|| "changed its plan".to_owned(), shown),
+                count => format!("{done} of {count} steps done"),
+            };
+            vec![Heard::Event(AgentEvent::new(AgentEventType::Task, text).with("items", items))]
+        }
+        _ => vec![],
+    }
+}
+
+/// Returns what a tool that succeeded changed.
+fn changed(tool: &str, input: &Value) -> Option<Heard> {
+    let file = match tool {
+        "Write" | "Edit" | "MultiEdit" => str_of(input, "/file_path")?,
+        "NotebookEdit" => str_of(input, "/notebook_path")?,
+        _ => return None,
+    };
+    Some(Heard::Event(AgentEvent::new(AgentEventType::Progress, format!("{tool} {file}")).of_file(file)))
+}
+
+/// The content of a result is a text, or blocks of text.
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(blocks) => {
+            blocks.iter().filter_map(|block| str_of(block, "/text")).collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
+}

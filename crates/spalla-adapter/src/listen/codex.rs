@@ -1,0 +1,127 @@
+//! `codex exec --json`: threads, turns and items, one object a line. Seen with 0.169.
+
+use super::{Ears, end_of, event, number_of, shown, str_of, words};
+use crate::heard::{Heard, Spent, TurnEnd};
+use serde_json::Value;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+
+/// What has to be remembered between lines.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    answer: Option<String>,
+}
+
+impl State {
+    pub(super) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        match str_of(value, "/type").unwrap_or_default() {
+            "thread.started" => {
+                str_of(value, "/thread_id").map(|id| Heard::Thread(id.to_owned())).into_iter().collect()
+            }
+            "turn.started" => vec![event(AgentEventType::Status, "began a turn")],
+            "item.started" => started(&value["item"]),
+            "item.updated" => plan(&value["item"]).into_iter().collect(),
+            "item.completed" => self.completed(&value["item"], ears),
+            "turn.completed" => self.over(&value["usage"]),
+            // Also how it says that it tries again; what ends a turn comes once more as its failure.
+            "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
+            "turn.failed" => {
+                let text = str_of(value, "/error/message").unwrap_or("the turn failed");
+                let mut heard = ears.failed(text, None, true);
+                heard.push(Heard::Over(TurnEnd::Failed));
+                heard
+            }
+            // An event of the agent's own, or of a version that nobody here knows.
+            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
+            }))],
+        }
+    }
+
+    fn completed(&mut self, item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        match str_of(item, "/type").unwrap_or_default() {
+            "agent_message" => {
+                let text = str_of(item, "/text").unwrap_or_default();
+                self.answer = Some(text.to_owned());
+                words(text)
+            }
+            "reasoning" => {
+                vec![event(AgentEventType::Status, shown(str_of(item, "/text").unwrap_or_default()))]
+            }
+            "command_execution" => command(item, ears),
+            "file_change" => file_changes(item),
+            "todo_list" => plan(item).into_iter().collect(),
+            "error" => ears.failed(str_of(item, "/message").unwrap_or_default(), None, false),
+            other => {
+                let what = ["/tool", "/query", "/name"]
+                    .iter()
+                    .find_map(|path| str_of(item, path))
+                    .unwrap_or_default();
+                vec![event(
+                    AgentEventType::Progress,
+                    format!("{other} {}", shown(what)).trim_end().to_owned(),
+                )]
+            }
+        }
+    }
+
+    fn over(&mut self, usage: &Value) -> Vec<Heard> {
+        let spent = Spent {
+            input_tokens: number_of(usage, "/input_tokens"),
+            cached_input_tokens: number_of(usage, "/cached_input_tokens"),
+            output_tokens: number_of(usage, "/output_tokens"),
+            ..Spent::default()
+        };
+        let answer = self.answer.take().map_or_else(|| "ended a turn".to_owned(), |text| shown(&text));
+        vec![Heard::Spent(spent), event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)]
+    }
+}
+
+fn started(item: &Value) -> Vec<Heard> {
+    match str_of(item, "/type") {
+        Some("command_execution") => {
+            let command = str_of(item, "/command").unwrap_or_default();
+            vec![event(AgentEventType::Progress, format!("runs {}", shown(command)))]
+        }
+        Some("todo_list") => plan(item).into_iter().collect(),
+        _ => vec![],
+    }
+}
+
+fn command(item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+    let (command, output) = (
+        str_of(item, "/command").unwrap_or_default(),
+        str_of(item, "/aggregated_output").unwrap_or_default(),
+    );
+    match item["exit_code"].as_i64() {
+        Some(0) => vec![],
+        code => {
+            let code = code.map_or_else(|| "no exit status".to_owned(), |code| format!("exit status {code}"));
+            let finding = AgentEvent::new(AgentEventType::Finding, format!("{}: {code}", shown(command)))
+                .with("output", end_of(output));
+            let mut heard = vec![Heard::Event(finding)];
+            heard.extend(ears.denied_by_output(output));
+            heard
+        }
+    }
+}
+
+fn file_changes(item: &Value) -> Vec<Heard> {
+    let done = str_of(item, "/status") == Some("completed");
+    let changes = item["changes"].as_array().into_iter().flatten();
+    changes
+        .map(|change| {
+            let (path, kind) =
+                (str_of(change, "/path").unwrap_or_default(), str_of(change, "/kind").unwrap_or("update"));
+            let said = if done { kind.to_owned() } else { format!("{kind} failed") };
+            let means = if done { AgentEventType::Progress } else { AgentEventType::Finding };
+            Heard::Event(AgentEvent::new(means, format!("{said} {path}")).of_file(path))
+        })
+        .collect()
+}
+
+fn plan(item: &Value) -> Option<Heard> {
+    let items = item["items"].as_array()?;
+    let done = items.iter().filter(|item| item["completed"] == true).count();
+    let text = format!("{done} of {} steps done", items.len());
+    Some(Heard::Event(AgentEvent::new(AgentEventType::Task, text).with("items", items.clone())))
+}

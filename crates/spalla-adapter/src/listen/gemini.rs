@@ -1,0 +1,135 @@
+//! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
+
+use super::{Ears, end_of, event, number_of, shown, str_of, words};
+use crate::heard::{Denied, Heard, Spent, TurnEnd};
+use serde_json::Value;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use std::collections::BTreeMap;
+
+/// No more calls of tools than these wait for their results at once.
+const CALLS_MAX: usize = 1_000;
+/// How many bytes of one message are gathered at most.
+const WORDS_BYTES_MAX: usize = 1024 * 1024;
+/// What a shell command that failed says, with the status `success`.
+const EXITED: &str = "Command exited with code: ";
+
+/// What has to be remembered between lines.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    calls: BTreeMap<String, (String, Value)>,
+    words: String,
+}
+
+impl State {
+    pub(super) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let kind = str_of(value, "/type").unwrap_or_default();
+        if kind == "message" {
+            return self.message(value);
+        }
+        let mut heard = words(&std::mem::take(&mut self.words));
+        let answer = heard.iter().rev().find_map(|heard| match heard {
+            Heard::Words(text) => Some(shown(text)),
+            _ => None,
+        });
+        heard.extend(match kind {
+            "init" => init(value),
+            "tool_use" => self.tool_use(value),
+            "tool_result" => self.tool_result(value, ears),
+            "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
+            "result" => result(value, answer, ears),
+            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
+            }))],
+        });
+        heard
+    }
+
+    fn message(&mut self, value: &Value) -> Vec<Heard> {
+        let content = str_of(value, "/content").unwrap_or_default();
+        if str_of(value, "/role") == Some("assistant") && self.words.len() + content.len() <= WORDS_BYTES_MAX
+        {
+            self.words.push_str(content);
+        }
+        vec![]
+    }
+
+    fn tool_use(&mut self, value: &Value) -> Vec<Heard> {
+        let (name, parameters) = (str_of(value, "/tool_name").unwrap_or_default(), &value["parameters"]);
+        if let (Some(id), true) = (str_of(value, "/tool_id"), self.calls.len() < CALLS_MAX) {
+            self.calls.insert(id.to_owned(), (name.to_owned(), parameters.clone()));
+        }
+        match name {
+            "run_shell_command" => {
+                let command = str_of(parameters, "/command").unwrap_or_default();
+                vec![event(AgentEventType::Progress, format!("runs {}", shown(command)))]
+            }
+            "write_todos" => {
+                let items = parameters["todos"].as_array().cloned().unwrap_or_default();
+                let text = format!("a plan of {} steps", items.len());
+                vec![Heard::Event(AgentEvent::new(AgentEventType::Task, text).with("items", items))]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn tool_result(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let (tool, input) =
+            self.calls.remove(str_of(value, "/tool_id").unwrap_or_default()).unwrap_or_default();
+        let output = str_of(value, "/output").unwrap_or_default();
+        if str_of(value, "/status") == Some("error") {
+            return failed(&tool, str_of(value, "/error/message").unwrap_or(output), value, ears);
+        }
+        match tool.as_str() {
+            "write_file" | "replace" | "edit" => {
+                let file = str_of(&input, "/file_path").unwrap_or_default();
+                vec![Heard::Event(
+                    AgentEvent::new(AgentEventType::Progress, format!("{tool} {file}")).of_file(file),
+                )]
+            }
+            "run_shell_command" if output.contains(EXITED) => {
+                let command = shown(str_of(&input, "/command").unwrap_or_default());
+                let finding = AgentEvent::new(AgentEventType::Finding, format!("{command}: it failed"))
+                    .with("output", end_of(output));
+                [Heard::Event(finding)].into_iter().chain(ears.denied_by_output(output)).collect()
+            }
+            _ => vec![],
+        }
+    }
+}
+
+fn init(value: &Value) -> Vec<Heard> {
+    let thread = str_of(value, "/session_id").map(|id| Heard::Thread(id.to_owned()));
+    let model = str_of(value, "/model").unwrap_or("an unknown model");
+    thread.into_iter().chain([event(AgentEventType::Status, format!("began with {model}"))]).collect()
+}
+
+fn failed(tool: &str, text: &str, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+    let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
+    let mut heard = vec![Heard::Event(finding)];
+    // What it may not use is not offered to the model at all.
+    if ears.is_denial(text) || str_of(value, "/error/type") == Some("tool_not_registered") {
+        heard.push(event(AgentEventType::Blocker, format!("{tool} was not allowed: {}", shown(text))));
+        heard.push(Heard::Denied(Denied { tool: Some(tool.to_owned()), reason: text.to_owned() }));
+    }
+    heard
+}
+
+fn result(value: &Value, answer: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
+    let stats = &value["stats"];
+    let spent = Spent {
+        input_tokens: number_of(stats, "/input_tokens"),
+        cached_input_tokens: number_of(stats, "/cached"),
+        output_tokens: number_of(stats, "/output_tokens"),
+        ..Spent::default()
+    };
+    let mut heard = vec![Heard::Spent(spent)];
+    if str_of(value, "/status") == Some("error") {
+        let text = str_of(value, "/error/message").unwrap_or("the turn failed");
+        heard.extend(ears.failed(text, None, true));
+        heard.push(Heard::Over(TurnEnd::Failed));
+    } else {
+        let answer = answer.unwrap_or_else(|| "ended a turn".to_owned());
+        heard.extend([event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)]);
+    }
+    heard
+}

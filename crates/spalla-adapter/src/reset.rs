@@ -1,0 +1,151 @@
+//! When a limit is over, as services and their command lines say it in words.
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// No limit that is believed lasts longer than this, in days.
+const DAYS_MAX: i64 = 62;
+
+static AFTER: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?:again in|retry in|retry after|retry-after:?|retrydelay"?:? ?"?|resets? in|wait|available in) ?(?:about )?((?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|ms)\b,? ?(?:and )?)+)"#,
+    )
+});
+static PART: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"(?i)(\d+(?:\.\d+)?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b")
+});
+static SECONDS: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"(?i)(?:retry[ -_]after|resets?_in_seconds)"?:? ?"?(\d{1,8})\b"#));
+static EPOCH: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||resets?_?at"?:? ?"?)(\d{10}|\d{13})\b"#));
+static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|[+-]\d\d:?\d\d)")
+});
+static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)(?:resets?|again)(?: at)? (\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?(utc|[a-z]+/[a-z_]+)\)?)?(?:\W|$)",
+    )
+});
+
+#[expect(clippy::expect_used, reason = "the patterns are written here, and a test compiles each")]
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern that compiles")
+}
+
+/// Returns when a limit is over, if a text says so: a duration, a moment, seconds since 1970, or a time of day, which is
+/// the next one; one without a zone is taken as UTC.
+pub fn resets_at(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let found =
+        duration(text).map(|wait| now.checked_add(wait)).or_else(|| moment(text, now).map(Ok))?.ok()?;
+    let latest = now.checked_add(SignedDuration::from_hours(24 * DAYS_MAX)).ok()?;
+    (found >= now && found <= latest).then_some(found)
+}
+
+fn duration(text: &str) -> Option<SignedDuration> {
+    if let Some(after) = AFTER.captures(text) {
+        let seconds: f64 = PART.captures_iter(&after[1]).filter_map(|part| seconds(&part[1], &part[2])).sum();
+        return SignedDuration::try_from_secs_f64(seconds).ok();
+    }
+    let seconds = SECONDS.captures(text)?[1].parse().ok()?;
+    Some(SignedDuration::from_secs(seconds))
+}
+
+fn seconds(count: &str, unit: &str) -> Option<f64> {
+    let count: f64 = count.parse().ok()?;
+    let unit = unit.to_ascii_lowercase();
+    let factor = match unit.as_str() {
+        "ms" => 0.001,
+        unit if unit.starts_with('d') => 86_400.0,
+        unit if unit.starts_with('h') => 3_600.0,
+        unit if unit.starts_with('m') => 60.0,
+        _ => 1.0,
+    };
+    Some(count * factor)
+}
+
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Some(epoch) = EPOCH.captures(text) {
+        let number: i64 = epoch[1].parse().ok()?;
+        let seconds = if epoch[1].len() == 13 { number / 1_000 } else { number };
+        return Timestamp::from_second(seconds).ok();
+    }
+    if let Some(instant) = INSTANT.find(text) {
+        let text = instant.as_str().replace(" UTC", "Z").replace("UTC", "Z");
+        return text.parse().ok();
+    }
+    time_of_day(text, now)
+}
+
+fn time_of_day(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let clock = CLOCK.captures(text)?;
+    let half = clock.get(3).map(|half| half.as_str().to_ascii_lowercase());
+    let minute = clock.get(2).map(|minute| minute.as_str());
+    if half.is_none() && minute.is_none() {
+        return None;
+    }
+    let hour: i8 = clock[1].parse().ok()?;
+    let hour = match half.as_deref() {
+        Some("am") => hour % 12,
+        Some(_) => hour % 12 + 12,
+        None => hour,
+    };
+    let time = Time::new(hour, minute.map_or(Ok(0), str::parse).ok()?, 0, 0).ok()?;
+    let zone = match clock.get(4).map(|zone| zone.as_str()) {
+        Some(zone) if !zone.eq_ignore_ascii_case("utc") => TimeZone::get(zone).ok()?,
+        _ => TimeZone::UTC,
+    };
+    let here = now.to_zoned(zone.clone());
+    let today = here.date().to_datetime(time).to_zoned(zone).ok()?;
+    let next = if today.timestamp() < now { today.checked_add(1.day()).ok()? } else { today };
+    Some(next.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Option<String> {
+        let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        resets_at(text, now).map(|at| at.to_string())
+    }
+
+    #[test]
+    fn the_end_of_a_limit_is_read_as_it_is_said() {
+        for (text, wanted) in [
+            ("You've hit your usage limit. Try again in 2 days 3 hours 4 minutes.", "2026-11-22T13:04:00Z"),
+            ("Please retry in 43.5s.", "2026-11-20T10:00:43.5Z"),
+            (r#"{"retryDelay": "90s"}"#, "2026-11-20T10:01:30Z"),
+            ("Rate limit reached, please try again in 20ms", "2026-11-20T10:00:00.02Z"),
+            ("retry-after: 120", "2026-11-20T10:02:00Z"),
+            (r#""resets_in_seconds":3600"#, "2026-11-20T11:00:00Z"),
+            ("Claude AI usage limit reached|1795176000", "2026-11-20T12:00:00Z"),
+            (r#""resets_at": 1795176000"#, "2026-11-20T12:00:00Z"),
+            ("5-hour limit reached ∙ resets 3pm", "2026-11-20T15:00:00Z"),
+            ("limit reached, resets 9:30am (UTC)", "2026-11-21T09:30:00Z"),
+            ("resets 1pm (Europe/Berlin)", "2026-11-20T12:00:00Z"),
+            ("try again at 2026-11-21 08:00 UTC", "2026-11-21T08:00:00Z"),
+            ("quota resets at 2026-11-20T18:00:00+02:00", "2026-11-20T16:00:00Z"),
+        ] {
+            assert_eq!(at(text).as_deref(), Some(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_says_no_moment_or_one_that_can_not_be_is_none() {
+        for text in [
+            "Quota exceeded. Check your plan and billing details.",
+            "exceeded retry limit, last status: 429 Too Many Requests",
+            "usage limit reached|1600000000",
+            "try again in 400 days",
+            "try again in 99999999999999999999 seconds",
+            "resets 25:00",
+            "resets 7",
+            "",
+        ] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
+}
