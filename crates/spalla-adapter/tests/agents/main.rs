@@ -1,7 +1,7 @@
 //! The real agent CLIs, called as their adapters say by their own help, and heard. `make test-agents` installs them and runs
 //! this where only loopback can be reached.
 
-#[allow(dead_code, reason = "the other tests of these CLIs use the rest of it")]
+#[expect(dead_code, reason = "the other tests of these CLIs use the rest of it")]
 #[path = "../../../spalla-fake-model/tests/agents/world.rs"]
 mod world;
 
@@ -19,6 +19,11 @@ use tokio::process::Command;
 use world::{LIMIT, World};
 
 const CLIS: [&str; 3] = ["codex", "claude", "gemini"];
+
+#[expect(clippy::disallowed_methods, reason = "a CLI tells moments by the real clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
 
 fn adapter(name: &str) -> Definition {
     built_in().unwrap().into_iter().find(|definition| definition.name == name).unwrap()
@@ -65,7 +70,7 @@ async fn heard(world: &World, name: &str, guard: Guard) -> Vec<Heard> {
     let output = output.unwrap_or_else(|_| panic!("{name} did not end: {:?}", world.answers())).unwrap();
     world.is_deserted().await;
     let mut listener = Listener::new(definition.output, definition.trouble);
-    let now = Timestamp::now();
+    let now = now();
     let lines = output.stdout.split(|byte| *byte == b'\n');
     let mut heard: Vec<Heard> = lines.flat_map(|line| listener.hear(line, now)).collect();
     heard.extend(output.stderr.split(|byte| *byte == b'\n').flat_map(|line| listener.hear_error(line, now)));
@@ -142,7 +147,7 @@ async fn the_end_of_codex_usage_limit_is_heard() {
     let fail = json!([{ "fail": { "kind": "usage_limit", "retry_after_seconds": 7_200 } }]);
     let (_, heard) = heard_of("codex", fail, Guard::Bypass).await;
     let trouble = last_trouble(&heard).unwrap();
-    let wait = trouble.resets_at.unwrap_or_else(|| panic!("{trouble:?}")).duration_since(Timestamp::now());
+    let wait = trouble.resets_at.unwrap_or_else(|| panic!("{trouble:?}")).duration_since(now());
     // It is told by the minute.
     let least = SignedDuration::from_secs(7_200 - 120);
     assert!(
