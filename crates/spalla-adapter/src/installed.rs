@@ -1,14 +1,10 @@
 //! What an installed program can do: read from its own help, and from the table of versions only where that says nothing.
 
 use crate::definition::Definition;
+use crate::pattern::compiled;
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-
-#[expect(clippy::expect_used, reason = "the patterns are written here, and tests use each")]
-fn compiled(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a pattern that compiles")
-}
 
 static FLAG: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?m)(?:^|[\s,\[|(])(--?[A-Za-z][A-Za-z0-9-]*)"));
 static VERSION: LazyLock<Regex> = LazyLock::new(|| compiled(r"(\d+)\.(\d+)(?:\.(\d+))?"));

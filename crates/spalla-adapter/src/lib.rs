@@ -13,5 +13,6 @@ pub mod definition;
 pub mod heard;
 pub mod installed;
 pub mod listen;
+mod pattern;
 pub mod reset;
 pub mod trouble;

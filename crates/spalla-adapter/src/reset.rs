@@ -1,5 +1,6 @@
 //! When a limit is over, as services and their command lines say it in words.
 
+use crate::pattern::compiled;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -29,11 +30,6 @@ static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)(?:resets?|again)(?: at)? (\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?(utc|[a-z]+/[a-z_]+)\)?)?(?:\W|$)",
     )
 });
-
-#[expect(clippy::expect_used, reason = "the patterns are written here, and a test compiles each")]
-fn compiled(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a pattern that compiles")
-}
 
 /// Returns when a limit is over, if a text says so: a duration, a moment, seconds since 1970, or a time of day, which is
 /// the next one; one without a zone is taken as UTC.

@@ -162,5 +162,8 @@ async fn a_cli_that_may_change_nothing_changes_nothing() {
         let acts = json!([{ "write": { "path": "no.txt", "text": "x\n" } }, { "say": "Tried." }]);
         let (world, heard) = heard_of(name, acts, Guard::ReadOnly).await;
         assert_eq!(world.file("no.txt"), None, "{name}: {heard:?}");
+        // It was asked, worked, and came to its end all the same.
+        assert!(!world.asked().is_empty(), "{name}: {heard:?}");
+        assert!(heard.contains(&Heard::Over(TurnEnd::Completed)), "{name}: {heard:?}");
     }
 }
