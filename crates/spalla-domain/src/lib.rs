@@ -42,6 +42,7 @@ pub mod run;
 pub mod sandbox;
 pub mod schedule;
 pub mod secret;
+pub mod session;
 pub mod time;
 pub mod trace;
 pub mod webhook;

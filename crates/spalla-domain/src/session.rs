@@ -1,0 +1,329 @@
+//! A session: one goal from its plan to the branch that a person is handed. Its record is a file beside its repository, so
+//! that it is read and applied without a server.
+//!
+//! ```text
+//! <data>/sessions/<id>/session.json       the record
+//! <data>/sessions/<id>/repo.git           a bare repository; its HEAD is the session's branch
+//!     refs/heads/spalla/<id>              what was merged so far
+//!     refs/spalla/base                    what the target had when the session began
+//!     refs/spalla/changes/item-<id>       what a work item changed, as one commit
+//! ```
+
+use crate::Timestamp;
+use crate::claim::{RunError, Usage};
+use crate::sandbox::Attested;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The name of what the target had when the session began, in the session's repository.
+pub const BASE_REF: &str = "refs/spalla/base";
+/// Beneath which name the repository keeps what work items changed.
+pub const CHANGES_PREFIX: &str = "refs/spalla/changes/item-";
+
+/// A session as its record keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its name: `orch_` and the moment at which it began.
+    pub id: String,
+    /// The person's words.
+    pub goal: String,
+    /// The folder that it is about, as an absolute path.
+    pub target: String,
+    /// Where its reports, logs and events are, as an absolute path.
+    pub workspace: String,
+    /// With how many agents it began: 1 all three, 5 none.
+    pub tier: u8,
+    /// The agents that it has.
+    pub agents: Vec<String>,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// The project whose repository is the session's; none for a session that changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<i64>,
+    /// What the target was; none for a session that changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+    /// Its work.
+    pub items: Vec<SessionItem>,
+    /// The report for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// When its work was brought into the target, and as what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<Applied>,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionStatus {
+    /// It is pursued.
+    Running,
+    /// A person, or a decision, holds it.
+    Paused,
+    /// It waits for a person's answer.
+    Waiting,
+    /// All of it is done.
+    Done,
+    /// Some of it is not, for good.
+    Failed,
+    /// A person, a decision or a conflict ended it.
+    Stopped,
+}
+
+impl SessionStatus {
+    /// Returns its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What the target was when the session began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// Whether it is a git repository; a folder that is none was copied.
+    pub is_git: bool,
+    /// The commit, in the session's repository.
+    pub commit: String,
+    /// The branch that was checked out; none for a copy, and where HEAD was no branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// A piece of a session's work, or the merging of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionItem {
+    /// Its name in the plan.
+    pub key: String,
+    /// What it is there for.
+    pub kind: ItemKind,
+    /// What it is called.
+    pub title: String,
+    /// What the agent is told.
+    pub prompt: String,
+    /// Who does it.
+    pub agent: String,
+    /// The keys of what has to be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// The work item; none until it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_item_id: Option<i64>,
+    /// The work item's status, as it was when the record was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Its runs so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<SessionRun>,
+}
+
+/// What an item of a session is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemKind {
+    /// An agent works.
+    Work,
+    /// What an agent did is verified and becomes part of the session's branch.
+    Merge,
+    /// An agent gives its opinion of what another one did.
+    Review,
+}
+
+/// A run of a session's item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRun {
+    /// The run.
+    pub run_id: i64,
+    /// Its ordinal among the item's attempts.
+    pub attempt: u32,
+    /// When it was first claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Which walls stood around its commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Attested>,
+    /// What it produced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+}
+
+/// How a session's work came into the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// When.
+    pub at: Timestamp,
+    /// The commit of the session's branch.
+    pub commit: String,
+    /// The commit that the target has since; none where it is no repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_commit: Option<String>,
+}
+
+/// What a session used. What nobody told stays unknown, and is never taken for zero.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct UsageTotal {
+    /// Tokens read by models.
+    pub input_tokens: Option<u64>,
+    /// Tokens written by models.
+    pub output_tokens: Option<u64>,
+    /// Both.
+    pub total_tokens: Option<u64>,
+    /// What it cost, in US dollars, as far as it is known.
+    pub cost_usd: Option<f64>,
+    /// How many runs of agents told nothing of what they used.
+    pub unknown_runs: u32,
+}
+
+impl Session {
+    /// Returns the name of its branch.
+    pub fn branch(&self) -> String {
+        branch_of(&self.id)
+    }
+
+    /// Adds up what its runs used.
+    pub fn usage(&self) -> UsageTotal {
+        let mut total = UsageTotal::default();
+        let add = |sum: &mut Option<u64>, more: Option<u64>| {
+            if let Some(more) = more {
+                *sum = Some(sum.unwrap_or(0).saturating_add(more));
+            }
+        };
+        let of_agents = self.items.iter().filter(|item| item.kind != ItemKind::Merge);
+        for run in of_agents.flat_map(|item| &item.runs) {
+            let Some(usage) = &run.usage else {
+                total.unknown_runs += u32::from(run.ended_at.is_some());
+                continue;
+            };
+            add(&mut total.input_tokens, usage.input_tokens);
+            add(&mut total.output_tokens, usage.output_tokens);
+            add(&mut total.total_tokens, usage.input_tokens);
+            add(&mut total.total_tokens, usage.output_tokens);
+            if let Some(cost) = usage.cost_usd {
+                total.cost_usd = Some(total.cost_usd.unwrap_or(0.0) + cost);
+            }
+        }
+        total
+    }
+
+    /// Returns the walls of its runs together: of several the weakest counts.
+    pub fn sandbox(&self) -> Option<Attested> {
+        let mut of_runs =
+            self.items.iter().flat_map(|item| &item.runs).filter_map(|run| run.sandbox.clone());
+        let mut all = of_runs.next()?;
+        of_runs.for_each(|attested| all.join(attested));
+        Some(all)
+    }
+}
+
+/// Returns the name of a session's branch.
+pub fn branch_of(session: &str) -> String {
+    format!("spalla/{session}")
+}
+
+/// Tells whether a text can be the name of a session: a name of a folder and of a branch, and no way out of either.
+pub fn is_session_id(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    !text.is_empty() && text.len() <= 100 && !text.starts_with('-') && text.bytes().all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(usage: Option<Usage>) -> SessionRun {
+        let ended_at = Some(Timestamp::from_ms(1));
+        SessionRun {
+            run_id: 1,
+            attempt: 1,
+            started_at: None,
+            ended_at,
+            usage,
+            sandbox: None,
+            result: None,
+            error: None,
+        }
+    }
+
+    fn session(items: Vec<SessionItem>) -> Session {
+        Session {
+            id: "orch_1".into(),
+            goal: "g".into(),
+            target: "/t".into(),
+            workspace: "/w".into(),
+            tier: 4,
+            agents: vec!["codex".into()],
+            status: SessionStatus::Running,
+            created_at: Timestamp::from_ms(0),
+            ended_at: None,
+            project_id: None,
+            base: None,
+            items,
+            report: None,
+            applied: vec![],
+        }
+    }
+
+    fn item(kind: ItemKind, runs: Vec<SessionRun>) -> SessionItem {
+        let (key, title, prompt, agent) = Default::default();
+        SessionItem {
+            key,
+            kind,
+            title,
+            prompt,
+            agent,
+            depends_on: vec![],
+            work_item_id: None,
+            status: None,
+            runs,
+        }
+    }
+
+    #[test]
+    fn usage_adds_what_is_known_and_counts_what_is_not() {
+        let usage = Usage { input_tokens: Some(100), output_tokens: Some(7), cost_usd: None };
+        let total = session(vec![
+            item(ItemKind::Work, vec![run(Some(usage.clone())), run(None)]),
+            item(ItemKind::Merge, vec![run(None)]),
+            item(ItemKind::Review, vec![run(Some(usage))]),
+        ])
+        .usage();
+        assert_eq!((total.total_tokens, total.cost_usd, total.unknown_runs), (Some(214), None, 1));
+        assert_eq!(session(vec![]).usage().total_tokens, None);
+    }
+
+    #[test]
+    fn a_record_reads_as_it_was_written() {
+        let session = session(vec![item(ItemKind::Work, vec![run(None)])]);
+        let text = serde_json::to_string(&session).unwrap();
+        assert_eq!(serde_json::from_str::<Session>(&text).unwrap(), session);
+    }
+
+    #[test]
+    fn a_name_leads_nowhere() {
+        assert!(is_session_id("orch_20260101_120000_2"));
+        for bad in ["", "..", "a/b", "-x", "a b", "a\0", "é", &"x".repeat(101)] {
+            assert!(!is_session_id(bad), "{bad}");
+        }
+    }
+}
