@@ -43,6 +43,9 @@ pub struct Definition {
     /// Its own configuration.
     #[serde(default)]
     pub home: Home,
+    /// What speaks for a login of the person's.
+    #[serde(default)]
+    pub login: Login,
     /// Where its model is.
     #[serde(default)]
     pub network: Network,
@@ -160,12 +163,24 @@ pub struct KeysOfFile {
 pub struct Home {
     /// The variable that says where it is.
     pub variable: Option<String>,
+    /// Whether the variable says where the home is, and not the folder in it.
+    pub is_parent: bool,
     /// Where it is in a person's home.
     pub folder: String,
     /// The files that matter; `*` stands for anything within one name.
     pub files: Vec<String>,
     /// Where its files name the addresses of models.
     pub base_urls: Vec<KeysOfFile>,
+}
+
+/// What speaks for a login: any of these is enough.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// Variables that hold a key.
+    pub variables: Vec<String>,
+    /// Files in the folder of its configuration.
+    pub files: Vec<String>,
 }
 
 /// Where the models of a command line are.

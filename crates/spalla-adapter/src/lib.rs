@@ -14,5 +14,6 @@ pub mod heard;
 pub mod installed;
 pub mod listen;
 mod pattern;
+pub mod recovery;
 pub mod reset;
 pub mod trouble;

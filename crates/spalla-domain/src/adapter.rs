@@ -30,6 +30,9 @@ pub struct Adapter {
     /// The command instead of the adapter's: a program and its arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// The agents that go on in the same worktree, in this order, where one meets a limit or can't go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<String>,
 }
 
 /// Whether an agent's command line asks before it acts.
@@ -46,7 +49,7 @@ impl Adapter {
     /// Refuses what no command line could be built from.
     pub fn check(&self) -> Result<(), Refusal> {
         let invalid = |detail: String| Err(Refusal::new(Code::Invalid, detail));
-        for (name, words) in [("args", &self.args), ("command", &self.command)] {
+        for (name, words) in [("args", &self.args), ("command", &self.command), ("fallback", &self.fallback)] {
             if words.len() > WORDS_MAX {
                 return invalid(format!(
                     "adapter.{name} has {} words; at most {WORDS_MAX} are taken",

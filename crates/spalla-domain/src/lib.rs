@@ -19,6 +19,7 @@ pub mod fernet;
 pub mod found_command;
 #[cfg(test)]
 mod fuzz;
+pub mod goal;
 pub mod id;
 pub mod info_request;
 pub mod lease;
@@ -43,6 +44,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod session;
+pub mod tier;
 pub mod time;
 pub mod trace;
 pub mod webhook;

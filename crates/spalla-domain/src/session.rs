@@ -20,6 +20,11 @@ pub const BASE_REF: &str = "refs/spalla/base";
 /// Beneath which name the repository keeps what work items changed.
 pub const CHANGES_PREFIX: &str = "refs/spalla/changes/item-";
 
+/// The built-in agent that verifies what another one did, and makes it part of the session's branch.
+pub const INTEGRATOR: &str = "integrator";
+/// What the label of a merging item begins with; the id of the item whose change is merged follows.
+pub const MERGES_LABEL: &str = "merges:";
+
 /// A session as its record keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {

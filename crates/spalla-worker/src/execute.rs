@@ -100,7 +100,7 @@ fn last_words(end: &End) -> String {
 }
 
 fn outcome(assignment: &Assignment, finished: Finished, shipped: Shipped, stop: Option<Stop>) -> Outcome {
-    let Finished { end, sandbox } = finished;
+    let Finished { end, sandbox, usage } = finished;
     // Whatever came of it, without its log and its lease it does not count.
     let end = match (shipped, stop) {
         (_, Some(stop @ Stop::LeaseLost(_))) | (Shipped::Ended, Some(stop)) => End::Stopped(stop),
@@ -113,7 +113,7 @@ fn outcome(assignment: &Assignment, finished: Finished, shipped: Shipped, stop: 
             success,
             exit_code,
             result,
-            usage: None,
+            usage: usage.clone(),
             error,
             sandbox: sandbox.clone(),
         }))

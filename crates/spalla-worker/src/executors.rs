@@ -56,6 +56,7 @@ pub(crate) struct Executors {
     coordinator: Arc<dyn Coordinator>,
     sandbox: Sandbox,
     scratchpads: Scratchpads,
+    agents: agent::Memory,
     left_behind: Mutex<BTreeMap<(RunId, Fence), State>>,
 }
 
@@ -69,6 +70,9 @@ impl Executors {
         if let Err(error) = credentials::sweep(&options.data_dir) {
             tracing::warn!(%error, "files that an earlier worker's runs left behind were not removed");
         }
+        if let Err(error) = agent::sweep(&options.data_dir) {
+            tracing::warn!(%error, "the homes of agents that an earlier worker's runs left behind were not removed");
+        }
         if let Err(error) = journals::open(&options.data_dir, (options.clock)()) {
             tracing::warn!(%error, "the folder of the runs' journals can't be used");
         }
@@ -76,7 +80,8 @@ impl Executors {
         let left = left_behind::find(&options.data_dir).into_iter();
         let left = left.map(|state| (key_of(&state.assignment), state)).collect();
         let left_behind = Mutex::new(left);
-        Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads, left_behind })
+        let agents = agent::Memory::open(&options.data_dir);
+        Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads, agents, left_behind })
     }
 
     fn left(&self) -> MutexGuard<'_, BTreeMap<(RunId, Fence), State>> {
@@ -105,7 +110,7 @@ impl Execute for Executors {
         control: &'a Control,
     ) -> BoxFuture<'a, Finished> {
         async move {
-            let means = (&self.sandbox, &self.scratchpads);
+            let means = (&self.sandbox, &self.scratchpads, &self.agents);
             let mut run = Run::begin(assignment, (log, control), &self.options, means, &*self.coordinator);
             let left = self.left().remove(&key_of(assignment));
             match &left {

@@ -3,6 +3,7 @@
 use crate::control::{Control, Stop};
 use crate::coordinator::Coordinator;
 use crate::credentials::{self, Credentials};
+use crate::executors::agent::Memory;
 use crate::executors::recipe::State;
 use crate::left_behind;
 use crate::refusals::Refusals;
@@ -11,10 +12,11 @@ use crate::sandbox::{Sandbox, Walls};
 use crate::scratchpad::Scratchpads;
 use crate::worker::Options;
 use serde_json::Value;
-use spalla_domain::claim::{Assignment, Heartbeat, RunError};
+use spalla_domain::claim::{Assignment, Heartbeat, RunError, Usage};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::trace::{Part, TraceParent, span_id};
+use spalla_domain::work_item::Executor;
 use spalla_domain::{InfoRequestId, Timestamp};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub(crate) struct Run<'a> {
     pub(crate) options: &'a Options,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) scratchpads: &'a Scratchpads,
+    pub(crate) agents: &'a Memory,
     pub(crate) coordinator: &'a dyn Coordinator,
     started: Instant,
     /// How much of its time it had used when an earlier worker left it.
@@ -43,6 +46,7 @@ pub(crate) struct Run<'a> {
     credentials: OnceLock<Credentials>,
     pub(crate) asked: OnceLock<InfoRequestId>,
     pub(crate) attested: Mutex<Option<Attested>>,
+    used: Mutex<Option<Usage>>,
     pub(crate) refusals: Refusals,
 }
 
@@ -80,11 +84,13 @@ pub struct Finished {
     pub end: End,
     /// The walls; none where no command was started.
     pub sandbox: Option<Box<Attested>>,
+    /// What it used of models; none where nothing is known.
+    pub usage: Option<Usage>,
 }
 
 impl From<End> for Finished {
     fn from(end: End) -> Self {
-        Self { end, sandbox: None }
+        Self { end, sandbox: None, usage: None }
     }
 }
 
@@ -118,7 +124,7 @@ impl<'a> Run<'a> {
         assignment: &'a Assignment,
         (log, control): (&'a RunLog, &'a Control),
         options: &'a Options,
-        (sandbox, scratchpads): (&'a Sandbox, &'a Scratchpads),
+        (sandbox, scratchpads, agents): (&'a Sandbox, &'a Scratchpads, &'a Memory),
         coordinator: &'a dyn Coordinator,
     ) -> Self {
         let (started, held_ms, credentials) = (Instant::now(), AtomicU64::new(0), OnceLock::new());
@@ -129,6 +135,7 @@ impl<'a> Run<'a> {
             options,
             sandbox,
             scratchpads,
+            agents,
             coordinator,
             started,
             used_before: Duration::ZERO,
@@ -137,6 +144,7 @@ impl<'a> Run<'a> {
             credentials,
             asked: OnceLock::new(),
             attested: Mutex::default(),
+            used: Mutex::default(),
             refusals: Refusals::default(),
         }
     }
@@ -167,6 +175,13 @@ impl<'a> Run<'a> {
         now.checked_sub(Duration::from_millis(passed_ms)).unwrap_or(now)
     }
 
+    /// Returns how long a step of the run goes on without its worker; none ends it with its worker. Only a run that is
+    /// nothing but steps can be taken up again.
+    pub(crate) fn reattach_grace_ms(&self) -> Option<u64> {
+        let is_of_steps = self.assignment.executor == Executor::Recipe;
+        self.options.sandbox.reattach_grace_ms.filter(|_| is_of_steps)
+    }
+
     /// Returns the folder of what lets the run outlive its worker.
     pub(crate) fn left_behind(&self) -> PathBuf {
         let folder = left_behind::folder_of(&self.options.data_dir, &self.label());
@@ -176,7 +191,7 @@ impl<'a> Run<'a> {
     /// Returns the folder of the files that a person answered: where the run may outlive this process, it is not this
     /// process's.
     pub(crate) fn credentials_folder(&self) -> PathBuf {
-        match self.goes_on || self.options.sandbox.reattach_grace_ms.is_some() {
+        match self.goes_on || self.reattach_grace_ms().is_some() {
             true => self.left_behind().join("credentials"),
             false => credentials::own_folder(&self.options.data_dir).join(self.label()),
         }
@@ -185,7 +200,21 @@ impl<'a> Run<'a> {
     /// Returns how the run ended, with the walls that stood around its commands.
     pub(crate) fn finish(self, end: End) -> Finished {
         let attested = self.attested.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Finished { end, sandbox: attested.map(Box::new) }
+        let usage = self.used.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Finished { end, sandbox: attested.map(Box::new), usage }
+    }
+
+    /// Takes note of what a model's turn used: turns add up, and what one of them does not tell stays unknown.
+    pub(crate) fn spend(&self, turn: Usage) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = Some(match used.take() {
+            None => turn,
+            Some(before) => Usage {
+                input_tokens: before.input_tokens.zip(turn.input_tokens).map(|(a, b)| a.saturating_add(b)),
+                output_tokens: before.output_tokens.zip(turn.output_tokens).map(|(a, b)| a.saturating_add(b)),
+                cost_usd: before.cost_usd.zip(turn.cost_usd).map(|(a, b)| a + b),
+            },
+        });
     }
 
     /// Returns what a person answered to this run.

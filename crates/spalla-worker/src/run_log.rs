@@ -96,7 +96,7 @@ impl RunLog {
         }
     }
 
-    fn masked(&self, text: String) -> String {
+    pub(crate) fn masked(&self, text: String) -> String {
         match self.masks.get() {
             None => text,
             Some(redactor) => redactor.redact(&text).into_owned(),

@@ -237,9 +237,21 @@ async fn remove_earlier(item: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Erro
     .await
 }
 
-async fn make(path: &Path) -> Result<(), Error> {
+/// Makes a folder that only its owner may enter.
+pub(crate) async fn make(path: &Path) -> Result<(), Error> {
     let made = path.to_owned();
     blocking("making the folder", path.to_owned(), move || folder::make(&made)).await
+}
+
+/// Removes whatever is at a path, and follows no link out of it.
+pub(crate) async fn remove(path: &Path) -> Result<(), Error> {
+    let removed = path.to_owned();
+    blocking("removing", path.to_owned(), move || folder::remove(&removed)).await
+}
+
+/// The same, for whoever may wait.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    folder::remove(path)
 }
 
 /// Does file work beside the run's tasks.

@@ -49,6 +49,19 @@ pub(crate) struct Needs {
     pub(crate) tools: Vec<PathBuf>,
     /// What it reads.
     pub(crate) read: Vec<PathBuf>,
+    /// What it writes besides its workspace.
+    pub(crate) write: Vec<PathBuf>,
+    /// The model that it works by; none for what works by itself.
+    pub(crate) model: Option<Model>,
+}
+
+/// Where the model of an agent is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    /// The hosts, reached through the proxy.
+    pub(crate) hosts: Vec<String>,
+    /// Servers on this machine's loopback device.
+    pub(crate) servers: Vec<SocketAddr>,
 }
 
 impl Run<'_> {
@@ -59,7 +72,10 @@ impl Run<'_> {
             return Walls::None;
         }
         let outside = &self.options.child_env;
-        let preset = preset_of(options, needs.network);
+        let preset = match &needs.model {
+            Some(_) => options.preset.unwrap_or(Preset::Agent),
+            None => preset_of(options, needs.network),
+        };
         let mut policy = Policy::new(preset, workspace.to_owned());
         let mut credentials = HostCredentials::default();
         if let Network::Proxy { allow, relays, inject } = &mut policy.network {
@@ -67,6 +83,12 @@ impl Run<'_> {
             relays.clone_from(&options.servers);
             inject.clone_from(&options.inject);
             credentials.clone_from(&options.credentials);
+            if let Some(model) = needs.model {
+                allow.extend(model.hosts);
+                relays.extend(model.servers);
+                relays.sort_unstable();
+                relays.dedup();
+            }
         }
         policy.limits =
             Limits { timeout_ms: self.assignment.timeout_ms.max(1).unsigned_abs(), ..options.limits.clone() };
@@ -75,6 +97,7 @@ impl Run<'_> {
         policy.read = needs.read;
         policy.read.extend(options.read.iter().filter(|path| path.exists()).cloned());
         policy.write = options.write.iter().filter(|path| path.exists()).cloned().collect();
+        policy.write.extend(needs.write);
         policy.read.extend(self.credentials().map(Credentials::folder).map(Path::to_owned));
         if policy.network != Network::None {
             policy.environment =

@@ -8,6 +8,7 @@ use crate::coordinator::{Coordinator, CoordinatorError};
 use crate::executors::{Execute, Executors};
 use crate::sandbox::Supervisor;
 use crate::walls::SandboxOptions;
+use spalla_adapter::definition::Definition;
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
 use spalla_domain::resources::Capacity;
 use spalla_domain::work_item::Executor;
@@ -60,6 +61,12 @@ pub struct Options {
     pub steps_override: Vec<String>,
     /// What every child has in its environment; `sandbox::child_env` chooses it from the worker's own.
     pub child_env: BTreeMap<String, String>,
+    /// The worker's whole environment, of which an agent's command line gets what its adapter names.
+    pub environment: BTreeMap<String, String>,
+    /// The agents' command lines that it knows.
+    pub adapters: Arc<Vec<Definition>>,
+    /// The folder of the sessions on this machine.
+    pub sessions: PathBuf,
     /// How child processes are supervised.
     pub supervisor: Supervisor,
     /// Which walls stand around the commands of runs.
@@ -120,6 +127,9 @@ impl Options {
         clock: Clock,
     ) -> Self {
         Self {
+            sessions: data_dir.join("sessions"),
+            environment: BTreeMap::new(),
+            adapters: Arc::default(),
             worker_id,
             concurrency: 1,
             ttl_ms: LEASE_TTL_MS_DEFAULT,

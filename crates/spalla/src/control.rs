@@ -42,6 +42,30 @@ pub(crate) struct NewItem {
     pub(crate) recipe: Option<String>,
     /// The work items whose success it waits for.
     pub(crate) depends_on: Vec<i64>,
+    /// Words to find it by.
+    pub(crate) labels: Vec<String>,
+    /// The agents that may go on for its own.
+    pub(crate) fallback: Vec<String>,
+    /// How often it is tried again; none is as the server says.
+    pub(crate) max_retries: Option<u32>,
+}
+
+impl NewItem {
+    /// Makes an item of which no more is said than whose it is and what it is called.
+    pub(crate) fn new(project_id: i64, title: impl Into<String>, executor: Executor) -> Self {
+        Self {
+            project_id,
+            title: title.into(),
+            prompt: None,
+            executor,
+            agent: None,
+            recipe: None,
+            depends_on: Vec::new(),
+            labels: Vec::new(),
+            fallback: Vec::new(),
+            max_retries: None,
+        }
+    }
 }
 
 /// Where a work item stands.
@@ -68,6 +92,12 @@ pub(crate) struct RunState {
     pub(crate) result: Option<Value>,
     /// Why it failed.
     pub(crate) error: Option<RunError>,
+    /// What it used.
+    #[serde(default)]
+    pub(crate) usage: Option<Value>,
+    /// Which walls stood around its commands.
+    #[serde(default)]
+    pub(crate) sandbox: Option<Value>,
 }
 
 impl ItemState {
@@ -104,6 +134,14 @@ impl Control {
         match self {
             Self::Remote(client) => remote::create(client, item).await,
             Self::InProcess(engine) => in_process::create(engine, item).await,
+        }
+    }
+
+    /// Returns the work item of a project that bears a label.
+    pub(crate) async fn labelled(&self, project: i64, label: &str) -> Result<Option<i64>> {
+        match self {
+            Self::Remote(client) => remote::labelled(client, project, label).await,
+            Self::InProcess(engine) => in_process::labelled(engine, project, label).await,
         }
     }
 

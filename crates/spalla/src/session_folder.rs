@@ -16,6 +16,8 @@ const SESSIONS: &str = "sessions";
 const RECORD: &str = "session.json";
 /// The repository, in a session's folder.
 const REPOSITORY: &str = "repo.git";
+/// How many sessions may begin in one second before the name of a folder can't be made.
+const SAME_SECOND_MAX: u32 = 100;
 /// The longest record that is read, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -35,13 +37,20 @@ impl SessionFolder {
         Ok(Self { path: data.join(SESSIONS).join(id) })
     }
 
-    /// Makes the folder of a new session.
-    pub(crate) fn make(data: &Path, id: &str) -> Result<Self> {
-        let folder = Self::at(data, id)?;
-        DataFolder::at(data).folder(SESSIONS)?;
-        crash_point!("session.folder.create", fs::create_dir(&folder.path))
-            .map_err(file("making the session's folder", &folder.path))?;
-        Ok(folder)
+    /// Makes the folder of a new session, which is named by the moment; returns the session's name as well.
+    pub(crate) fn make(data: &Path, stamp: &str) -> Result<(Self, String)> {
+        let sessions = DataFolder::at(data).folder(SESSIONS)?;
+        for number in 1..=SAME_SECOND_MAX {
+            let suffix = if number == 1 { String::new() } else { format!("_{number}") };
+            let id = format!("orch_{stamp}{suffix}");
+            let folder = Self::at(data, &id)?;
+            match crash_point!("session.folder.create", fs::create_dir(&folder.path)) {
+                Ok(()) => return Ok((folder, id)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(file("making the session's folder", &folder.path)(error)),
+            }
+        }
+        Err(Failure::failed(format!("too many sessions begin in {} at the same time", sessions.display())))
     }
 
     /// Finds a session: by its name, or the newest one where that is `latest`.
@@ -59,6 +68,11 @@ impl SessionFolder {
         }
         Err(Failure::usage(format!("there is no session {id} in the data folder {}", data.display()))
             .mend("`spalla session list` shows them"))
+    }
+
+    /// Returns the folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns the session's repository.
@@ -143,15 +157,15 @@ mod tests {
     fn the_newest_session_is_the_latest_and_one_without_a_record_is_none() {
         let data = tempfile::tempdir().unwrap();
         assert!(SessionFolder::find(data.path(), "latest").is_err());
-        for (id, at) in [("b", 1), ("a", 2)] {
-            SessionFolder::make(data.path(), id).unwrap().write(&session(id, at)).unwrap();
+        for at in [1, 2] {
+            let (folder, id) = SessionFolder::make(data.path(), "stamp").unwrap();
+            folder.write(&session(&id, at)).unwrap();
         }
-        SessionFolder::make(data.path(), "half").unwrap();
+        let (_, half) = SessionFolder::make(data.path(), "half").unwrap();
         let ids: Vec<_> = list(data.path()).unwrap().into_iter().map(|(_, session)| session.id).collect();
-        assert_eq!(ids, ["a", "b"]);
-        assert_eq!(SessionFolder::find(data.path(), "latest").unwrap().read().unwrap().id, "a");
-        assert!(SessionFolder::find(data.path(), "half").is_err());
-        assert!(SessionFolder::find(data.path(), "../a").is_err());
-        assert!(SessionFolder::make(data.path(), "a").is_err());
+        assert_eq!(ids, ["orch_stamp_2", "orch_stamp"]);
+        assert_eq!(SessionFolder::find(data.path(), "latest").unwrap().read().unwrap().id, "orch_stamp_2");
+        assert!(SessionFolder::find(data.path(), &half).is_err());
+        assert!(SessionFolder::find(data.path(), "../orch_stamp").is_err());
     }
 }

@@ -5,6 +5,7 @@ use crate::config::{Lifetime, SandboxSettings, Settings};
 use crate::data_folder::{DataFolder, Owned};
 use crate::failure::{Failure, Result};
 use crate::programs;
+use spalla_adapter::definition::{Definition, built_in};
 use spalla_domain::WorkerId;
 use spalla_domain::resources::Capacity;
 use spalla_policy::{PRESETS, Policy};
@@ -104,6 +105,10 @@ fn command_policy(named: &str) -> Result<Policy> {
     Policy::parse(&text).map_err(|problems| unusable(problems.to_string()))
 }
 
+fn adapters() -> Result<Vec<Definition>> {
+    built_in().map_err(|error| Failure::failed(format!("the built-in adapters: {error}")))
+}
+
 fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Result<Options> {
     let own = &settings.worker;
     let shell = own.shell.to_str().filter(|shell| programs::find(shell).is_some()).ok_or_else(|| {
@@ -133,6 +138,9 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         drain_grace_ms: ms(settings.shutdown_grace_seconds),
         sandbox: walls(&settings.sandbox)?,
         command_policy: Arc::new(command_policy(&settings.command_policy)?),
+        environment: programs::variables().collect(),
+        adapters: Arc::new(adapters()?),
+        sessions: settings.data.join("sessions"),
         ..Options::new(
             worker_id,
             data_dir,

@@ -34,6 +34,8 @@ pub(crate) struct Adapter {
     args: Vec<String>,
     /// The command instead of the adapter's: a program and its arguments.
     command: Vec<String>,
+    /// The agents that go on in the same worktree, in this order, where one meets a limit or can't go on.
+    fallback: Vec<String>,
 }
 
 impl From<adapter::Adapter> for Adapter {
@@ -45,6 +47,7 @@ impl From<adapter::Adapter> for Adapter {
             approval: adapter.approval.map(Into::into),
             args: adapter.args,
             command: adapter.command,
+            fallback: adapter.fallback,
         }
     }
 }
@@ -71,6 +74,10 @@ pub(crate) struct AdapterBody {
     #[serde(default)]
     #[schema(inline, max_items = 256)]
     command: Vec<Argument>,
+    /// The agents that go on in the same worktree, in this order, where one meets a limit or can't go on.
+    #[serde(default)]
+    #[schema(inline, max_items = 256)]
+    fallback: Vec<Argument>,
 }
 
 impl From<AdapterBody> for adapter::Adapter {
@@ -83,6 +90,7 @@ impl From<AdapterBody> for adapter::Adapter {
             approval: body.approval.map(Into::into),
             args: words(body.args),
             command: words(body.command),
+            fallback: words(body.fallback),
         }
     }
 }

@@ -7,12 +7,12 @@ mod commands;
 #[cfg(test)]
 mod fuzz;
 mod go_on;
-mod programs;
 mod record;
 mod state;
 mod step;
 mod tools;
 
+use crate::programs;
 use crate::run::{End, Failure, Run, seconds};
 use crate::scratchpad::Scratchpad;
 use ahead::Ahead;
@@ -95,6 +95,41 @@ async fn carry_out(run: &Run<'_>) -> Result<End, End> {
     Ok(run_steps(&mut record, 1, None).await)
 }
 
+/// What a check of a workspace came to.
+#[derive(Debug)]
+pub(crate) enum Verified {
+    /// Everything that is known of building and testing it went well.
+    Green(serde_json::Value),
+    /// Something did not.
+    Red(RunError, serde_json::Value),
+    /// Nothing is known of how to check it, or that can't be done here.
+    Unverified(String),
+}
+
+/// Builds and tests a workspace as its files say.
+pub(crate) async fn verify(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Verified, End> {
+    let inferred = match inferred(run, scratchpad, "", &[]).await {
+        Ok(inferred) => inferred,
+        Err(failure) => return Ok(Verified::Unverified(failure.error.message)),
+    };
+    run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
+    let recipe = Recipe { steps: inferred.steps, ..Recipe::default() };
+    let place = Place { scratchpad, tools: &[] };
+    let mut record = Record { run, recipe: &recipe, place: &place, progress: Progress::default() };
+    Ok(match run_steps(&mut record, 1, None).await {
+        End::Succeeded { result } => Verified::Green(result),
+        End::Failed(Failure { error, exit_code, result }) => match exit_code {
+            // A shell's own words for a program that is not there, or can't be started.
+            Some(126 | 127) => Verified::Unverified(error.message),
+            _ if error.class == ErrorClass::TimedOut && run.interruption().is_some() => {
+                return Err(End::Failed(Failure { error, exit_code, result }));
+            }
+            _ => Verified::Red(error, result.unwrap_or_default()),
+        },
+        end => return Err(end),
+    })
+}
+
 /// Reads the recipe in force: the worker's own steps, or what the work item says.
 fn recipe_of(run: &Run<'_>) -> Result<Recipe, Failure> {
     if !run.options.steps_override.is_empty() {
@@ -118,18 +153,23 @@ async fn with_steps(run: &Run<'_>, mut recipe: Recipe, scratchpad: &Scratchpad) 
     if !recipe.steps.is_empty() {
         return Ok(recipe);
     }
-    let inferred = inferred(run, scratchpad).await?;
+    let inferred = inferred(run, scratchpad, &run.assignment.title, &run.assignment.labels).await?;
     run.log.remark(format!("steps inferred, since there is no recipe with steps: {}", inferred.why)).await;
     recipe.steps = inferred.steps;
     Ok(recipe)
 }
 
-async fn inferred(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Inferred, Failure> {
+async fn inferred(
+    run: &Run<'_>,
+    scratchpad: &Scratchpad,
+    title: &str,
+    labels: &[String],
+) -> Result<Inferred, Failure> {
     let seen = run.look_for_manifests(scratchpad).await;
     let seen = seen.map_err(|why| Failure::new(ErrorClass::Validation, why))?;
     let from = Surroundings {
-        title: &run.assignment.title,
-        labels: &run.assignment.labels,
+        title,
+        labels,
         names: &seen.names,
         text: &|name| seen.texts.get(name).cloned(),
         installed: &|program| programs::find(program, &run.options.child_env).is_some(),

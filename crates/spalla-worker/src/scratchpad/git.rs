@@ -103,6 +103,20 @@ impl<'a> Git<'a> {
         self
     }
 
+    /// Returns git with a variable more.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Returns git that commits as Spalla itself.
+    pub(crate) fn with_identity(self) -> Self {
+        ["AUTHOR", "COMMITTER"].into_iter().fold(self, |git, who| {
+            let name = git.with_variable(&format!("GIT_{who}_NAME"), "Spalla");
+            name.with_variable(&format!("GIT_{who}_EMAIL"), "spalla@localhost")
+        })
+    }
+
     /// Returns git with a remote of this name. It is given by the environment, so that an address with a password
     /// does not stand in the list of processes.
     pub(super) fn with_remote(mut self, name: &str, url: &str) -> Self {
@@ -113,7 +127,7 @@ impl<'a> Git<'a> {
     }
 
     /// Runs git in a repository, and returns what it wrote.
-    pub(super) async fn in_repository(
+    pub(crate) async fn in_repository(
         &self,
         repository: &Path,
         args: &[&str],
@@ -124,13 +138,27 @@ impl<'a> Git<'a> {
     }
 
     /// Runs git, and returns what it wrote.
-    pub(super) async fn call(&self, args: &[&str], timeout_ms: i64) -> Result<String, GitError> {
+    pub(crate) async fn call(&self, args: &[&str], timeout_ms: i64) -> Result<String, GitError> {
         let captured = self.capture(args, timeout_ms, OUTPUT_BYTES_MAX).await?;
         Ok(String::from_utf8_lossy(&captured.stdout).into_owned())
     }
 
     /// Runs git, and returns the bytes that it wrote up to a bound.
     pub(crate) async fn capture(
+        &self,
+        args: &[&str],
+        timeout_ms: i64,
+        bytes_max: usize,
+    ) -> Result<Captured, GitError> {
+        let captured = self.say(args, timeout_ms, bytes_max).await?;
+        match captured.ended.how {
+            How::Exited(0) => Ok(captured),
+            ref how => Err(GitError::Failed(reason_of(&captured.stderr, how))),
+        }
+    }
+
+    /// Runs git to its own end, and returns what it wrote, whether it says yes or no.
+    pub(crate) async fn say(
         &self,
         args: &[&str],
         timeout_ms: i64,
@@ -170,8 +198,7 @@ impl<'a> Git<'a> {
             return Err(GitError::Interrupted(interruption));
         }
         match captured.ended.how {
-            How::Exited(0) => Ok(captured),
-            how @ How::Exited(_) => Err(GitError::Failed(reason_of(&captured.stderr, &how))),
+            How::Exited(_) => Ok(captured),
             how => Err(GitError::Ended(reason_of(&captured.stderr, &how))),
         }
     }
@@ -179,7 +206,7 @@ impl<'a> Git<'a> {
 
 impl GitError {
     /// Makes an error of the scratchpad.
-    pub(super) fn during(self, doing: impl Into<String>) -> Error {
+    pub(crate) fn during(self, doing: impl Into<String>) -> Error {
         let doing = doing.into();
         match self {
             Self::Failed(reason) | Self::Ended(reason) => Error::Git { doing, reason },

@@ -2,7 +2,7 @@
 //! the worktrees belong to. Whoever calls this holds the project's lock.
 
 use super::git::{Git, GitError};
-use super::{Error, Scratchpads, Source, blocking, folder};
+use super::{Error, Scratchpads, Source, blocking, folder, remove};
 use crate::run::Run;
 use spalla_crash::crash_point;
 use std::io;
@@ -257,11 +257,6 @@ fn interrupted_or_reason(error: GitError) -> Result<String, Error> {
         GitError::TimedOut => Ok("git took too long".into()),
         GitError::Failed(reason) | GitError::Ended(reason) => Ok(reason),
     }
-}
-
-async fn remove(path: &Path) -> Result<(), Error> {
-    let removed = path.to_owned();
-    blocking("removing", path.to_owned(), move || folder::remove(&removed)).await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod cloud;
 mod sample;
 mod seed;
 
-use super::orchestrate::{self, Followed, Follower, Screen, Session, Workspace};
+use super::orchestrate::{self, Agents, Begun, Followed, Follower, Screen};
 use crate::app::{App, Listen, Wishes};
 use crate::cli::{Global, absolute};
 use crate::client::{Client, locate};
@@ -155,13 +155,9 @@ async fn plan_items(control: &Control, repository: &Path) -> Result<Vec<Followed
     let mut items: Vec<Followed> = Vec::new();
     for (title, recipe) in sample::RECIPES {
         let item = NewItem {
-            project_id,
-            title: title.into(),
-            prompt: None,
-            executor: Executor::Recipe,
-            agent: None,
             recipe: Some(recipe.into()),
             depends_on: items.last().map(|before| before.id).into_iter().collect(),
+            ..NewItem::new(project_id, title, Executor::Recipe)
         };
         let id = control.create(&item).await?;
         let after = items.last().map(|before| format!(", after {}", before.id)).unwrap_or_default();
@@ -203,10 +199,12 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     let here = std::env::current_dir().unwrap_or_else(|_| sample.to_owned());
     let target = here.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(sample);
     let plan = plan::heuristic(GOAL).map_err(|refusal| Failure::failed(refusal.detail))?;
-    let pieces = orchestrate::introduce(&SCREEN, target, plan.items)?;
-    let workspace = Workspace::make(settings)?;
-    let session = Session { goal: GOAL, target, workspace: &workspace, screen: SCREEN };
-    session.pursue(&control, pieces, signals).await
+    // The demo needs no account, whatever is installed.
+    let agents = Agents::default();
+    let pieces = orchestrate::introduce(&SCREEN, target, plan.items, &agents)?;
+    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN };
+    let (pursuit, _) = begun.begin(pieces, &agents).await?;
+    pursuit.pursue(&control, signals).await
 }
 
 fn farewell(settings: &Settings) -> Result<()> {

@@ -5,10 +5,11 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use serde_json::value::RawValue;
 use spalla_domain::project::NewProject;
-use spalla_domain::work_item::{Dependency, NewWorkItem, Spec, When};
+use spalla_domain::adapter::Adapter;
+use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
 use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
-use spalla_store::view::{LogFilter, Page, RunFilter, RunView};
+use spalla_store::view::{LogFilter, Page, RunFilter, RunView, WorkItemFilter};
 use spalla_store::{Command, ExecuteError, Reply, StoreError};
 
 /// How many projects are looked at for one with the repository: the newest.
@@ -33,6 +34,8 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         executor: item.executor,
         agent: item.agent.clone(),
         recipe: item.recipe.clone(),
+        labels: item.labels.clone(),
+        adapter: Some(Adapter { fallback: item.fallback.clone(), ..Adapter::default() }),
         ..Spec::new(&item.title)
     };
     let depends_on = item.depends_on.iter().map(|id| Dependency { id: WorkItemId(*id), when: When::Success });
@@ -41,10 +44,26 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         spec: spec.checked().map_err(refused)?,
         depends_on: depends_on.collect(),
     };
-    match execute(engine, Command::CreateWorkItems { items: vec![new.into()], enqueue: false }).await? {
-        Reply::WorkItems(ids) if ids.len() == 1 => Ok(ids[0].0),
-        other => Err(unexpected(&other)),
+    let id = match execute(engine, Command::CreateWorkItems { items: vec![new.into()], enqueue: false }).await? {
+        Reply::WorkItems(ids) if ids.len() == 1 => ids[0],
+        other => return Err(unexpected(&other)),
+    };
+    if item.max_retries.is_some() {
+        let policy = Policy { max_retries: item.max_retries, ..Policy::default() };
+        execute(engine, Command::UpdateWorkItem { id, patch: Box::default(), policy }).await?;
     }
+    Ok(id.0)
+}
+
+pub(super) async fn labelled(engine: &EngineHandle, project: i64, label: &str) -> Result<Option<i64>> {
+    let filter = WorkItemFilter {
+        project_id: Some(ProjectId(project)),
+        label: Some(label.to_owned()),
+        ..WorkItemFilter::default()
+    };
+    let page = Page { limit: 1, before: None, offset: 0 };
+    let found = engine.store().read().work_items(filter, page).await.map_err(unavailable)?;
+    Ok(found.first().map(|view| view.item.id.0))
 }
 
 pub(super) async fn enqueue(engine: &EngineHandle, item: i64) -> Result<()> {
@@ -78,6 +97,8 @@ fn state(run: RunView) -> Result<RunState> {
         ended_at: run.ended_at,
         result: run.result.map(read).transpose()?,
         error: run.error,
+        usage: run.usage.and_then(|usage| serde_json::to_value(usage).ok()),
+        sandbox: run.sandbox.and_then(|walls| serde_json::to_value(walls).ok()),
     })
 }
 

@@ -25,7 +25,24 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
         body[name] = Value::from(text.as_str());
     }
-    id(&client.post("/work-items/", &body).await?)
+    if !item.labels.is_empty() {
+        body["labels"] = json!(item.labels);
+    }
+    if !item.fallback.is_empty() {
+        body["adapter"] = json!({ "fallback": item.fallback });
+    }
+    let id = id(&client.post("/work-items/", &body).await?)?;
+    if let Some(max_retries) = item.max_retries {
+        client.post(&format!("/work-items/{id}/policy"), &json!({ "max_retries": max_retries })).await?;
+    }
+    Ok(id)
+}
+
+pub(super) async fn labelled(client: &Client, project: i64, label: &str) -> Result<Option<i64>> {
+    let wanted = [("project_id", project.to_string()), ("label", label.to_owned()), ("limit", "1".to_owned())];
+    let wanted = query(&wanted.map(|(name, value)| (name, Some(value))));
+    let found = client.get(&format!("/work-items/{wanted}")).await?;
+    elements(&found).first().map(id).transpose()
 }
 
 pub(super) async fn enqueue(client: &Client, item: i64) -> Result<()> {

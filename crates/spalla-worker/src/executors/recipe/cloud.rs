@@ -2,7 +2,7 @@
 //! request, and reaches the steps as variables, or as private files that go with the run.
 
 use crate::credentials::Credentials;
-use crate::executors::recipe::programs;
+use crate::programs;
 use crate::questions::{Answer, answered, ask};
 use crate::run::{End, Failure, Run};
 use spalla_domain::InfoRequestId;

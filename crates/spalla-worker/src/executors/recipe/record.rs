@@ -52,7 +52,7 @@ impl Record<'_> {
             folder: self.run.left_behind(),
             name: random_word(),
             claim: Claim { run_id: assignment.run_id.0, fencing_token: assignment.fencing_token.0 },
-            grace_ms: self.run.options.sandbox.reattach_grace_ms?,
+            grace_ms: self.run.reattach_grace_ms()?,
             output_bytes_max: self.run.options.limits.output_bytes_max,
         })
     }
@@ -60,7 +60,7 @@ impl Record<'_> {
     /// Tells whether it is written. Otherwise nothing is left that would be wrong from now on.
     async fn write(&self, step: u32, attempt: Option<AttemptState>) -> bool {
         let folder = self.run.left_behind();
-        let is_wanted = self.run.options.sandbox.reattach_grace_ms.is_some();
+        let is_wanted = self.run.reattach_grace_ms().is_some();
         let next_seq = if is_wanted { self.settled().await } else { None };
         let Some(next_log_seq) = next_seq else {
             left_behind::forget_state(&folder);

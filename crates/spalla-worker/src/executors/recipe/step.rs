@@ -248,6 +248,7 @@ fn spec_of(record: &Record<'_>, (number, step): (u32, &Step)) -> Result<CommandS
         network: recipe.network_of(step),
         tools: place.tools.to_vec(),
         read: place.scratchpad.borrowed.clone(),
+        ..Needs::default()
     };
     let walls = run.walls(workspace, needs);
     let mut env = run.env(&walls);

@@ -1,6 +1,6 @@
 //! Checks a recipe's tools before the first step: found, version as asked, checksum of the file.
 
-use super::programs;
+use crate::programs;
 use crate::run::{End, Failure, Run};
 use crate::sandbox::{CommandSpec, How, SpawnError, Walls};
 use crate::scratchpad::Scratchpad;

@@ -95,6 +95,11 @@ impl<'a> Follower<'a> {
         &self.items
     }
 
+    /// Returns what was seen, for good.
+    pub(crate) fn into_items(self) -> Vec<Followed> {
+        self.items
+    }
+
     /// Follows until every work item is over or waits for a person. Nothing is lost when this is dropped half-way
     /// and called again.
     pub(crate) async fn follow(&mut self) -> Result<()> {

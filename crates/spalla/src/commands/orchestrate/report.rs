@@ -1,24 +1,24 @@
 //! The report of a session in its workspace: Markdown for people, JSON for programs, the picture beside them. One
 //! item's report is the session's; of several, the session's report leads to each.
 
-use super::Piece;
 use super::follow::{Followed, seconds};
-use super::session::Session;
+use super::plan::Piece;
 use super::workspace::Workspace;
 use crate::control::RunState;
 use crate::exit::Exit;
 use crate::failure::{Result, file};
 use serde_json::{Value, json};
 use spalla_crash::crash_point;
+use spalla_domain::session::Session;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a session has to report.
 pub(super) struct Reported<'a> {
-    pub(super) session: &'a Session<'a>,
+    pub(super) session: &'a Session,
     pub(super) items: &'a [Followed],
-    pub(super) pieces: &'a [Piece],
+    pub(super) left_out: &'a [Piece],
     pub(super) exit: Exit,
 }
 
@@ -38,9 +38,8 @@ const PARTS: [(&str, &str); 3] =
     [("report", "report.md"), ("report_json", "report.json"), ("picture", "dependencies.svg")];
 
 /// Writes the report into the session's workspace.
-pub(super) fn write(reported: &Reported<'_>) -> Result<Paths> {
-    let workspace = reported.session.workspace;
-    let alone = reported.pieces.len() == 1;
+pub(super) fn write(reported: &Reported<'_>, workspace: &Workspace) -> Result<Paths> {
+    let alone = reported.items.len() == 1 && reported.left_out.is_empty();
     let mut items = Vec::new();
     for (number, item) in (1..).zip(reported.items) {
         let folder =
@@ -52,7 +51,7 @@ pub(super) fn write(reported: &Reported<'_>) -> Result<Paths> {
         json: workspace.path().join("report.json"),
         items,
     };
-    if alone && paths.items.iter().all(Option::is_some) {
+    if alone && paths.items.iter().all(Option::is_some) && paths.json.is_file() {
         return Ok(paths);
     }
     paths.markdown = workspace.write("report.md", &reported.as_markdown(&paths))?;
@@ -87,17 +86,24 @@ impl Reported<'_> {
                 "id": item.id, "title": item.title, "status": item.status().as_str(),
                 "run_id": item.run.as_ref().map(|run| run.id),
                 "duration_ms": item.run.as_ref().and_then(RunState::duration_ms),
-                "summary": summary(item), "error": error(item), "report": report,
+                "agent": self.agent(item), "summary": summary(item), "error": error(item), "report": report,
+                "change": item.run.as_ref().and_then(|run| run.result.as_ref()).map(|result| result["change"].clone()),
             })
         });
-        let left_out = self.pieces.iter().filter_map(|piece| Some((piece, piece.needs_model?)));
+        let left_out = self.left_out.iter().filter_map(|piece| Some((piece, piece.needs_model?)));
         json!({
-            "session": session.workspace.session(), "tier": 5, "goal": session.goal, "target": session.target,
-            "workspace": session.workspace.path(), "exit_status": self.exit.code(),
+            "session": session.id, "tier": session.tier, "agents": session.agents, "goal": session.goal,
+            "target": session.target, "workspace": session.workspace, "exit_status": self.exit.code(),
+            "status": session.status.as_str(), "usage": session.usage(), "branch": session.branch(),
             "items": items.collect::<Vec<_>>(),
             "left_out": left_out.map(|(piece, why)| json!({"title": piece.item.title, "reason": why})).collect::<Vec<_>>(),
             "report": paths.markdown, "report_json": paths.json,
         })
+    }
+
+    fn agent(&self, followed: &Followed) -> Option<&str> {
+        let mut items = self.session.items.iter();
+        items.find(|item| item.work_item_id == Some(followed.id)).map(|item| item.agent.as_str())
     }
 
     fn as_markdown(&self, paths: &Paths) -> String {
@@ -107,8 +113,8 @@ impl Reported<'_> {
         let _ = writeln!(
             text,
             "{quoted}\n- session: {}\n- target: {}\n",
-            session.workspace.session(),
-            session.target.display()
+            session.id,
+            session.target
         );
         for (item, report) in self.items.iter().zip(&paths.items) {
             let took =
@@ -118,20 +124,20 @@ impl Reported<'_> {
             for said in summary(item).into_iter().chain(error(item)) {
                 let _ = writeln!(text, "\n{said}");
             }
-            if let Some(link) = report.as_ref().and_then(|path| relative(path, session.workspace)) {
+            if let Some(link) = report.as_ref().and_then(|path| relative(path, &session.workspace)) {
                 let _ = writeln!(text, "\n[report]({link})");
             }
             text.push('\n');
         }
-        for (piece, why) in self.pieces.iter().filter_map(|piece| Some((piece, piece.needs_model?))) {
+        for (piece, why) in self.left_out.iter().filter_map(|piece| Some((piece, piece.needs_model?))) {
             let _ = writeln!(text, "## {}\n\nleft out: {why}\n", piece.item.title);
         }
         text
     }
 }
 
-fn relative(path: &Path, workspace: &Workspace) -> Option<String> {
-    path.strip_prefix(workspace.path()).ok().map(|path| path.display().to_string())
+fn relative(path: &Path, workspace: &str) -> Option<String> {
+    path.strip_prefix(workspace).ok().map(|path| path.display().to_string())
 }
 
 fn summary(item: &Followed) -> Option<String> {

@@ -1,23 +1,31 @@
-//! One goal from its plan to its report: makes the work items, follows them, and says how it ended.
+//! One goal from its plan to its report: makes the work items, follows them, gives back what could not be merged, and says how
+//! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
-use super::Piece;
 use super::follow::{Followed, Follower};
+use super::plan::Piece;
 use super::report::{self, Reported};
 use super::workspace::Workspace;
-use crate::control::{Control, NewItem};
+use super::{mend, mirror};
+use crate::clock::SystemClock;
+use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output;
+use crate::session_folder::SessionFolder;
 use crate::signals::Signals;
+use spalla_domain::session::{
+    INTEGRATOR, ItemKind, MERGES_LABEL, Session, SessionItem, SessionRun, SessionStatus,
+};
 use spalla_domain::work_item::Executor;
+use spalla_store::Clock as _;
 use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-/// The built-in agent that needs no model.
-const AGENT: &str = "surveyor";
 /// How long stopped work has to end after an interruption.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How often an agent's run that broke is tried again: it may have cost money.
+const AGENT_RETRIES: u32 = 1;
 
 /// What a person sees while it works.
 #[derive(Debug, Clone, Copy)]
@@ -40,67 +48,154 @@ impl Screen {
     }
 }
 
-/// A goal that is pursued.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Session<'a> {
-    /// The person's words.
-    pub(crate) goal: &'a str,
-    /// The folder it is about.
-    pub(crate) target: &'a Path,
-    /// Where report and log go.
-    pub(crate) workspace: &'a Workspace,
+/// A session that is pursued.
+pub(crate) struct Pursuit {
+    /// Its folder.
+    pub(crate) folder: SessionFolder,
+    /// Its record.
+    pub(crate) session: Session,
+    /// Its plan, with what was left out of it.
+    pub(crate) left_out: Vec<Piece>,
     /// What the person sees.
     pub(crate) screen: Screen,
 }
 
-impl Session<'_> {
+impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
-    pub(crate) async fn pursue(
-        self,
-        control: &Control,
-        pieces: Vec<Piece>,
-        signals: &mut Signals,
-    ) -> Result<Exit> {
-        tracing::info!(session = self.workspace.session(), goal = self.goal, target = %self.target.display(), "the session begins");
-        let items = self.create(control, &pieces).await?;
-        let mut follower = Follower::new(control, &self.screen, items);
-        let interrupted = tokio::select! {
-            followed = follower.follow() => followed.map(|()| false)?,
-            name = signals.next() => {
-                self.screen.progress(format_args!("{name}: stopping what is under way"))?;
-                true
+    pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
+        let Session { id, goal, target, .. } = &self.session;
+        tracing::info!(session = id, goal, target, "the session begins");
+        self.session.status = SessionStatus::Running;
+        self.folder.write(&self.session)?;
+        loop {
+            self.make_items(control).await?;
+            let screen = self.screen;
+            let mut follower = Follower::new(control, &screen, self.followed());
+            let interrupted = tokio::select! {
+                followed = follower.follow() => followed.map(|()| false)?,
+                name = signals.next() => {
+                    self.screen.progress(format_args!("{name}: stopping what is under way"))?;
+                    true
+                }
+            };
+            if interrupted {
+                self.stop(control, &mut follower, signals).await;
             }
-        };
-        if interrupted {
-            self.stop(control, &mut follower, signals).await;
+            let items = follower.into_items();
+            self.take_note(&items)?;
+            if !interrupted && self.give_back(&items)? {
+                continue;
+            }
+            let exit = if interrupted { Exit::Interrupted } else { self.exit(&items) };
+            return self.finish(&items, exit);
         }
-        let exit = if interrupted { Exit::Interrupted } else { exit_of(follower.items(), &pieces) };
-        self.finish(follower.items(), &pieces, exit)
     }
 
-    async fn create(&self, control: &Control, pieces: &[Piece]) -> Result<Vec<Followed>> {
-        let target = self.target.to_str();
-        let target = target
-            .ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", self.target.display())))?;
-        let name = self.target.file_name().map_or_else(|| target.into(), |name| name.to_string_lossy());
-        let project_id = control.project(&name, target).await?;
-        let mut items = Vec::new();
-        for piece in pieces.iter().filter(|piece| piece.needs_model.is_none()) {
-            let item = NewItem {
-                project_id,
-                title: piece.item.title.clone(),
-                prompt: Some(piece.item.prompt.clone()),
-                executor: Executor::Agent,
-                agent: Some(AGENT.into()),
-                recipe: None,
-                depends_on: Vec::new(),
+    /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
+    /// written down, is found by its label.
+    async fn make_items(&mut self, control: &Control) -> Result<()> {
+        let project_id = self.project(control).await?;
+        for index in 0..self.session.items.len() {
+            if self.session.items[index].work_item_id.is_some() {
+                continue;
+            }
+            let label = format!("piece:{}:{}", self.session.id, self.session.items[index].key);
+            let id = match control.labelled(project_id, &label).await? {
+                Some(id) => id,
+                None => control.create(&self.new_item(project_id, index, label)).await?,
             };
-            items.push(Followed::new(control.create(&item).await?, item.title));
+            self.session.items[index].work_item_id = Some(id);
+            self.folder.write(&self.session)?;
         }
-        for item in &items {
-            control.enqueue(item.id).await?;
+        for item in &self.session.items {
+            let Some(id) = item.work_item_id else { continue };
+            if control.item(id).await?.status == spalla_domain::work_item::Status::Open {
+                control.enqueue(id).await?;
+            }
         }
-        Ok(items)
+        Ok(())
+    }
+
+    async fn project(&mut self, control: &Control) -> Result<i64> {
+        if let Some(id) = self.session.project_id {
+            return Ok(id);
+        }
+        let target = Path::new(&self.session.target);
+        let name = target.file_name().map_or_else(|| self.session.target.as_str().into(), |name| name.to_string_lossy());
+        let id = match &self.session.base {
+            // Its runs work on the session's repository, so that nothing reaches the target.
+            Some(_) => {
+                let repository = self.folder.repository();
+                control.project(&format!("{name} · {}", self.session.id), &repository.to_string_lossy()).await?
+            }
+            None => control.project(&name, &self.session.target).await?,
+        };
+        self.session.project_id = Some(id);
+        self.folder.write(&self.session)?;
+        Ok(id)
+    }
+
+    fn new_item(&self, project_id: i64, index: usize, label: String) -> NewItem {
+        let item = &self.session.items[index];
+        let id_of = |key: &String| self.session.items.iter().find(|other| other.key == *key)?.work_item_id;
+        let depends_on: Vec<i64> = item.depends_on.iter().filter_map(id_of).collect();
+        let mut labels = vec![label, format!("session:{}", self.session.id)];
+        if item.kind == ItemKind::Merge {
+            labels.extend(depends_on.first().map(|id| format!("{MERGES_LABEL}{id}")));
+        }
+        let is_own = item.kind != ItemKind::Merge;
+        let fallback = self.session.agents.iter().filter(|agent| is_own && **agent != item.agent).cloned();
+        let is_model = self.session.agents.contains(&item.agent);
+        NewItem {
+            prompt: Some(item.prompt.clone()).filter(|prompt| !prompt.is_empty()),
+            agent: Some(item.agent.clone()),
+            depends_on,
+            labels,
+            fallback: if is_model { fallback.collect() } else { Vec::new() },
+            max_retries: is_model.then_some(AGENT_RETRIES),
+            ..NewItem::new(project_id, &item.title, Executor::Agent)
+        }
+    }
+
+    fn followed(&self) -> Vec<Followed> {
+        let made = self.session.items.iter().filter_map(|item| Some((item.work_item_id?, item.title.clone())));
+        made.map(|(id, title)| Followed::new(id, title)).collect()
+    }
+
+    /// Writes down where the items stand and what their runs came to.
+    fn take_note(&mut self, items: &[Followed]) -> Result<()> {
+        for followed in items {
+            let item = self.session.items.iter_mut().find(|item| item.work_item_id == Some(followed.id));
+            let Some(item) = item else { continue };
+            item.status = followed.state.as_ref().map(|state: &ItemState| state.status.as_str().to_owned());
+            let Some(run) = &followed.run else { continue };
+            let run = as_recorded(run);
+            match item.runs.iter_mut().find(|known| known.run_id == run.run_id) {
+                Some(known) => *known = run,
+                None => item.runs.push(run),
+            }
+        }
+        self.folder.write(&self.session)
+    }
+
+    /// Gives what could not be merged back to its agent; tells whether there is more to follow.
+    fn give_back(&mut self, items: &[Followed]) -> Result<bool> {
+        let mut more = Vec::new();
+        for followed in items.iter().filter(|item| item.exit() == Exit::Failed) {
+            let merge = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
+            let Some(merge) = merge.filter(|item| item.kind == ItemKind::Merge) else { continue };
+            let Some(run) = &followed.run else { continue };
+            more.extend(mend::follow_up(&self.session, merge, run));
+        }
+        more.retain(|item| self.session.items.iter().all(|known| known.key != item.key));
+        let is_more = !more.is_empty();
+        for item in more {
+            self.screen.progress(format_args!("\"{}\" is given back to {}", output::plain(&item.title), item.agent))?;
+            let merge = merge_of(&item);
+            self.session.items.extend([item, merge]);
+        }
+        self.folder.write(&self.session)?;
+        Ok(is_more)
     }
 
     /// Stops what is under way and waits a little for its end; a second signal cuts that short.
@@ -120,25 +215,91 @@ impl Session<'_> {
         }
     }
 
+    /// Returns how the program ends: as its worst item did, and never well when something was left out. What was done again
+    /// does not count.
+    fn exit(&self, items: &[Followed]) -> Exit {
+        let counts = |followed: &&Followed| {
+            let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
+            item.is_none_or(|item| !self.is_replaced(item))
+        };
+        let left_out = (!self.left_out.is_empty()).then_some(Exit::Failed);
+        let ends: Vec<Exit> = items.iter().filter(counts).map(Followed::exit).chain(left_out).collect();
+        let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
+        worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
+    }
+
+    /// Tells whether an item's work, or its merging, was given back and done again.
+    fn is_replaced(&self, item: &SessionItem) -> bool {
+        let own = |item: &SessionItem| match item.kind {
+            ItemKind::Merge => item.depends_on.first().cloned().unwrap_or_default(),
+            _ => item.key.clone(),
+        };
+        let key = own(item);
+        self.session.items.iter().any(|other| other.kind == ItemKind::Work && mend::follows(&key, &other.key))
+    }
+
     /// Writes the report and says where it is.
-    fn finish(&self, items: &[Followed], pieces: &[Piece], exit: Exit) -> Result<Exit> {
-        let reported = Reported { session: self, items, pieces, exit };
-        let paths = report::write(&reported)?;
+    fn finish(mut self, items: &[Followed], exit: Exit) -> Result<Exit> {
+        let workspace = Workspace::of(&self.session);
+        mirror::write(&workspace, &self.session.id, items)?;
+        self.session.ended_at = Some(SystemClock.now());
+        self.session.status = match exit {
+            Exit::Done => SessionStatus::Done,
+            Exit::Waits => SessionStatus::Waiting,
+            Exit::Stopped | Exit::Interrupted => SessionStatus::Stopped,
+            _ => SessionStatus::Failed,
+        };
+        let reported = Reported { session: &self.session, items, left_out: &self.left_out, exit };
+        let paths = report::write(&reported, &workspace)?;
+        let text = reported.as_json(&paths);
+        self.session.report = Some(paths.markdown.to_string_lossy().into_owned());
+        self.folder.write(&self.session)?;
         tracing::info!(status = exit.code(), "the session ends");
         if self.screen.json {
-            output::json(&reported.as_json(&paths))?;
+            output::json(&text)?;
             return Ok(exit);
         }
-        output::line(format_args!("session: {}", self.workspace.session()))?;
+        if self.session.items.iter().any(is_merged) {
+            let id = &self.session.id;
+            self.screen.progress(format_args!("look at the change with `spalla session diff {id}`"))?;
+            self.screen.progress(format_args!("bring it into the target with `spalla session apply {id}`"))?;
+        }
+        output::line(format_args!("session: {}", self.session.id))?;
         output::line(format_args!("report: {}", paths.markdown.display()))?;
         Ok(exit)
     }
 }
 
-/// Returns how the program ends: as its worst item did, and never well when something was left out.
-fn exit_of(items: &[Followed], pieces: &[Piece]) -> Exit {
-    let left_out = pieces.iter().any(|piece| piece.needs_model.is_some()).then_some(Exit::Failed);
-    let ends: Vec<Exit> = items.iter().map(Followed::exit).chain(left_out).collect();
-    let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
-    worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
+/// Returns the item that makes another one's change part of the session's branch.
+pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
+    SessionItem {
+        key: format!("{}.merge", work.key),
+        kind: ItemKind::Merge,
+        title: format!("merge: {}", work.title),
+        prompt: String::new(),
+        agent: INTEGRATOR.to_owned(),
+        depends_on: vec![work.key.clone()],
+        work_item_id: None,
+        status: None,
+        runs: Vec::new(),
+    }
+}
+
+/// Tells whether an item brought something onto the session's branch.
+fn is_merged(item: &SessionItem) -> bool {
+    let commit = |run: &SessionRun| run.result.as_ref().is_some_and(|result| result["commit"].is_string());
+    item.kind == ItemKind::Merge && item.status.as_deref() == Some("succeeded") && item.runs.iter().any(commit)
+}
+
+fn as_recorded(run: &RunState) -> SessionRun {
+    SessionRun {
+        run_id: run.id,
+        attempt: run.attempt,
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        usage: run.usage.clone().and_then(|usage| serde_json::from_value(usage).ok()),
+        sandbox: run.sandbox.clone().and_then(|walls| serde_json::from_value(walls).ok()),
+        result: run.result.clone(),
+        error: run.error.clone(),
+    }
 }

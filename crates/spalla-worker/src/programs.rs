@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Returns the file of a program on the `PATH` of an environment.
-pub(super) fn find(name: &str, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+pub(crate) fn find(name: &str, env: &BTreeMap<String, String>) -> Option<PathBuf> {
     let path = env.get("PATH")?;
     // An empty or relative part would mean the folder of whoever asks.
     let folders = path.split(':').map(Path::new).filter(|folder| folder.is_absolute());

@@ -1,0 +1,315 @@
+//! Carries out a run by somebody's agent command line: in the run's worktree, behind the walls, with a home of its own. What
+//! stops it is recovered within the policy, and the next agent goes on where one can't. Whether the work is done is judged by
+//! what is different afterwards, never by how the program ends.
+//!
+//! ```text
+//! worktree ─▶ agent: program, home, call ─▶ turn ─▶ diagnosis ─┬─ again, changed as allowed ─▶ turn
+//!                                                              ├─ the limit is waited for
+//!                                                              ├─ next agent, same worktree, a note
+//!                                                              └─ over ─▶ the change is taken ─▶ judged
+//! ```
+
+mod call;
+mod home;
+mod judge;
+mod lines;
+mod note;
+mod program;
+mod repeats;
+mod told;
+mod turn;
+
+pub(crate) use home::sweep;
+
+use super::memory::Limit;
+use super::{change, end_of};
+use crate::run::{End, Failure, Run};
+use crate::scratchpad::Scratchpad;
+use call::Call;
+use home::Home;
+use judge::Judged;
+use serde::Serialize;
+use spalla_adapter::definition::Definition;
+use spalla_adapter::recovery::{Action, Allowed, Change, Diagnosis, Ended, diagnose};
+use spalla_adapter::trouble::Cause;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::retry::ErrorClass;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+use told::Told;
+use turn::{Turn, moment};
+
+/// The longest that a run waits for a limit to end while it holds its worker, in milliseconds. What takes longer is handed to
+/// the next agent, or given back until then.
+const LONGEST_WAIT_MS: u64 = 120_000;
+
+/// One thing that was done so that an agent could go on.
+#[derive(Debug, Clone, Serialize)]
+struct Recovery {
+    agent: String,
+    cause: Option<Cause>,
+    action: &'static str,
+    reason: String,
+}
+
+/// A run by agents' command lines, as it goes on.
+struct Work<'a> {
+    run: &'a Run<'a>,
+    scratchpad: &'a Scratchpad,
+    report: &'a Path,
+    told: Told<'a>,
+    recoveries: Vec<Recovery>,
+    turns: u32,
+}
+
+/// How an agent left its work.
+enum Left {
+    /// Its turn is over.
+    Over(Box<(Turn, Diagnosis)>),
+    /// It can't go on, and the next one may.
+    Next { reason: String, limit: Option<Limit>, words: Option<String> },
+}
+
+/// Carries the run out.
+pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
+    let report = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
+    let scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
+    let told = Told::begin(run, &report);
+    let mut work =
+        Work { run, scratchpad: &scratchpad, report: &report, told, recoveries: Vec::new(), turns: 0 };
+    work.by_agents().await
+}
+
+impl<'a> Work<'a> {
+    /// Lets one agent after another go on, until one comes to an end.
+    async fn by_agents(&mut self) -> Result<End, End> {
+        let agents = self.agents();
+        let mut before: Option<(String, String, Option<String>)> = None;
+        let mut earliest: Option<Limit> = None;
+        let mut reasons = Vec::new();
+        for definition in &agents {
+            if let Some(limit) = self.run.agents.limit(&definition.name, moment(self.run)) {
+                let text =
+                    format!("{} is not called: its limit ends at {}", definition.title, limit.until);
+                self.told.own(AgentEvent::new(AgentEventType::Status, &text)).await;
+                reasons.push(format!("{text} ({})", limit.reason));
+                earliest = sooner(earliest, Some(limit));
+                continue;
+            }
+            let handed = before.as_ref().map(|(name, reason, words)| note::Handed { name, reason, words: words.as_deref() });
+            match self.by(definition, handed).await? {
+                Left::Over(over) => {
+                    let (turn, diagnosis) = *over;
+                    return self.judged(definition, turn, diagnosis).await;
+                }
+                Left::Next { reason, limit, words } => {
+                    if let Some(limit) = &limit {
+                        self.run.agents.close(&definition.name, limit.clone());
+                    }
+                    reasons.push(format!("{}: {reason}", definition.title));
+                    earliest = sooner(earliest, limit);
+                    before = Some((definition.title.clone(), reason, words));
+                }
+            }
+        }
+        Err(self.nobody_goes_on(&reasons, earliest).await)
+    }
+
+    /// Returns the agents of the run: its own, and those that may go on for it.
+    fn agents(&self) -> Vec<Definition> {
+        let assignment = self.run.assignment;
+        let fallback = assignment.adapter.iter().flat_map(|adapter| &adapter.fallback);
+        let mut names: Vec<&String> = assignment.agent.iter().chain(fallback).collect();
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.as_str()));
+        let all = &self.run.options.adapters;
+        names.iter().filter_map(|name| all.iter().find(|adapter| adapter.name == **name)).cloned().collect()
+    }
+
+    /// Lets one agent work until it is over or can't go on.
+    async fn by(
+        &mut self,
+        definition: &Definition,
+        handed: Option<note::Handed<'_>>,
+    ) -> Result<Left, End> {
+        let run = self.run;
+        self.told.of_agent(&definition.name);
+        let home = Home::make(run, definition).map_err(|error| {
+            End::from(Failure::new(ErrorClass::System, format!("making the agent's home: {error}")))
+        })?;
+        let program = match program::find(run, definition, &home.folder).await {
+            Ok(program) => program,
+            // One that stands in for another may be missing.
+            Err(End::Failed(failure)) if handed.is_some() => {
+                return Ok(Left::Next { reason: failure.error.message, limit: None, words: None });
+            }
+            Err(end) => return Err(end),
+        };
+        let mut call = Call::new(run, definition, &program, &home, &self.scratchpad.folder);
+        let own = note::own_words(run);
+        let mut prompt = handed.map_or_else(|| own.clone(), |handed| note::of_handed(&handed, &own));
+        let mut tried = BTreeSet::new();
+        loop {
+            run.hold().await;
+            if let Some(interruption) = run.interruption() {
+                return Err(run.end_by(interruption));
+            }
+            let turn = self.turn(definition, &call, &prompt).await?;
+            if turn.loops.is_some() {
+                return Ok(Left::Over(Box::new((turn, looping(definition)))));
+            }
+            let diagnosis = self.diagnosed(definition, &turn, &tried).await?;
+            let words = turn.words.clone();
+            match diagnosis.action.clone() {
+                Action::None | Action::Ask { .. } | Action::Fail { .. } => {
+                    return Ok(Left::Over(Box::new((turn, diagnosis))));
+                }
+                Action::NextAgent { walled_until } => {
+                    self.recover(definition, &diagnosis, "next_agent").await;
+                    let reason = diagnosis.reason;
+                    let limit = walled_until.map(|until| Limit { until, reason: reason.clone() });
+                    return Ok(Left::Next { reason, limit, words });
+                }
+                Action::Wait { until } => {
+                    self.recover(definition, &diagnosis, "wait").await;
+                    self.wait(until).await?;
+                    prompt = call.go_on(turn.thread.as_deref(), &own, words.as_deref());
+                }
+                Action::Relaunch { change } => {
+                    self.recover(definition, &diagnosis, name_of(&change)).await;
+                    prompt = match change {
+                        Change::Compact => {
+                            call.begin_anew();
+                            note::of_full_context(words.as_deref(), &own)
+                        }
+                        change => {
+                            call.allow(change);
+                            call.go_on(turn.thread.as_deref(), &own, words.as_deref())
+                        }
+                    };
+                }
+            }
+            tried.extend(diagnosis.cause);
+        }
+    }
+
+    async fn turn(&mut self, definition: &Definition, call: &Call<'_>, prompt: &str) -> Result<Turn, End> {
+        let run = self.run;
+        self.turns += 1;
+        let (spec, listener) = call.of(prompt, self.scratchpad, self.turns).await;
+        let title = &definition.title;
+        self.told.own(AgentEvent::new(AgentEventType::Status, format!("{title} begins"))).await;
+        let turn = turn::take(run, spec, listener, &mut self.told).await?;
+        run.log.remark(format!("{title}: {}", turn.ended.how)).await;
+        if let Some(spent) = &turn.spent {
+            run.spend(Usage {
+                input_tokens: spent.input_tokens,
+                output_tokens: spent.output_tokens,
+                cost_usd: spent.cost_usd,
+            });
+        }
+        Ok(turn)
+    }
+
+    async fn diagnosed(
+        &self,
+        definition: &Definition,
+        turn: &Turn,
+        tried: &BTreeSet<Cause>,
+    ) -> Result<Diagnosis, End> {
+        let has_changed = change::is_there(self.run, self.scratchpad).await?;
+        let ended = Ended {
+            troubles: &turn.troubles,
+            denied: &turn.denied,
+            end: turn.end,
+            exit_code: turn.ended.how.code().filter(|code| *code < 128),
+            has_changed,
+            thread: turn.thread.as_deref(),
+        };
+        let allowed =
+            Allowed { trust: true, longest_wait_ms: LONGEST_WAIT_MS, ..Allowed::default() };
+        Ok(diagnose(definition, &ended, &allowed, tried, moment(self.run)))
+    }
+
+    /// Takes note of a recovery, and tells of it.
+    async fn recover(&mut self, definition: &Definition, diagnosis: &Diagnosis, action: &'static str) {
+        let text = format!("recovery: {} ({})", action.replace('_', " "), diagnosis.reason);
+        let cause = diagnosis.cause;
+        let event = AgentEvent::new(AgentEventType::Status, text)
+            .with("recovery", action)
+            .with("cause", serde_json::json!(cause));
+        self.told.own(event).await;
+        let (agent, reason) = (definition.name.clone(), diagnosis.reason.clone());
+        self.recoveries.push(Recovery { agent, cause, action, reason });
+    }
+
+    /// Waits for the end of a limit, or until the run is interrupted.
+    async fn wait(&self, until: jiff::Timestamp) -> Result<(), End> {
+        let ms = until.as_millisecond().saturating_sub((self.run.options.clock)().ms()).max(0).unsigned_abs();
+        tokio::select! {
+            interruption = self.run.interrupted() => Err(self.run.end_by(interruption)),
+            () = tokio::time::sleep(Duration::from_millis(ms)) => Ok(()),
+        }
+    }
+
+    async fn judged(&mut self, definition: &Definition, turn: Turn, diagnosis: Diagnosis) -> Result<End, End> {
+        let change = change::take(self.run, self.scratchpad, self.report).await?;
+        let judged = Judged { run: self.run, definition, turn: &turn, diagnosis: &diagnosis, change: change.as_ref() };
+        let result = judge::result(&judged, self.told.path(), &self.recoveries, self.turns, self.report);
+        match judge::judge(&judged) {
+            None => {
+                self.told.own(AgentEvent::new(AgentEventType::Milestone, judge::summary(&judged))).await;
+                Ok(End::Succeeded { result })
+            }
+            Some(error) => {
+                self.told.own(AgentEvent::new(AgentEventType::Error, &error.message)).await;
+                let exit_code = turn.ended.how.code();
+                Ok(End::Failed(Failure { error, exit_code, result: Some(result) }))
+            }
+        }
+    }
+
+    /// No agent is left. What they changed is kept; the run is given back until a limit ends, where one does.
+    async fn nobody_goes_on(&mut self, reasons: &[String], earliest: Option<Limit>) -> End {
+        let change = match change::take(self.run, self.scratchpad, self.report).await {
+            Ok(change) => change,
+            Err(end) => return end,
+        };
+        let message = format!("no agent can go on: {}", reasons.join("; "));
+        let error = match earliest {
+            Some(limit) => {
+                let retry_at = spalla_domain::Timestamp::from_ms(limit.until.as_millisecond());
+                RunError { retry_at: Some(retry_at), ..RunError::new(ErrorClass::RateLimited, message) }
+            }
+            None => RunError::new(ErrorClass::Failed, message),
+        };
+        let result = serde_json::json!({ "change": change, "recoveries": self.recoveries, "events": self.told.path() });
+        End::Failed(Failure { error, exit_code: None, result: Some(result) })
+    }
+}
+
+fn sooner(one: Option<Limit>, other: Option<Limit>) -> Option<Limit> {
+    one.into_iter().chain(other).min_by_key(|limit| limit.until)
+}
+
+fn looping(definition: &Definition) -> Diagnosis {
+    Diagnosis {
+        cause: None,
+        reason: format!("{} did the same again and again", definition.title),
+        resets_at: None,
+        action: Action::Fail { class: ErrorClass::Failed },
+        may_succeed: false,
+    }
+}
+
+fn name_of(change: &Change) -> &'static str {
+    match change {
+        Change::Folders(_) => "relaunch_with_folders",
+        Change::Trust => "relaunch_trusted",
+        Change::Tools(_) => "relaunch_with_tool",
+        Change::Compact => "compact_and_resume",
+        Change::Restart => "restart",
+    }
+}

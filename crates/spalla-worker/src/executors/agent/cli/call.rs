@@ -1,0 +1,132 @@
+//! How an agent's command line is called: put together from its adapter, from what the installed program can do, from what
+//! the work item wishes, and from what a recovery added.
+
+use super::home::Home;
+use super::note;
+use super::program::Program;
+use crate::run::{Run, TRACEPARENT};
+use crate::sandbox::{CommandSpec, Walls};
+use crate::scratchpad::Scratchpad;
+use crate::walls::{Model, Needs};
+use spalla_adapter::command_line::{Guard, Wishes, command_line};
+use spalla_adapter::definition::Definition;
+use spalla_adapter::listen::Listener;
+use spalla_adapter::recovery::Change;
+use spalla_domain::adapter::{Adapter, Approval};
+use spalla_domain::trace::Part;
+use std::path::Path;
+
+/// The calls of one agent in one run.
+pub(super) struct Call<'a> {
+    run: &'a Run<'a>,
+    definition: &'a Definition,
+    program: &'a Program,
+    home: &'a Home,
+    wishes: Wishes,
+}
+
+impl<'a> Call<'a> {
+    /// Begins with what the work item wishes.
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        definition: &'a Definition,
+        program: &'a Program,
+        home: &'a Home,
+        worktree: &Path,
+    ) -> Self {
+        let wishes = wishes_of(run, home, worktree);
+        Self { run, definition, program, home, wishes }
+    }
+
+    /// Returns what is started for a prompt, and what listens to it.
+    pub(super) async fn of(
+        &self,
+        prompt: &str,
+        scratchpad: &Scratchpad,
+        number: u32,
+    ) -> (CommandSpec, Listener) {
+        let (run, definition) = (self.run, self.definition);
+        let walls = self.walls(scratchpad);
+        let mut wishes = self.wishes.clone();
+        let asks_nobody = match run.assignment.adapter.as_ref().and_then(|adapter| adapter.approval) {
+            Some(approval) => approval == Approval::Bypass,
+            // Without walls of ours its own are the only ones.
+            None => matches!(walls, Walls::Up(_)),
+        };
+        wishes.guard = if asks_nobody { Guard::Bypass } else { Guard::Guarded };
+        let line = command_line(definition, &self.program.installed, &wishes, prompt);
+        for wish in &line.unmet {
+            let title = &definition.title;
+            run.log.say(format!("{title} has no way to do what is wished: {wish:?}")).await;
+        }
+        let program = match wishes.command.is_empty() {
+            true => self.program.file.to_string_lossy().into_owned(),
+            false => line.program,
+        };
+        let mut env = run.env(&walls);
+        env.extend(self.home.env.clone());
+        env.insert("PWD".into(), scratchpad.folder.to_string_lossy().into_owned());
+        env.insert(TRACEPARENT.into(), run.trace_parent(Part::Step(number)));
+        let spec = CommandSpec {
+            label: run.label(),
+            program,
+            args: line.args,
+            cwd: scratchpad.folder.clone(),
+            env,
+            stdin: line.stdin.into_bytes(),
+            timeout_ms: None,
+            grace_ms: run.options.limits.grace_ms,
+            walls,
+        };
+        (spec, Listener::new(definition.output, definition.trouble.clone()))
+    }
+
+    fn walls(&self, scratchpad: &Scratchpad) -> Walls {
+        let mut hosts = self.definition.network.hosts.clone();
+        hosts.extend(self.home.hosts.iter().cloned());
+        let needs = Needs {
+            network: true,
+            tools: vec![self.program.file.clone()],
+            read: scratchpad.borrowed.clone(),
+            write: vec![self.home.folder.clone()],
+            model: Some(Model { hosts, servers: self.home.servers.clone() }),
+        };
+        self.run.walls(&scratchpad.folder, needs)
+    }
+
+    /// Adds what a recovery allows.
+    pub(super) fn allow(&mut self, change: Change) {
+        match change {
+            Change::Folders(folders) => self.wishes.folders.extend(folders),
+            Change::Tools(tools) => self.wishes.tools.extend(tools),
+            // Every call trusts its folder already, where the program has a flag for it.
+            Change::Trust | Change::Compact | Change::Restart => {}
+        }
+    }
+
+    /// Lets the conversation go on, and returns what is said in it; where none can, another begins with a note.
+    pub(super) fn go_on(&mut self, thread: Option<&str>, own: &str, words: Option<&str>) -> String {
+        match thread {
+            Some(thread) => {
+                self.wishes.resume = Some(thread.to_owned());
+                note::of_interruption()
+            }
+            None => {
+                self.wishes.resume = None;
+                note::of_full_context(words, own)
+            }
+        }
+    }
+
+    /// Lets the next call begin a conversation of its own.
+    pub(super) fn begin_anew(&mut self) {
+        self.wishes.resume = None;
+    }
+}
+
+fn wishes_of(run: &Run<'_>, home: &Home, worktree: &Path) -> Wishes {
+    let own = run.assignment.adapter.clone().unwrap_or_default();
+    let Adapter { model, profile, web_search, args, command, .. } = own;
+    let folders = [home.scratch().as_path(), worktree].map(|folder| folder.to_string_lossy().into_owned());
+    Wishes { model, profile, web_search, args, command, folders: folders.into(), ..Wishes::default() }
+}

@@ -1,0 +1,256 @@
+//! The private home of a run's agent: what of the person's own configuration it gets, and what of the environment. It is the
+//! run's alone and goes with it.
+
+use crate::run::Run;
+use spalla_adapter::definition::{Definition, KeysOfFile};
+use spalla_crash::crash_point;
+use spalla_sandbox::loopback_servers;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The largest file of a configuration that is handed on, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The folder for an agent's notes, in its home.
+const SCRATCH: &str = "scratchpad";
+
+/// An agent's home.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// Where it is.
+    pub(super) folder: PathBuf,
+    /// The agent's variables.
+    pub(super) env: BTreeMap<String, String>,
+    /// The hosts where its models are, beside those that the adapter names.
+    pub(super) hosts: Vec<String>,
+    /// Servers of models on this machine's loopback device.
+    pub(super) servers: Vec<SocketAddr>,
+}
+
+impl Home {
+    /// Makes the home of a run's agent and fills it.
+    pub(super) fn make(run: &Run<'_>, definition: &Definition) -> io::Result<Self> {
+        let folder = run.options.data_dir.join("homes").join(run.label());
+        let folder = std::path::absolute(folder)?;
+        clear(&folder)?;
+        make_folder(&folder.join(SCRATCH))?;
+        let own = folder.join(&definition.home.folder);
+        make_folder(&own)?;
+        let outside = &run.options.environment;
+        if let Some(theirs) = configuration(definition, outside) {
+            copy_files(definition, &theirs, &own)?;
+        }
+        let mut env = variables(definition, &own, outside);
+        env.insert("HOME".into(), folder.to_string_lossy().into_owned());
+        if let Some(variable) = &definition.home.variable {
+            let place = if definition.home.is_parent { &folder } else { &own };
+            env.insert(variable.clone(), place.to_string_lossy().into_owned());
+        }
+        let urls = base_urls(definition, &own, &env);
+        let (hosts, servers) = places(&urls);
+        Ok(Self { folder, env, hosts, servers })
+    }
+
+    /// Returns the folder for the agent's notes.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.folder.join(SCRATCH)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // There may be a login in it.
+        if let Err(error) = clear(&self.folder) {
+            tracing::warn!(home = %self.folder.display(), %error, "an agent's home was not removed");
+        }
+    }
+}
+
+/// Removes the homes that an earlier worker's runs left.
+pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
+    clear(&data_dir.join("homes"))
+}
+
+fn clear(folder: &Path) -> io::Result<()> {
+    crate::scratchpad::remove_tree(folder)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    crash_point!("worker.home.create", fs::DirBuilder::new().recursive(true).mode(0o700).create(path))
+}
+
+/// Returns where a person's own configuration of the program is.
+fn configuration(definition: &Definition, outside: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let home = &definition.home;
+    if home.folder.is_empty() {
+        return None;
+    }
+    let named = home.variable.as_ref().and_then(|variable| outside.get(variable)).map(PathBuf::from);
+    let named = named.map(|path| if home.is_parent { path.join(&home.folder) } else { path });
+    let usual = || outside.get("HOME").map(|person| Path::new(person).join(&home.folder));
+    named.or_else(usual).filter(|folder| folder.is_dir())
+}
+
+fn copy_files(definition: &Definition, from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(text) = name.to_str() else { continue };
+        if definition.home.files.iter().any(|pattern| fits(pattern, text)) {
+            copy_file(&entry.path(), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies an ordinary file; anything else in its place, and a file too large to be a configuration, is left out.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let data = fs::metadata(from)?;
+    if !data.is_file() || data.len() > FILE_BYTES_MAX {
+        tracing::warn!(file = %from.display(), "this file of an agent's configuration is not handed on");
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(from)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    crash_point!("worker.home.file.write", {
+        let mut options = fs::OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(to);
+        opened.and_then(|mut file| io::Write::write_all(&mut file, &bytes))
+    })
+}
+
+/// Tells whether a name fits a pattern in which `*` stands for anything.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        }
+    }
+}
+
+/// Chooses the variables that the program gets.
+fn variables(
+    definition: &Definition,
+    own: &Path,
+    outside: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let environment = &definition.environment;
+    let named: BTreeSet<String> = values_of(&environment.named_in, own).collect();
+    let is_theirs = |name: &str| {
+        environment.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+            || environment.names.iter().any(|wanted| wanted == name)
+            || named.contains(name)
+    };
+    let mut all = environment.set.clone();
+    let theirs = outside.iter().filter(|(name, _)| is_theirs(name));
+    // Two underscores make a setting of Spalla's own.
+    let theirs = theirs.filter(|(name, _)| !name.contains("__"));
+    all.extend(theirs.map(|(name, value)| (name.clone(), value.clone())));
+    all
+}
+
+/// Returns what keys of configuration files say: texts, and the texts of tables beneath them.
+fn values_of<'a>(files: &'a [KeysOfFile], own: &'a Path) -> impl Iterator<Item = String> + 'a {
+    files.iter().flat_map(move |wanted| {
+        let text = fs::read_to_string(own.join(&wanted.file)).unwrap_or_default();
+        let parsed: serde_json::Value = match wanted.file.ends_with(".toml") {
+            true => toml::from_str(&text).unwrap_or_default(),
+            false => serde_json::from_str(&text).unwrap_or_default(),
+        };
+        let mut found = Vec::new();
+        look_for(&parsed, &wanted.keys, &mut found);
+        found
+    })
+}
+
+fn look_for(value: &serde_json::Value, keys: &[String], found: &mut Vec<String>) {
+    use serde_json::Value::{Array, Object, String as Text};
+    match value {
+        Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Text(text) if keys.contains(name) => found.push(text.clone()),
+                    Object(texts) if keys.contains(name) => {
+                        found.extend(texts.values().filter_map(|text| text.as_str().map(str::to_owned)));
+                    }
+                    other => look_for(other, keys, found),
+                }
+            }
+        }
+        Array(all) => all.iter().for_each(|value| look_for(value, keys, found)),
+        _ => {}
+    }
+}
+
+/// Returns the addresses of models that variables and files name.
+fn base_urls(definition: &Definition, own: &Path, env: &BTreeMap<String, String>) -> Vec<String> {
+    let named = definition.network.base_urls.iter().filter_map(|name| env.get(name).cloned());
+    named.chain(values_of(&definition.home.base_urls, own)).collect()
+}
+
+/// Divides addresses into servers on this machine and hosts elsewhere.
+fn places(urls: &[String]) -> (Vec<String>, Vec<SocketAddr>) {
+    let (mut hosts, mut servers) = (Vec::new(), Vec::new());
+    for url in urls {
+        let here = loopback_servers(&BTreeMap::from([("OPENAI_BASE_URL".to_owned(), url.clone())]));
+        if here.is_empty() {
+            hosts.extend(host_of(url));
+        }
+        servers.extend(here);
+    }
+    servers.sort_unstable();
+    servers.dedup();
+    (hosts, servers)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let place = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let place = place.rsplit('@').next()?;
+    let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spalla_adapter::definition::built_in;
+
+    fn adapter(name: &str) -> Definition {
+        built_in().unwrap().into_iter().find(|definition| definition.name == name).unwrap()
+    }
+
+    #[test]
+    fn only_the_variables_that_an_adapter_names_reach_its_program() {
+        let own = tempfile::tempdir().unwrap();
+        fs::write(
+            own.path().join("config.toml"),
+            "[model_providers.x]\nenv_key = 'MY_KEY'\nbase_url = 'http://127.0.0.1:8080/v1'\n\
+             env_http_headers = { 'X-Team' = 'TEAM_TOKEN' }\n",
+        )
+        .unwrap();
+        let outside = ["MY_KEY", "TEAM_TOKEN", "CODEX_X", "CODEX__MODEL", "OTHER", "AWS_SECRET", "OPENAI_API_KEY"];
+        let outside: BTreeMap<_, _> = outside.map(|name| (name.to_owned(), "v".to_owned())).into();
+        let codex = adapter("codex");
+        let names: Vec<_> = variables(&codex, own.path(), &outside).into_keys().collect();
+        assert_eq!(names, ["CODEX_X", "MY_KEY", "OPENAI_API_KEY", "TEAM_TOKEN"]);
+        assert_eq!(base_urls(&codex, own.path(), &BTreeMap::new()), ["http://127.0.0.1:8080/v1"]);
+    }
+
+    #[test]
+    fn addresses_are_servers_here_or_hosts_elsewhere() {
+        let (hosts, servers) =
+            places(&["http://127.0.0.1:8080/v1".into(), "https://models.example.org:443/x".into()]);
+        assert_eq!(hosts, ["models.example.org"]);
+        assert_eq!(servers, ["127.0.0.1:8080".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(fits("*.config.toml", "work.config.toml") && fits("a", "a") && fits("a*", "a"));
+        assert!(!fits("*.config.toml", "config.toml") && !fits("a", "ab") && !fits("ab*ba", "aba"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Tells what an agent says: as lines of the run's log for people, and as one line of JSON for each event in a file beside the
+//! run's report.
+
+use crate::run::Run;
+use serde_json::json;
+use spalla_adapter::heard::Heard;
+use spalla_crash::crash_point;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use spalla_domain::log::{Stream, text_of};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The most that is kept of the events of one run, in bytes.
+const EVENTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Where a run's agent is told of.
+pub(super) struct Told<'a> {
+    run: &'a Run<'a>,
+    agent: String,
+    path: PathBuf,
+    file: Option<File>,
+    bytes: u64,
+    count: u64,
+}
+
+impl<'a> Told<'a> {
+    /// Begins the file of the events in the run's folder.
+    pub(super) fn begin(run: &'a Run<'a>, folder: &Path) -> Self {
+        let path = folder.join("events.jsonl");
+        let opened = crash_point!(
+            "worker.events.create",
+            OpenOptions::new().create(true).append(true).mode(0o600).open(&path)
+        );
+        if let Err(error) = &opened {
+            tracing::warn!(file = %path.display(), %error, "the events of an agent are not written");
+        }
+        Self { run, agent: String::new(), path, file: opened.ok(), bytes: 0, count: 0 }
+    }
+
+    /// Says whose events come now.
+    pub(super) fn of_agent(&mut self, agent: &str) {
+        agent.clone_into(&mut self.agent);
+    }
+
+    /// Returns where the events are.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells one thing that was heard.
+    pub(super) async fn tell(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Event(event) => {
+                self.line(event).await;
+                self.write(event);
+            }
+            Heard::Words(words) => self.say(words).await,
+            Heard::Denied(denied) => {
+                let tool = denied.tool.as_deref().map(|tool| format!(" ({tool})")).unwrap_or_default();
+                self.run.log.say(format!("not allowed{tool}: {}", denied.reason)).await;
+            }
+            Heard::Spent(_) | Heard::Trouble(_) | Heard::Thread(_) | Heard::Over(_) => {}
+        }
+    }
+
+    /// Tells an event of Spalla's own about the agent.
+    pub(super) async fn own(&mut self, event: AgentEvent) {
+        self.line(&event).await;
+        self.write(&event);
+    }
+
+    /// Tells a line of the standard error.
+    pub(super) async fn complaint(&self, line: &[u8]) {
+        if !line.iter().all(u8::is_ascii_whitespace) {
+            self.run.log.output(Stream::Stderr, 1, vec![text_of(line)]).await;
+        }
+    }
+
+    async fn say(&self, text: &str) {
+        let lines = text.trim_end().lines().map(str::to_owned).collect();
+        self.run.log.output(Stream::Stdout, 1, lines).await;
+    }
+
+    async fn line(&self, event: &AgentEvent) {
+        let text = event.payload.text.as_deref().unwrap_or_default().trim_end();
+        let file = event.payload.file.as_deref().filter(|file| !text.contains(*file));
+        let file = file.map(|file| format!(" ({file})")).unwrap_or_default();
+        let name = name_of(event.kind);
+        let lines = format!("[{name}] {text}{file}");
+        self.run.log.output(Stream::Stdout, 1, lines.lines().map(str::to_owned).collect()).await;
+    }
+
+    fn write(&mut self, event: &AgentEvent) {
+        let Some(file) = &mut self.file else { return };
+        self.count += 1;
+        let assignment = self.run.assignment;
+        let line = json!({
+            "id": format!("{}-{}-{}", assignment.run_id, assignment.fencing_token, self.count),
+            "type": name_of(event.kind),
+            "agent": self.agent,
+            "run_id": assignment.run_id,
+            "timestamp": (self.run.options.clock)(),
+            "payload": event.payload,
+        });
+        let line = format!("{}\n", self.run.log.masked(line.to_string()));
+        self.bytes += line.len() as u64;
+        if self.bytes > EVENTS_BYTES_MAX {
+            self.file = None;
+            return;
+        }
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::warn!(file = %self.path.display(), %error, "the events of an agent are not written any more");
+            self.file = None;
+        }
+    }
+}
+
+fn name_of(kind: AgentEventType) -> &'static str {
+    match kind {
+        AgentEventType::Status => "status",
+        AgentEventType::Progress => "progress",
+        AgentEventType::Finding => "finding",
+        AgentEventType::Task => "task",
+        AgentEventType::Blocker => "blocker",
+        AgentEventType::Milestone => "milestone",
+        AgentEventType::Review => "review",
+        AgentEventType::Error => "error",
+    }
+}

@@ -1,0 +1,188 @@
+//! One process of an agent's command line: started behind the walls, heard line by line, and ended with all that it started.
+
+use super::lines::Lines;
+use super::repeats::Repeats;
+use super::told::Told;
+use crate::run::{End, Failure, Run};
+use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader, SpawnError};
+use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
+use spalla_adapter::listen::Listener;
+use spalla_adapter::trouble::Trouble;
+use spalla_domain::retry::ErrorClass;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How many lines the readers may be ahead of whoever understands them.
+const LINES_AHEAD: usize = 64;
+/// The most words of an agent that are kept as its answer, in bytes.
+const WORDS_BYTES_MAX: usize = 256 * 1024;
+/// The most denials and troubles that are kept, each.
+const KEPT_MAX: usize = 200;
+
+/// What a turn came to.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// The agent's last words.
+    pub(super) words: Option<String>,
+    /// The name of the conversation.
+    pub(super) thread: Option<String>,
+    /// What it used; none where nothing was told.
+    pub(super) spent: Option<Spent>,
+    /// What was not allowed.
+    pub(super) denied: Vec<Denied>,
+    /// What went wrong outside the work.
+    pub(super) troubles: Vec<Trouble>,
+    /// How the agent says that it ended.
+    pub(super) end: Option<TurnEnd>,
+    /// What it did again and again, where it was ended for that.
+    pub(super) loops: Option<String>,
+    /// How its process ended.
+    pub(super) ended: Ended,
+}
+
+/// A line of one of the two streams.
+enum Line {
+    Out(Vec<u8>),
+    Err(Vec<u8>),
+}
+
+/// What is heard while it goes on.
+#[derive(Default)]
+struct Hearing {
+    words: Option<String>,
+    thread: Option<String>,
+    spent: Option<Spent>,
+    denied: Vec<Denied>,
+    troubles: Vec<Trouble>,
+    end: Option<TurnEnd>,
+    repeats: Repeats,
+    loops: Option<String>,
+}
+
+/// Starts the command and hears it to its end.
+pub(super) async fn take(
+    run: &Run<'_>,
+    spec: CommandSpec,
+    listener: Listener,
+    told: &mut Told<'_>,
+) -> Result<Turn, End> {
+    let walls = spec.walls.clone();
+    let child = run.sandbox.spawn(spec).await.map_err(|error| {
+        let class = match &error {
+            SpawnError::Refused { layer, reason, .. } => {
+                run.attest_refusal(&walls, *layer, reason);
+                ErrorClass::Validation
+            }
+            SpawnError::Impossible { .. } | SpawnError::Command { missing: true, .. } => {
+                ErrorClass::Validation
+            }
+            _ => ErrorClass::System,
+        };
+        End::from(Failure::new(class, error.to_string()))
+    })?;
+    let Child { stdout, stderr, life } = child;
+    let (sender, lines) = mpsc::channel(LINES_AHEAD);
+    let is_enough = CancellationToken::new();
+    let stop = async {
+        tokio::select! {
+            _ = run.interrupted() => {}
+            () = is_enough.cancelled() => {}
+        }
+    };
+    let heard = hear(run, lines, listener, told, &is_enough);
+    let (ended, (), (), heard) = tokio::join!(
+        life.ended(stop),
+        read(stdout, sender.clone(), Line::Out),
+        read(stderr, sender, Line::Err),
+        heard
+    );
+    run.attest(&ended);
+    for host in &ended.refused_hosts {
+        run.log.say(format!("the agent was refused a host: {host}")).await;
+    }
+    if let (true, Some(interruption)) = (ended.stopped, run.interruption()) {
+        return Err(run.end_by(interruption));
+    }
+    let Hearing { words, thread, spent, denied, troubles, end, loops, .. } = heard;
+    Ok(Turn { words, thread, spent, denied, troubles, end, loops, ended })
+}
+
+/// Reads a stream to its end. The process never waits for what is made of its lines longer than a few of them.
+async fn read(mut pipe: PipeReader, lines: mpsc::Sender<Line>, of: fn(Vec<u8>) -> Line) {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut cutter = Lines::default();
+    loop {
+        let read = pipe.read(&mut buffer).await;
+        let mut whole = Vec::new();
+        if read == 0 {
+            std::mem::take(&mut cutter).finish(|line| whole.push(line.to_vec()));
+        } else {
+            cutter.push(&buffer[..read], |line| whole.push(line.to_vec()));
+        }
+        for line in whole {
+            // Whoever hears goes on to the end.
+            let _ = lines.send(of(line)).await;
+        }
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+async fn hear(
+    run: &Run<'_>,
+    mut lines: mpsc::Receiver<Line>,
+    mut listener: Listener,
+    told: &mut Told<'_>,
+    is_enough: &CancellationToken,
+) -> Hearing {
+    let mut all = Hearing::default();
+    while let Some(line) = lines.recv().await {
+        let now = moment(run);
+        let heard = match &line {
+            Line::Out(bytes) => listener.hear(bytes, now),
+            Line::Err(bytes) => {
+                told.complaint(bytes).await;
+                listener.hear_error(bytes, now)
+            }
+        };
+        for heard in heard {
+            told.tell(&heard).await;
+            all.keep(heard);
+        }
+        if all.loops.is_some() {
+            is_enough.cancel();
+        }
+    }
+    all
+}
+
+/// Returns the moment as adapters count it.
+pub(super) fn moment(run: &Run<'_>) -> jiff::Timestamp {
+    // A clock beyond what a calendar holds is no reason not to listen.
+    jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default()
+}
+
+impl Hearing {
+    fn keep(&mut self, heard: Heard) {
+        match heard {
+            Heard::Event(event) => {
+                if self.loops.is_none() {
+                    self.loops = self.repeats.see(&event);
+                }
+            }
+            Heard::Words(mut words) => {
+                words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+                self.words = Some(words);
+            }
+            Heard::Thread(name) => self.thread = Some(name),
+            Heard::Spent(spent) => self.spent = Some(spent),
+            Heard::Denied(denied) if self.denied.len() < KEPT_MAX => self.denied.push(denied),
+            Heard::Trouble(trouble) if self.troubles.len() < KEPT_MAX || trouble.is_final => {
+                self.troubles.push(trouble);
+            }
+            Heard::Denied(_) | Heard::Trouble(_) => {}
+            Heard::Over(end) => self.end = Some(end),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What agents told, mirrored into the session's workspace: one file for each agent, one event on a line.
+
+use super::follow::Followed;
+use super::workspace::Workspace;
+use crate::failure::{Result, file};
+use serde_json::Value;
+use spalla_crash::crash_point;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Writes the events of all runs that are known, agent by agent, in the order of the items. Doing so again gives the same.
+pub(super) fn write(workspace: &Workspace, session: &str, items: &[Followed]) -> Result<()> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for item in items {
+        let result = item.run.as_ref().and_then(|run| run.result.as_ref());
+        let Some(path) = result.and_then(|result| result["events"].as_str()) else { continue };
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        for line in text.lines() {
+            let Ok(mut event) = serde_json::from_str::<Value>(line) else { continue };
+            event["session_id"] = Value::from(session);
+            let agent = event["agent"].as_str().filter(|name| is_plain(name)).unwrap_or("agent").to_owned();
+            let lines = files.entry(agent).or_default();
+            lines.push_str(&event.to_string());
+            lines.push('\n');
+        }
+    }
+    for (agent, lines) in files {
+        let path = workspace.path().join(format!("{agent}.jsonl"));
+        write_file(&path, &lines)?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, lines: &str) -> Result<()> {
+    crash_point!("orchestrate.mirror.write", fs::write(path, lines)).map_err(file("writing", path))
+}
+
+/// The name of an agent is that of a file here.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}

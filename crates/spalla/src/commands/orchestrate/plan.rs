@@ -1,0 +1,89 @@
+//! The plan of a session: the pieces of the goal, who does each, and what speaks against it.
+
+use super::agents::Agents;
+use super::session::{Screen, merge_of};
+use crate::failure::{Failure, Result};
+use crate::output;
+use spalla_domain::plan::PlanItem;
+use spalla_domain::session::{ItemKind, SessionItem};
+use spalla_worker::builtin::surveyor::goal_needs_model;
+use std::path::Path;
+
+/// The built-in agent that needs no model.
+const SURVEYOR: &str = "surveyor";
+
+/// A piece of the plan with what speaks against it.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// The title and the person's words.
+    pub(crate) item: PlanItem,
+    /// Who does it.
+    pub(crate) agent: String,
+    /// Why it can't be done without a model; none means that its agent can do it.
+    pub(crate) needs_model: Option<&'static str>,
+}
+
+/// Says with which means the goal is pursued, and what the plan is. A plan of which nothing can be done is an error.
+pub(crate) fn introduce(
+    screen: &Screen,
+    target: &Path,
+    items: Vec<PlanItem>,
+    agents: &Agents,
+) -> Result<Vec<Piece>> {
+    screen.say(agents.tier())?;
+    for note in &agents.notes {
+        screen.say(format_args!("note: {note}"))?;
+    }
+    screen.say(format_args!("target: {}", target.display()))?;
+    let piece = |(number, item): (usize, PlanItem)| match agents.for_piece(number) {
+        Some((agent, _)) => Piece { item, agent, needs_model: None },
+        None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
+    };
+    let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
+    screen.say("plan:")?;
+    for (number, piece) in (1..).zip(&pieces) {
+        let means = piece.needs_model.map_or_else(|| piece.agent.clone(), |why| format!("left out: {why}"));
+        screen.say(format_args!("  {number}. {} ({means})", output::plain(&piece.item.title)))?;
+    }
+    refuse_nothing(&pieces)?;
+    Ok(pieces)
+}
+
+fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
+    let Some(why) = pieces.iter().find_map(|piece| piece.needs_model) else { return Ok(()) };
+    if pieces.iter().any(|piece| piece.needs_model.is_none()) {
+        return Ok(());
+    }
+    let what = if pieces.len() == 1 {
+        format!("this goal needs a model: {why}")
+    } else {
+        "every item of this goal needs a model".into()
+    };
+    Err(Failure::failed(what).mend(
+        "install an agent CLI and log in with it: Codex CLI (`npm install -g @openai/codex`), Claude Code (`npm install -g \
+         @anthropic-ai/claude-code`) or Gemini CLI (`npm install -g @google/gemini-cli`); or ask for something that can be \
+         measured, such as \"Analyze the codebase structure\"",
+    ))
+}
+
+/// Returns the session's items: the pieces that can be done, each that may change something with its merging.
+pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
+    let mut items = Vec::new();
+    for (number, piece) in (1..).zip(pieces).filter(|(_, piece)| piece.needs_model.is_none()) {
+        let work = SessionItem {
+            key: number.to_string(),
+            kind: ItemKind::Work,
+            title: piece.item.title.clone(),
+            prompt: piece.item.prompt.clone(),
+            agent: piece.agent.clone(),
+            depends_on: Vec::new(),
+            work_item_id: None,
+            status: None,
+            runs: Vec::new(),
+        };
+        let merge = (piece.agent != SURVEYOR).then(|| merge_of(&work));
+        items.push(work);
+        items.extend(merge);
+    }
+    items
+}

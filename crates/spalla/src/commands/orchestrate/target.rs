@@ -1,0 +1,71 @@
+//! The session's repository: what the target has, brought into a repository of the session's own. The target is only read.
+
+use crate::failure::{Failure, Result};
+use crate::git;
+use crate::session_folder::SessionFolder;
+use spalla_domain::session::{BASE_REF, Base, branch_of};
+use std::path::Path;
+
+/// Makes the repository and returns what the target was.
+pub(super) async fn take(folder: &SessionFolder, session: &str, target: &Path) -> Result<Base> {
+    let repository = folder.repository();
+    let path = repository.to_string_lossy();
+    let branch = format!("refs/heads/{}", branch_of(session));
+    git::call(folder.path(), &["init", "--quiet", "--bare", "--template=", "--", &path]).await?;
+    let base = match top_of(target).await? {
+        Some(Head { commit, branch }) => {
+            let target = target.to_string_lossy();
+            let refspec = format!("+HEAD:{BASE_REF}");
+            let fetch =
+                ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--", &target, &refspec];
+            git::call(&repository, &fetch).await?;
+            Base { is_git: true, commit, branch }
+        }
+        None => Base { is_git: false, commit: copy(&repository, target).await?, branch: None },
+    };
+    git::call(&repository, &["update-ref", BASE_REF, &base.commit]).await?;
+    git::call(&repository, &["update-ref", &branch, &base.commit]).await?;
+    git::call(&repository, &["symbolic-ref", "HEAD", &branch]).await?;
+    Ok(base)
+}
+
+/// Tells whether the target has changes that are in no commit, which the session does not see.
+pub(super) async fn has_uncommitted(target: &Path) -> bool {
+    let status = ["status", "--porcelain", "--untracked-files=no"];
+    git::call(target, &status).await.is_ok_and(|said| !said.trim().is_empty())
+}
+
+/// What a repository has checked out.
+struct Head {
+    commit: String,
+    branch: Option<String>,
+}
+
+/// Returns what the target has checked out; none where it is no repository, or one in which nothing was committed.
+async fn top_of(target: &Path) -> Result<Option<Head>> {
+    let Ok(top) = git::call(target, &["rev-parse", "--show-toplevel"]).await else {
+        return Ok(None);
+    };
+    let top = Path::new(top.trim_end_matches('\n'));
+    if top.canonicalize().ok() != target.canonicalize().ok() {
+        return Err(Failure::usage(format!("the target {} is inside the git repository {}", target.display(), top.display()))
+            .mend("name its top folder with --target DIR"));
+    }
+    let Ok(commit) = git::call(target, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await else {
+        return Ok(None);
+    };
+    let branch = git::call(target, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok();
+    let branch = branch.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    Ok(Some(Head { commit: commit.trim().to_owned(), branch }))
+}
+
+/// Makes a commit of a folder that is no repository, without writing anything into it.
+async fn copy(repository: &Path, target: &Path) -> Result<String> {
+    let (own, tree) = (repository.to_string_lossy(), target.to_string_lossy());
+    let on_target = [format!("--git-dir={own}"), format!("--work-tree={tree}")];
+    let on_target: Vec<&str> = on_target.iter().map(String::as_str).collect();
+    git::call(target, &[&on_target[..], &["add", "--all", "--", "."]].concat()).await?;
+    let tree = git::call(repository, &["write-tree"]).await?;
+    let commit = ["commit-tree", tree.trim(), "-m", "What the target had when the session began"];
+    Ok(git::call(repository, &commit).await?.trim().to_owned())
+}
