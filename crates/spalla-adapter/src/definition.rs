@@ -2,7 +2,8 @@
 //! others.
 
 use crate::listen::Format;
-use crate::trouble::Patterns;
+use crate::recovery::rules::Rule;
+use crate::trouble::{Cause, Patterns};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -46,9 +47,18 @@ pub struct Definition {
     /// Where its model is.
     #[serde(default)]
     pub network: Network,
+    /// What its exit codes mean, where its words say nothing.
+    #[serde(default)]
+    pub exits: Vec<Exit>,
     /// What its words mean when something goes wrong; the first that matches counts.
     #[serde(default)]
     pub trouble: Patterns,
+    /// How it is logged in.
+    #[serde(default)]
+    pub login: Login,
+    /// What is done about causes, where it is not what is done for all.
+    #[serde(default)]
+    pub recovery: Vec<Rule>,
 }
 
 /// How a command line takes its prompt.
@@ -166,6 +176,26 @@ pub struct Home {
     pub files: Vec<String>,
     /// Where its files name the addresses of models.
     pub base_urls: Vec<KeysOfFile>,
+}
+
+/// What an exit code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// The code.
+    pub code: i32,
+    /// What it means.
+    pub cause: Cause,
+}
+
+/// How a command line is logged in, for the person who is asked to do it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// The command that does it.
+    pub command: Option<String>,
+    /// The variables that a key may stand in instead.
+    pub variables: Vec<String>,
 }
 
 /// Where the models of a command line are.
