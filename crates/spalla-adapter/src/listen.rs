@@ -115,18 +115,6 @@ impl Ears<'_> {
         matches!(self.patterns.cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
     }
 
-    /// A command may fail because something was not allowed, or say so of what it was made for.
-    fn denied_by_output(&self, tool: &str, command: &str, output: &str) -> Option<Denied> {
-        let line = output.lines().find(|line| self.is_denial(line))?;
-        Some(Denied {
-            tool: Some(tool.to_owned()),
-            reason: shown(line),
-            paths: paths_in(line),
-            input: Some(command.to_owned()),
-            by: DeniedBy::Output { was_passed: false },
-        })
-    }
-
     /// What was not allowed is heard as such, and everything else as trouble.
     fn trouble(&self, trouble: Trouble) -> Vec<Heard> {
         let kind = if trouble.is_final { AgentEventType::Error } else { AgentEventType::Status };
@@ -135,6 +123,19 @@ impl Ears<'_> {
             .then(|| Heard::Denied(denied_in_words(&trouble.text)));
         [Some(Heard::Event(event)), denied, Some(Heard::Trouble(trouble))].into_iter().flatten().collect()
     }
+}
+
+/// A command may fail because the system did not allow something, or say so of what it was made for. What a guard of
+/// the command line would say can't come from a command: it quotes it.
+fn denied_by_output(tool: &str, command: &str, output: &str) -> Option<Denied> {
+    let line = output.lines().find(|line| OF_SYSTEM.is_match(line))?;
+    Some(Denied {
+        tool: Some(tool.to_owned()),
+        reason: shown(line),
+        paths: paths_in(line),
+        input: Some(command.to_owned()),
+        by: DeniedBy::Output { was_passed: false },
+    })
 }
 
 /// A denial that nothing but words tells of.

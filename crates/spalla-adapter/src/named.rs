@@ -36,7 +36,7 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| {
 /// Where a refusal begins to list what is allowed.
 static ALLOWED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:workspace|working|allowed|registered)[a-z ]* director(?:y|ies)(?: for this session)?:|registered workspace directories|allowed director(?:y|ies):?|root directory \(",
+        r"(?i)(?:workspace|working|allowed|registered)[a-z ]* (?:director(?:y|ies)|dirs?|folders?|paths?|roots?)(?: for this session)?:|registered workspace directories|root directory \(",
     )
 });
 /// The program that speaks, at the beginning of a line: `/bin/bash: line 1: `.
@@ -120,6 +120,11 @@ mod tests {
         assert_eq!((paths_in(listing), allowed_in(listing)), (vec![], vec!["/w/a".into(), "/w/b".into()]));
         let old = "File path must be within the root directory (/w/a): /x/y";
         assert_eq!((paths_in(old), allowed_in(old)), (vec!["/x/y".into()], vec!["/w/a".into()]));
+        let lines = "Path not in workspace:\n  Attempted path \"/x/y\"\n  Allowed dirs: /w/a,\n    /w/b";
+        assert_eq!(
+            (paths_in(lines), allowed_in(lines)),
+            (vec!["/x/y".into()], vec!["/w/a".into(), "/w/b".into()])
+        );
         let registered = "Directory '/x/y' is not within any of the registered workspace directories.";
         assert_eq!(paths_in(registered), ["/x/y"]);
     }

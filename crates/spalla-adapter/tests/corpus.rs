@@ -1,7 +1,9 @@
 //! Plays turns of the agent command lines through the listener and the diagnosis, and compares what comes of it with
 //! what a person says is right: which recovery, within which grants, and whether the turn may count as done.
 //!
-//! The rules were written with the half `seen`, and without the half `unseen`.
+//! The rules were written with the half `seen`, and without the half `unseen`, of which the first run understood 92 of
+//! 98 cases (93.9 %), with no grant too much and no turn wrongly taken as done. What it missed was mended where the rule
+//! was wrong in general, so that its figure of today says less than that first one.
 
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -1,7 +1,10 @@
 //! `claude --output-format stream-json`: messages of the Messages API, one content block a line, between an `init` and a
 //! `result`. Seen with 2.1.197 and 2.1.328.
 
-use super::{Ears, OF_SYSTEM, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words};
+use super::{
+    Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of,
+    words,
+};
 use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -116,7 +119,7 @@ impl State {
         let mut heard = vec![Heard::Event(finding)];
         if tool == "Bash" && (text.starts_with(EXITED) || OF_SYSTEM.is_match(&text)) {
             let command = str_of(&input, "/command").unwrap_or_default();
-            self.held.keep(ears.denied_by_output(&tool, command, &text));
+            self.held.keep(denied_by_output(&tool, command, &text));
         } else if !self.denied.contains(id) && ears.is_denial(&text) {
             self.denied.insert(id.to_owned());
             heard.extend(denied(Some(&tool), &input, &text));

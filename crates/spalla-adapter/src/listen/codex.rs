@@ -1,6 +1,8 @@
 //! `codex exec --json`: threads, turns and items, one object a line. Seen with 0.169.
 
-use super::{Ears, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words};
+use super::{
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+};
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -93,7 +95,8 @@ impl State {
             self.held.pass(command);
             return vec![];
         }
-        if str_of(item, "/status") == Some("declined") {
+        let has_run = item["exit_code"].as_i64().is_some_and(|code| code >= 0);
+        if str_of(item, "/status") == Some("declined") || (!has_run && ears.is_denial(output)) {
             let reason = if output.is_empty() { "it was declined" } else { output };
             let denied = denied_tool(Some("shell"), item, reason);
             return vec![
@@ -101,7 +104,7 @@ impl State {
                 Heard::Denied(denied),
             ];
         }
-        self.held.keep(ears.denied_by_output("shell", command, output));
+        self.held.keep(denied_by_output("shell", command, output));
         let code = item["exit_code"].as_i64();
         let code = code.map_or_else(|| "no exit status".to_owned(), |code| format!("exit status {code}"));
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{}: {code}", shown(command)))

@@ -1,6 +1,8 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
-use super::{Ears, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words};
+use super::{
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+};
 use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -102,7 +104,7 @@ impl State {
             }
             "run_shell_command" if output.contains(EXITED) => {
                 let command = str_of(&input, "/command").unwrap_or_default();
-                self.held.keep(ears.denied_by_output(&tool, command, output));
+                self.held.keep(denied_by_output(&tool, command, output));
                 let finding =
                     AgentEvent::new(AgentEventType::Finding, format!("{}: it failed", shown(command)))
                         .with("output", end_of(output));

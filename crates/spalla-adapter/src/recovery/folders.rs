@@ -18,11 +18,13 @@ const OF_FOLDERS: [&str; 9] = [
 ];
 
 /// Returns every folder that the denials need, or none where one of them is not within what is allowed.
-pub(super) fn grant(denied: &[&Denied], allowed: &[String]) -> Option<Vec<String>> {
+pub(super) fn grant(refused: &[&Denied], allowed: &[String]) -> Option<Vec<String>> {
     let allowed: Vec<&str> = allowed.iter().filter_map(|folder| plain(folder)).collect();
     let mut folders: Vec<&str> = vec![];
-    for denied in denied {
-        if denied.paths.is_empty() {
+    for denied in refused {
+        // The standard error tells the same once more, line by line, and its first line may end before the path.
+        let is_told_elsewhere = |other: &&Denied| other.tool == denied.tool && !other.paths.is_empty();
+        if denied.paths.is_empty() && !refused.iter().any(is_told_elsewhere) {
             return None;
         }
         let had = allowed_in(&denied.reason);
@@ -148,6 +150,14 @@ mod tests {
             assert_eq!(granted("list_directory", &["/data/x", path], ""), None, "{path:?}");
         }
         assert_eq!(granted("write_file", &[], ""), None);
+    }
+
+    #[test]
+    fn what_is_told_once_more_without_its_path_changes_nothing() {
+        let (whole, cut) = (denied("write_file", &["/data/a/x"], ""), denied("write_file", &[], ""));
+        let allowed = ["/data".to_owned()];
+        assert_eq!(grant(&[&whole, &cut], &allowed), Some(vec!["/data/a".into()]));
+        assert_eq!(grant(&[&whole, &denied("read_file", &[], "")], &allowed), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) fn grant(denied: &[&Denied], allowed: &[String]) -> Option<Vec<String
             granted.push(line.clone());
         }
     }
+    granted.sort_unstable();
     (!granted.is_empty()).then_some(granted)
 }
 
