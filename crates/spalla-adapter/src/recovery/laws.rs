@@ -55,10 +55,22 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece(), 0..8).prop_map(|pieces| pieces.concat())
 }
 
+/// Often one that begins as the policy allows.
+fn command() -> impl Strategy<Value = String> {
+    (any::<bool>(), text()).prop_map(|(begins, text)| if begins { format!("cargo test{text}") } else { text })
+}
+
+/// Often one that begins as the policy allows.
+fn path() -> impl Strategy<Value = String> {
+    let begin = prop::sample::select(vec!["", "/work/shared", "/work/shared/", "/data", "/data/a/"]);
+    let end = prop::collection::vec(piece(), 0..3).prop_map(|pieces| pieces.concat());
+    (begin, end).prop_map(|(begin, end)| format!("{begin}{end}"))
+}
+
 fn folders() -> impl Strategy<Value = Vec<String>> {
     let folder =
         prop::sample::select(vec!["/work/shared", "/data/", "/work/shared/a", "", "relative", "/x/../y"]);
-    prop::collection::vec(folder.prop_map(str::to_owned), 0..3)
+    prop::collection::vec(folder.prop_map(str::to_owned), 1..4)
 }
 
 fn tools() -> impl Strategy<Value = Vec<String>> {
@@ -78,8 +90,8 @@ fn denied() -> impl Strategy<Value = Denied> {
     let reason = (any::<bool>(), text()).prop_map(|(is_outside, text)| {
         if is_outside { format!("Path not in workspace: {text}") } else { text }
     });
-    let paths = prop::collection::vec(text(), 0..3);
-    (prop::option::of(tool), reason, paths, prop::option::of(text()), by).prop_map(
+    let paths = prop::collection::vec(path(), 0..3);
+    (prop::option::of(tool), reason, paths, prop::option::of(command()), by).prop_map(
         |(tool, reason, paths, input, by)| {
             let tool = tool.map(str::to_owned);
             Denied { tool, reason, paths, input, by }
@@ -141,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn no_words_of_a_tool_widen_a_grant(path in text(), words in text(), folders in folders()) {
+    fn no_words_of_a_tool_widen_a_grant(path in path(), words in text(), folders in folders()) {
         let allowed = Allowed { folders, longest_wait_ms: 0, ..Allowed::default() };
         let adapter = ADAPTERS.iter().find(|adapter| adapter.name == "gemini").unwrap();
         let said = format!("Path not in workspace: Attempted path \"{path}\" {words}");
@@ -161,5 +173,29 @@ proptest! {
         prop_assert_eq!(denied.len(), 1);
         prop_assert!(is_within_policy(&diagnosis.action, &allowed), "{diagnosis:?} {allowed:?}");
         prop_assert!(!diagnosis.may_succeed);
+    }
+
+    #[test]
+    fn a_prefix_grants_one_command_alone(input in command(), begin in prop::sample::select(vec!["cargo test", "cargo"])) {
+        let line = format!("Bash({begin}:*)");
+        let allowed = Allowed { tools: vec![line.clone()], ..Allowed::default() };
+        let adapter = ADAPTERS.iter().find(|adapter| adapter.name == "claude").unwrap();
+        let denied = [Denied {
+            tool: Some("Bash".into()),
+            reason: "This command requires approval".into(),
+            paths: vec![],
+            input: Some(input.clone()),
+            by: DeniedBy::Guard,
+        }];
+        let end = Some(TurnEnd::Completed);
+        let ended = Ended { troubles: &[], denied: &denied, end, exit_code: Some(0), has_changed: true, thread: None };
+        let action = diagnose(adapter, &ended, &allowed, &BTreeSet::new(), now()).action;
+        let is_one = !input.contains([';', '&', '|', '$', '`', '<', '>', '\n', '\r', '\0']);
+        let is_begun = input == begin || input.starts_with(&format!("{begin} "));
+        if action == (Action::Relaunch { change: Change::Tools(vec![line]) }) {
+            prop_assert!(is_one && is_begun, "{input:?}");
+        } else {
+            prop_assert!(matches!(action, Action::Ask { .. }), "{action:?}");
+        }
     }
 }
