@@ -2,7 +2,8 @@
 //! others.
 
 use crate::listen::Format;
-use crate::trouble::Patterns;
+use crate::recovery::rules::Rule;
+use crate::trouble::{Cause, Patterns};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -43,15 +44,21 @@ pub struct Definition {
     /// Its own configuration.
     #[serde(default)]
     pub home: Home,
-    /// What speaks for a login of the person's.
-    #[serde(default)]
-    pub login: Login,
     /// Where its model is.
     #[serde(default)]
     pub network: Network,
+    /// What its exit codes mean, where its words say nothing.
+    #[serde(default)]
+    pub exits: Vec<Exit>,
     /// What its words mean when something goes wrong; the first that matches counts.
     #[serde(default)]
     pub trouble: Patterns,
+    /// How it is logged in.
+    #[serde(default)]
+    pub login: Login,
+    /// What is done about causes, where it is not what is done for all.
+    #[serde(default)]
+    pub recovery: Vec<Rule>,
 }
 
 /// How a command line takes its prompt.
@@ -173,13 +180,25 @@ pub struct Home {
     pub base_urls: Vec<KeysOfFile>,
 }
 
-/// What speaks for a login: any of these is enough.
+/// What an exit code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// The code.
+    pub code: i32,
+    /// What it means.
+    pub cause: Cause,
+}
+
+/// How a command line is logged in, for the person who is asked to do it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Login {
-    /// Variables that hold a key.
+    /// The command that does it.
+    pub command: Option<String>,
+    /// The variables that a key may stand in instead.
     pub variables: Vec<String>,
-    /// Files in the folder of its configuration.
+    /// Files in the folder of its configuration in which a login stands.
     pub files: Vec<String>,
 }
 

@@ -44,6 +44,26 @@ pub struct Denied {
     pub tool: Option<String>,
     /// What was said.
     pub reason: String,
+    /// The paths that it was about: those that the words name, or else those that the tool was given.
+    pub paths: Vec<String>,
+    /// What the tool was given, where that is one text: a command or an address.
+    pub input: Option<String>,
+    /// Who said no.
+    pub by: DeniedBy,
+}
+
+/// Who said no, which decides what it is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeniedBy {
+    /// The command line's own guard, or a tool of its own: the agent was kept from what it wanted.
+    Guard,
+    /// Words in the output of a command that failed, which may also be what the command was made to print.
+    Output {
+        /// Whether a later step of the same turn succeeded: the agent knew of it and went on.
+        was_passed: bool,
+    },
+    /// Words of the operating system on the command line's standard error, whoever they were meant for.
+    Stderr,
 }
 
 /// How a turn ended.

@@ -6,6 +6,7 @@
 //! --help, --version ─▶ Installed ┼─▶ CommandLine (arguments, input, variables)
 //! what an item wishes ───────────┘
 //! a line of output ─▶ Listener ─▶ Heard: events, words, usage, denials, troubles, the end of a turn
+//! what a turn came to ─▶ diagnose ─▶ Diagnosis: its cause, and what is done about it within what policy allows
 //! ```
 
 pub mod command_line;
@@ -13,6 +14,7 @@ pub mod definition;
 pub mod heard;
 pub mod installed;
 pub mod listen;
+mod named;
 mod pattern;
 pub mod recovery;
 pub mod reset;

@@ -5,17 +5,31 @@ mod claude;
 mod codex;
 mod events;
 mod gemini;
+mod held;
 mod text;
 
-use crate::heard::{Denied, Heard};
+use crate::heard::{Denied, DeniedBy, Heard};
+use crate::named::{input_of, paths_in, paths_of};
+use crate::pattern::compiled;
 use crate::trouble::{Cause, Patterns, Trouble};
 use jiff::Timestamp;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType, read_json};
+use std::sync::LazyLock;
 
 /// The most of a command or an output that an event shows, in characters.
 const SHOWN_CHARS: usize = 400;
+
+/// How the operating system says that something is not allowed, whichever program passes it on.
+static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b",
+    )
+});
+/// How a command line says on its standard error that a tool of its own failed.
+static OF_TOOL: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)tools::router|error executing tool (\w+)"));
 
 /// What a command line prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,20 +115,44 @@ impl Ears<'_> {
         matches!(self.patterns.cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
     }
 
-    /// A command may fail because something was not allowed, or say so of what it was made for.
-    fn denied_by_output(&self, output: &str) -> Option<Heard> {
-        let line = output.lines().find(|line| self.is_denial(line))?;
-        Some(Heard::Denied(Denied { tool: None, reason: shown(line) }))
-    }
-
     /// What was not allowed is heard as such, and everything else as trouble.
     fn trouble(&self, trouble: Trouble) -> Vec<Heard> {
         let kind = if trouble.is_final { AgentEventType::Error } else { AgentEventType::Status };
         let event = AgentEvent::new(kind, shown(&trouble.text));
         let denied = matches!(trouble.cause, Cause::Denied | Cause::OutsideWorkspace)
-            .then(|| Heard::Denied(Denied { tool: None, reason: trouble.text.clone() }));
+            .then(|| Heard::Denied(denied_in_words(&trouble.text)));
         [Some(Heard::Event(event)), denied, Some(Heard::Trouble(trouble))].into_iter().flatten().collect()
     }
+}
+
+/// A command may fail because the system did not allow something, or say so of what it was made for. What a guard of
+/// the command line would say can't come from a command: it quotes it.
+fn denied_by_output(tool: &str, command: &str, output: &str) -> Option<Denied> {
+    let line = output.lines().find(|line| OF_SYSTEM.is_match(line))?;
+    Some(Denied {
+        tool: Some(tool.to_owned()),
+        reason: shown(line),
+        paths: paths_in(line),
+        input: Some(command.to_owned()),
+        by: DeniedBy::Output { was_passed: false },
+    })
+}
+
+/// A denial that nothing but words tells of.
+fn denied_in_words(words: &str) -> Denied {
+    let of_tool = OF_TOOL.captures(words);
+    let is_of_system = OF_SYSTEM.is_match(words) && of_tool.is_none();
+    let tool = of_tool.and_then(|found| Some(found.get(1)?.as_str().to_owned()));
+    let by = if is_of_system { DeniedBy::Stderr } else { DeniedBy::Guard };
+    Denied { tool, reason: words.to_owned(), paths: paths_in(words), input: None, by }
+}
+
+/// A denial of a tool by a guard. The words name what the guard looked at, the parameters only what the agent wrote.
+fn denied_tool(tool: Option<&str>, parameters: &Value, reason: &str) -> Denied {
+    let named = paths_in(reason);
+    let paths = if named.is_empty() { paths_of(parameters) } else { named };
+    let (tool, reason) = (tool.map(str::to_owned), reason.to_owned());
+    Denied { tool, reason, paths, input: input_of(parameters), by: DeniedBy::Guard }
 }
 
 /// Returns the words of an agent, and the events that it put among them as lines of their own.

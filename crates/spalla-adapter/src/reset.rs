@@ -1,7 +1,7 @@
 //! When a limit is over, as services and their command lines say it in words.
 
 use crate::pattern::compiled;
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use regex::Regex;
@@ -12,22 +12,22 @@ const DAYS_MAX: i64 = 62;
 
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)(?:again in|retry in|retry after|retry-after:?|retrydelay"?:? ?"?|resets? in|wait|available in) ?(?:about )?((?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|ms)\b,? ?(?:and )?)+)"#,
+        r#"(?i)(?:again (?:in|after)|retry (?:in|after)|retry-after:?|retrydelay\\*"?:? ?\\*"?|resets? (?:in|after)|wait|available (?:in|after)) ?(?:about |another )?((?:\d+(?:\.\d+)?(?:ms|[dhms])){2,}\b|(?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b,? ?(?:and )?)+)"#,
     )
 });
 static PART: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(r"(?i)(\d+(?:\.\d+)?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b")
+    compiled(r"(?i)(\d+(?:\.\d+)?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)")
 });
 static SECONDS: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:retry[ -_]after|resets?_in_seconds)"?:? ?"?(\d{1,8})\b"#));
+    LazyLock::new(|| compiled(r#"(?i)(?:retry[ _-]after|resets?_in_seconds)\\*"?:? ?\\*"?(\d{1,8})\b"#));
 static EPOCH: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||resets?_?at"?:? ?"?)(\d{10}|\d{13})\b"#));
+    LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||resets?_?at\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#));
 static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|[+-]\d\d:?\d\d)")
 });
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:resets?|again)(?: at)? (\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?(utc|[a-z]+/[a-z_]+)\)?)?(?:\W|$)",
+        r"(?i)(?:resets?|again)(?: (?:at|on))? (?:([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?(utc|[a-z]+(?:/[a-z0-9_+-]+)+)\)?)?(?:\W|$)",
     )
 });
 
@@ -75,28 +75,44 @@ fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     time_of_day(text, now)
 }
 
+/// A time of day, or a day of the year with one. A day without a year is the next such day.
 fn time_of_day(text: &str, now: Timestamp) -> Option<Timestamp> {
     let clock = CLOCK.captures(text)?;
-    let half = clock.get(3).map(|half| half.as_str().to_ascii_lowercase());
-    let minute = clock.get(2).map(|minute| minute.as_str());
+    let part = |number: usize| clock.get(number).map(|part| part.as_str());
+    let (half, minute) = (part(6).map(str::to_ascii_lowercase), part(5));
     if half.is_none() && minute.is_none() {
         return None;
     }
-    let hour: i8 = clock[1].parse().ok()?;
+    let hour: i8 = clock[4].parse().ok()?;
     let hour = match half.as_deref() {
         Some("am") => hour % 12,
         Some(_) => hour % 12 + 12,
         None => hour,
     };
     let time = Time::new(hour, minute.map_or(Ok(0), str::parse).ok()?, 0, 0).ok()?;
-    let zone = match clock.get(4).map(|zone| zone.as_str()) {
+    let zone = match part(7) {
         Some(zone) if !zone.eq_ignore_ascii_case("utc") => TimeZone::get(zone).ok()?,
         _ => TimeZone::UTC,
     };
     let here = now.to_zoned(zone.clone());
-    let today = here.date().to_datetime(time).to_zoned(zone).ok()?;
-    let next = if today.timestamp() < now { today.checked_add(1.day()).ok()? } else { today };
+    let (date, step) = match (part(1), part(2)) {
+        (Some(month), Some(day)) => {
+            let year = part(3).map_or(Ok(here.year()), str::parse).ok()?;
+            (Date::new(year, month_of(month)?, day.parse().ok()?).ok()?, 1.year())
+        }
+        _ => (here.date(), 1.day()),
+    };
+    let said = date.to_datetime(time).to_zoned(zone).ok()?;
+    let is_over = said.timestamp() < now && part(3).is_none();
+    let next = if is_over { said.checked_add(step).ok()? } else { said };
     Some(next.timestamp())
+}
+
+fn month_of(name: &str) -> Option<i8> {
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let found = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month))?;
+    i8::try_from(found + 1).ok()
 }
 
 #[cfg(test)]
@@ -124,6 +140,11 @@ mod tests {
             ("resets 1pm (Europe/Berlin)", "2026-11-20T12:00:00Z"),
             ("try again at 2026-11-21 08:00 UTC", "2026-11-21T08:00:00Z"),
             ("quota resets at 2026-11-20T18:00:00+02:00", "2026-11-20T16:00:00Z"),
+            ("Your quota will reset after 8h44m7s.", "2026-11-20T18:44:07Z"),
+            (r#"{\"retryDelay\": \"34.5s\"}"#, "2026-11-20T10:00:34.5Z"),
+            ("or try again at Nov 20th, 2026 10:12 AM.", "2026-11-20T10:12:00Z"),
+            ("weekly limit reached ∙ resets Nov 23, 3pm (Europe/Berlin)", "2026-11-23T14:00:00Z"),
+            ("resets January 2 at 9:30am (UTC)", "2027-01-02T09:30:00Z"),
         ] {
             assert_eq!(at(text).as_deref(), Some(wanted), "{text}");
         }
@@ -136,6 +157,8 @@ mod tests {
             "exceeded retry limit, last status: 429 Too Many Requests",
             "usage limit reached|1600000000",
             "try again in 400 days",
+            "try again in 3 months",
+            "try again at Nov 19th, 2026 10:12 AM.",
             "try again in 99999999999999999999 seconds",
             "resets 25:00",
             "resets 7",

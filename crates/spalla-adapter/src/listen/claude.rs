@@ -1,20 +1,30 @@
 //! `claude --output-format stream-json`: messages of the Messages API, one content block a line, between an `init` and a
 //! `result`. Seen with 2.1.197 and 2.1.328.
 
-use super::{Ears, end_of, event, number_of, shown, str_of, words};
-use crate::heard::{Denied, Heard, Spent, TurnEnd};
+use super::{
+    Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of,
+    words,
+};
+use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No more calls of tools than these wait for their results at once.
 const CALLS_MAX: usize = 1_000;
+/// The tools that change something.
+const CHANGING: [&str; 5] = ["Bash", "Write", "Edit", "MultiEdit", "NotebookEdit"];
+/// What is said of a denial that nothing else is said of.
+const NOT_ALLOWED: &str = "it was not allowed";
+/// How the result of a command that failed begins.
+const EXITED: &str = "Exit code ";
 
 /// What has to be remembered between lines.
 #[derive(Debug, Default)]
 pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     denied: BTreeSet<String>,
+    held: Held,
 }
 
 impl State {
@@ -50,10 +60,11 @@ impl State {
                 ears.failed(&format!("the model's server: {why}{wait}"), status, false)
             }
             "permission_denied" => {
-                if let Some(id) = str_of(value, "/tool_use_id") {
-                    self.denied.insert(id.to_owned());
-                }
-                denied(str_of(value, "/tool_name"), str_of(value, "/message").unwrap_or("not allowed"))
+                let id = str_of(value, "/tool_use_id").unwrap_or_default();
+                self.denied.insert(id.to_owned());
+                let input = self.calls.get(id).map_or(&Value::Null, |(_, input)| input);
+                let said = str_of(value, "/message").unwrap_or(NOT_ALLOWED);
+                denied(str_of(value, "/tool_name"), input, said)
             }
             _ => vec![],
         }
@@ -96,14 +107,22 @@ impl State {
         let (tool, input) = self.calls.remove(id).unwrap_or_default();
         let text = text_of(&block["content"]);
         if block["is_error"] != true {
+            if CHANGING.contains(&tool.as_str()) {
+                let step =
+                    ["/command", "/file_path", "/notebook_path"].iter().find_map(|path| str_of(&input, path));
+                self.held.pass(step.unwrap_or_default());
+            }
             return changed(&tool, &input).into_iter().collect();
         }
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(&text)))
             .with("output", end_of(&text));
         let mut heard = vec![Heard::Event(finding)];
-        if !self.denied.contains(id) && ears.is_denial(&text) {
+        if tool == "Bash" && (text.starts_with(EXITED) || OF_SYSTEM.is_match(&text)) {
+            let command = str_of(&input, "/command").unwrap_or_default();
+            self.held.keep(denied_by_output(&tool, command, &text));
+        } else if !self.denied.contains(id) && ears.is_denial(&text) {
             self.denied.insert(id.to_owned());
-            heard.extend(denied(Some(&tool), &text));
+            heard.extend(denied(Some(&tool), &input, &text));
         }
         heard
     }
@@ -126,8 +145,10 @@ impl State {
         for denial in
             denials.filter(|denial| str_of(denial, "/tool_use_id").is_none_or(|id| !self.denied.contains(id)))
         {
-            heard.extend(denied(str_of(denial, "/tool_name"), &shown(&denial["tool_input"].to_string())));
+            let input = &denial["tool_input"];
+            heard.extend(denied(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
         }
+        heard.extend(self.held.tell(str_of(value, "/result").unwrap_or_default()));
         self.denied.clear();
         self.calls.clear();
         heard.extend(end_of_turn(value, ears));
@@ -159,11 +180,11 @@ fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
     heard
 }
 
-fn denied(tool: Option<&str>, reason: &str) -> Vec<Heard> {
+fn denied(tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
     let name = tool.unwrap_or("a tool");
     vec![
         event(AgentEventType::Blocker, format!("{name} was not allowed: {}", shown(reason))),
-        Heard::Denied(Denied { tool: tool.map(str::to_owned), reason: reason.to_owned() }),
+        Heard::Denied(denied_tool(tool, input, reason)),
     ]
 }
 

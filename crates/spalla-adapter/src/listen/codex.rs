@@ -1,7 +1,9 @@
 //! `codex exec --json`: threads, turns and items, one object a line. Seen with 0.169.
 
-use super::{Ears, end_of, event, number_of, shown, str_of, words};
-use crate::heard::{Heard, Spent, TurnEnd};
+use super::{
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+};
+use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 
@@ -9,6 +11,7 @@ use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 #[derive(Debug, Default)]
 pub(super) struct State {
     answer: Option<String>,
+    held: Held,
 }
 
 impl State {
@@ -26,7 +29,8 @@ impl State {
             "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
             "turn.failed" => {
                 let text = str_of(value, "/error/message").unwrap_or("the turn failed");
-                let mut heard = ears.failed(text, None, true);
+                let mut heard = self.held.tell(text);
+                heard.extend(ears.failed(text, None, true));
                 heard.push(Heard::Over(TurnEnd::Failed));
                 heard
             }
@@ -47,8 +51,8 @@ impl State {
             "reasoning" => {
                 vec![event(AgentEventType::Status, shown(str_of(item, "/text").unwrap_or_default()))]
             }
-            "command_execution" => command(item, ears),
-            "file_change" => file_changes(item),
+            "command_execution" => self.command(item, ears),
+            "file_change" => self.file_changes(item),
             "todo_list" => plan(item).into_iter().collect(),
             "error" => ears.failed(str_of(item, "/message").unwrap_or_default(), None, false),
             other => {
@@ -71,8 +75,65 @@ impl State {
             output_tokens: number_of(usage, "/output_tokens"),
             ..Spent::default()
         };
-        let answer = self.answer.take().map_or_else(|| "ended a turn".to_owned(), |text| shown(&text));
-        vec![Heard::Spent(spent), event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)]
+        let answer = self.answer.take();
+        let mut heard = self.held.tell(answer.as_deref().unwrap_or_default());
+        let answer = answer.map_or_else(|| "ended a turn".to_owned(), |text| shown(&text));
+        heard.extend([
+            Heard::Spent(spent),
+            event(AgentEventType::Milestone, answer),
+            Heard::Over(TurnEnd::Completed),
+        ]);
+        heard
+    }
+
+    fn command(&mut self, item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let (command, output) = (
+            str_of(item, "/command").unwrap_or_default(),
+            str_of(item, "/aggregated_output").unwrap_or_default(),
+        );
+        if item["exit_code"] == 0 {
+            self.held.pass(command);
+            return vec![];
+        }
+        let has_run = item["exit_code"].as_i64().is_some_and(|code| code >= 0);
+        if str_of(item, "/status") == Some("declined") || (!has_run && ears.is_denial(output)) {
+            let reason = if output.is_empty() { "it was declined" } else { output };
+            let denied = denied_tool(Some("shell"), item, reason);
+            return vec![
+                event(AgentEventType::Blocker, format!("{} was not allowed", shown(command))),
+                Heard::Denied(denied),
+            ];
+        }
+        self.held.keep(denied_by_output("shell", command, output));
+        let code = item["exit_code"].as_i64();
+        let code = code.map_or_else(|| "no exit status".to_owned(), |code| format!("exit status {code}"));
+        let finding = AgentEvent::new(AgentEventType::Finding, format!("{}: {code}", shown(command)))
+            .with("output", end_of(output));
+        vec![Heard::Event(finding)]
+    }
+
+    fn file_changes(&mut self, item: &Value) -> Vec<Heard> {
+        let done = str_of(item, "/status") == Some("completed");
+        let changes = item["changes"].as_array().into_iter().flatten();
+        if done {
+            for change in changes.clone() {
+                self.held.pass(str_of(change, "/path").unwrap_or_default());
+            }
+        }
+        let declined = (str_of(item, "/status") == Some("declined"))
+            .then(|| Heard::Denied(denied_change(item, "it was declined")));
+        changes
+            .map(|change| {
+                let (path, kind) = (
+                    str_of(change, "/path").unwrap_or_default(),
+                    str_of(change, "/kind").unwrap_or("update"),
+                );
+                let said = if done { kind.to_owned() } else { format!("{kind} failed") };
+                let means = if done { AgentEventType::Progress } else { AgentEventType::Finding };
+                Heard::Event(AgentEvent::new(means, format!("{said} {path}")).of_file(path))
+            })
+            .chain(declined)
+            .collect()
     }
 }
 
@@ -87,36 +148,11 @@ fn started(item: &Value) -> Vec<Heard> {
     }
 }
 
-fn command(item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
-    let (command, output) = (
-        str_of(item, "/command").unwrap_or_default(),
-        str_of(item, "/aggregated_output").unwrap_or_default(),
-    );
-    match item["exit_code"].as_i64() {
-        Some(0) => vec![],
-        code => {
-            let code = code.map_or_else(|| "no exit status".to_owned(), |code| format!("exit status {code}"));
-            let finding = AgentEvent::new(AgentEventType::Finding, format!("{}: {code}", shown(command)))
-                .with("output", end_of(output));
-            let mut heard = vec![Heard::Event(finding)];
-            heard.extend(ears.denied_by_output(output));
-            heard
-        }
-    }
-}
-
-fn file_changes(item: &Value) -> Vec<Heard> {
-    let done = str_of(item, "/status") == Some("completed");
+fn denied_change(item: &Value, reason: &str) -> Denied {
     let changes = item["changes"].as_array().into_iter().flatten();
-    changes
-        .map(|change| {
-            let (path, kind) =
-                (str_of(change, "/path").unwrap_or_default(), str_of(change, "/kind").unwrap_or("update"));
-            let said = if done { kind.to_owned() } else { format!("{kind} failed") };
-            let means = if done { AgentEventType::Progress } else { AgentEventType::Finding };
-            Heard::Event(AgentEvent::new(means, format!("{said} {path}")).of_file(path))
-        })
-        .collect()
+    let paths = changes.filter_map(|change| str_of(change, "/path")).map(str::to_owned).collect();
+    let (tool, reason) = (Some("apply_patch".to_owned()), reason.to_owned());
+    Denied { tool, reason, paths, input: None, by: DeniedBy::Guard }
 }
 
 fn plan(item: &Value) -> Option<Heard> {

@@ -1,7 +1,9 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
-use super::{Ears, end_of, event, number_of, shown, str_of, words};
-use crate::heard::{Denied, Heard, Spent, TurnEnd};
+use super::{
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+};
+use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use std::collections::BTreeMap;
@@ -13,11 +15,21 @@ const WORDS_BYTES_MAX: usize = 1024 * 1024;
 /// What a shell command that failed says, with the status `success`.
 const EXITED: &str = "Command exited with code: ";
 
+/// The kinds of a tool's failure that are no failure of the tool.
+const OF_DENIAL: [&str; 5] = [
+    "tool_not_registered",
+    "execution_denied",
+    "policy_violation",
+    "permission_denied",
+    "path_not_in_workspace",
+];
+
 /// What has to be remembered between lines.
 #[derive(Debug, Default)]
 pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     words: String,
+    held: Held,
 }
 
 impl State {
@@ -36,7 +48,10 @@ impl State {
             "tool_use" => self.tool_use(value),
             "tool_result" => self.tool_result(value, ears),
             "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
-            "result" => result(value, answer, ears),
+            "result" => {
+                let denied = self.held.tell(answer.as_deref().unwrap_or_default());
+                denied.into_iter().chain(result(value, answer, ears)).collect()
+            }
             other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
                 AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
             }))],
@@ -77,20 +92,27 @@ impl State {
             self.calls.remove(str_of(value, "/tool_id").unwrap_or_default()).unwrap_or_default();
         let output = str_of(value, "/output").unwrap_or_default();
         if str_of(value, "/status") == Some("error") {
-            return failed(&tool, str_of(value, "/error/message").unwrap_or(output), value, ears);
+            return failed((&tool, &input), str_of(value, "/error/message").unwrap_or(output), value, ears);
         }
         match tool.as_str() {
             "write_file" | "replace" | "edit" => {
                 let file = str_of(&input, "/file_path").unwrap_or_default();
+                self.held.pass(file);
                 vec![Heard::Event(
                     AgentEvent::new(AgentEventType::Progress, format!("{tool} {file}")).of_file(file),
                 )]
             }
             "run_shell_command" if output.contains(EXITED) => {
-                let command = shown(str_of(&input, "/command").unwrap_or_default());
-                let finding = AgentEvent::new(AgentEventType::Finding, format!("{command}: it failed"))
-                    .with("output", end_of(output));
-                [Heard::Event(finding)].into_iter().chain(ears.denied_by_output(output)).collect()
+                let command = str_of(&input, "/command").unwrap_or_default();
+                self.held.keep(denied_by_output(&tool, command, output));
+                let finding =
+                    AgentEvent::new(AgentEventType::Finding, format!("{}: it failed", shown(command)))
+                        .with("output", end_of(output));
+                vec![Heard::Event(finding)]
+            }
+            "run_shell_command" => {
+                self.held.pass(str_of(&input, "/command").unwrap_or_default());
+                vec![]
             }
             _ => vec![],
         }
@@ -103,13 +125,13 @@ fn init(value: &Value) -> Vec<Heard> {
     thread.into_iter().chain([event(AgentEventType::Status, format!("began with {model}"))]).collect()
 }
 
-fn failed(tool: &str, text: &str, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+fn failed((tool, input): (&str, &Value), text: &str, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
     let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
     let mut heard = vec![Heard::Event(finding)];
     // What it may not use is not offered to the model at all.
-    if ears.is_denial(text) || str_of(value, "/error/type") == Some("tool_not_registered") {
+    if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind)) {
         heard.push(event(AgentEventType::Blocker, format!("{tool} was not allowed: {}", shown(text))));
-        heard.push(Heard::Denied(Denied { tool: Some(tool.to_owned()), reason: text.to_owned() }));
+        heard.push(Heard::Denied(denied_tool(Some(tool), input, text)));
     }
     heard
 }

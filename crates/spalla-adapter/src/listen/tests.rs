@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::definition::{Definition, built_in};
-use crate::heard::{Spent, TurnEnd};
+use crate::heard::{DeniedBy, Spent, TurnEnd};
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -114,10 +114,20 @@ fn failures_of_codex_have_their_causes_and_only_the_last_is_final() {
 
 #[test]
 fn what_codex_was_not_allowed_is_heard_though_it_ends_well() {
-    let command = json!({"type": "item.completed", "item": {"type": "command_execution", "command": "/bin/bash -lc 'echo hi > /x'",
-        "aggregated_output": "/bin/bash: line 1: /x: Read-only file system\n", "exit_code": 1, "status": "failed"}});
-    let heard = heard("codex", &[command]);
-    assert_eq!((kinds(&heard), denials(&heard)), (vec![AgentEventType::Finding], 1));
+    let command = json!({"type": "item.completed", "item": {"type": "command_execution", "command": "/bin/bash -lc 'echo hi > /x.txt'",
+        "aggregated_output": "/bin/bash: line 1: /x.txt: Read-only file system\n", "exit_code": 1, "status": "failed"}});
+    let over = json!({"type": "turn.completed", "usage": {}});
+    let by = |heard: &[Heard]| match heard.iter().find(|heard| matches!(heard, Heard::Denied(_))) {
+        Some(Heard::Denied(denied)) => (denied.paths.clone(), denied.by),
+        _ => panic!("{heard:?}"),
+    };
+    let heard = self::heard("codex", &[command.clone(), over.clone()]);
+    use AgentEventType::{Finding, Milestone};
+    assert_eq!((kinds(&heard), denials(&heard)), (vec![Finding, Milestone], 1));
+    assert_eq!(by(&heard), (vec!["/x.txt".into()], DeniedBy::Output { was_passed: false }));
+    let later = json!({"type": "item.completed", "item": {"type": "command_execution", "command": "tee here/x.txt", "exit_code": 0}});
+    let heard = self::heard("codex", &[command, later, over]);
+    assert_eq!(by(&heard).1, DeniedBy::Output { was_passed: true });
     let line = b"2026-11-20T08:47:34Z ERROR codex_core::tools::router: error=patch rejected: writing is blocked by read-only sandbox";
     let heard = listener("codex").hear_error(line, now());
     assert_eq!(denials(&heard), 1);

@@ -1,0 +1,114 @@
+//! Denials that were read from the output of a command. They are told when the turn ends, since only then is it known
+//! whether the agent got past what it was denied.
+
+use crate::heard::{Denied, DeniedBy, Heard};
+use crate::pattern::compiled;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// No more of them than these are kept for one turn.
+const HELD_MAX: usize = 200;
+/// Words that are shorter say nothing of what a command is about.
+const WORD_CHARS_MIN: usize = 3;
+/// What many commands have in common.
+const COMMON: [&str; 12] =
+    ["bash", "env", "sudo", "echo", "cat", "true", "null", "dev", "tmp", "src", "and", "the"];
+
+/// An answer that says that something is missing. It may only take trust away: what an agent calls done need not be.
+static MISSING: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\b(?:could ?n[o'’]t|can ?n[o'’]t|can['’]t|unable|not able|(?:was|were|is|are|has|have|did|does|do) ?(?:not|n['’]t)|denied|refused|forbidden|fail(?:s|ed|ure)?|read-only|permissions?|blocked|missing|skip(?:s|ped)?|manually|yourself|approv(?:e|al)|sandbox|not (?:allowed|permitted|possible|committed|written|saved|installed|pushed|run))\b",
+    )
+});
+
+/// What is told at the end of the turn.
+#[derive(Debug, Default)]
+pub(super) struct Held(Vec<Denied>);
+
+impl Held {
+    /// Keeps a denial until the end of the turn.
+    pub(super) fn keep(&mut self, denied: Option<Denied>) {
+        self.0.extend(denied.filter(|_| self.0.len() < HELD_MAX));
+    }
+
+    /// A step that changes something succeeded: the denials that were about the same are behind the agent. Whether it is
+    /// the same is seen from the words of both, and not from the program, which does many things.
+    pub(super) fn pass(&mut self, step: &str) {
+        if self.0.is_empty() {
+            return;
+        }
+        let did = words_of(step, true);
+        for denied in &mut self.0 {
+            let wanted = words_of(denied.input.as_deref().unwrap_or_default(), false);
+            if !wanted.is_disjoint(&did) {
+                denied.by = DeniedBy::Output { was_passed: true };
+            }
+        }
+    }
+
+    /// Tells all, at the end of a turn that had this answer.
+    pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
+        let mut told = std::mem::take(&mut self.0);
+        if !told.is_empty() && MISSING.is_match(answer) {
+            for denied in &mut told {
+                denied.by = DeniedBy::Output { was_passed: false };
+            }
+        }
+        told.into_iter().map(Heard::Denied).collect()
+    }
+}
+
+/// Returns the words that say what a command is about: names without their folders, and no flags. The program says it
+/// only where it is a file of its own.
+fn words_of(command: &str, with_program: bool) -> BTreeSet<&str> {
+    let is_between = |c: char| c.is_whitespace() || "'\"`;&|<>()=,".contains(c);
+    let words = command.split(is_between).filter(|word| !word.is_empty());
+    let inner = words.skip_while(|word| {
+        word.ends_with("bash") || word.ends_with("/sh") || *word == "-lc" || *word == "-c"
+    });
+    inner
+        .enumerate()
+        .filter(|(place, word)| with_program || *place > 0 || word.contains('/'))
+        .filter(|(_, word)| !word.starts_with('-'))
+        .map(|(_, word)| word.trim_end_matches('/').rsplit('/').next().unwrap_or(word))
+        .filter(|word| word.chars().count() >= WORD_CHARS_MIN && !COMMON.contains(word))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_passed(command: &str, step: &str, answer: &str) -> bool {
+        let mut held = Held::default();
+        held.keep(Some(Denied {
+            tool: None,
+            reason: String::new(),
+            paths: vec![],
+            input: Some(command.into()),
+            by: DeniedBy::Output { was_passed: false },
+        }));
+        held.pass(step);
+        let told = held.tell(answer);
+        matches!(&told[..], [Heard::Denied(denied)] if denied.by == DeniedBy::Output { was_passed: true })
+    }
+
+    #[test]
+    fn a_denial_is_passed_by_a_step_about_the_same_alone() {
+        for (command, step, wanted) in [
+            ("/bin/bash -lc 'find / -name protoc'", "/bin/bash -lc '/usr/bin/protoc --rust_out=src a'", true),
+            ("npm install -g tsx", "npm install tsx", true),
+            ("./gradlew build", "sh gradlew build", true),
+            ("touch /srv/notes.md", "docs/notes.md", true),
+            ("bash -c 'git commit -m fix'", "bash -c 'git status'", false),
+            ("echo hi > /outside.txt", "cargo test", false),
+            ("echo hi > /outside.txt", "echo hi > inside.txt", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_passed(command, step, "It is done."), wanted, "{command} / {step}");
+            assert!(!is_passed(command, step, "I couldn't install it."));
+            assert!(!is_passed(command, step, "It is done, but the file was not written."));
+        }
+    }
+}

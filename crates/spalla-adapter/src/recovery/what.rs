@@ -1,0 +1,176 @@
+//! What a turn came to. Words count only where they are told as the end of a turn, on the standard error of a process
+//! that failed, or as a denial: an agent that writes about rate limits has none.
+
+use super::Ended;
+use crate::definition::{Definition, Exit};
+use crate::heard::{Denied, DeniedBy, TurnEnd};
+use crate::listen::Format;
+use crate::trouble::{Cause, Trouble};
+use jiff::Timestamp;
+
+/// Exit codes by which a shell or a launcher tells of a signal that ended the program, the ones of a crash or a kill.
+const OF_SIGNALS: [i32; 8] = [129, 132, 134, 135, 136, 137, 139, 143];
+/// Exit codes by which a shell says that there is no such program, or none that it may start.
+const NO_PROGRAM: [i32; 2] = [126, 127];
+
+/// What a turn came to.
+pub(super) enum What<'a> {
+    /// It ended by itself, and nothing stood in its way.
+    Done,
+    /// Somebody stopped it.
+    Interrupted,
+    /// It ended by itself, and what a command was denied on the way is behind it.
+    Passed(&'a Denied),
+    /// Something around the work ended it.
+    Trouble {
+        /// Why.
+        cause: Cause,
+        /// What was said.
+        text: String,
+        /// When it is over.
+        resets_at: Option<Timestamp>,
+    },
+    /// It was kept from something.
+    Denied {
+        /// How: by its folders, or otherwise.
+        cause: Cause,
+        /// What it was denied.
+        denied: Vec<&'a Denied>,
+    },
+}
+
+/// Finds out what a turn came to.
+pub(super) fn what<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
+    if let Some(found) = told(ended.troubles) {
+        return found;
+    }
+    if ended.end == Some(TurnEnd::Interrupted) {
+        return What::Interrupted;
+    }
+    if is_over_well(adapter, ended) { of_a_whole_turn(adapter, ended) } else { of_a_failure(adapter, ended) }
+}
+
+/// The trouble that ended the turn, if it has a name. What was denied is looked at with the denials.
+fn told<'a>(troubles: &[Trouble]) -> Option<What<'a>> {
+    let last = troubles.iter().rev().find(|trouble| trouble.is_final)?;
+    (last.cause != Cause::Unknown && !is_denial(last.cause)).then(|| of_trouble(last))
+}
+
+/// A command line that tells of the ends of its turns has to have told of this one. One that prints words or events of
+/// its own says with its exit code that it is done.
+fn is_over_well(adapter: &Definition, ended: &Ended<'_>) -> bool {
+    let tells_ends = !matches!(adapter.output, Format::Text | Format::JsonlEvents);
+    match ended.end {
+        // A process that is kept for further turns is ended by a signal, after the turn.
+        Some(TurnEnd::Completed) => matches!(ended.exit_code, Some(0) | None),
+        None => !tells_ends && ended.exit_code == Some(0),
+        Some(TurnEnd::Failed | TurnEnd::Interrupted) => false,
+    }
+}
+
+/// What a turn that ended by itself was denied.
+///
+/// A guard's denial always matters: the agent wanted a tool or a path and was kept from it, whatever it did instead and
+/// whatever it says of it. Words in the output of a failed command matter less, since a command may fail on purpose, be
+/// tried once more in another way, or print words about permissions that it was made for. They count as a side step only
+/// where four things hold together: the turn ended by itself, something is different from before, a later step about the
+/// same succeeded, and the answer does not say that something is missing. If one is not so, the last that is known of the
+/// agent is that it was kept from something, and a person looks. That such a side step was not the very thing that was
+/// wanted is not known here; the acceptance of the work item says so.
+///
+/// Words on the standard error of a process that did not fail are nobody's denial.
+fn of_a_whole_turn<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
+    if let Some(found) = by_guard(adapter, ended.denied) {
+        return found;
+    }
+    let is_output = |denied: &&Denied| matches!(denied.by, DeniedBy::Output { .. });
+    let outputs: Vec<&Denied> = ended.denied.iter().filter(is_output).collect();
+    let open: Vec<&Denied> =
+        outputs.iter().copied().filter(|denied| denied.by != DeniedBy::Output { was_passed: true }).collect();
+    match (outputs.first(), open.is_empty(), ended.has_changed) {
+        (None, ..) => What::Done,
+        (Some(first), true, true) => What::Passed(first),
+        (Some(_), true, false) => What::Denied { cause: Cause::Denied, denied: outputs },
+        (Some(_), false, _) => What::Denied { cause: Cause::Denied, denied: open },
+    }
+}
+
+/// What is known of a turn or a process that failed, from what says most to what says least.
+fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
+    let is_told = ended.troubles.iter().rfind(|trouble| trouble.is_final);
+    // What was told of the end says more than the warnings and retries before it.
+    let said = last(ended.troubles, |cause| !is_denial(cause)).filter(|_| is_told.is_none());
+    let is_by_signal = is_told.is_none() && ended.exit_code.is_none_or(|code| OF_SIGNALS.contains(&code));
+    // One that still tried again was ended because it did not stop by itself.
+    if is_by_signal && !said.is_some_and(|said| is_tried_again(said.cause)) {
+        let words = said.map_or_else(String::new, |said| format!("; the last words: {}", said.text));
+        return trouble(Cause::Crashed, format!("a signal ended the process{words}"));
+    }
+    if let Some(said) = said {
+        return of_trouble(said);
+    }
+    // A conversation that began and has no end broke off, whatever it was denied before.
+    if is_told.is_none() && ended.end.is_none() && ended.thread.is_some() {
+        let code = ended.exit_code.map_or_else(String::new, |code| format!(", exit status {code}"));
+        return trouble(Cause::Crashed, format!("the process ended within a turn{code}"));
+    }
+    if let Some(found) = by_guard(adapter, ended.denied) {
+        return found;
+    }
+    if !ended.denied.is_empty() {
+        return What::Denied { cause: Cause::Denied, denied: ended.denied.iter().collect() };
+    }
+    let of_exit = |exit: &&Exit| is_told.is_none() && Some(exit.code) == ended.exit_code;
+    if let Some(exit) = adapter.exits.iter().find(of_exit) {
+        return trouble(exit.cause, format!("the process ended with the exit status {}", exit.code));
+    }
+    match (is_told, ended.exit_code) {
+        (Some(told), _) => of_trouble(told),
+        (None, Some(code)) if NO_PROGRAM.contains(&code) => trouble(
+            Cause::Usage,
+            format!("the program was not found or may not be started: exit status {code}"),
+        ),
+        (None, code) => {
+            let code = code.map_or_else(String::new, |code| format!(", exit status {code}"));
+            trouble(Cause::Unknown, format!("the process ended and said nothing of it{code}"))
+        }
+    }
+}
+
+/// What guards denied. Where paths and tools were denied, the paths come first: without them a tool helps little. The
+/// tools come next time, with their own cause.
+fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> {
+    let is_outside =
+        |denied: &&Denied| adapter.trouble.cause_of(&denied.reason) == Some(Cause::OutsideWorkspace);
+    let by_guard = denied.iter().filter(|denied| denied.by == DeniedBy::Guard);
+    let (outside, other): (Vec<_>, Vec<_>) = by_guard.partition(is_outside);
+    match (outside.is_empty(), other.is_empty()) {
+        (true, true) => None,
+        (false, _) => Some(What::Denied { cause: Cause::OutsideWorkspace, denied: outside }),
+        (true, false) => Some(What::Denied { cause: Cause::Denied, denied: other }),
+    }
+}
+
+/// The last trouble with a name that the turn did not end with.
+fn last(troubles: &[Trouble], is_wanted: impl Fn(Cause) -> bool) -> Option<&Trouble> {
+    let is_wanted =
+        |trouble: &&Trouble| !trouble.is_final && trouble.cause != Cause::Unknown && is_wanted(trouble.cause);
+    troubles.iter().rev().find(is_wanted)
+}
+
+fn is_denial(cause: Cause) -> bool {
+    matches!(cause, Cause::Denied | Cause::OutsideWorkspace)
+}
+
+/// What command lines try again by themselves.
+fn is_tried_again(cause: Cause) -> bool {
+    matches!(cause, Cause::Network | Cause::ServerError | Cause::Overloaded | Cause::RateLimit | Cause::Quota)
+}
+
+fn of_trouble<'a>(of: &Trouble) -> What<'a> {
+    What::Trouble { cause: of.cause, text: of.text.clone(), resets_at: of.resets_at }
+}
+
+fn trouble<'a>(cause: Cause, text: String) -> What<'a> {
+    What::Trouble { cause, text, resets_at: None }
+}
