@@ -39,6 +39,7 @@ pub mod refused_host;
 pub mod requirements;
 pub mod resources;
 pub mod retry;
+pub mod review;
 pub mod run;
 pub mod sandbox;
 pub mod schedule;

@@ -11,6 +11,7 @@
 
 use crate::Timestamp;
 use crate::claim::{RunError, Usage};
+use crate::review::{Decision, Verdict};
 use crate::sandbox::Attested;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,9 @@ pub const CHANGES_PREFIX: &str = "refs/spalla/changes/item-";
 pub const INTEGRATOR: &str = "integrator";
 /// What the label of a merging item begins with; the id of the item whose change is merged follows.
 pub const MERGES_LABEL: &str = "merges:";
+
+/// What the label of a reviewing item begins with; the id of the item whose change is reviewed follows.
+pub const REVIEWS_LABEL: &str = "reviews:";
 
 /// A session as its record keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +59,9 @@ pub struct Session {
     pub base: Option<Base>,
     /// Its work.
     pub items: Vec<SessionItem>,
+    /// What was decided about changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<SessionDecision>,
     /// The report for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -173,6 +180,37 @@ pub struct SessionRun {
     pub error: Option<RunError>,
 }
 
+/// What was decided about a piece of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDecision {
+    /// The key of the work.
+    pub key: String,
+    /// When.
+    pub at: Timestamp,
+    /// What follows.
+    pub decision: Decision,
+    /// The rule that decided.
+    pub rule: String,
+    /// What was said of it, by whom.
+    pub votes: Vec<Vote>,
+    /// Whether no reviewer was there, so that rules alone decided.
+    #[serde(default)]
+    pub by_rules: bool,
+}
+
+/// What one reviewer said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub reviewer: String,
+    /// What; none where the reviewer failed, and counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Why it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
+}
+
 /// How a session's work came into the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
@@ -284,6 +322,7 @@ mod tests {
             project_id: None,
             base: None,
             items,
+            decisions: vec![],
             report: None,
             applied: vec![],
         }

@@ -148,6 +148,7 @@ mod tests {
             project_id: None,
             base: None,
             items: vec![],
+            decisions: Vec::new(),
             report: None,
             applied: vec![],
         }

@@ -1,13 +1,14 @@
 //! `spalla orchestrate`: pursues a goal in a folder with what this machine has, and reports.
 
+mod advance;
 mod agents;
 mod begin;
 mod follow;
-mod mend;
 mod mirror;
 mod plan;
 mod reach;
 mod report;
+mod rounds;
 mod session;
 mod target;
 mod workspace;

@@ -10,9 +10,18 @@ fn writes(word: &str, path: &str, text: &str) -> Value {
     ] })
 }
 
+fn verdict(opinion: &str) -> Value {
+    json!({ "verdict": opinion, "severity": "low", "text": "I looked at it." })
+}
+
+fn approves() -> Value {
+    json!({ "when": { "user": "You review another agent" }, "then": [{ "say": verdict("approved").to_string() }] })
+}
+
 #[tokio::test]
 async fn three_pieces_are_done_by_three_agents_merged_and_applied() {
     let workshop = Workshop::new(json!([
+        approves(),
         writes("alpha", "alpha.txt", "a\n"),
         writes("beta", "beta.txt", "b\n"),
         writes("gamma", "gamma.txt", "c\n"),
@@ -25,8 +34,15 @@ async fn three_pieces_are_done_by_three_agents_merged_and_applied() {
     assert!(done.stdout.starts_with("tier 1: "), "{done:?}");
     assert_eq!(workshop.state(), before);
     let session = workshop.session().await;
-    let agents: Vec<_> = session["items"].as_array().unwrap().iter().map(|item| item["agent"].clone()).collect();
-    assert_eq!(agents, ["codex", "integrator", "claude", "integrator", "gemini", "integrator"], "{session}");
+    let items = session["items"].as_array().unwrap();
+    let of_kind = |kind: &str| -> Vec<&str> {
+        items.iter().filter(|item| item["kind"] == kind).map(|item| item["agent"].as_str().unwrap()).collect()
+    };
+    assert_eq!(of_kind("work"), ["codex", "claude", "gemini"], "{session}");
+    assert_eq!((of_kind("review").len(), of_kind("merge").len()), (6, 3), "{session}");
+    let decisions = session["decisions"].as_array().unwrap();
+    assert!(decisions.iter().all(|decision| decision["decision"] == "CONTINUE"), "{session}");
+    assert_eq!(decisions.len(), 3, "{session}");
     let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert_eq!(applied.code, Some(0), "{applied:?}");
     for (name, text) in [("alpha.txt", "a\n"), ("beta.txt", "b\n"), ("gamma.txt", "c\n")] {
@@ -46,7 +62,7 @@ async fn a_change_that_conflicts_is_given_back_to_its_agent_which_does_it_on_wha
             { "say": "It is written." },
         ] })
     };
-    let workshop = Workshop::new(json!([again, edit("alpha", "alpha"), edit("beta", "beta")]));
+    let workshop = Workshop::new(json!([approves(), again, edit("alpha", "alpha"), edit("beta", "beta")]));
     let done = workshop.orchestrate("codex,claude", "- Put alpha into notes.txt\n- Put beta into notes.txt\n").await;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("is given back to"), "{done:?}");
@@ -71,4 +87,76 @@ async fn a_change_that_breaks_the_build_is_not_merged() {
     let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert!(applied.stdout.contains("nothing"), "{applied:?}");
     assert_eq!(workshop.file("Makefile").as_deref(), Some("test:\n\ttrue\n"));
+}
+
+/// A session in which one agent works and two review it, with these opinions of the first change.
+async fn reviewed(claude: &str, gemini: &str) -> (Workshop, crate::workshop::Done) {
+    let of = |provider: &str, opinion: &str| {
+        json!({ "when": { "provider": provider, "user": "You review another agent" }, "then": [{ "say": verdict(opinion).to_string() }] })
+    };
+    let workshop = Workshop::new(json!([
+        { "when": { "user": "You review another agent(.|\\n)*second thought" }, "then": [{ "say": verdict("approved").to_string() }] },
+        of("anthropic", claude),
+        of("gemini", gemini),
+        { "when": { "user": "your reviewers have concerns" }, "then": [
+            { "write": { "path": "alpha.txt", "text": "second thought\n" } },
+            { "say": "Answered." },
+        ] },
+        { "then": [{ "write": { "path": "alpha.txt", "text": "first\n" } }, { "say": "It is written." }] },
+    ]));
+    let done = workshop.orchestrate("codex,claude,gemini", "Add alpha.txt").await;
+    (workshop, done)
+}
+
+#[tokio::test]
+async fn one_blocker_stops_and_nothing_is_merged() {
+    let (workshop, done) = reviewed("approved", "blocker").await;
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.stdout.contains("STOP_AND_ESCALATE") && done.stdout.contains("I looked at it."), "{done:?}");
+    let session = workshop.session().await;
+    assert_eq!((&session["status"], &session["decisions"][0]["decision"]), (&json!("stopped"), &json!("STOP_AND_ESCALATE")));
+    let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert!(applied.stdout.contains("nothing"), "{applied:?}");
+    assert_eq!(workshop.file("alpha.txt"), None);
+}
+
+#[tokio::test]
+async fn two_concerns_go_to_the_worker_which_answers_them() {
+    let (workshop, done) = reviewed("concern", "concern").await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let session = workshop.session().await;
+    let decisions: Vec<_> =
+        session["decisions"].as_array().unwrap().iter().map(|decision| decision["decision"].clone()).collect();
+    assert_eq!(decisions, ["PAUSE_AND_CLARIFY", "CONTINUE"], "{session}");
+    workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert_eq!(workshop.file("alpha.txt").as_deref(), Some("second thought\n"));
+}
+
+#[tokio::test]
+async fn one_concern_warns_and_goes_on() {
+    let (workshop, done) = reviewed("approved", "concern").await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let session = workshop.session().await;
+    assert_eq!(session["decisions"][0]["decision"], "LOG_WARNING", "{session}");
+}
+
+#[tokio::test]
+async fn a_reviewer_cannot_edit_what_it_reviews() {
+    for (name, provider) in [("codex", "openai"), ("claude", "anthropic"), ("gemini", "gemini")] {
+        let author = if name == "codex" { "claude" } else { "codex" };
+        let workshop = Workshop::new(json!([
+            { "when": { "provider": provider }, "then": [
+                { "run": "echo spoiled > alpha.txt; echo spoiled > other.txt; cat alpha.txt" },
+                { "say": verdict("approved").to_string() },
+            ] },
+            { "then": [{ "write": { "path": "alpha.txt", "text": "good\n" } }, { "say": "It is written." }] },
+        ]));
+        let done = workshop.orchestrate(&format!("{author},{name}"), "Add alpha.txt").await;
+        assert_eq!(done.code, Some(0), "{name}: {done:?}");
+        let asked = workshop.world.asked();
+        assert!(asked.iter().any(|entry| format!("{entry:?}").contains("Read-only file system")), "{name}: {asked:?}");
+        workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+        assert_eq!(workshop.file("alpha.txt").as_deref(), Some("good\n"), "{name}");
+        assert_eq!(workshop.file("other.txt"), None, "{name}");
+    }
 }

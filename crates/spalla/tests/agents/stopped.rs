@@ -6,6 +6,9 @@ use serde_json::json;
 #[tokio::test]
 async fn at_a_quota_wall_the_next_agent_goes_on_in_the_same_worktree_and_the_first_is_not_called_again() {
     let workshop = Workshop::new(json!([
+        { "when": { "provider": "anthropic", "user": "You review another agent" }, "then": [
+            { "say": "{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"fine\"}" },
+        ] },
         { "when": { "provider": "openai" }, "then": [
             { "write": { "path": "half.txt", "text": "half\n" } },
             { "fail": { "kind": "usage_limit", "retry_after_seconds": 7_200 } },

@@ -251,6 +251,37 @@ pub(super) async fn keep(run: &Run<'_>, repository: &Path, bundle: &Path, name: 
     kept.map(drop).map_err(|error| end_of(run, error.during(doing)))
 }
 
+/// Returns the commit that a repository of ours has under a name.
+pub(super) async fn resolve(run: &Run<'_>, repository: &Path, name: &str) -> Result<Option<String>, End> {
+    let git = run.scratchpads.git(run);
+    let name = format!("{name}^{{commit}}");
+    match git.in_repository(repository, &["rev-parse", "--verify", "--quiet", &name], GIT_MS).await {
+        Ok(commit) => Ok(Some(commit.trim().to_owned())),
+        Err(GitError::Failed(_)) => Ok(None),
+        Err(error) => Err(end_of(run, error.during("looking for the change"))),
+    }
+}
+
+/// Lets a worktree hold a commit whose objects lie in other folders, and nothing that was left in it.
+pub(super) async fn check_out(
+    run: &Run<'_>,
+    scratchpad: &mut Scratchpad,
+    objects: Vec<PathBuf>,
+    commit: &str,
+) -> Result<(), End> {
+    let new: Vec<PathBuf> = objects.into_iter().filter(|folder| !scratchpad.borrowed.contains(folder)).collect();
+    scratchpad.borrowed.extend(new);
+    let worktree = scratchpad.folder.clone();
+    let git = run.scratchpads.git(run).behind_walls(&worktree, scratchpad.borrowed.clone());
+    let borrowed: Vec<_> = scratchpad.borrowed.iter().map(|path| path.to_string_lossy()).collect();
+    let git = git.with_variable("GIT_ALTERNATE_OBJECT_DIRECTORIES", &borrowed.join(":"));
+    for args in [&["checkout", "--quiet", "--force", "--detach", commit][..], &["clean", "-ffdxq"]] {
+        let done = git.in_repository(&worktree, args, GIT_MS).await;
+        done.map_err(|error| end_of(run, error.during(format!("checking {commit} out"))))?;
+    }
+    Ok(())
+}
+
 async fn counted(
     own: &OwnRepository<'_>,
     base: &str,

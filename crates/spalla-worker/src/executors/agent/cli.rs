@@ -16,6 +16,7 @@ mod lines;
 mod note;
 mod program;
 mod repeats;
+mod review;
 mod told;
 mod turn;
 
@@ -28,6 +29,7 @@ use crate::scratchpad::Scratchpad;
 use call::Call;
 use home::Home;
 use judge::Judged;
+use review::Review;
 use serde::Serialize;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::recovery::{Action, Allowed, Change, Diagnosis, Ended, diagnose};
@@ -60,6 +62,8 @@ struct Work<'a> {
     scratchpad: &'a Scratchpad,
     report: &'a Path,
     told: Told<'a>,
+    /// The review that it is, where it is one.
+    review: Option<Review>,
     recoveries: Vec<Recovery>,
     turns: u32,
 }
@@ -75,10 +79,15 @@ enum Left {
 /// Carries the run out.
 pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
     let report = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
-    let scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
+    let mut scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
+    let subject = review::subject(run);
+    if let Some(item) = subject {
+        review::show(run, &mut scratchpad, item).await?;
+    }
     let told = Told::begin(run, &report);
-    let mut work =
-        Work { run, scratchpad: &scratchpad, report: &report, told, recoveries: Vec::new(), turns: 0 };
+    let review = subject.map(|_| Review::default());
+    let (scratchpad, report) = (&scratchpad, report.as_path());
+    let mut work = Work { run, scratchpad, report, told, review, recoveries: Vec::new(), turns: 0 };
     work.by_agents().await
 }
 
@@ -100,6 +109,9 @@ impl<'a> Work<'a> {
             }
             let handed = before.as_ref().map(|(name, reason, words)| note::Handed { name, reason, words: words.as_deref() });
             match self.by(definition, handed).await? {
+                Left::Over(over) if self.review.is_some() => {
+                    return Ok(review::end(definition, &over.0, self.told.path(), self.turns));
+                }
                 Left::Over(over) => {
                     let (turn, diagnosis) = *over;
                     return self.judged(definition, turn, diagnosis).await;
@@ -147,7 +159,7 @@ impl<'a> Work<'a> {
             }
             Err(end) => return Err(end),
         };
-        let mut call = Call::new(run, definition, &program, &home, &self.scratchpad.folder);
+        let mut call = Call::new(run, definition, &program, &home, self.review.is_some());
         let own = note::own_words(run);
         let mut prompt = handed.map_or_else(|| own.clone(), |handed| note::of_handed(&handed, &own));
         let mut tried = BTreeSet::new();
@@ -164,6 +176,12 @@ impl<'a> Work<'a> {
             let words = turn.words.clone();
             match diagnosis.action.clone() {
                 Action::None | Action::Ask { .. } | Action::Fail { .. } => {
+                    let again = self.review.as_mut().and_then(|review| review.ask_again(&turn));
+                    if let Some(words) = again {
+                        call.go_on(turn.thread.as_deref(), &own, None);
+                        prompt = if turn.thread.is_some() { words } else { format!("{own}\n\n{words}") };
+                        continue;
+                    }
                     return Ok(Left::Over(Box::new((turn, diagnosis))));
                 }
                 Action::NextAgent { walled_until } => {
@@ -219,7 +237,8 @@ impl<'a> Work<'a> {
         turn: &Turn,
         tried: &BTreeSet<Cause>,
     ) -> Result<Diagnosis, End> {
-        let has_changed = change::is_there(self.run, self.scratchpad).await?;
+        // What a reviewer changes is of no account, since it is never taken.
+        let has_changed = self.review.is_some() || change::is_there(self.run, self.scratchpad).await?;
         let ended = Ended {
             troubles: &turn.troubles,
             denied: &turn.denied,

@@ -8,7 +8,7 @@
 //!                                                        └─ green, or unverified ─▶ the branch moves
 //! ```
 
-use super::change::{OwnRepository, keep};
+use super::change::{self, OwnRepository, keep};
 use super::end_of;
 use crate::executors::recipe::{Verified, verify};
 use crate::run::{End, Failure, Run};
@@ -77,7 +77,7 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
 
 impl Merge<'_> {
     async fn carry_out(&mut self, item: u64) -> Result<End, End> {
-        let Some(change) = self.resolve(&format!("{CHANGES_PREFIX}{item}")).await? else {
+        let Some(change) = change::resolve(self.run, &self.repository, &format!("{CHANGES_PREFIX}{item}")).await? else {
             return Ok(succeeded("there is nothing to merge: the work item changed nothing", json!({})));
         };
         let commit = match self.merged(&change).await? {
@@ -152,23 +152,9 @@ impl Merge<'_> {
         }
     }
 
-    /// Lets the worktree hold a commit, and nothing that was left in it.
     async fn check_out(&mut self, commit: &str) -> Result<(), End> {
-        let objects = [self.repository.join("objects"), self.own.folder.join("repo.git/objects")];
-        for folder in objects {
-            if !self.scratchpad.borrowed.contains(&folder) {
-                self.scratchpad.borrowed.push(folder);
-            }
-        }
-        let worktree = self.scratchpad.folder.clone();
-        let git = self.run.scratchpads.git(self.run).behind_walls(&worktree, self.scratchpad.borrowed.clone());
-        let borrowed: Vec<_> = self.scratchpad.borrowed.iter().map(|path| path.to_string_lossy()).collect();
-        let git = git.with_variable("GIT_ALTERNATE_OBJECT_DIRECTORIES", &borrowed.join(":"));
-        for args in [&["checkout", "--quiet", "--force", "--detach", commit][..], &["clean", "-ffdxq"]] {
-            let done = git.in_repository(&worktree, args, GIT_MS).await;
-            done.map_err(|error| end_of(self.run, error.during(format!("checking {commit} out"))))?;
-        }
-        Ok(())
+        let objects = vec![self.repository.join("objects"), self.own.folder.join("repo.git/objects")];
+        change::check_out(self.run, &mut self.scratchpad, objects, commit).await
     }
 
     /// Moves the branch onto the merged commit, if it still is where the merge began.
@@ -183,16 +169,6 @@ impl Merge<'_> {
         moved.map_err(|error| end_of(self.run, error.during("moving the session's branch")))?;
         let _ = git.in_repository(&self.repository, &["update-ref", "-d", &name], GIT_MS).await;
         Ok(())
-    }
-
-    async fn resolve(&self, name: &str) -> Result<Option<String>, End> {
-        let git = self.run.scratchpads.git(self.run);
-        let name = format!("{name}^{{commit}}");
-        match git.in_repository(&self.repository, &["rev-parse", "--verify", "--quiet", &name], GIT_MS).await {
-            Ok(commit) => Ok(Some(commit.trim().to_owned())),
-            Err(crate::scratchpad::GitError::Failed(_)) => Ok(None),
-            Err(error) => Err(end_of(self.run, error.during("looking for the change"))),
-        }
     }
 }
 

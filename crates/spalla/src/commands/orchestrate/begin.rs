@@ -55,6 +55,7 @@ impl Begun<'_> {
             project_id: None,
             base,
             items: items_of(&pieces),
+            decisions: Vec::new(),
             report: None,
             applied: Vec::new(),
         };

@@ -24,6 +24,8 @@ pub(crate) struct Follower<'a> {
     items: Vec<Followed>,
     quiet_since: Instant,
     said_to_wait: bool,
+    /// How many items rested when that was looked at last.
+    rested: usize,
 }
 
 /// A work item with what was seen of it.
@@ -87,12 +89,26 @@ impl Followed {
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub(crate) fn new(control: &'a Control, screen: &'a Screen, items: Vec<Followed>) -> Self {
-        Self { control, screen, items, quiet_since: Instant::now(), said_to_wait: false }
+        Self { control, screen, items, quiet_since: Instant::now(), said_to_wait: false, rested: 0 }
     }
 
     /// Returns what was seen so far.
     pub(crate) fn items(&self) -> &[Followed] {
         &self.items
+    }
+
+    /// Follows further items as well; those that are followed already stay as they are.
+    pub(crate) fn adopt(&mut self, items: Vec<Followed>) {
+        for item in items {
+            if self.items.iter().all(|known| known.id != item.id) {
+                self.items.push(item);
+            }
+        }
+    }
+
+    /// Tells whether nothing will happen to any of them by itself.
+    pub(crate) fn all_rest(&self) -> bool {
+        self.items.iter().all(Followed::rests)
     }
 
     /// Returns what was seen, for good.
@@ -103,6 +119,19 @@ impl<'a> Follower<'a> {
     /// Follows until every work item is over or waits for a person. Nothing is lost when this is dropped half-way
     /// and called again.
     pub(crate) async fn follow(&mut self) -> Result<()> {
+        self.follow_until(Self::all_rest).await
+    }
+
+    /// Follows until one more of the items is over or waits for a person, or all do.
+    pub(crate) async fn next(&mut self) -> Result<()> {
+        let rested = |follower: &Self| follower.items.iter().filter(|item| item.rests()).count();
+        let before = self.rested;
+        self.follow_until(|follower| rested(follower) != before || follower.all_rest()).await?;
+        self.rested = rested(self);
+        Ok(())
+    }
+
+    async fn follow_until(&mut self, is_enough: impl Fn(&Self) -> bool) -> Result<()> {
         let mut absent_since = None;
         // What was seen before may be old: a person may have said yes meanwhile.
         loop {
@@ -119,7 +148,7 @@ impl<'a> Follower<'a> {
                     tracing::info!("{failure}");
                 }
             }
-            if absent_since.is_none() && self.items.iter().all(Followed::rests) {
+            if absent_since.is_none() && is_enough(self) {
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;

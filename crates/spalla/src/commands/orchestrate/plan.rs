@@ -1,7 +1,8 @@
 //! The plan of a session: the pieces of the goal, who does each, and what speaks against it.
 
 use super::agents::Agents;
-use super::session::{Screen, merge_of};
+use super::advance::item;
+use super::session::Screen;
 use crate::failure::{Failure, Result};
 use crate::output;
 use spalla_domain::plan::PlanItem;
@@ -66,24 +67,12 @@ fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
     ))
 }
 
-/// Returns the session's items: the pieces that can be done, each that may change something with its merging.
+/// Returns the session's first items: the pieces that can be done.
 pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
-    let mut items = Vec::new();
-    for (number, piece) in (1..).zip(pieces).filter(|(_, piece)| piece.needs_model.is_none()) {
-        let work = SessionItem {
-            key: number.to_string(),
-            kind: ItemKind::Work,
-            title: piece.item.title.clone(),
-            prompt: piece.item.prompt.clone(),
-            agent: piece.agent.clone(),
-            depends_on: Vec::new(),
-            work_item_id: None,
-            status: None,
-            runs: Vec::new(),
-        };
-        let merge = (piece.agent != SURVEYOR).then(|| merge_of(&work));
-        items.push(work);
-        items.extend(merge);
-    }
-    items
+    let done = (1..).zip(pieces).filter(|(_, piece)| piece.needs_model.is_none());
+    done.map(|(number, piece): (usize, &Piece)| {
+        let PlanItem { title, prompt } = piece.item.clone();
+        item(number.to_string(), ItemKind::Work, title, prompt, &piece.agent)
+    })
+    .collect()
 }

@@ -5,7 +5,8 @@ use super::follow::{Followed, Follower};
 use super::plan::Piece;
 use super::report::{self, Reported};
 use super::workspace::Workspace;
-use super::{mend, mirror};
+use super::advance::advance;
+use super::{mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
@@ -13,8 +14,9 @@ use crate::failure::Result;
 use crate::output;
 use crate::session_folder::SessionFolder;
 use crate::signals::Signals;
+use spalla_domain::review::built_in;
 use spalla_domain::session::{
-    INTEGRATOR, ItemKind, MERGES_LABEL, Session, SessionItem, SessionRun, SessionStatus,
+    ItemKind, MERGES_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
 };
 use spalla_domain::work_item::Executor;
 use spalla_store::Clock as _;
@@ -67,28 +69,75 @@ impl Pursuit {
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
         self.folder.write(&self.session)?;
-        loop {
+        let screen = self.screen;
+        let mut follower = Follower::new(control, &screen, Vec::new());
+        let exit = loop {
             self.make_items(control).await?;
-            let screen = self.screen;
-            let mut follower = Follower::new(control, &screen, self.followed());
+            follower.adopt(self.followed());
             let interrupted = tokio::select! {
-                followed = follower.follow() => followed.map(|()| false)?,
+                followed = follower.next() => followed.map(|()| false)?,
                 name = signals.next() => {
                     self.screen.progress(format_args!("{name}: stopping what is under way"))?;
                     true
                 }
             };
+            self.take_note(follower.items())?;
             if interrupted {
                 self.stop(control, &mut follower, signals).await;
+                break Exit::Interrupted;
             }
-            let items = follower.into_items();
-            self.take_note(&items)?;
-            if !interrupted && self.give_back(&items)? {
-                continue;
+            if let Some(exit) = self.advance(&follower)? {
+                if exit == Exit::Stopped {
+                    self.stop(control, &mut follower, signals).await;
+                }
+                break exit;
             }
-            let exit = if interrupted { Exit::Interrupted } else { self.exit(&items) };
-            return self.finish(&items, exit);
+        };
+        let items = follower.into_items();
+        self.take_note(&items)?;
+        self.finish(&items, exit)
+    }
+
+    /// Decides what comes next; returns how it ends where nothing does.
+    fn advance(&mut self, follower: &Follower<'_>) -> Result<Option<Exit>> {
+        let next = advance(&self.session, &built_in(), SystemClock.now());
+        for decision in &next.decisions {
+            self.announce(decision)?;
         }
+        self.session.decisions.extend(next.decisions);
+        let is_more = !next.items.is_empty();
+        self.session.items.extend(next.items);
+        self.folder.write(&self.session)?;
+        if let Some(why) = next.stop {
+            self.screen.say(format_args!("{}: {}", output::bad("stopped"), output::plain(&why)))?;
+            return Ok(Some(Exit::Stopped));
+        }
+        if is_more || !follower.all_rest() {
+            return Ok(None);
+        }
+        if let Some(why) = next.person {
+            self.screen.say(format_args!("a person has to decide: {}", output::plain(&why)))?;
+            return Ok(Some(Exit::Waits));
+        }
+        Ok(Some(self.exit(follower.items())))
+    }
+
+    fn announce(&self, decision: &SessionDecision) -> Result<()> {
+        let item = self.session.items.iter().find(|item| item.key == decision.key);
+        let title = item.map(|item| output::plain(&item.title)).unwrap_or_default();
+        let word = serde_json::to_value(decision.decision).unwrap_or_default();
+        let word = word.as_str().unwrap_or_default().to_owned();
+        let by = if decision.by_rules { "by rules, no reviewer was there" } else { "by its reviewers" };
+        tracing::info!(decision = word, rule = decision.rule, title, "decided");
+        self.screen.progress(format_args!("review of \"{title}\": {word} ({}, {by})", decision.rule))?;
+        for vote in &decision.votes {
+            let said = match (&vote.verdict, &vote.absent) {
+                (Some(verdict), _) => format!("{:?}: {}", verdict.verdict, verdict.text).to_lowercase(),
+                (None, absent) => format!("absent: {}", absent.as_deref().unwrap_or_default()),
+            };
+            self.screen.progress(format_args!("  {}: {}", vote.reviewer, output::plain(&said)))?;
+        }
+        Ok(())
     }
 
     /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
@@ -140,11 +189,15 @@ impl Pursuit {
         let id_of = |key: &String| self.session.items.iter().find(|other| other.key == *key)?.work_item_id;
         let depends_on: Vec<i64> = item.depends_on.iter().filter_map(id_of).collect();
         let mut labels = vec![label, format!("session:{}", self.session.id)];
-        if item.kind == ItemKind::Merge {
-            labels.extend(depends_on.first().map(|id| format!("{MERGES_LABEL}{id}")));
-        }
-        let is_own = item.kind != ItemKind::Merge;
-        let fallback = self.session.agents.iter().filter(|agent| is_own && **agent != item.agent).cloned();
+        let about = depends_on.first();
+        labels.extend(match item.kind {
+            ItemKind::Work => None,
+            ItemKind::Merge => about.map(|id| format!("{MERGES_LABEL}{id}")),
+            ItemKind::Review => about.map(|id| format!("{REVIEWS_LABEL}{id}")),
+        });
+        // A reviewer is asked for its own opinion.
+        let is_work = item.kind == ItemKind::Work;
+        let fallback = self.session.agents.iter().filter(|agent| is_work && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
         NewItem {
             prompt: Some(item.prompt.clone()).filter(|prompt| !prompt.is_empty()),
@@ -178,26 +231,6 @@ impl Pursuit {
         self.folder.write(&self.session)
     }
 
-    /// Gives what could not be merged back to its agent; tells whether there is more to follow.
-    fn give_back(&mut self, items: &[Followed]) -> Result<bool> {
-        let mut more = Vec::new();
-        for followed in items.iter().filter(|item| item.exit() == Exit::Failed) {
-            let merge = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
-            let Some(merge) = merge.filter(|item| item.kind == ItemKind::Merge) else { continue };
-            let Some(run) = &followed.run else { continue };
-            more.extend(mend::follow_up(&self.session, merge, run));
-        }
-        more.retain(|item| self.session.items.iter().all(|known| known.key != item.key));
-        let is_more = !more.is_empty();
-        for item in more {
-            self.screen.progress(format_args!("\"{}\" is given back to {}", output::plain(&item.title), item.agent))?;
-            let merge = merge_of(&item);
-            self.session.items.extend([item, merge]);
-        }
-        self.folder.write(&self.session)?;
-        Ok(is_more)
-    }
-
     /// Stops what is under way and waits a little for its end; a second signal cuts that short.
     async fn stop(&self, control: &Control, follower: &mut Follower<'_>, signals: &mut Signals) {
         for id in follower.items().iter().map(|item| item.id).collect::<Vec<_>>() {
@@ -220,22 +253,12 @@ impl Pursuit {
     fn exit(&self, items: &[Followed]) -> Exit {
         let counts = |followed: &&Followed| {
             let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
-            item.is_none_or(|item| !self.is_replaced(item))
+            item.is_none_or(|item| item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item))
         };
         let left_out = (!self.left_out.is_empty()).then_some(Exit::Failed);
         let ends: Vec<Exit> = items.iter().filter(counts).map(Followed::exit).chain(left_out).collect();
         let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
         worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
-    }
-
-    /// Tells whether an item's work, or its merging, was given back and done again.
-    fn is_replaced(&self, item: &SessionItem) -> bool {
-        let own = |item: &SessionItem| match item.kind {
-            ItemKind::Merge => item.depends_on.first().cloned().unwrap_or_default(),
-            _ => item.key.clone(),
-        };
-        let key = own(item);
-        self.session.items.iter().any(|other| other.kind == ItemKind::Work && mend::follows(&key, &other.key))
     }
 
     /// Writes the report and says where it is.
@@ -267,21 +290,6 @@ impl Pursuit {
         output::line(format_args!("session: {}", self.session.id))?;
         output::line(format_args!("report: {}", paths.markdown.display()))?;
         Ok(exit)
-    }
-}
-
-/// Returns the item that makes another one's change part of the session's branch.
-pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
-    SessionItem {
-        key: format!("{}.merge", work.key),
-        kind: ItemKind::Merge,
-        title: format!("merge: {}", work.title),
-        prompt: String::new(),
-        agent: INTEGRATOR.to_owned(),
-        depends_on: vec![work.key.clone()],
-        work_item_id: None,
-        status: None,
-        runs: Vec::new(),
     }
 }
 

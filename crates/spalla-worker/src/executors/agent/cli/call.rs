@@ -4,17 +4,17 @@
 use super::home::Home;
 use super::note;
 use super::program::Program;
+use super::review;
 use crate::run::{Run, TRACEPARENT};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
 use crate::walls::{Model, Needs};
 use spalla_adapter::command_line::{Guard, Wishes, command_line};
-use spalla_adapter::definition::Definition;
+use spalla_adapter::definition::{Definition, WishName};
 use spalla_adapter::listen::Listener;
 use spalla_adapter::recovery::Change;
 use spalla_domain::adapter::{Adapter, Approval};
 use spalla_domain::trace::Part;
-use std::path::Path;
 
 /// The calls of one agent in one run.
 pub(super) struct Call<'a> {
@@ -23,6 +23,7 @@ pub(super) struct Call<'a> {
     program: &'a Program,
     home: &'a Home,
     wishes: Wishes,
+    is_review: bool,
 }
 
 impl<'a> Call<'a> {
@@ -32,10 +33,14 @@ impl<'a> Call<'a> {
         definition: &'a Definition,
         program: &'a Program,
         home: &'a Home,
-        worktree: &Path,
+        is_review: bool,
     ) -> Self {
-        let wishes = wishes_of(run, home, worktree);
-        Self { run, definition, program, home, wishes }
+        let mut wishes = wishes_of(run, home);
+        if is_review {
+            let schema = review::schema(&home.scratch());
+            wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
+        }
+        Self { run, definition, program, home, wishes, is_review }
     }
 
     /// Returns what is started for a prompt, and what listens to it.
@@ -53,9 +58,18 @@ impl<'a> Call<'a> {
             // Without walls of ours its own are the only ones.
             None => matches!(walls, Walls::Up(_)),
         };
-        wishes.guard = if asks_nobody { Guard::Bypass } else { Guard::Guarded };
+        wishes.guard = match (asks_nobody, self.is_review) {
+            (true, _) => Guard::Bypass,
+            // Without walls of ours its own have to keep it from the change.
+            (false, true) => Guard::ReadOnly,
+            (false, false) => Guard::Guarded,
+        };
+        if !self.is_review {
+            wishes.folders.push(scratchpad.folder.to_string_lossy().into_owned());
+        }
         let line = command_line(definition, &self.program.installed, &wishes, prompt);
-        for wish in &line.unmet {
+        // A reviewer that can't be held to a shape is told it in words.
+        for wish in line.unmet.iter().filter(|wish| **wish != WishName::Schema) {
             let title = &definition.title;
             run.log.say(format!("{title} has no way to do what is wished: {wish:?}")).await;
         }
@@ -84,13 +98,19 @@ impl<'a> Call<'a> {
     fn walls(&self, scratchpad: &Scratchpad) -> Walls {
         let mut hosts = self.definition.network.hosts.clone();
         hosts.extend(self.home.hosts.iter().cloned());
-        let needs = Needs {
+        let mut needs = Needs {
             network: true,
             tools: vec![self.program.file.clone()],
             read: scratchpad.borrowed.clone(),
-            write: vec![self.home.folder.clone()],
+            write: Vec::new(),
             model: Some(Model { hosts, servers: self.home.servers.clone() }),
         };
+        if self.is_review {
+            // What is reviewed is seen and can't be written.
+            needs.read.push(scratchpad.folder.clone());
+            return self.run.walls(&self.home.folder, needs);
+        }
+        needs.write.push(self.home.folder.clone());
         self.run.walls(&scratchpad.folder, needs)
     }
 
@@ -124,9 +144,9 @@ impl<'a> Call<'a> {
     }
 }
 
-fn wishes_of(run: &Run<'_>, home: &Home, worktree: &Path) -> Wishes {
+fn wishes_of(run: &Run<'_>, home: &Home) -> Wishes {
     let own = run.assignment.adapter.clone().unwrap_or_default();
     let Adapter { model, profile, web_search, args, command, .. } = own;
-    let folders = [home.scratch().as_path(), worktree].map(|folder| folder.to_string_lossy().into_owned());
-    Wishes { model, profile, web_search, args, command, folders: folders.into(), ..Wishes::default() }
+    let folders = vec![home.scratch().to_string_lossy().into_owned()];
+    Wishes { model, profile, web_search, args, command, folders, ..Wishes::default() }
 }

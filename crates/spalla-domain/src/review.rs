@@ -1,0 +1,287 @@
+//! Peer review: what a reviewer says of a change, and what follows from what all of them say. The policy is data, so that a
+//! team can write its own.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest text of a verdict, in words.
+pub const WORDS_MAX: usize = 200;
+
+/// What a reviewer thinks of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Opinion {
+    /// It is good.
+    Approved,
+    /// Something about it should be talked about.
+    Concern,
+    /// It must not become part of anything.
+    Blocker,
+}
+
+/// What a reviewer says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What it thinks.
+    pub verdict: Opinion,
+    /// How bad it is, in the reviewer's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// Why.
+    pub text: String,
+}
+
+/// The shape of a verdict as JSON Schema, for reviewers that can be held to one.
+pub const SCHEMA: &str = r#"{"type":"object","properties":{"verdict":{"type":"string","enum":["approved","concern","blocker"]},"severity":{"type":"string","enum":["low","medium","high","critical"]},"text":{"type":"string"}},"required":["verdict","severity","text"],"additionalProperties":false}"#;
+
+impl Verdict {
+    /// Reads a reviewer's answer: one object of JSON, alone or in one block of code. The error is told to the reviewer.
+    pub fn read(answer: &str) -> Result<Self, String> {
+        let mut verdict: Self = serde_json::from_str(unfenced(answer.trim())).map_err(|error| {
+            format!(
+                "the answer is not one JSON object with \"verdict\" (approved, concern or blocker), \"severity\" and \
+                 \"text\": {error}"
+            )
+        })?;
+        if verdict.text.trim().is_empty() {
+            return Err("\"text\" is empty; say why".to_owned());
+        }
+        let end = words(&verdict.text).nth(WORDS_MAX).map(|(end, _)| end);
+        if let Some(end) = end {
+            verdict.text.truncate(end);
+            verdict.text.push('…');
+        }
+        Ok(verdict)
+    }
+}
+
+/// Returns what stands in a block of code, where the text is one.
+fn unfenced(text: &str) -> &str {
+    let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    inner.and_then(|inner| inner.split_once('\n')).map_or(text, |(_, inner)| inner.trim())
+}
+
+/// Returns the words of a text, each with where it begins.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_whitespace().map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+/// What follows from a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Decision {
+    /// The workers are stopped, and a person is told.
+    StopAndEscalate,
+    /// The worker is given the concerns and does it again.
+    PauseAndClarify,
+    /// It goes on, watched.
+    LogWarning,
+    /// It goes on.
+    Continue,
+}
+
+/// One rule of a policy. It applies where everything that it asks for is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// So many blockers at least, each counted by its reviewer's weight.
+    pub blockers: u32,
+    /// So many concerns at least.
+    pub concerns: u32,
+    /// So many approvals at least.
+    pub approved: u32,
+}
+
+/// A rule of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What people call it.
+    pub name: String,
+    /// When it applies; always where it asks for nothing.
+    #[serde(default)]
+    pub when: When,
+    /// What follows.
+    pub then: Decision,
+}
+
+/// What is decided, and by which rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What follows.
+    pub decision: Decision,
+    /// The rule.
+    pub rule: String,
+}
+
+/// Returns the rules that are in force where nobody wrote others.
+pub fn built_in() -> Vec<Rule> {
+    let rule = |name: &str, when: When, then| Rule { name: name.to_owned(), when, then };
+    vec![
+        rule("any blocker", When { blockers: 1, ..When::default() }, Decision::StopAndEscalate),
+        rule("two concerns", When { concerns: 2, ..When::default() }, Decision::PauseAndClarify),
+        rule("one concern", When { concerns: 1, ..When::default() }, Decision::LogWarning),
+        rule("all approved", When::default(), Decision::Continue),
+    ]
+}
+
+/// Decides by the first rule that applies. Votes weigh 1 each. Where no rule applies, a person has to.
+pub fn decide(rules: &[Rule], verdicts: &[Verdict]) -> Decided {
+    let count = |opinion| {
+        u32::try_from(verdicts.iter().filter(|verdict| verdict.verdict == opinion).count()).unwrap_or(u32::MAX)
+    };
+    let (blockers, concerns, approved) =
+        (count(Opinion::Blocker), count(Opinion::Concern), count(Opinion::Approved));
+    let applies = |rule: &&Rule| {
+        blockers >= rule.when.blockers && concerns >= rule.when.concerns && approved >= rule.when.approved
+    };
+    match rules.iter().find(applies) {
+        Some(rule) => Decided { decision: rule.then, rule: rule.name.clone() },
+        None => Decided { decision: Decision::StopAndEscalate, rule: "no rule applies".to_owned() },
+    }
+}
+
+/// What the orchestrator looks at where no reviewer is there.
+#[derive(Debug, Clone, Default)]
+pub struct Looks<'a> {
+    /// The paths that the change touches.
+    pub paths: Vec<&'a str>,
+    /// Lines that it adds and removes.
+    pub lines: u64,
+    /// The lines that it adds, as far as they are known.
+    pub added: Vec<&'a str>,
+}
+
+/// More lines than a reviewer reads with care.
+const LINES_MANY: u64 = 2_000;
+
+/// Reviews by rules: whether secrets are in the change, whether code changes without a test, whether it is too large to be
+/// read. What a machine can see is a reason to warn, and never one to approve more than that.
+pub fn by_rules(looks: &Looks<'_>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    let mut say = |verdict, severity: &str, text: String| {
+        verdicts.push(Verdict { verdict, severity: Some(severity.to_owned()), text });
+    };
+    if let Some(path) = looks.paths.iter().find(|path| holds_secrets(path)) {
+        say(Opinion::Concern, "high", format!("the change touches a file that usually holds secrets: {path}"));
+    }
+    if looks.added.iter().any(|line| is_secret(line)) {
+        say(Opinion::Blocker, "critical", "the change adds what looks like a private key or a token".to_owned());
+    }
+    if looks.lines > LINES_MANY {
+        say(Opinion::Concern, "medium", format!("the change has {} lines, more than can be read with care", looks.lines));
+    }
+    if verdicts.is_empty() {
+        let text = match looks.paths.iter().any(|path| is_code(path)) && !looks.paths.iter().any(|path| is_test(path)) {
+            true => "nothing speaks against it by the rules; it changes code and no test",
+            false => "nothing speaks against it by the rules",
+        };
+        verdicts.push(Verdict { verdict: Opinion::Approved, severity: Some("low".to_owned()), text: text.to_owned() });
+    }
+    verdicts
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn holds_secrets(path: &str) -> bool {
+    let name = name_of(path);
+    let is_sample = name.ends_with(".example") || name.ends_with(".sample");
+    let by_name = [".env", "id_rsa", "id_ed25519", "credentials.json", ".netrc", ".pgpass"].contains(&name);
+    !is_sample && (by_name || name.starts_with(".env.") || name.ends_with(".pem") || name.ends_with(".key"))
+}
+
+fn is_secret(line: &str) -> bool {
+    const MARKS: [&str; 6] =
+        ["-----BEGIN RSA PRIVATE KEY", "-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN PRIVATE KEY", "AKIA", "ghp_", "xoxb-"];
+    MARKS.iter().any(|mark| {
+        line.find(mark).is_some_and(|at| {
+            let rest = &line[at + mark.len()..];
+            // The short marks are words as well; a token goes on with letters and digits.
+            mark.starts_with('-') || rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= 12
+        })
+    })
+}
+
+fn is_code(path: &str) -> bool {
+    const ENDINGS: [&str; 18] = [
+        ".rs", ".py", ".js", ".ts", ".tsx", ".jsx", ".go", ".java", ".kt", ".c", ".h", ".cpp", ".cs", ".rb", ".php",
+        ".swift", ".scala", ".sh",
+    ];
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+}
+
+fn is_test(path: &str) -> bool {
+    let lower = path.to_lowercase();
+    lower.split(['/', '.', '_', '-']).any(|part| ["test", "tests", "spec", "specs", "__tests__"].contains(&part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(opinions: &[Opinion]) -> Vec<Verdict> {
+        opinions.iter().map(|verdict| Verdict { verdict: *verdict, severity: None, text: "t".into() }).collect()
+    }
+
+    #[test]
+    fn the_four_rules_decide_in_their_order() {
+        use Opinion::{Approved, Blocker, Concern};
+        let decision = |opinions: &[Opinion]| decide(&built_in(), &verdicts(opinions)).decision;
+        assert_eq!(decision(&[Blocker, Approved]), Decision::StopAndEscalate);
+        assert_eq!(decision(&[Concern, Concern, Blocker]), Decision::StopAndEscalate);
+        assert_eq!(decision(&[Concern, Concern]), Decision::PauseAndClarify);
+        assert_eq!(decision(&[Concern, Approved]), Decision::LogWarning);
+        assert_eq!(decision(&[Approved, Approved]), Decision::Continue);
+    }
+
+    #[test]
+    fn a_policy_of_a_teams_own_may_ask_for_a_quorum() {
+        let rules = vec![Rule {
+            name: "two approvals".into(),
+            when: When { approved: 2, ..When::default() },
+            then: Decision::Continue,
+        }];
+        assert_eq!(decide(&rules, &verdicts(&[Opinion::Approved; 2])).decision, Decision::Continue);
+        assert_eq!(decide(&rules, &verdicts(&[Opinion::Approved])).decision, Decision::StopAndEscalate);
+    }
+
+    #[test]
+    fn a_verdict_is_read_strictly() {
+        let read = |text: &str| Verdict::read(text).map(|verdict| verdict.verdict);
+        let object = r#"{"verdict":"concern","severity":"low","text":"why"}"#;
+        assert_eq!(read(object), Ok(Opinion::Concern));
+        assert_eq!(read(&format!("```json\n{object}\n```\n")), Ok(Opinion::Concern));
+        for bad in [
+            "approved",
+            "I approve. {\"verdict\":\"approved\",\"text\":\"x\"}",
+            r#"{"verdict":"fine","text":"x"}"#,
+            r#"{"verdict":"approved"}"#,
+            r#"{"verdict":"approved","text":" "}"#,
+            "",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_its_words() {
+        let text = "word ".repeat(WORDS_MAX + 50);
+        let verdict = Verdict::read(&serde_json::json!({ "verdict": "approved", "text": text }).to_string()).unwrap();
+        assert_eq!(verdict.text.split_whitespace().count(), WORDS_MAX + 1);
+    }
+
+    #[test]
+    fn rules_see_secrets_and_size() {
+        let opinions = |looks: &Looks<'_>| -> Vec<Opinion> {
+            by_rules(looks).into_iter().map(|verdict| verdict.verdict).collect()
+        };
+        let looks = Looks { paths: vec!["src/a.rs"], lines: 10, added: vec!["let AKIA = 1;"] };
+        assert_eq!(opinions(&looks), [Opinion::Approved]);
+        assert_eq!(opinions(&Looks { paths: vec!["deploy/.env"], ..looks.clone() }), [Opinion::Concern]);
+        assert_eq!(opinions(&Looks { paths: vec![".env.example"], ..looks.clone() }), [Opinion::Approved]);
+        let leak = Looks { added: vec!["key = \"AKIAIOSFODNN7EXAMPLE\""], ..looks.clone() };
+        assert_eq!(opinions(&leak), [Opinion::Blocker]);
+        assert_eq!(opinions(&Looks { lines: LINES_MANY + 1, ..looks }), [Opinion::Concern]);
+    }
+}

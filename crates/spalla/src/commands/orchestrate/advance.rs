@@ -1,0 +1,210 @@
+//! What comes next in a session, decided from its record alone: reviews of what an agent changed, what follows from them, and
+//! the merging. Whoever asks again, also after a crash, gets the same answer, and nothing twice.
+//!
+//! ```text
+//! work ─▶ change ─▶ reviews by the other agents, or by rules ─▶ decision ─┬─ continue, or warn ─▶ merge ─▶ branch
+//!                                                                          ├─ pause ─▶ the agent gets the concerns
+//!                                                                          └─ stop ─▶ nothing more begins
+//! ```
+
+use super::rounds;
+use serde_json::Value;
+use spalla_domain::Timestamp;
+use spalla_domain::review::{Decision, Looks, Rule, Verdict, by_rules, decide};
+use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
+use std::fs::File;
+use std::io::Read as _;
+
+/// The longest patch that is handed to an agent in words, in bytes. What is longer is looked at in the worktree.
+const PATCH_BYTES_MAX: u64 = 128 * 1024;
+
+/// What comes next.
+#[derive(Debug, Default)]
+pub(super) struct Next {
+    /// Items that are to be made.
+    pub(super) items: Vec<SessionItem>,
+    /// What was decided just now.
+    pub(super) decisions: Vec<SessionDecision>,
+    /// Why nothing more may begin.
+    pub(super) stop: Option<String>,
+    /// Why a person has to say how it goes on.
+    pub(super) person: Option<String>,
+}
+
+/// Decides what comes next.
+pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next {
+    let mut next = Next::default();
+    for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
+        let Some(run) = with_change(work) else { continue };
+        match session.decisions.iter().find(|decision| decision.key == work.key) {
+            None => review(session, work, run, (rules, now), &mut next),
+            Some(decided) => follow(session, work, decided, &mut next),
+        }
+    }
+    for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
+        next.items.extend(rounds::of_failed_merge(session, merge));
+    }
+    let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
+    next.items.retain(is_new);
+    next
+}
+
+/// Asks the other agents; decides once all have said what they think, or at once where there is none.
+fn review(
+    session: &Session,
+    work: &SessionItem,
+    run: &SessionRun,
+    (rules, now): (&[Rule], Timestamp),
+    next: &mut Next,
+) {
+    let result = run.result.as_ref().unwrap_or(&Value::Null);
+    let author = result["agent"].as_str().unwrap_or(&work.agent);
+    let reviewers: Vec<&String> = session.agents.iter().filter(|agent| *agent != author).collect();
+    let asked: Vec<&SessionItem> =
+        session.items.iter().filter(|item| item.kind == ItemKind::Review && item.depends_on == [work.key.clone()]).collect();
+    if asked.len() < reviewers.len() {
+        next.items.extend(reviewers.iter().map(|agent| review_of(session, work, result, agent)));
+        return;
+    }
+    if !asked.iter().all(|item| is_over(item)) {
+        return;
+    }
+    let mut votes: Vec<Vote> = asked.iter().map(|item| vote_of(item)).collect();
+    let mut verdicts: Vec<Verdict> = votes.iter().filter_map(|vote| vote.verdict.clone()).collect();
+    let is_by_rules = verdicts.is_empty();
+    if is_by_rules {
+        verdicts = looked_at(result);
+        let own = verdicts.iter().cloned().map(|verdict| Vote {
+            reviewer: "rules".to_owned(),
+            verdict: Some(verdict),
+            absent: None,
+        });
+        votes.extend(own);
+    }
+    let decided = decide(rules, &verdicts);
+    let decision = SessionDecision {
+        key: work.key.clone(),
+        at: now,
+        decision: decided.decision,
+        rule: decided.rule,
+        votes,
+        by_rules: is_by_rules,
+    };
+    follow(session, work, &decision, next);
+    next.decisions.push(decision);
+}
+
+fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next: &mut Next) {
+    match decided.decision {
+        Decision::Continue | Decision::LogWarning => next.items.push(merge_of(work)),
+        Decision::PauseAndClarify => match rounds::of_concerns(session, work, decided) {
+            Some(again) => next.items.push(again),
+            None => next.person = Some(format!("\"{}\" still has concerns after every round", work.title)),
+        },
+        Decision::StopAndEscalate => {
+            next.stop = Some(format!("\"{}\" must not be merged ({}): {}", work.title, decided.rule, reasons(decided)));
+        }
+    }
+}
+
+/// Returns why, in the reviewers' words.
+pub(super) fn reasons(decided: &SessionDecision) -> String {
+    let said = decided.votes.iter().filter_map(|vote| {
+        let verdict = vote.verdict.as_ref()?;
+        Some(format!("{} says: {}", vote.reviewer, verdict.text))
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// Returns the item that makes another one's change part of the session's branch.
+pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
+    let title = format!("merge: {}", work.title);
+    let depends_on = vec![work.key.clone()];
+    item(format!("{}.merge", work.key), ItemKind::Merge, title, String::new(), INTEGRATOR).after(depends_on)
+}
+
+fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str) -> SessionItem {
+    let prompt = format!(
+        "You review another agent's work. You can look at everything and change nothing: the working tree here has the change \
+         already.\n\nThe task was:\n\n{}\n\nThe agent says:\n\n{}\n\nThe change:\n\n{}\n\nAnswer with one JSON object and \
+         nothing else: {{\"verdict\": \"approved\" | \"concern\" | \"blocker\", \"severity\": \"low\" | \"medium\" | \"high\" | \
+         \"critical\", \"text\": \"why, in at most 200 words\"}}. \"blocker\" means that it must not be merged; \"concern\" that \
+         something should be talked about first.",
+        rounds::first_of(session, work).prompt,
+        result["answer"].as_str().unwrap_or("nothing"),
+        change_of(result),
+    );
+    let title = format!("review by {agent}: {}", work.title);
+    let key = format!("{}.review.{agent}", work.key);
+    item(key, ItemKind::Review, title, prompt, agent).after(vec![work.key.clone()])
+}
+
+/// Makes an item that nobody has made yet.
+pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, agent: &str) -> SessionItem {
+    let (depends_on, runs) = (Vec::new(), Vec::new());
+    SessionItem { key, kind, title, prompt, agent: agent.to_owned(), depends_on, work_item_id: None, status: None, runs }
+}
+
+trait After {
+    fn after(self, keys: Vec<String>) -> Self;
+}
+
+impl After for SessionItem {
+    fn after(mut self, keys: Vec<String>) -> Self {
+        self.depends_on = keys;
+        self
+    }
+}
+
+/// Returns the change in words: as a patch where that is short, and otherwise the files.
+pub(super) fn change_of(result: &Value) -> String {
+    patch_of(result).unwrap_or_else(|| {
+        let files = result["change"]["files"].as_array().into_iter().flatten();
+        let lines = files.filter_map(|file| Some(format!("{} {}", file["status"].as_str()?, file["path"].as_str()?)));
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
+fn patch_of(result: &Value) -> Option<String> {
+    let file = File::open(result["change"]["patch"].as_str()?).ok()?;
+    let is_short = file.metadata().is_ok_and(|data| data.len() <= PATCH_BYTES_MAX);
+    let mut bytes = Vec::new();
+    (is_short && file.take(PATCH_BYTES_MAX).read_to_end(&mut bytes).is_ok())
+        .then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn looked_at(result: &Value) -> Vec<Verdict> {
+    let change = &result["change"];
+    let files = change["files"].as_array().into_iter().flatten();
+    let patch = patch_of(result).unwrap_or_default();
+    let number = |name: &str| change[name].as_u64().unwrap_or(0);
+    by_rules(&Looks {
+        paths: files.filter_map(|file| file["path"].as_str()).collect(),
+        lines: number("insertions").saturating_add(number("deletions")),
+        added: patch.lines().filter_map(|line| line.strip_prefix('+')).collect(),
+    })
+}
+
+fn vote_of(item: &SessionItem) -> Vote {
+    let run = item.runs.last();
+    let said = run.and_then(|run| run.result.as_ref()).map(|result| result["verdict"].clone());
+    let verdict = said.and_then(|verdict| serde_json::from_value(verdict).ok());
+    let why = || run.and_then(|run| run.error.as_ref()).map_or_else(|| "it did not answer".to_owned(), |error| error.message.clone());
+    let absent = if verdict.is_none() { Some(why()) } else { None };
+    Vote { reviewer: item.agent.clone(), verdict, absent }
+}
+
+fn with_change(work: &SessionItem) -> Option<&SessionRun> {
+    work.runs.last().filter(|run| run.result.as_ref().is_some_and(|result| result["change"].is_object()))
+}
+
+fn is_done(item: &SessionItem) -> bool {
+    item.status.as_deref() == Some("succeeded")
+}
+
+fn is_over(item: &SessionItem) -> bool {
+    matches!(item.status.as_deref(), Some("succeeded" | "failed" | "cancelled" | "archived" | "blocked"))
+}
+
+#[cfg(test)]
+mod tests;

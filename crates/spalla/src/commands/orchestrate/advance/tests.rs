@@ -1,0 +1,148 @@
+use super::*;
+use serde_json::json;
+use spalla_domain::review::built_in;
+use spalla_domain::session::SessionStatus;
+
+fn session(agents: &[&str]) -> Session {
+    Session {
+        id: "orch_1".into(),
+        goal: "g".into(),
+        target: "/t".into(),
+        workspace: "/w".into(),
+        tier: 1,
+        agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+        status: SessionStatus::Running,
+        created_at: Timestamp::from_ms(0),
+        ended_at: None,
+        project_id: None,
+        base: None,
+        items: vec![item("1".into(), ItemKind::Work, "t".into(), "the task".into(), agents[0])],
+        decisions: vec![],
+        report: None,
+        applied: vec![],
+    }
+}
+
+fn ends(session: &mut Session, key: &str, status: &str, result: Value) {
+    let item = session.items.iter_mut().find(|item| item.key == key).unwrap_or_else(|| panic!("{key}"));
+    item.status = Some(status.into());
+    item.runs.push(SessionRun {
+        run_id: 1,
+        attempt: 1,
+        started_at: None,
+        ended_at: None,
+        usage: None,
+        sandbox: None,
+        result: Some(result),
+        error: None,
+    });
+}
+
+fn changed(agent: &str) -> Value {
+    json!({ "agent": agent, "change": { "files": [{ "status": "A", "path": "a.rs" }], "insertions": 1, "deletions": 0 } })
+}
+
+/// Advances and takes note of what comes next, as a pursuit does.
+fn step(session: &mut Session) -> Next {
+    let next = advance(session, &built_in(), Timestamp::from_ms(1));
+    session.items.extend(next.items.iter().cloned());
+    session.decisions.extend(next.decisions.iter().cloned());
+    next
+}
+
+fn keys(next: &Next) -> Vec<&str> {
+    next.items.iter().map(|item| item.key.as_str()).collect()
+}
+
+fn reviewed(opinions: &[&str]) -> (Session, Next) {
+    let mut session = session(&["codex", "claude", "gemini"]);
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(keys(&step(&mut session)), ["1.review.claude", "1.review.gemini"]);
+    for (agent, opinion) in ["claude", "gemini"].iter().zip(opinions) {
+        let verdict = json!({ "verdict": { "verdict": opinion, "text": format!("{agent} thinks") } });
+        ends(&mut session, &format!("1.review.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    (session, next)
+}
+
+#[test]
+fn all_approved_and_one_concern_lead_to_the_merge() {
+    for (opinions, decision) in
+        [(["approved", "approved"], Decision::Continue), (["approved", "concern"], Decision::LogWarning)]
+    {
+        let (_, next) = reviewed(&opinions);
+        assert_eq!(next.decisions[0].decision, decision);
+        assert_eq!(keys(&next), ["1.merge"]);
+    }
+}
+
+#[test]
+fn two_concerns_are_given_to_the_worker_which_does_it_again_and_is_reviewed_again() {
+    let (mut session, next) = reviewed(&["concern", "concern"]);
+    assert_eq!(next.decisions[0].decision, Decision::PauseAndClarify);
+    assert_eq!(keys(&next), ["1.again-2"]);
+    let prompt = &next.items[0].prompt;
+    assert!(prompt.contains("claude says: claude thinks") && prompt.contains("the task"), "{prompt}");
+    ends(&mut session, "1.again-2", "succeeded", changed("codex"));
+    assert_eq!(keys(&step(&mut session)), ["1.again-2.review.claude", "1.again-2.review.gemini"]);
+}
+
+#[test]
+fn a_blocker_stops_everything_with_its_reason() {
+    let (mut session, next) = reviewed(&["approved", "blocker"]);
+    assert_eq!(next.decisions[0].decision, Decision::StopAndEscalate);
+    assert!(next.items.is_empty() && next.stop.unwrap().contains("gemini says: gemini thinks"));
+    assert!(step(&mut session).stop.is_some(), "it stays stopped");
+}
+
+#[test]
+fn who_wrote_a_change_does_not_review_it_also_where_it_stood_in_for_another() {
+    let mut session = session(&["codex", "claude"]);
+    ends(&mut session, "1", "succeeded", changed("claude"));
+    assert_eq!(keys(&step(&mut session)), ["1.review.codex"]);
+}
+
+#[test]
+fn a_reviewer_that_fails_is_absent_and_without_any_the_rules_decide() {
+    let mut session = session(&["codex", "claude"]);
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    step(&mut session);
+    ends(&mut session, "1.review.claude", "failed", json!(null));
+    let next = step(&mut session);
+    assert!(next.decisions[0].by_rules && next.decisions[0].votes[0].absent.is_some());
+    assert_eq!(keys(&next), ["1.merge"]);
+}
+
+#[test]
+fn alone_the_rules_decide_at_once_and_nothing_is_done_twice() {
+    let mut session = session(&["codex"]);
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(keys(&step(&mut session)), ["1.merge"]);
+    let next = step(&mut session);
+    assert!(next.items.is_empty() && next.decisions.is_empty());
+}
+
+#[test]
+fn an_answer_needs_neither_review_nor_merge() {
+    let mut session = session(&["codex", "claude"]);
+    ends(&mut session, "1", "succeeded", json!({ "agent": "codex", "change": null }));
+    assert!(step(&mut session).items.is_empty());
+}
+
+#[test]
+fn a_conflict_is_given_back_until_the_rounds_are_over() {
+    let mut session = session(&["codex"]);
+    let conflict = json!({ "conflict": { "files": ["a.rs"] } });
+    for round in ["1", "1.again-2"] {
+        ends(&mut session, round, "succeeded", changed("codex"));
+        step(&mut session);
+        ends(&mut session, &format!("{round}.merge"), "failed", conflict.clone());
+        assert_eq!(step(&mut session).items.len(), 1);
+    }
+    ends(&mut session, "1.again-3", "succeeded", changed("codex"));
+    step(&mut session);
+    ends(&mut session, "1.again-3.merge", "failed", conflict);
+    assert!(step(&mut session).items.is_empty());
+    assert!(rounds::is_replaced(&session, &session.items[0]));
+}

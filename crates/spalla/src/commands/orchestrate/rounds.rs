@@ -1,0 +1,96 @@
+//! Work that is given back to its agent: because what it changed could not be merged, or because its reviewers have concerns.
+//! Each piece has so many rounds and no more.
+
+use super::advance::{change_of, item, reasons};
+use spalla_domain::session::{ItemKind, Session, SessionDecision, SessionItem};
+
+/// How often one piece of work is done at most.
+const ROUNDS_MAX: usize = 3;
+/// What stands between a piece's key and the number of its round.
+const ROUND: &str = ".again-";
+
+/// Returns the work that follows a merge that failed for a reason that its agent can do something about; none where it can't,
+/// or had its chances.
+pub(super) fn of_failed_merge(session: &Session, merge: &SessionItem) -> Option<SessionItem> {
+    let is_failed = merge.status.as_deref() == Some("failed");
+    let result = merge.runs.last().filter(|_| is_failed)?.result.as_ref()?;
+    let work = work_of(session, merge)?;
+    again(session, work, &format!("your change could not be merged: {}", why_not_merged(result)?))
+}
+
+/// Returns the work in which an agent is given its reviewers' concerns; none where it had its chances.
+pub(super) fn of_concerns(session: &Session, work: &SessionItem, decided: &SessionDecision) -> Option<SessionItem> {
+    again(session, work, &format!("your reviewers have concerns, which have to be answered first. {}.", reasons(decided)))
+}
+
+/// Returns the piece as it was planned.
+pub(super) fn first_of<'a>(session: &'a Session, work: &'a SessionItem) -> &'a SessionItem {
+    let (first, _) = parts(&work.key);
+    session.items.iter().find(|item| item.key == first).unwrap_or(work)
+}
+
+/// Tells whether one item's work was done again because of what it came to.
+pub(super) fn is_replaced(session: &Session, item: &SessionItem) -> bool {
+    let key = match item.kind {
+        ItemKind::Work => &item.key,
+        ItemKind::Merge | ItemKind::Review => match item.depends_on.first() {
+            Some(key) => key,
+            None => return false,
+        },
+    };
+    session.items.iter().any(|other| other.kind == ItemKind::Work && follows(key, &other.key))
+}
+
+fn work_of<'a>(session: &'a Session, merge: &SessionItem) -> Option<&'a SessionItem> {
+    let key = merge.depends_on.first()?;
+    session.items.iter().find(|item| item.key == *key && item.kind == ItemKind::Work)
+}
+
+fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem> {
+    let (first, round) = parts(&work.key);
+    if round >= ROUNDS_MAX {
+        return None;
+    }
+    let own = first_of(session, work);
+    let change = work.runs.last().and_then(|run| run.result.as_ref()).map(change_of);
+    let change = change.map(|change| format!("\n\nYour change:\n\n{change}")).unwrap_or_default();
+    let prompt = format!(
+        "You did the task below, and {why}\n\nThe working tree has what was merged by now, without your change. Do the task \
+         again on it.\n\nThe task:\n\n{}{change}",
+        own.prompt
+    );
+    Some(item(format!("{first}{ROUND}{}", round + 1), ItemKind::Work, own.title.clone(), prompt, &work.agent))
+}
+
+/// Returns the key of the piece as it was planned, and the round, from 1.
+fn parts(key: &str) -> (&str, usize) {
+    match key.split_once(ROUND) {
+        Some((first, round)) => (first, round.parse().unwrap_or(ROUNDS_MAX)),
+        None => (key, 1),
+    }
+}
+
+fn follows(earlier: &str, later: &str) -> bool {
+    let ((first, round), (other, later)) = (parts(earlier), parts(later));
+    first == other && later > round
+}
+
+fn why_not_merged(result: &serde_json::Value) -> Option<String> {
+    if let Some(files) = result["conflict"]["files"].as_array() {
+        let names: Vec<&str> = files.iter().filter_map(|file| file.as_str()).collect();
+        return Some(format!("another change to the same places was merged before it ({}).", names.join(", ")));
+    }
+    let red = result["red"]["error"].as_str()?;
+    Some(format!("built and tested together with what was merged before it, it does not pass: {red}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_round_follows_an_earlier_one_of_the_same_piece() {
+        assert!(follows("1", "1.again-2") && follows("1.again-2", "1.again-3"));
+        assert!(!follows("1", "1") && !follows("1.again-2", "1") && !follows("1", "11.again-2"));
+    }
+}
