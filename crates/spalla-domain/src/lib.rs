@@ -19,7 +19,6 @@ pub mod fernet;
 pub mod found_command;
 #[cfg(test)]
 mod fuzz;
-pub mod goal;
 pub mod id;
 pub mod info_request;
 pub mod lease;

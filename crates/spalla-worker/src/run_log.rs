@@ -13,7 +13,8 @@ use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
 use spalla_domain::redact::Redactor;
 use spalla_domain::{Fence, RunId};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -41,8 +42,13 @@ pub struct RunLog {
     clock: Clock,
     kept: Arc<Kept>,
     masks: Arc<OnceLock<Redactor>>,
+    /// The last lines of each step, where somebody wants them.
+    ends: Arc<OnceLock<Mutex<BTreeMap<u32, VecDeque<String>>>>>,
     is_terse: bool,
 }
+
+/// How many last lines of a step are kept for whoever wants them.
+const END_LINES: usize = 200;
 
 /// What goes to the sender.
 enum Written {
@@ -133,6 +139,28 @@ impl RunLog {
         self.mark_cut(step).await;
     }
 
+    /// Keeps the last lines of each step from now on.
+    pub(crate) fn keep_ends(&self) {
+        let _ = self.ends.set(Mutex::default());
+    }
+
+    /// Returns the last lines of a step, as they were masked.
+    pub(crate) fn end_of(&self, step: u32) -> Vec<String> {
+        let Some(ends) = self.ends.get() else { return Vec::new() };
+        let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.get(&step).map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn keep_end(&self, step: u32, line: &str) {
+        let Some(ends) = self.ends.get() else { return };
+        let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = ends.entry(step).or_default();
+        if lines.len() == END_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_owned());
+    }
+
     /// Tells whether no more output is kept.
     pub fn is_full(&self) -> bool {
         self.kept.cut.load(Ordering::Relaxed)
@@ -151,6 +179,7 @@ impl RunLog {
                 break;
             }
             let line = LogLine { at, stream, step: Some(step), text: self.masked(text) };
+            self.keep_end(step, &line.text);
             bytes += cost_of_line(&line);
             group.push(line);
             if bytes >= BATCH_BYTES || group.len() >= BATCH_LINES {
@@ -262,7 +291,7 @@ pub(crate) fn run_log(
         randomness,
         rejections: 0,
     };
-    (RunLog { groups: sender, clock, kept, masks: Arc::default(), is_terse }, shipper)
+    (RunLog { groups: sender, clock, kept, masks: Arc::default(), ends: Arc::default(), is_terse }, shipper)
 }
 
 impl Shipper {

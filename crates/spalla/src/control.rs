@@ -177,6 +177,22 @@ impl Control {
         }
     }
 
+    /// Puts a work item that ended badly, or was stopped, into the queue again.
+    pub(crate) async fn requeue(&self, item: i64) -> Result<()> {
+        match self {
+            Self::Remote(client) => remote::requeue(client, item).await,
+            Self::InProcess(engine) => in_process::requeue(engine, item).await,
+        }
+    }
+
+    /// Holds a run before its next step, or lets it go on.
+    pub(crate) async fn hold_run(&self, run: i64, held: bool) -> Result<()> {
+        match self {
+            Self::Remote(client) => remote::hold_run(client, run, held).await,
+            Self::InProcess(engine) => in_process::hold_run(engine, run, held).await,
+        }
+    }
+
     /// Stops a work item for good: its run, or, where it has none, its place in the queue.
     pub(crate) async fn stop(&self, item: i64) -> Result<()> {
         if self.item(item).await?.is_over() {

@@ -4,10 +4,13 @@
 use crate::data_folder::DataFolder;
 use crate::failure::{Failure, Result, file};
 use crate::saved::Saved;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use spalla_crash::crash_point;
 use spalla_domain::session::{Session, is_session_id};
 use std::fs;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The folder of all sessions, in the data folder.
@@ -20,6 +23,20 @@ const REPOSITORY: &str = "repo.git";
 const SAME_SECOND_MAX: u32 = 100;
 /// The longest record that is read, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The file that whoever pursues the session holds.
+const LOCK: &str = "lock";
+/// The file in which a person's wish is left.
+const WISH: &str = "wish";
+
+/// What a person wishes of whoever pursues a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Nothing more begins for now.
+    Pause,
+    /// It ends.
+    Stop,
+}
 
 /// A session's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +85,46 @@ impl SessionFolder {
         }
         Err(Failure::usage(format!("there is no session {id} in the data folder {}", data.display()))
             .mend("`spalla session list` shows them"))
+    }
+
+    /// Takes the session for this process; none where another one pursues it.
+    pub(crate) fn hold(&self) -> Result<Option<Flock<fs::File>>> {
+        let path = self.path.join(LOCK);
+        let opened = crash_point!(
+            "session.lock.create",
+            fs::File::options().create(true).truncate(false).write(true).mode(0o600).open(&path)
+        );
+        match Flock::lock(opened.map_err(file("opening", &path))?, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(held)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(file("locking", &path)(error.into())),
+        }
+    }
+
+    /// Tells what a person wishes of whoever pursues the session.
+    pub(crate) fn wish(&self) -> Option<Wish> {
+        match fs::read_to_string(self.path.join(WISH)).ok()?.trim() {
+            "pause" => Some(Wish::Pause),
+            "stop" => Some(Wish::Stop),
+            _ => None,
+        }
+    }
+
+    /// Leaves a wish; none takes it back.
+    pub(crate) fn leave_wish(&self, wish: Option<Wish>) -> Result<()> {
+        let path = self.path.join(WISH);
+        let Some(wish) = wish else {
+            return match crash_point!("session.wish.remove", fs::remove_file(&path)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(file("removing", &path)(error)),
+                _ => Ok(()),
+            };
+        };
+        let mut saved = Saved::begin(&path)?;
+        saved.write(match wish {
+            Wish::Pause => b"pause\n",
+            Wish::Stop => b"stop\n",
+        })?;
+        crash_point!("session.wish.rename", saved.finish())
     }
 
     /// Returns the folder.

@@ -59,7 +59,7 @@ pub use conduct::survey;
 pub use coverage::Coverage;
 pub use entry_points::{EntryKind, EntryPoint};
 pub use findings::Finding;
-pub use goal::{Section, goal_needs_model, section_order};
+pub use goal::{Section, goal_needs_model, section_order, wants_change, wants_checks};
 pub use graph::{Edge, Graph, InternalDependencies, Node, Pictured};
 pub use history::{Coupled, GIT_LOG_ARGS, GitHistory, HistoryReport, HotSpot, parse_git_log};
 pub use language::LanguageKind;

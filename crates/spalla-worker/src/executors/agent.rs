@@ -5,6 +5,7 @@ mod cli;
 mod integrate;
 mod memory;
 mod surveyor;
+mod verify;
 
 pub(crate) use cli::sweep;
 pub(crate) use memory::Memory;
@@ -16,12 +17,15 @@ use spalla_domain::session::INTEGRATOR;
 
 /// The agent that surveys a folder.
 const SURVEYOR: &str = "surveyor";
+/// The agent that builds, lints and tests a project.
+const VERIFIER: &str = "verifier";
 
 /// Carries the run out.
 pub(crate) async fn execute(run: &Run<'_>) -> End {
     let agent = run.assignment.agent.as_deref().unwrap_or_default();
     let done = match agent {
         SURVEYOR => surveyor::survey_project(run).await,
+        VERIFIER => verify::execute(run).await,
         INTEGRATOR => integrate::execute(run).await,
         _ => match run.options.adapters.iter().any(|adapter| adapter.name == agent) {
             true => cli::execute(run).await,
@@ -35,7 +39,7 @@ pub(crate) async fn execute(run: &Run<'_>) -> End {
 
 fn unknown(run: &Run<'_>, agent: &str) -> Failure {
     let own = run.options.adapters.iter().map(|adapter| adapter.name.as_str());
-    let known: Vec<&str> = [SURVEYOR, INTEGRATOR].into_iter().chain(own).collect();
+    let known: Vec<&str> = [SURVEYOR, VERIFIER, INTEGRATOR].into_iter().chain(own).collect();
     let message = format!("there is no agent {agent:?} on this worker; it has {}", known.join(", "));
     Failure::new(ErrorClass::Validation, message)
 }

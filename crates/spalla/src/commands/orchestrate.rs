@@ -8,6 +8,7 @@ mod mirror;
 mod plan;
 mod reach;
 mod report;
+mod resume;
 mod rounds;
 mod session;
 mod target;
@@ -17,6 +18,7 @@ pub(super) use agents::Agents;
 pub(super) use begin::Begun;
 pub(super) use follow::{Followed, Follower, seconds};
 pub(super) use plan::introduce;
+pub(super) use resume::{resume, wish};
 pub(super) use session::Screen;
 
 use super::block_on_all_cores;

@@ -10,6 +10,7 @@ use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
 use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
 use spalla_store::view::{LogFilter, Page, RunFilter, RunView, WorkItemFilter};
+use spalla_store::command::{Delay, Requeued};
 use spalla_store::{Command, ExecuteError, Reply, StoreError};
 
 /// How many projects are looked at for one with the repository: the newest.
@@ -69,6 +70,17 @@ pub(super) async fn labelled(engine: &EngineHandle, project: i64, label: &str) -
 pub(super) async fn enqueue(engine: &EngineHandle, item: i64) -> Result<()> {
     let command =
         Command::Enqueue { work_item_id: WorkItemId(item), depends_on: None, priority: None, delay_ms: 0 };
+    execute(engine, command).await.map(drop)
+}
+
+pub(super) async fn requeue(engine: &EngineHandle, item: i64) -> Result<()> {
+    let target = Requeued::WorkItem(WorkItemId(item));
+    execute(engine, Command::Requeue { target, priority: None, delay: Delay::Ms(0) }).await.map(drop)
+}
+
+pub(super) async fn hold_run(engine: &EngineHandle, run: i64, held: bool) -> Result<()> {
+    let run_id = RunId(run);
+    let command = if held { Command::PauseRun { run_id } } else { Command::ResumeRun { run_id } };
     execute(engine, command).await.map(drop)
 }
 

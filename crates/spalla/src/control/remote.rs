@@ -49,6 +49,15 @@ pub(super) async fn enqueue(client: &Client, item: i64) -> Result<()> {
     client.post("/scheduler/enqueue", &json!({"work_item_id": item})).await.map(drop)
 }
 
+pub(super) async fn requeue(client: &Client, item: i64) -> Result<()> {
+    client.post("/scheduler/requeue/work-item", &json!({"work_item_id": item})).await.map(drop)
+}
+
+pub(super) async fn hold_run(client: &Client, run: i64, held: bool) -> Result<()> {
+    let verb = if held { "pause" } else { "resume" };
+    client.post(&format!("/work-items/runs/{run}/{verb}"), &json!({})).await.map(drop)
+}
+
 pub(super) async fn item(client: &Client, item: i64) -> Result<ItemState> {
     client.get_as(&format!("/work-items/{item}")).await
 }

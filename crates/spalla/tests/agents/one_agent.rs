@@ -53,7 +53,7 @@ async fn a_goal_that_asks_for_an_answer_gets_it_in_the_report() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let report = done.stdout.lines().find_map(|line| line.strip_prefix("report: ")).unwrap();
     let report = std::fs::read_to_string(report).unwrap();
-    assert!(report.contains("codex"), "{report}");
+    assert!(report.contains("> It has two files."), "{report}");
     let session = workshop.session().await;
     let answer = &session["items"][0]["runs"][0]["result"]["answer"];
     assert_eq!(answer, "It has two files.", "{session}");

@@ -292,11 +292,15 @@ impl<'a> Work<'a> {
 
     /// No agent is left. What they changed is kept; the run is given back until a limit ends, where one does.
     async fn nobody_goes_on(&mut self, reasons: &[String], earliest: Option<Limit>) -> End {
+        let message = format!("no agent can go on: {}", reasons.join("; "));
+        if self.review.is_some() {
+            // A review is not waited for; who does not answer now is absent.
+            return Failure::new(ErrorClass::Validation, message).into();
+        }
         let change = match change::take(self.run, self.scratchpad, self.report).await {
             Ok(change) => change,
             Err(end) => return end,
         };
-        let message = format!("no agent can go on: {}", reasons.join("; "));
         let error = match earliest {
             Some(limit) => {
                 let retry_at = spalla_domain::Timestamp::from_ms(limit.until.as_millisecond());

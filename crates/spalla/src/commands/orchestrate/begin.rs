@@ -1,7 +1,7 @@
 //! Begins a session: its folder, its repository, its workspace and its first record.
 
 use super::agents::Agents;
-use super::plan::{Piece, items_of};
+use super::plan::{Piece, items_of, needs_repository};
 use super::session::{Pursuit, Screen};
 use super::target;
 use super::workspace::Workspace;
@@ -33,9 +33,9 @@ impl Begun<'_> {
         let path = path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
         let (folder, id) = SessionFolder::make(&settings.data, &stamp())?;
         let workspace = Workspace::make(settings, &id)?;
-        let base = match agents.names.is_empty() {
-            true => None,
-            false => {
+        let base = match needs_repository(&pieces) {
+            false => None,
+            true => {
                 if target::has_uncommitted(target).await {
                     screen.say("note: the target has changes that are not committed; the session works on its last commit")?;
                 }

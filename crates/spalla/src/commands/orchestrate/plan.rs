@@ -7,11 +7,13 @@ use crate::failure::{Failure, Result};
 use crate::output;
 use spalla_domain::plan::PlanItem;
 use spalla_domain::session::{ItemKind, SessionItem};
-use spalla_worker::builtin::surveyor::goal_needs_model;
+use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
 use std::path::Path;
 
 /// The built-in agent that needs no model.
 const SURVEYOR: &str = "surveyor";
+/// The built-in agent that builds, lints and tests.
+const VERIFIER: &str = "verifier";
 
 /// A piece of the plan with what speaks against it.
 #[derive(Debug, Clone)]
@@ -38,6 +40,7 @@ pub(crate) fn introduce(
     screen.say(format_args!("target: {}", target.display()))?;
     let piece = |(number, item): (usize, PlanItem)| match agents.for_piece(number) {
         Some((agent, _)) => Piece { item, agent, needs_model: None },
+        None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
         None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
     };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
@@ -65,6 +68,11 @@ fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
          @anthropic-ai/claude-code`) or Gemini CLI (`npm install -g @google/gemini-cli`); or ask for something that can be \
          measured, such as \"Analyze the codebase structure\"",
     ))
+}
+
+/// Tells whether the pieces are worked on in worktrees, so that the session needs a repository of its own.
+pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
+    pieces.iter().any(|piece| piece.needs_model.is_none() && piece.agent != SURVEYOR)
 }
 
 /// Returns the session's first items: the pieces that can be done.

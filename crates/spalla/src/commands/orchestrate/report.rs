@@ -34,8 +34,13 @@ pub(super) struct Paths {
 }
 
 /// The parts of an item's report: the member of the run's result that names the file, and its name in the workspace.
-const PARTS: [(&str, &str); 3] =
-    [("report", "report.md"), ("report_json", "report.json"), ("picture", "dependencies.svg")];
+const PARTS: [(&str, &str); 5] = [
+    ("report", "report.md"),
+    ("report_json", "report.json"),
+    ("picture", "dependencies.svg"),
+    ("junit", "junit.xml"),
+    ("sarif", "report.sarif"),
+];
 
 /// Writes the report into the session's workspace.
 pub(super) fn write(reported: &Reported<'_>, workspace: &Workspace) -> Result<Paths> {
@@ -121,7 +126,7 @@ impl Reported<'_> {
                 item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));
             let _ =
                 writeln!(text, "## {}\n\n{}{}", item.title, item.status().as_str(), took.unwrap_or_default());
-            for said in summary(item).into_iter().chain(error(item)) {
+            for said in summary(item).into_iter().chain(error(item)).chain(answer(item)) {
                 let _ = writeln!(text, "\n{said}");
             }
             if let Some(link) = report.as_ref().and_then(|path| relative(path, &session.workspace)) {
@@ -142,6 +147,13 @@ fn relative(path: &Path, workspace: &str) -> Option<String> {
 
 fn summary(item: &Followed) -> Option<String> {
     item.run.as_ref()?.result.as_ref()?["summary"].as_str().map(str::to_owned)
+}
+
+/// Returns what an agent had to say.
+fn answer(item: &Followed) -> Option<String> {
+    let answer = item.run.as_ref()?.result.as_ref()?["answer"].as_str()?.trim_end();
+    let quoted: String = answer.lines().map(|line| format!("> {line}\n")).collect();
+    (!quoted.is_empty()).then_some(quoted)
 }
 
 fn error(item: &Followed) -> Option<String> {

@@ -10,15 +10,15 @@ use super::{mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output;
-use crate::session_folder::SessionFolder;
+use crate::session_folder::{SessionFolder, Wish};
 use crate::signals::Signals;
 use spalla_domain::review::built_in;
 use spalla_domain::session::{
     ItemKind, MERGES_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
 };
-use spalla_domain::work_item::Executor;
+use spalla_domain::work_item::{Executor, Status};
 use spalla_store::Clock as _;
 use std::fmt::Display;
 use std::path::Path;
@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// How long stopped work has to end after an interruption.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How often it is looked whether a person wishes something.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often an agent's run that broke is tried again: it may have cost money.
 const AGENT_RETRIES: u32 = 1;
 
@@ -50,6 +52,16 @@ impl Screen {
     }
 }
 
+/// What a pursuit waits for.
+enum Event {
+    /// Something came to its end.
+    News,
+    /// A person wishes something.
+    Wish(Wish),
+    /// This process is to end.
+    Signal(&'static str),
+}
+
 /// A session that is pursued.
 pub(crate) struct Pursuit {
     /// Its folder.
@@ -65,6 +77,9 @@ pub(crate) struct Pursuit {
 impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
+        let Some(_held) = self.folder.hold()? else {
+            return Err(Failure::new(Exit::Stopped, format!("another process pursues session {}", self.session.id)));
+        };
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
@@ -74,17 +89,31 @@ impl Pursuit {
         let exit = loop {
             self.make_items(control).await?;
             follower.adopt(self.followed());
-            let interrupted = tokio::select! {
-                followed = follower.next() => followed.map(|()| false)?,
-                name = signals.next() => {
-                    self.screen.progress(format_args!("{name}: stopping what is under way"))?;
-                    true
-                }
+            let event = tokio::select! {
+                followed = follower.next() => followed.map(|()| Event::News)?,
+                wish = self.wished() => Event::Wish(wish),
+                name = signals.next() => Event::Signal(name),
             };
             self.take_note(follower.items())?;
-            if interrupted {
-                self.stop(control, &mut follower, signals).await;
-                break Exit::Interrupted;
+            match event {
+                Event::Signal(name) => {
+                    screen.progress(format_args!("{name}: stopping what is under way"))?;
+                    self.stop(control, &mut follower, signals).await;
+                    break Exit::Interrupted;
+                }
+                Event::Wish(Wish::Stop) => {
+                    screen.progress("a person stops the session")?;
+                    self.stop(control, &mut follower, signals).await;
+                    break Exit::Stopped;
+                }
+                Event::Wish(Wish::Pause) => {
+                    if !self.pause(control, &follower, signals).await? {
+                        self.stop(control, &mut follower, signals).await;
+                        break Exit::Interrupted;
+                    }
+                    continue;
+                }
+                Event::News => {}
             }
             if let Some(exit) = self.advance(&follower)? {
                 if exit == Exit::Stopped {
@@ -98,6 +127,58 @@ impl Pursuit {
         self.finish(&items, exit)
     }
 
+    /// Waits until a person wishes something.
+    async fn wished(&self) -> Wish {
+        loop {
+            if let Some(wish) = self.folder.wish() {
+                return wish;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Holds everything until a person lets it go on; tells whether that was so, and not a signal.
+    async fn pause(&mut self, control: &Control, follower: &Follower<'_>, signals: &mut Signals) -> Result<bool> {
+        self.hold_runs(control, follower, true).await;
+        self.session.status = SessionStatus::Paused;
+        self.folder.write(&self.session)?;
+        let id = &self.session.id;
+        self.screen.say(format_args!("paused; `spalla session resume {id}` lets it go on"))?;
+        let released = async {
+            while self.folder.wish() == Some(Wish::Pause) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let goes_on = tokio::select! {
+            () = released => true,
+            _ = signals.next() => false,
+        };
+        self.hold_runs(control, follower, false).await;
+        self.session.status = SessionStatus::Running;
+        self.folder.write(&self.session)?;
+        Ok(goes_on)
+    }
+
+    async fn hold_runs(&self, control: &Control, follower: &Follower<'_>, held: bool) {
+        let live = follower.items().iter().filter_map(|item| item.run.as_ref().filter(|run| run.ended_at.is_none()));
+        for run in live {
+            // One that ended meanwhile needs no holding.
+            if let Err(failure) = control.hold_run(run.id, held).await {
+                tracing::info!("run {}: {failure}", run.id);
+            }
+        }
+    }
+
+    /// Lets go on what was stopped before.
+    pub(super) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
+        for id in self.session.items.iter().filter_map(|item| item.work_item_id) {
+            if control.item(id).await?.status == Status::Cancelled {
+                control.requeue(id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Decides what comes next; returns how it ends where nothing does.
     fn advance(&mut self, follower: &Follower<'_>) -> Result<Option<Exit>> {
         let next = advance(&self.session, &built_in(), SystemClock.now());
@@ -106,6 +187,10 @@ impl Pursuit {
         }
         self.session.decisions.extend(next.decisions);
         let is_more = !next.items.is_empty();
+        for again in next.items.iter().filter(|item| item.kind == ItemKind::Work) {
+            let title = output::plain(&again.title);
+            self.screen.progress(format_args!("\"{title}\" is given back to {}", again.agent))?;
+        }
         self.session.items.extend(next.items);
         self.folder.write(&self.session)?;
         if let Some(why) = next.stop {
@@ -158,7 +243,7 @@ impl Pursuit {
         }
         for item in &self.session.items {
             let Some(id) = item.work_item_id else { continue };
-            if control.item(id).await?.status == spalla_domain::work_item::Status::Open {
+            if control.item(id).await?.status == Status::Open {
                 control.enqueue(id).await?;
             }
         }

@@ -106,3 +106,37 @@ fn strange_goals_do_no_harm() {
         assert_eq!(section_order(goal).len(), 7);
     }
 }
+
+#[test]
+fn a_goal_that_asks_for_an_answer_wants_no_change_and_every_other_does() {
+    for goal in [
+        "Analyze the codebase structure",
+        "Explain how to add a plugin",
+        "Explain what is in this repository",
+        "Why does the build fail?",
+        "Please list the tests that write files",
+    ] {
+        assert!(!wants_change(goal), "{goal}");
+    }
+    for goal in [
+        "Add a test",
+        "Please implement the parser",
+        "Find the bug and fix it",
+        "Explain the module, then rename it",
+        "Put alpha into notes.txt",
+        "hello.txt with the word hi",
+        "Das Modul umbenennen",
+    ] {
+        assert!(wants_change(goal), "{goal}");
+    }
+}
+
+#[test]
+fn a_goal_that_asks_for_checks_and_for_nothing_else_is_known() {
+    for goal in ["Run the tests and report", "Build and test", "Please run the linter", "Verify the build, tell what fails"] {
+        assert!(wants_checks(goal), "{goal}");
+    }
+    for goal in ["Run the tests and fix what fails", "Add tests", "Report the languages", "Run the migration", "Explain the tests"] {
+        assert!(!wants_checks(goal), "{goal}");
+    }
+}

@@ -4,6 +4,7 @@
 use super::super::change::Change;
 use super::turn::Turn;
 use super::{Recovery, note};
+use crate::builtin::surveyor::wants_change;
 use crate::run::Run;
 use serde_json::{Value, json};
 use spalla_adapter::definition::Definition;
@@ -11,7 +12,6 @@ use spalla_adapter::heard::TurnEnd;
 use spalla_adapter::recovery::{Action, Diagnosis};
 use spalla_crash::crash_point;
 use spalla_domain::claim::RunError;
-use spalla_domain::goal::wants_change;
 use spalla_domain::retry::ErrorClass;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
