@@ -182,6 +182,7 @@ mod tests {
             "serve",
             "worker",
             "orchestrate",
+            "session",
             "project",
             "item",
             "queue",

@@ -18,6 +18,7 @@ mod runs;
 mod sandbox;
 mod secrets;
 mod serve;
+mod session;
 mod task;
 mod tick;
 mod token;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     Worker(worker::Worker),
     /// Pursues a goal in a folder, and reports
     Orchestrate(orchestrate::Orchestrate),
+    /// Lists, shows and applies sessions: what was pursued, and the branch that came of it
+    #[command(subcommand)]
+    Session(session::Session),
     /// Makes, lists and shows projects
     #[command(subcommand)]
     Project(project::Project),
@@ -101,6 +105,7 @@ impl Command {
             Self::Serve(args) => args.run(global),
             Self::Worker(args) => args.run(global),
             Self::Orchestrate(args) => args.run(global),
+            Self::Session(command) => command.run(global),
             Self::Project(command) => command.run(global),
             Self::Item(command) => command.run(global),
             Self::Queue(args) => args.run(global),

@@ -1,7 +1,9 @@
 //! Other programs on this machine: where they are, and what they say when they are called.
 
 use crate::failure::{Failure, Result};
-use spalla_worker::sandbox::{Captured, CommandSpec, Sandbox, Supervisor, Walls, child_env};
+use spalla_domain::log::Stream;
+use spalla_worker::sandbox::{Captured, CommandSpec, Ended, Sandbox, Supervisor, Walls, child_env};
+use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -67,8 +69,29 @@ impl From<Captured> for Answer {
 
 /// Calls a program and waits for its end.
 pub(crate) async fn call(call: Call<'_>) -> Result<Answer> {
-    let failed = |error: &dyn std::fmt::Display| Failure::usage(format!("calling {}: {error}", call.program));
-    let supervisor = Supervisor::this_program().map_err(|error| failed(&error))?;
+    capture(call, Vec::new(), ANSWER_BYTES_MAX).await.map(Answer::from)
+}
+
+/// Calls a program with something to read, and keeps that much of what it says, byte for byte.
+pub(crate) async fn capture(call: Call<'_>, stdin: Vec<u8>, bytes_max: usize) -> Result<Captured> {
+    let (sandbox, spec) = prepare(call, stdin)?;
+    let captured = sandbox.capture(spec, bytes_max, std::future::pending()).await;
+    captured.map_err(|error| failed(call.program, &error))
+}
+
+/// Calls a program with something to read, and hands on what it says as it comes, until its end or until `stop`.
+pub(crate) async fn relay(
+    call: Call<'_>,
+    stdin: Vec<u8>,
+    hand_on: impl Fn(Stream, &[u8]),
+    stop: impl Future<Output = ()>,
+) -> Result<Ended> {
+    let (sandbox, spec) = prepare(call, stdin)?;
+    sandbox.relay(spec, hand_on, stop).await.map_err(|error| failed(call.program, &error))
+}
+
+fn prepare(call: Call<'_>, stdin: Vec<u8>) -> Result<(Sandbox, CommandSpec)> {
+    let supervisor = Supervisor::this_program().map_err(|error| failed(call.program, &error))?;
     let own = call.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut env = child_env(variables());
     env.extend(own);
@@ -78,14 +101,16 @@ pub(crate) async fn call(call: Call<'_>) -> Result<Answer> {
         args: call.args.iter().map(|arg| (*arg).to_owned()).collect(),
         cwd: call.folder.to_owned(),
         env,
-        stdin: Vec::new(),
+        stdin,
         timeout_ms: Some(call.timeout_ms),
         grace_ms: GRACE_MS,
         walls: Walls::None,
     };
-    let sandbox = Sandbox::new(supervisor);
-    let captured = sandbox.capture(spec, ANSWER_BYTES_MAX, std::future::pending());
-    captured.await.map(Answer::from).map_err(|error| failed(&error))
+    Ok((Sandbox::new(supervisor), spec))
+}
+
+fn failed(program: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("calling {program}: {error}"))
 }
 
 /// Returns the environment's variables, without those that are not text.

@@ -137,15 +137,17 @@ impl SessionFolder {
         self.path.join(REPOSITORY)
     }
 
+    /// Returns the path of a file beside the record.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     /// Reads the record.
     pub(crate) fn read(&self) -> Result<Session> {
         let path = self.path.join(RECORD);
         let mut text = String::new();
         let opened = fs::File::open(&path).map_err(file("reading the record", &path))?;
-        opened
-            .take(RECORD_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(file("reading the record", &path))?;
+        opened.take(RECORD_BYTES_MAX).read_to_string(&mut text).map_err(file("reading the record", &path))?;
         serde_json::from_str(&text)
             .map_err(|error| Failure::failed(format!("the record {} can't be read: {error}", path.display())))
     }

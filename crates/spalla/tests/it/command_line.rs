@@ -28,6 +28,7 @@ fn help_lists_every_command_and_every_exit_status() {
         "serve",
         "worker",
         "orchestrate",
+        "session",
         "project",
         "item",
         "queue",

@@ -11,6 +11,7 @@ mod databases;
 mod demo;
 mod history;
 mod life_of_a_work_item;
+mod made_session;
 mod orchestrate;
 mod pipelines;
 mod process;
@@ -19,6 +20,9 @@ mod remote_worker;
 mod repository;
 mod rest;
 mod sandbox;
+mod session;
+mod session_apply;
+mod session_apply_copy;
 mod viewers;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
