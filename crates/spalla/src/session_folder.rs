@@ -124,7 +124,7 @@ impl SessionFolder {
             Wish::Pause => b"pause\n",
             Wish::Stop => b"stop\n",
         })?;
-        crash_point!("session.wish.rename", saved.finish())
+        saved.finish()
     }
 
     /// Returns the folder.

@@ -149,6 +149,10 @@ impl State {
             heard.extend(denied(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
         }
         heard.extend(self.held.tell(str_of(value, "/result").unwrap_or_default()));
+        // An answer of a shape is what counts, whatever was said beside it.
+        if value["structured_output"].is_object() {
+            heard.push(Heard::Words(value["structured_output"].to_string()));
+        }
         self.denied.clear();
         self.calls.clear();
         heard.extend(end_of_turn(value, ears));

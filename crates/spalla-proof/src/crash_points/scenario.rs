@@ -9,6 +9,7 @@ use super::trace::Passages;
 use super::workload::{self, Told};
 use std::fs;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// How long the work of a scenario may take, deaths included.
@@ -53,6 +54,10 @@ pub(super) enum Kind {
     Orchestrate,
     /// A goal for a running server; the command dies.
     Joined,
+    /// A goal for agents, whose change is brought into the target; the command dies.
+    Session,
+    /// The same for a folder that is no repository.
+    Copy,
     /// The demo.
     Demo,
 }
@@ -67,7 +72,7 @@ pub(super) struct Played {
 
 impl Kind {
     /// Every kind, those first that pass the most.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Server,
         Self::Bulk,
         Self::Noisy,
@@ -75,6 +80,8 @@ impl Kind {
         Self::Surviving,
         Self::Orchestrate,
         Self::Joined,
+        Self::Session,
+        Self::Copy,
         Self::Demo,
     ];
 
@@ -95,6 +102,14 @@ impl Kind {
                 own(&[&orchestrate[..], &["--no-dashboard", GOAL]].concat()),
             ],
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
+            Self::Session | Self::Copy => {
+                let target = site.path("target").display().to_string();
+                let agents = ["orchestrate", "--agents", "claude,codex", "--target", &target, "--no-dashboard", "--yes"];
+                vec![
+                    own(&[&agents[..], &["Write hello.txt"]].concat()),
+                    own(&["session", "apply", "latest", "--yes"]),
+                ]
+            }
             Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
         }
     }
@@ -184,11 +199,17 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
         client.get("/health").await?;
         audit::announced(site).await;
     }
+    if matches!(kind, Kind::Session | Kind::Copy) {
+        site.make_target(kind == Kind::Session)?;
+    }
     for (number, args) in kind.commands(site).into_iter().enumerate() {
+        if kind == Kind::Session && number == 1 {
+            site.go_on_in_target()?;
+        }
         let mut called = Spawned::start(site, args.clone(), arming, number)?;
         let mut status = called.wait(LIMIT).await?;
         if called.died {
-            status = Spawned::start(site, args.clone(), &Arming::None, number)?.wait(LIMIT).await?;
+            status = again(site, &args, number).await?;
         }
         if !status.is_some_and(|status| status.success()) {
             let status = status.map_or_else(|| "not at all".to_owned(), |status| status.to_string());
@@ -198,10 +219,26 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
     if let Some(server) = &mut server {
         played.violations.extend(server.stop().await?);
     }
+    if matches!(kind, Kind::Session | Kind::Copy) {
+        played.violations.extend(site.wrong_in_target(kind == Kind::Session));
+    }
     if played.violations.is_empty() {
         audit_again(&client, site, &Told::default(), played).await?;
     }
     Ok(())
+}
+
+/// Calls a command again that died. A session that has its record is gone on with, and not begun anew.
+async fn again(site: &Site, args: &[String], number: usize) -> anyhow::Result<Option<ExitStatus>> {
+    if args[0] == "orchestrate" && args[1] == "--agents" {
+        let resume = ["session", "resume", "latest"].map(str::to_owned).to_vec();
+        let status = Spawned::start(site, resume, &Arming::None, number)?.wait(LIMIT).await?;
+        // There is none yet.
+        if status.is_none_or(|status| status.code() != Some(2)) {
+            return Ok(status);
+        }
+    }
+    Spawned::start(site, args.to_vec(), &Arming::None, number)?.wait(LIMIT).await
 }
 
 /// Starts a server on what is left, lets it drain, and audits it.

@@ -8,7 +8,7 @@ use spalla_crash::{AT_VARIABLE, TRACE_VARIABLE};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -26,6 +26,40 @@ pub(super) enum Store {
     /// In a fresh database of a real server.
     Postgres,
 }
+
+/// An agent as Codex is called and heard: it writes a line, and approves of what others wrote.
+const AGENT: &str = r#"#!/bin/sh
+case "$*" in
+*--version*) echo "codex-cli 0.169.0"; exit ;;
+*--help*) echo "--json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox --add-dir --output-schema"; exit ;;
+esac
+prompt=$(cat)
+echo '{"type":"thread.started","thread_id":"thread"}'
+case "$prompt" in
+"You review"*) text='{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"good\"}' ;;
+*)
+    echo hello >>hello.txt
+    mkdir -p new/deep
+    echo x >new/deep/x.txt
+    ln -sf hello.txt link
+    rm -rf old
+    text=written
+    ;;
+esac
+printf '{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"%s"}}\n' "$text"
+echo '{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":2}}'
+"#;
+/// An agent as Claude Code is called and heard: what may be used is used up.
+const LIMITED_AGENT: &str = r#"#!/bin/sh
+case "$*" in
+*--version*) echo "2.1.328 (Claude Code)"; exit ;;
+*--help*) echo "--print --verbose --output-format --strict-mcp-config --dangerously-skip-permissions --add-dir"; exit ;;
+esac
+cat >/dev/null
+echo '{"type":"system","subtype":"init","session_id":"session","model":"none"}'
+echo '{"type":"result","subtype":"success","is_error":true,"result":"Claude AI usage limit reached|4102444800","session_id":"session"}'
+exit 1
+"#;
 
 /// Everything in a folder: each path with its mode and its bytes.
 pub(super) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
@@ -73,6 +107,60 @@ impl Site {
         self.path("checkout").display().to_string()
     }
 
+    /// Makes the folder that agents are to change, and the agents: one that met its limit, and one that works.
+    pub(super) fn make_target(&self, is_git: bool) -> anyhow::Result<()> {
+        let target = self.path("target");
+        fs::create_dir_all(target.join("old"))?;
+        fs::write(target.join("old/only.txt"), "old\n")?;
+        fs::write(target.join("README.md"), "# Target\n")?;
+        if is_git {
+            git(&target, &["init", "--quiet", "--initial-branch=main"])?;
+            commit(&target, "first")?;
+        }
+        fs::create_dir(self.path("agents"))?;
+        for (name, text) in [("claude", LIMITED_AGENT), ("codex", AGENT)] {
+            let path = self.path("agents").join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        let own = self.path("home/.codex");
+        fs::create_dir_all(&own)?;
+        fs::write(own.join("config.toml"), "model = \"none\"\n")?;
+        Ok(())
+    }
+
+    /// Lets the person go on in the target while the session works.
+    pub(super) fn go_on_in_target(&self) -> anyhow::Result<()> {
+        let target = self.path("target");
+        if target.join("own.txt").exists() {
+            return Ok(());
+        }
+        fs::write(target.join("own.txt"), "own\n")?;
+        commit(&target, "own")
+    }
+
+    /// Returns what is not as the agent's work should have made it, done once.
+    pub(super) fn wrong_in_target(&self, is_git: bool) -> Vec<String> {
+        let target = self.path("target");
+        let mut wrong = Vec::new();
+        let hello = fs::read_to_string(target.join("hello.txt")).unwrap_or_default();
+        if hello != "hello\n" {
+            wrong.push(format!("hello.txt in the target is {hello:?}"));
+        }
+        let is_there = |name: &str| target.join(name).symlink_metadata().is_ok();
+        if is_there("old") || !is_there("new/deep/x.txt") || !is_there("link") {
+            wrong.push("the target has not all of the change".to_owned());
+        }
+        if is_git {
+            let said = |args: &[&str]| git(&target, args).unwrap_or_else(|error| format!("{error:#}"));
+            let (status, commits) = (said(&["status", "--porcelain"]), said(&["rev-list", "--count", "HEAD"]));
+            if !status.is_empty() || commits.trim() != "4" {
+                wrong.push(format!("the target has {} commits and is {status:?}", commits.trim()));
+            }
+        }
+        wrong
+    }
+
     /// Returns the address of its server.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -101,7 +189,9 @@ impl Site {
     ) -> anyhow::Result<Command> {
         let mut command = Command::new(self.path("spalla"));
         command.args(args).current_dir(self.root.path()).env_clear().stdin(Stdio::null());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.path("agents")).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path)?);
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.path("data"));
         command.env("ORCH_SANDBOX_WRITE", self.path("shared"));
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
@@ -147,12 +237,16 @@ fn make_repository(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder.join("src"))?;
     fs::write(folder.join("src/main.rs"), "fn main() {\n    println!(\"hello\");\n}\n")?;
     fs::write(folder.join("Cargo.toml"), "[package]\nname = \"hello\"\nversion = \"0.1.0\"\n")?;
-    let me = ["-c", "user.name=Me", "-c", "user.email=me@localhost"];
     git(folder, &["init", "--quiet", "--initial-branch=main"])?;
-    git(folder, &["add", "--all"])?;
-    git(folder, &[&me[..], &["commit", "--quiet", "-m", "first"]].concat())?;
+    commit(folder, "first")?;
     fs::write(folder.join("notes.txt"), "not committed\n")?;
     Ok(())
+}
+
+fn commit(folder: &Path, message: &str) -> anyhow::Result<()> {
+    let me = ["-c", "user.name=Me", "-c", "user.email=me@localhost"];
+    git(folder, &["add", "--all"])?;
+    git(folder, &[&me[..], &["commit", "--quiet", "-m", message]].concat()).map(drop)
 }
 
 /// Runs git, undisturbed by the settings of this machine.

@@ -15,7 +15,7 @@ fn verdict(opinion: &str) -> Value {
 }
 
 fn approves() -> Value {
-    json!({ "when": { "user": "You review another agent" }, "then": [{ "say": verdict("approved").to_string() }] })
+    json!({ "when": { "user": "You review another agent" }, "then": [{ "json": verdict("approved") }] })
 }
 
 #[tokio::test]
@@ -92,10 +92,10 @@ async fn a_change_that_breaks_the_build_is_not_merged() {
 /// A session in which one agent works and two review it, with these opinions of the first change.
 async fn reviewed(claude: &str, gemini: &str) -> (Workshop, crate::workshop::Done) {
     let of = |provider: &str, opinion: &str| {
-        json!({ "when": { "provider": provider, "user": "You review another agent" }, "then": [{ "say": verdict(opinion).to_string() }] })
+        json!({ "when": { "provider": provider, "user": "You review another agent" }, "then": [{ "json": verdict(opinion) }] })
     };
     let workshop = Workshop::new(json!([
-        { "when": { "user": "You review another agent(.|\\n)*second thought" }, "then": [{ "say": verdict("approved").to_string() }] },
+        { "when": { "user": "You review another agent(.|\\n)*second thought" }, "then": [{ "json": verdict("approved") }] },
         of("anthropic", claude),
         of("gemini", gemini),
         { "when": { "user": "your reviewers have concerns" }, "then": [
@@ -147,7 +147,7 @@ async fn a_reviewer_cannot_edit_what_it_reviews() {
         let workshop = Workshop::new(json!([
             { "when": { "provider": provider }, "then": [
                 { "run": "echo spoiled > alpha.txt; echo spoiled > other.txt; cat alpha.txt" },
-                { "say": verdict("approved").to_string() },
+                { "json": verdict("approved") },
             ] },
             { "then": [{ "write": { "path": "alpha.txt", "text": "good\n" } }, { "say": "It is written." }] },
         ]));

@@ -1,13 +1,14 @@
 //! What stops an agent, and who goes on.
 
 use crate::workshop::Workshop;
+use crate::world::LIMIT;
 use serde_json::json;
 
 #[tokio::test]
 async fn at_a_quota_wall_the_next_agent_goes_on_in_the_same_worktree_and_the_first_is_not_called_again() {
     let workshop = Workshop::new(json!([
         { "when": { "provider": "anthropic", "user": "You review another agent" }, "then": [
-            { "say": "{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"fine\"}" },
+            { "json": { "verdict": "approved", "severity": "low", "text": "fine" } },
         ] },
         { "when": { "provider": "openai" }, "then": [
             { "write": { "path": "half.txt", "text": "half\n" } },
@@ -42,4 +43,39 @@ async fn a_key_that_is_refused_is_said_with_what_to_do() {
     let done = workshop.orchestrate("claude", "Add a file").await;
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stdout.contains("can't go on without a person"), "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_process_is_killed_goes_on_where_it_was() {
+    let workshop = Workshop::new(json!([
+        { "when": { "user": "alpha" }, "then": [
+            { "write": { "path": "alpha.txt", "text": "a\n" } },
+            { "say": "It is written." },
+        ] },
+        { "when": { "user": "beta" }, "then": [
+            { "write": { "path": "beta.txt", "text": "b\n" } },
+            { "delay_ms": 3_000 },
+            { "say": "It is written." },
+        ] },
+    ]));
+    let before = workshop.state();
+    let target = workshop.target();
+    let goal = "- Add alpha.txt\n- Add beta.txt\n";
+    let args = ["orchestrate", "--agents", "codex", "--target", target.to_str().unwrap(), "--no-dashboard", "--yes", goal];
+    let mut killed = workshop.command(&args).spawn().unwrap();
+    // Both are under way once both were asked.
+    let is_begun = tokio::task::block_in_place(|| {
+        workshop.world.model.wait_for(LIMIT, |asked| asked.iter().filter(|entry| entry.dialect.is_some()).count() >= 3)
+    });
+    assert!(is_begun, "{:?}", workshop.world.answers());
+    killed.kill().await.unwrap();
+    assert_eq!(workshop.state(), before);
+    let resumed = workshop.spalla(&["session", "resume", "latest"]).await;
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(workshop.file("alpha.txt").as_deref(), Some("a\n"));
+    assert_eq!(workshop.file("beta.txt").as_deref(), Some("b\n"));
+    assert_eq!(workshop.git(&["log", "--format=%s", "--grep=Add "]).lines().count(), 2, "something was merged twice");
+    workshop.world.is_deserted().await;
 }
