@@ -49,7 +49,8 @@ impl Adapter {
     /// Refuses what no command line could be built from.
     pub fn check(&self) -> Result<(), Refusal> {
         let invalid = |detail: String| Err(Refusal::new(Code::Invalid, detail));
-        for (name, words) in [("args", &self.args), ("command", &self.command), ("fallback", &self.fallback)] {
+        for (name, words) in [("args", &self.args), ("command", &self.command), ("fallback", &self.fallback)]
+        {
             if words.len() > WORDS_MAX {
                 return invalid(format!(
                     "adapter.{name} has {} words; at most {WORDS_MAX} are taken",

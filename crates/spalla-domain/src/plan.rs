@@ -4,6 +4,10 @@ use crate::work_item::TITLE_CHARS_MAX;
 use crate::{Refusal, problem::Code};
 use std::ops::Range;
 
+mod file;
+
+pub use file::{PLAN_BYTES_MAX, read};
+
 /// The most items of a plan: a longer list is work for several sessions.
 pub const ITEMS_MAX: usize = 100;
 /// The longest goal, in bytes: what one request to the server carries with room to spare.
@@ -23,10 +27,20 @@ pub struct Plan {
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanItem {
+    /// Its name in the plan.
+    pub key: String,
     /// The beginning of the words, on one line.
     pub title: String,
     /// The person's words, unchanged; where the goal was a list, what stands around the list is part of every item.
     pub prompt: String,
+    /// Who does it; none leaves that to the session.
+    pub agent: Option<String>,
+    /// The keys of what has to be done before.
+    pub depends_on: Vec<String>,
+    /// By what its reviewers know that it is done.
+    pub acceptance: Option<String>,
+    /// How long a run of it may take, in milliseconds; none is as usual.
+    pub timeout_ms: Option<i64>,
 }
 
 /// Splits a goal at the markers of a list or at numbered lines, and nowhere else. A goal without a list of at least
@@ -47,18 +61,22 @@ pub fn heuristic(goal: &str) -> Result<Plan, Refusal> {
             .mend("split it into several goals"));
     }
     if count < 2 {
-        let item = PlanItem { title: title_of(goal), prompt: goal.to_owned() };
-        return Ok(Plan { items: vec![item] });
+        return Ok(Plan { items: vec![item(1, title_of(goal), goal.to_owned())] });
     }
     let around: Vec<&str> =
         pieces.iter().filter(|piece| !piece.is_item()).map(|piece| piece.of(goal)).collect();
     let items = pieces.iter().filter(|piece| piece.is_item());
-    Ok(Plan { items: items.map(|piece| item(piece.words(goal), &around)).collect() })
+    let item = |(number, piece): (usize, &Piece)| {
+        let words = piece.words(goal);
+        let prompt = around.iter().chain([&words]).copied().collect::<Vec<_>>().join("\n\n");
+        item(number, title_of(words), prompt)
+    };
+    Ok(Plan { items: (1..).zip(items).map(item).collect() })
 }
 
-fn item(words: &str, around: &[&str]) -> PlanItem {
-    let prompt = around.iter().chain([&words]).copied().collect::<Vec<_>>().join("\n\n");
-    PlanItem { title: title_of(words), prompt }
+fn item(number: usize, title: String, prompt: String) -> PlanItem {
+    let (agent, depends_on, acceptance, timeout_ms) = Default::default();
+    PlanItem { key: number.to_string(), title, prompt, agent, depends_on, acceptance, timeout_ms }
 }
 
 /// A stretch of the goal: an item of its list, or what stands around it.

@@ -127,7 +127,8 @@ pub fn built_in() -> Vec<Rule> {
 /// Decides by the first rule that applies. Votes weigh 1 each. Where no rule applies, a person has to.
 pub fn decide(rules: &[Rule], verdicts: &[Verdict]) -> Decided {
     let count = |opinion| {
-        u32::try_from(verdicts.iter().filter(|verdict| verdict.verdict == opinion).count()).unwrap_or(u32::MAX)
+        u32::try_from(verdicts.iter().filter(|verdict| verdict.verdict == opinion).count())
+            .unwrap_or(u32::MAX)
     };
     let (blockers, concerns, approved) =
         (count(Opinion::Blocker), count(Opinion::Concern), count(Opinion::Approved));
@@ -162,20 +163,38 @@ pub fn by_rules(looks: &Looks<'_>) -> Vec<Verdict> {
         verdicts.push(Verdict { verdict, severity: Some(severity.to_owned()), text });
     };
     if let Some(path) = looks.paths.iter().find(|path| holds_secrets(path)) {
-        say(Opinion::Concern, "high", format!("the change touches a file that usually holds secrets: {path}"));
+        say(
+            Opinion::Concern,
+            "high",
+            format!("the change touches a file that usually holds secrets: {path}"),
+        );
     }
     if looks.added.iter().any(|line| is_secret(line)) {
-        say(Opinion::Blocker, "critical", "the change adds what looks like a private key or a token".to_owned());
+        say(
+            Opinion::Blocker,
+            "critical",
+            "the change adds what looks like a private key or a token".to_owned(),
+        );
     }
     if looks.lines > LINES_MANY {
-        say(Opinion::Concern, "medium", format!("the change has {} lines, more than can be read with care", looks.lines));
+        say(
+            Opinion::Concern,
+            "medium",
+            format!("the change has {} lines, more than can be read with care", looks.lines),
+        );
     }
     if verdicts.is_empty() {
-        let text = match looks.paths.iter().any(|path| is_code(path)) && !looks.paths.iter().any(|path| is_test(path)) {
+        let text = match looks.paths.iter().any(|path| is_code(path))
+            && !looks.paths.iter().any(|path| is_test(path))
+        {
             true => "nothing speaks against it by the rules; it changes code and no test",
             false => "nothing speaks against it by the rules",
         };
-        verdicts.push(Verdict { verdict: Opinion::Approved, severity: Some("low".to_owned()), text: text.to_owned() });
+        verdicts.push(Verdict {
+            verdict: Opinion::Approved,
+            severity: Some("low".to_owned()),
+            text: text.to_owned(),
+        });
     }
     verdicts
 }
@@ -192,8 +211,14 @@ fn holds_secrets(path: &str) -> bool {
 }
 
 fn is_secret(line: &str) -> bool {
-    const MARKS: [&str; 6] =
-        ["-----BEGIN RSA PRIVATE KEY", "-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN PRIVATE KEY", "AKIA", "ghp_", "xoxb-"];
+    const MARKS: [&str; 6] = [
+        "-----BEGIN RSA PRIVATE KEY",
+        "-----BEGIN OPENSSH PRIVATE KEY",
+        "-----BEGIN PRIVATE KEY",
+        "AKIA",
+        "ghp_",
+        "xoxb-",
+    ];
     MARKS.iter().any(|mark| {
         line.find(mark).is_some_and(|at| {
             let rest = &line[at + mark.len()..];
@@ -205,15 +230,17 @@ fn is_secret(line: &str) -> bool {
 
 fn is_code(path: &str) -> bool {
     const ENDINGS: [&str; 18] = [
-        ".rs", ".py", ".js", ".ts", ".tsx", ".jsx", ".go", ".java", ".kt", ".c", ".h", ".cpp", ".cs", ".rb", ".php",
-        ".swift", ".scala", ".sh",
+        ".rs", ".py", ".js", ".ts", ".tsx", ".jsx", ".go", ".java", ".kt", ".c", ".h", ".cpp", ".cs", ".rb",
+        ".php", ".swift", ".scala", ".sh",
     ];
     ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
 fn is_test(path: &str) -> bool {
     let lower = path.to_lowercase();
-    lower.split(['/', '.', '_', '-']).any(|part| ["test", "tests", "spec", "specs", "__tests__"].contains(&part))
+    lower
+        .split(['/', '.', '_', '-'])
+        .any(|part| ["test", "tests", "spec", "specs", "__tests__"].contains(&part))
 }
 
 #[cfg(test)]
@@ -221,7 +248,10 @@ mod tests {
     use super::*;
 
     fn verdicts(opinions: &[Opinion]) -> Vec<Verdict> {
-        opinions.iter().map(|verdict| Verdict { verdict: *verdict, severity: None, text: "t".into() }).collect()
+        opinions
+            .iter()
+            .map(|verdict| Verdict { verdict: *verdict, severity: None, text: "t".into() })
+            .collect()
     }
 
     #[test]
@@ -267,7 +297,8 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_to_its_words() {
         let text = "word ".repeat(WORDS_MAX + 50);
-        let verdict = Verdict::read(&serde_json::json!({ "verdict": "approved", "text": text }).to_string()).unwrap();
+        let verdict =
+            Verdict::read(&serde_json::json!({ "verdict": "approved", "text": text }).to_string()).unwrap();
         assert_eq!(verdict.text.split_whitespace().count(), WORDS_MAX + 1);
     }
 

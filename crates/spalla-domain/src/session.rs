@@ -130,6 +130,12 @@ pub struct SessionItem {
     /// The keys of what has to be done before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// By what its reviewers know that it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<String>,
+    /// How long a run of it may take, in milliseconds; none is as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
     /// The work item; none until it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_item_id: Option<i64>,
@@ -271,8 +277,7 @@ impl Session {
 
     /// Returns the walls of its runs together: of several the weakest counts.
     pub fn sandbox(&self) -> Option<Attested> {
-        let mut of_runs =
-            self.items.iter().flat_map(|item| &item.runs).filter_map(|run| run.sandbox.clone());
+        let mut of_runs = self.items.iter().flat_map(|item| &item.runs).filter_map(|run| run.sandbox.clone());
         let mut all = of_runs.next()?;
         of_runs.for_each(|attested| all.join(attested));
         Some(all)
@@ -337,6 +342,8 @@ mod tests {
             prompt,
             agent,
             depends_on: vec![],
+            acceptance: None,
+            timeout_ms: None,
             work_item_id: None,
             status: None,
             runs,

@@ -21,9 +21,10 @@ impl Tier {
             (true, true, false) => (2, format!("Gemini and Claude; {by_rules}")),
             (true, false, true) => (3, "Gemini and Codex".to_owned()),
             (false, true, true) => (4, "Claude and Codex".to_owned()),
-            _ if agents.is_empty() => {
-                (5, "solo — no agent CLI is used; the built-in surveyor does the work, it only reads".to_owned())
-            }
+            _ if agents.is_empty() => (
+                5,
+                "solo — no agent CLI is used; the built-in surveyor does the work, it only reads".to_owned(),
+            ),
             _ => {
                 let names = agents.join(" and ");
                 let one = if agents.len() == 1 { format!("{names} alone takes all roles") } else { names };

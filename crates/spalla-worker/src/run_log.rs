@@ -12,8 +12,8 @@ use spalla_domain::claim::{Assignment, LogBatch};
 use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
 use spalla_domain::redact::Redactor;
 use spalla_domain::{Fence, RunId};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -43,9 +43,12 @@ pub struct RunLog {
     kept: Arc<Kept>,
     masks: Arc<OnceLock<Redactor>>,
     /// The last lines of each step, where somebody wants them.
-    ends: Arc<OnceLock<Mutex<BTreeMap<u32, VecDeque<String>>>>>,
+    ends: Arc<OnceLock<Mutex<Ends>>>,
     is_terse: bool,
 }
+
+/// The last lines of each step.
+type Ends = BTreeMap<u32, VecDeque<String>>;
 
 /// How many last lines of a step are kept for whoever wants them.
 const END_LINES: usize = 200;

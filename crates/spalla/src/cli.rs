@@ -183,6 +183,7 @@ mod tests {
             "worker",
             "orchestrate",
             "session",
+            "replay",
             "project",
             "item",
             "queue",

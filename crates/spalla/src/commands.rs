@@ -14,6 +14,7 @@ mod orchestrate;
 mod pipeline;
 mod project;
 mod queue;
+mod replay;
 mod runs;
 mod sandbox;
 mod secrets;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     /// Lists, shows and applies sessions: what was pursued, and the branch that came of it
     #[command(subcommand)]
     Session(session::Session),
+    /// Tells again what the agents of a session told
+    Replay(replay::Replay),
     /// Makes, lists and shows projects
     #[command(subcommand)]
     Project(project::Project),
@@ -106,6 +109,7 @@ impl Command {
             Self::Worker(args) => args.run(global),
             Self::Orchestrate(args) => args.run(global),
             Self::Session(command) => command.run(global),
+            Self::Replay(args) => args.run(global),
             Self::Project(command) => command.run(global),
             Self::Item(command) => command.run(global),
             Self::Queue(args) => args.run(global),

@@ -46,6 +46,8 @@ pub(crate) struct NewItem {
     pub(crate) labels: Vec<String>,
     /// The agents that may go on for its own.
     pub(crate) fallback: Vec<String>,
+    /// How long a run may take, in milliseconds; none is as usual.
+    pub(crate) timeout_ms: Option<i64>,
     /// How often it is tried again; none is as the server says.
     pub(crate) max_retries: Option<u32>,
 }
@@ -63,6 +65,7 @@ impl NewItem {
             depends_on: Vec::new(),
             labels: Vec::new(),
             fallback: Vec::new(),
+            timeout_ms: None,
             max_retries: None,
         }
     }

@@ -122,7 +122,7 @@ pub(crate) const MARKS_AS_DATA: &[Exception] = &[
         reason: "the surveyor looks for these marks in other people's code",
     },
     Exception {
-        under: "crates/spalla-worker/src/executors/agent.rs",
+        under: "crates/spalla-worker/src/executors/agent/surveyor.rs",
         reason: "says how many the surveyor found",
     },
     Exception {

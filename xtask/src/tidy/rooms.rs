@@ -160,7 +160,14 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "spalla-worker",
         level: 2,
-        may_use: &["spalla-crash", "spalla-domain", "spalla-policy", "spalla-gateway", "spalla-sandbox"],
+        may_use: &[
+            "spalla-adapter",
+            "spalla-crash",
+            "spalla-domain",
+            "spalla-policy",
+            "spalla-gateway",
+            "spalla-sandbox",
+        ],
         shuns: &[SQL, WEB],
         is_pure: false,
     },
@@ -182,6 +189,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "spalla",
         level: 4,
         may_use: &[
+            "spalla-adapter",
             "spalla-crash",
             "spalla-domain",
             "spalla-policy",

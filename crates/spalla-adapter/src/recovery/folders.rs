@@ -107,16 +107,16 @@ mod tests {
     }
 
     fn granted(tool: &str, paths: &[&str], reason: &str) -> Option<Vec<String>> {
-        grant(&[&denied(tool, paths, reason)], &["/work/shared/".into(), "/data".into(), "/bad/../".into()])
+        grant(&[&denied(tool, paths, reason)], &["/srv/shared/".into(), "/data".into(), "/bad/../".into()])
     }
 
     #[test]
     fn a_needed_folder_is_granted_where_the_policy_has_it() {
         let granted = |tool, paths: &[&str]| granted(tool, paths, "").unwrap_or_default();
-        assert_eq!(granted("write_file", &["/work/shared/a/x.txt"]), ["/work/shared/a"]);
-        assert_eq!(granted("write_file", &["/work/shared/x.txt"]), ["/work/shared"]);
-        assert_eq!(granted("list_directory", &["/work/shared/a"]), ["/work/shared/a"]);
-        assert_eq!(granted("read_file", &["/work/shared"]), ["/work/shared"]);
+        assert_eq!(granted("write_file", &["/srv/shared/a/x.txt"]), ["/srv/shared/a"]);
+        assert_eq!(granted("write_file", &["/srv/shared/x.txt"]), ["/srv/shared"]);
+        assert_eq!(granted("list_directory", &["/srv/shared/a"]), ["/srv/shared/a"]);
+        assert_eq!(granted("read_file", &["/srv/shared"]), ["/srv/shared"]);
         assert_eq!(
             granted("read_file", &["/data/b/c/y", "/data/b/x", "/data/bc/x"]),
             ["/data/b", "/data/bc"]
@@ -126,21 +126,21 @@ mod tests {
     #[test]
     fn no_trick_leads_out_of_the_policy() {
         for path in [
-            "/work/sharedX/a",
-            "/work/shared/../../etc/passwd",
-            "/work/shared/..",
-            "/work/shared/./x",
-            "/work//shared/x",
+            "/srv/sharedX/a",
+            "/srv/shared/../../etc/passwd",
+            "/srv/shared/..",
+            "/srv/shared/./x",
+            "/srv//shared/x",
             "work/shared/x",
             "../shared/x",
             "~/x",
-            "/work/shared/a,/etc",
-            "/work/shared/$HOME/x",
-            "/work/shared/%2e%2e/x",
-            "/work/shared/．．/x",
-            "/work/shared/a\n/etc",
-            "/work/shared/a\0",
-            "/work/shared /x",
+            "/srv/shared/a,/etc",
+            "/srv/shared/$HOME/x",
+            "/srv/shared/%2e%2e/x",
+            "/srv/shared/．．/x",
+            "/srv/shared/a\n/etc",
+            "/srv/shared/a\0",
+            "/srv/shared /x",
             "/WORK/shared/x",
             "/bad/x",
             "/",
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_link_that_leads_out_of_what_was_allowed_is_not_followed() {
-        let reason = "Path not in workspace: Attempted path \"/work/shared/link/x\" resolves outside the allowed workspace \
-                      directories: /work/shared";
-        assert_eq!(granted("write_file", &["/work/shared/link/x"], reason), None);
-        let reason = reason.replace("directories: /work/shared", "directories: /work/own");
-        assert!(granted("write_file", &["/work/shared/link/x"], &reason).is_some());
+        let reason = "Path not in workspace: Attempted path \"/srv/shared/link/x\" resolves outside the allowed workspace \
+                      directories: /srv/shared";
+        assert_eq!(granted("write_file", &["/srv/shared/link/x"], reason), None);
+        let reason = reason.replace("directories: /srv/shared", "directories: /srv/own");
+        assert!(granted("write_file", &["/srv/shared/link/x"], &reason).is_some());
     }
 }

@@ -12,8 +12,8 @@ use serde_json::json;
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "/work/shared",
-            "/work",
+            "/srv/shared",
+            "/srv",
             "shared",
             "/",
             "..",
@@ -62,14 +62,14 @@ fn command() -> impl Strategy<Value = String> {
 
 /// Often one that begins as the policy allows.
 fn path() -> impl Strategy<Value = String> {
-    let begin = prop::sample::select(vec!["", "/work/shared", "/work/shared/", "/data", "/data/a/"]);
+    let begin = prop::sample::select(vec!["", "/srv/shared", "/srv/shared/", "/data", "/data/a/"]);
     let end = prop::collection::vec(piece(), 0..3).prop_map(|pieces| pieces.concat());
     (begin, end).prop_map(|(begin, end)| format!("{begin}{end}"))
 }
 
 fn folders() -> impl Strategy<Value = Vec<String>> {
     let folder =
-        prop::sample::select(vec!["/work/shared", "/data/", "/work/shared/a", "", "relative", "/x/../y"]);
+        prop::sample::select(vec!["/srv/shared", "/data/", "/srv/shared/a", "", "relative", "/x/../y"]);
     prop::collection::vec(folder.prop_map(str::to_owned), 1..4)
 }
 

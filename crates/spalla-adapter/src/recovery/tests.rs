@@ -17,7 +17,7 @@ pub(super) fn now() -> Timestamp {
 
 fn allowed() -> Allowed {
     Allowed {
-        folders: vec!["/work/shared".into()],
+        folders: vec!["/srv/shared".into()],
         tools: vec!["Write".into(), "Bash(cargo test:*)".into()],
         trust: true,
         longest_wait_ms: 60_000,
@@ -108,10 +108,10 @@ fn nothing_is_waited_for_longer_than_the_policy_says() {
 #[test]
 fn what_was_denied_is_granted_once_within_the_policy_and_asked_otherwise() {
     let outside = |path| [denied("write_file", &[path], None, DeniedBy::Guard)];
-    let found = diagnosed("gemini", &ended(&[], &outside("/work/shared/a/x")), &[]);
-    let granted = Action::Relaunch { change: Change::Folders(vec!["/work/shared/a".into()]) };
+    let found = diagnosed("gemini", &ended(&[], &outside("/srv/shared/a/x")), &[]);
+    let granted = Action::Relaunch { change: Change::Folders(vec!["/srv/shared/a".into()]) };
     assert_eq!((found.cause, found.action), (Some(Cause::OutsideWorkspace), granted));
-    for (path, tried) in [("/etc/passwd", vec![]), ("/work/shared/a/x", vec![Cause::OutsideWorkspace])] {
+    for (path, tried) in [("/etc/passwd", vec![]), ("/srv/shared/a/x", vec![Cause::OutsideWorkspace])] {
         let asked = suggestions(diagnosed("gemini", &ended(&[], &outside(path)), &tried));
         assert!(asked.contains(path) && asked.contains("--include-directories"), "{asked}");
     }

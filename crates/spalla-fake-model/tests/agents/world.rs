@@ -106,17 +106,6 @@ impl World {
         command
     }
 
-    /// A program that finds every CLI on its path, each as its person set it up.
-    pub(crate) fn of_all(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().current_dir(self.work()).stdin(Stdio::null()).kill_on_drop(true);
-        for of_one in [self.codex(), self.claude(), self.gemini()] {
-            let variables = of_one.as_std().get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-            command.envs(variables.collect::<Vec<_>>());
-        }
-        command
-    }
-
     /// Where the person's settings are.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")

@@ -113,14 +113,20 @@ fn of_worker_data(data: &Path) -> Vec<String> {
     {
         wrong.push(format!("{} is cut", data.join("git.config").display()));
     }
-    for mirror in
-        below(&data.join("repositories")).filter(|path| path.extension().is_some_and(|end| end == "git"))
-    {
+    let (repositories, sessions) = (data.join("repositories"), data.join("sessions"));
+    let mirrors = below(&repositories);
+    // A session's repository is whole once its record says what it began with.
+    let begun = below(&sessions).filter(|folder| folder.join("session.json").exists());
+    let all = mirrors.chain(begun.map(|folder| folder.join("repo.git")).filter(|path| path.exists()));
+    for mirror in all.filter(|path| path.extension().is_some_and(|end| end == "git")) {
         if let Err(error) = git(&mirror, &["-c", "safe.directory=*", "fsck", "--connectivity-only"]) {
             wrong.push(format!("the mirror {} is not whole: {error:#}", mirror.display()));
         }
     }
-    for folder in below(&data.join("reports")).filter(|folder| folder.join("report.md").exists()) {
+    // An agent's report is one file, beside its events.
+    let is_surveyors =
+        |folder: &PathBuf| folder.join("report.md").exists() && !folder.join("events.jsonl").exists();
+    for folder in below(&data.join("reports")).filter(is_surveyors) {
         let json = fs::read(folder.join("report.json")).unwrap_or_default();
         if serde_json::from_slice::<Value>(&json).is_err() || !folder.join("dependencies.svg").exists() {
             wrong.push(format!("the report in {} has not all of its parts", folder.display()));

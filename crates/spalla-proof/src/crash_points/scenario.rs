@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How long the work of a scenario may take, deaths included.
 const LIMIT: Duration = Duration::from_secs(150);
+/// The most commands of a scenario.
+const COMMANDS_MAX: usize = 3;
 /// A goal that a model is not needed for.
 const GOAL: &str = "Analyze the codebase structure";
 /// Two of them.
@@ -104,10 +106,19 @@ impl Kind {
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
             Self::Session | Self::Copy => {
                 let target = site.path("target").display().to_string();
-                let agents = ["orchestrate", "--agents", "claude,codex", "--target", &target, "--no-dashboard", "--yes"];
+                let agents = [
+                    "orchestrate",
+                    "--agents",
+                    "claude,codex",
+                    "--target",
+                    &target,
+                    "--no-dashboard",
+                    "--yes",
+                ];
                 vec![
                     own(&[&agents[..], &["Write hello.txt"]].concat()),
                     own(&["session", "apply", "latest", "--yes"]),
+                    own(&["session", "resume", "latest"]),
                 ]
             }
             Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
@@ -130,7 +141,8 @@ pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Armin
     played.violations.extend(audit::of_history(&site).await?);
     if matches!(arming, Arming::Trace) {
         let names = |process| fs::read_to_string(site.trace(process)).unwrap_or_default();
-        played.passages = (0..2).map(|process| names(process).lines().map(str::to_owned).collect()).collect();
+        played.passages =
+            (0..COMMANDS_MAX).map(|process| names(process).lines().map(str::to_owned).collect()).collect();
     }
     if !played.violations.is_empty() {
         played.violations.push(format!("what is left is in {}", site.keep().display()));

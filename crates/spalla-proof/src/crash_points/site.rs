@@ -136,7 +136,10 @@ impl Site {
             return Ok(());
         }
         fs::write(target.join("own.txt"), "own\n")?;
-        commit(&target, "own")
+        commit(&target, "own")?;
+        // A file of the change is there already, just as it is to be.
+        fs::create_dir_all(target.join("new/deep"))?;
+        fs::write(target.join("new/deep/x.txt"), "x\n").map_err(Into::into)
     }
 
     /// Returns what is not as the agent's work should have made it, done once.
@@ -153,7 +156,8 @@ impl Site {
         }
         if is_git {
             let said = |args: &[&str]| git(&target, args).unwrap_or_else(|error| format!("{error:#}"));
-            let (status, commits) = (said(&["status", "--porcelain"]), said(&["rev-list", "--count", "HEAD"]));
+            let (status, commits) =
+                (said(&["status", "--porcelain"]), said(&["rev-list", "--count", "HEAD"]));
             if !status.is_empty() || commits.trim() != "4" {
                 wrong.push(format!("the target has {} commits and is {status:?}", commits.trim()));
             }

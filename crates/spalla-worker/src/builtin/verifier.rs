@@ -100,7 +100,12 @@ impl Verification {
         }
         for step in self.failed() {
             let error = step.error.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "\n## `{}`\n\n{error}\n\n```text\n{}\n```", step.command, step.output.join("\n"));
+            let _ = writeln!(
+                text,
+                "\n## `{}`\n\n{error}\n\n```text\n{}\n```",
+                step.command,
+                step.output.join("\n")
+            );
         }
         text
     }
@@ -139,7 +144,8 @@ impl Verification {
                 (None, true) => "<skipped/>".to_owned(),
                 (None, false) => String::new(),
             };
-            let _ = if inner.is_empty() { writeln!(text, "/>") } else { writeln!(text, ">{inner}</testcase>") };
+            let _ =
+                if inner.is_empty() { writeln!(text, "/>") } else { writeln!(text, ">{inner}</testcase>") };
         }
         text.push_str("  </testsuite>\n</testsuites>\n");
         text
@@ -196,8 +202,11 @@ mod tests {
     }
 
     fn verification() -> Verification {
-        let steps =
-            vec![step("make", None, false), step("make test", Some("exit 2"), false), step("lint", None, true)];
+        let steps = vec![
+            step("make", None, false),
+            step("make test", Some("exit 2"), false),
+            step("lint", None, true),
+        ];
         Verification { goal: "g".into(), commit: Some("c".into()), steps, unverified: None }
     }
 
@@ -215,7 +224,8 @@ mod tests {
 
     #[test]
     fn nothing_to_run_is_said() {
-        let none = Verification { steps: vec![], unverified: Some("no project file".into()), ..verification() };
+        let none =
+            Verification { steps: vec![], unverified: Some("no project file".into()), ..verification() };
         assert_eq!(none.summary(), "nothing could be verified: no project file");
     }
 }

@@ -54,6 +54,9 @@ pub(crate) struct Orchestrate {
     /// The agents that work, the first in front: codex, claude, gemini [default: those that are installed and logged in]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     agents: Vec<String>,
+    /// A plan as JSON, instead of one that is made from the goal
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Does not ask before it starts
     #[arg(long)]
     yes: bool,
@@ -81,7 +84,11 @@ impl Orchestrate {
         })?;
         let screen = Screen { json: self.json, quiet: global.is_quiet() };
         let agents = if self.agents.is_empty() { Agents::found()? } else { Agents::named(&self.agents)? };
-        let pieces = introduce(&screen, &target, plan.items, &agents)?;
+        let items = match &self.plan {
+            Some(path) => plan::of_file(path, &agents)?,
+            None => plan.items,
+        };
+        let pieces = introduce(&screen, &target, items, &agents)?;
         if !self.yes && output::can_ask() && !output::confirm("Go ahead?")? {
             return Err(Failure::new(Exit::Stopped, "nothing was started"));
         }

@@ -37,7 +37,7 @@ pub(crate) enum Session {
 
 /// Which session.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// The session's id, or latest for the newest one
     #[arg(default_value = "latest")]
     id: String,

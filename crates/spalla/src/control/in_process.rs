@@ -4,13 +4,13 @@ use super::{ItemState, LOG_LINES_MAX, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use serde_json::value::RawValue;
-use spalla_domain::project::NewProject;
 use spalla_domain::adapter::Adapter;
+use spalla_domain::project::NewProject;
 use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
 use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
-use spalla_store::view::{LogFilter, Page, RunFilter, RunView, WorkItemFilter};
 use spalla_store::command::{Delay, Requeued};
+use spalla_store::view::{LogFilter, Page, RunFilter, RunView, WorkItemFilter};
 use spalla_store::{Command, ExecuteError, Reply, StoreError};
 
 /// How many projects are looked at for one with the repository: the newest.
@@ -36,6 +36,7 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         agent: item.agent.clone(),
         recipe: item.recipe.clone(),
         labels: item.labels.clone(),
+        timeout_ms: item.timeout_ms,
         adapter: Some(Adapter { fallback: item.fallback.clone(), ..Adapter::default() }),
         ..Spec::new(&item.title)
     };
@@ -45,10 +46,11 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         spec: spec.checked().map_err(refused)?,
         depends_on: depends_on.collect(),
     };
-    let id = match execute(engine, Command::CreateWorkItems { items: vec![new.into()], enqueue: false }).await? {
-        Reply::WorkItems(ids) if ids.len() == 1 => ids[0],
-        other => return Err(unexpected(&other)),
-    };
+    let id =
+        match execute(engine, Command::CreateWorkItems { items: vec![new.into()], enqueue: false }).await? {
+            Reply::WorkItems(ids) if ids.len() == 1 => ids[0],
+            other => return Err(unexpected(&other)),
+        };
     if item.max_retries.is_some() {
         let policy = Policy { max_retries: item.max_retries, ..Policy::default() };
         execute(engine, Command::UpdateWorkItem { id, patch: Box::default(), policy }).await?;

@@ -28,6 +28,9 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     if !item.labels.is_empty() {
         body["labels"] = json!(item.labels);
     }
+    if let Some(ms) = item.timeout_ms {
+        body["timeout_seconds"] = json!(ms as f64 / 1e3);
+    }
     if !item.fallback.is_empty() {
         body["adapter"] = json!({ "fallback": item.fallback });
     }
@@ -39,7 +42,8 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
 }
 
 pub(super) async fn labelled(client: &Client, project: i64, label: &str) -> Result<Option<i64>> {
-    let wanted = [("project_id", project.to_string()), ("label", label.to_owned()), ("limit", "1".to_owned())];
+    let wanted =
+        [("project_id", project.to_string()), ("label", label.to_owned()), ("limit", "1".to_owned())];
     let wanted = query(&wanted.map(|(name, value)| (name, Some(value))));
     let found = client.get(&format!("/work-items/{wanted}")).await?;
     elements(&found).first().map(id).transpose()

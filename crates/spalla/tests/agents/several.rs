@@ -63,7 +63,8 @@ async fn a_change_that_conflicts_is_given_back_to_its_agent_which_does_it_on_wha
         ] })
     };
     let workshop = Workshop::new(json!([approves(), again, edit("alpha", "alpha"), edit("beta", "beta")]));
-    let done = workshop.orchestrate("codex,claude", "- Put alpha into notes.txt\n- Put beta into notes.txt\n").await;
+    let done =
+        workshop.orchestrate("codex,claude", "- Put alpha into notes.txt\n- Put beta into notes.txt\n").await;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("is given back to"), "{done:?}");
     let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
@@ -91,9 +92,7 @@ async fn a_change_that_breaks_the_build_is_not_merged() {
 
 /// A session in which one agent works and two review it, with these opinions of the first change.
 async fn reviewed(claude: &str, gemini: &str) -> (Workshop, crate::workshop::Done) {
-    let of = |provider: &str, opinion: &str| {
-        json!({ "when": { "provider": provider, "user": "You review another agent" }, "then": [{ "json": verdict(opinion) }] })
-    };
+    let of = |provider: &str, opinion: &str| json!({ "when": { "provider": provider, "user": "You review another agent" }, "then": [{ "json": verdict(opinion) }] });
     let workshop = Workshop::new(json!([
         { "when": { "user": "You review another agent(.|\\n)*second thought" }, "then": [{ "json": verdict("approved") }] },
         of("anthropic", claude),
@@ -114,7 +113,10 @@ async fn one_blocker_stops_and_nothing_is_merged() {
     assert_eq!(done.code, Some(3), "{done:?}");
     assert!(done.stdout.contains("STOP_AND_ESCALATE") && done.stdout.contains("I looked at it."), "{done:?}");
     let session = workshop.session().await;
-    assert_eq!((&session["status"], &session["decisions"][0]["decision"]), (&json!("stopped"), &json!("STOP_AND_ESCALATE")));
+    assert_eq!(
+        (&session["status"], &session["decisions"][0]["decision"]),
+        (&json!("stopped"), &json!("STOP_AND_ESCALATE"))
+    );
     let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert!(applied.stdout.contains("nothing"), "{applied:?}");
     assert_eq!(workshop.file("alpha.txt"), None);
@@ -125,8 +127,12 @@ async fn two_concerns_go_to_the_worker_which_answers_them() {
     let (workshop, done) = reviewed("concern", "concern").await;
     assert_eq!(done.code, Some(0), "{done:?}");
     let session = workshop.session().await;
-    let decisions: Vec<_> =
-        session["decisions"].as_array().unwrap().iter().map(|decision| decision["decision"].clone()).collect();
+    let decisions: Vec<_> = session["decisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|decision| decision["decision"].clone())
+        .collect();
     assert_eq!(decisions, ["PAUSE_AND_CLARIFY", "CONTINUE"], "{session}");
     workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert_eq!(workshop.file("alpha.txt").as_deref(), Some("second thought\n"));
@@ -154,9 +160,53 @@ async fn a_reviewer_cannot_edit_what_it_reviews() {
         let done = workshop.orchestrate(&format!("{author},{name}"), "Add alpha.txt").await;
         assert_eq!(done.code, Some(0), "{name}: {done:?}");
         let asked = workshop.world.asked();
-        assert!(asked.iter().any(|entry| format!("{entry:?}").contains("Read-only file system")), "{name}: {asked:?}");
+        assert!(
+            asked.iter().any(|entry| format!("{entry:?}").contains("Read-only file system")),
+            "{name}: {asked:?}"
+        );
         workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
         assert_eq!(workshop.file("alpha.txt").as_deref(), Some("good\n"), "{name}");
         assert_eq!(workshop.file("other.txt"), None, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_planned_piece_begins_on_what_was_merged_before_it() {
+    let workshop = Workshop::new(json!([
+        approves(),
+        { "when": { "user": "second step" }, "then": [
+            { "run": "cat first.txt > second.txt && echo second >> second.txt" },
+            { "say": "It is written." },
+        ] },
+        { "then": [{ "write": { "path": "first.txt", "text": "first\n" } }, { "say": "It is written." }] },
+    ]));
+    let plan = workshop.world.work().join("plan.json");
+    let items = json!({ "items": [
+        { "key": "second", "prompt": "Do the second step", "agent": "codex", "depends_on": ["first"] },
+        { "key": "first", "prompt": "Do the first step", "agent": "claude", "acceptance": "first.txt is there" },
+    ] });
+    std::fs::write(&plan, items.to_string()).unwrap();
+    let (target, plan) = (workshop.target(), plan.to_str().unwrap().to_owned());
+    let target = target.to_str().unwrap();
+    let args = [
+        "orchestrate",
+        "--agents",
+        "codex,claude",
+        "--target",
+        target,
+        "--plan",
+        &plan,
+        "--no-dashboard",
+        "--yes",
+        "Both",
+    ];
+    let done = workshop.spalla(&args).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert_eq!(workshop.file("second.txt").as_deref(), Some("first\nsecond\n"));
+    let asked = workshop.world.asked();
+    assert!(
+        asked.iter().any(|entry| format!("{entry:?}").contains("first.txt is there")),
+        "reviewers know the acceptance"
+    );
 }

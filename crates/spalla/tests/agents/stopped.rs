@@ -61,11 +61,23 @@ async fn a_session_whose_process_is_killed_goes_on_where_it_was() {
     let before = workshop.state();
     let target = workshop.target();
     let goal = "- Add alpha.txt\n- Add beta.txt\n";
-    let args = ["orchestrate", "--agents", "codex", "--target", target.to_str().unwrap(), "--no-dashboard", "--yes", goal];
+    let args = [
+        "orchestrate",
+        "--agents",
+        "codex",
+        "--target",
+        target.to_str().unwrap(),
+        "--no-dashboard",
+        "--yes",
+        goal,
+    ];
     let mut killed = workshop.command(&args).spawn().unwrap();
     // Both are under way once both were asked.
     let is_begun = tokio::task::block_in_place(|| {
-        workshop.world.model.wait_for(LIMIT, |asked| asked.iter().filter(|entry| entry.dialect.is_some()).count() >= 3)
+        workshop
+            .world
+            .model
+            .wait_for(LIMIT, |asked| asked.iter().filter(|entry| entry.dialect.is_some()).count() >= 3)
     });
     assert!(is_begun, "{:?}", workshop.world.answers());
     killed.kill().await.unwrap();
@@ -76,6 +88,10 @@ async fn a_session_whose_process_is_killed_goes_on_where_it_was() {
     assert_eq!(applied.code, Some(0), "{applied:?}");
     assert_eq!(workshop.file("alpha.txt").as_deref(), Some("a\n"));
     assert_eq!(workshop.file("beta.txt").as_deref(), Some("b\n"));
-    assert_eq!(workshop.git(&["log", "--format=%s", "--grep=Add "]).lines().count(), 2, "something was merged twice");
+    assert_eq!(
+        workshop.git(&["log", "--format=%s", "--grep=Add "]).lines().count(),
+        2,
+        "something was merged twice"
+    );
     workshop.world.is_deserted().await;
 }

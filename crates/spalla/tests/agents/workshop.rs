@@ -2,7 +2,7 @@
 
 use crate::world::{LIMIT, World};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -17,6 +17,7 @@ pub(crate) struct Workshop {
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
+    #[expect(dead_code, reason = "shown where a test fails")]
     pub(crate) stderr: String,
 }
 
@@ -49,9 +50,7 @@ impl Workshop {
 
     /// Everything of the target that a person would miss or notice.
     pub(crate) fn state(&self) -> String {
-        ["HEAD", "--all"]
-            .map(|what| self.git(&["rev-parse", what]))
-            .join("|")
+        ["HEAD", "--all"].map(|what| self.git(&["rev-parse", what])).join("|")
             + &self.git(&["status", "--porcelain", "--ignored"])
     }
 
@@ -70,7 +69,8 @@ impl Workshop {
     pub(crate) async fn orchestrate(&self, agents: &str, goal: &str) -> Done {
         let target = self.target();
         let target = target.to_str().expect("a path of letters");
-        self.spalla(&["orchestrate", "--agents", agents, "--target", target, "--no-dashboard", "--yes", goal]).await
+        self.spalla(&["orchestrate", "--agents", agents, "--target", target, "--no-dashboard", "--yes", goal])
+            .await
     }
 
     /// Runs the program on the data folder.
@@ -78,7 +78,9 @@ impl Workshop {
         let child = self.command(args).spawn().expect("a process");
         let output = tokio::time::timeout(2 * LIMIT, child.wait_with_output()).await;
         let output = output
-            .unwrap_or_else(|_| panic!("{args:?} did not end; the model was asked {:?}", self.world.answers()))
+            .unwrap_or_else(|_| {
+                panic!("{args:?} did not end; the model was asked {:?}", self.world.answers())
+            })
             .expect("an end");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -86,7 +88,13 @@ impl Workshop {
 
     /// The program on the data folder, not started.
     pub(crate) fn command(&self, args: &[&str]) -> tokio::process::Command {
-        let mut command = self.world.of_all(Path::new(env!("CARGO_BIN_EXE_spalla")));
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spalla"));
+        command.env_clear().current_dir(self.world.work()).stdin(Stdio::null()).kill_on_drop(true);
+        // Each of the CLIs is set up as its person would.
+        for of_one in [self.world.codex(), self.world.claude(), self.world.gemini()] {
+            let variables = of_one.as_std().get_envs();
+            command.envs(variables.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+        }
         command.args(args).arg("--data").arg(self.data());
         // Without a model the Gemini CLI asks another one first which it should be, and waits for an answer of a shape.
         command.env("GEMINI_MODEL", "gemini-2.5-pro");

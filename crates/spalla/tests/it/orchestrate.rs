@@ -55,10 +55,9 @@ fn a_list_becomes_items_and_prose_does_not() {
     let ended = home.run(&args);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let said: Value = serde_json::from_str(&ended.stdout).expect("nothing but JSON");
-    assert_eq!(
-        (said["items"].as_array().map(Vec::len), &said["session"], &said["tier"]),
-        (Some(2), &json!("ws"), &json!(5))
-    );
+    assert_eq!((said["items"].as_array().map(Vec::len), &said["tier"]), (Some(2), &json!(5)));
+    assert_eq!(said["workspace"], text(&workspace));
+    assert!(said["session"].as_str().is_some_and(|id| id.starts_with("orch_")), "{said}");
     for item in said["items"].as_array().expect("items") {
         assert_eq!(item["status"], "succeeded");
         assert!(Path::new(item["report"].as_str().expect("a report")).is_file());
@@ -71,8 +70,57 @@ fn a_list_becomes_items_and_prose_does_not() {
 fn a_goal_that_needs_a_model_says_so_and_starts_nothing() {
     let home = Home::new();
     let ended = home.run(&["orchestrate", "--yes", "Implement a login with OAuth"]);
-    assert_eq!(ended.status, Some(2), "{ended:?}");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
     assert!(ended.stdout.starts_with("tier 5: ") && ended.stderr.contains("needs a model"), "{ended:?}");
+    for program in ["@openai/codex", "@anthropic-ai/claude-code", "@google/gemini-cli"] {
+        assert!(ended.stderr.contains(program), "it names what to install: {ended:?}");
+    }
+    assert!(!home.data().exists());
+}
+
+#[test]
+fn checks_are_carried_out_and_reported_without_a_model_and_without_a_trace_in_the_target() {
+    let home = Home::new();
+    let target = home.path("target");
+    repository::make(&target);
+    fs::write(
+        target.join("Makefile"),
+        "build:\n\ttrue\ntest:\n\t@echo 'one <test> fails'; touch trace; exit 3\n",
+    )
+    .expect("a file");
+    repository::git(&target, &["add", "Makefile"]);
+    let me = ["-c", "user.name=Me", "-c", "user.email=me@localhost"];
+    repository::git(&target, &[&me[..], &["commit", "--quiet", "-m", "checks"]].concat());
+    let ended = home.run(&["orchestrate", "--target", text(&target), "Run the tests and report"]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("(verifier)"), "{ended:?}");
+    let report = report_of(&ended);
+    let words = fs::read_to_string(&report).expect("the report");
+    assert!(words.contains("1 passed, 1 failed: make test") && words.contains("one <test> fails"), "{words}");
+    let beside = |name: &str| fs::read_to_string(Path::new(&report).with_file_name(name)).expect(name);
+    assert!(beside("junit.xml").contains("failures=\"1\""), "{}", beside("junit.xml"));
+    let sarif: Value = serde_json::from_str(&beside("report.sarif")).expect("JSON");
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
+    assert!(!target.join("trace").exists());
+}
+
+#[test]
+fn a_plan_that_cannot_be_used_is_told_whole_and_starts_nothing() {
+    let home = Home::new();
+    let target = home.path("target");
+    repository::make(&target);
+    let plan = home.path("plan.json");
+    fs::write(
+        &plan,
+        r#"{"items": [{"key": "a", "prompt": "x", "depends_on": ["b"]}, {"key": "a", "prompt": " "}]}"#,
+    )
+    .expect("a file");
+    let args = ["orchestrate", "--target", text(&target), "--plan", text(&plan), "Analyze"];
+    let ended = home.run(&args);
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    for part in ["depends_on names \"b\"", "there twice", "prompt is empty"] {
+        assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+    }
     assert!(!home.data().exists());
 }
 

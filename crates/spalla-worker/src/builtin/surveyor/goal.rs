@@ -46,14 +46,16 @@ pub fn wants_change(goal: &str) -> bool {
 }
 
 /// Verbs of carrying checks out, and of telling what came of them.
-const RUNS: [&str; 12] =
-    ["run", "rerun", "execute", "perform", "verify", "check", "build", "compile", "lint", "test", "do", "start"];
+const RUNS: [&str; 12] = [
+    "run", "rerun", "execute", "perform", "verify", "check", "build", "compile", "lint", "test", "do",
+    "start",
+];
 const TELLS: [&str; 10] =
     ["report", "tell", "show", "say", "list", "summarize", "summarise", "give", "print", "let"];
 /// What is carried out.
 const CHECKS: [&str; 14] = [
-    "test", "tests", "build", "builds", "lint", "lints", "linter", "linters", "suite", "suites", "checks", "compile",
-    "compiles", "verify",
+    "test", "tests", "build", "builds", "lint", "lints", "linter", "linters", "suite", "suites", "checks",
+    "compile", "compiles", "verify",
 ];
 
 /// Tells whether a goal asks for the checks of a project to be carried out, and for nothing else than to be told of it.
@@ -65,7 +67,8 @@ pub fn wants_checks(goal: &str) -> bool {
     };
     let is_check = |clause: &Vec<String>| clause.iter().any(|word| CHECKS.contains(&word.as_str()));
     // "Build and test" is one wish, and so is "the tests, the linter".
-    let goes_on = |clause: &Vec<String>| starts(clause, &["the", "all", "its", "whether", "what", "if", "which"]);
+    let goes_on =
+        |clause: &Vec<String>| starts(clause, &["the", "all", "its", "whether", "what", "if", "which"]);
     clauses.first().is_some_and(|first| starts(first, &RUNS) && is_check(first))
         && clauses.iter().all(|clause| {
             (starts(clause, &RUNS) && is_check(clause)) || starts(clause, &TELLS) || goes_on(clause)

@@ -141,9 +141,7 @@ impl<'a> OwnRepository<'a> {
         match error {
             GitError::Interrupted(interruption) => self.run.end_by(interruption),
             GitError::Refused(reason) => Failure::new(ErrorClass::Validation, reason).into(),
-            GitError::TimedOut => {
-                Failure::new(ErrorClass::System, format!("{doing} took too long")).into()
-            }
+            GitError::TimedOut => Failure::new(ErrorClass::System, format!("{doing} took too long")).into(),
             GitError::Failed(reason) | GitError::Ended(reason) => {
                 Failure::new(ErrorClass::System, format!("{doing}: {reason}")).into()
             }
@@ -269,7 +267,8 @@ pub(super) async fn check_out(
     objects: Vec<PathBuf>,
     commit: &str,
 ) -> Result<(), End> {
-    let new: Vec<PathBuf> = objects.into_iter().filter(|folder| !scratchpad.borrowed.contains(folder)).collect();
+    let new: Vec<PathBuf> =
+        objects.into_iter().filter(|folder| !scratchpad.borrowed.contains(folder)).collect();
     scratchpad.borrowed.extend(new);
     let worktree = scratchpad.folder.clone();
     let git = run.scratchpads.git(run).behind_walls(&worktree, scratchpad.borrowed.clone());
@@ -315,13 +314,13 @@ async fn patch_of(
     (base, commit): (&str, &str),
     report: &Path,
 ) -> Result<Option<PathBuf>, End> {
-    let diff = ["diff-tree", "-p", "--binary", "--full-index", "--no-textconv", "--no-ext-diff", base, commit];
+    let diff =
+        ["diff-tree", "-p", "--binary", "--full-index", "--no-textconv", "--no-ext-diff", base, commit];
     let Some(patch) = own.bytes(&diff, PATCH_BYTES_MAX).await? else { return Ok(None) };
     let file = report.join("change.patch");
     let written = crash_point!("worker.change.patch.write", std::fs::write(&file, patch));
-    written.map_err(|error| {
-        Failure::new(ErrorClass::System, format!("writing {}: {error}", file.display()))
-    })?;
+    written
+        .map_err(|error| Failure::new(ErrorClass::System, format!("writing {}: {error}", file.display())))?;
     Ok(Some(file))
 }
 

@@ -100,14 +100,17 @@ impl<'a> Work<'a> {
         let mut reasons = Vec::new();
         for definition in &agents {
             if let Some(limit) = self.run.agents.limit(&definition.name, moment(self.run)) {
-                let text =
-                    format!("{} is not called: its limit ends at {}", definition.title, limit.until);
+                let text = format!("{} is not called: its limit ends at {}", definition.title, limit.until);
                 self.told.own(AgentEvent::new(AgentEventType::Status, &text)).await;
                 reasons.push(format!("{text} ({})", limit.reason));
                 earliest = sooner(earliest, Some(limit));
                 continue;
             }
-            let handed = before.as_ref().map(|(name, reason, words)| note::Handed { name, reason, words: words.as_deref() });
+            let handed = before.as_ref().map(|(name, reason, words)| note::Handed {
+                name,
+                reason,
+                words: words.as_deref(),
+            });
             match self.by(definition, handed).await? {
                 Left::Over(over) if self.review.is_some() => {
                     return Ok(review::end(definition, &over.0, self.told.path(), self.turns));
@@ -141,11 +144,7 @@ impl<'a> Work<'a> {
     }
 
     /// Lets one agent work until it is over or can't go on.
-    async fn by(
-        &mut self,
-        definition: &Definition,
-        handed: Option<note::Handed<'_>>,
-    ) -> Result<Left, End> {
+    async fn by(&mut self, definition: &Definition, handed: Option<note::Handed<'_>>) -> Result<Left, End> {
         let run = self.run;
         self.told.of_agent(&definition.name);
         let home = Home::make(run, definition).map_err(|error| {
@@ -247,8 +246,7 @@ impl<'a> Work<'a> {
             has_changed,
             thread: turn.thread.as_deref(),
         };
-        let allowed =
-            Allowed { trust: true, longest_wait_ms: LONGEST_WAIT_MS, ..Allowed::default() };
+        let allowed = Allowed { trust: true, longest_wait_ms: LONGEST_WAIT_MS, ..Allowed::default() };
         Ok(diagnose(definition, &ended, &allowed, tried, moment(self.run)))
     }
 
@@ -273,9 +271,15 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn judged(&mut self, definition: &Definition, turn: Turn, diagnosis: Diagnosis) -> Result<End, End> {
+    async fn judged(
+        &mut self,
+        definition: &Definition,
+        turn: Turn,
+        diagnosis: Diagnosis,
+    ) -> Result<End, End> {
         let change = change::take(self.run, self.scratchpad, self.report).await?;
-        let judged = Judged { run: self.run, definition, turn: &turn, diagnosis: &diagnosis, change: change.as_ref() };
+        let judged =
+            Judged { run: self.run, definition, turn: &turn, diagnosis: &diagnosis, change: change.as_ref() };
         let result = judge::result(&judged, self.told.path(), &self.recoveries, self.turns, self.report);
         match judge::judge(&judged) {
             None => {

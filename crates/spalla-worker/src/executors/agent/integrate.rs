@@ -56,9 +56,11 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
     let repository = repository.ok_or_else(|| {
         wrong("the integrator works on the repository of a session alone, and the project's is none of this worker's")
     })?;
-    let item = run.assignment.labels.iter().find_map(|label| label.strip_prefix(MERGES_LABEL)?.parse::<u64>().ok());
+    let item =
+        run.assignment.labels.iter().find_map(|label| label.strip_prefix(MERGES_LABEL)?.parse::<u64>().ok());
     let item = item.ok_or_else(|| wrong("no label says which work item's change is to be merged"))?;
-    let session = repository.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let session =
+        repository.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let branch = format!("refs/heads/{}", branch_of(&session.unwrap_or_default()));
     let one_at_a_time = run.agents.merging(run.assignment.project_id);
     let _merging = tokio::select! {
@@ -77,7 +79,9 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
 
 impl Merge<'_> {
     async fn carry_out(&mut self, item: u64) -> Result<End, End> {
-        let Some(change) = change::resolve(self.run, &self.repository, &format!("{CHANGES_PREFIX}{item}")).await? else {
+        let Some(change) =
+            change::resolve(self.run, &self.repository, &format!("{CHANGES_PREFIX}{item}")).await?
+        else {
             return Ok(succeeded("there is nothing to merge: the work item changed nothing", json!({})));
         };
         let commit = match self.merged(&change).await? {
@@ -100,7 +104,8 @@ impl Merge<'_> {
     async fn merged(&self, change: &str) -> Result<Merged, End> {
         let args = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", &self.head, change];
         // A conflict is an answer with status 1 whose words are on the standard output, which a failed call does not keep.
-        let is_clean = self.own.ask(&["merge-tree", "--write-tree", "--no-messages", &self.head, change]).await?;
+        let is_clean =
+            self.own.ask(&["merge-tree", "--write-tree", "--no-messages", &self.head, change]).await?;
         let tree = match is_clean {
             Ok(tree) => tree.trim().to_owned(),
             Err(_) => {
@@ -130,7 +135,9 @@ impl Merge<'_> {
         self.check_out(commit).await?;
         let (error, steps) = match verify(self.run, &self.scratchpad).await? {
             Verified::Green(steps) => {
-                return Ok(Ok(json!({ "verdict": "verified: build and tests pass", "state": "verified", "steps": steps["steps"] })));
+                return Ok(Ok(
+                    json!({ "verdict": "verified: build and tests pass", "state": "verified", "steps": steps["steps"] }),
+                ));
             }
             Verified::Unverified(why) => return Ok(Ok(unverified(&why))),
             Verified::Red(error, steps) => (error, steps),
@@ -165,7 +172,10 @@ impl Merge<'_> {
         let git = self.run.scratchpads.git(self.run);
         let message = format!("spalla: run {} merges work item {item}", self.run.assignment.run_id);
         let update = ["update-ref", "-m", &message, &self.branch, commit, &self.head];
-        let moved = crash_point!("worker.merge.branch.move", git.in_repository(&self.repository, &update, GIT_MS).await);
+        let moved = crash_point!(
+            "worker.merge.branch.move",
+            git.in_repository(&self.repository, &update, GIT_MS).await
+        );
         moved.map_err(|error| end_of(self.run, error.during("moving the session's branch")))?;
         let _ = git.in_repository(&self.repository, &["update-ref", "-d", &name], GIT_MS).await;
         Ok(())

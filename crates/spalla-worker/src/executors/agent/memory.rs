@@ -41,7 +41,12 @@ impl Memory {
     pub(crate) fn open(data_dir: &Path) -> Self {
         let path = data_dir.join(LIMITS);
         let limits = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Self { programs: Mutex::default(), limits: Mutex::new(limits.unwrap_or_default()), merging: Mutex::default(), path }
+        Self {
+            programs: Mutex::default(),
+            limits: Mutex::new(limits.unwrap_or_default()),
+            merging: Mutex::default(),
+            path,
+        }
     }
 
     /// Returns what a program is known to be able to do.

@@ -1,11 +1,11 @@
 //! The surveyor, which only reads: surveys the project's folder and reports.
 
+use super::end_of;
 use crate::beneath::Beneath;
 use crate::builtin::surveyor::{
     GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, StopSwitch, Survey, SurveyOptions,
     goal_needs_model, parse_git_log, survey, write_report,
 };
-use super::end_of;
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::{GitError, Scratchpad, Source};
 use serde_json::json;

@@ -60,8 +60,11 @@ fn review(
     let result = run.result.as_ref().unwrap_or(&Value::Null);
     let author = result["agent"].as_str().unwrap_or(&work.agent);
     let reviewers: Vec<&String> = session.agents.iter().filter(|agent| *agent != author).collect();
-    let asked: Vec<&SessionItem> =
-        session.items.iter().filter(|item| item.kind == ItemKind::Review && item.depends_on == [work.key.clone()]).collect();
+    let asked: Vec<&SessionItem> = session
+        .items
+        .iter()
+        .filter(|item| item.kind == ItemKind::Review && item.depends_on == [work.key.clone()])
+        .collect();
     if asked.len() < reviewers.len() {
         next.items.extend(reviewers.iter().map(|agent| review_of(session, work, result, agent)));
         return;
@@ -102,9 +105,28 @@ fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next
             None => next.person = Some(format!("\"{}\" still has concerns after every round", work.title)),
         },
         Decision::StopAndEscalate => {
-            next.stop = Some(format!("\"{}\" must not be merged ({}): {}", work.title, decided.rule, reasons(decided)));
+            next.stop = Some(format!(
+                "\"{}\" must not be merged ({}): {}",
+                work.title,
+                decided.rule,
+                reasons(decided)
+            ));
         }
     }
+}
+
+/// Tells whether an item can be made: a piece of work waits for what it builds on to be on the session's branch.
+pub(super) fn is_ready(session: &Session, item: &SessionItem) -> bool {
+    item.kind != ItemKind::Work || item.depends_on.iter().all(|key| is_delivered(session, key))
+}
+
+/// Tells whether a piece is done in one of its rounds: merged, or an answer that needs no merging.
+fn is_delivered(session: &Session, key: &str) -> bool {
+    let rounds = session.items.iter().filter(|item| item.kind == ItemKind::Work && rounds::is_of(item, key));
+    rounds.filter(|item| is_done(item)).any(|work| {
+        let merge = format!("{}.merge", work.key);
+        with_change(work).is_none() || session.items.iter().any(|item| item.key == merge && is_done(item))
+    })
 }
 
 /// Returns why, in the reviewers' words.
@@ -124,15 +146,19 @@ pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
 }
 
 fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str) -> SessionItem {
+    let first = rounds::first_of(session, work);
+    let acceptance =
+        first.acceptance.as_ref().map(|text| format!("\n\nIt is done when:\n\n{text}")).unwrap_or_default();
     let prompt = format!(
         "You review another agent's work. You can look at everything and change nothing: the working tree here has the change \
-         already.\n\nThe task was:\n\n{}\n\nThe agent says:\n\n{}\n\nThe change:\n\n{}\n\nAnswer with one JSON object and \
+         already.\n\nThe task was:\n\n{}\n\nThe agent says:\n\n{}\n\nThe change:\n\n{}{}\n\nAnswer with one JSON object and \
          nothing else: {{\"verdict\": \"approved\" | \"concern\" | \"blocker\", \"severity\": \"low\" | \"medium\" | \"high\" | \
          \"critical\", \"text\": \"why, in at most 200 words\"}}. \"blocker\" means that it must not be merged; \"concern\" that \
          something should be talked about first.",
-        rounds::first_of(session, work).prompt,
+        first.prompt,
         result["answer"].as_str().unwrap_or("nothing"),
         change_of(result),
+        acceptance,
     );
     let title = format!("review by {agent}: {}", work.title);
     let key = format!("{}.review.{agent}", work.key);
@@ -141,8 +167,19 @@ fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str)
 
 /// Makes an item that nobody has made yet.
 pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, agent: &str) -> SessionItem {
-    let (depends_on, runs) = (Vec::new(), Vec::new());
-    SessionItem { key, kind, title, prompt, agent: agent.to_owned(), depends_on, work_item_id: None, status: None, runs }
+    SessionItem {
+        key,
+        kind,
+        title,
+        prompt,
+        agent: agent.to_owned(),
+        depends_on: Vec::new(),
+        acceptance: None,
+        timeout_ms: None,
+        work_item_id: None,
+        status: None,
+        runs: Vec::new(),
+    }
 }
 
 trait After {
@@ -160,7 +197,8 @@ impl After for SessionItem {
 pub(super) fn change_of(result: &Value) -> String {
     patch_of(result).unwrap_or_else(|| {
         let files = result["change"]["files"].as_array().into_iter().flatten();
-        let lines = files.filter_map(|file| Some(format!("{} {}", file["status"].as_str()?, file["path"].as_str()?)));
+        let lines =
+            files.filter_map(|file| Some(format!("{} {}", file["status"].as_str()?, file["path"].as_str()?)));
         lines.collect::<Vec<_>>().join("\n")
     })
 }
@@ -189,7 +227,10 @@ fn vote_of(item: &SessionItem) -> Vote {
     let run = item.runs.last();
     let said = run.and_then(|run| run.result.as_ref()).map(|result| result["verdict"].clone());
     let verdict = said.and_then(|verdict| serde_json::from_value(verdict).ok());
-    let why = || run.and_then(|run| run.error.as_ref()).map_or_else(|| "it did not answer".to_owned(), |error| error.message.clone());
+    let why = || {
+        run.and_then(|run| run.error.as_ref())
+            .map_or_else(|| "it did not answer".to_owned(), |error| error.message.clone())
+    };
     let absent = if verdict.is_none() { Some(why()) } else { None };
     Vote { reviewer: item.agent.clone(), verdict, absent }
 }

@@ -30,7 +30,8 @@ impl Begun<'_> {
     pub(crate) async fn begin(&self, pieces: Vec<Piece>, agents: &Agents) -> Result<(Pursuit, Workspace)> {
         let Self { settings, goal, target, screen } = *self;
         let path = target.to_str();
-        let path = path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
+        let path =
+            path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
         let (folder, id) = SessionFolder::make(&settings.data, &stamp())?;
         let workspace = Workspace::make(settings, &id)?;
         let base = match needs_repository(&pieces) {

@@ -1,9 +1,9 @@
 //! The plan of a session: the pieces of the goal, who does each, and what speaks against it.
 
-use super::agents::Agents;
 use super::advance::item;
+use super::agents::Agents;
 use super::session::Screen;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file};
 use crate::output;
 use spalla_domain::plan::PlanItem;
 use spalla_domain::session::{ItemKind, SessionItem};
@@ -38,11 +38,12 @@ pub(crate) fn introduce(
         screen.say(format_args!("note: {note}"))?;
     }
     screen.say(format_args!("target: {}", target.display()))?;
-    let piece = |(number, item): (usize, PlanItem)| match agents.for_piece(number) {
-        Some((agent, _)) => Piece { item, agent, needs_model: None },
-        None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
-        None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
-    };
+    let piece =
+        |(number, item): (usize, PlanItem)| match item.agent.clone().or_else(|| agents.for_piece(number)) {
+            Some(agent) => Piece { item, agent, needs_model: None },
+            None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
+            None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
+        };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
     screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
@@ -70,6 +71,24 @@ fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
     ))
 }
 
+/// Reads a plan from a file, for a session with these agents.
+pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
+    let text = std::fs::read_to_string(path).map_err(file("reading the plan", path))?;
+    let mut named = agents.names.clone();
+    named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
+    let plan = spalla_domain::plan::read(&text, &named);
+    let mut items = plan
+        .map_err(|wrong| {
+            Failure::usage(format!("the plan {} can't be used: {}", path.display(), wrong.join("; ")))
+        })?
+        .items;
+    // A role whose agent is not of the session is taken by whoever is.
+    for item in &mut items {
+        item.agent = item.agent.take().filter(|agent| named.contains(agent));
+    }
+    Ok(items)
+}
+
 /// Tells whether the pieces are worked on in worktrees, so that the session needs a repository of its own.
 pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| piece.needs_model.is_none() && piece.agent != SURVEYOR)
@@ -77,10 +96,11 @@ pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
 
 /// Returns the session's first items: the pieces that can be done.
 pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
-    let done = (1..).zip(pieces).filter(|(_, piece)| piece.needs_model.is_none());
-    done.map(|(number, piece): (usize, &Piece)| {
-        let PlanItem { title, prompt } = piece.item.clone();
-        item(number.to_string(), ItemKind::Work, title, prompt, &piece.agent)
+    let done = pieces.iter().filter(|piece| piece.needs_model.is_none());
+    done.map(|piece| {
+        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, .. } = piece.item.clone();
+        let item = item(key, ItemKind::Work, title, prompt, &piece.agent);
+        SessionItem { depends_on, acceptance, timeout_ms, ..item }
     })
     .collect()
 }

@@ -115,12 +115,7 @@ impl Reported<'_> {
         let session = self.session;
         let mut text = String::from("# Report of a session\n\n");
         let quoted: String = session.goal.lines().map(|line| format!("> {line}\n")).collect();
-        let _ = writeln!(
-            text,
-            "{quoted}\n- session: {}\n- target: {}\n",
-            session.id,
-            session.target
-        );
+        let _ = writeln!(text, "{quoted}\n- session: {}\n- target: {}\n", session.id, session.target);
         for (item, report) in self.items.iter().zip(&paths.items) {
             let took =
                 item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));

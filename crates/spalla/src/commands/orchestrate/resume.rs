@@ -25,7 +25,11 @@ pub(crate) async fn resume(settings: &Settings, id: &str, screen: Screen) -> Res
         screen.say(format_args!("session {} is done; there is nothing to go on with", session.id))?;
         return Ok(Exit::Done);
     }
-    screen.say(format_args!("going on with session {}: {}", session.id, crate::output::plain(&session.goal)))?;
+    screen.say(format_args!(
+        "going on with session {}: {}",
+        session.id,
+        crate::output::plain(&session.goal)
+    ))?;
     let mut signals = Signals::listen()?;
     // What it says goes to the session's log as well, where that can be written.
     Workspace::of(&session).log_file()?;

@@ -19,14 +19,27 @@ pub(super) fn of_failed_merge(session: &Session, merge: &SessionItem) -> Option<
 }
 
 /// Returns the work in which an agent is given its reviewers' concerns; none where it had its chances.
-pub(super) fn of_concerns(session: &Session, work: &SessionItem, decided: &SessionDecision) -> Option<SessionItem> {
-    again(session, work, &format!("your reviewers have concerns, which have to be answered first. {}.", reasons(decided)))
+pub(super) fn of_concerns(
+    session: &Session,
+    work: &SessionItem,
+    decided: &SessionDecision,
+) -> Option<SessionItem> {
+    again(
+        session,
+        work,
+        &format!("your reviewers have concerns, which have to be answered first. {}.", reasons(decided)),
+    )
 }
 
 /// Returns the piece as it was planned.
 pub(super) fn first_of<'a>(session: &'a Session, work: &'a SessionItem) -> &'a SessionItem {
     let (first, _) = parts(&work.key);
     session.items.iter().find(|item| item.key == first).unwrap_or(work)
+}
+
+/// Tells whether an item is a round of a piece.
+pub(super) fn is_of(item: &SessionItem, key: &str) -> bool {
+    parts(&item.key).0 == key
 }
 
 /// Tells whether one item's work was done again because of what it came to.
@@ -59,7 +72,9 @@ fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem
          again on it.\n\nThe task:\n\n{}{change}",
         own.prompt
     );
-    Some(item(format!("{first}{ROUND}{}", round + 1), ItemKind::Work, own.title.clone(), prompt, &work.agent))
+    let key = format!("{first}{ROUND}{}", round + 1);
+    let item = item(key, ItemKind::Work, own.title.clone(), prompt, &work.agent);
+    Some(SessionItem { timeout_ms: own.timeout_ms, ..item })
 }
 
 /// Returns the key of the piece as it was planned, and the round, from 1.
@@ -78,7 +93,10 @@ fn follows(earlier: &str, later: &str) -> bool {
 fn why_not_merged(result: &serde_json::Value) -> Option<String> {
     if let Some(files) = result["conflict"]["files"].as_array() {
         let names: Vec<&str> = files.iter().filter_map(|file| file.as_str()).collect();
-        return Some(format!("another change to the same places was merged before it ({}).", names.join(", ")));
+        return Some(format!(
+            "another change to the same places was merged before it ({}).",
+            names.join(", ")
+        ));
     }
     let red = result["red"]["error"].as_str()?;
     Some(format!("built and tested together with what was merged before it, it does not pass: {red}."))

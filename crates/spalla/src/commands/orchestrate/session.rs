@@ -1,11 +1,11 @@
 //! One goal from its plan to its report: makes the work items, follows them, gives back what could not be merged, and says how
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
+use super::advance::{advance, is_ready};
 use super::follow::{Followed, Follower};
 use super::plan::Piece;
 use super::report::{self, Reported};
 use super::workspace::Workspace;
-use super::advance::advance;
 use super::{mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, NewItem, RunState};
@@ -78,7 +78,10 @@ impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
         let Some(_held) = self.folder.hold()? else {
-            return Err(Failure::new(Exit::Stopped, format!("another process pursues session {}", self.session.id)));
+            return Err(Failure::new(
+                Exit::Stopped,
+                format!("another process pursues session {}", self.session.id),
+            ));
         };
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
@@ -138,7 +141,12 @@ impl Pursuit {
     }
 
     /// Holds everything until a person lets it go on; tells whether that was so, and not a signal.
-    async fn pause(&mut self, control: &Control, follower: &Follower<'_>, signals: &mut Signals) -> Result<bool> {
+    async fn pause(
+        &mut self,
+        control: &Control,
+        follower: &Follower<'_>,
+        signals: &mut Signals,
+    ) -> Result<bool> {
         self.hold_runs(control, follower, true).await;
         self.session.status = SessionStatus::Paused;
         self.folder.write(&self.session)?;
@@ -160,7 +168,8 @@ impl Pursuit {
     }
 
     async fn hold_runs(&self, control: &Control, follower: &Follower<'_>, held: bool) {
-        let live = follower.items().iter().filter_map(|item| item.run.as_ref().filter(|run| run.ended_at.is_none()));
+        let live =
+            follower.items().iter().filter_map(|item| item.run.as_ref().filter(|run| run.ended_at.is_none()));
         for run in live {
             // One that ended meanwhile needs no holding.
             if let Err(failure) = control.hold_run(run.id, held).await {
@@ -186,7 +195,7 @@ impl Pursuit {
             self.announce(decision)?;
         }
         self.session.decisions.extend(next.decisions);
-        let is_more = !next.items.is_empty();
+        let is_more = !next.items.is_empty() || self.has_ready();
         for again in next.items.iter().filter(|item| item.kind == ItemKind::Work) {
             let title = output::plain(&again.title);
             self.screen.progress(format_args!("\"{title}\" is given back to {}", again.agent))?;
@@ -205,6 +214,10 @@ impl Pursuit {
             return Ok(Some(Exit::Waits));
         }
         Ok(Some(self.exit(follower.items())))
+    }
+
+    fn has_ready(&self) -> bool {
+        self.session.items.iter().any(|item| item.work_item_id.is_none() && is_ready(&self.session, item))
     }
 
     fn announce(&self, decision: &SessionDecision) -> Result<()> {
@@ -230,7 +243,8 @@ impl Pursuit {
     async fn make_items(&mut self, control: &Control) -> Result<()> {
         let project_id = self.project(control).await?;
         for index in 0..self.session.items.len() {
-            if self.session.items[index].work_item_id.is_some() {
+            let item = &self.session.items[index];
+            if item.work_item_id.is_some() || !is_ready(&self.session, item) {
                 continue;
             }
             let label = format!("piece:{}:{}", self.session.id, self.session.items[index].key);
@@ -255,12 +269,16 @@ impl Pursuit {
             return Ok(id);
         }
         let target = Path::new(&self.session.target);
-        let name = target.file_name().map_or_else(|| self.session.target.as_str().into(), |name| name.to_string_lossy());
+        let name = target
+            .file_name()
+            .map_or_else(|| self.session.target.as_str().into(), |name| name.to_string_lossy());
         let id = match &self.session.base {
             // Its runs work on the session's repository, so that nothing reaches the target.
             Some(_) => {
                 let repository = self.folder.repository();
-                control.project(&format!("{name} · {}", self.session.id), &repository.to_string_lossy()).await?
+                control
+                    .project(&format!("{name} · {}", self.session.id), &repository.to_string_lossy())
+                    .await?
             }
             None => control.project(&name, &self.session.target).await?,
         };
@@ -272,7 +290,10 @@ impl Pursuit {
     fn new_item(&self, project_id: i64, index: usize, label: String) -> NewItem {
         let item = &self.session.items[index];
         let id_of = |key: &String| self.session.items.iter().find(|other| other.key == *key)?.work_item_id;
-        let depends_on: Vec<i64> = item.depends_on.iter().filter_map(id_of).collect();
+        // A piece of work is made when what it builds on is merged; there is nothing left to wait for.
+        let is_work = item.kind == ItemKind::Work;
+        let before = item.depends_on.iter().filter(|_| !is_work);
+        let depends_on: Vec<i64> = before.filter_map(id_of).collect();
         let mut labels = vec![label, format!("session:{}", self.session.id)];
         let about = depends_on.first();
         labels.extend(match item.kind {
@@ -281,7 +302,6 @@ impl Pursuit {
             ItemKind::Review => about.map(|id| format!("{REVIEWS_LABEL}{id}")),
         });
         // A reviewer is asked for its own opinion.
-        let is_work = item.kind == ItemKind::Work;
         let fallback = self.session.agents.iter().filter(|agent| is_work && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
         NewItem {
@@ -290,13 +310,15 @@ impl Pursuit {
             depends_on,
             labels,
             fallback: if is_model { fallback.collect() } else { Vec::new() },
+            timeout_ms: item.timeout_ms,
             max_retries: is_model.then_some(AGENT_RETRIES),
             ..NewItem::new(project_id, &item.title, Executor::Agent)
         }
     }
 
     fn followed(&self) -> Vec<Followed> {
-        let made = self.session.items.iter().filter_map(|item| Some((item.work_item_id?, item.title.clone())));
+        let made =
+            self.session.items.iter().filter_map(|item| Some((item.work_item_id?, item.title.clone())));
         made.map(|(id, title)| Followed::new(id, title)).collect()
     }
 
@@ -340,7 +362,8 @@ impl Pursuit {
             let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
             item.is_none_or(|item| item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item))
         };
-        let left_out = (!self.left_out.is_empty()).then_some(Exit::Failed);
+        let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
+        let left_out = (!self.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
         let ends: Vec<Exit> = items.iter().filter(counts).map(Followed::exit).chain(left_out).collect();
         let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
         worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
@@ -370,7 +393,8 @@ impl Pursuit {
         if self.session.items.iter().any(is_merged) {
             let id = &self.session.id;
             self.screen.progress(format_args!("look at the change with `spalla session diff {id}`"))?;
-            self.screen.progress(format_args!("bring it into the target with `spalla session apply {id}`"))?;
+            self.screen
+                .progress(format_args!("bring it into the target with `spalla session apply {id}`"))?;
         }
         output::line(format_args!("session: {}", self.session.id))?;
         output::line(format_args!("report: {}", paths.markdown.display()))?;
@@ -381,7 +405,9 @@ impl Pursuit {
 /// Tells whether an item brought something onto the session's branch.
 fn is_merged(item: &SessionItem) -> bool {
     let commit = |run: &SessionRun| run.result.as_ref().is_some_and(|result| result["commit"].is_string());
-    item.kind == ItemKind::Merge && item.status.as_deref() == Some("succeeded") && item.runs.iter().any(commit)
+    item.kind == ItemKind::Merge
+        && item.status.as_deref() == Some("succeeded")
+        && item.runs.iter().any(commit)
 }
 
 fn as_recorded(run: &RunState) -> SessionRun {

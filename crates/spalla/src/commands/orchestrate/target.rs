@@ -16,8 +16,16 @@ pub(super) async fn take(folder: &SessionFolder, session: &str, target: &Path) -
         Some(Head { commit, branch }) => {
             let target = target.to_string_lossy();
             let refspec = format!("+HEAD:{BASE_REF}");
-            let fetch =
-                ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--", &target, &refspec];
+            let fetch = [
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--",
+                &target,
+                &refspec,
+            ];
             git::call(&repository, &fetch).await?;
             Base { is_git: true, commit, branch }
         }
@@ -48,8 +56,12 @@ async fn top_of(target: &Path) -> Result<Option<Head>> {
     };
     let top = Path::new(top.trim_end_matches('\n'));
     if top.canonicalize().ok() != target.canonicalize().ok() {
-        return Err(Failure::usage(format!("the target {} is inside the git repository {}", target.display(), top.display()))
-            .mend("name its top folder with --target DIR"));
+        return Err(Failure::usage(format!(
+            "the target {} is inside the git repository {}",
+            target.display(),
+            top.display()
+        ))
+        .mend("name its top folder with --target DIR"));
     }
     let Ok(commit) = git::call(target, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await else {
         return Ok(None);

@@ -113,12 +113,12 @@ impl Apply {
         }
         refuse_missing(Path::new(&session.target))?;
         let applying = Applying { session: &session, held: &held, screen, git, commit, changes };
-        if base.is_git { applying.into_git(base).await } else { applying.into_folder().await }
+        if base.is_git { applying.apply_to_git(base).await } else { applying.apply_to_folder().await }
     }
 }
 
 impl Applying<'_> {
-    async fn into_git(&self, base: &Base) -> Result<Exit> {
+    async fn apply_to_git(&self, base: &Base) -> Result<Exit> {
         let repository = Repository::find(self.session, self.held, &self.commit).await?;
         let plan = match repository.plan().await? {
             Outlook::Fits(plan) => plan,
@@ -150,7 +150,7 @@ impl Applying<'_> {
         self.screen.end(&ending)
     }
 
-    async fn into_folder(&self) -> Result<Exit> {
+    async fn apply_to_folder(&self) -> Result<Exit> {
         let target = Path::new(&self.session.target);
         let folder = Folder::open(target)?;
         let plan = match folder.plan(&self.changes)? {

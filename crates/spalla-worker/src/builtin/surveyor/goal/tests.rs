@@ -133,10 +133,21 @@ fn a_goal_that_asks_for_an_answer_wants_no_change_and_every_other_does() {
 
 #[test]
 fn a_goal_that_asks_for_checks_and_for_nothing_else_is_known() {
-    for goal in ["Run the tests and report", "Build and test", "Please run the linter", "Verify the build, tell what fails"] {
+    for goal in [
+        "Run the tests and report",
+        "Build and test",
+        "Please run the linter",
+        "Verify the build, tell what fails",
+    ] {
         assert!(wants_checks(goal), "{goal}");
     }
-    for goal in ["Run the tests and fix what fails", "Add tests", "Report the languages", "Run the migration", "Explain the tests"] {
+    for goal in [
+        "Run the tests and fix what fails",
+        "Add tests",
+        "Report the languages",
+        "Run the migration",
+        "Explain the tests",
+    ] {
         assert!(!wants_checks(goal), "{goal}");
     }
 }

@@ -232,7 +232,8 @@ mod tests {
              env_http_headers = { 'X-Team' = 'TEAM_TOKEN' }\n",
         )
         .unwrap();
-        let outside = ["MY_KEY", "TEAM_TOKEN", "CODEX_X", "CODEX__MODEL", "OTHER", "AWS_SECRET", "OPENAI_API_KEY"];
+        let outside =
+            ["MY_KEY", "TEAM_TOKEN", "CODEX_X", "CODEX__MODEL", "OTHER", "AWS_SECRET", "OPENAI_API_KEY"];
         let outside: BTreeMap<_, _> = outside.map(|name| (name.to_owned(), "v".to_owned())).into();
         let codex = adapter("codex");
         let names: Vec<_> = variables(&codex, own.path(), &outside).into_keys().collect();

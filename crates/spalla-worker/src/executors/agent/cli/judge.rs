@@ -31,7 +31,8 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
     let title = &definition.title;
     let failed = |class, message: String| Some(RunError::new(class, message));
     if let Some(act) = &turn.loops {
-        let message = format!("{title} was stopped: it did the same again and again, with nothing new ({act})");
+        let message =
+            format!("{title} was stopped: it did the same again and again, with nothing new ({act})");
         return failed(ErrorClass::Failed, message);
     }
     match &diagnosis.action {
@@ -47,7 +48,10 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
         return failed(ErrorClass::Failed, format!("{title} reached its limit of {limit}"));
     }
     if turn.end != Some(TurnEnd::Completed) && !ends_silently(judged) {
-        return failed(ErrorClass::Failed, format!("{title} did not come to an end of its own ({})", turn.ended.how));
+        return failed(
+            ErrorClass::Failed,
+            format!("{title} did not come to an end of its own ({})", turn.ended.how),
+        );
     }
     if judged.change.is_some() {
         let denied = diagnosis.reason.as_str();
@@ -60,7 +64,9 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
     match (wants_change, &turn.words, turn.denied.is_empty()) {
         (false, Some(_), true) => None,
         (false, None, _) => failed(ErrorClass::Failed, format!("{title} ended without an answer")),
-        (_, _, false) => failed(ErrorClass::Denied, format!("{title} was denied what it needed, and changed nothing")),
+        (_, _, false) => {
+            failed(ErrorClass::Denied, format!("{title} was denied what it needed, and changed nothing"))
+        }
         (true, _, true) => failed(ErrorClass::Failed, format!("{title} ended, but changed nothing")),
     }
 }

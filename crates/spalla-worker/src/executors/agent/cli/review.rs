@@ -26,7 +26,8 @@ pub(super) fn subject(run: &Run<'_>) -> Option<u64> {
 /// Lets the worktree hold the change that is reviewed.
 pub(super) async fn show(run: &Run<'_>, scratchpad: &mut Scratchpad, item: u64) -> Result<(), End> {
     let missing = || {
-        let message = format!("the change of work item {item} is not in the repository of this run's session");
+        let message =
+            format!("the change of work item {item} is not in the repository of this run's session");
         End::from(Failure::new(ErrorClass::Validation, message))
     };
     let repository = run.session_repository().ok_or_else(missing)?;

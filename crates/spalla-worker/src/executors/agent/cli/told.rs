@@ -110,7 +110,7 @@ impl<'a> Told<'a> {
             self.file = None;
             return;
         }
-        if let Err(error) = file.write_all(line.as_bytes()) {
+        if let Err(error) = crash_point!("worker.events.write", file.write_all(line.as_bytes())) {
             tracing::warn!(file = %self.path.display(), %error, "the events of an agent are not written any more");
             self.file = None;
         }

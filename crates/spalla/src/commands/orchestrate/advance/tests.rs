@@ -1,3 +1,5 @@
+//! Records of sessions, and what comes next in each.
+
 use super::*;
 use serde_json::json;
 use spalla_domain::review::built_in;
@@ -145,4 +147,22 @@ fn a_conflict_is_given_back_until_the_rounds_are_over() {
     ends(&mut session, "1.again-3.merge", "failed", conflict);
     assert!(step(&mut session).items.is_empty());
     assert!(rounds::is_replaced(&session, &session.items[0]));
+}
+
+#[test]
+fn a_piece_that_builds_on_another_begins_when_that_is_on_the_branch() {
+    let mut session = session(&["codex"]);
+    let later = item("2".into(), ItemKind::Work, "t".into(), "then".into(), "codex");
+    let later = SessionItem { depends_on: vec!["1".into()], ..later };
+    session.items.push(later.clone());
+    assert!(!is_ready(&session, &later));
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    step(&mut session);
+    assert!(!is_ready(&session, &later), "the change is not merged yet");
+    ends(&mut session, "1.merge", "failed", json!({ "conflict": { "files": ["a.rs"] } }));
+    step(&mut session);
+    ends(&mut session, "1.again-2", "succeeded", changed("codex"));
+    step(&mut session);
+    ends(&mut session, "1.again-2.merge", "succeeded", json!({ "commit": "c" }));
+    assert!(is_ready(&session, &later));
 }
