@@ -30,7 +30,7 @@ pub(crate) enum Session {
     /// Holds a session: nothing more of it begins
     Pause(Which),
     /// Goes on with a session that was held, interrupted, or left by a process that died
-    Resume(Which),
+    Resume(Resume),
     /// Ends a session
     Stop(Which),
 }
@@ -58,11 +58,24 @@ impl Which {
         global.listen(&config, "warn")?;
         orchestrate::wish(&config.settings, &self.id, wish, screen(global))
     }
+}
 
-    fn resume(&self, global: &Global) -> Result<Exit> {
+/// Goes on with a session.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    which: Which,
+    /// Merges what reviewers, or rules, hold all the same: a person has looked at it
+    #[arg(long)]
+    overrule: bool,
+}
+
+impl Resume {
+    fn run(&self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
         global.listen(&config, "warn")?;
-        block_on_all_cores(orchestrate::resume(&config.settings, &self.id, screen(global)))
+        let resumed = orchestrate::resume(&config.settings, &self.which.id, self.overrule, screen(global));
+        block_on_all_cores(resumed)
     }
 }
 
@@ -78,7 +91,7 @@ impl Session {
             Self::Diff(args) => args.run(global),
             Self::Apply(args) => args.run(global),
             Self::Pause(which) => which.wish(global, Wish::Pause),
-            Self::Resume(which) => which.resume(global),
+            Self::Resume(args) => args.run(global),
             Self::Stop(which) => which.wish(global, Wish::Stop),
         }
     }

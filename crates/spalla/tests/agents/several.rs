@@ -120,6 +120,13 @@ async fn one_blocker_stops_and_nothing_is_merged() {
     let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert!(applied.stdout.contains("nothing"), "{applied:?}");
     assert_eq!(workshop.file("alpha.txt"), None);
+
+    let resumed = workshop.spalla(&["session", "resume", "latest"]).await;
+    assert_eq!(resumed.code, Some(3), "it stays stopped: {resumed:?}");
+    let resumed = workshop.spalla(&["session", "resume", "latest", "--overrule"]).await;
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert_eq!(workshop.file("alpha.txt").as_deref(), Some("first\n"));
 }
 
 #[tokio::test]

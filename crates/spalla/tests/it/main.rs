@@ -23,6 +23,7 @@ mod sandbox;
 mod session;
 mod session_apply;
 mod session_apply_copy;
+mod session_apply_killed;
 mod viewers;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]

@@ -1,32 +1,32 @@
 //! A session's branch comes into a repository whole or not at all, and nothing of a person's own is lost.
 
 use crate::made_session::{ID, Made, change, commit, executable, put, sample};
-use crate::process::{Ended, ended, text};
+use crate::process::{Ended, text};
 use crate::repository::{git, picture};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-fn refused(ended: &Ended, status: i32, wanted: &[&str]) {
+pub(crate) fn refused(ended: &Ended, status: i32, wanted: &[&str]) {
     assert_eq!(ended.status, Some(status), "{ended:?}");
     for words in wanted {
         assert!(ended.stderr.contains(words), "{words:?} is missing in {ended:?}");
     }
 }
 
-fn is_clean(folder: &Path) -> bool {
+pub(crate) fn is_clean(folder: &Path) -> bool {
     git(folder, &["status", "--porcelain"]).is_empty()
 }
 
 /// The names of the files in the way, and why.
-fn in_the_way(said: &Value) -> Vec<(String, String)> {
+pub(crate) fn in_the_way(said: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let files = said["in_the_way"].as_array().expect("files");
     files.iter().map(|file| (text(&file["path"]), text(&file["why"]))).collect()
 }
 
-fn pair(path: &str, why: &str) -> (String, String) {
+pub(crate) fn pair(path: &str, why: &str) -> (String, String) {
     (path.to_owned(), why.to_owned())
 }
 
@@ -428,73 +428,6 @@ fn two_at_once_are_told_of_each_other() {
     refused(&made.apply(), 3, &["another `spalla session apply`"]);
     drop(lock);
     made.apply().good();
-}
-
-#[test]
-fn a_killed_one_is_ended_by_the_next() {
-    for goes_on in [false, true] {
-        for point in [
-            "lock.create",
-            "fetch.run",
-            "note.rename",
-            "merge.run",
-            "merge.commit",
-            "tree.write",
-            "note.remove",
-        ] {
-            for end in ["before", "after"] {
-                let made = Made::in_git(change);
-                if goes_on {
-                    put(&made.target, "other.txt", "other\n");
-                    commit(&made.target, "mine");
-                }
-                let killed = ended(
-                    made.apply_until(&format!("session.apply.{point}.{end}")).output().expect("it runs"),
-                );
-                let is_passed = goes_on || !["merge.commit", "tree.write"].contains(&point);
-                assert_eq!(killed.status.is_none(), is_passed, "{point} {killed:?}");
-                made.apply().good();
-                assert_eq!(
-                    (made.read()["applied"].as_array().map(Vec::len), is_clean(&made.target)),
-                    (Some(1), true),
-                    "{point}"
-                );
-                assert_eq!(git(&made.target, &["merge-base", "HEAD", &made.commit()]).trim(), made.commit());
-                let commits = if goes_on { "4" } else { "2" };
-                assert_eq!(git(&made.target, &["rev-list", "--count", "HEAD"]).trim(), commits, "{point}");
-                assert!(!made.folder().join("apply.json").exists());
-            }
-        }
-    }
-    let made = Made::in_git(change);
-    made.apply_until("session.record.rename.before").output().expect("it runs");
-    assert!(made.apply().good().contains("already"));
-    assert_eq!(made.read()["applied"][0]["commit"], made.commit());
-}
-
-#[test]
-fn what_a_killed_git_left_half_written_is_written_again_and_nothing_else_is_lost() {
-    let made = Made::in_git(change);
-    made.apply_until("session.apply.merge.run.before").output().expect("it runs");
-    // As git leaves it when it is killed in the middle: one file new, one gone, one half-written.
-    put(&made.target, "src/main.rs", "fn main() { pri");
-    fs::remove_file(made.target.join("src/old/gone.rs")).expect("it goes");
-    put(&made.target, "src/new/more.rs", "// new\n");
-    put(&made.target, "notes.txt", "mine\n");
-    made.apply().good();
-    assert_eq!(made.head(), made.commit());
-    assert_eq!(git(&made.target, &["status", "--porcelain"]), " M notes.txt\n");
-    // Where nothing was begun, half a file is a person's own.
-    let made = Made::in_git(change);
-    put(&made.target, "src/main.rs", "fn main() { pri");
-    fs::remove_file(made.target.join("run.sh")).expect("it goes");
-    assert_eq!(in_the_way(&made.apply_json(3)), [pair("src/main.rs", "modified")]);
-    // And a person's own words are never taken for half a file.
-    let made = Made::in_git(change);
-    made.apply_until("session.apply.merge.run.before").output().expect("it runs");
-    put(&made.target, "src/main.rs", "mine\n");
-    refused(&made.apply(), 3, &["was killed", "git restore"]);
-    assert_eq!(made.has("src/main.rs").as_deref(), Some("mine\n"));
 }
 
 #[test]

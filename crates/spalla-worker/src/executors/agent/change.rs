@@ -12,7 +12,7 @@ use crate::scratchpad::{Git, GitError, Scratchpad, make, remove};
 use serde::Serialize;
 use spalla_crash::crash_point;
 use spalla_domain::retry::ErrorClass;
-use spalla_domain::session::CHANGES_PREFIX;
+use spalla_domain::session::{CHANGES_PREFIX, Session, is_session_id};
 use std::path::{Path, PathBuf};
 
 /// How long git may take over a worktree, in milliseconds: the largest there are.
@@ -325,15 +325,19 @@ async fn patch_of(
 }
 
 impl Run<'_> {
-    /// Returns the repository of the session that the run is of: that of its project, where it is one.
+    /// Returns the repository of the session that the run is of: that of its project, where it is one. A project that
+    /// merely names another's repository does not get it.
     pub(super) fn session_repository(&self) -> Option<PathBuf> {
         let repository = Path::new(self.assignment.repository.as_deref()?);
         let sessions = std::path::absolute(&self.options.sessions).ok()?;
         let mut rest = repository.strip_prefix(&sessions).ok()?.components();
         let session = rest.next()?.as_os_str().to_str()?;
-        let is_own = spalla_domain::session::is_session_id(session)
+        let is_of_session = is_session_id(session)
             && rest.next().is_some_and(|name| name.as_os_str() == "repo.git")
             && rest.next().is_none();
+        let record = std::fs::read(repository.with_file_name("session.json")).ok()?;
+        let record: Session = serde_json::from_slice(&record).ok()?;
+        let is_own = is_of_session && record.project_id == Some(self.assignment.project_id.0);
         (is_own && repository.is_dir()).then(|| repository.to_owned())
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::review::{Decision, Looks, Rule, Verdict, by_rules, decide};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 
@@ -36,7 +37,7 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
     let mut next = Next::default();
     for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
         let Some(run) = with_change(work) else { continue };
-        match session.decisions.iter().find(|decision| decision.key == work.key) {
+        match session.decisions.iter().rev().find(|decision| decision.key == work.key) {
             None => review(session, work, run, (rules, now), &mut next),
             Some(decided) => follow(session, work, decided, &mut next),
         }
@@ -127,6 +128,29 @@ fn is_delivered(session: &Session, key: &str) -> bool {
         let merge = format!("{}.merge", work.key);
         with_change(work).is_none() || session.items.iter().any(|item| item.key == merge && is_done(item))
     })
+}
+
+/// Returns what a person decides about everything that reviewers, or rules, keep from being merged: that it goes on.
+pub(super) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecision> {
+    let mut last: BTreeMap<&str, &SessionDecision> = BTreeMap::new();
+    for decision in &session.decisions {
+        last.insert(&decision.key, decision);
+    }
+    let is_held = |decision: &&&SessionDecision| match decision.decision {
+        Decision::StopAndEscalate => true,
+        // One that had its rounds is not done again, so that only a person is left.
+        Decision::PauseAndClarify => !session.items.iter().any(|item| rounds::is_after(item, &decision.key)),
+        Decision::Continue | Decision::LogWarning => false,
+    };
+    let over = |decision: &&SessionDecision| SessionDecision {
+        key: decision.key.clone(),
+        at: now,
+        decision: Decision::Continue,
+        rule: "a person".to_owned(),
+        votes: Vec::new(),
+        by_rules: false,
+    };
+    last.values().filter(is_held).map(over).collect()
 }
 
 /// Returns why, in the reviewers' words.

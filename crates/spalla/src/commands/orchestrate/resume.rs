@@ -1,17 +1,21 @@
 //! Goes on with a session that was left: because its process died, because it was interrupted, or because it was paused.
 
+use super::advance::overruled;
 use super::reach::Reach;
 use super::session::{Pursuit, Screen};
 use super::workspace::Workspace;
+use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::session_folder::{SessionFolder, Wish};
 use crate::signals::Signals;
 use spalla_domain::session::SessionStatus;
+use spalla_store::Clock as _;
 
-/// Goes on with the session. One that a process pursues is only let go on.
-pub(crate) async fn resume(settings: &Settings, id: &str, screen: Screen) -> Result<Exit> {
+/// Goes on with the session. One that a process pursues is only let go on. What reviewers hold is merged only where a person
+/// overrules them.
+pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen: Screen) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     folder.leave_wish(None)?;
     let held = folder.hold()?;
@@ -20,7 +24,11 @@ pub(crate) async fn resume(settings: &Settings, id: &str, screen: Screen) -> Res
         return Ok(Exit::Done);
     }
     drop(held);
-    let session = folder.read()?;
+    let mut session = folder.read()?;
+    if overrule {
+        let now = SystemClock.now();
+        session.decisions.extend(overruled(&session, now));
+    }
     if session.status == SessionStatus::Done {
         screen.say(format_args!("session {} is done; there is nothing to go on with", session.id))?;
         return Ok(Exit::Done);

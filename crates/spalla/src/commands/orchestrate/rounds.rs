@@ -42,6 +42,11 @@ pub(super) fn is_of(item: &SessionItem, key: &str) -> bool {
     parts(&item.key).0 == key
 }
 
+/// Tells whether an item is a later round of what has this key.
+pub(super) fn is_after(item: &SessionItem, key: &str) -> bool {
+    item.kind == ItemKind::Work && follows(key, &item.key)
+}
+
 /// Tells whether one item's work was done again because of what it came to.
 pub(super) fn is_replaced(session: &Session, item: &SessionItem) -> bool {
     let key = match item.kind {
@@ -51,7 +56,7 @@ pub(super) fn is_replaced(session: &Session, item: &SessionItem) -> bool {
             None => return false,
         },
     };
-    session.items.iter().any(|other| other.kind == ItemKind::Work && follows(key, &other.key))
+    session.items.iter().any(|other| is_after(other, key))
 }
 
 fn work_of<'a>(session: &'a Session, merge: &SessionItem) -> Option<&'a SessionItem> {

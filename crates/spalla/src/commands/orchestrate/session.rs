@@ -204,6 +204,10 @@ impl Pursuit {
         self.folder.write(&self.session)?;
         if let Some(why) = next.stop {
             self.screen.say(format_args!("{}: {}", output::bad("stopped"), output::plain(&why)))?;
+            let id = &self.session.id;
+            self.screen.say(format_args!(
+                "a person may merge it all the same: spalla session resume {id} --overrule"
+            ))?;
             return Ok(Some(Exit::Stopped));
         }
         if is_more || !follower.all_rest() {
@@ -211,6 +215,9 @@ impl Pursuit {
         }
         if let Some(why) = next.person {
             self.screen.say(format_args!("a person has to decide: {}", output::plain(&why)))?;
+            let id = &self.session.id;
+            self.screen
+                .say(format_args!("to merge it all the same: spalla session resume {id} --overrule"))?;
             return Ok(Some(Exit::Waits));
         }
         Ok(Some(self.exit(follower.items())))

@@ -1,10 +1,15 @@
 //! The session's repository: what the target has, brought into a repository of the session's own. The target is only read.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file};
 use crate::git;
 use crate::session_folder::SessionFolder;
+use spalla_crash::crash_point;
 use spalla_domain::session::{BASE_REF, Base, branch_of};
+use std::fs;
 use std::path::Path;
+
+/// The attributes of files whose bytes are taken as they are.
+const AS_THEY_ARE: &str = "* -text -filter -ident -working-tree-encoding\n";
 
 /// Makes the repository and returns what the target was.
 pub(super) async fn take(folder: &SessionFolder, session: &str, target: &Path) -> Result<Base> {
@@ -76,6 +81,12 @@ async fn copy(repository: &Path, target: &Path) -> Result<String> {
     let (own, tree) = (repository.to_string_lossy(), target.to_string_lossy());
     let on_target = [format!("--git-dir={own}"), format!("--work-tree={tree}")];
     let on_target: Vec<&str> = on_target.iter().map(String::as_str).collect();
+    // Its bytes are taken as they are, whatever its own attributes say of line ends and filters.
+    let info = repository.join("info");
+    let attributes = info.join("attributes");
+    crash_point!("session.attributes.folder", fs::create_dir_all(&info)).map_err(file("making", &info))?;
+    crash_point!("session.attributes.write", fs::write(&attributes, AS_THEY_ARE))
+        .map_err(file("writing", &attributes))?;
     git::call(target, &[&on_target[..], &["add", "--all", "--", "."]].concat()).await?;
     let tree = git::call(repository, &["write-tree"]).await?;
     let commit = ["commit-tree", tree.trim(), "-m", "What the target had when the session began"];

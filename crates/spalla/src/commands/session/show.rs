@@ -166,9 +166,11 @@ fn next(session: &Session) -> Result<()> {
         return Ok(());
     }
     let id = &session.id;
-    output::line(output::quiet(format_args!(
-        "\nlook at it: spalla session diff {id}\nbring it in: spalla session apply {id}"
-    )))
+    output::line(output::quiet(format_args!("\nlook at it: spalla session diff {id}")))?;
+    if !session.applied.is_empty() {
+        return Ok(());
+    }
+    output::line(output::quiet(format_args!("bring it in: spalla session apply {id}")))
 }
 
 /// Returns a commit as people write it.

@@ -69,9 +69,9 @@ impl Drop for Home {
     }
 }
 
-/// Removes the homes that an earlier worker's runs left.
+/// Removes the homes that an earlier worker's runs left, and the repositories in which their changes were taken.
 pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
-    clear(&data_dir.join("homes"))
+    ["homes", "changes"].into_iter().try_for_each(|name| clear(&data_dir.join(name)))
 }
 
 fn clear(folder: &Path) -> io::Result<()> {

@@ -166,3 +166,13 @@ fn a_piece_that_builds_on_another_begins_when_that_is_on_the_branch() {
     ends(&mut session, "1.again-2.merge", "succeeded", json!({ "commit": "c" }));
     assert!(is_ready(&session, &later));
 }
+
+#[test]
+fn what_reviewers_hold_a_person_may_overrule_and_nothing_else() {
+    let (mut session, _) = reviewed(&["approved", "blocker"]);
+    session.decisions.extend(overruled(&session, Timestamp::from_ms(2)));
+    assert_eq!(keys(&step(&mut session)), ["1.merge"]);
+    assert!(overruled(&session, Timestamp::from_ms(3)).is_empty());
+    let (session, _) = reviewed(&["concern", "concern"]);
+    assert!(overruled(&session, Timestamp::from_ms(2)).is_empty(), "the worker answers first");
+}
