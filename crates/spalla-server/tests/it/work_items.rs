@@ -138,7 +138,7 @@ async fn how_its_agent_is_called_is_kept_handed_to_the_worker_and_taken_away() {
         let run =
             world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200)["runs"][0].clone();
         let whole = json!({"model": "large", "profile": null, "web_search": true, "approval": "guarded",
-            "args": ["--deep"], "command": []});
+            "args": ["--deep"], "command": [], "fallback": []});
         assert_eq!((&run["adapter"], &run["token_budget"]), (&whole, &json!(900)));
         let path = format!("/work-items/{item}");
         assert_eq!(world.get(&path).await.json(200)["adapter"], whole);
