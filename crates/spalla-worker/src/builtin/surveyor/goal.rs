@@ -40,9 +40,33 @@ pub fn goal_needs_model(goal: &str) -> Option<&'static str> {
     }
 }
 
-/// Tells whether something has to be different when the goal is reached; in doubt it has.
+/// Words behind which another wish begins.
+const JOINTS: [&str; 3] = ["and", "then", "also"];
+
+/// Tells whether something has to be different when the goal is reached; in doubt it has. What a wish asks for is said by its
+/// first clause: to explain how to add something is no wish to add it.
 pub fn wants_change(goal: &str) -> bool {
-    !matches!(goal_needs_model(goal), None | Some(NEEDS_UNDERSTANDING))
+    let verdicts: Vec<Verdict> =
+        wishes(goal).iter().filter_map(|wish| clauses(wish).first().map(|clause| judge(clause))).collect();
+    let has = |verdict| verdicts.contains(&verdict);
+    has(Verdict::Makes) || !(has(Verdict::Judges) || has(Verdict::Looks))
+}
+
+/// Cuts a goal into its wishes.
+fn wishes(goal: &str) -> Vec<String> {
+    let mut wishes = Vec::new();
+    for sentence in goal.split([',', ';', ':', '!', '?', '\n']) {
+        let mut wish: Vec<&str> = Vec::new();
+        for word in sentence.split_whitespace() {
+            if JOINTS.contains(&word.to_lowercase().as_str()) {
+                wishes.push(std::mem::take(&mut wish).join(" "));
+            } else {
+                wish.push(word);
+            }
+        }
+        wishes.push(wish.join(" "));
+    }
+    wishes
 }
 
 /// Verbs of carrying checks out, and of telling what came of them.
