@@ -123,9 +123,11 @@ fn of_worker_data(data: &Path) -> Vec<String> {
             wrong.push(format!("the mirror {} is not whole: {error:#}", mirror.display()));
         }
     }
-    // An agent's report is one file, beside its events.
-    let is_surveyors =
-        |folder: &PathBuf| folder.join("report.md").exists() && !folder.join("events.jsonl").exists();
+    // An agent's report is one file, beside its events; the verifier's has other parts.
+    let is_surveyors = |folder: &PathBuf| {
+        let text = fs::read_to_string(folder.join("report.md"));
+        !folder.join("events.jsonl").exists() && text.is_ok_and(|text| !text.starts_with("# Verification"))
+    };
     for folder in below(&data.join("reports")).filter(is_surveyors) {
         let json = fs::read(folder.join("report.json")).unwrap_or_default();
         if serde_json::from_slice::<Value>(&json).is_err() || !folder.join("dependencies.svg").exists() {

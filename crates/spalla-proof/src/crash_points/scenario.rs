@@ -18,7 +18,9 @@ const LIMIT: Duration = Duration::from_secs(150);
 const COMMANDS_MAX: usize = 3;
 /// A goal that a model is not needed for.
 const GOAL: &str = "Analyze the codebase structure";
-/// Two of them.
+/// One that has the project built and tested.
+const CHECKS: &str = "Run the tests and report";
+/// Two of the first kind.
 const GOALS: &str = "1. List the dependencies.\n2. Analyze the codebase structure.\n";
 
 /// What is asked of the processes.
@@ -95,6 +97,7 @@ impl Kind {
     /// Returns the commands that end by themselves, where it has any.
     fn commands(self, site: &Site) -> Vec<Vec<String>> {
         let (checkout, workspace) = (site.checkout(), site.path("workspace").display().to_string());
+        let checked = site.path("checked").display().to_string();
         let own = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         let orchestrate = ["orchestrate", "--target", &checkout, "--yes"];
         match self {
@@ -102,6 +105,7 @@ impl Kind {
             Self::Orchestrate => vec![
                 own(&[&orchestrate[..], &["--no-dashboard", "--workspace", &workspace, GOALS]].concat()),
                 own(&[&orchestrate[..], &["--no-dashboard", GOAL]].concat()),
+                own(&["orchestrate", "--target", &checked, "--yes", "--no-dashboard", CHECKS]),
             ],
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
             Self::Session | Self::Copy => {

@@ -57,7 +57,8 @@ case "$*" in
 esac
 cat >/dev/null
 echo '{"type":"system","subtype":"init","session_id":"session","model":"none"}'
-echo '{"type":"result","subtype":"success","is_error":true,"result":"Claude AI usage limit reached|4102444800","session_id":"session"}'
+end=$(($(date +%s) + 86400))
+printf '{"type":"result","subtype":"success","is_error":true,"result":"Claude AI usage limit reached|%s","session_id":"session"}\n' "$end"
 exit 1
 "#;
 
@@ -93,6 +94,7 @@ impl Site {
             Store::Postgres => Some(postgres_fixture::Cluster::shared().create_database()),
         };
         make_repository(&root.path().join("checkout"))?;
+        make_checked(&root.path().join("checked"))?;
         let checkout_before = picture(&root.path().join("checkout"))?;
         Ok(Self { root, port, lets_steps_survive: false, database, checkout_before })
     }
@@ -245,6 +247,14 @@ fn make_repository(folder: &Path) -> anyhow::Result<()> {
     commit(folder, "first")?;
     fs::write(folder.join("notes.txt"), "not committed\n")?;
     Ok(())
+}
+
+/// A repository that can be built and tested wherever `make` is.
+fn make_checked(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir(folder)?;
+    fs::write(folder.join("Makefile"), "build:\n\ttrue\ntest:\n\ttrue\n")?;
+    git(folder, &["init", "--quiet", "--initial-branch=main"])?;
+    commit(folder, "first")
 }
 
 fn commit(folder: &Path, message: &str) -> anyhow::Result<()> {
