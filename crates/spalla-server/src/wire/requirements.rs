@@ -1,7 +1,7 @@
 //! Visions and the drafts of requirements on the wire.
 
 use super::number::{Number, Priority};
-use super::text::{Prose, Text, Title, Word};
+use super::text::{Line, Prose, Title, Word};
 use super::work_item::Executor;
 use super::{Body, words};
 use crate::problem::Problem;
@@ -13,7 +13,7 @@ use spalla_domain::{Timestamp, WorkItemId};
 use utoipa::ToSchema;
 
 /// The text of a vision; the domain counts its bytes.
-type VisionText = Text<VISION_BYTES_MAX>;
+type VisionText = Line<VISION_BYTES_MAX>;
 
 /// What a project is to become.
 #[derive(Debug, Deserialize, ToSchema)]
