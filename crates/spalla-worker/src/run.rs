@@ -108,7 +108,12 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure of which no more is known than why.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { error: RunError::new(class, message), exit_code: None, result: None }
+        Self::of(RunError::new(class, message))
+    }
+
+    /// Makes a failure of an error of which no more is known.
+    pub fn of(error: RunError) -> Self {
+        Self { error, exit_code: None, result: None }
     }
 }
 

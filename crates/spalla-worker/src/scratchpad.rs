@@ -12,7 +12,7 @@ mod git;
 mod mirror;
 mod source;
 
-pub(crate) use git::{Git, GitError};
+pub(crate) use git::{FETCH, Git, GitError};
 pub(crate) use source::Source;
 
 use crate::run::{Interruption, Run};

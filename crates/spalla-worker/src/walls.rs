@@ -2,7 +2,9 @@
 
 use crate::credentials::Credentials;
 use crate::run::Run;
-use crate::sandbox::{Confined, Ended, PROXY_VARIABLES, TRUST_VARIABLES, Walls};
+use crate::sandbox::{Confined, Ended, PROXY_VARIABLES, SpawnError, TRUST_VARIABLES, Walls};
+use spalla_domain::claim::RunError;
+use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
 };
@@ -133,6 +135,21 @@ impl Run<'_> {
             others: Vec::new(),
             refused_hosts: Vec::new(),
         });
+    }
+
+    /// Returns why a command did not start, and whether trying again makes sense; a wall that can't stand is attested.
+    pub(crate) fn unstarted(&self, walls: &Walls, error: &SpawnError) -> RunError {
+        let class = match error {
+            SpawnError::Refused { layer, reason, .. } => {
+                self.attest_refusal(walls, *layer, reason);
+                ErrorClass::Validation
+            }
+            SpawnError::Impossible { .. } | SpawnError::Command { missing: true, .. } => {
+                ErrorClass::Validation
+            }
+            _ => ErrorClass::System,
+        };
+        RunError::new(class, error.to_string())
     }
 
     fn join(&self, attested: Attested) {

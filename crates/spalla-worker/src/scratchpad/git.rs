@@ -29,6 +29,10 @@ const SETTINGS: [&str; 6] = [
     "maintenance.auto=false",
 ];
 
+/// A fetch between repositories of ours: what is named and nothing else.
+pub(crate) const FETCH: [&str; 5] =
+    ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
+
 /// Git on behalf of one run.
 pub(crate) struct Git<'a> {
     run: &'a Run<'a>,

@@ -1,7 +1,7 @@
 //! The mirror of a project's repository: fetched before every run, rebuilt when it is broken, and the place that
 //! the worktrees belong to. Whoever calls this holds the project's lock.
 
-use super::git::{Git, GitError};
+use super::git::{FETCH, Git, GitError};
 use super::{Error, Scratchpads, Source, blocking, folder, remove};
 use crate::run::Run;
 use spalla_crash::crash_point;
@@ -167,16 +167,8 @@ impl<'a> Mirror<'a> {
         self.git.call(&["init", "--quiet", "--template=", "--", &path], LOCAL_MS).await?;
         self.borrow_objects(folder).await?;
         let mirror = self.path.to_string_lossy();
-        let fetch = [
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-auto-maintenance",
-            "--",
-            &mirror,
-        ];
-        self.git.in_repository(folder, &[&fetch[..], &BORROWED_REFS].concat(), FETCH_MS).await?;
+        let fetch = [&FETCH[..], &["--", &mirror], &BORROWED_REFS].concat();
+        self.git.in_repository(folder, &fetch, FETCH_MS).await?;
         self.name_origin(folder).await?;
         let git = Git::new(self.data_dir, self.run).behind_walls(folder, vec![self.objects()]);
         git.in_repository(folder, &["checkout", "--quiet", "--force", "--detach", commit], FETCH_MS)

@@ -67,21 +67,10 @@ async fn an_agent_sees_neither_other_variables_nor_the_persons_files() {
     ] }]));
     let secret = workshop.world.home().join("secret.txt");
     std::fs::write(&secret, "canary-of-the-person").unwrap();
-    let target = workshop.target();
-    let args = [
-        "orchestrate",
-        "--agents",
-        "codex",
-        "--target",
-        target.to_str().unwrap(),
-        "--no-dashboard",
-        "--yes",
-        "Write what you see",
-    ];
-    let mut command = workshop.command(&args);
+    let mut command = workshop.orchestration("codex", "Write what you see");
     command.env("AWS_SECRET_ACCESS_KEY", "canary-of-the-cloud").env("ANTHROPIC_API_KEY", "canary-of-another");
-    let output = command.output().await.unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let done = workshop.end_of(command).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
     let diff = workshop.spalla(&["session", "diff", "latest"]).await;
     assert!(diff.stdout.contains("HOME="), "{diff:?}");
     for canary in ["canary-of-the-person", "secret.txt", "canary-of-the-cloud", "canary-of-another", "root:"]

@@ -193,21 +193,9 @@ async fn a_planned_piece_begins_on_what_was_merged_before_it() {
         { "key": "first", "prompt": "Do the first step", "agent": "claude", "acceptance": "first.txt is there" },
     ] });
     std::fs::write(&plan, items.to_string()).unwrap();
-    let (target, plan) = (workshop.target(), plan.to_str().unwrap().to_owned());
-    let target = target.to_str().unwrap();
-    let args = [
-        "orchestrate",
-        "--agents",
-        "codex,claude",
-        "--target",
-        target,
-        "--plan",
-        &plan,
-        "--no-dashboard",
-        "--yes",
-        "Both",
-    ];
-    let done = workshop.spalla(&args).await;
+    let mut command = workshop.orchestration("codex,claude", "Both");
+    command.arg("--plan").arg(&plan);
+    let done = workshop.end_of(command).await;
     assert_eq!(done.code, Some(0), "{done:?}");
     workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
     assert_eq!(workshop.file("second.txt").as_deref(), Some("first\nsecond\n"));

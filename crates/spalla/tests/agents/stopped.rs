@@ -59,19 +59,7 @@ async fn a_session_whose_process_is_killed_goes_on_where_it_was() {
         ] },
     ]));
     let before = workshop.state();
-    let target = workshop.target();
-    let goal = "- Add alpha.txt\n- Add beta.txt\n";
-    let args = [
-        "orchestrate",
-        "--agents",
-        "codex",
-        "--target",
-        target.to_str().unwrap(),
-        "--no-dashboard",
-        "--yes",
-        goal,
-    ];
-    let mut killed = workshop.command(&args).spawn().unwrap();
+    let mut killed = workshop.orchestration("codex", "- Add alpha.txt\n- Add beta.txt\n").spawn().unwrap();
     // Both are under way once both were asked.
     let is_begun = tokio::task::block_in_place(|| {
         workshop

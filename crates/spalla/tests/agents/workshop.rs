@@ -67,19 +67,28 @@ impl Workshop {
 
     /// Pursues a goal with these agents.
     pub(crate) async fn orchestrate(&self, agents: &str, goal: &str) -> Done {
-        let target = self.target();
-        let target = target.to_str().expect("a path of letters");
-        self.spalla(&["orchestrate", "--agents", agents, "--target", target, "--no-dashboard", "--yes", goal])
-            .await
+        self.end_of(self.orchestration(agents, goal)).await
+    }
+
+    /// The program about to pursue a goal, not started.
+    pub(crate) fn orchestration(&self, agents: &str, goal: &str) -> tokio::process::Command {
+        let mut command = self.command(&["orchestrate", "--agents", agents, "--no-dashboard", "--yes", goal]);
+        command.arg("--target").arg(self.target());
+        command
     }
 
     /// Runs the program on the data folder.
     pub(crate) async fn spalla(&self, args: &[&str]) -> Done {
-        let child = self.command(args).spawn().expect("a process");
+        self.end_of(self.command(args)).await
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn end_of(&self, mut command: tokio::process::Command) -> Done {
+        let child = command.spawn().expect("a process");
         let output = tokio::time::timeout(2 * LIMIT, child.wait_with_output()).await;
         let output = output
             .unwrap_or_else(|_| {
-                panic!("{args:?} did not end; the model was asked {:?}", self.world.answers())
+                panic!("{command:?} did not end; the model was asked {:?}", self.world.answers())
             })
             .expect("an end");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

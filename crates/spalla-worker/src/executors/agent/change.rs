@@ -8,7 +8,8 @@
 
 use super::end_of;
 use crate::run::{End, Failure, Run};
-use crate::scratchpad::{Git, GitError, Scratchpad, make, remove};
+use crate::sandbox::How;
+use crate::scratchpad::{FETCH, Git, GitError, Scratchpad, make, remove};
 use serde::Serialize;
 use spalla_crash::crash_point;
 use spalla_domain::retry::ErrorClass;
@@ -113,11 +114,15 @@ impl<'a> OwnRepository<'a> {
         }
     }
 
-    /// Calls git and returns what it wrote, whether it said yes or no.
-    pub(super) async fn said_anyway(&self, args: &[&str]) -> Result<String, End> {
-        let said = self.git.say(args, GIT_MS, LIST_BYTES_MAX).await;
-        let said = said.map_err(|error| self.failed(args, error))?;
-        Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+    /// Asks git what it answers by yes or no, status 0 or 1; returns that with what it wrote.
+    pub(super) async fn decide(&self, args: &[&str]) -> Result<(bool, String), End> {
+        let said =
+            self.git.say(args, GIT_MS, LIST_BYTES_MAX).await.map_err(|error| self.failed(args, error))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match said.ended.how {
+            How::Exited(status @ (0 | 1)) => Ok((status == 0, text(&said.stdout))),
+            how => Err(self.failed(args, GitError::Failed(format!("{} ({how})", text(&said.stderr).trim())))),
+        }
     }
 
     /// Calls git and returns the bytes that it wrote up to a bound; none where there are more.
@@ -232,18 +237,7 @@ async fn take_from(
 pub(super) async fn keep(run: &Run<'_>, repository: &Path, bundle: &Path, name: &str) -> Result<(), End> {
     let git = run.scratchpads.git(run);
     let (bundle, refspec) = (bundle.to_string_lossy(), format!("+{CHANGE_REF}:{name}"));
-    let fetch = [
-        "-c",
-        "fetch.fsckObjects=true",
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-auto-maintenance",
-        "--",
-        &bundle,
-        &refspec,
-    ];
+    let fetch = [&["-c", "fetch.fsckObjects=true"], &FETCH[..], &["--", &bundle, &refspec]].concat();
     let kept = crash_point!("worker.change.keep", git.in_repository(repository, &fetch, GIT_MS).await);
     let doing = format!("keeping the change in {}", repository.display());
     kept.map(drop).map_err(|error| end_of(run, error.during(doing)))

@@ -103,17 +103,13 @@ impl Merge<'_> {
     /// Merges the change onto the branch, without a worktree.
     async fn merged(&self, change: &str) -> Result<Merged, End> {
         let args = ["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", &self.head, change];
-        // A conflict is an answer with status 1 whose words are on the standard output, which a failed call does not keep.
-        let is_clean =
-            self.own.ask(&["merge-tree", "--write-tree", "--no-messages", &self.head, change]).await?;
-        let tree = match is_clean {
-            Ok(tree) => tree.trim().to_owned(),
-            Err(_) => {
-                let listed = self.own.said_anyway(&args).await?;
-                let files = listed.split('\0').skip(1).filter(|file| !file.is_empty());
-                return Ok(Merged::Conflict(files.take(FILES_TOLD).map(str::to_owned).collect()));
-            }
-        };
+        let (is_clean, listed) = self.own.decide(&args).await?;
+        // The tree stands first; behind it, where there are conflicts, their files.
+        let mut parts = listed.split('\0').filter(|part| !part.is_empty());
+        let tree = parts.next().unwrap_or_default().to_owned();
+        if !is_clean {
+            return Ok(Merged::Conflict(parts.take(FILES_TOLD).map(str::to_owned).collect()));
+        }
         if tree == self.own.call(&["rev-parse", &format!("{}^{{tree}}", self.head)]).await? {
             return Ok(Merged::Nothing);
         }

@@ -6,7 +6,7 @@ use super::state::AttemptState;
 use crate::output::{follow, pump};
 use crate::run::{Interruption, Run, TRACEPARENT, seconds};
 use crate::run_log::RunLog;
-use crate::sandbox::{Child, CommandSpec, Ended, How, Life, PipeReader, SpawnError};
+use crate::sandbox::{Child, CommandSpec, Ended, How, Life, PipeReader};
 use crate::scratchpad::Scratchpad;
 use crate::walls::Needs;
 use spalla_domain::Timestamp;
@@ -225,19 +225,7 @@ async fn start(
         }
     };
     let begun = spawned.map(|(life, output)| Begun { life, output, started, spec: Some(spec) });
-    begun.map_err(|error| {
-        let class = match &error {
-            SpawnError::Refused { layer, reason, .. } => {
-                run.attest_refusal(&walls, *layer, reason);
-                ErrorClass::Validation
-            }
-            SpawnError::Impossible { .. } | SpawnError::Command { missing: true, .. } => {
-                ErrorClass::Validation
-            }
-            _ => ErrorClass::System,
-        };
-        RunError::new(class, error.to_string())
-    })
+    begun.map_err(|error| run.unstarted(&walls, &error))
 }
 
 fn spec_of(record: &Record<'_>, (number, step): (u32, &Step)) -> Result<CommandSpec, RunError> {

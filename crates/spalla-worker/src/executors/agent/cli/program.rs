@@ -3,7 +3,7 @@
 use crate::executors::agent::memory::Asked;
 use crate::programs;
 use crate::run::{End, Failure, Run};
-use crate::sandbox::{CommandSpec, SpawnError};
+use crate::sandbox::CommandSpec;
 use crate::walls::Needs;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::installed::Installed;
@@ -87,12 +87,8 @@ async fn said(run: &Run<'_>, (file, args): (&Path, &[String]), folder: &Path) ->
         walls: walls.clone(),
     };
     let stop = async { drop(run.interrupted().await) };
-    let captured = run.sandbox.capture(spec, TOLD_BYTES_MAX, stop).await.map_err(|error| {
-        if let SpawnError::Refused { layer, reason, .. } = &error {
-            run.attest_refusal(&walls, *layer, reason);
-        }
-        End::from(Failure::new(ErrorClass::Validation, error.to_string()))
-    })?;
+    let captured = run.sandbox.capture(spec, TOLD_BYTES_MAX, stop).await;
+    let captured = captured.map_err(|error| End::from(Failure::of(run.unstarted(&walls, &error))))?;
     if let Some(interruption) = run.interruption() {
         return Err(run.end_by(interruption));
     }

@@ -4,11 +4,10 @@ use super::lines::Lines;
 use super::repeats::Repeats;
 use super::told::Told;
 use crate::run::{End, Failure, Run};
-use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader, SpawnError};
+use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader};
 use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
 use spalla_adapter::listen::Listener;
 use spalla_adapter::trouble::Trouble;
-use spalla_domain::retry::ErrorClass;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -67,19 +66,8 @@ pub(super) async fn take(
     told: &mut Told<'_>,
 ) -> Result<Turn, End> {
     let walls = spec.walls.clone();
-    let child = run.sandbox.spawn(spec).await.map_err(|error| {
-        let class = match &error {
-            SpawnError::Refused { layer, reason, .. } => {
-                run.attest_refusal(&walls, *layer, reason);
-                ErrorClass::Validation
-            }
-            SpawnError::Impossible { .. } | SpawnError::Command { missing: true, .. } => {
-                ErrorClass::Validation
-            }
-            _ => ErrorClass::System,
-        };
-        End::from(Failure::new(class, error.to_string()))
-    })?;
+    let child = run.sandbox.spawn(spec).await;
+    let child = child.map_err(|error| End::from(Failure::of(run.unstarted(&walls, &error))))?;
     let Child { stdout, stderr, life } = child;
     let (sender, lines) = mpsc::channel(LINES_AHEAD);
     let is_enough = CancellationToken::new();
