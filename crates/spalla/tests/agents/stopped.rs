@@ -3,6 +3,8 @@
 use crate::workshop::Workshop;
 use crate::world::LIMIT;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
 
 #[tokio::test]
 async fn at_a_quota_wall_the_next_agent_goes_on_in_the_same_worktree_and_the_first_is_not_called_again() {
@@ -82,4 +84,58 @@ async fn a_session_whose_process_is_killed_goes_on_where_it_was() {
         "something was merged twice"
     );
     workshop.world.is_deserted().await;
+}
+
+/// A session whose agent is at work and takes its time.
+fn slow() -> Workshop {
+    Workshop::new(json!([{ "then": [
+        { "write": { "path": "alpha.txt", "text": "a\n" } },
+        { "delay_ms": 4_000 },
+        { "say": "It is written." },
+    ] }]))
+}
+
+/// Reads what a session says until a line begins so.
+async fn until_said(lines: &mut Lines<BufReader<ChildStdout>>, beginning: &str) {
+    let said = async {
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("never said: {beginning}"));
+            if line.starts_with(beginning) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, said).await.unwrap_or_else(|_| panic!("not said in time: {beginning}"));
+}
+
+#[tokio::test]
+async fn a_session_that_a_person_pauses_goes_on_when_they_say_so() {
+    let workshop = slow();
+    let mut child = workshop.orchestration("codex", "Add alpha.txt").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    until_said(&mut lines, "[1] [status] Codex CLI begins").await;
+    let paused = workshop.spalla(&["session", "pause", "latest"]).await;
+    assert_eq!(paused.code, Some(0), "{paused:?}");
+    until_said(&mut lines, "paused;").await;
+    assert_eq!(workshop.session().await["status"], "paused");
+    let resumed = workshop.spalla(&["session", "resume", "latest"]).await;
+    assert!(resumed.stdout.contains("another process, which goes on"), "{resumed:?}");
+    until_said(&mut lines, "session: ").await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    assert_eq!(workshop.session().await["status"], "done");
+}
+
+#[tokio::test]
+async fn a_session_that_a_person_stops_ends_with_its_agents() {
+    let workshop = slow();
+    let mut child = workshop.orchestration("codex", "Add alpha.txt").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    until_said(&mut lines, "[1] [status] Codex CLI begins").await;
+    workshop.spalla(&["session", "stop", "latest"]).await;
+    until_said(&mut lines, "session: ").await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(3));
+    assert_eq!(workshop.session().await["status"], "stopped");
+    workshop.world.is_deserted().await;
+    let resumed = workshop.spalla(&["session", "resume", "latest"]).await;
+    assert_eq!(resumed.code, Some(0), "what was stopped may go on: {resumed:?}");
 }
