@@ -110,10 +110,12 @@ impl Kind {
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
             Self::Session | Self::Copy => {
                 let target = site.path("target").display().to_string();
+                // In the copy who works is reviewed by the other one; in the repository the first one met its limit.
+                let names = if self == Self::Copy { "codex,claude" } else { "claude,codex" };
                 let agents = [
                     "orchestrate",
                     "--agents",
-                    "claude,codex",
+                    names,
                     "--target",
                     &target,
                     "--no-dashboard",
