@@ -61,6 +61,8 @@ words! {
         Queue = "queue",
         /// Schedules.
         Schedule = "schedule",
+        /// Sessions.
+        Session = "session",
         /// Workers and resource pools.
         Worker = "worker",
         /// Events.

@@ -62,12 +62,39 @@ pub struct Session {
     /// What was decided about changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<SessionDecision>,
+    /// The reviews that people asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// The report for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
     /// When its work was brought into the target, and as what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied: Vec<Applied>,
+    /// How a server was asked for it; such a session is pursued by the server, which goes on with it when it starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_server: Option<Request>,
+}
+
+/// How a server was asked for a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Request {
+    /// What the client sent so that asking again begins nothing twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// A digest of what was asked, in hexadecimal digits: the same key with another wish is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// A review that a person asked for, of what is changed by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// The agent whose work is to be reviewed; everybody's where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
 }
 
 /// Where a session stands.
@@ -328,8 +355,10 @@ mod tests {
             base: None,
             items,
             decisions: vec![],
+            asked: vec![],
             report: None,
             applied: vec![],
+            by_server: None,
         }
     }
 

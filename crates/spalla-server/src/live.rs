@@ -8,6 +8,7 @@
 //! ```
 
 mod event_stream;
+mod dialogue;
 mod feed;
 mod log_stream;
 mod log_subscription;
@@ -18,6 +19,7 @@ mod subscription;
 mod watched;
 mod web_socket;
 
+pub(crate) use dialogue::{Follows, Party, Said, converse};
 pub(crate) use event_stream::EventStream;
 pub(crate) use log_stream::{LogFollower, LogStream};
 pub(crate) use log_subscription::{LogSubscription, Start};

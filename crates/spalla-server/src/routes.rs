@@ -5,6 +5,7 @@ mod approvals;
 mod artifacts;
 mod audit;
 mod bulk;
+mod conversation;
 mod docs;
 mod errors;
 mod events;
@@ -24,6 +25,8 @@ mod run_logs;
 mod runs;
 mod scheduler;
 mod schedules;
+mod session_parts;
+mod sessions;
 #[cfg(feature = "oidc")]
 mod sign_in;
 mod tokens;
@@ -56,8 +59,11 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         scheduler::add,
         queue::add,
         schedules::add,
+        sessions::add,
+        session_parts::add,
         errors::add,
         events::add,
+        conversation::add,
         health::add,
         metrics::add,
         traces::add,

@@ -33,7 +33,7 @@ mod pipeline;
 mod programs;
 mod saved;
 mod secret_key;
-mod session_folder;
+mod sessions;
 mod signals;
 mod supervisor;
 mod telemetry;

@@ -190,6 +190,7 @@ impl World {
             randomness: randomness.clone(),
             vault: vault.clone(),
             agent_secret: setup.agent_secret.map(Token::new),
+            sessions: Arc::new(spalla_server::NoSessions),
             queue_limit: setup.queue_limit,
             webhook_networks: setup.webhook_networks,
             webhook_trust: setup.webhook_trust,

@@ -1,25 +1,9 @@
 //! `spalla orchestrate`: pursues a goal in a folder with what this machine has, and reports.
 
-mod advance;
-mod agents;
-mod begin;
-mod follow;
-mod mirror;
-mod plan;
 mod reach;
-mod report;
 mod resume;
-mod rounds;
-mod session;
-mod target;
-mod workspace;
 
-pub(super) use agents::Agents;
-pub(super) use begin::Begun;
-pub(super) use follow::{Followed, Follower, seconds};
-pub(super) use plan::introduce;
-pub(super) use resume::{resume, wish};
-pub(super) use session::Screen;
+pub(super) use resume::{resume, review, wish};
 
 use super::block_on_all_cores;
 use crate::cli::{Global, path_flag};
@@ -27,9 +11,9 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
 use crate::output;
+use crate::sessions::{self, Agents, Begun, Piece, Screen, introduce};
 use crate::signals::Signals;
 use clap::Args;
-use plan::Piece;
 use reach::Reach;
 use std::path::{Path, PathBuf};
 
@@ -82,10 +66,11 @@ impl Orchestrate {
             Some(mend) => Failure::usage(refusal.detail).mend(mend),
             None => Failure::usage(refusal.detail),
         })?;
-        let screen = Screen { json: self.json, quiet: global.is_quiet() };
+        let screen =
+            if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
         let agents = if self.agents.is_empty() { Agents::found()? } else { Agents::named(&self.agents)? };
         let items = match &self.plan {
-            Some(path) => plan::of_file(path, &agents)?,
+            Some(path) => sessions::of_file(path, &agents)?,
             None => plan.items,
         };
         let pieces = introduce(&screen, &target, items, &agents)?;

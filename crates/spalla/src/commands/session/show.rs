@@ -7,7 +7,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, plain};
-use crate::session_folder::SessionFolder;
+use crate::sessions::SessionFolder;
 use clap::Args;
 use serde_json::{Value, json};
 use spalla_domain::session::{ItemKind, Session, SessionItem, SessionStatus, UsageTotal};

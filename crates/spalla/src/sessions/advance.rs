@@ -19,6 +19,9 @@ use std::io::Read as _;
 /// The longest patch that is handed to an agent in words, in bytes. What is longer is looked at in the worktree.
 const PATCH_BYTES_MAX: u64 = 128 * 1024;
 
+/// What is written in the place of a rule where a person decided.
+const A_PERSON: &str = "a person";
+
 /// What comes next.
 #[derive(Debug, Default)]
 pub(super) struct Next {
@@ -37,9 +40,11 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
     let mut next = Next::default();
     for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
         let Some(run) = with_change(work) else { continue };
-        match session.decisions.iter().rev().find(|decision| decision.key == work.key) {
-            None => review(session, work, run, (rules, now), &mut next),
-            Some(decided) => follow(session, work, decided, &mut next),
+        let of_work = || session.decisions.iter().filter(|decision| decision.key == work.key);
+        let round = of_work().filter(|decision| decision.rule != A_PERSON).count();
+        match of_work().next_back() {
+            Some(decided) if round > asked_of(session, work, run) => follow(session, work, decided, &mut next),
+            _ => review(session, (work, run, round), (rules, now), &mut next),
         }
     }
     for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
@@ -53,21 +58,17 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
 /// Asks the other agents; decides once all have said what they think, or at once where there is none.
 fn review(
     session: &Session,
-    work: &SessionItem,
-    run: &SessionRun,
+    (work, run, round): (&SessionItem, &SessionRun, usize),
     (rules, now): (&[Rule], Timestamp),
     next: &mut Next,
 ) {
     let result = run.result.as_ref().unwrap_or(&Value::Null);
-    let author = result["agent"].as_str().unwrap_or(&work.agent);
-    let reviewers: Vec<&String> = session.agents.iter().filter(|agent| *agent != author).collect();
-    let asked: Vec<&SessionItem> = session
-        .items
-        .iter()
-        .filter(|item| item.kind == ItemKind::Review && item.depends_on == [work.key.clone()])
-        .collect();
-    if asked.len() < reviewers.len() {
-        next.items.extend(reviewers.iter().map(|agent| review_of(session, work, result, agent)));
+    let reviewers = session.agents.iter().filter(|agent| *agent != author(work, run));
+    let wanted: Vec<_> = reviewers.map(|agent| review_of(session, work, (result, round), agent)).collect();
+    let find = |item: &SessionItem| session.items.iter().find(|known| known.key == item.key);
+    let asked: Vec<&SessionItem> = wanted.iter().filter_map(find).collect();
+    if asked.len() < wanted.len() {
+        next.items.extend(wanted);
         return;
     }
     if !asked.iter().all(|item| is_over(item)) {
@@ -96,6 +97,18 @@ fn review(
     };
     follow(session, work, &decision, next);
     next.decisions.push(decision);
+}
+
+/// Counts the reviews that people asked for since the change was there.
+fn asked_of(session: &Session, work: &SessionItem, run: &SessionRun) -> usize {
+    let is_about = |worker: &Option<String>| worker.as_ref().is_none_or(|name| name == author(work, run));
+    let is_later = |at: Timestamp| run.ended_at.is_none_or(|ended| at >= ended);
+    session.asked.iter().filter(|asked| is_about(&asked.worker) && is_later(asked.at)).count()
+}
+
+/// Returns who changed what a run changed: not whoever was asked first, where another agent went on.
+fn author<'a>(work: &'a SessionItem, run: &'a SessionRun) -> &'a str {
+    run.result.as_ref().and_then(|result| result["agent"].as_str()).unwrap_or(&work.agent)
 }
 
 fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next: &mut Next) {
@@ -131,7 +144,7 @@ fn is_delivered(session: &Session, key: &str) -> bool {
 }
 
 /// Returns what a person decides about everything that reviewers, or rules, keep from being merged: that it goes on.
-pub(super) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecision> {
+pub(crate) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecision> {
     let mut last: BTreeMap<&str, &SessionDecision> = BTreeMap::new();
     for decision in &session.decisions {
         last.insert(&decision.key, decision);
@@ -146,7 +159,7 @@ pub(super) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecisio
         key: decision.key.clone(),
         at: now,
         decision: Decision::Continue,
-        rule: "a person".to_owned(),
+        rule: A_PERSON.to_owned(),
         votes: Vec::new(),
         by_rules: false,
     };
@@ -169,7 +182,12 @@ pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
     item(format!("{}.merge", work.key), ItemKind::Merge, title, String::new(), INTEGRATOR).after(depends_on)
 }
 
-fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str) -> SessionItem {
+fn review_of(
+    session: &Session,
+    work: &SessionItem,
+    (result, round): (&Value, usize),
+    agent: &str,
+) -> SessionItem {
     let first = rounds::first_of(session, work);
     let acceptance =
         first.acceptance.as_ref().map(|text| format!("\n\nIt is done when:\n\n{text}")).unwrap_or_default();
@@ -185,7 +203,8 @@ fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str)
         acceptance,
     );
     let title = format!("review by {agent}: {}", work.title);
-    let key = format!("{}.review.{agent}", work.key);
+    let again = if round == 0 { String::new() } else { format!("-{}", round + 1) };
+    let key = format!("{}.review{again}.{agent}", work.key);
     item(key, ItemKind::Review, title, prompt, agent).after(vec![work.key.clone()])
 }
 

@@ -2,13 +2,14 @@
 
 use super::agents::Agents;
 use super::plan::{Piece, items_of, needs_repository};
-use super::session::{Pursuit, Screen};
+use super::pursuit::Pursuit;
+use super::screen::Screen;
 use super::target;
 use super::workspace::Workspace;
 use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
-use crate::session_folder::SessionFolder;
+use super::folder::SessionFolder;
 use spalla_domain::session::{Session, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
@@ -57,8 +58,10 @@ impl Begun<'_> {
             base,
             items: items_of(&pieces),
             decisions: Vec::new(),
+            asked: Vec::new(),
             report: None,
             applied: Vec::new(),
+            by_server: None,
         };
         folder.write(&session)?;
         let left_out = pieces.into_iter().filter(|piece| piece.needs_model.is_some()).collect();

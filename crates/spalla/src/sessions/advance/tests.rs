@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 use spalla_domain::review::built_in;
-use spalla_domain::session::SessionStatus;
+use spalla_domain::session::{Asked, SessionStatus};
 
 fn session(agents: &[&str]) -> Session {
     Session {
@@ -20,8 +20,10 @@ fn session(agents: &[&str]) -> Session {
         base: None,
         items: vec![item("1".into(), ItemKind::Work, "t".into(), "the task".into(), agents[0])],
         decisions: vec![],
+        asked: vec![],
         report: None,
         applied: vec![],
+        by_server: None,
     }
 }
 
@@ -175,4 +177,24 @@ fn what_reviewers_hold_a_person_may_overrule_and_nothing_else() {
     assert!(overruled(&session, Timestamp::from_ms(3)).is_empty());
     let (session, _) = reviewed(&["concern", "concern"]);
     assert!(overruled(&session, Timestamp::from_ms(2)).is_empty(), "the worker answers first");
+}
+
+#[test]
+fn a_review_that_a_person_asks_for_is_another_round_and_counts_from_then_on() {
+    let (mut session, next) = reviewed(&["approved", "approved"]);
+    assert_eq!(keys(&next), ["1.merge"]);
+    session.asked.push(Asked { at: Timestamp::from_ms(2), worker: Some("claude".into()) });
+    assert_eq!(keys(&step(&mut session)), [""; 0], "nothing of claude's was asked about");
+    session.asked.push(Asked { at: Timestamp::from_ms(2), worker: Some("codex".into()) });
+    assert_eq!(keys(&step(&mut session)), ["1.review-2.claude", "1.review-2.gemini"]);
+    assert_eq!(keys(&step(&mut session)), [""; 0], "the merging waits for the answer");
+    for (agent, opinion) in [("claude", "approved"), ("gemini", "blocker")] {
+        let verdict = json!({ "verdict": { "verdict": opinion, "text": "look here" } });
+        ends(&mut session, &format!("1.review-2.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    assert_eq!(next.decisions[0].decision, Decision::StopAndEscalate);
+    assert!(next.stop.is_some());
+    session.decisions.extend(overruled(&session, Timestamp::from_ms(3)));
+    assert!(step(&mut session).stop.is_none(), "a person's word counts, and asks for no third round");
 }

@@ -4,15 +4,16 @@
 use super::advance::{advance, is_ready};
 use super::follow::{Followed, Follower};
 use super::plan::Piece;
+use super::screen::Screen;
 use super::report::{self, Reported};
 use super::workspace::Workspace;
-use super::{mirror, rounds};
+use super::{asked, mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
-use crate::session_folder::{SessionFolder, Wish};
+use super::folder::{SessionFolder, Wish};
 use crate::signals::Signals;
 use spalla_domain::review::built_in;
 use spalla_domain::session::{
@@ -20,7 +21,6 @@ use spalla_domain::session::{
 };
 use spalla_domain::work_item::{Executor, Status};
 use spalla_store::Clock as _;
-use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,33 +31,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often an agent's run that broke is tried again: it may have cost money.
 const AGENT_RETRIES: u32 = 1;
 
-/// What a person sees while it works.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Screen {
-    /// Only one JSON object at the end is printed.
-    pub(crate) json: bool,
-    /// Only what matters is printed.
-    pub(crate) quiet: bool,
-}
-
-impl Screen {
-    /// Prints a line that matters.
-    pub(crate) fn say(&self, text: impl Display) -> Result<()> {
-        if self.json { Ok(()) } else { output::line(text) }
-    }
-
-    /// Prints a line about the progress.
-    pub(crate) fn progress(&self, text: impl Display) -> Result<()> {
-        if self.quiet { Ok(()) } else { self.say(text) }
-    }
-}
-
 /// What a pursuit waits for.
 enum Event {
     /// Something came to its end.
     News,
     /// A person wishes something.
     Wish(Wish),
+    /// A person asks for a review.
+    Asked,
     /// This process is to end.
     Signal(&'static str),
 }
@@ -77,7 +58,7 @@ pub(crate) struct Pursuit {
 impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
-        let Some(_held) = self.folder.hold()? else {
+        let Some(_held) = self.folder.hold_patiently().await? else {
             return Err(Failure::new(
                 Exit::Stopped,
                 format!("another process pursues session {}", self.session.id),
@@ -86,6 +67,7 @@ impl Pursuit {
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
+        self.session.asked = asked::all(&self.folder);
         self.folder.write(&self.session)?;
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
@@ -94,7 +76,7 @@ impl Pursuit {
             follower.adopt(self.followed());
             let event = tokio::select! {
                 followed = follower.next() => followed.map(|()| Event::News)?,
-                wish = self.wished() => Event::Wish(wish),
+                wished = self.wished() => wished,
                 name = signals.next() => Event::Signal(name),
             };
             self.take_note(follower.items())?;
@@ -116,6 +98,7 @@ impl Pursuit {
                     }
                     continue;
                 }
+                Event::Asked => self.session.asked = asked::all(&self.folder),
                 Event::News => {}
             }
             if let Some(exit) = self.advance(&follower)? {
@@ -131,10 +114,13 @@ impl Pursuit {
     }
 
     /// Waits until a person wishes something.
-    async fn wished(&self) -> Wish {
+    async fn wished(&self) -> Event {
         loop {
             if let Some(wish) = self.folder.wish() {
-                return wish;
+                return Event::Wish(wish);
+            }
+            if asked::all(&self.folder).len() > self.session.asked.len() {
+                return Event::Asked;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -179,7 +165,7 @@ impl Pursuit {
     }
 
     /// Lets go on what was stopped before.
-    pub(super) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
+    pub(crate) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
         for id in self.session.items.iter().filter_map(|item| item.work_item_id) {
             if control.item(id).await?.status == Status::Cancelled {
                 control.requeue(id).await?;
@@ -271,7 +257,8 @@ impl Pursuit {
         Ok(())
     }
 
-    async fn project(&mut self, control: &Control) -> Result<i64> {
+    /// Returns the project of its items; makes it where there is none yet.
+    pub(super) async fn project(&mut self, control: &Control) -> Result<i64> {
         if let Some(id) = self.session.project_id {
             return Ok(id);
         }
@@ -393,9 +380,10 @@ impl Pursuit {
         self.session.report = Some(paths.markdown.to_string_lossy().into_owned());
         self.folder.write(&self.session)?;
         tracing::info!(status = exit.code(), "the session ends");
-        if self.screen.json {
-            output::json(&text)?;
-            return Ok(exit);
+        match self.screen {
+            Screen::Nobody => return Ok(exit),
+            Screen::Program => return output::json(&text).map(|()| exit),
+            Screen::Person { .. } => {}
         }
         if self.session.items.iter().any(is_merged) {
             let id = &self.session.id;

@@ -2,7 +2,7 @@
 
 use super::advance::item;
 use super::agents::Agents;
-use super::session::Screen;
+use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
 use spalla_domain::plan::PlanItem;
@@ -74,14 +74,15 @@ fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
 /// Reads a plan from a file, for a session with these agents.
 pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
     let text = std::fs::read_to_string(path).map_err(file("reading the plan", path))?;
+    of_text(&text, agents)
+        .map_err(|wrong| Failure::usage(format!("the plan {} can't be used: {wrong}", path.display())))
+}
+
+/// Reads a plan for a session with these agents, or says all that is wrong with it.
+pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, String> {
     let mut named = agents.names.clone();
     named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
-    let plan = spalla_domain::plan::read(&text, &named);
-    let mut items = plan
-        .map_err(|wrong| {
-            Failure::usage(format!("the plan {} can't be used: {}", path.display(), wrong.join("; ")))
-        })?
-        .items;
+    let mut items = spalla_domain::plan::read(text, &named).map_err(|wrong| wrong.join("; "))?.items;
     // A role whose agent is not of the session is taken by whoever is.
     for item in &mut items {
         item.agent = item.agent.take().filter(|agent| named.contains(agent));

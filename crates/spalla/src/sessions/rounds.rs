@@ -72,9 +72,14 @@ fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem
     let own = first_of(session, work);
     let change = work.runs.last().and_then(|run| run.result.as_ref()).map(change_of);
     let change = change.map(|change| format!("\n\nYour change:\n\n{change}")).unwrap_or_default();
+    let merge = format!("{}.merge", work.key);
+    let is_merged = |item: &SessionItem| item.key == merge && item.status.as_deref() == Some("succeeded");
+    let (here, what) = match session.items.iter().any(is_merged) {
+        true => ("with your change", "Answer them in it"),
+        false => ("without your change", "Do the task again on it"),
+    };
     let prompt = format!(
-        "You did the task below, and {why}\n\nThe working tree has what was merged by now, without your change. Do the task \
-         again on it.\n\nThe task:\n\n{}{change}",
+        "You did the task below, and {why}\n\nThe working tree has what was merged by now, {here}. {what}.\n\nThe task:\n\n{}{change}",
         own.prompt
     );
     let key = format!("{first}{ROUND}{}", round + 1);

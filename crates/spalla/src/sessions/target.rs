@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result, file};
 use crate::git;
-use crate::session_folder::SessionFolder;
+use super::folder::SessionFolder;
 use spalla_crash::crash_point;
 use spalla_domain::session::{BASE_REF, Base, branch_of};
 use std::fs;
