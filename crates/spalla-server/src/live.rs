@@ -7,8 +7,8 @@
 //!  engine's logs   ─► log_stream ───► log_subscription ──┘          └─► web_socket
 //! ```
 
-mod event_stream;
 mod dialogue;
+mod event_stream;
 mod feed;
 mod log_stream;
 mod log_subscription;

@@ -25,8 +25,8 @@ use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
 use spalla_store::{Clock, Command, ExecuteError, Randomness, Read, Reply, StoreError};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -188,8 +188,9 @@ impl Shared {
         let is_plain = matches!(command, Command::Claim(_));
         let caller = reach.principal().map(|principal| Caller::Known(Arc::clone(principal)));
         let audit = audited.as_ref().and_then(Audited::call);
-        let claimed =
-            self.engine.claim(spalla_store::Request { command, idempotency: key, audit, scope: reach.scope() }, wait);
+        let claimed = self
+            .engine
+            .claim(spalla_store::Request { command, idempotency: key, audit, scope: reach.scope() }, wait);
         let too_late = async {
             self.shutdown.cancelled().await;
             tokio::time::sleep(LAST_ANSWER_WITHIN).await;

@@ -26,8 +26,8 @@ mod wishes;
 mod workspace;
 
 pub(crate) use advance::overruled;
-pub(crate) use asked::ask;
 pub(crate) use agents::Agents;
+pub(crate) use asked::ask;
 pub(crate) use begin::Begun;
 pub(crate) use folder::{SessionFolder, Wish, list};
 pub(crate) use follow::{Followed, Follower, seconds};

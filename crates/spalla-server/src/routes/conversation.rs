@@ -152,9 +152,7 @@ impl Talk {
                     Err(problem) => Answered::badly(&problem),
                 }
             }
-            ClientMessage::Unsubscribe {} => {
-                Answered { follows: Some(Follows::Nothing), ..Answered::well() }
-            }
+            ClientMessage::Unsubscribe {} => Answered { follows: Some(Follows::Nothing), ..Answered::well() },
             ClientMessage::Ping {} => Answered::well(),
             ClientMessage::Control { action, session_id, worker, overrule } => {
                 let action = String::from(action);
@@ -250,7 +248,14 @@ mod tests {
         assert!(reads(r#"{"type":"subscribe","session_id":"orch_1","after":0}"#));
         assert!(reads(r#"{"type":"control","id":7,"action":"pause"}"#));
         assert!(reads(r#"{"type":"answer","info_request_id":3,"values":{"A":"b"}}"#));
-        for bad in [r#"{"type":"subscribe","projects":3}"#, r#"{"type":"shout"}"#, r#"{"action":"pause"}"#, "[]", r#"{"type":"ping","x":1}"#, "{"] {
+        for bad in [
+            r#"{"type":"subscribe","projects":3}"#,
+            r#"{"type":"shout"}"#,
+            r#"{"action":"pause"}"#,
+            "[]",
+            r#"{"type":"ping","x":1}"#,
+            "{",
+        ] {
             assert!(!reads(bad), "{bad}");
         }
     }

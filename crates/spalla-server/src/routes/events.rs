@@ -17,6 +17,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
+use spalla_domain::session::is_session_id;
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
@@ -121,10 +122,13 @@ pub(super) async fn subscribe(
 ) -> Result<Subscription, Problem> {
     let mut projects = reach.projects().cloned();
     if let Some(id) = chosen.session_id {
-        // A session's events are those of its project; one that is about a folder alone shares that with others.
-        let session = sessions::find_by_name(app, reach, id).await?.session;
-        let own = session.project_id.map(ProjectId).into_iter().collect();
-        projects = Some(own);
+        // A session's events are those of its project; one that is about a folder alone shares that with others. One that is
+        // not there has none.
+        if !is_session_id(&id) {
+            return Err(Problem::invalid("session_id", format!("{id:?} is no name of a session")));
+        }
+        let found = sessions::find_by_name(app, reach, id).await.ok();
+        projects = Some(found.and_then(|found| found.session.project_id).map(ProjectId).into_iter().collect());
     }
     let filter = Filter {
         project_id: chosen.project_id.map(|id| ProjectId(id.get())),

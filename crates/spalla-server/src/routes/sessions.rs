@@ -6,9 +6,9 @@ use crate::extract::{Params, Wish};
 use crate::problem::Problem;
 use crate::sessions::{Control, Found, Sessions, Unfollowed, Wanted};
 use crate::state::{App, Shared};
+use crate::wire::list::{Listed, list_query};
 use crate::wire::number::IdNumber;
 use crate::wire::session::{AGENTS_MAX, ControlBody, NewSession, Session, SessionEntry};
-use crate::wire::list::{Listed, list_query};
 use crate::wire::text::Needle;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -38,10 +38,7 @@ pub(super) fn add(api: Api) -> Api {
     request_body(content = NewSession, example = json!({
         "goal": "Write a parser for dates", "target": "/home/ada/dates", "agents": ["codex", "claude"]})),
     responses((status = 201, description = "The session.", body = Session)))]
-async fn begin_session(
-    State(app): State<App>,
-    wish: Wish<NewSession>,
-) -> Result<impl IntoResponse, Problem> {
+async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result<impl IntoResponse, Problem> {
     let NewSession { goal, target, agents, plan } = wish.body;
     let goal = String::from(goal);
     if goal.trim().is_empty() {
@@ -159,8 +156,11 @@ async fn control_session(
     let worker = worker.map(String::from);
     if let Some(worker) = worker.as_ref().filter(|worker| !found.session.agents.contains(worker)) {
         let agents = found.session.agents.join(", ");
-        return Err(Problem::invalid("worker", format!("session {} has no agent {worker:?}", found.session.id))
-            .mend(format!("its agents are: {agents}")));
+        return Err(Problem::invalid(
+            "worker",
+            format!("session {} has no agent {worker:?}", found.session.id),
+        )
+        .mend(format!("its agents are: {agents}")));
     }
     Ok(Json(app.sessions.control(found.session.id, worker, control).await?.into()))
 }

@@ -43,6 +43,7 @@ mod scheduler;
 mod schedules;
 mod schema;
 mod scope;
+mod sessions;
 mod shutdown;
 mod sqlite;
 mod timeouts;

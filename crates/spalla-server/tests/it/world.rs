@@ -8,7 +8,9 @@ use spalla_domain::Timestamp;
 use spalla_domain::fernet::KeyRing;
 use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::{Access, Cors, HealthOptions, Oidc, Options, Server, Token, Vault, WebhookTrust};
+use spalla_server::{
+    Access, Cors, HealthOptions, NoSessions, Oidc, Options, Server, Sessions, Token, Vault, WebhookTrust,
+};
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,6 +84,7 @@ pub(crate) struct Setup {
     pub(crate) health: HealthOptions,
     pub(crate) grace: Duration,
     pub(crate) agent_secret: Option<&'static str>,
+    pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) queue_limit: u64,
     pub(crate) settings: Settings,
     pub(crate) webhook_networks: Networks,
@@ -100,6 +103,7 @@ impl Default for Setup {
             health: HealthOptions::default(),
             grace: Duration::from_secs(5),
             agent_secret: Some(AGENT_SECRET),
+            sessions: Arc::new(NoSessions),
             queue_limit: 100_000,
             settings: Settings::default(),
             webhook_networks: Networks::default(),
@@ -190,7 +194,7 @@ impl World {
             randomness: randomness.clone(),
             vault: vault.clone(),
             agent_secret: setup.agent_secret.map(Token::new),
-            sessions: Arc::new(spalla_server::NoSessions),
+            sessions: setup.sessions,
             queue_limit: setup.queue_limit,
             webhook_networks: setup.webhook_networks,
             webhook_trust: setup.webhook_trust,

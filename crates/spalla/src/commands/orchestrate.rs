@@ -66,8 +66,7 @@ impl Orchestrate {
             Some(mend) => Failure::usage(refusal.detail).mend(mend),
             None => Failure::usage(refusal.detail),
         })?;
-        let screen =
-            if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
+        let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
         let agents = if self.agents.is_empty() { Agents::found()? } else { Agents::named(&self.agents)? };
         let items = match &self.plan {
             Some(path) => sessions::of_file(path, &agents)?,

@@ -95,8 +95,7 @@ impl Review {
     fn run(self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
         global.listen(&config, "warn")?;
-        let reviewed =
-            orchestrate::review(&config.settings, &self.which.id, self.worker, screen(global));
+        let reviewed = orchestrate::review(&config.settings, &self.which.id, self.worker, screen(global));
         block_on_all_cores(reviewed)
     }
 }

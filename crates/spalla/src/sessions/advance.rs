@@ -43,7 +43,9 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
         let of_work = || session.decisions.iter().filter(|decision| decision.key == work.key);
         let round = of_work().filter(|decision| decision.rule != A_PERSON).count();
         match of_work().next_back() {
-            Some(decided) if round > asked_of(session, work, run) => follow(session, work, decided, &mut next),
+            Some(decided) if round > asked_of(session, work, run) => {
+                follow(session, work, decided, &mut next)
+            }
             _ => review(session, (work, run, round), (rules, now), &mut next),
         }
     }

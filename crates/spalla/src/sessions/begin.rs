@@ -1,6 +1,7 @@
 //! Begins a session: its folder, its repository, its workspace and its first record.
 
 use super::agents::Agents;
+use super::folder::SessionFolder;
 use super::plan::{Piece, items_of, needs_repository};
 use super::pursuit::Pursuit;
 use super::screen::Screen;
@@ -9,7 +10,6 @@ use super::workspace::Workspace;
 use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
-use super::folder::SessionFolder;
 use spalla_domain::session::{Session, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;

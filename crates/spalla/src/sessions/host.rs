@@ -104,7 +104,8 @@ impl Host {
     /// Finds the session that was begun with the same key.
     fn known(&self, request: &Request) -> Result<Option<Found>, Unfollowed> {
         let Some(key) = &request.key else { return Ok(None) };
-        let is_same = |session: &Session| session.by_server.as_ref().and_then(|by| by.key.as_ref()) == Some(key);
+        let is_same =
+            |session: &Session| session.by_server.as_ref().and_then(|by| by.key.as_ref()) == Some(key);
         let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
         let Some((folder, session)) = all.into_iter().find(|(_, session)| is_same(session)) else {
             return Ok(None);
@@ -131,7 +132,9 @@ impl Host {
         let target = folder_at(&target)?;
         let agents = if agents.is_empty() { Agents::found()? } else { Agents::named(&agents)? };
         let items = match plan {
-            Some(text) => of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?,
+            Some(text) => {
+                of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?
+            }
             None => {
                 let plan = spalla_domain::plan::heuristic(&goal);
                 plan.map_err(|refusal| Failure::usage(format!("goal: {}", refusal.detail)))?.items
@@ -175,9 +178,9 @@ impl Host {
         folder.leave_wish(None).map_err(|failure| broken(&failure))?;
         let status = folder.read().map_err(|failure| broken(&failure))?.status;
         match folder.is_pursued() {
-            true if overrule => {
-                Err(Unfollowed::Conflict("it goes on; what reviewers hold is overruled when it rests".to_owned()))
-            }
+            true if overrule => Err(Unfollowed::Conflict(
+                "it goes on; what reviewers hold is overruled when it rests".to_owned(),
+            )),
             true => Ok(()),
             false if status == SessionStatus::Done => {
                 Err(Unfollowed::Conflict("it is done; there is nothing to go on with".to_owned()))

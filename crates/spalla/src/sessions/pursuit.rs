@@ -2,10 +2,11 @@
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
 use super::advance::{advance, is_ready};
+use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
 use super::plan::Piece;
-use super::screen::Screen;
 use super::report::{self, Reported};
+use super::screen::Screen;
 use super::workspace::Workspace;
 use super::{asked, mirror, rounds};
 use crate::clock::SystemClock;
@@ -13,7 +14,6 @@ use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
-use super::folder::{SessionFolder, Wish};
 use crate::signals::Signals;
 use spalla_domain::review::built_in;
 use spalla_domain::session::{

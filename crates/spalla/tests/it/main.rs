@@ -24,6 +24,7 @@ mod session;
 mod session_apply;
 mod session_apply_copy;
 mod session_apply_killed;
+mod session_server;
 mod viewers;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
