@@ -11,6 +11,7 @@
 
 use crate::Timestamp;
 use crate::claim::{RunError, Usage};
+use crate::plan::Wishes;
 use crate::review::{Decision, Verdict};
 use crate::sandbox::Attested;
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,9 @@ pub struct SessionItem {
     /// How long a run of it may take, in milliseconds; none is as usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
+    /// How it is carried out.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub wishes: Wishes,
     /// The work item; none until it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_item_id: Option<i64>,
@@ -373,6 +377,7 @@ mod tests {
             depends_on: vec![],
             acceptance: None,
             timeout_ms: None,
+            wishes: Wishes::default(),
             work_item_id: None,
             status: None,
             runs,

@@ -128,7 +128,8 @@ pub(super) async fn subscribe(
             return Err(Problem::invalid("session_id", format!("{id:?} is no name of a session")));
         }
         let found = sessions::find_by_name(app, reach, id).await.ok();
-        projects = Some(found.and_then(|found| found.session.project_id).map(ProjectId).into_iter().collect());
+        projects =
+            Some(found.and_then(|found| found.session.project_id).map(ProjectId).into_iter().collect());
     }
     let filter = Filter {
         project_id: chosen.project_id.map(|id| ProjectId(id.get())),

@@ -85,6 +85,7 @@ fn item(key: &str, kind: ItemKind, agent: &str, status: &str, runs: Vec<SessionR
         depends_on: if kind == ItemKind::Work { vec![] } else { vec!["1".into()] },
         acceptance: None,
         timeout_ms: None,
+        wishes: Default::default(),
         work_item_id: Some(5),
         status: Some(status.into()),
         runs,

@@ -10,6 +10,7 @@
 use super::rounds;
 use serde_json::Value;
 use spalla_domain::Timestamp;
+use spalla_domain::plan::{OnError, Wishes};
 use spalla_domain::review::{Decision, Looks, Rule, Verdict, by_rules, decide};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
 use std::collections::BTreeMap;
@@ -51,6 +52,10 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
     }
     for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
         next.items.extend(rounds::of_failed_merge(session, merge));
+    }
+    let stops = |item: &&SessionItem| item.wishes.on_error == Some(OnError::Stop) && rounds::is_first(item);
+    if let Some(lost) = planned(session).filter(stops).find(|item| is_lost(session, &item.key, &next)) {
+        next.stop = Some(format!("\"{}\" failed, and the plan says to stop then", lost.title));
     }
     let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
     next.items.retain(is_new);
@@ -131,9 +136,44 @@ fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next
     }
 }
 
-/// Tells whether an item can be made: a piece of work waits for what it builds on to be on the session's branch.
+/// Tells whether an item can be made: a piece of work waits for what it builds on to be on the session's branch, and for room
+/// in its group.
 pub(super) fn is_ready(session: &Session, item: &SessionItem) -> bool {
-    item.kind != ItemKind::Work || item.depends_on.iter().all(|key| is_delivered(session, key))
+    let is_there = |key: &String| is_delivered(session, key) || may_do_without(session, key);
+    item.kind != ItemKind::Work || (has_room(session, item) && item.depends_on.iter().all(is_there))
+}
+
+fn has_room(session: &Session, item: &SessionItem) -> bool {
+    let Some(group) = &item.wishes.group else { return true };
+    let is_beside = |other: &&SessionItem| {
+        let is_same = other.wishes.group.as_ref().is_some_and(|other| other.name == group.name);
+        is_same && other.key != item.key && other.work_item_id.is_some() && !is_over(other)
+    };
+    let busy = planned(session).filter(is_beside).count();
+    group.concurrency.is_none_or(|most| busy < most as usize)
+}
+
+fn planned(session: &Session) -> impl Iterator<Item = &SessionItem> {
+    session.items.iter().filter(|item| item.kind == ItemKind::Work)
+}
+
+/// Tells whether a piece failed for good, and its plan lets what builds on it begin all the same.
+fn may_do_without(session: &Session, key: &str) -> bool {
+    let may_fail = planned(session).any(|item| item.key == *key && item.wishes.may_fail());
+    may_fail && is_lost(session, key, &Next::default())
+}
+
+/// Tells whether no round of a piece came to anything, and none is left.
+fn is_lost(session: &Session, key: &str, next: &Next) -> bool {
+    let is_of = |item: &&SessionItem| item.kind == ItemKind::Work && rounds::is_of(item, key);
+    let is_spent = |work: &SessionItem| {
+        let merge = format!("{}.merge", work.key);
+        let merge = session.items.iter().find(|item| item.key == merge);
+        is_over(work) && (!is_done(work) || merge.is_some_and(is_over))
+    };
+    !is_delivered(session, key)
+        && !next.items.iter().any(|item| is_of(&item))
+        && session.items.iter().filter(is_of).all(is_spent)
 }
 
 /// Tells whether a piece is done in one of its rounds: merged, or an answer that needs no merging.
@@ -181,7 +221,9 @@ pub(super) fn reasons(decided: &SessionDecision) -> String {
 pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
     let title = format!("merge: {}", work.title);
     let depends_on = vec![work.key.clone()];
-    item(format!("{}.merge", work.key), ItemKind::Merge, title, String::new(), INTEGRATOR).after(depends_on)
+    // What the plan wants of the result is what the integrator is told.
+    let validator = work.wishes.validator.clone().unwrap_or_default();
+    item(format!("{}.merge", work.key), ItemKind::Merge, title, validator, INTEGRATOR).after(depends_on)
 }
 
 fn review_of(
@@ -221,6 +263,7 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         depends_on: Vec::new(),
         acceptance: None,
         timeout_ms: None,
+        wishes: Wishes::default(),
         work_item_id: None,
         status: None,
         runs: Vec::new(),

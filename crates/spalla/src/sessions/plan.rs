@@ -5,7 +5,7 @@ use super::agents::Agents;
 use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
-use spalla_domain::plan::PlanItem;
+use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, SessionItem};
 use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
 use std::path::Path;
@@ -14,6 +14,9 @@ use std::path::Path;
 const SURVEYOR: &str = "surveyor";
 /// The built-in agent that builds, lints and tests.
 const VERIFIER: &str = "verifier";
+
+/// What is said for an agent where the worker carries out the steps of a recipe.
+const RECIPE: &str = "recipe";
 
 /// A piece of the plan with what speaks against it.
 #[derive(Debug, Clone)]
@@ -40,6 +43,9 @@ pub(crate) fn introduce(
     screen.say(format_args!("target: {}", target.display()))?;
     let piece =
         |(number, item): (usize, PlanItem)| match item.agent.clone().or_else(|| agents.for_piece(number)) {
+            _ if item.wishes.executor == Some(PieceExecutor::Recipe) => {
+                Piece { item, agent: RECIPE.into(), needs_model: None }
+            }
             Some(agent) => Piece { item, agent, needs_model: None },
             None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
             None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
@@ -99,9 +105,10 @@ pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
 pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
     let done = pieces.iter().filter(|piece| piece.needs_model.is_none());
     done.map(|piece| {
-        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, .. } = piece.item.clone();
+        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, wishes, .. } =
+            piece.item.clone();
         let item = item(key, ItemKind::Work, title, prompt, &piece.agent);
-        SessionItem { depends_on, acceptance, timeout_ms, ..item }
+        SessionItem { depends_on, acceptance, timeout_ms, wishes, ..item }
     })
     .collect()
 }

@@ -15,11 +15,12 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::signals::Signals;
+use spalla_domain::plan::PieceExecutor;
 use spalla_domain::review::built_in;
 use spalla_domain::session::{
     ItemKind, MERGES_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
 };
-use spalla_domain::work_item::{Executor, Status};
+use spalla_domain::work_item::{Executor, Policy, Status};
 use spalla_store::Clock as _;
 use std::path::Path;
 use std::time::Duration;
@@ -298,16 +299,22 @@ impl Pursuit {
         // A reviewer is asked for its own opinion.
         let fallback = self.session.agents.iter().filter(|agent| is_work && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
-        NewItem {
-            prompt: Some(item.prompt.clone()).filter(|prompt| !prompt.is_empty()),
-            agent: Some(item.agent.clone()),
+        let policy = Policy { max_retries: is_model.then_some(AGENT_RETRIES), ..Policy::default() };
+        let new = NewItem {
             depends_on,
             labels,
             fallback: if is_model { fallback.collect() } else { Vec::new() },
             timeout_ms: item.timeout_ms,
-            max_retries: is_model.then_some(AGENT_RETRIES),
+            category: item.wishes.category.clone(),
+            resources: item.wishes.resources(),
+            policy: policy.overlaid(item.wishes.policy()),
             ..NewItem::new(project_id, &item.title, Executor::Agent)
+        };
+        if item.wishes.executor == Some(PieceExecutor::Recipe) {
+            return NewItem { executor: Executor::Recipe, recipe: Some(item.prompt.clone()), ..new };
         }
+        let prompt = Some(item.wishes.told(&item.prompt)).filter(|prompt| !prompt.is_empty());
+        NewItem { prompt, agent: Some(item.agent.clone()), ..new }
     }
 
     fn followed(&self) -> Vec<Followed> {
@@ -354,7 +361,10 @@ impl Pursuit {
     fn exit(&self, items: &[Followed]) -> Exit {
         let counts = |followed: &&Followed| {
             let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
-            item.is_none_or(|item| item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item))
+            item.is_none_or(|item| {
+                let may_fail = rounds::piece_of(&self.session, item).wishes.may_fail();
+                item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item) && !may_fail
+            })
         };
         let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
         let left_out = (!self.left_out.is_empty() || is_unmade).then_some(Exit::Failed);

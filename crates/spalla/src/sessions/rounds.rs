@@ -42,6 +42,20 @@ pub(super) fn is_of(item: &SessionItem, key: &str) -> bool {
     parts(&item.key).0 == key
 }
 
+/// Tells whether an item is a piece as it was planned, and no later round of it.
+pub(super) fn is_first(item: &SessionItem) -> bool {
+    parts(&item.key).1 == 1
+}
+
+/// Returns the piece as it was planned that an item works on, reviews or merges.
+pub(super) fn piece_of<'a>(session: &'a Session, item: &'a SessionItem) -> &'a SessionItem {
+    let work = match item.kind {
+        ItemKind::Work => Some(item),
+        ItemKind::Merge | ItemKind::Review => work_of(session, item),
+    };
+    first_of(session, work.unwrap_or(item))
+}
+
 /// Tells whether an item is a later round of what has this key.
 pub(super) fn is_after(item: &SessionItem, key: &str) -> bool {
     item.kind == ItemKind::Work && follows(key, &item.key)
@@ -84,7 +98,7 @@ fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem
     );
     let key = format!("{first}{ROUND}{}", round + 1);
     let item = item(key, ItemKind::Work, own.title.clone(), prompt, &work.agent);
-    Some(SessionItem { timeout_ms: own.timeout_ms, ..item })
+    Some(SessionItem { timeout_ms: own.timeout_ms, wishes: own.wishes.clone(), ..item })
 }
 
 /// Returns the key of the piece as it was planned, and the round, from 1.
