@@ -55,7 +55,7 @@ impl Verdict {
 }
 
 /// Returns what stands in a block of code, where the text is one.
-fn unfenced(text: &str) -> &str {
+pub fn unfenced(text: &str) -> &str {
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inner.and_then(|inner| inner.split_once('\n')).map_or(text, |(_, inner)| inner.trim())
 }

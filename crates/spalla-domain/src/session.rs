@@ -27,6 +27,8 @@ pub const INTEGRATOR: &str = "integrator";
 /// What the label of a merging item begins with; the id of the item whose change is merged follows.
 pub const MERGES_LABEL: &str = "merges:";
 
+/// The label of an item that plans its session.
+pub const PLANS_LABEL: &str = "plans:session";
 /// What the label of a reviewing item begins with; the id of the item whose change is reviewed follows.
 pub const REVIEWS_LABEL: &str = "reviews:";
 
@@ -188,6 +190,8 @@ pub enum ItemKind {
     Merge,
     /// An agent gives its opinion of what another one did.
     Review,
+    /// An agent says in which pieces the goal is pursued.
+    Plan,
 }
 
 /// A run of a session's item.

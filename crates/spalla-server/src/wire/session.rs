@@ -84,6 +84,8 @@ words! {
         Merge = "merge",
         /// An agent gives its opinion of what another one did.
         Review = "review",
+        /// An agent says in which pieces the goal is pursued.
+        Plan = "plan",
     }
 }
 

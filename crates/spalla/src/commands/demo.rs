@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::git;
 use crate::output::{self, cell};
-use crate::sessions::{self, Agents, Begun, Followed, Follower, Screen};
+use crate::sessions::{self, Agents, Begun, Followed, Follower, Planned, Revision, Screen};
 use crate::signals::Signals;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -201,9 +201,11 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     let plan = plan::heuristic(GOAL).map_err(|refusal| Failure::failed(refusal.detail))?;
     // The demo needs no account, whatever is installed.
     let agents = Agents::default();
-    let pieces = sessions::introduce(&SCREEN, target, plan.items, &agents)?;
-    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN };
-    let (pursuit, _) = begun.begin(pieces, &agents).await?;
+    sessions::introduce(&SCREEN, target, &agents)?;
+    SCREEN.say("plan:")?;
+    let pieces = sessions::lay_out(&SCREEN, plan.items, &agents)?;
+    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None };
+    let (pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
     pursuit.pursue(&control, signals).await
 }
 

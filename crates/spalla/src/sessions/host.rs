@@ -3,11 +3,12 @@
 
 use super::agents::Agents;
 use super::asked::ask;
-use super::begin::Begun;
+use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
-use super::plan::{introduce, of_text};
+use super::plan::{lay_out, of_text};
 use super::pursuit::Pursuit;
 use super::screen::Screen;
+use super::settle::Revision;
 use super::{leave, overruled};
 use crate::clock::SystemClock;
 use crate::config::Settings;
@@ -64,7 +65,7 @@ impl Host {
         };
         for (folder, session) in all.into_iter().filter(|(_, session)| is_left(session)) {
             tracing::info!(session = session.id, "going on with a session");
-            self.pursue(Pursuit { folder, session, left_out: Vec::new(), screen: Screen::Nobody });
+            self.pursue(left(folder, session));
         }
     }
 
@@ -141,9 +142,10 @@ impl Host {
             }
         };
         let screen = Screen::Nobody;
-        let pieces = introduce(&screen, &target, items, &agents)?;
-        let begun = Begun { settings: &self.0.settings, goal: &goal, target: &target, screen };
-        let (mut pursuit, _) = begun.begin(pieces, &agents).await?;
+        let pieces = lay_out(&screen, items, &agents)?;
+        let (settings, revision) = (&self.0.settings, Revision::None);
+        let begun = Begun { settings, goal: &goal, target: &target, screen, revision };
+        let (mut pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
         pursuit.session.by_server = Some(request);
         // Whoever asks wants to know at once whose its events are.
         pursuit.project(&self.0.control).await?;
@@ -197,7 +199,7 @@ impl Host {
             session.decisions.extend(overruled(&session, SystemClock.now()));
         }
         session.by_server.get_or_insert_default();
-        let pursuit = Pursuit { folder: folder.clone(), session, left_out: vec![], screen: Screen::Nobody };
+        let pursuit = left(folder.clone(), session);
         pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
         self.pursue(pursuit);
         Ok(())
@@ -255,6 +257,11 @@ impl Sessions for Host {
         let own = self.clone();
         Box::pin(async move { own.control_one(&id, worker, control).await })
     }
+}
+
+/// A session that was left, as a server goes on with it.
+fn left(folder: SessionFolder, session: Session) -> Pursuit {
+    Pursuit { folder, session, left_out: Vec::new(), screen: Screen::Nobody, revision: Revision::None }
 }
 
 async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {

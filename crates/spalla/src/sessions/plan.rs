@@ -29,18 +29,17 @@ pub(crate) struct Piece {
     pub(crate) needs_model: Option<&'static str>,
 }
 
-/// Says with which means the goal is pursued, and what the plan is. A plan of which nothing can be done is an error.
-pub(crate) fn introduce(
-    screen: &Screen,
-    target: &Path,
-    items: Vec<PlanItem>,
-    agents: &Agents,
-) -> Result<Vec<Piece>> {
+/// Says with which means the goal is pursued.
+pub(crate) fn introduce(screen: &Screen, target: &Path, agents: &Agents) -> Result<()> {
     screen.say(agents.tier())?;
     for note in &agents.notes {
         screen.say(format_args!("note: {note}"))?;
     }
-    screen.say(format_args!("target: {}", target.display()))?;
+    screen.say(format_args!("target: {}", target.display()))
+}
+
+/// Says who does what, in the order of the plan. A plan of which nothing can be done is an error.
+pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) -> Result<Vec<Piece>> {
     let piece =
         |(number, item): (usize, PlanItem)| match item.agent.clone().or_else(|| agents.for_piece(number)) {
             _ if item.wishes.executor == Some(PieceExecutor::Recipe) => {
@@ -51,7 +50,6 @@ pub(crate) fn introduce(
             None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
         };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
-    screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
         let means = piece.needs_model.map_or_else(|| piece.agent.clone(), |why| format!("left out: {why}"));
         screen.say(format_args!("  {number}. {} ({means})", output::plain(&piece.item.title)))?;

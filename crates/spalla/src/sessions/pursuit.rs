@@ -2,11 +2,14 @@
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
 use super::advance::{advance, is_ready};
+use super::agents::Agents;
+use super::decompose::{Decomposed, decomposed};
 use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
-use super::plan::Piece;
+use super::plan::{Piece, items_of};
 use super::report::{self, Reported};
 use super::screen::Screen;
+use super::settle::{Revision, settle};
 use super::workspace::Workspace;
 use super::{asked, mirror, rounds};
 use crate::clock::SystemClock;
@@ -18,7 +21,8 @@ use crate::signals::Signals;
 use spalla_domain::plan::PieceExecutor;
 use spalla_domain::review::built_in;
 use spalla_domain::session::{
-    ItemKind, MERGES_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
+    ItemKind, MERGES_LABEL, PLANS_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun,
+    SessionStatus,
 };
 use spalla_domain::work_item::{Executor, Policy, Status};
 use spalla_store::Clock as _;
@@ -54,6 +58,8 @@ pub(crate) struct Pursuit {
     pub(crate) left_out: Vec<Piece>,
     /// What the person sees.
     pub(crate) screen: Screen,
+    /// What the person does with a plan that an agent makes.
+    pub(crate) revision: Revision,
 }
 
 impl Pursuit {
@@ -177,6 +183,9 @@ impl Pursuit {
 
     /// Decides what comes next; returns how it ends where nothing does.
     fn advance(&mut self, follower: &Follower<'_>) -> Result<Option<Exit>> {
+        if let Some(decomposed) = decomposed(&self.session) {
+            return self.lay_out(decomposed).map(|()| None);
+        }
         let next = advance(&self.session, &built_in(), SystemClock.now());
         for decision in &next.decisions {
             self.announce(decision)?;
@@ -208,6 +217,29 @@ impl Pursuit {
             return Ok(Some(Exit::Waits));
         }
         Ok(Some(self.exit(follower.items())))
+    }
+
+    /// Lays out what an agent planned, as far as the person agrees.
+    fn lay_out(&mut self, decomposed: Decomposed) -> Result<()> {
+        let screen = self.screen;
+        match &decomposed.instead {
+            Some(why) => {
+                let why = output::plain(why);
+                screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
+            }
+            None => screen.say("plan:")?,
+        }
+        let agents = Agents { names: self.session.agents.clone(), notes: Vec::new() };
+        let wishes = (decomposed.pattern, self.revision);
+        // A person may think about it for as long as they like.
+        let settled = tokio::task::block_in_place(|| settle(&screen, decomposed.items, &agents, wishes));
+        let pieces = settled.inspect_err(|_| {
+            self.session.status = SessionStatus::Stopped;
+            let _ = self.folder.write(&self.session);
+        })?;
+        self.session.items.extend(items_of(&pieces));
+        self.left_out.extend(pieces.into_iter().filter(|piece| piece.needs_model.is_some()));
+        self.folder.write(&self.session)
     }
 
     fn has_ready(&self) -> bool {
@@ -295,9 +327,12 @@ impl Pursuit {
             ItemKind::Work => None,
             ItemKind::Merge => about.map(|id| format!("{MERGES_LABEL}{id}")),
             ItemKind::Review => about.map(|id| format!("{REVIEWS_LABEL}{id}")),
+            ItemKind::Plan => Some(PLANS_LABEL.to_owned()),
         });
         // A reviewer is asked for its own opinion.
-        let fallback = self.session.agents.iter().filter(|agent| is_work && **agent != item.agent).cloned();
+        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan);
+        let fallback =
+            self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
         let policy = Policy { max_retries: is_model.then_some(AGENT_RETRIES), ..Policy::default() };
         let new = NewItem {
@@ -363,7 +398,9 @@ impl Pursuit {
             let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
             item.is_none_or(|item| {
                 let may_fail = rounds::piece_of(&self.session, item).wishes.may_fail();
-                item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item) && !may_fail
+                matches!(item.kind, ItemKind::Work | ItemKind::Merge)
+                    && !rounds::is_replaced(&self.session, item)
+                    && !may_fail
             })
         };
         let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());

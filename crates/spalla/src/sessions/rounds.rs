@@ -50,7 +50,7 @@ pub(super) fn is_first(item: &SessionItem) -> bool {
 /// Returns the piece as it was planned that an item works on, reviews or merges.
 pub(super) fn piece_of<'a>(session: &'a Session, item: &'a SessionItem) -> &'a SessionItem {
     let work = match item.kind {
-        ItemKind::Work => Some(item),
+        ItemKind::Work | ItemKind::Plan => Some(item),
         ItemKind::Merge | ItemKind::Review => work_of(session, item),
     };
     first_of(session, work.unwrap_or(item))
@@ -65,6 +65,7 @@ pub(super) fn is_after(item: &SessionItem, key: &str) -> bool {
 pub(super) fn is_replaced(session: &Session, item: &SessionItem) -> bool {
     let key = match item.kind {
         ItemKind::Work => &item.key,
+        ItemKind::Plan => return false,
         ItemKind::Merge | ItemKind::Review => match item.depends_on.first() {
             Some(key) => key,
             None => return false,

@@ -20,10 +20,12 @@ mod remote_worker;
 mod repository;
 mod rest;
 mod sandbox;
+mod scripted;
 mod session;
 mod session_apply;
 mod session_apply_copy;
 mod session_apply_killed;
+mod session_plan;
 mod session_server;
 mod viewers;
 

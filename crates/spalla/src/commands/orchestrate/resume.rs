@@ -5,7 +5,7 @@ use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::sessions::{self, Pursuit, Screen, SessionFolder, Wish, Workspace, ask, overruled};
+use crate::sessions::{self, Pursuit, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled};
 use crate::signals::Signals;
 use spalla_domain::session::{Asked, Session, SessionStatus};
 use spalla_store::Clock as _;
@@ -63,7 +63,7 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     Workspace::of(&session).log_file()?;
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
-    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen };
+    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen, revision: Revision::Confirm };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

@@ -143,6 +143,7 @@ fn row(item: &SessionItem) -> Vec<String> {
         ItemKind::Work => "work",
         ItemKind::Merge => "merge",
         ItemKind::Review => "review",
+        ItemKind::Plan => "plan",
     };
     let status = item.status.clone().unwrap_or_else(|| "not made yet".to_owned());
     let runs = item.runs.len().to_string();
