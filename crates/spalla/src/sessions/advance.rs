@@ -11,7 +11,7 @@ use super::rounds;
 use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::plan::{OnError, Wishes};
-use spalla_domain::review::{Decision, Looks, Rule, Verdict, by_rules, decide};
+use spalla_domain::review::{Decision, Looks, Policy, Verdict, by_rules};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,7 +37,7 @@ pub(super) struct Next {
 }
 
 /// Decides what comes next.
-pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next {
+pub(super) fn advance(session: &Session, policy: &Policy, now: Timestamp) -> Next {
     let mut next = Next::default();
     for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
         let Some(run) = with_change(work) else { continue };
@@ -47,7 +47,7 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
             Some(decided) if round > asked_of(session, work, run) => {
                 follow(session, work, decided, &mut next)
             }
-            _ => review(session, (work, run, round), (rules, now), &mut next),
+            _ => review(session, (work, run, round), (policy, now), &mut next),
         }
     }
     for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
@@ -66,7 +66,7 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
 fn review(
     session: &Session,
     (work, run, round): (&SessionItem, &SessionRun, usize),
-    (rules, now): (&[Rule], Timestamp),
+    (policy, now): (&Policy, Timestamp),
     next: &mut Next,
 ) {
     let result = run.result.as_ref().unwrap_or(&Value::Null);
@@ -82,18 +82,19 @@ fn review(
         return;
     }
     let mut votes: Vec<Vote> = asked.iter().map(|item| vote_of(item)).collect();
-    let mut verdicts: Vec<Verdict> = votes.iter().filter_map(|vote| vote.verdict.clone()).collect();
-    let is_by_rules = verdicts.is_empty();
+    let is_by_rules = votes.iter().all(|vote| vote.verdict.is_none());
     if is_by_rules {
-        verdicts = looked_at(result);
-        let own = verdicts.iter().cloned().map(|verdict| Vote {
+        let own = looked_at(result).into_iter().map(|verdict| Vote {
             reviewer: "rules".to_owned(),
             verdict: Some(verdict),
             absent: None,
         });
         votes.extend(own);
     }
-    let decided = decide(rules, &verdicts);
+    let said = votes.iter().filter_map(|vote| Some((vote.reviewer.as_str(), vote.verdict.as_ref()?)));
+    let said: Vec<_> = said.collect();
+    // What a team asks of its reviewers is not asked of rules, which see less.
+    let decided = if is_by_rules { Policy::default().decide(&said) } else { policy.decide(&said) };
     let decision = SessionDecision {
         key: work.key.clone(),
         at: now,

@@ -98,6 +98,7 @@ impl Begun<'_> {
             by_server: None,
         };
         folder.write(&session)?;
-        Ok((Pursuit { folder, session, left_out: plan.left_out(), screen, revision }, workspace))
+        let (policy, left_out) = (settings.review_policy()?, plan.left_out());
+        Ok((Pursuit { folder, session, left_out, screen, revision, policy }, workspace))
     }
 }

@@ -65,7 +65,10 @@ impl Host {
         };
         for (folder, session) in all.into_iter().filter(|(_, session)| is_left(session)) {
             tracing::info!(session = session.id, "going on with a session");
-            self.pursue(left(folder, session));
+            match self.left(folder, session) {
+                Ok(pursuit) => self.pursue(pursuit),
+                Err(failure) => tracing::warn!("a session can't go on: {failure}"),
+            }
         }
     }
 
@@ -74,6 +77,12 @@ impl Host {
         self.0.leave.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// A session that was left, as a server goes on with it.
+    fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
+        let (screen, revision, policy) = (Screen::Nobody, Revision::None, self.0.settings.review_policy()?);
+        Ok(Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy })
     }
 
     fn pursue(&self, pursuit: Pursuit) {
@@ -199,7 +208,7 @@ impl Host {
             session.decisions.extend(overruled(&session, SystemClock.now()));
         }
         session.by_server.get_or_insert_default();
-        let pursuit = left(folder.clone(), session);
+        let pursuit = self.left(folder.clone(), session).map_err(|failure| broken(&failure))?;
         pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
         self.pursue(pursuit);
         Ok(())
@@ -257,11 +266,6 @@ impl Sessions for Host {
         let own = self.clone();
         Box::pin(async move { own.control_one(&id, worker, control).await })
     }
-}
-
-/// A session that was left, as a server goes on with it.
-fn left(folder: SessionFolder, session: Session) -> Pursuit {
-    Pursuit { folder, session, left_out: Vec::new(), screen: Screen::Nobody, revision: Revision::None }
 }
 
 async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {

@@ -19,12 +19,12 @@ use crate::failure::{Failure, Result};
 use crate::output;
 use crate::signals::Signals;
 use spalla_domain::plan::PieceExecutor;
-use spalla_domain::review::built_in;
+use spalla_domain::review::Policy;
 use spalla_domain::session::{
     ItemKind, MERGES_LABEL, PLANS_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun,
     SessionStatus,
 };
-use spalla_domain::work_item::{Executor, Policy, Status};
+use spalla_domain::work_item::{self, Executor, Status};
 use spalla_store::Clock as _;
 use std::path::Path;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub(crate) struct Pursuit {
     pub(crate) screen: Screen,
     /// What the person does with a plan that an agent makes.
     pub(crate) revision: Revision,
+    /// What follows from reviews.
+    pub(crate) policy: Policy,
 }
 
 impl Pursuit {
@@ -186,7 +188,7 @@ impl Pursuit {
         if let Some(decomposed) = decomposed(&self.session) {
             return self.lay_out(decomposed).map(|()| None);
         }
-        let next = advance(&self.session, &built_in(), SystemClock.now());
+        let next = advance(&self.session, &self.policy, SystemClock.now());
         for decision in &next.decisions {
             self.announce(decision)?;
         }
@@ -334,7 +336,8 @@ impl Pursuit {
         let fallback =
             self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
-        let policy = Policy { max_retries: is_model.then_some(AGENT_RETRIES), ..Policy::default() };
+        let max_retries = is_model.then_some(AGENT_RETRIES);
+        let policy = work_item::Policy { max_retries, ..work_item::Policy::default() };
         let new = NewItem {
             depends_on,
             labels,

@@ -63,7 +63,8 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     Workspace::of(&session).log_file()?;
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
-    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen, revision: Revision::Confirm };
+    let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
+    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

@@ -2,7 +2,6 @@
 
 use super::*;
 use serde_json::json;
-use spalla_domain::review::built_in;
 use spalla_domain::session::{Asked, SessionStatus};
 
 fn session(agents: &[&str]) -> Session {
@@ -48,7 +47,7 @@ fn changed(agent: &str) -> Value {
 
 /// Advances and takes note of what comes next, as a pursuit does.
 fn step(session: &mut Session) -> Next {
-    let next = advance(session, &built_in(), Timestamp::from_ms(1));
+    let next = advance(session, &Policy::default(), Timestamp::from_ms(1));
     session.items.extend(next.items.iter().cloned());
     session.decisions.extend(next.decisions.iter().cloned());
     next
