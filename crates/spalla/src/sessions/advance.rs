@@ -53,12 +53,12 @@ pub(super) fn advance(session: &Session, policy: &Policy, now: Timestamp) -> Nex
     for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
         next.items.extend(rounds::of_failed_merge(session, merge));
     }
+    let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
+    next.items.retain(is_new);
     let stops = |item: &&SessionItem| item.wishes.on_error == Some(OnError::Stop) && rounds::is_first(item);
     if let Some(lost) = planned(session).filter(stops).find(|item| is_lost(session, &item.key, &next)) {
         next.stop = Some(format!("\"{}\" failed, and the plan says to stop then", lost.title));
     }
-    let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
-    next.items.retain(is_new);
     next
 }
 

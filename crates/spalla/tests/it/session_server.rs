@@ -20,7 +20,7 @@ async fn a_session_begun_over_http_is_done_and_can_be_applied() {
     let begun = server.rest.post("/api/sessions", place.wish(&["codex"])).await;
     assert_eq!(
         (&begun["status"], &begun["tier"], &begun["is_pursued"]),
-        (&json!("running"), &json!(5), &json!(true))
+        (&json!("running"), &json!(4), &json!(true))
     );
     assert!(begun["project_id"].is_i64(), "whoever follows its events knows at once whose they are: {begun}");
     let done = until_status(&server, "done").await;
