@@ -114,10 +114,11 @@ impl Kind {
                 let names = if self == Self::Copy { "codex,claude" } else { "claude,codex" };
                 let agents =
                     ["orchestrate", "--agents", names, "--target", &target, "--no-dashboard", "--yes"];
+                let last: &[&str] = if self == Self::Copy { &["review"] } else { &["resume"] };
                 vec![
                     own(&[&agents[..], &["Write hello.txt"]].concat()),
                     own(&["session", "apply", "latest", "--yes"]),
-                    own(&["session", "resume", "latest"]),
+                    own(&[&["session"], last, &["latest"]].concat()),
                 ]
             }
             Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
