@@ -18,7 +18,7 @@ pub struct Definition {
     pub name: String,
     /// What people read.
     pub title: String,
-    /// The program: a name to look for, or a path.
+    /// The program: a name to look for, or a path; empty where each work item names it.
     pub program: String,
     /// How it is installed, in words.
     pub install: String,
@@ -249,8 +249,8 @@ impl Definition {
                 "name {name:?}: small letters, digits and hyphens make a name"
             )));
         }
-        if self.program.is_empty() || self.program.contains('\0') {
-            return Err(Error::Content("program: it is empty or has a NUL".into()));
+        if self.program.contains('\0') {
+            return Err(Error::Content("program: it has a NUL".into()));
         }
         let folder = &self.home.folder;
         if folder.split('/').any(|part| part == "..") || folder.starts_with('/') {
@@ -270,6 +270,8 @@ pub fn built_in() -> Result<Vec<Definition>, Error> {
         include_str!("../adapters/codex.toml"),
         include_str!("../adapters/claude.toml"),
         include_str!("../adapters/gemini.toml"),
+        include_str!("../adapters/jsonl.toml"),
+        include_str!("../adapters/text.toml"),
     ];
     files.into_iter().map(Definition::parse).collect()
 }
@@ -281,7 +283,7 @@ mod tests {
     #[test]
     fn the_built_in_adapters_are_whole() {
         let names: Vec<_> = built_in().unwrap().into_iter().map(|definition| definition.name).collect();
-        assert_eq!(names, ["codex", "claude", "gemini"]);
+        assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text"]);
     }
 
     #[test]

@@ -66,8 +66,7 @@ impl<'a> Call<'a> {
             wishes.folders.push(scratchpad.folder.to_string_lossy().into_owned());
         }
         let line = command_line(definition, &self.program.installed, &wishes, prompt);
-        // A reviewer that can't be held to a shape is told it in words.
-        for wish in line.unmet.iter().filter(|wish| **wish != WishName::Schema) {
+        for wish in line.unmet.iter().filter(|wish| is_missed(definition, **wish)) {
             let title = &definition.title;
             run.log.say(format!("{title} has no way to do what is wished: {wish:?}")).await;
         }
@@ -139,6 +138,19 @@ impl<'a> Call<'a> {
     /// Lets the next call begin a conversation of its own.
     pub(super) fn begin_anew(&mut self) {
         self.wishes.resume = None;
+    }
+}
+
+/// Tells whether a person should know that a wish is not met.
+fn is_missed(definition: &Definition, wish: WishName) -> bool {
+    match wish {
+        // A reviewer that can't be held to a shape is told it in words.
+        WishName::Schema => false,
+        // Nobody wished these but the worker itself: a program without guards and lists of folders needs neither.
+        WishName::Bypass | WishName::Folder => {
+            definition.command.parts.iter().any(|part| part.when == Some(wish))
+        }
+        _ => true,
     }
 }
 

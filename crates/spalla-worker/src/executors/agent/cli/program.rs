@@ -27,6 +27,10 @@ pub(super) struct Program {
 /// Finds the program of an adapter and asks it what it can do, behind walls in a folder of the run's own.
 pub(super) async fn find(run: &Run<'_>, definition: &Definition, folder: &Path) -> Result<Program, End> {
     let named = own_command(run).unwrap_or(&definition.program);
+    if named.is_empty() {
+        let message = format!("{} has no program of its own: {}", definition.title, definition.install);
+        return Err(Failure::new(ErrorClass::Validation, message).into());
+    }
     let file = programs::find(named, &run.options.child_env)
         .or_else(|| Some(PathBuf::from(named)).filter(|path| path.is_absolute() && path.is_file()));
     let Some(file) = file else {
