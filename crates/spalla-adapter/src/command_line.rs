@@ -2,6 +2,7 @@
 
 use crate::definition::{Definition, Part, PromptBy, WishName};
 use crate::installed::Installed;
+use spalla_domain::adapter::{Adapter, Approval};
 
 /// What is wished of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,35 @@ pub enum Guard {
     Guarded,
     /// It changes nothing.
     ReadOnly,
+}
+
+impl Guard {
+    /// Returns how free a call is: as somebody says, or else by whether walls stand around it. Without walls of ours its own
+    /// are the only ones, and have to keep a reviewer from the change.
+    pub fn of(approval: Option<Approval>, is_walled: bool, is_review: bool) -> Self {
+        let asks_nobody = approval.map_or(is_walled, |approval| approval == Approval::Bypass);
+        match (asks_nobody, is_review) {
+            (true, _) => Self::Bypass,
+            (false, true) => Self::ReadOnly,
+            (false, false) => Self::Guarded,
+        }
+    }
+}
+
+/// Returns what counts of what is said of an agent's calls: first what a work item says, then what the operator does. The
+/// operator's no to the web is a default, which a program without such a switch does not have to hear.
+pub fn said(definition: &Definition, item: Adapter, operator: Option<&Adapter>) -> Adapter {
+    let mut operator = operator.cloned().unwrap_or_default();
+    let has_no = definition.takes(WishName::NoWebSearch);
+    operator.web_search = operator.web_search.filter(|wanted| *wanted || has_no);
+    item.or(operator)
+}
+
+impl From<Adapter> for Wishes {
+    fn from(said: Adapter) -> Self {
+        let Adapter { model, profile, web_search, args, command, .. } = said;
+        Self { model, profile, web_search, args, command, ..Self::default() }
+    }
 }
 
 /// A call, ready to be started.
@@ -241,6 +271,38 @@ mod tests {
             ..Wishes::default()
         };
         assert_eq!(words("codex", &wishes), "codex exec resume thread --json --skip-git-repo-check -");
+    }
+
+    #[test]
+    fn an_item_comes_before_the_operator_and_both_before_the_adapter() {
+        let says = |model: &str, web_search| Adapter {
+            model: Some(model.into()),
+            web_search: Some(web_search),
+            ..Adapter::default()
+        };
+        let operator = says("theirs", false);
+        let words_of =
+            |name: &str, item| words(name, &Wishes::from(said(&built(name), item, Some(&operator))));
+        let line = words_of("codex", says("own", true));
+        assert!(line.contains("--model own") && line.contains("web_search=\"live\""), "{line}");
+        let line = words_of("codex", Adapter::default());
+        assert!(line.contains("--model theirs") && line.contains("web_search=\"disabled\""), "{line}");
+        assert!(words_of("claude", Adapter::default()).contains("--disallowedTools WebSearch"));
+        let gemini = built("gemini");
+        assert_eq!(said(&gemini, Adapter::default(), Some(&operator)).web_search, None);
+        assert_eq!(said(&gemini, says("m", false), Some(&operator)).web_search, Some(false));
+        let unsaid = words("codex", &Wishes::from(said(&built("codex"), Adapter::default(), None)));
+        assert!(!unsaid.contains("--model") && !unsaid.contains("web_search"), "{unsaid}");
+    }
+
+    #[test]
+    fn a_call_is_free_behind_walls_unless_somebody_says_otherwise() {
+        use Approval::{Bypass, Guarded};
+        assert_eq!(Guard::of(None, true, true), Guard::Bypass);
+        assert_eq!(Guard::of(None, false, false), Guard::Guarded);
+        assert_eq!(Guard::of(None, false, true), Guard::ReadOnly);
+        assert_eq!(Guard::of(Some(Guarded), true, false), Guard::Guarded);
+        assert_eq!(Guard::of(Some(Bypass), false, true), Guard::Bypass);
     }
 
     #[test]
