@@ -95,6 +95,7 @@ impl From<Definition> for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn text(name: &str, more: &str) -> Result<String, String> {
         Ok(format!(
@@ -118,6 +119,30 @@ mod tests {
         assert_eq!(files, ["a.toml", "c.toml"]);
         let why = &library.broken()[0].why;
         assert!(why.starts_with("line 7, colour: unknown field"), "{why}");
+    }
+
+    #[test]
+    fn the_example_that_people_are_shown_is_an_adapter() {
+        let page = include_str!("../../../docs/adapters.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let mut library = Library::built_in().unwrap();
+        library.add("fixer.toml", Ok(example.to_owned()));
+        assert_eq!((library.broken(), names(&library)[5]), (&[][..], "fixer"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_an_adapter_or_is_told_on_one_line(at in 0..2_000_usize, cut in 0..40_usize, more in "[\\PC\\n\0\\[\\]='\"]{0,6}") {
+            let whole = include_str!("../adapters/codex.toml");
+            let at = whole.floor_char_boundary(at);
+            let rest = &whole[whole.floor_char_boundary(at + cut)..];
+            let mut library = Library::built_in().unwrap();
+            library.add("own.toml", Ok(format!("{}{more}{rest}", &whole[..at])));
+            prop_assert!(library.entries().len() + library.broken().len() >= 6);
+            for broken in library.broken() {
+                prop_assert!(!broken.why.trim().is_empty() && !broken.why.contains('\n'), "{}", broken.why);
+            }
+        }
     }
 
     #[test]

@@ -100,7 +100,8 @@ echo "I was called with $*"
     assert!(answer.ends_with("\nI was called with work --"), "{answer}");
     let events = fs::read_to_string(result["events"].as_str().unwrap()).unwrap();
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of = |kind: &str| events.iter().find(|event| event["type"] == kind && event["agent"] == "mine").unwrap();
+    let of =
+        |kind: &str| events.iter().find(|event| event["type"] == kind && event["agent"] == "mine").unwrap();
     assert_eq!(of("progress")["payload"]["own"][0], 7);
     assert_eq!(of("error")["payload"]["excerpt"], r#"{"type":"finding","payload":"#);
     assert_eq!(fs::read_to_string(repository.join("file")).unwrap(), "committed\n");
@@ -140,7 +141,8 @@ async fn what_an_item_says_comes_before_the_settings_and_both_before_the_adapter
 async fn an_agent_without_a_program_of_its_own_is_called_by_the_items_command() {
     let site = Site::new();
     let repository = repository(&site);
-    let program = program(&site, "any", "cat > /dev/null\necho changed > file\necho done by $1\necho really\n");
+    let program =
+        program(&site, "any", "cat > /dev/null\necho changed > file\necho done by $1\necho really\n");
     let mut worker = site.start_with(|options| options.adapters = Arc::new(library(&[]).definitions()));
     let command = vec![program, "anybody".to_owned()];
     let adapter = Some(Adapter { command, ..Adapter::default() });
@@ -152,6 +154,9 @@ async fn an_agent_without_a_program_of_its_own_is_called_by_the_items_command() 
     let completion = site.fake.ended(run).await;
     let error = completion.error.unwrap();
     assert_eq!(error.class, ErrorClass::Validation);
-    assert!(error.message.contains("no program of its own") && error.message.contains("adapter.command"), "{error:?}");
+    assert!(
+        error.message.contains("no program of its own") && error.message.contains("adapter.command"),
+        "{error:?}"
+    );
     worker.stop().await;
 }

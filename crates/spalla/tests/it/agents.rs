@@ -66,14 +66,18 @@ fn agents_are_listed_with_what_of_them_is_here() {
     let broken = "data/adapters/broken.toml is not used: line 2, colour: unknown field";
     assert!(ended.stderr.contains(broken), "{ended:?}");
     let all = json_of(&ended.good());
-    let names: Vec<&str> = all.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    let names: Vec<&str> =
+        all.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text", "mine"]);
     let mine = &all[5];
     assert_eq!(mine["version"], "3.2.1");
     assert_eq!((&mine["login"], &mine["output"]), (&json!(false), &json!("jsonl-events")));
     assert_eq!(mine["file"], agents.bin("my-agent").display().to_string());
     assert!(mine["source"].as_str().is_some_and(|file| file.ends_with("adapters/mine.toml")), "{mine}");
-    assert_eq!((&all[0]["file"], &all[0]["source"], &all[4]["program"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&all[0]["file"], &all[0]["source"], &all[4]["program"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     let table = ended_with_key(&agents);
     let line = table.lines().find(|line| line.contains("my-agent")).expect("its line");
     assert!(line.contains("found") && line.contains("3.2.1"), "{table}");
@@ -104,13 +108,19 @@ fn settings_reach_the_command_and_the_flags_come_before_them() {
     let said = |flags: &[&str], env: &[(&str, &str)]| {
         let args = [&["agents", "command", "codex", "do it", "--json"], flags].concat();
         let ended = ended(agents.command(&args).envs(env.iter().copied()).output().expect("it runs"));
-        assert!(ended.stderr.contains("not installed") && ended.stderr.contains("standard input"), "{ended:?}");
+        assert!(
+            ended.stderr.contains("not installed") && ended.stderr.contains("standard input"),
+            "{ended:?}"
+        );
         let argv: Vec<String> = serde_json::from_str(&ended.good()).expect("a list");
         argv.join(" ")
     };
     let plain = said(&[], &[]);
     assert!(plain.starts_with("codex exec --json") && plain.ends_with(" -"), "{plain}");
-    assert!(plain.contains("--dangerously-bypass-approvals-and-sandbox") && plain.contains("--add-dir"), "{plain}");
+    assert!(
+        plain.contains("--dangerously-bypass-approvals-and-sandbox") && plain.contains("--add-dir"),
+        "{plain}"
+    );
     assert!(!plain.contains("--model") && plain.contains("web_search=\"disabled\""), "{plain}");
     let env = [
         ("CODEX__MODEL", "theirs"),
@@ -127,8 +137,8 @@ fn settings_reach_the_command_and_the_flags_come_before_them() {
     for part in ["--model own", "--profile work", "web_search=\"disabled\"", "--sandbox workspace-write"] {
         assert!(flags.contains(part), "{flags}");
     }
-    assert!(said(&[], &[("ORCH_SANDBOX_PRESET", "none")]).contains("--sandbox workspace-write"));
-    assert!(said(&["--review"], &[("ORCH_SANDBOX_PRESET", "none")]).contains("--sandbox read-only"));
+    assert!(said(&[], &[("ORCH_SANDBOX", "none")]).contains("--sandbox workspace-write"));
+    assert!(said(&["--review"], &[("ORCH_SANDBOX", "none")]).contains("--sandbox read-only"));
 }
 
 #[test]
