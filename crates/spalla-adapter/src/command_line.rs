@@ -85,6 +85,19 @@ pub struct CommandLine {
     pub unmet: Vec<WishName>,
 }
 
+impl CommandLine {
+    /// Returns the wishes that are not met and that a person should know of.
+    pub fn missed<'a>(&'a self, definition: &'a Definition) -> impl Iterator<Item = WishName> + 'a {
+        self.unmet.iter().copied().filter(|wish| match wish {
+            // A reviewer that can't be held to a shape is told it in words.
+            WishName::Schema => false,
+            // Nobody wished these but the worker itself: a program without guards and lists of folders needs neither.
+            WishName::Bypass | WishName::Folder => definition.takes(*wish),
+            _ => true,
+        })
+    }
+}
+
 /// Puts the call of a prompt together.
 pub fn command_line(
     definition: &Definition,
@@ -260,6 +273,11 @@ mod tests {
         let line = command_line(&definition, &old, &wishes, "");
         assert!(!line.args.iter().any(|arg| arg == "--add-dir"));
         assert_eq!(line.unmet, [WishName::Folder, WishName::Tool]);
+        assert_eq!(line.missed(&definition).collect::<Vec<_>>(), line.unmet);
+        let text = built("text");
+        let line = command_line(&text, &newest(&text), &wishes, "");
+        assert_eq!(line.unmet, [WishName::Bypass, WishName::Folder, WishName::Tool]);
+        assert_eq!(line.missed(&text).collect::<Vec<_>>(), [WishName::Tool]);
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl From<Definition> for Entry {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::LazyLock;
 
     fn text(name: &str, more: &str) -> Result<String, String> {
         Ok(format!(
@@ -130,13 +131,18 @@ mod tests {
         assert_eq!((library.broken(), names(&library)[5]), (&[][..], "fixer"));
     }
 
+    /// Its patterns take long to compile.
+    static BUILT_IN: LazyLock<Library> = LazyLock::new(|| Library::built_in().unwrap());
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
         #[test]
         fn a_damaged_file_is_an_adapter_or_is_told_on_one_line(at in 0..2_000_usize, cut in 0..40_usize, more in "[\\PC\\n\0\\[\\]='\"]{0,6}") {
             let whole = include_str!("../adapters/codex.toml");
             let at = whole.floor_char_boundary(at);
             let rest = &whole[whole.floor_char_boundary(at + cut)..];
-            let mut library = Library::built_in().unwrap();
+            let mut library = BUILT_IN.clone();
             library.add("own.toml", Ok(format!("{}{more}{rest}", &whole[..at])));
             prop_assert!(library.entries().len() + library.broken().len() >= 6);
             for broken in library.broken() {

@@ -1,6 +1,7 @@
 //! The agents' command lines that are known: listed, called, and told of where a file can't be used.
 
-use crate::process::{Ended, Home, ended};
+use crate::process::{Ended, Home, ended, text};
+use crate::repository;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -153,6 +154,39 @@ fn an_agent_that_cannot_be_called_is_a_usage_error() {
         assert_eq!(ended.status, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(wanted), "{ended:?}");
     }
+}
+
+#[test]
+fn an_agent_of_a_persons_own_pursues_a_goal_and_a_broken_file_is_told() {
+    let agents = Agents::new();
+    let work = "*) echo fixed >> README.md; echo \"It is done.\" ;;\nesac";
+    agents.install("my-agent", &PROGRAM.replace("esac", work));
+    let target = agents.home.path("target");
+    repository::make(&target);
+    let before = repository::picture(&target);
+    let data = text(&agents.home.data()).to_owned();
+    let goal = "Add a line to the README";
+    let args = [
+        "orchestrate",
+        "--data",
+        &data,
+        "--target",
+        text(&target),
+        "--no-dashboard",
+        "--yes",
+        "--agents",
+        "mine",
+        goal,
+    ];
+    // The flag alone says where the data is, and with it where adapters are.
+    let mut command = agents.command(&args);
+    let ended = ended(command.env_remove("SPALLA_DATA").output().expect("it runs"));
+    assert!(ended.stdout.contains("broken.toml is not used"), "{ended:?}");
+    assert!(ended.stdout.contains("It is done."), "{ended:?}");
+    ended.good();
+    assert_eq!(repository::picture(&target), before);
+    let change = agents.run(&["session", "diff"]).good();
+    assert!(change.contains("README.md") && change.contains("+fixed"), "{change}");
 }
 
 #[test]

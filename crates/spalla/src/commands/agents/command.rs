@@ -11,7 +11,7 @@ use crate::likeness::nearest;
 use crate::output;
 use clap::{Args, ValueEnum};
 use spalla_adapter::command_line::{CommandLine, Guard, Wishes, command_line, said};
-use spalla_adapter::definition::{Definition, PromptBy, WishName};
+use spalla_adapter::definition::{Definition, PromptBy};
 use spalla_adapter::installed::Installed;
 use spalla_adapter::library::Library;
 use spalla_domain::adapter::{Adapter, Approval};
@@ -145,14 +145,8 @@ fn notes(definition: &Definition, is_installed: bool, line: &CommandLine) {
             "{title} is not installed (`{install}`): its flags are those of the newest version that is known"
         ));
     }
-    let is_told =
-        |wish: &&WishName| !matches!(wish, WishName::Bypass | WishName::Folder) || definition.takes(**wish);
-    notes.extend(
-        line.unmet
-            .iter()
-            .filter(is_told)
-            .map(|wish| format!("{title} has no way to do what is wished: {wish:?}")),
-    );
+    let missed = line.missed(definition);
+    notes.extend(missed.map(|wish| format!("{title} has no way to do what is wished: {wish:?}")));
     if definition.prompt == PromptBy::Stdin {
         notes.push("the prompt is its standard input".to_owned());
     }

@@ -10,7 +10,7 @@ use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
 use crate::walls::{Model, Needs};
 use spalla_adapter::command_line::{Guard, Wishes, command_line, said};
-use spalla_adapter::definition::{Definition, WishName};
+use spalla_adapter::definition::Definition;
 use spalla_adapter::listen::Listener;
 use spalla_adapter::recovery::Change;
 use spalla_domain::adapter::Adapter;
@@ -58,7 +58,7 @@ impl<'a> Call<'a> {
             wishes.folders.push(scratchpad.folder.to_string_lossy().into_owned());
         }
         let line = command_line(definition, &self.program.installed, &wishes, prompt);
-        for wish in line.unmet.iter().filter(|wish| is_missed(definition, **wish)) {
+        for wish in line.missed(definition) {
             let title = &definition.title;
             run.log.say(format!("{title} has no way to do what is wished: {wish:?}")).await;
         }
@@ -130,17 +130,6 @@ impl<'a> Call<'a> {
     /// Lets the next call begin a conversation of its own.
     pub(super) fn begin_anew(&mut self) {
         self.wishes.resume = None;
-    }
-}
-
-/// Tells whether a person should know that a wish is not met.
-fn is_missed(definition: &Definition, wish: WishName) -> bool {
-    match wish {
-        // A reviewer that can't be held to a shape is told it in words.
-        WishName::Schema => false,
-        // Nobody wished these but the worker itself: a program without guards and lists of folders needs neither.
-        WishName::Bypass | WishName::Folder => definition.takes(wish),
-        _ => true,
     }
 }
 
