@@ -2,6 +2,7 @@
 
 use crate::definition::{Definition, Part, PromptBy, WishName};
 use crate::installed::Installed;
+use spalla_domain::adapter::{Adapter, Approval};
 
 /// What is wished of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +43,35 @@ pub enum Guard {
     ReadOnly,
 }
 
+impl Guard {
+    /// Returns how free a call is: as somebody says, or else by whether walls stand around it. Without walls of ours its own
+    /// are the only ones, and have to keep a reviewer from the change.
+    pub fn of(approval: Option<Approval>, is_walled: bool, is_review: bool) -> Self {
+        let asks_nobody = approval.map_or(is_walled, |approval| approval == Approval::Bypass);
+        match (asks_nobody, is_review) {
+            (true, _) => Self::Bypass,
+            (false, true) => Self::ReadOnly,
+            (false, false) => Self::Guarded,
+        }
+    }
+}
+
+/// Returns what counts of what is said of an agent's calls: first what a work item says, then what the operator does. The
+/// operator's no to the web is a default, which a program without such a switch does not have to hear.
+pub fn said(definition: &Definition, item: Adapter, operator: Option<&Adapter>) -> Adapter {
+    let mut operator = operator.cloned().unwrap_or_default();
+    let has_no = definition.takes(WishName::NoWebSearch);
+    operator.web_search = operator.web_search.filter(|wanted| *wanted || has_no);
+    item.or(operator)
+}
+
+impl From<Adapter> for Wishes {
+    fn from(said: Adapter) -> Self {
+        let Adapter { model, profile, web_search, args, command, .. } = said;
+        Self { model, profile, web_search, args, command, ..Self::default() }
+    }
+}
+
 /// A call, ready to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
@@ -53,6 +83,19 @@ pub struct CommandLine {
     pub stdin: String,
     /// What was wished and is not there: the installed program has no such flag, or the adapter says nothing of it.
     pub unmet: Vec<WishName>,
+}
+
+impl CommandLine {
+    /// Returns the wishes that are not met and that a person should know of.
+    pub fn missed<'a>(&'a self, definition: &'a Definition) -> impl Iterator<Item = WishName> + 'a {
+        self.unmet.iter().copied().filter(|wish| match wish {
+            // A reviewer that can't be held to a shape is told it in words.
+            WishName::Schema => false,
+            // Nobody wished these but the worker itself: a program without guards and lists of folders needs neither.
+            WishName::Bypass | WishName::Folder => definition.takes(*wish),
+            _ => true,
+        })
+    }
 }
 
 /// Puts the call of a prompt together.
@@ -230,6 +273,11 @@ mod tests {
         let line = command_line(&definition, &old, &wishes, "");
         assert!(!line.args.iter().any(|arg| arg == "--add-dir"));
         assert_eq!(line.unmet, [WishName::Folder, WishName::Tool]);
+        assert_eq!(line.missed(&definition).collect::<Vec<_>>(), line.unmet);
+        let text = built("text");
+        let line = command_line(&text, &newest(&text), &wishes, "");
+        assert_eq!(line.unmet, [WishName::Bypass, WishName::Folder, WishName::Tool]);
+        assert_eq!(line.missed(&text).collect::<Vec<_>>(), [WishName::Tool]);
     }
 
     #[test]
@@ -241,6 +289,38 @@ mod tests {
             ..Wishes::default()
         };
         assert_eq!(words("codex", &wishes), "codex exec resume thread --json --skip-git-repo-check -");
+    }
+
+    #[test]
+    fn an_item_comes_before_the_operator_and_both_before_the_adapter() {
+        let says = |model: &str, web_search| Adapter {
+            model: Some(model.into()),
+            web_search: Some(web_search),
+            ..Adapter::default()
+        };
+        let operator = says("theirs", false);
+        let words_of =
+            |name: &str, item| words(name, &Wishes::from(said(&built(name), item, Some(&operator))));
+        let line = words_of("codex", says("own", true));
+        assert!(line.contains("--model own") && line.contains("web_search=\"live\""), "{line}");
+        let line = words_of("codex", Adapter::default());
+        assert!(line.contains("--model theirs") && line.contains("web_search=\"disabled\""), "{line}");
+        assert!(words_of("claude", Adapter::default()).contains("--disallowedTools WebSearch"));
+        let gemini = built("gemini");
+        assert_eq!(said(&gemini, Adapter::default(), Some(&operator)).web_search, None);
+        assert_eq!(said(&gemini, says("m", false), Some(&operator)).web_search, Some(false));
+        let unsaid = words("codex", &Wishes::from(said(&built("codex"), Adapter::default(), None)));
+        assert!(!unsaid.contains("--model") && !unsaid.contains("web_search"), "{unsaid}");
+    }
+
+    #[test]
+    fn a_call_is_free_behind_walls_unless_somebody_says_otherwise() {
+        use Approval::{Bypass, Guarded};
+        assert_eq!(Guard::of(None, true, true), Guard::Bypass);
+        assert_eq!(Guard::of(None, false, false), Guard::Guarded);
+        assert_eq!(Guard::of(None, false, true), Guard::ReadOnly);
+        assert_eq!(Guard::of(Some(Guarded), true, false), Guard::Guarded);
+        assert_eq!(Guard::of(Some(Bypass), false, true), Guard::Bypass);
     }
 
     #[test]

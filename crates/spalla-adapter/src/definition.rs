@@ -2,6 +2,7 @@
 //! others.
 
 use crate::listen::Format;
+use crate::place::{self, Place};
 use crate::recovery::rules::Rule;
 use crate::trouble::{Cause, Patterns};
 use serde::Deserialize;
@@ -16,9 +17,12 @@ pub const FILE_BYTES_MAX: usize = 256 * 1024;
 pub struct Definition {
     /// By which work items name it.
     pub name: String,
+    /// Whether it takes the place of a built-in adapter of its name.
+    #[serde(default)]
+    pub replaces: bool,
     /// What people read.
     pub title: String,
-    /// The program: a name to look for, or a path.
+    /// The program: a name to look for, or a path; empty where each work item names it.
     pub program: String,
     /// How it is installed, in words.
     pub install: String,
@@ -218,49 +222,90 @@ pub enum Error {
     /// The file is too large.
     #[error("it has {0} bytes; at most {FILE_BYTES_MAX} are read")]
     TooLarge(usize),
-    /// It is not of the shape.
-    #[error(transparent)]
-    Shape(#[from] toml::de::Error),
-    /// It says something that can't be.
-    #[error("{0}")]
-    Content(String),
+    /// It can't be read, is not of the shape, or says something that can't be.
+    #[error("line {line}{}: {what}", after_comma(.key.as_deref()))]
+    Line {
+        /// The line, counted from 1.
+        line: usize,
+        /// The key, with those of the tables around it.
+        key: Option<String>,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+fn after_comma(key: Option<&str>) -> String {
+    key.map(|key| format!(", {key}")).unwrap_or_default()
+}
+
+impl Error {
+    fn at(place: Place, what: impl Into<String>) -> Self {
+        Self::Line { line: place.line, key: place.key, what: what.into() }
+    }
+
+    /// What TOML's reader says may have several lines, and draws the file.
+    fn of_shape(text: &str, error: &toml::de::Error) -> Self {
+        let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = place::of_byte(text, error.span().map_or(0, |span| span.start));
+        // What is missing stands nowhere, and is named by the words.
+        let key = place.key.filter(|_| !what.starts_with("missing field"));
+        Self::at(Place { key, ..place }, what)
+    }
 }
 
 impl Definition {
+    /// Tells whether there is any way to wish this of a call.
+    pub fn takes(&self, wish: WishName) -> bool {
+        self.command.parts.iter().any(|part| part.when == Some(wish))
+    }
+
     /// Reads an adapter.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.len() > FILE_BYTES_MAX {
             return Err(Error::TooLarge(text.len()));
         }
-        let definition: Self = toml::from_str(text)?;
-        definition.check()?;
+        let definition: Self = toml::from_str(text).map_err(|error| Error::of_shape(text, &error))?;
+        if let Some(place) = place::of_nul(text) {
+            return Err(Error::at(place, "it has a NUL, which no program can be given"));
+        }
+        definition.check().map_err(|(key, what)| Error::at(place::of_key(text, key), what))?;
         Ok(definition)
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let is_name = |name: &str| {
-            !name.is_empty()
-                && name.len() <= 64
-                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        if !is_name(&self.name) {
-            let name = &self.name;
-            return Err(Error::Content(format!(
-                "name {name:?}: small letters, digits and hyphens make a name"
-            )));
+    /// Refuses what can't be, by its key.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let name = &self.name;
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_letter) {
+            return Err((
+                "name",
+                format!("{name:?} is no name: small letters, digits and hyphens make one, at most 64"),
+            ));
         }
-        if self.program.is_empty() || self.program.contains('\0') {
-            return Err(Error::Content("program: it is empty or has a NUL".into()));
+        if self.title.trim().is_empty() {
+            return Err(("title", "it is empty; people read it".into()));
         }
         let folder = &self.home.folder;
         if folder.split('/').any(|part| part == "..") || folder.starts_with('/') {
-            return Err(Error::Content(format!("home.folder {folder:?} leads out of the home")));
+            return Err(("home.folder", format!("{folder:?} leads out of the home")));
         }
-        let files = self.home.files.iter();
-        if let Some(file) = files.clone().find(|file| file.contains('/') || file.as_str() == "..") {
-            return Err(Error::Content(format!("home.files: {file:?} is no name of a file in its folder")));
+        let mut files = self.home.files.iter();
+        if let Some(file) = files.find(|file| file.contains('/') || file.as_str() == "..") {
+            return Err(("home.files", format!("{file:?} is no name of a file in its folder")));
         }
-        Ok(())
+        self.environment.check()
+    }
+}
+
+impl Environment {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.prefixes.iter().any(|prefix| prefix.trim().is_empty()) {
+            return Err(("environment.prefixes", "an empty one would hand on every variable".into()));
+        }
+        match self.set.keys().find(|name| name.is_empty() || name.contains('=')) {
+            Some(name) => Err(("environment.set", format!("{name:?} is no name of a variable"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -270,6 +315,8 @@ pub fn built_in() -> Result<Vec<Definition>, Error> {
         include_str!("../adapters/codex.toml"),
         include_str!("../adapters/claude.toml"),
         include_str!("../adapters/gemini.toml"),
+        include_str!("../adapters/jsonl.toml"),
+        include_str!("../adapters/text.toml"),
     ];
     files.into_iter().map(Definition::parse).collect()
 }
@@ -281,23 +328,39 @@ mod tests {
     #[test]
     fn the_built_in_adapters_are_whole() {
         let names: Vec<_> = built_in().unwrap().into_iter().map(|definition| definition.name).collect();
-        assert_eq!(names, ["codex", "claude", "gemini"]);
+        assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text"]);
     }
 
     #[test]
-    fn what_is_no_adapter_is_refused_with_the_reason() {
+    fn what_is_no_adapter_is_refused_with_its_line_its_key_and_the_reason() {
         let least = "title = 't'\nprogram = 'p'\ninstall = 'i'\noutput = 'text'\nprompt = 'stdin'\n";
         assert!(Definition::parse(&format!("name = 'own-agent'\n{least}")).is_ok());
         for (text, wanted) in [
-            (format!("name = 'a b'\n{least}"), "small letters"),
-            (format!("name = 'a'\ncolour = 1\n{least}"), "colour"),
-            (format!("name = 'a'\n{least}[home]\nfolder = '../x'\n"), "leads out"),
-            (format!("name = 'a'\n{least}[home]\nfiles = ['../auth.json']\n"), "no name of a file"),
+            (format!("name = 'a b'\n{least}"), "line 1, name: \"a b\" is no name: small letters"),
+            (format!("name = 'a'\ncolour = 1\n{least}"), "line 2, colour: unknown field"),
+            (
+                format!("name = 'a'\n{least}[home]\nfolder = '../x'\n"),
+                "line 8, home.folder: \"../x\" leads out",
+            ),
+            (format!("name = 'a'\n{least}[home]\nfiles = ['../auth.json']\n"), "line 8, home.files: "),
+            (format!("name = 'a'\n{least}[home]\ncolour = 1\n"), "line 8, home.colour: unknown field"),
             (format!("name = 'a'\n{least}[[trouble]]\nmatch = '('\ncause = 'quota'\n"), "unclosed group"),
+            (format!("name = 'a'\n{least}[command]\nfirst = 'x'\n"), "line 8, command.first: invalid type"),
+            (
+                format!("name = 'a'\n{least}[command]\nfirst = [\"\\u0000\"]\n"),
+                "line 8, command.first[1]: it has a NUL",
+            ),
+            (
+                format!("name = 'a'\n{least}[environment]\nprefixes = ['']\n"),
+                "line 8, environment.prefixes: ",
+            ),
+            (format!("name = 'a'\n{least}[environment.set]\n'A=B' = 'c'\n"), "environment.set: "),
+            ("name = 'a'\n".to_owned(), "line 1: missing field `title`"),
+            ("name = 'a'\ntitle = 't\n".to_owned(), "line 2, title: "),
             (" ".repeat(FILE_BYTES_MAX + 1), "bytes"),
         ] {
             let error = Definition::parse(&text).unwrap_err().to_string();
-            assert!(error.contains(wanted), "{error}");
+            assert!(error.contains(wanted) && !error.contains('\n'), "{error}");
         }
     }
 }

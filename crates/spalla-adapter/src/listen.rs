@@ -5,6 +5,7 @@ mod claude;
 mod codex;
 mod events;
 mod gemini;
+mod gemini_json;
 mod held;
 mod text;
 
@@ -41,10 +42,19 @@ pub enum Format {
     ClaudeStreamJson,
     /// `gemini --output-format stream-json`.
     GeminiStreamJson,
+    /// `gemini --output-format json`.
+    GeminiJson,
     /// A line of JSON for each event, as agents of one's own may print them.
     JsonlEvents,
     /// Words.
     Text,
+}
+
+impl Format {
+    /// Tells whether each line is words of its own, so that all of them together are the answer.
+    pub const fn has_words_by_line(self) -> bool {
+        matches!(self, Self::JsonlEvents | Self::Text)
+    }
 }
 
 /// What listens to one process.
@@ -55,13 +65,19 @@ pub struct Listener {
     codex: codex::State,
     claude: claude::State,
     gemini: gemini::State,
+    gemini_json: gemini_json::State,
 }
 
 impl Listener {
     /// Begins to listen; the patterns say what the words of a failure mean.
     pub fn new(format: Format, patterns: Patterns) -> Self {
-        let (codex, claude, gemini) = Default::default();
-        Self { format, patterns, codex, claude, gemini }
+        let (codex, claude, gemini, gemini_json) = Default::default();
+        Self { format, patterns, codex, claude, gemini, gemini_json }
+    }
+
+    /// Tells whether each line is words of its own, so that all of them together are the answer.
+    pub const fn has_words_by_line(&self) -> bool {
+        self.format.has_words_by_line()
     }
 
     /// Hears a line of the standard output, without its end.
@@ -69,20 +85,23 @@ impl Listener {
         if line.iter().all(u8::is_ascii_whitespace) {
             return vec![];
         }
-        if self.format == Format::Text {
-            return text::hear(line);
-        }
-        let value = match read_json(line) {
-            Ok(value) => value,
-            Err(why) => return vec![Heard::Event(AgentEvent::of_hostile_line(line, &why))],
-        };
         let ears = Ears { patterns: &self.patterns, now };
         match self.format {
-            Format::CodexJsonl => self.codex.hear(&value, &ears),
-            Format::ClaudeStreamJson => self.claude.hear(&value, &ears),
-            Format::GeminiStreamJson => self.gemini.hear(&value, &ears),
-            Format::JsonlEvents => events::hear(line, value),
-            Format::Text => vec![],
+            Format::CodexJsonl => by_value(line, |value| self.codex.hear(value, &ears)),
+            Format::ClaudeStreamJson => by_value(line, |value| self.claude.hear(value, &ears)),
+            Format::GeminiStreamJson => by_value(line, |value| self.gemini.hear(value, &ears)),
+            Format::GeminiJson => self.gemini_json.hear(line),
+            Format::JsonlEvents => events::hear(line),
+            Format::Text => text::hear(line),
+        }
+    }
+
+    /// Hears that nothing more is printed: what came in many lines is understood now.
+    pub fn finish(&mut self, now: Timestamp) -> Vec<Heard> {
+        let ears = Ears { patterns: &self.patterns, now };
+        match self.format {
+            Format::GeminiJson => self.gemini_json.finish(&ears),
+            _ => vec![],
         }
     }
 
@@ -97,6 +116,21 @@ impl Listener {
             None => vec![],
         }
     }
+}
+
+/// Hears a line of JSON: an event of the agent's own, or what its command line says.
+fn by_value(line: &[u8], hear: impl FnOnce(&Value) -> Vec<Heard>) -> Vec<Heard> {
+    match read_json(line) {
+        Err(why) => hostile(line, &why),
+        Ok(value) => match events::of(&value) {
+            Some(event) => vec![Heard::Event(event)],
+            None => hear(&value),
+        },
+    }
+}
+
+fn hostile(line: &[u8], why: &str) -> Vec<Heard> {
+    vec![Heard::Event(AgentEvent::of_hostile_line(line, why))]
 }
 
 /// What helps to understand.

@@ -46,6 +46,27 @@ pub enum Approval {
 }
 
 impl Adapter {
+    /// Returns what is said of another agent that goes on: what was said of the first one's own command line is not.
+    #[must_use]
+    pub fn of_another(self) -> Self {
+        Self { model: None, profile: None, args: Vec::new(), command: Vec::new(), ..self }
+    }
+
+    /// Fills what is not said with what somebody else says.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let first = |own: Vec<String>, other| if own.is_empty() { other } else { own };
+        Self {
+            model: self.model.or(other.model),
+            profile: self.profile.or(other.profile),
+            web_search: self.web_search.or(other.web_search),
+            approval: self.approval.or(other.approval),
+            args: first(self.args, other.args),
+            command: first(self.command, other.command),
+            fallback: first(self.fallback, other.fallback),
+        }
+    }
+
     /// Refuses what no command line could be built from.
     pub fn check(&self) -> Result<(), Refusal> {
         let invalid = |detail: String| Err(Refusal::new(Code::Invalid, detail));
@@ -85,6 +106,20 @@ mod tests {
         assert!(
             Adapter { command: vec!["codex".into(), String::new()], ..Adapter::default() }.check().is_ok()
         );
+    }
+
+    #[test]
+    fn what_is_said_comes_before_what_somebody_else_says() {
+        let said = |word: &str, web_search| Adapter {
+            model: Some(word.into()),
+            web_search,
+            command: vec![word.into()],
+            ..Adapter::default()
+        };
+        assert_eq!(said("a", Some(false)).or(said("b", Some(true))), said("a", Some(false)));
+        assert_eq!(Adapter::default().or(said("b", Some(true))), said("b", Some(true)));
+        let of_another = said("a", Some(true)).of_another().or(said("b", None));
+        assert_eq!(of_another, said("b", Some(true)));
     }
 
     #[test]

@@ -90,15 +90,23 @@ impl AgentEvent {
     }
 }
 
-/// Reads a line that should be JSON. What it can't be read for is an error event's reason.
-pub fn read_json(line: &[u8]) -> Result<Value, String> {
+/// Reads a line as text. What it can't be read for is an error event's reason.
+pub fn read_text(line: &[u8]) -> Result<&str, String> {
     if line.len() > LINE_BYTES_MAX {
         return Err(format!("it has {} bytes; at most {LINE_BYTES_MAX} are read", line.len()));
     }
-    let text = std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))?;
-    if depth(text) > DEPTH_MAX {
-        return Err(format!("it is nested more than {DEPTH_MAX} deep"));
-    }
+    std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))
+}
+
+/// Refuses text that would be nested too deep as JSON.
+pub fn check_depth(text: &str) -> Result<(), String> {
+    if depth(text) > DEPTH_MAX { Err(format!("it is nested more than {DEPTH_MAX} deep")) } else { Ok(()) }
+}
+
+/// Reads a line that should be JSON. What it can't be read for is an error event's reason.
+pub fn read_json(line: &[u8]) -> Result<Value, String> {
+    let text = read_text(line)?;
+    check_depth(text)?;
     serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
 }
 

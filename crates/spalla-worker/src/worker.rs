@@ -9,6 +9,7 @@ use crate::executors::{Execute, Executors};
 use crate::sandbox::Supervisor;
 use crate::walls::SandboxOptions;
 use spalla_adapter::definition::Definition;
+use spalla_domain::adapter::Adapter;
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
 use spalla_domain::resources::Capacity;
 use spalla_domain::work_item::Executor;
@@ -65,6 +66,8 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
     /// The agents' command lines that it knows.
     pub adapters: Arc<Vec<Definition>>,
+    /// What the operator says of the calls of agents, by their names; what a work item says comes first.
+    pub wishes: Arc<BTreeMap<String, Adapter>>,
     /// The folder of the sessions on this machine.
     pub sessions: PathBuf,
     /// How child processes are supervised.
@@ -130,6 +133,7 @@ impl Options {
             sessions: data_dir.join("sessions"),
             environment: BTreeMap::new(),
             adapters: Arc::default(),
+            wishes: Arc::default(),
             worker_id,
             concurrency: 1,
             ttl_ms: LEASE_TTL_MS_DEFAULT,

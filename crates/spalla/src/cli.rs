@@ -1,7 +1,7 @@
 //! The command line: what may be typed, and how every command begins and ends.
 
 use crate::commands::Command;
-use crate::config::{Config, LogFormat, Override, Sources};
+use crate::config::{Config, LogFormat, Override, Settings, Sources};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Color};
@@ -89,9 +89,7 @@ impl Global {
         if let Some(data) = &self.data {
             flags.push(path_flag("data", "--data", data)?);
         }
-        let mut config = Config::load(Sources::of_process(flags)?)?;
-        config.settings.data = absolute(&config.settings.data)?;
-        Ok(config)
+        load(flags)
     }
 
     /// Starts to write log lines for a command that says `usual` where nobody wants more or less.
@@ -140,6 +138,21 @@ impl Global {
     }
 }
 
+fn load(flags: Vec<Override>) -> Result<Config> {
+    let mut config = Config::load(Sources::of_process(flags)?)?;
+    config.settings.data = absolute(&config.settings.data)?;
+    Ok(config)
+}
+
+/// Returns the settings as this process's own command line says them, for what is handed none.
+pub(crate) fn settings_of_process() -> Result<Settings> {
+    let matches = definition().try_get_matches();
+    match matches.ok().and_then(|matches| Global::from_arg_matches(&matches).ok()) {
+        Some(global) => global.config(Vec::new()).map(|config| config.settings),
+        None => load(Vec::new()).map(|config| config.settings),
+    }
+}
+
 /// Makes the override of a flag that names a path: from the root, wherever it is read later.
 pub(crate) fn path_flag(name: &'static str, flag: &'static str, path: &Path) -> Result<Override> {
     let path = absolute(path)?;
@@ -184,6 +197,7 @@ mod tests {
             "orchestrate",
             "session",
             "replay",
+            "agents",
             "project",
             "item",
             "queue",

@@ -1,5 +1,6 @@
 //! The commands, one file each, in the order in which a newcomer meets them.
 
+mod agents;
 mod answer;
 mod approve;
 mod audit;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     Session(session::Session),
     /// Tells again what the agents of a session told
     Replay(replay::Replay),
+    /// Lists the agents' command lines that are known, and shows how they are called
+    #[command(subcommand)]
+    Agents(agents::Agents),
     /// Makes, lists and shows projects
     #[command(subcommand)]
     Project(project::Project),
@@ -110,6 +114,7 @@ impl Command {
             Self::Orchestrate(args) => args.run(global),
             Self::Session(command) => command.run(global),
             Self::Replay(args) => args.run(global),
+            Self::Agents(command) => command.run(global),
             Self::Project(command) => command.run(global),
             Self::Item(command) => command.run(global),
             Self::Queue(args) => args.run(global),

@@ -1,6 +1,7 @@
 //! The settings: flags over environment over `./spalla.toml` over the user's file over defaults, each value with
 //! where it came from. Read once; every part of the program then gets its own options.
 
+mod agents;
 mod health_checks;
 mod keys;
 mod oidc;
@@ -12,15 +13,18 @@ pub(crate) use keys::KEYS;
 pub(crate) use sources::{Override, Sources};
 
 use crate::failure::{Failure, Result};
+use agents::AgentSettings;
 use figment::Figment;
 use keys::Key;
 use oidc::OidcSettings;
 use serde::{Deserialize, Serialize};
+use spalla_domain::adapter::Adapter;
 use spalla_domain::network::Networks;
 use spalla_domain::resources::Pools;
 use spalla_domain::review::Policy;
 use spalla_server::{Cors, HealthCheck, WebhookTrust};
 use spalla_store::Location;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every setting, of a kind that can't be wrong.
@@ -111,6 +115,12 @@ pub(crate) struct Settings {
     pub(crate) review: ReviewSettings,
     /// What can be switched on and off.
     pub(crate) features: Features,
+    /// What is said of Codex.
+    pub(crate) codex: AgentSettings,
+    /// What is said of Claude Code.
+    pub(crate) claude: AgentSettings,
+    /// What is said of the Gemini CLI.
+    pub(crate) gemini: AgentSettings,
 }
 
 /// What can be switched on and off.
@@ -121,16 +131,6 @@ pub(crate) struct Features {
     pub(crate) langcache_enabled: bool,
     /// A run works in a folder of its own.
     pub(crate) scratchpad_enabled: bool,
-    /// Agents may search the web.
-    pub(crate) web_search_enabled: bool,
-    /// A prompt that was answered before is not asked again.
-    pub(crate) caching_enabled: bool,
-    /// An agent's process serves one run after another.
-    pub(crate) process_reuse_enabled: bool,
-    /// Small work items are given to an agent together.
-    pub(crate) task_batching_enabled: bool,
-    /// Budgets follow what earlier runs used.
-    pub(crate) adaptive_budgeting_enabled: bool,
 }
 
 /// The settings of a worker, embedded or not.
@@ -266,6 +266,12 @@ impl Settings {
         })
     }
 
+    /// Returns what is said of the calls of agents, by their names.
+    pub(crate) fn wishes(&self) -> BTreeMap<String, Adapter> {
+        let all = [("codex", &self.codex), ("claude", &self.claude), ("gemini", &self.gemini)];
+        all.map(|(name, agent)| (name.to_owned(), agent.wishes())).into()
+    }
+
     /// Returns how much agents have of what their runs need.
     pub(crate) fn resource_pools(&self) -> Result<Pools> {
         resource_pools::read(&self.resource_pools)
@@ -310,7 +316,7 @@ impl Config {
     /// Reads every source and checks every value.
     pub(crate) fn load(sources: Sources) -> Result<Self> {
         let figment = sources.merge()?;
-        for key in KEYS {
+        for key in KEYS.iter() {
             check(&figment, key)?;
         }
         let settings =

@@ -7,6 +7,7 @@
 //! ```
 //! Settings come from `config`, once; every part gets its own options from them.
 
+mod adapters;
 mod app;
 mod cli;
 mod client;

@@ -1,11 +1,12 @@
 //! From settings to the options of a worker, embedded or remote.
 
+use crate::adapters;
 use crate::clock::{SystemClock, random_hex};
 use crate::config::{Lifetime, SandboxSettings, Settings};
 use crate::data_folder::{DataFolder, Owned};
 use crate::failure::{Failure, Result};
 use crate::programs;
-use spalla_adapter::definition::{Definition, built_in};
+use spalla_adapter::definition::Definition;
 use spalla_domain::WorkerId;
 use spalla_domain::resources::Capacity;
 use spalla_policy::{PRESETS, Policy};
@@ -105,8 +106,11 @@ fn command_policy(named: &str) -> Result<Policy> {
     Policy::parse(&text).map_err(|problems| unusable(problems.to_string()))
 }
 
-fn adapters() -> Result<Vec<Definition>> {
-    built_in().map_err(|error| Failure::failed(format!("the built-in adapters: {error}")))
+/// Returns the agents' command lines. A file of a person's that can't be used is told, and stops nothing.
+fn known_adapters(settings: &Settings) -> Result<Vec<Definition>> {
+    let library = adapters::library(settings)?;
+    adapters::warn_of_broken(&library);
+    Ok(library.definitions())
 }
 
 fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Result<Options> {
@@ -139,7 +143,8 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         sandbox: walls(&settings.sandbox)?,
         command_policy: Arc::new(command_policy(&settings.command_policy)?),
         environment: programs::variables().collect(),
-        adapters: Arc::new(adapters()?),
+        adapters: Arc::new(known_adapters(settings)?),
+        wishes: Arc::new(settings.wishes()),
         sessions: settings.data.join("sessions"),
         ..Options::new(
             worker_id,

@@ -1,15 +1,35 @@
-//! Events that an agent prints itself, a line of JSON for each: `{"type": …, "payload": {…}}`.
+//! Events that an agent prints itself, a line of JSON for each: `{"type": …, "payload": {…}}`. Lines that are not meant as
+//! events are its words.
 
+use super::hostile;
 use crate::heard::Heard;
+use serde::Deserialize as _;
 use serde_json::Value;
-use spalla_domain::agent_event::{AgentEvent, read_json};
+use spalla_domain::agent_event::{AgentEvent, check_depth, read_json, read_text};
 
-/// A line that is no event is heard as an error with an excerpt.
-pub(super) fn hear(line: &[u8], value: Value) -> Vec<Heard> {
-    match serde_json::from_value(value) {
-        Ok(event) => vec![Heard::Event(event)],
-        Err(error) => vec![Heard::Event(AgentEvent::of_hostile_line(line, &error.to_string()))],
+/// Hears a line of an agent that prints events. What was meant as an event and is none is heard as an error.
+pub(super) fn hear(line: &[u8]) -> Vec<Heard> {
+    let text = match read_text(line).and_then(|text| check_depth(text).map(|()| text)) {
+        Ok(text) => text,
+        Err(why) => return hostile(line, &why),
+    };
+    let words = || vec![Heard::Words(text.to_owned())];
+    if !text.trim_start().starts_with('{') {
+        return words();
     }
+    match read_json(line) {
+        Err(why) => hostile(line, &why),
+        Ok(value) if value.get("type").is_none() => words(),
+        Ok(value) => match read(&value) {
+            Ok(event) => vec![Heard::Event(event)],
+            Err(why) => hostile(line, &why),
+        },
+    }
+}
+
+/// Returns the event that a line of JSON is, whichever command line printed it: none of their own lines has a payload.
+pub(super) fn of(value: &Value) -> Option<AgentEvent> {
+    read(value).ok()
 }
 
 /// Returns the event that a line among words is; mostly it is none.
@@ -18,7 +38,12 @@ pub(super) fn in_words(line: &str) -> Option<AgentEvent> {
     if !line.starts_with('{') || !line.contains("\"type\"") {
         return None;
     }
-    let value = read_json(line.as_bytes()).ok()?;
-    value.get("payload")?.as_object()?;
-    serde_json::from_value(value).ok()
+    of(&read_json(line.as_bytes()).ok()?)
+}
+
+fn read(value: &Value) -> Result<AgentEvent, String> {
+    if !value.get("payload").is_some_and(Value::is_object) {
+        return Err("it has no payload that is an object".into());
+    }
+    AgentEvent::deserialize(value).map_err(|error| error.to_string())
 }

@@ -271,6 +271,122 @@ fn an_agent_emits_events_as_lines_of_its_words_or_of_its_output() {
 }
 
 #[test]
+fn an_agent_of_any_command_line_emits_an_event_by_printing_it() {
+    let line = r#"{"type":"error","payload":{"text":"lost","code":7}}"#;
+    for format in [
+        Format::CodexJsonl,
+        Format::ClaudeStreamJson,
+        Format::GeminiStreamJson,
+        Format::GeminiJson,
+        Format::JsonlEvents,
+        Format::Text,
+    ] {
+        let heard = Listener::new(format, Patterns::default()).hear(line.as_bytes(), now());
+        let [Heard::Event(event)] = &heard[..] else { panic!("{format:?}: {heard:?}") };
+        assert_eq!((event.kind, event.payload.more["code"].as_u64()), (AgentEventType::Error, Some(7)));
+    }
+}
+
+#[test]
+fn each_type_of_event_is_heard_and_what_is_not_meant_as_one_is_words() {
+    let mut own = Listener::new(Format::JsonlEvents, Patterns::default());
+    for kind in ["status", "progress", "finding", "task", "blocker", "milestone", "review", "error"] {
+        let line = json!({"type": kind, "payload": {"text": "t", "own": [1]}}).to_string();
+        let heard = own.hear(line.as_bytes(), now());
+        let [Heard::Event(event)] = &heard[..] else { panic!("{kind}: {heard:?}") };
+        assert_eq!(serde_json::to_value(event).unwrap(), serde_json::from_str::<Value>(&line).unwrap());
+    }
+    for words in ["Killed", "[info] began", r#"{"level":"info","message":"began"}"#, "42"] {
+        assert_eq!(own.hear(words.as_bytes(), now()), [Heard::Words(words.into())]);
+    }
+    for wrong in [
+        r#"{"type":"invented","payload":{}}"#,
+        r#"{"type":"status"}"#,
+        r#"{"type":"status","payload":"x"}"#,
+        r#"{"type":"progress","payload":{"progress":"half"}}"#,
+        r#"{"type":"status","payload":{}"#,
+    ] {
+        let heard = own.hear(wrong.as_bytes(), now());
+        let [Heard::Event(event)] = &heard[..] else { panic!("{wrong}: {heard:?}") };
+        assert_eq!((event.kind, &event.payload.more["excerpt"]), (AgentEventType::Error, &json!(wrong)));
+    }
+}
+
+#[test]
+fn what_text_says_as_an_event_is_no_words_and_all_else_is() {
+    let mut text = Listener::new(Format::Text, Patterns::default());
+    let event = text.hear(br#"  {"type":"milestone","payload":{"text":"built"}}"#, now());
+    assert_eq!(kinds(&event), [AgentEventType::Milestone]);
+    assert_eq!(event.len(), 1);
+    for words in ["It is done.", "{ not an event", r#"{"type":"module","payload":1}"#] {
+        assert_eq!(text.hear(words.as_bytes(), now()), [Heard::Words(words.into())]);
+    }
+    assert!(Format::Text.has_words_by_line() && !Format::CodexJsonl.has_words_by_line());
+}
+
+/// Hears a whole output of the Gemini CLI that is one document.
+fn document(text: &[u8]) -> Vec<Heard> {
+    let mut listener = Listener::new(Format::GeminiJson, ADAPTERS[2].trouble.clone());
+    let lines = text.split(|byte| *byte == b'\n');
+    let mut heard: Vec<Heard> = lines.flat_map(|line| listener.hear(line, now())).collect();
+    heard.extend(listener.finish(now()));
+    heard
+}
+
+#[test]
+fn a_document_of_gemini_is_understood_when_it_is_whole() {
+    let value = json!({
+        "session_id": "7e40", "response": "Created.",
+        "stats": {
+            "models": {
+                "a": {"tokens": {"prompt": 20, "cached": 2, "candidates": 3}},
+                "b": {"tokens": {"prompt": 1, "cached": 0, "candidates": 1}},
+            },
+            "tools": {"byName": {"write_file": {"fail": 0}, "run_shell_command": {"fail": 2}}},
+        },
+    });
+    let text = format!("warming up\n{value:#}\nbye\n");
+    let heard = document(text.as_bytes());
+    let wanted = Spent {
+        input_tokens: Some(21),
+        cached_input_tokens: Some(2),
+        output_tokens: Some(4),
+        ..Spent::default()
+    };
+    assert_eq!(spent(&heard), Some(wanted));
+    assert!(heard.contains(&Heard::Thread("7e40".into())));
+    let said: Vec<_> = heard.iter().filter(|heard| matches!(heard, Heard::Words(_))).collect();
+    assert_eq!(
+        said,
+        ["warming up", "bye", "Created."].map(|said| Heard::Words(said.into())).iter().collect::<Vec<_>>()
+    );
+    assert_eq!(kinds(&heard), [AgentEventType::Finding, AgentEventType::Milestone]);
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Completed)));
+}
+
+#[test]
+fn a_document_of_gemini_that_is_an_error_has_its_cause() {
+    let error =
+        json!({"session_id": "1", "error": {"type": "Error", "code": 429, "message": "quota exceeded"}});
+    let heard = document(format!("{error:#}").as_bytes());
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Failed)));
+    assert_eq!(troubles(&heard).len(), 1);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_an_error_and_never_an_end() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(70), "]".repeat(70));
+    let long =
+        format!("{{\n\"response\": \"{}\"\n}}", "x".repeat(spalla_domain::agent_event::LINE_BYTES_MAX));
+    for text in [&b"{\"response\":"[..], b"{}", b"{\n\xff\n}", deep.as_bytes(), long.as_bytes()] {
+        let heard = document(text);
+        assert_eq!(kinds(&heard), [AgentEventType::Error]);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+    }
+    assert_eq!(document(b""), []);
+}
+
+#[test]
 fn hostile_lines_are_heard_as_errors_with_an_excerpt() {
     let long = vec![b'{'; spalla_domain::agent_event::LINE_BYTES_MAX + 1];
     for line in [&b"\xff\xfe"[..], b"{\"type\":", b"Killed", &long, "[".repeat(70).as_bytes()] {
@@ -285,6 +401,12 @@ fn hostile_lines_are_heard_as_errors_with_an_excerpt() {
         }
     }
     assert_eq!(listener("codex").hear(b"  \t", now()), []);
+    for name in ["jsonl", "text"] {
+        for line in [&b"\xff\xfe"[..], &long] {
+            assert_eq!(kinds(&listener(name).hear(line, now())), [AgentEventType::Error], "{name}");
+        }
+    }
+    assert_eq!(kinds(&listener("jsonl").hear("[".repeat(70).as_bytes(), now())), [AgentEventType::Error]);
 }
 
 #[test]
@@ -299,10 +421,12 @@ fn a_line_of_a_kind_that_nobody_knows_is_kept() {
 proptest! {
     #[test]
     fn no_line_makes_a_listener_fail(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for name in ["codex", "claude", "gemini"] {
-            listener(name).hear(&line, now());
-            listener(name).hear_error(&line, now());
+        for adapter in ADAPTERS.iter() {
+            listener(&adapter.name).hear(&line, now());
+            listener(&adapter.name).hear_error(&line, now());
         }
+        document(&line);
+        document(&[&b"{"[..], &line].concat());
     }
 
     #[test]

@@ -65,10 +65,9 @@ pub(super) fn recovery_of(adapter: &Definition, cause: Cause) -> Recovery {
     let own = adapter.recovery.iter().find(|rule| rule.cause == cause).map(|rule| rule.action);
     let built_in = || TABLE.iter().find(|row| row.0 == cause).map(|row| row.1);
     let recovery = own.or_else(built_in).unwrap_or(Recovery::Fail);
-    let takes = |wish| adapter.command.parts.iter().any(|part| part.when == Some(wish));
     match recovery {
-        Recovery::Folders if !takes(WishName::Folder) => Recovery::Ask,
-        Recovery::Tools if !takes(WishName::Tool) => Recovery::Ask,
+        Recovery::Folders if !adapter.takes(WishName::Folder) => Recovery::Ask,
+        Recovery::Tools if !adapter.takes(WishName::Tool) => Recovery::Ask,
         other => other,
     }
 }

@@ -3,6 +3,7 @@
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
+use spalla_domain::adapter::Adapter;
 use spalla_domain::claim::{
     Assignment, Completion, Exchange, ExchangeReply, Heartbeat, HeartbeatAnswer, LogBatch, Refused,
 };
@@ -70,6 +71,7 @@ pub(crate) struct Wanted {
     pub(crate) recipe: Option<String>,
     pub(crate) executor: Executor,
     pub(crate) agent: Option<&'static str>,
+    pub(crate) adapter: Option<Adapter>,
     pub(crate) repository: Option<String>,
     pub(crate) timeout_ms: i64,
     pub(crate) item: i64,
@@ -82,6 +84,7 @@ impl Default for Wanted {
             recipe: None,
             executor: Executor::Recipe,
             agent: None,
+            adapter: None,
             repository: None,
             timeout_ms: 60_000,
             item: 1,
@@ -124,7 +127,7 @@ impl Fake {
                 prompt: None,
                 labels: Vec::new(),
                 recipe: wanted.recipe,
-                adapter: None,
+                adapter: wanted.adapter,
                 token_budget: None,
                 timeout_ms: wanted.timeout_ms,
                 repository: wanted.repository,

@@ -73,29 +73,40 @@ fn all(config: &Config, as_json: bool) -> Result<()> {
     output::table(&["setting", "value", "source"], shown.into_iter().map(row).collect())
 }
 
-/// Which switch shows what, and the setting that it comes from.
-fn switches(settings: &Settings) -> [(&'static str, bool, &'static str); 11] {
-    let features = &settings.features;
-    [
-        (
-            "adaptive_budgeting_enabled",
-            features.adaptive_budgeting_enabled,
-            "features.adaptive_budgeting_enabled",
-        ),
+/// Which switch shows what, and the setting that it comes from. Those of Codex bear the plain names.
+fn switches(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
+    let (features, has_background) = (&settings.features, settings.background_interval_seconds > 0.0);
+    let Settings { codex, claude, gemini, .. } = settings;
+    vec![
+        ("adaptive_budgeting_enabled", codex.enable_adaptive_budgeting, "codex.enable_adaptive_budgeting"),
         ("approvals_required", settings.require_approval, "require_approval"),
         ("authentication_enabled", settings.auth == Auth::Token, "auth"),
+        ("background_tick_enabled", has_background, "background_interval_seconds"),
+        ("caching_enabled", codex.enable_caching, "codex.enable_caching"),
         (
-            "background_tick_enabled",
-            settings.background_interval_seconds > 0.0,
-            "background_interval_seconds",
+            "claude_adaptive_budgeting_enabled",
+            claude.enable_adaptive_budgeting,
+            "claude.enable_adaptive_budgeting",
         ),
-        ("caching_enabled", features.caching_enabled, "features.caching_enabled"),
+        ("claude_caching_enabled", claude.enable_caching, "claude.enable_caching"),
+        ("claude_process_reuse_enabled", claude.enable_process_reuse, "claude.enable_process_reuse"),
+        ("claude_task_batching_enabled", claude.enable_task_batching, "claude.enable_task_batching"),
+        ("claude_web_search_enabled", claude.enable_web_search, "claude.enable_web_search"),
+        (
+            "gemini_adaptive_budgeting_enabled",
+            gemini.enable_adaptive_budgeting,
+            "gemini.enable_adaptive_budgeting",
+        ),
+        ("gemini_caching_enabled", gemini.enable_caching, "gemini.enable_caching"),
+        ("gemini_process_reuse_enabled", gemini.enable_process_reuse, "gemini.enable_process_reuse"),
+        ("gemini_task_batching_enabled", gemini.enable_task_batching, "gemini.enable_task_batching"),
+        ("gemini_web_search_enabled", gemini.enable_web_search, "gemini.enable_web_search"),
         ("langcache_enabled", features.langcache_enabled, "features.langcache_enabled"),
-        ("process_reuse_enabled", features.process_reuse_enabled, "features.process_reuse_enabled"),
+        ("process_reuse_enabled", codex.enable_process_reuse, "codex.enable_process_reuse"),
         ("retries_enabled", settings.max_retries > 0, "max_retries"),
         ("scratchpad_enabled", features.scratchpad_enabled, "features.scratchpad_enabled"),
-        ("task_batching_enabled", features.task_batching_enabled, "features.task_batching_enabled"),
-        ("web_search_enabled", features.web_search_enabled, "features.web_search_enabled"),
+        ("task_batching_enabled", codex.enable_task_batching, "codex.enable_task_batching"),
+        ("web_search_enabled", codex.enable_web_search, "codex.enable_web_search"),
     ]
 }
 
@@ -103,13 +114,13 @@ fn switches(settings: &Settings) -> [(&'static str, bool, &'static str); 11] {
 fn summary(config: &Config, as_json: bool) -> Result<()> {
     let switches = switches(&config.settings);
     if as_json {
-        let members = switches.map(|(name, on, _)| (name, on));
-        return output::json(&BTreeMap::from(members));
+        let members = switches.into_iter().map(|(name, on, _)| (name, on));
+        return output::json(&members.collect::<BTreeMap<_, _>>());
     }
     let shown = config.shown();
     let source = |key: &str| shown.iter().find(|shown| shown.name == key).map(|shown| shown.source.clone());
     let row = |(name, on, key): (&str, bool, &str)| {
         vec![name.to_owned(), on.to_string(), source(key).unwrap_or_default()]
     };
-    output::table(&["switch", "value", "source"], switches.map(row).into())
+    output::table(&["switch", "value", "source"], switches.into_iter().map(row).collect())
 }

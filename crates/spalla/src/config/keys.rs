@@ -1,12 +1,14 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{health_checks, oidc, resource_pools, review};
+use super::{agents, health_checks, oidc, resource_pools, review};
 use figment::value::{Num, Value};
+use spalla_domain::adapter::{Adapter, WORD_BYTES_MAX};
 use spalla_domain::resources::Capacity;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     /// Its name; a dot divides a table's name from the key in it.
     pub(crate) name: &'static str,
@@ -27,6 +29,10 @@ pub(crate) struct Key {
 pub(crate) enum Kind {
     /// Any text.
     Text,
+    /// One argument of a program, or nothing.
+    Word,
+    /// A program with arguments, or nothing; in a variable as a JSON array.
+    Command,
     /// Text that is not empty.
     Path,
     /// An address with a port.
@@ -61,7 +67,7 @@ impl Kind {
         let trimmed = text.trim();
         let value = match self {
             Self::Text | Self::Path | Self::Address | Self::Choice(_) => Value::from(text),
-            Self::Share | Self::Resources => Value::from(trimmed),
+            Self::Word | Self::Share | Self::Resources => Value::from(trimmed),
             Self::Flag => match trimmed.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => Value::from(true),
                 "false" | "0" | "no" | "off" => Value::from(false),
@@ -73,7 +79,7 @@ impl Kind {
                 let words = trimmed.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::from(words.map(Value::from).collect::<Vec<_>>())
             }
-            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews => {
+            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews | Self::Command => {
                 let json: serde_json::Value =
                     serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
                 Value::serialize(json).map_err(|_| self.expectation())?
@@ -100,6 +106,8 @@ impl Kind {
         }
         let fits = match self {
             Self::Text => text.is_some(),
+            Self::Word => text.is_some_and(|text| text.len() <= WORD_BYTES_MAX && !text.contains('\0')),
+            Self::Command => command(value).is_some_and(|adapter| adapter.check().is_ok()),
             Self::Path => text.is_some_and(|text| !text.is_empty()),
             Self::Address => text.is_some_and(|text| text.parse::<SocketAddr>().is_ok()),
             Self::Choice(words) => text.is_some_and(|text| words.contains(&text)),
@@ -122,6 +130,8 @@ impl Kind {
     fn expectation(self) -> String {
         match self {
             Self::Text => "it must be text".into(),
+            Self::Word => format!("it must be text without NUL of at most {WORD_BYTES_MAX} bytes"),
+            Self::Command => "it must be a list of texts that begins with a program, or is empty".into(),
             Self::Path => "it must be a path".into(),
             Self::Address => "it must be an address with a port, such as 127.0.0.1:18080".into(),
             Self::Flag => "it must be true or false".into(),
@@ -138,6 +148,12 @@ impl Kind {
             Self::Resources => "it must be amounts such as `cpu=4 memory_mb=8192`".into(),
         }
     }
+}
+
+/// Returns an adapter that is called by these words, which knows what words may be.
+fn command(value: &Value) -> Option<Adapter> {
+    let words = value.as_array()?.iter().map(|word| word.as_str().map(str::to_owned));
+    Some(Adapter { command: words.collect::<Option<_>>()?, ..Adapter::default() })
 }
 
 fn is_share(text: &str) -> bool {
@@ -165,12 +181,12 @@ pub(crate) fn in_words(value: &Value) -> String {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { name, kind, default, env: &[], secret: false, doc }
 }
 
 impl Key {
-    const fn env(mut self, env: &'static [&'static str]) -> Self {
+    pub(super) const fn env(mut self, env: &'static [&'static str]) -> Self {
         self.env = env;
         self
     }
@@ -185,7 +201,11 @@ impl Key {
 const DAY: f64 = 86_400.0;
 
 /// Every setting there is.
-pub(crate) const KEYS: &[Key] = &[
+pub(crate) static KEYS: LazyLock<Vec<Key>> =
+    LazyLock::new(|| OWN.iter().copied().chain(agents::KEYS.into_iter().flatten()).collect());
+
+/// The settings of Spalla's own parts.
+const OWN: &[Key] = &[
     key("data", Kind::Path, "", "the folder that holds everything Spalla keeps").env(&["SPALLA_DATA"]),
     key("listen", Kind::Address, "127.0.0.1:18080", "the address that the server listens on")
         .env(&["SPALLA_LISTEN"]),
@@ -635,39 +655,4 @@ pub(crate) const KEYS: &[Key] = &[
         "a run works in a folder of its own (not yet in use: it always does)",
     )
     .env(&["SCRATCHPAD_ENABLED"]),
-    key(
-        "features.web_search_enabled",
-        Kind::Flag,
-        "false",
-        "agents may search the web (not yet in use)",
-    )
-    .env(&["CODEX__ENABLE_WEB_SEARCH"]),
-    key(
-        "features.caching_enabled",
-        Kind::Flag,
-        "true",
-        "a prompt that was answered before is not asked again (not yet in use)",
-    )
-    .env(&["CODEX__ENABLE_CACHING"]),
-    key(
-        "features.process_reuse_enabled",
-        Kind::Flag,
-        "true",
-        "an agent's process serves one run after another (not yet in use)",
-    )
-    .env(&["CODEX__ENABLE_PROCESS_REUSE"]),
-    key(
-        "features.task_batching_enabled",
-        Kind::Flag,
-        "true",
-        "small work items are given to an agent together (not yet in use)",
-    )
-    .env(&["CODEX__ENABLE_TASK_BATCHING"]),
-    key(
-        "features.adaptive_budgeting_enabled",
-        Kind::Flag,
-        "true",
-        "budgets follow what earlier runs used (not yet in use)",
-    )
-    .env(&["CODEX__ENABLE_ADAPTIVE_BUDGETING"]),
 ];

@@ -63,7 +63,7 @@ impl Sources {
     /// Lays the sources over each other.
     pub(super) fn merge(self) -> Result<Figment> {
         let mut figment = Figment::new();
-        for key in KEYS {
+        for key in KEYS.iter() {
             let default = match key.name {
                 "data" => Ok(Value::from(self.data_default.display().to_string())),
                 _ => key.kind.parse(key.default),
@@ -75,7 +75,7 @@ impl Sources {
         for path in self.files.iter().filter(|path| path.exists()) {
             figment = figment.merge(File { path, values: read_file(path)? });
         }
-        for key in KEYS {
+        for key in KEYS.iter() {
             for (place, variables) in [(DOT_ENV_PLACE, &self.dot_env), ("environment", &self.env)] {
                 if let Some((value, source)) = variable(key, place, variables)? {
                     figment = figment.merge(One { key, value, source });

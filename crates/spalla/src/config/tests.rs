@@ -57,11 +57,6 @@ fn every_variable_that_is_promised_sets_something() {
         ("CODEX_CONTEXT_REMAINING", "15%"),
         ("LANGCACHE_ENABLED", "true"),
         ("SCRATCHPAD_ENABLED", "0"),
-        ("CODEX__ENABLE_WEB_SEARCH", "yes"),
-        ("CODEX__ENABLE_CACHING", "off"),
-        ("CODEX__ENABLE_PROCESS_REUSE", "off"),
-        ("CODEX__ENABLE_TASK_BATCHING", "off"),
-        ("CODEX__ENABLE_ADAPTIVE_BUDGETING", "off"),
     ];
     let set = Config::load(sources(&[], &promised, &[])).unwrap().shown();
     for (name, _) in promised {
@@ -79,6 +74,81 @@ fn every_variable_that_is_promised_sets_something() {
         let said = complaint(sources(&[], &[(name, value)], &[]));
         assert!(said.contains("it must be"), "{name}={value}: {said}");
     }
+}
+
+#[test]
+fn each_switch_of_each_agent_is_set_on_and_off_by_its_variable() {
+    for agent in ["codex", "claude", "gemini"] {
+        for (switch, default) in [
+            ("enable_web_search", false),
+            ("enable_caching", true),
+            ("enable_process_reuse", true),
+            ("enable_task_batching", true),
+            ("enable_adaptive_budgeting", true),
+        ] {
+            let name = format!("{agent}.{switch}");
+            let variable = format!("{}__{}", agent.to_uppercase(), switch.to_uppercase());
+            let shown = |env: &[(&str, &str)]| {
+                let all = Config::load(sources(&[], env, &[])).unwrap().shown();
+                let found = all.into_iter().find(|shown| shown.name == name).unwrap();
+                (found.value, found.source)
+            };
+            assert_eq!(shown(&[]), (default.into(), "default".into()), "{name}");
+            for (text, on) in [("on", true), ("off", false)] {
+                let wanted = (on.into(), format!("environment {variable}"));
+                assert_eq!(shown(&[(&variable, text)]), wanted, "{name}");
+            }
+            assert!(
+                complaint(sources(&[], &[(&variable, "maybe")], &[])).contains("true or false"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_an_agents_calls_is_wished_and_nothing_else() {
+    let unsaid = Config::load(sources(&[], &[], &[])).unwrap().settings.wishes();
+    assert_eq!(unsaid.keys().collect::<Vec<_>>(), ["claude", "codex", "gemini"]);
+    let none = Adapter { web_search: Some(false), ..Adapter::default() };
+    assert!(unsaid.values().all(|said| *said == none), "{unsaid:?}");
+    for agent in ["codex", "claude", "gemini"] {
+        let upper = agent.to_uppercase();
+        let names =
+            ["MODEL", "PROFILE", "COMMAND", "ENABLE_WEB_SEARCH"].map(|name| format!("{upper}__{name}"));
+        let env = [
+            (names[0].as_str(), "m"),
+            (names[1].as_str(), "p"),
+            (names[2].as_str(), r#"["npx", "-y", "x"]"#),
+            (names[3].as_str(), "1"),
+        ];
+        let said = Config::load(sources(&[], &env, &[])).unwrap().settings.wishes();
+        let wanted = Adapter {
+            model: Some("m".into()),
+            profile: Some("p".into()),
+            web_search: Some(true),
+            command: ["npx", "-y", "x"].map(str::to_owned).into(),
+            ..Adapter::default()
+        };
+        assert_eq!(said[agent], wanted);
+        assert_eq!(said.values().filter(|said| **said == none).count(), 2);
+    }
+}
+
+#[test]
+fn a_command_is_a_list_of_words_that_begins_with_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "a.toml", "[codex]\ncommand = ['/opt/codex', '-v']\n");
+    let settings = Config::load(sources(&[&path], &[], &[])).unwrap().settings;
+    assert_eq!(settings.codex.command, ["/opt/codex", "-v"]);
+    for wrong in ["codex", r#"{"a": 1}"#, r#"["codex", 1]"#, r#"[" "]"#, r#"["a\u0000"]"#, r#""codex""#] {
+        let said = complaint(sources(&[], &[("CODEX__COMMAND", wrong)], &[]));
+        assert!(said.starts_with("CODEX__COMMAND is ") && said.contains("it must be"), "{wrong}: {said}");
+    }
+    let path = file(&folder, "b.toml", "[codex]\nmodel = \"a\\u0000\"\n");
+    assert!(complaint(sources(&[&path], &[], &[])).contains("without NUL"));
+    let path = file(&folder, "c.toml", "[codex]\nmodle = 'a'\n");
+    assert!(complaint(sources(&[&path], &[], &[])).contains("did you mean `codex.model`?"));
 }
 
 #[test]

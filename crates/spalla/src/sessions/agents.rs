@@ -1,11 +1,13 @@
 //! Which agents a session has: those that a person names, or those that are installed and have a login.
 
+use crate::adapters::{has_login, library, program_of};
+use crate::cli::settings_of_process;
 use crate::failure::{Failure, Result};
 use crate::programs;
-use spalla_adapter::definition::{Definition, built_in};
+use spalla_adapter::definition::Definition;
+use spalla_adapter::library::Library;
 use spalla_domain::tier::Tier;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The agents of a session, the one that works first in front.
 #[derive(Debug, Clone, Default)]
@@ -22,45 +24,12 @@ const ORDER: [&str; 3] = ["claude", "codex", "gemini"];
 impl Agents {
     /// Takes those that a person names. One that is not there is an error: the person counts on it.
     pub(crate) fn named(names: &[String]) -> Result<Self> {
-        let known = known()?;
-        let mut taken: Vec<String> = Vec::new();
-        for name in names.iter().map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()) {
-            let Some(definition) = known.iter().find(|definition| definition.name == name) else {
-                let all: Vec<&str> = known.iter().map(|definition| definition.name.as_str()).collect();
-                return Err(Failure::usage(format!("--agents: there is no agent {name:?}"))
-                    .mend(format!("name some of {}", all.join(", "))));
-            };
-            if programs::find(&definition.program).is_none() {
-                let Definition { title, program, install, .. } = definition;
-                return Err(Failure::usage(format!(
-                    "{title} is not installed: {program} is not on the PATH"
-                ))
-                .mend(format!("install it with `{install}`")));
-            }
-            if !taken.contains(&name) {
-                taken.push(name);
-            }
-        }
-        Ok(Self { names: taken, notes: Vec::new() })
+        Known::read()?.named(names)
     }
 
     /// Takes those that are installed and have a login.
     pub(crate) fn found() -> Result<Self> {
-        let known = known()?;
-        let environment: BTreeMap<String, String> = programs::variables().collect();
-        let mut agents = Self::default();
-        let in_order = ORDER.iter().filter_map(|name| known.iter().find(|one| one.name == *name));
-        for definition in in_order.filter(|one| programs::find(&one.program).is_some()) {
-            if has_login(definition, &environment) {
-                agents.names.push(definition.name.clone());
-            } else {
-                let Definition { title, name, .. } = definition;
-                agents.notes.push(format!(
-                    "{title} is installed, and no login or key for it was found; --agents {name} uses it all the same"
-                ));
-            }
-        }
-        Ok(agents)
+        Ok(Known::read()?.found())
     }
 
     /// Returns with how many agents the session works.
@@ -74,24 +43,86 @@ impl Agents {
     }
 }
 
-/// Returns the agents that can be called.
-pub(crate) fn known() -> Result<Vec<Definition>> {
-    built_in().map_err(|error| Failure::failed(format!("the built-in adapters: {error}")))
+/// The agents that can be called, and the programs that the settings name in the place of theirs.
+struct Known {
+    library: Library,
+    programs: BTreeMap<String, String>,
 }
 
-/// Tells whether anything speaks for a login: a variable that holds a key, or a file that the program keeps one in.
-fn has_login(definition: &Definition, environment: &BTreeMap<String, String>) -> bool {
-    let is_set = |name: &String| environment.get(name).is_some_and(|value| !value.trim().is_empty());
-    if definition.login.variables.iter().any(is_set) {
-        return true;
+impl Known {
+    fn read() -> Result<Self> {
+        let settings = settings_of_process()?;
+        let library = library(&settings)?;
+        let wishes = settings.wishes();
+        let program = |one: &Definition| (one.name.clone(), program_of(one, &wishes).to_owned());
+        let programs = library.definitions().iter().map(program).collect();
+        Ok(Self { library, programs })
     }
-    let home = &definition.home;
-    let named = home.variable.as_ref().and_then(|variable| environment.get(variable));
-    let named =
-        named.map(|path| if home.is_parent { Path::new(path).join(&home.folder) } else { path.into() });
-    let usual = || environment.get("HOME").map(|person| Path::new(person).join(&home.folder));
-    let folder = named.or_else(usual);
-    folder.is_some_and(|folder| definition.login.files.iter().any(|file| folder.join(file).is_file()))
+
+    fn program<'a>(&'a self, definition: &'a Definition) -> &'a str {
+        self.programs.get(&definition.name).unwrap_or(&definition.program)
+    }
+
+    fn named(&self, names: &[String]) -> Result<Agents> {
+        let known = self.library.definitions();
+        let mut taken: Vec<String> = Vec::new();
+        for name in names.iter().map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()) {
+            let Some(definition) = known.iter().find(|definition| definition.name == name) else {
+                return Err(self.unknown(&name));
+            };
+            self.check_installed(definition)?;
+            if !taken.contains(&name) {
+                taken.push(name);
+            }
+        }
+        Ok(Agents { names: taken, notes: self.notes_of_broken() })
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let all: Vec<_> = self.library.entries().iter().map(|one| one.definition.name.as_str()).collect();
+        let broken =
+            self.library.broken().iter().map(|one| format!("; {} is not used: {}", one.file, one.why));
+        Failure::usage(format!("--agents: there is no agent {name:?}")).mend(format!(
+            "name some of {}{}",
+            all.join(", "),
+            broken.collect::<String>()
+        ))
+    }
+
+    fn check_installed(&self, definition: &Definition) -> Result<()> {
+        let Definition { title, install, .. } = definition;
+        match self.program(definition) {
+            "" => Err(Failure::usage(format!("{title} has no program of its own")).mend(install)),
+            program if programs::find(program).is_none() => {
+                let what = format!("{title} is not installed: {program} is not on the PATH");
+                Err(Failure::usage(what).mend(format!("install it with `{install}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn found(&self) -> Agents {
+        let known = self.library.definitions();
+        let environment: BTreeMap<String, String> = programs::variables().collect();
+        let mut agents = Agents { names: Vec::new(), notes: self.notes_of_broken() };
+        let in_order = ORDER.iter().filter_map(|name| known.iter().find(|one| one.name == *name));
+        for definition in in_order.filter(|one| programs::find(self.program(one)).is_some()) {
+            if has_login(definition, &environment) {
+                agents.names.push(definition.name.clone());
+            } else {
+                let Definition { title, name, .. } = definition;
+                agents.notes.push(format!(
+                    "{title} is installed, and no login or key for it was found; --agents {name} uses it all the same"
+                ));
+            }
+        }
+        agents
+    }
+
+    fn notes_of_broken(&self) -> Vec<String> {
+        let broken = self.library.broken().iter();
+        broken.map(|one| format!("the adapter {} is not used: {}", one.file, one.why)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -106,23 +137,30 @@ mod tests {
         assert_eq!(Agents::default().for_piece(0), None);
     }
 
-    #[test]
-    fn a_login_is_a_key_or_a_file() {
-        let codex = known().unwrap().into_iter().find(|one| one.name == "codex").unwrap();
-        let home = tempfile::tempdir().unwrap();
-        let environment = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        let folder = home.path().to_str().unwrap();
-        assert!(!has_login(&codex, &environment(&[("CODEX_HOME", folder), ("OPENAI_API_KEY", " ")])));
-        assert!(has_login(&codex, &environment(&[("OPENAI_API_KEY", "k")])));
-        std::fs::write(home.path().join("auth.json"), "{}").unwrap();
-        assert!(has_login(&codex, &environment(&[("CODEX_HOME", folder)])));
+    fn known(files: &[(&str, &str)]) -> Known {
+        let mut library = Library::built_in().unwrap();
+        for (file, text) in files {
+            library.add(file, Ok((*text).to_owned()));
+        }
+        Known { library, programs: BTreeMap::from([("codex".into(), "sh".into())]) }
     }
 
     #[test]
     fn an_agent_that_nobody_knows_is_named_with_those_that_are_known() {
-        let error = Agents::named(&["clod".into()]).unwrap_err().to_string();
-        assert!(error.contains("clod") && error.contains("codex, claude, gemini"), "{error}");
+        let error = known(&[("x.toml", "name = 1")]).named(&["clod".into()]).err().unwrap().to_string();
+        let wanted = ["clod", "codex, claude, gemini", "x.toml is not used: line 1, name"];
+        assert!(wanted.iter().all(|part| error.contains(part)), "{error}");
+    }
+
+    #[test]
+    fn an_agent_of_a_persons_own_is_taken_where_its_program_is_there() {
+        let own = "name = 'mine'\ntitle = 'Mine'\nprogram = 'sh'\ninstall = 'i'\noutput = 'text'\nprompt = 'stdin'\n";
+        let known = known(&[("mine.toml", own)]);
+        assert_eq!(
+            known.named(&["mine".into(), " MINE".into(), "codex".into()]).unwrap().names,
+            ["mine", "codex"]
+        );
+        let error = known.named(&["text".into()]).err().unwrap().to_string();
+        assert!(error.contains("no program of its own"), "{error}");
     }
 }

@@ -29,6 +29,7 @@ fn help_lists_every_command_and_every_exit_status() {
         "worker",
         "orchestrate",
         "session",
+        "agents",
         "project",
         "item",
         "queue",
@@ -287,7 +288,7 @@ fn settings_are_shown_with_their_origin_and_without_secrets() {
 #[test]
 fn the_summary_shows_each_switch_and_where_it_was_set() {
     let home = Home::new();
-    fs::write(home.path("spalla.toml"), "[features]\ncaching_enabled = false\n").expect("a file");
+    fs::write(home.path("spalla.toml"), "[codex]\nenable_caching = false\n").expect("a file");
     fs::write(home.path(".env"), "LANGCACHE_ENABLED=true\nAGENT_SECRET_KEY=very-secret\n").expect("a file");
     let shown = |args: &[&str]| {
         let mut command = home.command(&[&["config", "show"], args].concat());

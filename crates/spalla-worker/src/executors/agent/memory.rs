@@ -15,8 +15,9 @@ use std::time::SystemTime;
 /// The file of the limits, in the worker's data folder.
 const LIMITS: &str = "agent-limits.json";
 
-/// What a program was when it was asked: another file, or another state of it, is asked anew.
-pub(super) type Asked = (PathBuf, Option<SystemTime>, u64);
+/// What a program was when it was asked, and by which adapter with which first arguments: another file, or another state of
+/// it, is asked anew.
+pub(super) type Asked = (PathBuf, Option<SystemTime>, u64, Vec<String>);
 
 /// What is remembered.
 #[derive(Debug)]

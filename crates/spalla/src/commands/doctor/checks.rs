@@ -1,6 +1,7 @@
 //! The checks themselves. Each looks and changes nothing: what a server would make is not made here.
 
 use super::{Check, Status};
+use crate::adapters;
 use crate::client::{Client, locate};
 use crate::config::{Settings, location, without_password};
 use crate::data_folder::DataFolder;
@@ -9,6 +10,7 @@ use crate::failure::in_words;
 use crate::programs::{self, Call};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
+use spalla_adapter::definition::Definition;
 use spalla_store::Location;
 use std::fs::File;
 use std::io::Read;
@@ -28,8 +30,6 @@ const DISK_FULL: u64 = 200 << 20;
 const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
 /// Postgres' own port.
 const POSTGRES_PORT: u16 = 5432;
-/// The agent CLIs that people know.
-const AGENT_PROGRAMS: [&str; 3] = ["claude", "codex", "gemini"];
 
 fn ok(name: &'static str, detail: impl Into<String>) -> Check {
     Check { name, status: Status::Ok, detail: detail.into(), mend: None }
@@ -48,7 +48,7 @@ pub(super) async fn all(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![git().await, shell(settings).await, data(settings), disk(settings)];
     checks.push(store(settings).await);
     checks.push(server(settings).await);
-    checks.push(agents());
+    checks.extend(agents(settings));
     checks.push(sandbox(settings).await);
     checks
 }
@@ -234,14 +234,27 @@ async fn server(settings: &Settings) -> Check {
     }
 }
 
-fn agents() -> Check {
-    let found: Vec<&str> = AGENT_PROGRAMS.into_iter().filter(|name| programs::find(name).is_some()).collect();
-    let also = if found.is_empty() {
-        String::new()
-    } else {
-        format!("; {} found, not used by this version", found.join(", "))
+/// Looks which agents' command lines are installed, and which files of adapters can't be used.
+fn agents(settings: &Settings) -> Vec<Check> {
+    let library = match adapters::library(settings) {
+        Ok(library) => library,
+        Err(failure) => return vec![fail("agents", failure.to_string(), "install Spalla again")],
     };
-    ok("agents", format!("the built-in surveyor{also}"))
+    let (wishes, environment) = (settings.wishes(), programs::variables().collect());
+    let definitions = library.definitions();
+    let is_installed = |one: &&Definition| programs::find(adapters::program_of(one, &wishes)).is_some();
+    let found = definitions.iter().filter(is_installed).map(|one| {
+        let login = if adapters::has_login(one, &environment) { "" } else { " (no login was found)" };
+        format!("{}{login}", one.name)
+    });
+    let found: Vec<String> = found.collect();
+    let also = if found.is_empty() { String::new() } else { format!("; installed: {}", found.join(", ")) };
+    let mut checks = vec![ok("agents", format!("the built-in surveyor and verifier{also}"))];
+    let broken = library.broken().iter().map(|one| {
+        warn("adapters", format!("{} is not used: {}", one.file, one.why), "correct it, or move it away")
+    });
+    checks.extend(broken);
+    checks
 }
 
 /// Tries ten real escapes.

@@ -9,11 +9,11 @@ use crate::run::{Run, TRACEPARENT};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
 use crate::walls::{Model, Needs};
-use spalla_adapter::command_line::{Guard, Wishes, command_line};
-use spalla_adapter::definition::{Definition, WishName};
+use spalla_adapter::command_line::{Guard, Wishes, command_line, said};
+use spalla_adapter::definition::Definition;
 use spalla_adapter::listen::Listener;
 use spalla_adapter::recovery::Change;
-use spalla_domain::adapter::{Adapter, Approval};
+use spalla_domain::adapter::Adapter;
 use spalla_domain::trace::Part;
 
 /// The calls of one agent in one run.
@@ -35,7 +35,8 @@ impl<'a> Call<'a> {
         home: &'a Home,
         review: Option<&Review>,
     ) -> Self {
-        let mut wishes = wishes_of(run, home);
+        let folders = vec![home.scratch().to_string_lossy().into_owned()];
+        let mut wishes = Wishes { folders, ..Wishes::from(said_of(run, definition)) };
         let schema = review.and_then(|review| review.schema(&home.scratch()));
         wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
         Self { run, definition, program, home, wishes, is_review: review.is_some() }
@@ -51,23 +52,13 @@ impl<'a> Call<'a> {
         let (run, definition) = (self.run, self.definition);
         let walls = self.walls(scratchpad);
         let mut wishes = self.wishes.clone();
-        let asks_nobody = match run.assignment.adapter.as_ref().and_then(|adapter| adapter.approval) {
-            Some(approval) => approval == Approval::Bypass,
-            // Without walls of ours its own are the only ones.
-            None => matches!(walls, Walls::Up(_)),
-        };
-        wishes.guard = match (asks_nobody, self.is_review) {
-            (true, _) => Guard::Bypass,
-            // Without walls of ours its own have to keep it from the change.
-            (false, true) => Guard::ReadOnly,
-            (false, false) => Guard::Guarded,
-        };
+        let approval = said_of(run, definition).approval;
+        wishes.guard = Guard::of(approval, matches!(walls, Walls::Up(_)), self.is_review);
         if !self.is_review {
             wishes.folders.push(scratchpad.folder.to_string_lossy().into_owned());
         }
         let line = command_line(definition, &self.program.installed, &wishes, prompt);
-        // A reviewer that can't be held to a shape is told it in words.
-        for wish in line.unmet.iter().filter(|wish| **wish != WishName::Schema) {
+        for wish in line.missed(definition) {
             let title = &definition.title;
             run.log.say(format!("{title} has no way to do what is wished: {wish:?}")).await;
         }
@@ -142,9 +133,10 @@ impl<'a> Call<'a> {
     }
 }
 
-fn wishes_of(run: &Run<'_>, home: &Home) -> Wishes {
+/// Returns what is said of an agent's calls: by the work item, or else by the operator.
+pub(super) fn said_of(run: &Run<'_>, definition: &Definition) -> Adapter {
     let own = run.assignment.adapter.clone().unwrap_or_default();
-    let Adapter { model, profile, web_search, args, command, .. } = own;
-    let folders = vec![home.scratch().to_string_lossy().into_owned()];
-    Wishes { model, profile, web_search, args, command, folders, ..Wishes::default() }
+    let is_own = run.assignment.agent.as_ref() == Some(&definition.name);
+    let own = if is_own { own } else { own.of_another() };
+    said(definition, own, run.options.wishes.get(&definition.name))
 }

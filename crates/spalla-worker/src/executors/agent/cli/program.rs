@@ -1,5 +1,6 @@
 //! An agent's program on this machine: where it is, and what it can do by its own help, asked once for each file.
 
+use super::call::said_of;
 use crate::executors::agent::memory::Asked;
 use crate::programs;
 use crate::run::{End, Failure, Run};
@@ -26,7 +27,16 @@ pub(super) struct Program {
 
 /// Finds the program of an adapter and asks it what it can do, behind walls in a folder of the run's own.
 pub(super) async fn find(run: &Run<'_>, definition: &Definition, folder: &Path) -> Result<Program, End> {
-    let named = own_command(run).unwrap_or(&definition.program);
+    // Somebody's own command may begin with arguments, such as `npx codex`.
+    let command = said_of(run, definition).command;
+    let (named, first) = match command.split_first() {
+        Some((program, first)) if !program.is_empty() => (program, first),
+        _ => (&definition.program, &[][..]),
+    };
+    if named.is_empty() {
+        let message = format!("{} has no program of its own: {}", definition.title, definition.install);
+        return Err(Failure::new(ErrorClass::Validation, message).into());
+    }
     let file = programs::find(named, &run.options.child_env)
         .or_else(|| Some(PathBuf::from(named)).filter(|path| path.is_absolute() && path.is_file()));
     let Some(file) = file else {
@@ -36,11 +46,11 @@ pub(super) async fn find(run: &Run<'_>, definition: &Definition, folder: &Path) 
         );
         return Err(Failure::new(ErrorClass::Validation, message).into());
     };
-    let asked = asked(&file);
+    let asked = asked(&file, [std::slice::from_ref(&definition.name), first].concat());
     let installed = match run.agents.program(&asked) {
         Some(installed) => installed,
         None => {
-            let installed = ask(run, definition, &file, folder).await?;
+            let installed = ask(run, definition, (&file, first), folder).await?;
             run.agents.learn(asked, installed.clone());
             installed
         }
@@ -48,23 +58,24 @@ pub(super) async fn find(run: &Run<'_>, definition: &Definition, folder: &Path) 
     Ok(Program { file, installed })
 }
 
-/// Returns the program that the work item names instead of the adapter's.
-fn own_command<'a>(run: &'a Run<'_>) -> Option<&'a String> {
-    run.assignment.adapter.as_ref()?.command.first()
-}
-
-fn asked(file: &Path) -> Asked {
+fn asked(file: &Path, by: Vec<String>) -> Asked {
     let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let data = real.metadata().ok();
     let (at, bytes) = data.map_or((None, 0), |data| (data.modified().ok(), data.len()));
-    (real, at, bytes)
+    (real, at, bytes, by)
 }
 
-async fn ask(run: &Run<'_>, definition: &Definition, file: &Path, folder: &Path) -> Result<Installed, End> {
+async fn ask(
+    run: &Run<'_>,
+    definition: &Definition,
+    (file, first): (&Path, &[String]),
+    folder: &Path,
+) -> Result<Installed, End> {
     let mut told = Vec::new();
     for args in std::iter::once(&definition.version).chain(&definition.help) {
+        let whole = [first, args].concat();
         // A program that has no way to tell is called without.
-        told.push(if args.is_empty() { String::new() } else { said(run, (file, args), folder).await? });
+        told.push(if args.is_empty() { String::new() } else { said(run, (file, &whole), folder).await? });
     }
     let help = told.split_off(1).join("\n");
     Ok(Installed::read(definition, &told.concat(), &help))

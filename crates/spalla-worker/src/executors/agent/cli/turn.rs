@@ -56,6 +56,8 @@ struct Hearing {
     end: Option<TurnEnd>,
     repeats: Repeats,
     loops: Option<String>,
+    /// Whether all words together are the answer, and not the last ones.
+    joins_words: bool,
 }
 
 /// Starts the command and hears it to its end.
@@ -124,7 +126,7 @@ async fn hear(
     told: &mut Told<'_>,
     is_enough: &CancellationToken,
 ) -> Hearing {
-    let mut all = Hearing::default();
+    let mut all = Hearing { joins_words: listener.has_words_by_line(), ..Hearing::default() };
     while let Some(line) = lines.recv().await {
         let now = moment(run);
         let heard = match &line {
@@ -134,14 +136,12 @@ async fn hear(
                 listener.hear_error(bytes, now)
             }
         };
-        for heard in heard {
-            told.tell(&heard).await;
-            all.keep(heard);
-        }
+        all.keep_all(heard, told).await;
         if all.loops.is_some() {
             is_enough.cancel();
         }
     }
+    all.keep_all(listener.finish(moment(run)), told).await;
     all
 }
 
@@ -152,6 +152,31 @@ pub(super) fn moment(run: &Run<'_>) -> jiff::Timestamp {
 }
 
 impl Hearing {
+    async fn keep_all(&mut self, heard: Vec<Heard>, told: &mut Told<'_>) {
+        for heard in heard {
+            told.tell(&heard).await;
+            self.keep(heard);
+        }
+    }
+
+    /// Keeps words that the agent said. Of a long answer in many lines the end matters, where it says what it did.
+    fn keep_words(&mut self, mut words: String) {
+        match &mut self.words {
+            Some(all) if self.joins_words => {
+                words.insert(0, '\n');
+                all.push_str(&words);
+                // Seldom, since what is kept moves each time.
+                if all.len() > 2 * WORDS_BYTES_MAX {
+                    all.drain(..all.ceil_char_boundary(all.len() - WORDS_BYTES_MAX));
+                }
+            }
+            _ => {
+                words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+                self.words = Some(words);
+            }
+        }
+    }
+
     fn keep(&mut self, heard: Heard) {
         match heard {
             Heard::Event(event) => {
@@ -159,10 +184,7 @@ impl Hearing {
                     self.loops = self.repeats.see(&event);
                 }
             }
-            Heard::Words(mut words) => {
-                words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
-                self.words = Some(words);
-            }
+            Heard::Words(words) => self.keep_words(words),
             Heard::Thread(name) => self.thread = Some(name),
             Heard::Spent(spent) => self.spent = Some(spent),
             Heard::Denied(denied) if self.denied.len() < KEPT_MAX => self.denied.push(denied),

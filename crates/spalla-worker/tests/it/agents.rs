@@ -1,0 +1,162 @@
+//! Agents of a person's own: a script that a file describes, called behind the walls and judged by what it changed.
+
+use crate::fake::Wanted;
+use crate::site::Site;
+use serde_json::Value;
+use spalla_adapter::library::Library;
+use spalla_domain::adapter::Adapter;
+use spalla_domain::claim::Completion;
+use spalla_domain::log::Stream;
+use spalla_domain::retry::ErrorClass;
+use spalla_domain::work_item::Executor;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+/// Makes a repository with one commit.
+fn repository(site: &Site) -> PathBuf {
+    let path = site.path("repo");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("file"), "committed\n").unwrap();
+    for args in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=P", "-c", "user.email=p@example.org", "commit", "--quiet", "-m", "first"],
+    ] {
+        let mut git = Command::new("git");
+        git.args(args).current_dir(&path).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        assert!(git.env("GIT_CONFIG_NOSYSTEM", "1").status().unwrap().success());
+    }
+    path
+}
+
+/// Makes a program of a shell script.
+fn program(site: &Site, name: &str, script: &str) -> String {
+    let folder = site.path("programs");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// The file of an adapter, as a person writes it.
+fn file_of(name: &str, program: &str, output: &str) -> String {
+    format!(
+        "name = '{name}'\ntitle = 'Mine'\nprogram = '{program}'\ninstall = 'write it'\noutput = '{output}'\nprompt = 'stdin'\n\
+         [command]\nfirst = ['work']\nlast = ['--']\nparts = [\n\
+         {{ when = 'model', args = ['--model', '{{model}}'] }},\n{{ when = 'profile', args = ['-p', '{{profile}}'] }},\n\
+         {{ when = 'web_search', args = ['--web'] }},\n{{ when = 'no_web_search', args = ['--no-web'] }},\n]\n"
+    )
+}
+
+fn agent(name: &'static str, repository: &Path) -> Wanted {
+    Wanted {
+        title: "Change the file",
+        executor: Executor::Agent,
+        agent: Some(name),
+        repository: Some(repository.display().to_string()),
+        ..Wanted::default()
+    }
+}
+
+fn result(completion: &Completion) -> Value {
+    serde_json::from_str(completion.result.as_ref().unwrap().get()).unwrap()
+}
+
+fn library(files: &[String]) -> Library {
+    let mut library = Library::built_in().unwrap();
+    for text in files {
+        library.add("mine.toml", Ok(text.clone()));
+    }
+    assert_eq!(library.broken(), []);
+    library
+}
+
+#[tokio::test]
+async fn an_agent_that_a_file_describes_changes_a_file_and_tells_events() {
+    let site = Site::new();
+    let repository = repository(&site);
+    let script = r#"
+prompt=$(cat)
+echo '{"type":"progress","payload":{"text":"half","progress":50,"own":[7]}}'
+echo "I was asked: $prompt"
+echo '{"type":"finding","payload":'
+echo changed > file
+echo "I was called with $*"
+"#;
+    let program = program(&site, "mine", script);
+    let adapters = library(&[file_of("mine", &program, "jsonl-events")]).definitions();
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(adapters));
+    let run = site.fake.add(agent("mine", &repository));
+    let completion = site.fake.ended(run).await;
+    assert!(completion.success, "{completion:?} {:?}", site.fake.lines(run, Stream::Stdout));
+    let result = result(&completion);
+    assert_eq!(result["change"]["files"][0]["path"], "file", "{result}");
+    let answer = result["answer"].as_str().unwrap();
+    assert!(answer.contains("I was asked: ") && answer.contains("Change the file"), "{answer}");
+    assert!(answer.ends_with("\nI was called with work --"), "{answer}");
+    let events = fs::read_to_string(result["events"].as_str().unwrap()).unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of =
+        |kind: &str| events.iter().find(|event| event["type"] == kind && event["agent"] == "mine").unwrap();
+    assert_eq!(of("progress")["payload"]["own"][0], 7);
+    assert_eq!(of("error")["payload"]["excerpt"], r#"{"type":"finding","payload":"#);
+    assert_eq!(fs::read_to_string(repository.join("file")).unwrap(), "committed\n");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_item_says_comes_before_the_settings_and_both_before_the_adapter() {
+    let site = Site::new();
+    let repository = repository(&site);
+    let script = "cat > /dev/null; echo $* >> file; echo \"args: $*\"\n";
+    let program = program(&site, "mine", script);
+    let adapters = library(&[file_of("mine", &program, "text")]).definitions();
+    let theirs = Adapter {
+        model: Some("theirs".into()),
+        profile: Some("work".into()),
+        web_search: Some(false),
+        ..Adapter::default()
+    };
+    let mut worker = site.start_with(|options| {
+        options.adapters = Arc::new(adapters);
+        options.wishes = Arc::new([("mine".to_owned(), theirs)].into());
+    });
+    let own = Adapter { model: Some("own".into()), web_search: Some(true), ..Adapter::default() };
+    for (number, adapter, wanted) in [
+        (1, None, "args: work --model theirs -p work --no-web --"),
+        (2, Some(own), "args: work --model own -p work --web --"),
+    ] {
+        let run = site.fake.add(Wanted { adapter, item: number, ..agent("mine", &repository) });
+        let completion = site.fake.ended(run).await;
+        assert_eq!(result(&completion)["answer"], wanted, "{:?}", site.fake.lines(run, Stream::Stdout));
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_without_a_program_of_its_own_is_called_by_the_items_command() {
+    let site = Site::new();
+    let repository = repository(&site);
+    let program =
+        program(&site, "any", "cat > /dev/null\necho changed > file\necho done by $1\necho really\n");
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(library(&[]).definitions()));
+    let command = vec![program, "anybody".to_owned()];
+    let adapter = Some(Adapter { command, ..Adapter::default() });
+    let run = site.fake.add(Wanted { adapter, ..agent("text", &repository) });
+    let completion = site.fake.ended(run).await;
+    assert_eq!(result(&completion)["answer"], "done by anybody\nreally", "{completion:?}");
+    assert!(completion.success);
+    let run = site.fake.add(Wanted { item: 2, ..agent("jsonl", &repository) });
+    let completion = site.fake.ended(run).await;
+    let error = completion.error.unwrap();
+    assert_eq!(error.class, ErrorClass::Validation);
+    assert!(
+        error.message.contains("no program of its own") && error.message.contains("adapter.command"),
+        "{error:?}"
+    );
+    worker.stop().await;
+}
