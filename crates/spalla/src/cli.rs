@@ -144,15 +144,6 @@ fn load(flags: Vec<Override>) -> Result<Config> {
     Ok(config)
 }
 
-/// Returns the settings as this process's own command line says them, for what is handed none.
-pub(crate) fn settings_of_process() -> Result<Settings> {
-    let matches = definition().try_get_matches();
-    match matches.ok().and_then(|matches| Global::from_arg_matches(&matches).ok()) {
-        Some(global) => global.config(Vec::new()).map(|config| config.settings),
-        None => load(Vec::new()).map(|config| config.settings),
-    }
-}
-
 /// Makes the override of a flag that names a path: from the root, wherever it is read later.
 pub(crate) fn path_flag(name: &'static str, flag: &'static str, path: &Path) -> Result<Override> {
     let path = absolute(path)?;

@@ -74,7 +74,10 @@ impl Orchestrate {
                 .mend("name one with --target DIR"));
         }
         let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
-        let agents = if self.agents.is_empty() { Agents::found()? } else { Agents::named(&self.agents)? };
+        let agents = match self.agents.is_empty() {
+            true => Agents::found(&config.settings)?,
+            false => Agents::named(&config.settings, &self.agents)?,
+        };
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&screen, &agents)?;
         block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))

@@ -1,7 +1,7 @@
 //! Which agents a session has: those that a person names, or those that are installed and have a login.
 
 use crate::adapters::{has_login, library, program_of};
-use crate::cli::settings_of_process;
+use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_adapter::definition::Definition;
@@ -23,13 +23,13 @@ const ORDER: [&str; 3] = ["claude", "codex", "gemini"];
 
 impl Agents {
     /// Takes those that a person names. One that is not there is an error: the person counts on it.
-    pub(crate) fn named(names: &[String]) -> Result<Self> {
-        Known::read()?.named(names)
+    pub(crate) fn named(settings: &Settings, names: &[String]) -> Result<Self> {
+        Known::read(settings)?.named(names)
     }
 
     /// Takes those that are installed and have a login.
-    pub(crate) fn found() -> Result<Self> {
-        Ok(Known::read()?.found())
+    pub(crate) fn found(settings: &Settings) -> Result<Self> {
+        Ok(Known::read(settings)?.found())
     }
 
     /// Returns with how many agents the session works.
@@ -50,9 +50,8 @@ struct Known {
 }
 
 impl Known {
-    fn read() -> Result<Self> {
-        let settings = settings_of_process()?;
-        let library = library(&settings)?;
+    fn read(settings: &Settings) -> Result<Self> {
+        let library = library(settings)?;
         let wishes = settings.wishes();
         let program = |one: &Definition| (one.name.clone(), program_of(one, &wishes).to_owned());
         let programs = library.definitions().iter().map(program).collect();

@@ -140,7 +140,10 @@ impl Host {
     async fn begin_new(&self, wanted: spalla_server::Wanted) -> Result<Pursuit> {
         let spalla_server::Wanted { goal, target, agents, plan, request } = wanted;
         let target = folder_at(&target)?;
-        let agents = if agents.is_empty() { Agents::found()? } else { Agents::named(&agents)? };
+        let agents = match agents.is_empty() {
+            true => Agents::found(&self.0.settings)?,
+            false => Agents::named(&self.0.settings, &agents)?,
+        };
         let items = match plan {
             Some(text) => {
                 of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?
