@@ -12,6 +12,7 @@ use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::{InfoRequestId, WorkerId};
 
 /// Who hands out runs and takes their results.
@@ -60,6 +61,15 @@ pub trait Coordinator: Send + Sync + 'static {
         &self,
         _run: Heartbeat,
         _hosts: Vec<RefusedHost>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
+
+    /// Tells events of a run. The same event once more, under its name, changes nothing.
+    fn tell_events(
+        &self,
+        _run: Heartbeat,
+        _events: Vec<RunEvent>,
     ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
         Box::pin(std::future::ready(Err(asks_nobody())))
     }

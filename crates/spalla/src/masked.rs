@@ -7,6 +7,7 @@ use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::{InfoRequestId, WorkerId};
 use spalla_server::{ArtifactError, Artifacts, Incoming, Vault};
 use spalla_store::StoreError;
@@ -83,6 +84,17 @@ impl Coordinator for Masked {
         Box::pin(async move {
             self.vault.redact_refused_hosts(run.run_id, &mut hosts).await.map_err(unavailable)?;
             self.embedded.report_refused_hosts(run, hosts).await
+        })
+    }
+
+    fn tell_events(
+        &self,
+        run: Heartbeat,
+        mut events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_events(run.run_id, &mut events).await.map_err(unavailable)?;
+            self.embedded.tell_events(run, events).await
         })
     }
 

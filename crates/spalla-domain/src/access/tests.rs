@@ -118,6 +118,7 @@ fn the_agent_of_a_run_never_approves_never_completes_and_sees_no_other_run() {
     let other = Target { run_id: Some(RunId(4)), ..own };
     for (resource, action) in [
         (Resource::Log, Action::Report),
+        (Resource::Event, Action::Report),
         (Resource::Artifact, Action::Report),
         (Resource::InfoRequest, Action::Ask),
         (Resource::Secret, Action::Read),

@@ -38,6 +38,7 @@ mod recipes;
 mod refused_hosts;
 mod requirements;
 mod resources;
+mod run_events;
 mod runs;
 mod scheduler;
 mod schedules;

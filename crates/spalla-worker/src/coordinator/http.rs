@@ -1,11 +1,13 @@
 //! The claim protocol over HTTP: JSON both ways, log lines as one JSON object per line.
 
+mod events;
 #[cfg(test)]
 mod fuzz;
 
 use super::{Coordinator, CoordinatorError};
 use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
+use events::EventsBody;
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
@@ -17,6 +19,7 @@ use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::{InfoField, Status};
 use spalla_domain::refused_host::RefusedHost;
 use spalla_domain::resources::{Capacity, Named};
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{InfoRequestId, RunId, WorkerId};
@@ -251,6 +254,19 @@ impl Coordinator for HttpCoordinator {
             let report = serde_json::json!({ "fencing_token": run.fencing_token, "hosts": hosts });
             let request = self.post(&run_path(run.run_id, "refused-hosts"))?;
             send(request.header(CONTENT_TYPE, "application/json").body(json(&report)?)).await.map(drop)
+        })
+    }
+
+    fn tell_events(
+        &self,
+        run: Heartbeat,
+        events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let request = self.post(&run_path(run.run_id, "events"))?;
+            let request = request.header("X-Fencing-Token", run.fencing_token.to_string());
+            let body = json(&EventsBody::of(&events))?;
+            send(request.header(CONTENT_TYPE, "application/json").body(body)).await.map(drop)
         })
     }
 
