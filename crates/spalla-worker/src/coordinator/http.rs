@@ -3,8 +3,9 @@
 mod events;
 #[cfg(test)]
 mod fuzz;
+mod grant;
 
-use super::{Coordinator, CoordinatorError};
+use super::{Coordinator, CoordinatorError, Grant};
 use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
 use events::EventsBody;
@@ -255,6 +256,10 @@ impl Coordinator for HttpCoordinator {
             let request = self.post(&run_path(run.run_id, "refused-hosts"))?;
             send(request.header(CONTENT_TYPE, "application/json").body(json(&report)?)).await.map(drop)
         })
+    }
+
+    fn grant(&self, run: Heartbeat) -> BoxFuture<'_, Result<Option<Grant>, CoordinatorError>> {
+        Box::pin(self.fetch_grant(run))
     }
 
     fn tell_events(

@@ -1,5 +1,6 @@
 //! The worker with real processes, real git and a coordinator in memory.
 
+mod agents;
 mod ahead;
 mod clouds;
 mod commands;
