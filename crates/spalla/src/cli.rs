@@ -201,6 +201,7 @@ mod tests {
             "sandbox",
             "secrets",
             "token",
+            "mcp",
             "completions",
             "man",
         ];

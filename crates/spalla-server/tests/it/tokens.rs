@@ -400,7 +400,7 @@ async fn the_agent_of_a_run_approves_nothing_ends_nothing_and_sees_nothing_of_ot
             (format!("/work-items/{item}/approvals"), json!({})),
             (format!("/work-items/{item}/policy"), json!({"max_retries": 9})),
             (format!("/work-items/{item}/start"), json!({})),
-            ("/work-items/".to_owned(), json!({"project_id": 1, "title": "x"})),
+            ("/work-items/bulk".to_owned(), json!([{"project_id": 1, "title": "x"}])),
             ("/scheduler/enqueue".to_owned(), json!({"work_item_id": item})),
             ("/scheduler/tick".to_owned(), json!({})),
             ("/tokens".to_owned(), json!({"name": "x", "role": "admin"})),
@@ -409,15 +409,7 @@ async fn the_agent_of_a_run_approves_nothing_ends_nothing_and_sees_nothing_of_ot
         ] {
             post(&world, &token, &path, body).await.problem(403, "forbidden");
         }
-        for path in [
-            "/audit",
-            "/tokens",
-            "/events",
-            "/work-items/runs",
-            "/work-items/",
-            "/scheduler/queue",
-            "/metrics",
-        ] {
+        for path in ["/audit", "/tokens", "/events", "/work-items/runs", "/scheduler/queue", "/metrics"] {
             get(&world, &token, path).await.problem(403, "forbidden");
         }
         let foreign = format!("/work-items/runs/{other}");
@@ -434,6 +426,27 @@ async fn the_agent_of_a_run_approves_nothing_ends_nothing_and_sees_nothing_of_ot
         world.send(secret).await.problem(404, "not_found");
         assert_eq!(world.get("/work-items/approvals/1").await.json(200)["status"], "pending");
         assert_eq!(world.get(&own).await.json(200)["status"], "running");
+    }
+}
+
+#[tokio::test]
+async fn the_agent_of_a_run_makes_and_sees_work_items_of_its_project_and_starts_none() {
+    for world in World::on_both_stores_with(guarded).await {
+        let (_, _, token) = agent(&world).await;
+        let (own, foreign) = (1, world.project().await);
+        let new = |project: i64| json!({"project_id": project, "title": "beside", "agent": "codex", "executor": "agent"});
+        let made = post(&world, &token, "/work-items/", new(own)).await.json(201);
+        assert_eq!(made["status"], "open");
+        post(&world, &token, "/work-items/", new(foreign)).await.problem(404, "not_found");
+        let queue = json!({"work_item_id": made["id"]});
+        post(&world, &token, "/scheduler/enqueue", queue).await.problem(403, "forbidden");
+        let path = format!("/work-items/{}", made["id"]);
+        call(&world, &token, "PATCH", &path, Some(json!({"title": "x"}))).await.problem(403, "forbidden");
+        let hidden = world.item(json!({"project_id": foreign})).await;
+        get(&world, &token, &format!("/work-items/{hidden}")).await.problem(404, "not_found");
+        let listed = get(&world, &token, "/work-items/").await.json(200);
+        let projects: Vec<_> = listed.as_array().unwrap().iter().map(|item| &item["project_id"]).collect();
+        assert_eq!(projects, [1, 1]);
     }
 }
 
