@@ -141,6 +141,7 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         environment: programs::variables().collect(),
         adapters: Arc::new(adapters()?),
         sessions: settings.data.join("sessions"),
+        tools: std::env::current_exe().ok(),
         ..Options::new(
             worker_id,
             data_dir,

@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
         hosts.extend(self.home.hosts.iter().cloned());
         let mut needs = Needs {
             network: true,
-            tools: vec![self.program.file.clone()],
+            tools: std::iter::once(&self.program.file).chain(&self.home.tools).cloned().collect(),
             read: scratchpad.borrowed.clone(),
             write: Vec::new(),
             model: Some(Model { hosts, servers: self.home.servers.clone() }),
@@ -148,5 +148,6 @@ fn wishes_of(run: &Run<'_>, home: &Home) -> Wishes {
     let own = run.assignment.adapter.clone().unwrap_or_default();
     let Adapter { model, profile, web_search, args, command, .. } = own;
     let folders = vec![home.scratch().to_string_lossy().into_owned()];
-    Wishes { model, profile, web_search, args, command, folders, ..Wishes::default() }
+    let mcp_file = home.mcp_file.clone();
+    Wishes { model, profile, web_search, args, command, folders, mcp_file, ..Wishes::default() }
 }

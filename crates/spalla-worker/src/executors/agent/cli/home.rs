@@ -28,6 +28,10 @@ pub(super) struct Home {
     pub(super) hosts: Vec<String>,
     /// Servers of models on this machine's loopback device.
     pub(super) servers: Vec<SocketAddr>,
+    /// Programs that it starts besides its own.
+    pub(super) tools: Vec<PathBuf>,
+    /// The file that names servers of tools.
+    pub(super) mcp_file: Option<String>,
 }
 
 impl Home {
@@ -51,7 +55,7 @@ impl Home {
         }
         let urls = base_urls(definition, &own, &env);
         let (hosts, servers) = places(&urls);
-        Ok(Self { folder, env, hosts, servers })
+        Ok(Self { folder, env, hosts, servers, tools: Vec::new(), mcp_file: None })
     }
 
     /// Returns the folder for the agent's notes.
