@@ -39,6 +39,7 @@ mod refused_hosts;
 mod requirements;
 mod resources;
 mod run_events;
+mod run_tokens;
 mod runs;
 mod scheduler;
 mod schedules;

@@ -8,7 +8,6 @@ mod grant;
 use super::{Coordinator, CoordinatorError, Grant};
 use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
-use events::EventsBody;
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
@@ -267,12 +266,7 @@ impl Coordinator for HttpCoordinator {
         run: Heartbeat,
         events: Vec<RunEvent>,
     ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
-        Box::pin(async move {
-            let request = self.post(&run_path(run.run_id, "events"))?;
-            let request = request.header("X-Fencing-Token", run.fencing_token.to_string());
-            let body = json(&EventsBody::of(&events))?;
-            send(request.header(CONTENT_TYPE, "application/json").body(body)).await.map(drop)
-        })
+        Box::pin(self.send_events(run, events))
     }
 
     fn keep_artifact(

@@ -2,7 +2,7 @@
 //! output of the real binary.
 
 use crate::databases::Database;
-use crate::process::{Home, Server, Setup, text};
+use crate::process::{Home, Server, Setup, text, until, worker};
 use crate::rest::Rest;
 use serde_json::{Value, json};
 use std::fs;
@@ -215,6 +215,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 cat > /dev/null
+end='{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s"}'
+if [ -z "$file" ]; then echo "$end"; exit; fi
 of() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/" "$file"; }
 SPALLA_API_URL=$(of SPALLA_API_URL) SPALLA_API_TOKEN=$(of SPALLA_API_TOKEN)
 export SPALLA_API_URL SPALLA_API_TOKEN
@@ -226,28 +228,62 @@ export SPALLA_API_URL SPALLA_API_TOKEN
     until grep -q '"id":2' answers; do :; done
 } | "$(of command)" mcp >> answers 2> complaints
 cat answers complaints >&2
-echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s"}'
+echo "$end"
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_behind_its_walls_is_given_the_tools_with_its_runs_own_token() {
-    let home = Home::new();
+/// Makes a folder in which a program plays Claude Code, and returns a PATH that begins with it.
+fn played(home: &Home) -> String {
     let bin = home.path("bin");
     fs::create_dir(&bin).expect("a folder");
     let program = bin.join("claude");
     fs::write(&program, PLAYED).expect("a program");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
-    let path = format!("{}:{}", text(&bin), std::env::var("PATH").expect("a path"));
-    let env = [("PATH", path.as_str())];
-    let server = Server::start(&home, &Setup { database: &Database::Sqlite, args: &["up"], env: &env });
-    let project = server.rest.project(None).await;
+    format!("{}:{}", text(&bin), std::env::var("PATH").expect("a path"))
+}
+
+async fn queued(rest: &Rest) -> i64 {
+    let project = rest.project(None).await;
     let item = json!({"project_id": project, "title": "tell", "executor": "agent", "agent": "claude",
         "labels": ["session:orch_1"]});
-    let item = server.rest.item(item).await;
-    server.rest.enqueue(item).await;
-    let event = server.rest.event("review").await;
-    assert_eq!(event["payload"], json!({"text": "from behind the walls"}));
-    assert_eq!((&event["agent"], &event["session_id"]), (&json!("claude"), &json!("orch_1")));
-    // What the command line says itself is told as well, by its worker.
-    assert_eq!(server.rest.event("status").await["agent"], "claude");
+    let item = rest.item(item).await;
+    rest.enqueue(item).await;
+    item
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_behind_its_walls_is_given_the_tools_with_its_runs_own_token() {
+    for is_embedded in [true, false] {
+        let home = Home::new();
+        let path = played(&home);
+        let env = [("PATH", path.as_str())];
+        let args: &[&str] = if is_embedded { &["up"] } else { &["serve"] };
+        let server = Server::start(&home, &Setup { database: &Database::Sqlite, args, env: &env });
+        let token = fs::read_to_string(home.data().join("token")).expect("the token");
+        let env = [("PATH", path.as_str()), ("ORCH_TOKEN", token.trim())];
+        let _worker = (!is_embedded).then(|| worker(&home, &server.rest.url, &env));
+        queued(&server.rest).await;
+        let event = server.rest.event("review").await;
+        assert_eq!(event["payload"], json!({"text": "from behind the walls"}));
+        assert_eq!((&event["agent"], &event["session_id"]), (&json!("claude"), &json!("orch_1")));
+        // What the command line says itself is told as well, by its worker.
+        assert_eq!(server.rest.event("status").await["agent"], "claude");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_not_let_in_where_everybody_is() {
+    let home = Home::new();
+    let path = played(&home);
+    let env = [("PATH", path.as_str())];
+    for args in [&["up", "--auth", "none"][..], &["serve", "--auth", "none"]] {
+        let server = Server::start(&home, &Setup { database: &Database::Sqlite, args, env: &env });
+        let _worker = (args[0] == "serve").then(|| worker(&home, &server.rest.url, &env));
+        let item = queued(&server.rest).await;
+        let ended = until("the run is over", || async {
+            server.rest.runs(item).await.into_iter().find(|run| !run["ended_at"].is_null())
+        });
+        let run = ended.await;
+        let policy = run["sandbox"]["policy"].to_string();
+        assert!(policy.contains("\"preset\"") && !policy.contains("127.0.0.1"), "{policy}");
+    }
 }

@@ -119,10 +119,15 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     }
     let mut bytes = Vec::new();
     fs::File::open(from)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    write_file(to, &bytes)
+}
+
+/// Writes a file that is its owner's alone.
+pub(super) fn write_file(to: &Path, bytes: &[u8]) -> io::Result<()> {
     crash_point!("worker.home.file.write", {
         let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create_new(true).mode(0o600).open(to);
-        opened.and_then(|mut file| io::Write::write_all(&mut file, &bytes))
+        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(to);
+        opened.and_then(|mut file| io::Write::write_all(&mut file, bytes))
     })
 }
 

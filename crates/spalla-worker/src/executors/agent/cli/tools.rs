@@ -1,18 +1,16 @@
 //! The server of tools that an agent is given: this program as `spalla mcp`, which the agent starts inside its walls with the
 //! run's own token. Whatever keeps it from being given keeps no run from going on.
 
-use super::home::Home;
+use super::home::{Home, write_file};
 use crate::coordinator::{Grant, places_here};
 use crate::questions::heartbeat;
 use crate::run::Run;
 use serde_json::{Value, json};
 use spalla_adapter::definition::{Definition, ToolServers, WishName};
-use spalla_crash::crash_point;
 use spalla_sandbox::{Network, Policy, Preset};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +33,7 @@ pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home
     let entry = json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": env});
     let written = match &definition.home.tool_servers {
         Some(servers) => add(&home.folder.join(&definition.home.folder), servers, entry).map(|()| None),
-        None => write_file(&home.folder.join(FILE), entry).map(Some),
+        None => name_alone(&home.folder.join(FILE), entry).map(Some),
     };
     match written {
         Ok(file) => {
@@ -77,8 +75,8 @@ async fn granted(run: &Run<'_>) -> Option<(Grant, Vec<SocketAddr>)> {
 }
 
 /// Writes the file that names the server of tools and nothing else.
-fn write_file(path: &Path, entry: Value) -> io::Result<PathBuf> {
-    write(path, &json!({"mcpServers": {NAME: entry}}).to_string())?;
+fn name_alone(path: &Path, entry: Value) -> io::Result<PathBuf> {
+    write_file(path, json!({"mcpServers": {NAME: entry}}).to_string().as_bytes())?;
     Ok(path.to_owned())
 }
 
@@ -108,15 +106,7 @@ fn add(folder: &Path, servers: &ToolServers, mut entry: Value) -> io::Result<()>
         true => toml::to_string(&all).map_err(io::Error::other)?,
         false => all.to_string(),
     };
-    write(&path, &text)
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    crash_point!("worker.home.tools.write", {
-        let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-        opened.and_then(|mut file| file.write_all(text.as_bytes()))
-    })
+    write_file(&path, text.as_bytes())
 }
 
 #[cfg(test)]
@@ -168,7 +158,7 @@ mod tests {
     fn only_its_owner_reads_the_file_with_the_token() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let path = write_file(&folder.path().join(FILE), entry()).unwrap();
+        let path = name_alone(&folder.path().join(FILE), entry()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
