@@ -182,6 +182,21 @@ pub struct Home {
     pub files: Vec<String>,
     /// Where its files name the addresses of models.
     pub base_urls: Vec<KeysOfFile>,
+    /// Where its files name servers of tools, where it takes no other file for them.
+    pub tool_servers: Option<ToolServers>,
+}
+
+/// Where a configuration names servers of tools.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolServers {
+    /// The file, from its home.
+    pub file: String,
+    /// The key under which each server has a table under its name.
+    pub key: String,
+    /// What such a table says besides the command, its arguments and its variables.
+    #[serde(default)]
+    pub entry: toml::Table,
 }
 
 /// What an exit code means.
@@ -289,7 +304,8 @@ impl Definition {
         if folder.split('/').any(|part| part == "..") || folder.starts_with('/') {
             return Err(("home.folder", format!("{folder:?} leads out of the home")));
         }
-        let mut files = self.home.files.iter();
+        let tools = self.home.tool_servers.iter().map(|servers| &servers.file);
+        let mut files = self.home.files.iter().chain(tools);
         if let Some(file) = files.find(|file| file.contains('/') || file.as_str() == "..") {
             return Err(("home.files", format!("{file:?} is no name of a file in its folder")));
         }

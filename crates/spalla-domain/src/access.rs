@@ -105,7 +105,7 @@ words! {
         Answer = "answer",
         /// Takes runs under a lease, keeps them, and gives them back.
         Claim = "claim",
-        /// Says what a run does: logs, files.
+        /// Says what a run does: logs, files, events.
         Report = "report",
         /// Says how a run ended.
         Complete = "complete",

@@ -32,6 +32,22 @@ pub enum AgentEventType {
     Error,
 }
 
+impl AgentEventType {
+    /// Returns the word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Progress => "progress",
+            Self::Finding => "finding",
+            Self::Task => "task",
+            Self::Blocker => "blocker",
+            Self::Milestone => "milestone",
+            Self::Review => "review",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One event of an agent: what it has to say, before anybody filled in who and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentEvent {

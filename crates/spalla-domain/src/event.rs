@@ -189,6 +189,9 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// A run's agent, or its worker, told something. On the wire its type is the plain word, and what it says its payload.
+    #[serde(rename = "agent.told")]
+    AgentTold(Box<crate::run_event::Told>),
     /// A run was made; nobody holds it yet.
     #[serde(rename = "run.created")]
     RunCreated {

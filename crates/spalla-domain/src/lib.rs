@@ -40,6 +40,7 @@ pub mod resources;
 pub mod retry;
 pub mod review;
 pub mod run;
+pub mod run_event;
 pub mod sandbox;
 pub mod schedule;
 pub mod secret;

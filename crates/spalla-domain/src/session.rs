@@ -324,6 +324,15 @@ pub fn branch_of(session: &str) -> String {
     format!("spalla/{session}")
 }
 
+/// What the label of a work item begins with that says of which session it is a part.
+pub const SESSION_LABEL: &str = "session:";
+
+/// Returns the session that a work item with these labels is a part of.
+pub fn session_of(labels: &[String]) -> Option<&str> {
+    let mut named = labels.iter().filter_map(|label| label.strip_prefix(SESSION_LABEL));
+    named.find(|session| is_session_id(session))
+}
+
 /// Tells whether a text can be the name of a session: a name of a folder and of a branch, and no way out of either.
 pub fn is_session_id(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -386,6 +395,13 @@ mod tests {
             status: None,
             runs,
         }
+    }
+
+    #[test]
+    fn a_label_says_of_which_session_an_item_is_a_part() {
+        let labels = |all: &[&str]| all.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
+        assert_eq!(session_of(&labels(&["a", "session:orch_1"])), Some("orch_1"));
+        assert_eq!(session_of(&labels(&["session:../x", "session:", "sessions:a"])), None);
     }
 
     #[test]

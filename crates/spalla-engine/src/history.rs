@@ -201,6 +201,7 @@ impl History {
             Fact::ApprovalVoted { .. }
             | Fact::CommandFound { .. }
             | Fact::HostRefused { .. }
+            | Fact::AgentTold(_)
             | Fact::InfoRequested { .. }
             | Fact::InfoAnswered { .. }
             | Fact::InfoCancelled { .. }

@@ -108,7 +108,7 @@ impl Principal {
     fn of_agent(run: &RunView, fence: Fence) -> Self {
         Self {
             name: format!("run:{}#{fence}", run.id),
-            policies: role::of_run(run.project_id, run.work_item_id, run.id),
+            policies: role::of_run(run.project_id, run.id),
             kind: Who::Agent(run.project_id, run.id, fence),
         }
     }

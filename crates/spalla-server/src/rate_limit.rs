@@ -12,13 +12,14 @@ const WINDOW_SECONDS: i64 = 60;
 /// How many clients are counted apart: each costs a quarter of a KiB. Whoever comes beyond that is counted together.
 const CLIENTS_MAX: usize = 10_000;
 /// What workers send without end, in the rhythm that they are told: it is not counted.
-const UNCOUNTED: [&str; 6] = [
+const UNCOUNTED: [&str; 7] = [
     "/scheduler/tick",
     "/scheduler/claim",
     "/scheduler/exchange",
     "/work-items/runs/{id}/claim",
     "/work-items/runs/{id}/heartbeat",
     "/work-items/runs/{id}/logs",
+    "/work-items/runs/{id}/events",
 ];
 /// The headers that say where a client stands.
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");

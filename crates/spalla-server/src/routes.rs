@@ -21,6 +21,7 @@ mod quotas;
 mod recipes;
 mod refused_hosts;
 mod requirements;
+mod run_events;
 mod run_logs;
 mod runs;
 mod scheduler;
@@ -52,6 +53,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         workers::add,
         found_commands::add,
         refused_hosts::add,
+        run_events::add,
         run_logs::add,
         log_follow::add,
         artifacts::add,

@@ -19,8 +19,10 @@ use spalla_domain::info_request::Status;
 use spalla_domain::problem::Code;
 use spalla_domain::redact::{Redactor, SECRETS_BYTES_MAX};
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::{EVENT_ID_BYTES_MAX, RunEvent};
 use spalla_domain::sandbox;
 use spalla_domain::secret::Secret;
+use spalla_domain::work_item::WORD_CHARS_MAX;
 use spalla_domain::{Fence, InfoRequestId, Refusal, RunId};
 use spalla_store::command::{IdempotencyKey, RunEnd};
 use spalla_store::document::{Kept, KeptInfoRequest};
@@ -120,6 +122,26 @@ impl Vault {
         for refused in hosts {
             mask_short(&mask, &mut refused.host);
             mask_short(&mask, &mut refused.reason);
+        }
+        Ok(())
+    }
+
+    /// Masks, in events that are told of a run, what was answered to it.
+    pub async fn redact_events(&self, run_id: RunId, events: &mut [RunEvent]) -> Result<(), StoreError> {
+        let mask = self.mask(run_id).await?;
+        if !mask.is_empty() {
+            for event in events {
+                for (text, bytes) in [(&mut event.agent, WORD_CHARS_MAX), (&mut event.id, EVENT_ID_BYTES_MAX)]
+                {
+                    *text = text.take().map(|text| {
+                        let masked = mask.text(text);
+                        masked[..masked.floor_char_boundary(bytes)].to_owned()
+                    });
+                }
+                mask.object(&mut event.payload);
+                // A mask may be longer than what it hides.
+                event.cut();
+            }
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ pub(crate) mod refused_host;
 pub(crate) mod requirements;
 pub(crate) mod resources;
 pub(crate) mod run;
+pub(crate) mod run_event;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;

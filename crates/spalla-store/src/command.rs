@@ -18,6 +18,7 @@ use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::quota::Quota;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
@@ -194,6 +195,13 @@ pub enum Command {
         holder: Heartbeat,
         /// The hosts.
         hosts: Vec<RefusedHost>,
+    },
+    /// A run's worker, or its agent, tells events.
+    TellEvents {
+        /// The run, and the token of its lease.
+        holder: Heartbeat,
+        /// The events.
+        events: Vec<RunEvent>,
     },
     /// A person gives the values, which were checked and encrypted before they came here.
     AnswerInfo {
@@ -469,6 +477,11 @@ pub enum Reply {
     Schedule(ScheduleId),
     /// Which approvals a run's commands wait for.
     CommandsFound(found_command::Answer),
+    /// The events told of a run.
+    EventsTold {
+        /// How many were new, and are kept.
+        kept: u32,
+    },
     /// The info request made or answered.
     InfoRequest(InfoRequestId),
     /// The token made or revoked.

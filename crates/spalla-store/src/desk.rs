@@ -388,6 +388,7 @@ impl<'t, T: Tx> Desk<'t, T> {
                     | Fact::RunResumed {}
                     | Fact::CommandFound { .. }
                     | Fact::HostRefused { .. }
+                    | Fact::AgentTold(_)
                     | Fact::InfoRequested { .. }
                     | Fact::InfoAnswered { .. }
                     | Fact::InfoCancelled { .. }

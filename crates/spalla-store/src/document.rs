@@ -10,6 +10,7 @@ use spalla_domain::approval::tally::{Need, Vote};
 use spalla_domain::info_request::InfoRequest;
 use spalla_domain::quota::Quota;
 use spalla_domain::requirements::{RequirementsDraft, Vision};
+use spalla_domain::run_event::RunEvents;
 use spalla_domain::schedule::Schedule;
 use spalla_domain::webhook::Webhook;
 use spalla_domain::{ApprovalId, ArtifactId, ProjectId, RunId, Timestamp, WorkItemId};
@@ -61,6 +62,8 @@ kinds! {
     Webhook = "webhook",
     /// Which hosts a run's proxy refused.
     Refusals = "refusals",
+    /// What is known of the events that were told of a run.
+    RunEvents = "run_events",
 }
 
 /// A document as it is kept.
@@ -252,6 +255,18 @@ pub(crate) struct RunRefusals {
 
 impl Kept for RunRefusals {
     const KIND: Kind = Kind::Refusals;
+
+    fn id(&self) -> i64 {
+        self.run_id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.run_id.0
+    }
+}
+
+impl Kept for RunEvents {
+    const KIND: Kind = Kind::RunEvents;
 
     fn id(&self) -> i64 {
         self.run_id.0

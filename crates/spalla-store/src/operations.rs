@@ -26,6 +26,7 @@ mod quotas;
 mod refused_hosts;
 mod requeue;
 mod requirements;
+mod run_events;
 mod schedules;
 pub(crate) mod scope;
 mod start;
@@ -82,6 +83,7 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
             found_commands::report(desk, *holder, worker, found).await
         }
         Command::ReportRefusedHosts { holder, hosts } => refused_hosts::report(desk, *holder, hosts).await,
+        Command::TellEvents { holder, events } => run_events::tell(desk, *holder, events).await,
         Command::AnswerInfo { id, sealed, by } => info_requests::answer(desk, *id, sealed, by).await,
         Command::Reseal { what: Sealed::Answer(id), before, sealed } => {
             info_requests::reseal(desk, *id, before, sealed).await

@@ -12,7 +12,12 @@ use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
+use spalla_domain::secret::Secret;
 use spalla_domain::{InfoRequestId, WorkerId};
+use spalla_sandbox::loopback_servers;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// Who hands out runs and takes their results.
 pub trait Coordinator: Send + Sync + 'static {
@@ -64,6 +69,20 @@ pub trait Coordinator: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(asks_nobody())))
     }
 
+    /// Lets the agent of a run speak to the server in the run's name; none where there is no way to it.
+    fn grant(&self, _run: Heartbeat) -> BoxFuture<'_, Result<Option<Grant>, CoordinatorError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Tells events of a run. The same event once more, under its name, changes nothing.
+    fn tell_events(
+        &self,
+        _run: Heartbeat,
+        _events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(std::future::ready(Err(asks_nobody())))
+    }
+
     /// Asks a person for values in the name of a run. The same question once more is the same request.
     fn ask(
         &self,
@@ -82,6 +101,21 @@ pub trait Coordinator: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Option<Answer>, CoordinatorError>> {
         Box::pin(std::future::ready(Err(asks_nobody())))
     }
+}
+
+/// How the agent of a run reaches the server.
+#[derive(Debug)]
+pub struct Grant {
+    /// Where it is.
+    pub url: String,
+    /// The run's token.
+    pub token: Secret,
+}
+
+/// Returns where on this machine's loopback device a server of this address is; nothing where it is elsewhere. Walls let
+/// nothing else through.
+pub(crate) fn places_here(url: &str) -> Vec<SocketAddr> {
+    loopback_servers(&BTreeMap::from([("OPENAI_BASE_URL".to_owned(), url.to_owned())]))
 }
 
 fn asks_nobody() -> CoordinatorError {

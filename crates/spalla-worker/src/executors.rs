@@ -13,6 +13,7 @@ use crate::run::{Failure, Finished, Run, label_of};
 use crate::run_log::RunLog;
 use crate::sandbox::Sandbox;
 use crate::scratchpad::{self, Scratchpads};
+use crate::telling::tell_while;
 use crate::worker::Options;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -134,7 +135,8 @@ impl Execute for Executors {
                     }
                 }
             };
-            let end = Box::pin(report_while(&run, going_on)).await;
+            let reported = report_while(&run, going_on);
+            let end = Box::pin(tell_while(&run, reported)).await;
             run.forget_journal();
             run.finish(end)
         }

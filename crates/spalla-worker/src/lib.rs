@@ -33,12 +33,13 @@ mod run_log;
 pub mod sandbox;
 mod scratchpad;
 mod spool;
+mod telling;
 mod walls;
 pub mod worker;
 
 pub use artifact::ArtifactFile;
 pub use control::{Control, Stop};
-pub use coordinator::{Coordinator, CoordinatorError, HttpCoordinator};
+pub use coordinator::{Coordinator, CoordinatorError, Grant, HttpCoordinator};
 pub use executors::Execute;
 pub use left_behind::runs_left_behind;
 pub use look::{LOOK_ARG, look_for_files, look_main};

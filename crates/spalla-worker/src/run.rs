@@ -10,6 +10,7 @@ use crate::refusals::Refusals;
 use crate::run_log::RunLog;
 use crate::sandbox::{Sandbox, Walls};
 use crate::scratchpad::Scratchpads;
+use crate::telling::Telling;
 use crate::worker::Options;
 use serde_json::Value;
 use spalla_domain::claim::{Assignment, Heartbeat, RunError, Usage};
@@ -48,6 +49,7 @@ pub(crate) struct Run<'a> {
     pub(crate) attested: Mutex<Option<Attested>>,
     used: Mutex<Option<Usage>>,
     pub(crate) refusals: Refusals,
+    pub(crate) telling: Telling,
 }
 
 /// Why a run does not go on.
@@ -151,6 +153,7 @@ impl<'a> Run<'a> {
             attested: Mutex::default(),
             used: Mutex::default(),
             refusals: Refusals::default(),
+            telling: Telling::default(),
         }
     }
 

@@ -70,6 +70,8 @@ pub struct Options {
     pub wishes: Arc<BTreeMap<String, Adapter>>,
     /// The folder of the sessions on this machine.
     pub sessions: PathBuf,
+    /// The program that offers agents the tools of the server when it is called with `mcp`.
+    pub tools: Option<PathBuf>,
     /// How child processes are supervised.
     pub supervisor: Supervisor,
     /// Which walls stand around the commands of runs.
@@ -134,6 +136,7 @@ impl Options {
             environment: BTreeMap::new(),
             adapters: Arc::default(),
             wishes: Arc::default(),
+            tools: None,
             worker_id,
             concurrency: 1,
             ttl_ms: LEASE_TTL_MS_DEFAULT,

@@ -114,6 +114,8 @@ impl App {
                 embedded: Embedded(self.engine.clone()),
                 vault: self.vault.clone(),
                 artifacts: Artifacts::new(self.engine.clone(), self.vault.clone()),
+                // Where everybody is let in, an agent would be let in as everybody.
+                url: self.url.as_deref().filter(|_| settings.auth == Auth::Token).map(reached_from_here),
             });
             self.supervisor
                 .start(Part::Worker, work(settings, options, coordinator, self.supervisor.steps())?);
@@ -183,6 +185,11 @@ impl App {
         self.running.stop().await;
         self.engine.store().close().await;
     }
+}
+
+/// Returns where a server that listens everywhere is on this machine.
+fn reached_from_here(url: &str) -> String {
+    url.replacen("//0.0.0.0:", "//127.0.0.1:", 1).replacen("//[::]:", "//[::1]:", 1)
 }
 
 /// Makes the task that runs a worker and tells it the steps of the shutdown.

@@ -1,7 +1,7 @@
 //! The command line: what may be typed, and how every command begins and ends.
 
 use crate::commands::Command;
-use crate::config::{Config, LogFormat, Override, Settings, Sources};
+use crate::config::{Config, LogFormat, Override, Sources};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Color};
@@ -206,6 +206,7 @@ mod tests {
             "sandbox",
             "secrets",
             "token",
+            "mcp",
             "completions",
             "man",
         ];

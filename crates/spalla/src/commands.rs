@@ -11,6 +11,7 @@ mod doctor;
 mod item;
 mod logs;
 mod man;
+mod mcp;
 mod orchestrate;
 mod pipeline;
 mod project;
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     /// Shows the administrator token, and makes and revokes those of others
     #[command(subcommand)]
     Token(token::Token),
+    /// Offers tools to an agent: tells events, asks people, reads and makes work items
+    Mcp(mcp::Mcp),
     /// Prints what a shell needs to complete the command line
     Completions(completions::Completions),
     /// Prints the manual, or writes its pages into a folder
@@ -132,6 +135,7 @@ impl Command {
             Self::Sandbox(command) => command.run(),
             Self::Secrets(command) => command.run(global),
             Self::Token(command) => command.run(global),
+            Self::Mcp(args) => args.run(global),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),
         }
@@ -154,6 +158,11 @@ impl ServerArgs {
     pub(crate) fn overrides(&self) -> Vec<Override> {
         let server = self.server.iter();
         server.map(|url| Override { name: "url", flag: "--server", text: url.clone() }).collect()
+    }
+
+    /// Tells whether the command line says nothing of the server.
+    pub(crate) const fn is_unsaid(&self) -> bool {
+        self.server.is_none() && self.token_file.is_none()
     }
 
     /// Finds the server of these settings.

@@ -6,6 +6,7 @@ use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::problem::Kind;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::{InfoRequestId, Refusal, WorkerId};
 use spalla_engine::EngineHandle;
 use spalla_store::{Command, ExecuteError, Reply};
@@ -75,6 +76,17 @@ impl Coordinator for Embedded {
     ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
         Box::pin(async move {
             let command = Command::ReportRefusedHosts { holder, hosts };
+            self.0.execute(command).await.map(drop).map_err(said)
+        })
+    }
+
+    fn tell_events(
+        &self,
+        holder: Heartbeat,
+        events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            let command = Command::TellEvents { holder, events };
             self.0.execute(command).await.map(drop).map_err(said)
         })
     }

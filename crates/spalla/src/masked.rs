@@ -7,10 +7,12 @@ use spalla_domain::claim::{Exchange, ExchangeReply, Heartbeat, LogBatch};
 use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
+use spalla_domain::secret::Secret;
 use spalla_domain::{InfoRequestId, WorkerId};
 use spalla_server::{ArtifactError, Artifacts, Incoming, Vault};
 use spalla_store::StoreError;
-use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError};
+use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError, Grant};
 
 /// Hands the worker's calls on without the secrets in them.
 pub(crate) struct Masked {
@@ -20,6 +22,8 @@ pub(crate) struct Masked {
     pub(crate) vault: Vault,
     /// Who keeps files.
     pub(crate) artifacts: Artifacts,
+    /// Where the server listens, for agents; none where it does not.
+    pub(crate) url: Option<String>,
 }
 
 impl Coordinator for Masked {
@@ -83,6 +87,23 @@ impl Coordinator for Masked {
         Box::pin(async move {
             self.vault.redact_refused_hosts(run.run_id, &mut hosts).await.map_err(unavailable)?;
             self.embedded.report_refused_hosts(run, hosts).await
+        })
+    }
+
+    fn grant(&self, run: Heartbeat) -> BoxFuture<'_, Result<Option<Grant>, CoordinatorError>> {
+        let token = || Secret::from(self.vault.run_token(run.run_id, run.fencing_token));
+        let grant = self.url.clone().map(|url| Grant { url, token: token() });
+        Box::pin(std::future::ready(Ok(grant)))
+    }
+
+    fn tell_events(
+        &self,
+        run: Heartbeat,
+        mut events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move {
+            self.vault.redact_events(run.run_id, &mut events).await.map_err(unavailable)?;
+            self.embedded.tell_events(run, events).await
         })
     }
 

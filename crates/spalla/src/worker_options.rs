@@ -146,6 +146,7 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         adapters: Arc::new(known_adapters(settings)?),
         wishes: Arc::new(settings.wishes()),
         sessions: settings.data.join("sessions"),
+        tools: std::env::current_exe().ok(),
         ..Options::new(
             worker_id,
             data_dir,

@@ -1,7 +1,7 @@
 //! The roles: policies that come under one name.
 
 use super::{Action, Conditions, Policy, Resource, words};
-use crate::{ProjectId, RunId, WorkItemId};
+use crate::{ProjectId, RunId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -89,25 +89,26 @@ fn worker(conditions: &Conditions) -> Vec<Policy> {
         allow(Resource::Document, &[Action::Read], &Conditions::default()),
         allow(Resource::Run, &[Action::Read, Action::Complete], &held),
         allow(Resource::Log, &[Action::Read, Action::Report], &held),
+        allow(Resource::Event, &[Action::Report], &held),
         allow(Resource::Artifact, &[Action::Read, Action::Report], &held),
         allow(Resource::InfoRequest, &[Action::Read, Action::Ask], &held),
         allow(Resource::Secret, &[Action::Read], &held),
     ]
 }
 
-/// Returns what the agent of one run may do: report on its run, ask, and read its item and its project. It never says
-/// yes, ends no run, and sees nothing of other runs.
-pub fn of_run(project_id: ProjectId, work_item_id: WorkItemId, run_id: RunId) -> Vec<Policy> {
+/// Returns what the agent of one run may do: report on its run, ask, read its project, and make work items there, which
+/// somebody else has to queue. It never says yes, ends no run, and sees nothing of other runs.
+pub fn of_run(project_id: ProjectId, run_id: RunId) -> Vec<Policy> {
     let run = Conditions { run_ids: Some([run_id].into()), ..Conditions::default() };
-    let item = Conditions { work_item_ids: Some([work_item_id].into()), ..Conditions::default() };
     let project = Conditions { project_ids: Some([project_id].into()), ..Conditions::default() };
     vec![
         allow(Resource::Document, &[Action::Read], &Conditions::default()),
         allow(Resource::Project, &[Action::Read], &project),
         allow(Resource::Requirements, &[Action::Read], &project),
-        allow(Resource::WorkItem, &[Action::Read], &item),
+        allow(Resource::WorkItem, &[Action::Read, Action::Create], &project),
         allow(Resource::Run, &[Action::Read], &run),
         allow(Resource::Log, &[Action::Read, Action::Report], &run),
+        allow(Resource::Event, &[Action::Report], &run),
         allow(Resource::Artifact, &[Action::Read, Action::Report], &run),
         allow(Resource::InfoRequest, &[Action::Read, Action::Ask], &run),
         allow(Resource::Secret, &[Action::Read], &run),

@@ -108,7 +108,7 @@ fn a_worker_reads_what_it_holds_and_decides_nothing() {
 
 #[test]
 fn the_agent_of_a_run_never_approves_never_completes_and_sees_no_other_run() {
-    let agent = of_run(ProjectId(1), WorkItemId(2), RunId(3));
+    let agent = of_run(ProjectId(1), RunId(3));
     let own = Target {
         project_id: Some(ProjectId(1)),
         work_item_id: Some(WorkItemId(2)),
@@ -118,6 +118,7 @@ fn the_agent_of_a_run_never_approves_never_completes_and_sees_no_other_run() {
     let other = Target { run_id: Some(RunId(4)), ..own };
     for (resource, action) in [
         (Resource::Log, Action::Report),
+        (Resource::Event, Action::Report),
         (Resource::Artifact, Action::Report),
         (Resource::InfoRequest, Action::Ask),
         (Resource::Secret, Action::Read),
@@ -130,10 +131,18 @@ fn the_agent_of_a_run_never_approves_never_completes_and_sees_no_other_run() {
         for action in
             [Action::Decide, Action::Complete, Action::Claim, Action::Execute, Action::Answer, Action::Create]
         {
-            assert_eq!(decide(&agent, *resource, action, &own), Decision::Denied, "{resource:?} {action:?}");
+            let expected = match (resource, action) {
+                // Somebody else has to queue what it makes.
+                (Resource::WorkItem, Action::Create) => Decision::Allowed,
+                _ => Decision::Denied,
+            };
+            assert_eq!(decide(&agent, *resource, action, &own), expected, "{resource:?} {action:?}");
         }
     }
-    assert_eq!(decide(&agent, Resource::WorkItem, Action::Read, &own), Decision::Allowed);
+    for action in [Action::Read, Action::Create] {
+        assert_eq!(decide(&agent, Resource::WorkItem, action, &of(1)), Decision::Allowed);
+        assert_eq!(decide(&agent, Resource::WorkItem, action, &of(2)), Decision::Hidden);
+    }
     assert_eq!(decide(&agent, Resource::Project, Action::Read, &of(1)), Decision::Allowed);
     assert_eq!(decide(&agent, Resource::Project, Action::Read, &of(2)), Decision::Hidden);
 }

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::extract::Bulk;
+use crate::principal::Who;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::recipe;
@@ -30,6 +31,10 @@ async fn create_work_items(
     wishes: Bulk<NewWorkItem>,
 ) -> Result<(StatusCode, Json<Vec<i64>>), Problem> {
     let Bulk { bodies, key } = wishes;
+    if key.reach.principal().is_some_and(|who| matches!(who.kind, Who::Agent(..))) {
+        let detail = "the agent of a run makes work items one by one";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).mend("use POST /work-items/"));
+    }
     if bodies.is_empty() {
         return Ok((StatusCode::CREATED, Json(vec![])));
     }

@@ -126,8 +126,9 @@ async fn find(app: &App, id: TokenId) -> Result<token::Token, Problem> {
 
 /// Makes the token of a run, for the agent that its holder launches
 ///
-/// It opens as long as the lease lasts, and only what concerns the run: an agent reports on its run, asks people, and
-/// reads its work item and its project. It never says yes, ends no run and sees nothing of other runs.
+/// It opens as long as the lease lasts, and only what concerns the run: an agent reports on its run, asks people,
+/// reads its project, and makes work items there that somebody else has to queue. It never says yes, ends no run and sees
+/// nothing of other runs.
 #[utoipa::path(post, path = "/work-items/runs/{id}/token", tag = "access", params(IdInPath),
     request_body(content = RunTokenBody, example = json!({"fencing_token": 1})),
     responses((status = 200, description = "The token.", body = RunToken)))]

@@ -1,7 +1,7 @@
 //! What hides the answers to a run in what the run says.
 
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, from_str};
+use serde_json::{Map, Value, from_str};
 use spalla_domain::redact::Redactor;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -43,6 +43,24 @@ impl Mask {
         match self {
             Self::Secrets(redactor) => redactor.redact_cut(&text),
             Self::Nothing | Self::Everything => self.text(text),
+        }
+    }
+
+    /// Takes the secrets out of an object.
+    pub(crate) fn object(&self, members: &mut Map<String, Value>) {
+        match self {
+            Self::Nothing => {}
+            Self::Secrets(redactor) => {
+                let mut whole = Value::Object(std::mem::take(members));
+                redactor.redact_json(&mut whole);
+                if let Value::Object(masked) = whole {
+                    *members = masked;
+                }
+            }
+            Self::Everything => {
+                *members = Map::new();
+                members.insert("text".to_owned(), WITHHELD.into());
+            }
         }
     }
 
@@ -90,6 +108,9 @@ mod tests {
         let told = from_str(r#"{"a": "hunter2-hunter2"}"#).unwrap();
         assert!(!Mask::Everything.json(told).get().contains("hunter2"));
         assert_eq!(Mask::Everything.text("x".into()), WITHHELD);
+        let mut told = from_str(r#"{"a": "hunter2-hunter2", "b": 1}"#).unwrap();
+        Mask::Everything.object(&mut told);
+        assert_eq!(told, *serde_json::json!({"text": WITHHELD}).as_object().unwrap());
         assert_eq!([Mask::Nothing, mask()].map(|mask| mask.text("x".into())), ["x", "x"]);
     }
 }

@@ -38,6 +38,8 @@ mod recipes;
 mod refused_hosts;
 mod requirements;
 mod resources;
+mod run_events;
+mod run_tokens;
 mod runs;
 mod scheduler;
 mod schedules;

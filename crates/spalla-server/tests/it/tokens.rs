@@ -400,7 +400,7 @@ async fn the_agent_of_a_run_approves_nothing_ends_nothing_and_sees_nothing_of_ot
             (format!("/work-items/{item}/approvals"), json!({})),
             (format!("/work-items/{item}/policy"), json!({"max_retries": 9})),
             (format!("/work-items/{item}/start"), json!({})),
-            ("/work-items/".to_owned(), json!({"project_id": 1, "title": "x"})),
+            ("/work-items/bulk".to_owned(), json!([{"project_id": 1, "title": "x"}])),
             ("/scheduler/enqueue".to_owned(), json!({"work_item_id": item})),
             ("/scheduler/tick".to_owned(), json!({})),
             ("/tokens".to_owned(), json!({"name": "x", "role": "admin"})),
@@ -409,15 +409,7 @@ async fn the_agent_of_a_run_approves_nothing_ends_nothing_and_sees_nothing_of_ot
         ] {
             post(&world, &token, &path, body).await.problem(403, "forbidden");
         }
-        for path in [
-            "/audit",
-            "/tokens",
-            "/events",
-            "/work-items/runs",
-            "/work-items/",
-            "/scheduler/queue",
-            "/metrics",
-        ] {
+        for path in ["/audit", "/tokens", "/events", "/work-items/runs", "/scheduler/queue", "/metrics"] {
             get(&world, &token, path).await.problem(403, "forbidden");
         }
         let foreign = format!("/work-items/runs/{other}");

@@ -247,6 +247,22 @@ async fn a_refused_host_is_sent_to_who_wants_to_know() {
 }
 
 #[tokio::test]
+async fn what_an_agent_tells_is_sent_by_its_plain_type() {
+    let world = World::with(loopback()).await;
+    let mut receiver = Receiver::start(&[Manner::Status(204)]).await;
+    hook(&world, &receiver, json!(["finding"])).await;
+    let (run, token) = world.claimed_run(json!({})).await;
+    for kind in ["progress", "finding"] {
+        let event = json!({"type": kind, "payload": {"text": kind}, "agent": "codex"});
+        let request = world.request("POST", &format!("/work-items/runs/{run}/events"));
+        world.send(request.header("x-fencing-token", token).json(&event)).await.json(200);
+    }
+    let sent = receiver.next().await;
+    assert_eq!((&sent.body["type"], &sent.body["data"]["agent"]), (&json!("finding"), &json!("codex")));
+    assert_eq!(sent.body["data"]["payload"], json!({"text": "finding"}));
+}
+
+#[tokio::test]
 async fn what_fails_is_sent_again_in_its_order_when_the_wait_is_over() {
     for world in World::on_both_stores_with(loopback).await {
         let manners = [Manner::Status(500), Manner::HangUp, Manner::Redirect, Manner::Status(204)];

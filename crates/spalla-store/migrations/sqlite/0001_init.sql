@@ -301,7 +301,7 @@ create table artifact_chunk (
 create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
-            'token', 'webhook', 'refusals')),
+            'token', 'webhook', 'refusals', 'run_events')),
     id integer not null,
     owner integer not null,
     status text not null,

@@ -47,7 +47,9 @@ fn name(command: &Command, foreseen: &mut Foreseen) {
             foreseen.runs.push(heartbeat.run_id);
         }
         Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => foreseen.runs.push(*run_id),
-        Command::ReportCommands { holder, .. } | Command::ReportRefusedHosts { holder, .. } => {
+        Command::ReportCommands { holder, .. }
+        | Command::ReportRefusedHosts { holder, .. }
+        | Command::TellEvents { holder, .. } => {
             foreseen.runs.push(holder.run_id);
         }
         Command::StoreArtifact(new) => foreseen.runs.push(new.run_id),

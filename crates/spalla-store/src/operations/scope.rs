@@ -54,6 +54,7 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         | Command::AskInfo { .. }
         | Command::ReportCommands { .. }
         | Command::ReportRefusedHosts { .. }
+        | Command::TellEvents { .. }
         | Command::BeginUpload { .. }
         | Command::AppendLogs(_)
         | Command::StoreArtifact(_) => check_of_run(desk, &scope, command).await,
@@ -88,9 +89,9 @@ async fn check_of_run<T: Tx>(desk: &mut Desk<'_, T>, scope: &Scope, command: &Co
         Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => (heartbeat.run_id, true),
         Command::Complete(end) => (end.run_id, true),
         Command::AskInfo { run_id, .. } | Command::BeginUpload { run_id, .. } => (*run_id, true),
-        Command::ReportCommands { holder, .. } | Command::ReportRefusedHosts { holder, .. } => {
-            (holder.run_id, true)
-        }
+        Command::ReportCommands { holder, .. }
+        | Command::ReportRefusedHosts { holder, .. }
+        | Command::TellEvents { holder, .. } => (holder.run_id, true),
         Command::AppendLogs(batch) => (batch.run_id, true),
         Command::StoreArtifact(new) => (new.run_id, true),
         _ => return Ok(()),

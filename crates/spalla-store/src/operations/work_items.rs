@@ -192,7 +192,7 @@ pub(crate) async fn update<T: Tx>(
 }
 
 /// Reads an item with its texts, as it is at this point of the batch.
-async fn body<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<WorkItem> {
+pub(super) async fn body<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Answer<WorkItem> {
     desk.write_rows().await?;
     let body = desk.tx.bodies(&[id]).await?.pop();
     Ok(body.ok_or_else(|| Refusal::not_found("work item", id))?.item)

@@ -30,6 +30,7 @@ mod requirements;
 mod resources;
 mod restart;
 mod retries;
+mod run_events;
 mod runs;
 mod schedules;
 mod scope;

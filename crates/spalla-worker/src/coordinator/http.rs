@@ -1,9 +1,11 @@
 //! The claim protocol over HTTP: JSON both ways, log lines as one JSON object per line.
 
+mod events;
 #[cfg(test)]
 mod fuzz;
+mod grant;
 
-use super::{Coordinator, CoordinatorError};
+use super::{Coordinator, CoordinatorError, Grant};
 use crate::artifact::ArtifactFile;
 use crate::questions::Answer;
 use futures_util::future::BoxFuture;
@@ -17,6 +19,7 @@ use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::{InfoField, Status};
 use spalla_domain::refused_host::RefusedHost;
 use spalla_domain::resources::{Capacity, Named};
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{InfoRequestId, RunId, WorkerId};
@@ -252,6 +255,18 @@ impl Coordinator for HttpCoordinator {
             let request = self.post(&run_path(run.run_id, "refused-hosts"))?;
             send(request.header(CONTENT_TYPE, "application/json").body(json(&report)?)).await.map(drop)
         })
+    }
+
+    fn grant(&self, run: Heartbeat) -> BoxFuture<'_, Result<Option<Grant>, CoordinatorError>> {
+        Box::pin(self.fetch_grant(run))
+    }
+
+    fn tell_events(
+        &self,
+        run: Heartbeat,
+        events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        Box::pin(self.send_events(run, events))
     }
 
     fn keep_artifact(

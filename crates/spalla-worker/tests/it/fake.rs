@@ -11,6 +11,7 @@ use spalla_domain::found_command::{self, FoundCommand, Level};
 use spalla_domain::info_request::InfoField;
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{ApprovalId, Fence, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
@@ -47,6 +48,10 @@ pub(crate) struct State {
     pub(crate) kept: BTreeMap<(RunId, String), Vec<u8>>,
     /// Which hosts were refused, by what was told while runs go on.
     pub(crate) refused_hosts: Vec<(RunId, RefusedHost)>,
+    /// How often the next tellings of events are taken without an answer.
+    pub(crate) lost_tellings: u32,
+    /// What agents told.
+    pub(crate) told: Vec<RunEvent>,
     /// What the command policy found.
     pub(crate) found: Vec<FoundCommand>,
     /// Whether a person has said yes, or no, to what waits for one.
@@ -388,6 +393,25 @@ impl Coordinator for Fake {
             state.refused_hosts.extend(hosts.into_iter().map(|host| (run.run_id, host)));
         });
         Box::pin(std::future::ready(self.answer(())))
+    }
+
+    fn tell_events(
+        &self,
+        run: Heartbeat,
+        events: Vec<RunEvent>,
+    ) -> BoxFuture<'_, Result<(), CoordinatorError>> {
+        let is_lost = self.change(|state| {
+            assert_eq!(state.refusal(run.run_id, run.fencing_token), None);
+            for event in events {
+                if !state.told.iter().any(|told| told.id == event.id) {
+                    state.told.push(event);
+                }
+            }
+            let is_lost = state.lost_tellings > 0;
+            state.lost_tellings = state.lost_tellings.saturating_sub(1);
+            is_lost
+        });
+        Box::pin(std::future::ready(if is_lost { Err(unavailable()) } else { Ok(()) }))
     }
 
     fn ask(

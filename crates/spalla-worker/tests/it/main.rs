@@ -13,5 +13,6 @@ mod recipes;
 mod repositories;
 mod site;
 mod surviving;
+mod telling;
 mod tools;
 mod walls;

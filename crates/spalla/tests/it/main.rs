@@ -13,6 +13,7 @@ mod demo;
 mod history;
 mod life_of_a_work_item;
 mod made_session;
+mod mcp;
 mod orchestrate;
 mod pipelines;
 mod process;

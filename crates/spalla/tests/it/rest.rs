@@ -1,6 +1,6 @@
 //! A plain HTTP client of the server under test, with the few calls that the tests make again and again.
 
-use crate::process::until;
+use crate::process::{PATIENCE, until};
 use serde_json::{Value, json};
 
 /// A client of one server.
@@ -67,6 +67,24 @@ impl Rest {
         let status = response.status().as_u16();
         let answer: Value = response.json().await.unwrap_or_default();
         (status, answer["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Returns the first event of a type, which is waited for.
+    pub(crate) async fn event(&self, kind: &str) -> Value {
+        let request = self.request(reqwest::Method::GET, &format!("/events?after=0&type={kind}"));
+        let first = async {
+            let mut response = request.send().await.expect("an answer");
+            let mut text = String::new();
+            loop {
+                let whole = text.rfind("\n\n").unwrap_or(0);
+                if let Some(data) = text[..whole].lines().find_map(|line| line.strip_prefix("data: ")) {
+                    return serde_json::from_str(data).expect("an event");
+                }
+                let chunk = response.chunk().await.expect("the stream goes on").expect("the stream goes on");
+                text.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        };
+        tokio::time::timeout(PATIENCE, first).await.expect("an event in time")
     }
 
     pub(crate) async fn project(&self, repository: Option<&str>) -> i64 {

@@ -18,6 +18,7 @@ mod program;
 mod repeats;
 mod review;
 mod told;
+mod tools;
 mod turn;
 
 pub(crate) use home::sweep;
@@ -147,9 +148,10 @@ impl<'a> Work<'a> {
     async fn by(&mut self, definition: &Definition, handed: Option<note::Handed<'_>>) -> Result<Left, End> {
         let run = self.run;
         self.told.of_agent(&definition.name);
-        let home = Home::make(run, definition).map_err(|error| {
+        let mut home = Home::make(run, definition).map_err(|error| {
             End::from(Failure::new(ErrorClass::System, format!("making the agent's home: {error}")))
         })?;
+        tools::give(run, definition, &mut home).await;
         let program = match program::find(run, definition, &home.folder).await {
             Ok(program) => program,
             // One that stands in for another may be missing.

@@ -36,7 +36,8 @@ impl<'a> Call<'a> {
         review: Option<&Review>,
     ) -> Self {
         let folders = vec![home.scratch().to_string_lossy().into_owned()];
-        let mut wishes = Wishes { folders, ..Wishes::from(said_of(run, definition)) };
+        let mcp_file = home.mcp_file.clone();
+        let mut wishes = Wishes { folders, mcp_file, ..Wishes::from(said_of(run, definition)) };
         let schema = review.and_then(|review| review.schema(&home.scratch()));
         wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
         Self { run, definition, program, home, wishes, is_review: review.is_some() }
@@ -89,7 +90,7 @@ impl<'a> Call<'a> {
         hosts.extend(self.home.hosts.iter().cloned());
         let mut needs = Needs {
             network: true,
-            tools: vec![self.program.file.clone()],
+            tools: std::iter::once(&self.program.file).chain(&self.home.tools).cloned().collect(),
             read: scratchpad.borrowed.clone(),
             write: Vec::new(),
             model: Some(Model { hosts, servers: self.home.servers.clone() }),

@@ -28,6 +28,10 @@ pub(super) struct Home {
     pub(super) hosts: Vec<String>,
     /// Servers of models on this machine's loopback device.
     pub(super) servers: Vec<SocketAddr>,
+    /// Programs that it starts besides its own.
+    pub(super) tools: Vec<PathBuf>,
+    /// The file that names servers of tools.
+    pub(super) mcp_file: Option<String>,
 }
 
 impl Home {
@@ -51,7 +55,7 @@ impl Home {
         }
         let urls = base_urls(definition, &own, &env);
         let (hosts, servers) = places(&urls);
-        Ok(Self { folder, env, hosts, servers })
+        Ok(Self { folder, env, hosts, servers, tools: Vec::new(), mcp_file: None })
     }
 
     /// Returns the folder for the agent's notes.
@@ -115,10 +119,15 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     }
     let mut bytes = Vec::new();
     fs::File::open(from)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    write_file(to, &bytes)
+}
+
+/// Writes a file that is its owner's alone.
+pub(super) fn write_file(to: &Path, bytes: &[u8]) -> io::Result<()> {
     crash_point!("worker.home.file.write", {
         let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create_new(true).mode(0o600).open(to);
-        opened.and_then(|mut file| io::Write::write_all(&mut file, &bytes))
+        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(to);
+        opened.and_then(|mut file| io::Write::write_all(&mut file, bytes))
     })
 }
 

@@ -1,12 +1,13 @@
-//! Tells what an agent says: as lines of the run's log for people, and as one line of JSON for each event in a file beside the
-//! run's report.
+//! Tells what an agent says: as lines of the run's log for people, as events to the server, and as one line of JSON for each
+//! event in a file beside the run's report.
 
 use crate::run::Run;
 use serde_json::json;
 use spalla_adapter::heard::Heard;
 use spalla_crash::crash_point;
-use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use spalla_domain::agent_event::AgentEvent;
 use spalla_domain::log::{Stream, text_of};
+use spalla_domain::run_event::RunEvent;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -54,7 +55,7 @@ impl<'a> Told<'a> {
         match heard {
             Heard::Event(event) => {
                 self.line(event).await;
-                self.write(event);
+                self.keep(event);
             }
             Heard::Words(words) => self.say(words).await,
             Heard::Denied(denied) => {
@@ -68,7 +69,7 @@ impl<'a> Told<'a> {
     /// Tells an event of Spalla's own about the agent.
     pub(super) async fn own(&mut self, event: AgentEvent) {
         self.line(&event).await;
-        self.write(&event);
+        self.keep(&event);
     }
 
     /// Tells a line of the standard error.
@@ -87,18 +88,27 @@ impl<'a> Told<'a> {
         let text = event.payload.text.as_deref().unwrap_or_default().trim_end();
         let file = event.payload.file.as_deref().filter(|file| !text.contains(*file));
         let file = file.map(|file| format!(" ({file})")).unwrap_or_default();
-        let name = name_of(event.kind);
+        let name = event.kind.as_str();
         let lines = format!("[{name}] {text}{file}");
         self.run.log.output(Stream::Stdout, 1, lines.lines().map(str::to_owned).collect()).await;
     }
 
-    fn write(&mut self, event: &AgentEvent) {
-        let Some(file) = &mut self.file else { return };
+    /// Tells the server, and writes the event into the file, under one name.
+    fn keep(&mut self, event: &AgentEvent) {
         self.count += 1;
         let assignment = self.run.assignment;
+        let id = format!("{}-{}-{}", assignment.run_id, assignment.fencing_token, self.count);
+        let agent = Some(self.agent.clone()).filter(|name| !name.is_empty());
+        self.run.telling.add(RunEvent { agent, id: Some(id.clone()), ..RunEvent::of(event) });
+        self.write(event, &id);
+    }
+
+    fn write(&mut self, event: &AgentEvent, id: &str) {
+        let Some(file) = &mut self.file else { return };
+        let assignment = self.run.assignment;
         let line = json!({
-            "id": format!("{}-{}-{}", assignment.run_id, assignment.fencing_token, self.count),
-            "type": name_of(event.kind),
+            "id": id,
+            "type": event.kind.as_str(),
             "agent": self.agent,
             "run_id": assignment.run_id,
             "timestamp": (self.run.options.clock)(),
@@ -114,18 +124,5 @@ impl<'a> Told<'a> {
             tracing::warn!(file = %self.path.display(), %error, "the events of an agent are not written any more");
             self.file = None;
         }
-    }
-}
-
-fn name_of(kind: AgentEventType) -> &'static str {
-    match kind {
-        AgentEventType::Status => "status",
-        AgentEventType::Progress => "progress",
-        AgentEventType::Finding => "finding",
-        AgentEventType::Task => "task",
-        AgentEventType::Blocker => "blocker",
-        AgentEventType::Milestone => "milestone",
-        AgentEventType::Review => "review",
-        AgentEventType::Error => "error",
     }
 }

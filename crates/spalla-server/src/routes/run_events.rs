@@ -1,0 +1,58 @@
+//! Events that are told of a run while it goes on.
+
+use super::run_logs::number;
+use crate::api::Api;
+use crate::extract::{Id, Wish};
+use crate::problem::Problem;
+use crate::state::App;
+use crate::wire::number::{IdInPath, Ordinal};
+use crate::wire::run_event::{EventsKept, RunEventReport};
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use spalla_domain::claim::Heartbeat;
+use spalla_domain::{Fence, RunId};
+use spalla_store::{Command, Reply};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+/// Adds the routes.
+pub(super) fn add(api: Api) -> Api {
+    api.add(routes!(tell_events))
+}
+
+/// What a worker says of its events.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "the header is read by hand; this describes it")]
+struct TellHeaders {
+    /// The token of the lease. A run's own token stands for it.
+    #[param(inline, rename = "X-Fencing-Token")]
+    fencing_token: Option<Ordinal>,
+}
+
+/// Tells one event of a run, or several: `{"events": […]}`
+///
+/// They are on `/events` as others are, of the type that they say, with the agent and the session that they belong to.
+#[utoipa::path(post, path = "/work-items/runs/{id}/events", tag = "runs", params(IdInPath, TellHeaders),
+    request_body(content = RunEventReport, example = json!({"events": [
+        {"type": "finding", "payload": {"text": "two tests fail", "file": "src/lib.rs"}, "id": "7"},
+        {"type": "progress", "payload": {"text": "one of them is mended", "progress": 50}, "agent": "codex"}]})),
+    responses((status = 200, description = "They are on disk.", body = EventsKept)))]
+async fn tell_events(
+    State(app): State<App>,
+    Id(run_id): Id<RunId>,
+    headers: HeaderMap,
+    wish: Wish<RunEventReport>,
+) -> Result<Json<EventsKept>, Problem> {
+    let fencing_token = number(&headers, "X-Fencing-Token")?.map(Fence).ok_or_else(|| {
+        Problem::invalid("X-Fencing-Token", "the header is missing").mend("send the lease's token")
+    })?;
+    let mut events = wish.body.into_events()?;
+    app.vault.redact_events(run_id, &mut events).await?;
+    let holder = Heartbeat { run_id, fencing_token };
+    match app.execute(Command::TellEvents { holder, events }, wish.key).await? {
+        Reply::EventsTold { kept } => Ok(Json(EventsKept::new(kept))),
+        other => Err(Problem::unexpected_reply(&other)),
+    }
+}

@@ -1,0 +1,75 @@
+//! `spalla mcp`: tools for an agent over the Model Context Protocol, on standard input and output. A run's agent gets it
+//! with the run's token, and reaches by it what that token opens.
+
+mod ask;
+mod calls;
+mod server;
+mod tools;
+
+use super::{ServerArgs, block_on};
+use crate::cli::Global;
+use crate::client::{Client, Place};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::telemetry;
+use calls::Calls;
+use clap::Args;
+use rmcp::ServiceExt as _;
+use rmcp::service::ServerInitializeError;
+use server::Server;
+
+/// Where the server is, as a run's agent is told.
+const URL_VARIABLE: &str = "SPALLA_API_URL";
+/// The token that opens it.
+const TOKEN_VARIABLE: &str = "SPALLA_API_TOKEN";
+
+/// Offers tools to an agent on standard input and output.
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    /// The run for which it speaks, where the token is not that of a run
+    #[arg(long, value_name = "ID")]
+    run: Option<i64>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl Mcp {
+    pub(crate) fn run(self, global: &Global) -> Result<Exit> {
+        let client = match told() {
+            // An agent's folder may hold settings of anybody; what the run was told comes before them.
+            Some(place) if self.server.is_unsaid() => {
+                telemetry::start(global.plain_telemetry("warn"))?;
+                Client::new(place)?
+            }
+            _ => {
+                let config = global.config(self.server.overrides())?;
+                global.listen(&config, "warn")?;
+                self.server.client(&config)?
+            }
+        };
+        let serving = Box::pin(serve(client, self.run));
+        block_on(tokio::runtime::Builder::new_current_thread(), serving)
+    }
+}
+
+/// Returns the server that the environment names.
+fn told() -> Option<Place> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let url = variable(URL_VARIABLE)?.trim().trim_end_matches('/').to_owned();
+    let token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
+    Some(Place { url, token, found: URL_VARIABLE.to_owned() })
+}
+
+/// Serves until the other side has gone.
+async fn serve(client: Client, run: Option<i64>) -> Result<Exit> {
+    let server = Server::new(Calls::new(client, run));
+    let serving = match server.serve(rmcp::transport::stdio()).await {
+        Ok(serving) => serving,
+        // Whoever goes before saying anything wanted nothing.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(Exit::Done),
+        Err(error) => return Err(Failure::usage(format!("this is no client of the protocol: {error}"))),
+    };
+    let ended = serving.waiting().await;
+    ended.map_err(|error| Failure::failed(format!("serving the protocol: {error}")))?;
+    Ok(Exit::Done)
+}
