@@ -24,6 +24,7 @@ mod run_logs;
 mod runs;
 mod scheduler;
 mod schedules;
+mod scratchpads;
 #[cfg(feature = "oidc")]
 mod sign_in;
 mod tokens;
@@ -56,6 +57,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         scheduler::add,
         queue::add,
         schedules::add,
+        scratchpads::add,
         errors::add,
         events::add,
         health::add,

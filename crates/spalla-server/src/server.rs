@@ -25,6 +25,7 @@ use crate::webhooks::{UnderWay, WebhookTrust};
 use axum::{Router, middleware};
 use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
+use spalla_scratchpad::Scratchpads;
 use spalla_store::{Clock, Randomness};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub struct Options {
     pub vault: Vault,
     /// What a remote worker shows to read answers; none means that no remote worker can.
     pub agent_secret: Option<Token>,
+    /// The scratchpads of the data folder.
+    pub scratchpads: Scratchpads,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
     /// The networks that webhooks may lead into although they are not public.
@@ -152,6 +155,7 @@ impl Server {
             rate: RateLimit::new(options.rate_limit_per_minute),
             strangers: Strangers::default(),
             vault: options.vault,
+            scratchpads: options.scratchpads,
             agent_secret: options.agent_secret,
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
@@ -203,6 +207,10 @@ impl Server {
         tasks.spawn(async move { crate::webhooks::follow(&webhooks, webhooks.shutdown.clone()).await });
         let health = app.clone();
         tasks.spawn(async move { health.health.watch(&health, health.shutdown.clone()).await });
+        let scratchpads = app.clone();
+        tasks.spawn(async move {
+            crate::scratchpads::watch(&scratchpads, scratchpads.shutdown.clone()).await;
+        });
         let front = Front { listener: self.listener, app: app.clone(), routes: self.routes };
         shutdown.run_until_cancelled(front.accept(&mut tasks)).await;
         drop(front);

@@ -27,6 +27,7 @@ pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;
+pub(crate) mod scratchpad;
 pub(crate) mod seconds;
 pub(crate) mod supply;
 pub(crate) mod text;

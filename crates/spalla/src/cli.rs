@@ -199,6 +199,8 @@ mod tests {
             "task",
             "pipeline",
             "sandbox",
+            "scratchpad",
+            "cleanup",
             "secrets",
             "token",
             "completions",

@@ -32,6 +32,7 @@ mod output;
 mod pipeline;
 mod programs;
 mod saved;
+mod scratchpads;
 mod secret_key;
 mod session_folder;
 mod signals;

@@ -21,7 +21,8 @@ words! {
     }
 }
 
-/// What everybody sees who sees anything. The audit, tokens, webhooks and what people answered are not among it.
+/// What everybody sees who sees anything. The audit, tokens, webhooks, scratchpads and what people answered are not among
+/// it.
 const SEEN: [Resource; 14] = [
     Resource::Project,
     Resource::Requirements,
@@ -65,7 +66,7 @@ impl Role {
 }
 
 /// What an operator does. Saying yes is not among it, nor are quotas: whoever gets work done does not lift what holds it.
-const OPERATED: [(Resource, &[Action]); 10] = [
+const OPERATED: [(Resource, &[Action]); 11] = [
     (Resource::Project, &[Action::Create, Action::Update]),
     (Resource::Requirements, &[Action::Create, Action::Update]),
     (Resource::WorkItem, &[Action::Create, Action::Update, Action::Delete, Action::Execute]),
@@ -76,6 +77,7 @@ const OPERATED: [(Resource, &[Action]); 10] = [
     (Resource::InfoRequest, &[Action::Answer]),
     (Resource::Queue, &[Action::Execute, Action::Tick]),
     (Resource::Schedule, &[Action::Create, Action::Update, Action::Delete]),
+    (Resource::Scratchpad, &[Action::Read, Action::Create, Action::Update, Action::Execute]),
 ];
 
 /// A worker takes runs, and sees and says something of those alone that it holds or held last.

@@ -43,6 +43,7 @@ mod scheduler;
 mod schedules;
 mod schema;
 mod scope;
+mod scratchpads;
 mod shutdown;
 mod sqlite;
 mod timeouts;

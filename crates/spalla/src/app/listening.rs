@@ -72,6 +72,7 @@ fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Sec
         randomness: Arc::new(SystemRandomness),
         health,
         vault: vault.clone(),
+        scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         queue_limit: settings.queue_limit,
         webhook_networks: settings.webhook_networks()?,

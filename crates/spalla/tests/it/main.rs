@@ -20,6 +20,7 @@ mod remote_worker;
 mod repository;
 mod rest;
 mod sandbox;
+mod scratchpad;
 mod session;
 mod session_apply;
 mod session_apply_copy;

@@ -8,6 +8,7 @@ use super::workspace::Workspace;
 use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
+use crate::git;
 use crate::session_folder::SessionFolder;
 use spalla_domain::session::{Session, SessionStatus};
 use spalla_store::Clock as _;
@@ -37,7 +38,7 @@ impl Begun<'_> {
         let base = match needs_repository(&pieces) {
             false => None,
             true => {
-                if target::has_uncommitted(target).await {
+                if git::has_uncommitted(target).await {
                     screen.say("note: the target has changes that are not committed; the session works on its last commit")?;
                 }
                 Some(target::take(&folder, &id, target).await?)
