@@ -26,7 +26,7 @@ impl Scratchpads {
     pub fn check(&self) -> Result<(usize, Vec<Fault>), Error> {
         let mut faults = Vec::new();
         let Some(data) = self.root().parent() else { return Ok((0, faults)) };
-        let data = match Folder::open(data) {
+        let data = match Folder::open_chosen(data) {
             Ok(data) => data,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok((0, faults)),
             Err(error) => return Err(io("opening", data)(error)),

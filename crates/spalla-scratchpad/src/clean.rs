@@ -12,7 +12,8 @@ use crate::state::{State, Step};
 use crate::stats::taken_at;
 use serde::Serialize;
 use spalla_domain::Timestamp;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The endings of what is known of a scratchpad; the lock goes last.
 const ENDINGS: [&str; 6] = [".json.new", ".manifest.json.new", ".manifest.json", ".json", ".git", ".lock"];
@@ -84,8 +85,9 @@ impl Scratchpads {
         now: Timestamp,
         only_look: bool,
     ) -> Result<Option<Cleaned>, Error> {
-        let held = self.hold_alone(id)?;
-        let (path, is_in_use) = (self.path(id), held.is_none());
+        let path = self.path(id);
+        let held = self.hold_alone(id)?.filter(|_| !is_worked_in(&path));
+        let is_in_use = held.is_none();
         // One that is being made is nobody's business.
         if is_in_use && why == Why::HalfMade {
             return Ok(None);
@@ -138,6 +140,14 @@ impl Scratchpads {
         }
         Ok(())
     }
+}
+
+/// Tells whether a process has its working folder there: not everybody who works in one knows of its lock.
+fn is_worked_in(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let folders = processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok());
+    folders.into_iter().any(|folder| folder.starts_with(&path))
 }
 
 /// Removes all that there is of one that is held alone: its folder first, and what says that it has to go last.

@@ -4,7 +4,7 @@
 use crate::error::{Error, io};
 use crate::folder::{FOLDER_MODE, Folder, kind_of};
 use crate::walk::{DEPTH_MAX, ENTRIES_MAX, is_git, shown, taken_of};
-use rustix::fs::{FileType, SeekFrom, ioctl_ficlone, seek};
+use rustix::fs::{FileType, SeekFrom, ftruncate, ioctl_ficlone, seek};
 use rustix::io::Errno;
 use spalla_crash::crash_point;
 use std::ffi::OsStr;
@@ -154,7 +154,7 @@ pub(crate) fn file(
 ) -> Result<(), NotCopied> {
     budget.files = budget.files.checked_sub(1).ok_or(NotCopied::TooMuch)?;
     let made = into.create(name, mode)?;
-    let copied = fill(source, &made, budget);
+    let copied = crash_point!("scratchpad.copy.fill", fill(source, &made, budget));
     if copied.is_err() {
         into.unlink(name)?;
     }
@@ -168,12 +168,12 @@ fn fill(source: &File, made: &File, budget: &mut Budget) -> Result<(), NotCopied
     if taken > budget.bytes {
         return Err(NotCopied::TooMuch);
     }
-    if crash_point!("scratchpad.copy.clone", ioctl_ficlone(made, source)).is_ok() {
+    if ioctl_ficlone(made, source).is_ok() {
         budget.bytes = budget.bytes.saturating_sub(taken);
         return Ok(());
     }
     let size = data.size();
-    crash_point!("scratchpad.copy.size", made.set_len(size))?;
+    ftruncate(made, size).map_err(std::io::Error::from)?;
     let mut at = 0;
     while at < size {
         let begin = match seek(source, SeekFrom::Data(at)) {
@@ -200,7 +200,7 @@ fn piece(source: &File, made: &File, begin: u64, length: u64, budget: &mut Budge
     seek(source, SeekFrom::Start(begin)).map_err(failed)?;
     seek(made, SeekFrom::Start(begin)).map_err(failed)?;
     let (mut source, mut made) = (source.take(length), made);
-    crash_point!("scratchpad.copy.piece", std::io::copy(&mut source, &mut made))?;
+    std::io::copy(&mut source, &mut made)?;
     Ok(())
 }
 

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 /// How many may be made of one task in one second: each takes the next second for its name.
 const SAME_SECOND_MAX: i64 = 100;
+/// How many there may be: each is looked at by everything that lists them.
+const SCRATCHPADS_MAX: usize = 10_000;
 /// The longest task, in characters.
 const TASK_CHARS_MAX: usize = 1_000;
 /// The longest name of an agent, in bytes.
@@ -97,6 +99,11 @@ impl Scratchpads {
         let name = new.template.clone().unwrap_or_else(|| template::DEFAULT.to_owned());
         let template = template::find(self.options(), &name)?;
         self.make_root()?;
+        if self.ids()?.len() >= SCRATCHPADS_MAX {
+            return Err(Error::Conflict(format!(
+                "there are {SCRATCHPADS_MAX} scratchpads: remove some first"
+            )));
+        }
         let (held, id) = self.reserve(&new.task, now)?;
         let record = Record {
             id,
@@ -166,7 +173,7 @@ impl Scratchpads {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
         crash_point!("scratchpad.data.create", made).map_err(io("making", data))?;
         let root = self.root().file_name().unwrap_or_default();
-        let root = Folder::open(data).and_then(|data| data.open_or_make(root, FOLDER_MODE));
+        let root = Folder::open_chosen(data).and_then(|data| data.open_or_make(root, FOLDER_MODE));
         root.and_then(|root| root.open_or_make(RECORDS.as_ref(), RECORDS_MODE))
             .map(drop)
             .map_err(io("making", self.root()))

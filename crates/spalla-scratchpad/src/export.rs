@@ -97,7 +97,7 @@ impl Scratchpads {
         self.may_export(id, now)?;
         let data = &self.options().data;
         let path = data.join(EXPORTS).join(name);
-        let opened = Folder::open(data)
+        let opened = Folder::open_chosen(data)
             .and_then(|data| data.open_or_make(EXPORTS.as_ref(), 0o700))
             .and_then(|exports| exports.open_or_make(name.as_ref(), FOLDER_MODE));
         let into = opened.map_err(io("exporting into", &path))?;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The mode of the folders of a scratchpad.
 pub(crate) const FOLDER_MODE: u32 = 0o755;
@@ -26,7 +26,15 @@ pub(crate) struct Folder {
 impl Folder {
     /// Opens a folder by its path; its last part is no link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { fd: openat(rustix::fs::CWD, path, flags(), Mode::empty())? })
+        // With a slash at its end a link would be followed.
+        let path: PathBuf = path.components().collect();
+        Ok(Self { fd: openat(rustix::fs::CWD, &path, flags(), Mode::empty())? })
+    }
+
+    /// Opens a folder that a person chose, which may be a link.
+    pub(crate) fn open_chosen(path: &Path) -> io::Result<Self> {
+        let flags = flags().difference(OFlags::NOFOLLOW);
+        Ok(Self { fd: openat(rustix::fs::CWD, path, flags, Mode::empty())? })
     }
 
     /// Opens a folder in this one.
@@ -150,7 +158,10 @@ mod tests {
             assert!(folder.file(name.as_ref()).is_err(), "{name}");
         }
         assert!(folder.create("file".as_ref(), 0o644).is_err());
-        assert!(Folder::open(&inside.path().join("folder")).is_err());
+        for link in ["folder", "folder/", "folder/."] {
+            assert!(Folder::open(&inside.path().join(link)).is_err(), "{link}");
+        }
+        assert!(Folder::open_chosen(&inside.path().join("folder")).is_ok());
         assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), "x");
     }
 

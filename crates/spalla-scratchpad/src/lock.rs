@@ -75,7 +75,8 @@ impl Scratchpads {
     }
 }
 
-fn open(path: &Path) -> Result<File, Error> {
+/// Opens a file that is locked, made where it is missing.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let opened = openat(rustix::fs::CWD, path, flags, Mode::from_raw_mode(0o600));
     let opened = crash_point!("scratchpad.lock.create", opened);

@@ -2,10 +2,9 @@
 
 use crate::create::New;
 use crate::error::{Error, io};
+use crate::lock::open;
 use crate::scratchpads::{Scratchpads, View};
-use rustix::fs::{Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
-use spalla_crash::crash_point;
 use spalla_domain::Timestamp;
 use std::fs::File;
 
@@ -47,10 +46,7 @@ impl Scratchpads {
 
     fn once_lock(&self) -> Result<File, Error> {
         let path = self.records_path().join("once");
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let opened = openat(rustix::fs::CWD, &path, flags, Mode::from_raw_mode(0o600));
-        let opened = crash_point!("scratchpad.once.create", opened);
-        let file = opened.map(File::from).map_err(|errno| io("opening", &path)(errno.into()))?;
+        let file = open(&path)?;
         file.lock().map_err(io("locking", &path))?;
         Ok(file)
     }

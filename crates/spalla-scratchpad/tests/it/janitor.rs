@@ -4,6 +4,7 @@ use crate::place::{BEGIN, HOUR_MS, Place, later, task_of};
 use spalla_scratchpad::{Error, State, Step, Why};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 #[test]
 fn what_is_over_goes_and_the_rest_stays() {
@@ -34,6 +35,19 @@ fn one_that_is_in_use_stays_until_it_is_not() {
     assert_eq!((cleaned[0].is_in_use, cleaned[0].is_removed), (true, false));
     assert!(path.exists());
     drop(held);
+    assert!(place.scratchpads.clean(later(HOUR_MS), false).unwrap()[0].is_removed);
+}
+
+#[test]
+fn one_that_a_process_works_in_stays() {
+    let place = Place::new();
+    let (_, path) = place.create("a");
+    // It reads until its input ends.
+    let mut reader =
+        Command::new("cat").current_dir(path.join("output")).stdin(Stdio::piped()).spawn().unwrap();
+    assert!(place.scratchpads.clean(later(HOUR_MS), false).unwrap()[0].is_in_use && path.exists());
+    drop(reader.stdin.take());
+    reader.wait().unwrap();
     assert!(place.scratchpads.clean(later(HOUR_MS), false).unwrap()[0].is_removed);
 }
 

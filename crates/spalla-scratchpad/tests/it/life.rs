@@ -34,6 +34,17 @@ fn a_scratchpad_has_its_folders_and_says_what_it_is_for() {
 }
 
 #[test]
+fn a_data_folder_may_be_a_link() {
+    let place = Place::new();
+    let real = place.folder.path().join("real");
+    fs::create_dir(&real).unwrap();
+    symlink(&real, place.folder.path().join("data")).unwrap();
+    let (id, _) = place.create("a");
+    assert!(real.join("scratchpad").join(id.as_str()).join("README.md").exists());
+    assert_eq!(place.scratchpads.check().unwrap(), (1, vec![]));
+}
+
+#[test]
 fn two_of_one_second_have_names_of_their_own() {
     let place = Place::new();
     let (one, other) = (place.create("a").0, place.create("a").0);

@@ -12,7 +12,7 @@ mod show;
 use crate::cli::Global;
 use crate::config::Settings;
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::scratchpads::{failure, now, of, settle};
 use clap::{Args, Subcommand};
 use spalla_scratchpad::{Id, Scratchpads, Step};
@@ -43,7 +43,7 @@ pub(crate) enum Scratchpad {
 /// One scratchpad.
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// The scratchpad's name, as `spalla scratchpad list` shows it
+    /// The scratchpad's name, as `spalla scratchpad list` shows it, or latest for the newest one
     id: String,
     /// Prints JSON
     #[arg(long)]
@@ -82,16 +82,23 @@ impl Place {
         settle(&scratchpads, &settings.data, now()).map_err(failure)?;
         Ok(Self { scratchpads })
     }
-}
 
-/// Reads the name of a scratchpad.
-fn id(text: &str) -> Result<Id> {
-    Id::parse(text).map_err(failure)
+    /// Reads the name of a scratchpad, or finds the newest.
+    fn id(&self, text: &str) -> Result<Id> {
+        if text != "latest" {
+            return Id::parse(text).map_err(failure);
+        }
+        let (views, _) = self.scratchpads.list(now()).map_err(failure)?;
+        let newest = views.into_iter().next().map(|view| view.record.id);
+        newest.ok_or_else(|| {
+            Failure::usage("there is no scratchpad").mend("`spalla scratchpad create` makes one")
+        })
+    }
 }
 
 impl One {
     fn step(&self, place: &Place, step: Step) -> Result<()> {
-        let view = place.scratchpads.step(&id(&self.id)?, step, now()).map_err(failure)?;
+        let view = place.scratchpads.step(&place.id(&self.id)?, step, now()).map_err(failure)?;
         show::print(&view, self.json)
     }
 }

@@ -82,12 +82,9 @@ impl Search<'_> {
             found.extend(self.old_folders(&here, Kind::Run)?);
         }
         if is_owned {
-            let worktrees = self.worktrees()?;
-            let all = folders(&self.data.join("scratchpads"))?.len();
-            let items: std::collections::BTreeSet<_> =
-                worktrees.iter().filter_map(|found| found.path.parent()).collect();
+            let (worktrees, is_all) = self.worktrees()?;
             // Worktrees that stay read from the mirrors.
-            if items.len() == all {
+            if is_all {
                 found.extend(self.old_folders(&self.data.join("repositories"), Kind::Mirror)?);
             }
             found.extend(worktrees);
@@ -101,18 +98,19 @@ impl Search<'_> {
         Ok(old.map(|path| measured(kind, path)).collect())
     }
 
-    /// An item's worktrees go together, unless one of them is to be gone on with.
-    fn worktrees(&self) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
+    /// An item's worktrees go together, unless one of them is to be gone on with. Tells whether these are all.
+    fn worktrees(&self) -> Result<(Vec<Found>, bool)> {
+        let (mut found, mut is_all) = (Vec::new(), true);
         for item in folders(&self.data.join("scratchpads"))? {
             let runs = folders(&item)?;
             let is_kept = |path: &PathBuf| !self.is_old(path) || self.is_left_behind(path);
             if runs.iter().any(is_kept) {
+                is_all = false;
                 continue;
             }
             found.extend(runs.into_iter().map(|path| measured(Kind::Worktree, path)));
         }
-        Ok(found)
+        Ok((found, is_all))
     }
 
     /// Tells whether the next worker goes on with a run.

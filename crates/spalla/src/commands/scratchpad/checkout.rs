@@ -69,24 +69,21 @@ impl Lent {
         let init = [&["init", "--quiet", "--template=", &format], how, &["--", &path]].concat();
         let above = folder.parent().unwrap_or(folder);
         git::call(above, &init).await?;
-        let info = repository.join("objects/info");
-        crash_point!("scratchpad.alternates.folder", fs::create_dir_all(&info))
-            .map_err(file("making", &info))?;
-        let alternates = info.join("alternates");
-        let lenders = format!("{}\n", self.objects);
-        crash_point!("scratchpad.alternates.write", fs::write(&alternates, lenders))
-            .map_err(file("writing", &alternates))?;
+        // Git makes the folder itself.
+        write(&repository.join("objects/info/alternates"), format!("{}\n", self.objects).as_bytes())?;
         let info = repository.join("info");
-        crash_point!("scratchpad.attributes.folder", fs::create_dir_all(&info))
+        crash_point!("scratchpad.repository.folder", fs::create_dir_all(&info))
             .map_err(file("making", &info))?;
-        let attributes = info.join("attributes");
-        crash_point!("scratchpad.attributes.write", fs::write(&attributes, AS_THEY_ARE))
-            .map_err(file("writing", &attributes))?;
+        write(&info.join("attributes"), AS_THEY_ARE.as_bytes())?;
         if let Some(shallow) = &self.shallow {
-            let copy = repository.join("shallow");
-            crash_point!("scratchpad.shallow.copy", fs::copy(shallow, &copy))
-                .map_err(file("copying", shallow))?;
+            let ends = fs::read(shallow).map_err(file("reading", shallow))?;
+            write(&repository.join("shallow"), &ends)?;
         }
         Ok(())
     }
+}
+
+/// Writes a file of a repository that nobody uses yet.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    crash_point!("scratchpad.repository.write", fs::write(path, bytes)).map_err(file("writing", path))
 }

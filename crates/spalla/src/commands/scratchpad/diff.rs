@@ -1,6 +1,6 @@
 //! `spalla scratchpad diff`: what was made in a scratchpad, file by file, or as a patch of what its repository had.
 
-use super::{Place, id, patch};
+use super::{Place, patch};
 use crate::commands::block_on;
 use crate::failure::Result;
 use crate::output;
@@ -11,7 +11,7 @@ use spalla_scratchpad::Change;
 /// Of which scratchpad, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
-    /// The scratchpad's name
+    /// The scratchpad's name, or latest for the newest one
     id: String,
     /// Prints JSON, with the hash of each file
     #[arg(long, conflicts_with = "patch")]
@@ -23,7 +23,7 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(super) fn run(self, place: &Place) -> Result<()> {
-        let id = id(&self.id)?;
+        let id = place.id(&self.id)?;
         if self.patch {
             let made = patch::text(&place.scratchpads, &id);
             let (_, text) = block_on(tokio::runtime::Builder::new_current_thread(), made)?;

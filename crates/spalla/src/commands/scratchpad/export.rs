@@ -1,7 +1,7 @@
 //! `spalla scratchpad export`: takes out what was made: into a folder, as a patch, or as a branch of the target. What stands
 //! there stays unless `--force` says otherwise.
 
-use super::{Place, id, patch};
+use super::{Place, patch};
 use crate::commands::block_on;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("place").required(true).args(["dir", "patch", "branch"]))]
 pub(crate) struct Export {
-    /// The scratchpad's name
+    /// The scratchpad's name, or latest for the newest one
     id: String,
     /// The folder that new and changed files are copied into, each to its own path
     dir: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(super) fn run(self, place: &Place) -> Result<()> {
-        let id = id(&self.id)?;
+        let id = place.id(&self.id)?;
         match (&self.dir, &self.patch, &self.branch) {
             (Some(dir), ..) => {
                 let done = place.scratchpads.export(&id, dir, self.force, now()).map_err(|error| {

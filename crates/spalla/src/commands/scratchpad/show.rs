@@ -1,6 +1,6 @@
 //! `spalla scratchpad list|show|stats`: which there are, how one is, and how much is in it.
 
-use super::{One, Place, id};
+use super::{One, Place};
 use crate::failure::Result;
 use crate::output;
 use crate::scratchpads::{failure, now};
@@ -71,13 +71,13 @@ pub(super) fn made(view: &View) -> Result<()> {
 
 /// Shows one.
 pub(super) fn show(place: &Place, one: &One) -> Result<()> {
-    let view = place.scratchpads.show(&id(&one.id)?, now()).map_err(failure)?;
+    let view = place.scratchpads.show(&place.id(&one.id)?, now()).map_err(failure)?;
     print(&view, one.json)
 }
 
 /// Counts what is in one.
 pub(super) fn stats(place: &Place, one: &One) -> Result<()> {
-    let stats = place.scratchpads.stats(&id(&one.id)?, now()).map_err(failure)?;
+    let stats = place.scratchpads.stats(&place.id(&one.id)?, now()).map_err(failure)?;
     if one.json { output::json(&stats) } else { table(&stats) }
 }
 
