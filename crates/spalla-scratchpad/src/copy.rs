@@ -4,7 +4,7 @@
 use crate::error::{Error, io};
 use crate::folder::{FOLDER_MODE, Folder, kind_of};
 use crate::walk::{DEPTH_MAX, ENTRIES_MAX, is_git, shown, taken_of};
-use rustix::fs::{FileType, SeekFrom, ftruncate, ioctl_ficlone, seek};
+use rustix::fs::{FileType, SeekFrom, ftruncate, ioctl_ficlone, seek, symlinkat};
 use rustix::io::Errno;
 use spalla_crash::crash_point;
 use std::ffi::OsStr;
@@ -106,8 +106,9 @@ impl Copy<'_> {
             }
             FileType::Symlink => {
                 let target = from.link(name).map_err(failed())?;
-                let made = rustix::fs::symlinkat(OsStr::from_bytes(&target), into, name);
-                crash_point!("scratchpad.copy.link", made).map_err(|errno| failed()(errno.into()))
+                let target = OsStr::from_bytes(&target);
+                crash_point!("scratchpad.copy.link", symlinkat(target, into, name))
+                    .map_err(|errno| failed()(errno.into()))
             }
             _ => {
                 self.left_out.push(shown(path));

@@ -170,11 +170,15 @@ impl Scratchpads {
 
     pub(crate) fn make_root(&self) -> Result<(), Error> {
         let data = &self.options().data;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-        crash_point!("scratchpad.data.create", made).map_err(io("making", data))?;
+        let made = crash_point!(
+            "scratchpad.data.create",
+            DirBuilder::new().recursive(true).mode(0o700).create(data)
+        );
+        made.map_err(io("making", data))?;
         let root = self.root().file_name().unwrap_or_default();
-        let root = Folder::open_chosen(data).and_then(|data| data.open_or_make(root, FOLDER_MODE));
-        root.and_then(|root| root.open_or_make(RECORDS.as_ref(), RECORDS_MODE))
+        Folder::open_chosen(data)
+            .and_then(|data| data.open_or_make(root, FOLDER_MODE)?.keep_mode(FOLDER_MODE))
+            .and_then(|root| root.open_or_make(RECORDS.as_ref(), RECORDS_MODE)?.keep_mode(RECORDS_MODE))
             .map(drop)
             .map_err(io("making", self.root()))
     }

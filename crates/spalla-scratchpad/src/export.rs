@@ -61,8 +61,8 @@ impl Scratchpads {
         let _held = self.hold(id)?;
         self.may_export(id, now)?;
         let failed = || io("exporting into", folder);
-        let made = DirBuilder::new().recursive(true).create(folder);
-        crash_point!("scratchpad.export.folder", made).map_err(failed())?;
+        let made = crash_point!("scratchpad.export.folder", DirBuilder::new().recursive(true).create(folder));
+        made.map_err(failed())?;
         let path = folder.canonicalize().map_err(failed())?;
         if self.root().canonicalize().is_ok_and(|root| path.starts_with(root)) {
             let shown = folder.display();

@@ -61,6 +61,14 @@ impl Folder {
         }
     }
 
+    /// Gives the folder its mode, which it has not where a death came between its making and that.
+    pub(crate) fn keep_mode(self, mode: u32) -> io::Result<Self> {
+        if self.own_stat()?.st_mode & 0o7777 != mode {
+            fchmod(&self.fd, Mode::from_raw_mode(mode))?;
+        }
+        Ok(self)
+    }
+
     /// Opens a regular file for reading. A pipe in its place holds nobody up.
     pub(crate) fn file(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -71,8 +79,8 @@ impl Folder {
     /// Makes a file; one that is there, or a link, is refused.
     pub(crate) fn create(&self, name: &OsStr, mode: u32) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let made = openat(&self.fd, name, flags, Mode::from_raw_mode(0o600));
-        let made = File::from(crash_point!("scratchpad.file.create", made)?);
+        let closed = Mode::from_raw_mode(0o600);
+        let made = File::from(crash_point!("scratchpad.file.create", openat(&self.fd, name, flags, closed))?);
         fchmod(&made, Mode::from_raw_mode(mode))?;
         Ok(made)
     }

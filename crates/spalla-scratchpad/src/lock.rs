@@ -78,7 +78,7 @@ impl Scratchpads {
 /// Opens a file that is locked, made where it is missing.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let opened = openat(rustix::fs::CWD, path, flags, Mode::from_raw_mode(0o600));
-    let opened = crash_point!("scratchpad.lock.create", opened);
+    let closed = Mode::from_raw_mode(0o600);
+    let opened = crash_point!("scratchpad.lock.create", openat(rustix::fs::CWD, path, flags, closed));
     opened.map(File::from).map_err(|errno| io("opening", path)(errno.into()))
 }

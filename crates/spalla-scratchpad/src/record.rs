@@ -128,7 +128,7 @@ impl Scratchpads {
         crash_point!("scratchpad.record.sync", file.sync_all()).map_err(failed())?;
         let renamed =
             crash_point!("scratchpad.record.rename", rustix::fs::renameat(&folder, &*new, &folder, name));
-        renamed.map_err(|errno| failed()(errno.into()))
+        renamed.and_then(|()| rustix::fs::fsync(&folder)).map_err(|errno| failed()(errno.into()))
     }
 }
 
