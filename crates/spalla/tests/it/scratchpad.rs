@@ -1,5 +1,6 @@
 //! Scratchpads by the command line: without a server, beside a repository that nobody touches, and cleaned up after.
 
+use crate::made_session::{ID, Made, change};
 use crate::process::{Home, text};
 use crate::repository::{git, make, picture};
 use serde_json::Value;
@@ -41,6 +42,37 @@ fn a_scratchpad_is_made_shown_paused_and_exported_without_a_server() {
     assert_eq!(json(&home, &["scratchpad", "show", &id, "--json"])["state"], "exported");
     let page = home.run(&["scratchpad", "list"]).good();
     assert!(page.contains("Mend it") && page.contains("exported"), "{page}");
+}
+
+#[test]
+fn a_scratchpad_ends_as_its_session_did() {
+    let made = Made::in_git(change);
+    let create = ["scratchpad", "create", "a", "--session", ID];
+    for (status, state) in [("running", "active"), ("done", "completed"), ("stopped", "failed")] {
+        let mut record = made.read();
+        record["status"] = status.into();
+        fs::write(made.home.data().join("sessions").join(ID).join("session.json"), record.to_string())
+            .expect("a record");
+        made.home.run(&create).good();
+        assert_eq!(json(&made.home, &["scratchpad", "show", "latest", "--json"])["state"], state);
+        made.home.run(&["scratchpad", "clean"]).good();
+    }
+}
+
+#[test]
+fn a_shallow_repository_is_checked_out_and_its_branch_comes_back() {
+    let home = Home::new();
+    let (deep, shallow) = (home.path("deep"), home.path("sha llow"));
+    make(&deep);
+    fs::write(deep.join("second"), "2").expect("a file");
+    git(&deep, &["add", "second"]);
+    git(&deep, &["-c", "user.name=Me", "-c", "user.email=me@localhost", "commit", "--quiet", "-m", "second"]);
+    let address = format!("file://{}", deep.display());
+    git(&home.path("."), &["clone", "--quiet", "--depth", "1", &address, text(&shallow)]);
+    let (_, path) = create(&home, &["a", "--target", text(&shallow)]);
+    fs::write(path.join("work/third"), "3").expect("a file");
+    home.run(&["scratchpad", "export", "latest", "--branch", "third"]).good();
+    assert_eq!(git(&shallow, &["rev-list", "--count", "third"]).trim(), "2");
 }
 
 #[test]
