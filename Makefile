@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo up down dev seed agent up-agent down-agent demo-aws demo-gcp demo-azure \
-	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check test test-agents prove bench
+	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check lints test test-agents prove bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -21,12 +21,8 @@ endif
 # What a bench measures beside ourselves.
 MEASURED := $(if $(PEERS),peers,raw)
 
-define lints
-cargo fmt --all --check
-cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
-cargo clippy $(LOCKED) --workspace --test agents -- -D warnings
-cargo xtask tidy
-endef
+# Says how long a step took.
+timed := ./scripts/timed.sh
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,37 +69,45 @@ codex-test: build ## For agent CLIs: the task codex-test of codex.yaml
 	$(SPALLA) task codex-test
 
 check: ## Format, lints, tidy and unit tests: before every commit
-	$(lints)
+	$(MAKE) lints
 	cargo test $(LOCKED) --workspace --lib --bins
 
 test: ## Everything CI runs: installs what tests need, then all checks and all tests on both databases
-	./scripts/setup-build.sh
-	./scripts/setup-test.sh
-	$(lints)
-	./scripts/check-dependencies.sh
-	./scripts/check-sample-app.sh
-	cargo test $(LOCKED) --workspace --all-targets
-	SPALLA_TEST_STORE=sqlite cargo test $(LOCKED) --workspace --test api
-	SPALLA_TEST_STORE=postgres cargo test $(LOCKED) --workspace --test api
-	./scripts/check-api.sh $(SPALLA)
+	./scripts/timed.sh --begin
+	$(timed) setup ./scripts/setup-build.sh
+	$(timed) setup-test ./scripts/setup-test.sh
+	$(timed) lints $(MAKE) lints
+	$(timed) dependencies ./scripts/check-dependencies.sh
+	$(timed) sample-app ./scripts/check-sample-app.sh
+	$(timed) build cargo test $(LOCKED) --workspace --all-targets --no-run
+	$(timed) test cargo test $(LOCKED) --workspace --all-targets
+	$(timed) api-sqlite env SPALLA_TEST_STORE=sqlite cargo test $(LOCKED) --workspace --test api
+	$(timed) api-postgres env SPALLA_TEST_STORE=postgres cargo test $(LOCKED) --workspace --test api
+	$(timed) api-document ./scripts/check-api.sh $(SPALLA)
 	$(MAKE) prove
 	$(MAKE) test-agents
 
+lints:
+	cargo fmt --all --check
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	cargo clippy $(LOCKED) --workspace --test agents -- -D warnings
+	cargo xtask tidy
+
 # Built first, because cargo may want the network for it, and the tests must do without.
 test-agents: ## Install the real agent CLIs with npm and let them work for a model that is played
-	./scripts/setup-agents.sh
-	cargo test $(LOCKED) --workspace --test agents --no-run
-	./scripts/without-network.sh cargo test $(LOCKED) --offline --workspace --test agents
+	$(timed) setup-agents ./scripts/setup-agents.sh
+	$(timed) build-agents cargo test $(LOCKED) --workspace --test agents --no-run
+	$(timed) agents ./scripts/without-network.sh cargo test $(LOCKED) --offline --workspace --test agents
 
 prove: ## Simulate, plant bugs, kill and soak, as far as it fits into CI; docs/promises.md says how to do more
 	./scripts/setup-test.sh
-	cargo xtask sim --schedules 100000 --json
-	cargo xtask sim --schedules 2000 --store sqlite --json
-	cargo xtask sim --schedules 500 --store postgres --json
-	cargo xtask planted-bugs --json
-	cargo xtask soak --kills 20 --store sqlite --json
-	cargo xtask soak --kills 20 --store postgres --json
-	cargo xtask crash-points --rounds 1 --json
+	$(timed) sim cargo xtask sim --schedules 100000 --json
+	$(timed) sim-sqlite cargo xtask sim --schedules 2000 --store sqlite --json
+	$(timed) sim-postgres cargo xtask sim --schedules 500 --store postgres --json
+	$(timed) planted-bugs cargo xtask planted-bugs --json
+	$(timed) soak-sqlite cargo xtask soak --kills 20 --store sqlite --json
+	$(timed) soak-postgres cargo xtask soak --kills 20 --store postgres --json
+	$(timed) crash-points cargo xtask crash-points --rounds 1 --json
 
 bench: ## Measure our store beside the raw limits, in a release build; PEERS=1 measures other queues as well
 	./scripts/setup-build.sh

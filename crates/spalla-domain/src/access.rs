@@ -63,6 +63,8 @@ words! {
         Schedule = "schedule",
         /// Scratchpads: they belong to no project.
         Scratchpad = "scratchpad",
+        /// Sessions.
+        Session = "session",
         /// Workers and resource pools.
         Worker = "worker",
         /// Events.

@@ -5,8 +5,10 @@ use crate::{Refusal, problem::Code};
 use std::ops::Range;
 
 mod file;
+mod wishes;
 
-pub use file::{PLAN_BYTES_MAX, read};
+pub use file::{PLAN_BYTES_MAX, SCHEMA, read, written};
+pub use wishes::{Backoff, Group, OnError, PieceExecutor, Retry, Wishes};
 
 /// The most items of a plan: a longer list is work for several sessions.
 pub const ITEMS_MAX: usize = 100;
@@ -18,14 +20,14 @@ pub const TITLE_CHARS: usize = 80;
 const _: () = assert!(TITLE_CHARS <= TITLE_CHARS_MAX);
 
 /// What is to be done for one goal, in the person's order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The pieces of work; never empty.
     pub items: Vec<PlanItem>,
 }
 
 /// One piece of work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlanItem {
     /// Its name in the plan.
     pub key: String,
@@ -41,6 +43,8 @@ pub struct PlanItem {
     pub acceptance: Option<String>,
     /// How long a run of it may take, in milliseconds; none is as usual.
     pub timeout_ms: Option<i64>,
+    /// How it is carried out.
+    pub wishes: Wishes,
 }
 
 /// Splits a goal at the markers of a list or at numbered lines, and nowhere else. A goal without a list of at least
@@ -75,8 +79,8 @@ pub fn heuristic(goal: &str) -> Result<Plan, Refusal> {
 }
 
 fn item(number: usize, title: String, prompt: String) -> PlanItem {
-    let (agent, depends_on, acceptance, timeout_ms) = Default::default();
-    PlanItem { key: number.to_string(), title, prompt, agent, depends_on, acceptance, timeout_ms }
+    let (agent, depends_on, acceptance, timeout_ms, wishes) = Default::default();
+    PlanItem { key: number.to_string(), title, prompt, agent, depends_on, acceptance, timeout_ms, wishes }
 }
 
 /// A stretch of the goal: an item of its list, or what stands around it.

@@ -2,6 +2,7 @@
 //! team can write its own.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The longest text of a verdict, in words.
 pub const WORDS_MAX: usize = 200;
@@ -55,7 +56,7 @@ impl Verdict {
 }
 
 /// Returns what stands in a block of code, where the text is one.
-fn unfenced(text: &str) -> &str {
+pub fn unfenced(text: &str) -> &str {
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inner.and_then(|inner| inner.split_once('\n')).map_or(text, |(_, inner)| inner.trim())
 }
@@ -113,31 +114,69 @@ pub struct Decided {
     pub rule: String,
 }
 
-/// Returns the rules that are in force where nobody wrote others.
-pub fn built_in() -> Vec<Rule> {
-    let rule = |name: &str, when: When, then| Rule { name: name.to_owned(), when, then };
-    vec![
-        rule("any blocker", When { blockers: 1, ..When::default() }, Decision::StopAndEscalate),
-        rule("two concerns", When { concerns: 2, ..When::default() }, Decision::PauseAndClarify),
-        rule("one concern", When { concerns: 1, ..When::default() }, Decision::LogWarning),
-        rule("all approved", When::default(), Decision::Continue),
-    ]
+/// What follows from reviews, as a team wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// The rules; the first that applies decides.
+    pub rules: Vec<Rule>,
+    /// How many reviewers have to answer; with fewer a person decides.
+    pub quorum: u32,
+    /// What the word of a reviewer weighs; 1 where it is not said.
+    pub weights: BTreeMap<String, f64>,
 }
 
-/// Decides by the first rule that applies. Votes weigh 1 each. Where no rule applies, a person has to.
-pub fn decide(rules: &[Rule], verdicts: &[Verdict]) -> Decided {
-    let count = |opinion| {
-        u32::try_from(verdicts.iter().filter(|verdict| verdict.verdict == opinion).count())
-            .unwrap_or(u32::MAX)
-    };
-    let (blockers, concerns, approved) =
-        (count(Opinion::Blocker), count(Opinion::Concern), count(Opinion::Approved));
-    let applies = |rule: &&Rule| {
-        blockers >= rule.when.blockers && concerns >= rule.when.concerns && approved >= rule.when.approved
-    };
-    match rules.iter().find(applies) {
-        Some(rule) => Decided { decision: rule.then, rule: rule.name.clone() },
-        None => Decided { decision: Decision::StopAndEscalate, rule: "no rule applies".to_owned() },
+impl Default for Policy {
+    fn default() -> Self {
+        let rule = |name: &str, when: When, then| Rule { name: name.to_owned(), when, then };
+        let rules = vec![
+            rule("any blocker", When { blockers: 1, ..When::default() }, Decision::StopAndEscalate),
+            rule("two concerns", When { concerns: 2, ..When::default() }, Decision::PauseAndClarify),
+            rule("one concern", When { concerns: 1, ..When::default() }, Decision::LogWarning),
+            rule("all approved", When::default(), Decision::Continue),
+        ];
+        Self { rules, quorum: 0, weights: BTreeMap::new() }
+    }
+}
+
+/// The most rules of a policy.
+const RULES_MAX: usize = 100;
+/// The largest weight of a word.
+const WEIGHT_MAX: f64 = 100.0;
+
+impl Policy {
+    /// Says what is wrong with it; none where nothing is.
+    pub fn check(&self) -> Option<String> {
+        if self.rules.is_empty() || self.rules.len() > RULES_MAX {
+            return Some(format!("it has {} rules; it has 1 to {RULES_MAX}", self.rules.len()));
+        }
+        if self.rules.iter().any(|rule| rule.name.trim().is_empty()) {
+            return Some("a rule has no name".to_owned());
+        }
+        let odd = self.weights.iter().find(|(_, weight)| !(0.0..=WEIGHT_MAX).contains(*weight));
+        odd.map(|(name, weight)| format!("the weight of {name} is {weight}; it is 0 to {WEIGHT_MAX}"))
+    }
+
+    /// Decides by the first rule that applies. Where none does, or too few answered, a person has to.
+    pub fn decide(&self, verdicts: &[(&str, &Verdict)]) -> Decided {
+        let escalate = |rule: &str| Decided { decision: Decision::StopAndEscalate, rule: rule.to_owned() };
+        if verdicts.len() < self.quorum as usize {
+            return escalate("no quorum");
+        }
+        let weight = |opinion: Opinion| -> f64 {
+            let of_opinion = verdicts.iter().filter(|(_, verdict)| verdict.verdict == opinion);
+            of_opinion.map(|(name, _)| self.weights.get(*name).copied().unwrap_or(1.0)).sum()
+        };
+        let (blockers, concerns, approved) =
+            (weight(Opinion::Blocker), weight(Opinion::Concern), weight(Opinion::Approved));
+        let applies = |rule: &&Rule| {
+            let When { blockers: b, concerns: c, approved: a } = rule.when;
+            blockers >= f64::from(b) && concerns >= f64::from(c) && approved >= f64::from(a)
+        };
+        match self.rules.iter().find(applies) {
+            Some(rule) => Decided { decision: rule.then, rule: rule.name.clone() },
+            None => escalate("no rule applies"),
+        }
     }
 }
 
@@ -247,17 +286,17 @@ fn is_test(path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn verdicts(opinions: &[Opinion]) -> Vec<Verdict> {
-        opinions
-            .iter()
-            .map(|verdict| Verdict { verdict: *verdict, severity: None, text: "t".into() })
-            .collect()
+    fn decide(policy: &Policy, opinions: &[Opinion]) -> Decided {
+        let verdict = |verdict: &Opinion| Verdict { verdict: *verdict, severity: None, text: "t".into() };
+        let verdicts: Vec<Verdict> = opinions.iter().map(verdict).collect();
+        let names = ["codex", "claude", "gemini"];
+        policy.decide(&names.into_iter().zip(&verdicts).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_four_rules_decide_in_their_order() {
         use Opinion::{Approved, Blocker, Concern};
-        let decision = |opinions: &[Opinion]| decide(&built_in(), &verdicts(opinions)).decision;
+        let decision = |opinions: &[Opinion]| decide(&Policy::default(), opinions).decision;
         assert_eq!(decision(&[Blocker, Approved]), Decision::StopAndEscalate);
         assert_eq!(decision(&[Concern, Concern, Blocker]), Decision::StopAndEscalate);
         assert_eq!(decision(&[Concern, Concern]), Decision::PauseAndClarify);
@@ -266,14 +305,24 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_of_a_teams_own_may_ask_for_a_quorum() {
-        let rules = vec![Rule {
-            name: "two approvals".into(),
-            when: When { approved: 2, ..When::default() },
-            then: Decision::Continue,
-        }];
-        assert_eq!(decide(&rules, &verdicts(&[Opinion::Approved; 2])).decision, Decision::Continue);
-        assert_eq!(decide(&rules, &verdicts(&[Opinion::Approved])).decision, Decision::StopAndEscalate);
+    fn a_policy_of_a_teams_own_has_rules_a_quorum_and_weights() {
+        use Opinion::{Approved, Concern};
+        let policy: Policy = serde_json::from_str(
+            r#"{"quorum": 2, "weights": {"codex": 2.0}, "rules": [
+                {"name": "codex doubts", "when": {"concerns": 2}, "then": "STOP_AND_ESCALATE"},
+                {"name": "two approvals", "when": {"approved": 2}, "then": "CONTINUE"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(policy.check(), None);
+        let rule = |opinions: &[Opinion]| decide(&policy, opinions).rule;
+        assert_eq!(rule(&[Approved]), "no quorum");
+        assert_eq!(rule(&[Concern, Approved]), "codex doubts", "its word counts twice");
+        assert_eq!(rule(&[Approved, Concern]), "two approvals");
+        assert_eq!(rule(&[Opinion::Blocker, Concern]), "no rule applies");
+        for bad in [r#"{"rules": []}"#, r#"{"weights": {"codex": -1}}"#] {
+            assert!(serde_json::from_str::<Policy>(bad).unwrap().check().is_some(), "{bad}");
+        }
+        assert!(serde_json::from_str::<Policy>(r#"{"rule": []}"#).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use crate::Timestamp;
 use crate::claim::{RunError, Usage};
+use crate::plan::Wishes;
 use crate::review::{Decision, Verdict};
 use crate::sandbox::Attested;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub const INTEGRATOR: &str = "integrator";
 /// What the label of a merging item begins with; the id of the item whose change is merged follows.
 pub const MERGES_LABEL: &str = "merges:";
 
+/// The label of an item that plans its session.
+pub const PLANS_LABEL: &str = "plans:session";
 /// What the label of a reviewing item begins with; the id of the item whose change is reviewed follows.
 pub const REVIEWS_LABEL: &str = "reviews:";
 
@@ -62,12 +65,39 @@ pub struct Session {
     /// What was decided about changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<SessionDecision>,
+    /// The reviews that people asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// The report for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
     /// When its work was brought into the target, and as what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied: Vec<Applied>,
+    /// How a server was asked for it; such a session is pursued by the server, which goes on with it when it starts again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_server: Option<Request>,
+}
+
+/// How a server was asked for a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Request {
+    /// What the client sent so that asking again begins nothing twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// A digest of what was asked, in hexadecimal digits: the same key with another wish is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// A review that a person asked for, of what is changed by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// The agent whose work is to be reviewed; everybody's where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
 }
 
 /// Where a session stands.
@@ -136,6 +166,9 @@ pub struct SessionItem {
     /// How long a run of it may take, in milliseconds; none is as usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
+    /// How it is carried out.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub wishes: Wishes,
     /// The work item; none until it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_item_id: Option<i64>,
@@ -157,6 +190,8 @@ pub enum ItemKind {
     Merge,
     /// An agent gives its opinion of what another one did.
     Review,
+    /// An agent says in which pieces the goal is pursued.
+    Plan,
 }
 
 /// A run of a session's item.
@@ -328,8 +363,10 @@ mod tests {
             base: None,
             items,
             decisions: vec![],
+            asked: vec![],
             report: None,
             applied: vec![],
+            by_server: None,
         }
     }
 
@@ -344,6 +381,7 @@ mod tests {
             depends_on: vec![],
             acceptance: None,
             timeout_ms: None,
+            wishes: Wishes::default(),
             work_item_id: None,
             status: None,
             runs,

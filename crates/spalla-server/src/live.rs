@@ -7,6 +7,7 @@
 //!  engine's logs   ─► log_stream ───► log_subscription ──┘          └─► web_socket
 //! ```
 
+mod dialogue;
 mod event_stream;
 mod feed;
 mod log_stream;
@@ -18,6 +19,7 @@ mod subscription;
 mod watched;
 mod web_socket;
 
+pub(crate) use dialogue::{Follows, Party, Said, converse};
 pub(crate) use event_stream::EventStream;
 pub(crate) use log_stream::{LogFollower, LogStream};
 pub(crate) use log_subscription::{LogSubscription, Start};

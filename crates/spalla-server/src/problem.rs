@@ -61,7 +61,6 @@ impl Problem {
     }
 
     /// Returns the status.
-    #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }

@@ -5,6 +5,7 @@ mod approvals;
 mod artifacts;
 mod audit;
 mod bulk;
+mod conversation;
 mod docs;
 mod errors;
 mod events;
@@ -25,6 +26,8 @@ mod runs;
 mod scheduler;
 mod schedules;
 mod scratchpads;
+mod session_parts;
+mod sessions;
 #[cfg(feature = "oidc")]
 mod sign_in;
 mod tokens;
@@ -58,8 +61,11 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         queue::add,
         schedules::add,
         scratchpads::add,
+        sessions::add,
+        session_parts::add,
         errors::add,
         events::add,
+        conversation::add,
         health::add,
         metrics::add,
         traces::add,

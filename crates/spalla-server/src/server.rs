@@ -18,6 +18,7 @@ use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
 use crate::oidc::Oidc;
 use crate::rate_limit::RateLimit;
+use crate::sessions::Sessions;
 use crate::state::{App, Shared};
 use crate::strangers::Strangers;
 use crate::vault::Vault;
@@ -28,8 +29,8 @@ use spalla_engine::EngineHandle;
 use spalla_scratchpad::Scratchpads;
 use spalla_store::{Clock, Randomness};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -75,6 +76,8 @@ pub struct Options {
     pub agent_secret: Option<Token>,
     /// The scratchpads of the data folder.
     pub scratchpads: Scratchpads,
+    /// Keeps sessions and pursues them.
+    pub sessions: Arc<dyn Sessions>,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
     /// The networks that webhooks may lead into although they are not public.
@@ -157,6 +160,7 @@ impl Server {
             vault: options.vault,
             scratchpads: options.scratchpads,
             agent_secret: options.agent_secret,
+            sessions: options.sessions,
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix,
@@ -176,6 +180,7 @@ impl Server {
             cut: CancellationToken::new(),
             sockets: TaskTracker::new(),
             requests: AtomicU64::new(0),
+            way_in: Mutex::new(None),
         });
         let enter = middleware::from_fn_with_state(app.clone(), entrance::enter);
         let routes = routes.layer(middleware::from_fn_with_state(app.clone(), entrance::admit));
@@ -211,6 +216,8 @@ impl Server {
         tasks.spawn(async move {
             crate::scratchpads::watch(&scratchpads, scratchpads.shutdown.clone()).await;
         });
+        // The routes have the app, and the app has them until the end.
+        app.lead_in(Some(self.routes.clone()));
         let front = Front { listener: self.listener, app: app.clone(), routes: self.routes };
         shutdown.run_until_cancelled(front.accept(&mut tasks)).await;
         drop(front);
@@ -226,6 +233,7 @@ impl Server {
                 "connections were cut at the end of the grace"
             );
         }
+        app.lead_in(None);
         app.cut.cancel();
         tasks.shutdown().await;
         app.sockets.wait().await;

@@ -12,22 +12,27 @@ use crate::oidc::Oidc;
 use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
+use crate::sessions::Sessions;
 use crate::strangers::Strangers;
 use crate::vault::Vault;
 use crate::webhooks::{UnderWay, WebhookTrust};
+use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Request;
+use axum::response::Response;
 use spalla_domain::Timestamp;
 use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
 use spalla_scratchpad::Scratchpads;
-use spalla_store::{Clock, Command, ExecuteError, Randomness, Read, Reply, Request, StoreError};
+use spalla_store::{Clock, Command, ExecuteError, Randomness, Read, Reply, StoreError};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 /// How often whoever waits for a claim is looked at anew: what ends elsewhere is noticed within this.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -68,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) scratchpads: Scratchpads,
     /// What a worker shows to read answers; none means that no worker does.
     pub(crate) agent_secret: Option<Token>,
+    /// Keeps sessions and pursues them.
+    pub(crate) sessions: Arc<dyn Sessions>,
     /// How full the queue is.
     pub(crate) gauge: Gauge,
     /// Tells the time.
@@ -110,6 +117,8 @@ pub(crate) struct Shared {
     pub(crate) sockets: TaskTracker,
     /// Tells the requests of this server from those of another one.
     pub(crate) request_prefix: u64,
+    /// The way in for what comes over a WebSocket; none before the server serves, and after it has ended.
+    pub(crate) way_in: Mutex<Option<Router>>,
     /// Requests so far that brought no id of their own.
     pub(crate) requests: AtomicU64,
 }
@@ -161,7 +170,7 @@ impl Shared {
         let Mark { key, audited, reach } = mark;
         reach.bind(&mut command)?;
         let audit = audited.as_ref().and_then(Audited::call);
-        let request = Request { command, idempotency: key, audit, scope: reach.scope() };
+        let request = spalla_store::Request { command, idempotency: key, audit, scope: reach.scope() };
         let answer = self.engine.execute(request).await;
         if let (Some(audited), Ok(_) | Err(ExecuteError::Refused(_))) = (&audited, &answer) {
             audited.recorded();
@@ -182,8 +191,9 @@ impl Shared {
         let is_plain = matches!(command, Command::Claim(_));
         let caller = reach.principal().map(|principal| Caller::Known(Arc::clone(principal)));
         let audit = audited.as_ref().and_then(Audited::call);
-        let claimed =
-            self.engine.claim(Request { command, idempotency: key, audit, scope: reach.scope() }, wait);
+        let claimed = self
+            .engine
+            .claim(spalla_store::Request { command, idempotency: key, audit, scope: reach.scope() }, wait);
         let too_late = async {
             self.shutdown.cancelled().await;
             tokio::time::sleep(LAST_ANSWER_WITHIN).await;
@@ -218,6 +228,17 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Opens the way in for what comes over a WebSocket, or closes it.
+    pub(crate) fn lead_in(&self, routes: Option<Router>) {
+        *self.way_in.lock().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    /// Answers a request as if it had come over a connection of its own; none once the server has ended.
+    pub(crate) async fn ask(&self, request: Request) -> Option<Response> {
+        let routes = self.way_in.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        routes.oneshot(request).await.ok()
     }
 
     /// Returns what this server is called among those that share a store.

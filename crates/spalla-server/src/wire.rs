@@ -29,6 +29,8 @@ pub(crate) mod schedule;
 pub(crate) mod scheduler;
 pub(crate) mod scratchpad;
 pub(crate) mod seconds;
+pub(crate) mod session;
+pub(crate) mod session_parts;
 pub(crate) mod supply;
 pub(crate) mod text;
 pub(crate) mod token;

@@ -8,6 +8,7 @@ pub(crate) use wishes::{Listen, Wishes};
 
 use crate::clock::{SystemClock, SystemRandomness, random_hex};
 use crate::config::{Auth, Settings, location, without_password};
+use crate::control::Control;
 use crate::data_folder::{DataFolder, Owned, ServerFile};
 use crate::embedded::Embedded;
 use crate::escapes;
@@ -15,6 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::masked::Masked;
 use crate::no_core;
 use crate::secret_key;
+use crate::sessions::Host;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
 use listening::Secrets;
@@ -37,6 +39,8 @@ pub(crate) struct App {
     pub(crate) url: Option<String>,
     /// The link that lets one browser in, once.
     pub(crate) start_link: Option<String>,
+    /// Its sessions.
+    pub(crate) sessions: Host,
     vault: Vault,
     folder: Owned,
     running: Engine,
@@ -66,6 +70,7 @@ impl App {
         };
         let (engine, running) = Engine::start(store, engine_options);
         let mut app = Self {
+            sessions: Host::new(settings, Control::InProcess(engine.clone())),
             engine,
             vault,
             url: None,
@@ -99,7 +104,7 @@ impl App {
             wishes.check_users(settings, self.engine.store()).await?;
             let code = (settings.auth == Auth::Token).then(|| random_hex(2));
             let secrets = Secrets { token, code };
-            let server = listening::bind(settings, listen, &self.engine, &self.vault, &secrets).await?;
+            let server = listening::bind(settings, listen, self, &secrets).await?;
             self.serve(server, secrets.code.as_deref());
         }
         self.send_traces(settings)?;
@@ -173,6 +178,7 @@ impl App {
     /// Ends everything in three steps; when `hurry` is done, runs are handed back at once.
     pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
         self.folder.withdraw();
+        self.sessions.stop().await;
         self.supervisor.stop(self.grace, hurry).await;
         self.running.stop().await;
         self.engine.store().close().await;

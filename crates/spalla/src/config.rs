@@ -5,6 +5,7 @@ mod health_checks;
 mod keys;
 mod oidc;
 mod resource_pools;
+mod review;
 mod sources;
 
 pub(crate) use keys::KEYS;
@@ -17,6 +18,7 @@ use oidc::OidcSettings;
 use serde::{Deserialize, Serialize};
 use spalla_domain::network::Networks;
 use spalla_domain::resources::Pools;
+use spalla_domain::review::Policy;
 use spalla_server::{Cors, HealthCheck, WebhookTrust};
 use spalla_store::Location;
 use std::path::{Path, PathBuf};
@@ -107,6 +109,8 @@ pub(crate) struct Settings {
     pub(crate) orchestrate: OrchestrateSettings,
     /// The settings of scratchpads.
     pub(crate) scratchpad: ScratchpadSettings,
+    /// The settings of reviews.
+    pub(crate) review: ReviewSettings,
     /// What can be switched on and off.
     pub(crate) features: Features,
 }
@@ -191,6 +195,13 @@ pub(crate) struct SandboxSettings {
     pub(crate) reattach_grace_ms: u64,
 }
 
+/// The settings of reviews.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ReviewSettings {
+    /// What follows from them.
+    pub(crate) policy: figment::value::Value,
+}
+
 /// The settings of `orchestrate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -273,6 +284,11 @@ impl Settings {
     pub(crate) fn resource_pools(&self) -> Result<Pools> {
         resource_pools::read(&self.resource_pools)
             .map_err(|wrong| Failure::usage(format!("resource_pools: {wrong}")))
+    }
+
+    /// Returns what follows from reviews.
+    pub(crate) fn review_policy(&self) -> Result<Policy> {
+        review::read(&self.review.policy).map_err(|wrong| Failure::usage(format!("review.policy: {wrong}")))
     }
 
     /// Returns what the server looks at beside its own parts.

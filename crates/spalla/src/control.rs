@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
-use spalla_domain::work_item::{self, Executor};
+use spalla_domain::resources::Amounts;
+use spalla_domain::work_item::{self, Executor, Policy};
 use spalla_engine::EngineHandle;
 
 /// How many log lines are read at once.
@@ -48,8 +49,12 @@ pub(crate) struct NewItem {
     pub(crate) fallback: Vec<String>,
     /// How long a run may take, in milliseconds; none is as usual.
     pub(crate) timeout_ms: Option<i64>,
-    /// How often it is tried again; none is as the server says.
-    pub(crate) max_retries: Option<u32>,
+    /// What kind of work it is.
+    pub(crate) category: Option<String>,
+    /// What a run needs.
+    pub(crate) resources: Option<Amounts>,
+    /// How it is tried again; what is not said is as the server says.
+    pub(crate) policy: Policy,
 }
 
 impl NewItem {
@@ -66,7 +71,9 @@ impl NewItem {
             labels: Vec::new(),
             fallback: Vec::new(),
             timeout_ms: None,
-            max_retries: None,
+            category: None,
+            resources: None,
+            policy: Policy::default(),
         }
     }
 }

@@ -34,7 +34,7 @@ mod programs;
 mod saved;
 mod scratchpads;
 mod secret_key;
-mod session_folder;
+mod sessions;
 mod signals;
 mod supervisor;
 mod telemetry;

@@ -3,7 +3,7 @@
 use crate::clock::SystemClock;
 use crate::config::{Settings, config_folder};
 use crate::failure::Failure;
-use crate::session_folder::SessionFolder;
+use crate::sessions::SessionFolder;
 use spalla_domain::Timestamp;
 use spalla_domain::session::SessionStatus;
 use spalla_scratchpad::{Error, Kind, Options, Quota, Scratchpads, State, Step};

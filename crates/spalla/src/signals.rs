@@ -5,7 +5,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens to both signals; from its making on they no longer end the process by themselves.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub(crate) struct Signals(Option<Heard>);
+
+#[derive(Debug)]
+struct Heard {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -15,14 +18,24 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self> {
         let listen =
             |kind| signal(kind).map_err(|error| Failure::failed(format!("listening to signals: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let heard = Heard {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        };
+        Ok(Self(Some(heard)))
+    }
+
+    /// Never hears of any: for what the process itself ends.
+    pub(crate) const fn none() -> Self {
+        Self(None)
     }
 
     /// Waits for the next signal and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
+        let Some(heard) = &mut self.0 else { return std::future::pending().await };
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = heard.terminate.recv() => "SIGTERM",
+            _ = heard.interrupt.recv() => "SIGINT",
         }
     }
 

@@ -1,8 +1,10 @@
 //! A plan that a person, or a model, wrote: strict JSON. Everything that is wrong with it is said at once.
 
+use super::wishes::{Group, OnError, PieceExecutor, Retry, Wishes};
 use super::{ITEMS_MAX, Plan, PlanItem, shortened, title_of};
 use crate::work_item::TIMEOUT_MS_MAX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest plan, in bytes.
@@ -19,29 +21,50 @@ const ROLES: [(&str, &str); 6] = [
     ("survey", "surveyor"),
 ];
 
-#[derive(Debug, Deserialize)]
+/// The shape of a plan as JSON Schema, for planners that can be held to one: the members that a planner fills in.
+pub const SCHEMA: &str = r#"{"type":"object","properties":{"items":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"object","properties":{"key":{"type":"string"},"title":{"type":"string"},"prompt":{"type":"string"},"depends_on":{"type":"array","items":{"type":"string"}},"acceptance":{"type":"string"}},"required":["key","title","prompt","depends_on","acceptance"],"additionalProperties":false}}},"required":["items"],"additionalProperties":false}"#;
+
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     items: Vec<Item>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Item {
     key: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     prompt: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     role: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     acceptance: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    executor: Option<PieceExecutor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    critical: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry: Option<Retry>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    parameters: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<Group>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_error: Option<OnError>,
 }
 
 /// Reads a plan. `agents` are those that may be named.
@@ -75,6 +98,12 @@ pub fn read(text: &str, agents: &[String]) -> Result<Plan, Vec<String>> {
     }
 }
 
+/// Writes a plan as it is read.
+pub fn written(plan: &Plan) -> String {
+    let items = plan.items.iter().cloned().map(Item::from).collect();
+    serde_json::to_string_pretty(&File { items }).unwrap_or_default()
+}
+
 impl Item {
     fn check(&self, keys: &BTreeSet<&str>, agents: &[String], wrong: &mut Vec<String>) {
         let key = &self.key;
@@ -102,6 +131,27 @@ impl Item {
         if self.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= most)) {
             wrong.push(format!("{key}: timeout_seconds is above 0 and at most 30 days"));
         }
+        let mut of_wishes = Vec::new();
+        self.wishes().check(&mut of_wishes);
+        wrong.extend(of_wishes.into_iter().map(|what| format!("{key}: {what}")));
+        if self.executor == Some(PieceExecutor::Recipe) {
+            let problems = crate::recipe::parse(&self.prompt).err().unwrap_or_default();
+            wrong.extend(problems.iter().map(|problem| format!("{key}: the prompt is no recipe: {problem}")));
+        }
+    }
+
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            executor: self.executor,
+            category: self.category.clone(),
+            estimated_tokens: self.estimated_tokens,
+            critical: self.critical,
+            retry: self.retry,
+            parameters: self.parameters.clone(),
+            group: self.group.clone(),
+            validator: self.validator.clone(),
+            on_error: self.on_error,
+        }
     }
 
     fn done(self) -> PlanItem {
@@ -109,7 +159,9 @@ impl Item {
             let role = self.role.as_ref()?;
             ROLES.iter().find(|(known, _)| known == role).map(|(_, agent)| (*agent).to_owned())
         };
+        let wishes = self.wishes();
         PlanItem {
+            wishes,
             title: self
                 .title
                 .as_ref()
@@ -120,6 +172,41 @@ impl Item {
             depends_on: self.depends_on,
             acceptance: self.acceptance,
             timeout_ms: self.timeout_seconds.map(|seconds| (seconds * 1e3).round() as i64),
+        }
+    }
+}
+
+impl From<PlanItem> for Item {
+    fn from(item: PlanItem) -> Self {
+        let Wishes {
+            executor,
+            category,
+            estimated_tokens,
+            critical,
+            retry,
+            parameters,
+            group,
+            validator,
+            on_error,
+        } = item.wishes;
+        Self {
+            key: item.key,
+            title: Some(item.title),
+            prompt: item.prompt,
+            role: None,
+            agent: item.agent,
+            depends_on: item.depends_on,
+            acceptance: item.acceptance,
+            timeout_seconds: item.timeout_ms.map(|ms| ms as f64 / 1e3),
+            executor,
+            category,
+            estimated_tokens,
+            critical,
+            retry,
+            parameters,
+            group,
+            validator,
+            on_error,
         }
     }
 }
@@ -178,6 +265,27 @@ mod tests {
         assert_eq!(
             (b.title.as_str(), b.agent.as_deref(), &b.depends_on),
             ("B", Some("claude"), &vec!["a".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_plan_is_written_as_it_is_read() {
+        let text = r#"{"items": [
+            {"key": "a", "prompt": "steps: [make]", "executor": "recipe", "category": "build", "critical": false},
+            {"key": "b", "title": "B", "prompt": "Do b", "agent": "codex", "depends_on": ["a"], "acceptance": "x",
+             "timeout_seconds": 1.5, "estimated_tokens": 900, "parameters": {"port": 8080}, "validator": "make check",
+             "retry": {"attempts": 3, "backoff": "fixed", "base_ms": 100}, "on_error": "stop",
+             "group": {"name": "g", "concurrency": 2, "resource_limits": {"memory_mb": 512}}}
+        ]}"#;
+        let plan = read(text, &["codex".into()]).unwrap();
+        assert_eq!(read(&written(&plan), &["codex".into()]).unwrap(), plan);
+        assert!(
+            wrong(r#"{"items": [{"key": "a", "prompt": "steps: 3", "executor": "recipe"}]}"#)
+                .contains("no recipe")
+        );
+        assert!(
+            wrong(r#"{"items": [{"key": "a", "prompt": "x", "retry": {"attempts": 99}}]}"#)
+                .contains("a: retry")
         );
     }
 

@@ -113,15 +113,10 @@ impl Kind {
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
             Self::Session | Self::Copy => {
                 let target = site.path("target").display().to_string();
-                let agents = [
-                    "orchestrate",
-                    "--agents",
-                    "claude,codex",
-                    "--target",
-                    &target,
-                    "--no-dashboard",
-                    "--yes",
-                ];
+                // In the copy who works is reviewed by the other one; in the repository the first one met its limit.
+                let names = if self == Self::Copy { "codex,claude" } else { "claude,codex" };
+                let agents =
+                    ["orchestrate", "--agents", names, "--target", &target, "--no-dashboard", "--yes"];
                 vec![
                     own(&[&agents[..], &["Write hello.txt"]].concat()),
                     own(&["session", "apply", "latest", "--yes"]),

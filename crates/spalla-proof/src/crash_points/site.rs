@@ -62,6 +62,18 @@ printf '{"type":"result","subtype":"success","is_error":true,"result":"Claude AI
 exit 1
 "#;
 
+/// An agent as Claude Code is called and heard, that approves of what others wrote.
+const REVIEWER: &str = r#"#!/bin/sh
+case "$*" in
+*--version*) echo "2.1.328 (Claude Code)"; exit ;;
+*--help*) echo "--print --verbose --output-format --strict-mcp-config --dangerously-skip-permissions --add-dir"; exit ;;
+esac
+cat >/dev/null
+echo '{"type":"system","subtype":"init","session_id":"session","model":"none"}'
+text='{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"good\"}'
+printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"session"}\n' "$text"
+"#;
+
 /// Everything in a folder: each path with its mode and its bytes.
 pub(super) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
@@ -109,7 +121,8 @@ impl Site {
         self.path("checkout").display().to_string()
     }
 
-    /// Makes the folder that agents are to change, and the agents: one that met its limit, and one that works.
+    /// Makes the folder that agents are to change, and the agents: one that works, and one that reviews, or in a repository
+    /// met its limit.
     pub(super) fn make_target(&self, is_git: bool) -> anyhow::Result<()> {
         let target = self.path("target");
         fs::create_dir_all(target.join("old"))?;
@@ -120,7 +133,8 @@ impl Site {
             commit(&target, "first")?;
         }
         fs::create_dir(self.path("agents"))?;
-        for (name, text) in [("claude", LIMITED_AGENT), ("codex", AGENT)] {
+        let other = if is_git { LIMITED_AGENT } else { REVIEWER };
+        for (name, text) in [("claude", other), ("codex", AGENT)] {
             let path = self.path("agents").join(name);
             fs::write(&path, text)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

@@ -11,9 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How often the client is asked whether it is still there; below what proxies commonly allow.
-const PING_EVERY: Duration = Duration::from_secs(15);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// How long a client may say nothing at all: three of its answers are missing.
-const SILENT_MAX: Duration = Duration::from_secs(50);
+pub(super) const SILENT_MAX: Duration = Duration::from_secs(50);
 /// How long the client may take nothing in before it is let go. It comes back by number and misses nothing.
 const STUCK_MAX: Duration = Duration::from_secs(30);
 /// How long the client may take to confirm the end.
@@ -64,13 +64,13 @@ async fn serve(mut socket: WebSocket, mut feed: impl Feed, shutdown: Cancellatio
     }
 }
 
-fn frame(message: &Message) -> Frame {
+pub(super) fn frame(message: &Message) -> Frame {
     // It is JSON that was written here, so it is text.
     Frame::Text(Utf8Bytes::try_from(message.data()).unwrap_or_default())
 }
 
 /// Sends frames together; false when the client is gone or takes nothing in.
-async fn send(socket: &mut WebSocket, frames: impl IntoIterator<Item = Frame>) -> bool {
+pub(super) async fn send(socket: &mut WebSocket, frames: impl IntoIterator<Item = Frame>) -> bool {
     let sent = async {
         for frame in frames {
             socket.feed(frame).await?;
@@ -81,7 +81,7 @@ async fn send(socket: &mut WebSocket, frames: impl IntoIterator<Item = Frame>) -
 }
 
 /// Says why there is nothing more, and waits until the client has heard it.
-async fn leave(mut socket: WebSocket, code: u16, reason: &str) {
+pub(super) async fn leave(mut socket: WebSocket, code: u16, reason: &str) {
     let close = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));
     let farewell = async {
         if socket.send(close).await.is_ok() {

@@ -1,5 +1,6 @@
 //! The events as they happen.
 
+use super::sessions;
 use crate::access::Reach;
 use crate::api::Api;
 use crate::auth::Client;
@@ -16,20 +17,21 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
+use spalla_domain::session::is_session_id;
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
-    api.add(routes!(follow_events))
+    api.add_also_at("/api/events/stream", routes!(follow_events))
 }
 
 /// Which events are sent.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct EventsQuery {
+pub(super) struct EventsQuery {
     /// Begins after the event with this number; 0 replays everything. Left out, only what happens from now on.
     #[param(inline)]
     after: Option<Ordinal>,
@@ -42,10 +44,9 @@ struct EventsQuery {
     /// Of this run.
     #[param(inline)]
     run_id: Option<IdNumber>,
-    /// Of this session. Events do not say yet to which session they belong, so this leaves none out.
-    #[expect(dead_code, reason = "accepted before there is something to choose by")]
+    /// Of this session; `latest` is the newest.
     #[param(inline)]
-    session_id: Option<IdNumber>,
+    session_id: Option<Needle>,
     /// Of one of these types, separated by commas; `run.*` is every type that begins with `run.`.
     #[serde(rename = "type")]
     #[param(inline)]
@@ -74,17 +75,69 @@ async fn follow_events(
     headers: HeaderMap,
     Params(query): Params<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let after =
-        last_event_id(&headers, "the id of an event")?.or(query.after.map(Ordinal::get)).map(EventSeq);
-    let kinds = query.kind.map(String::from).unwrap_or_default();
+    let after = last_event_id(&headers, "the id of an event")?.map(EventSeq);
+    let subscription = subscribe(&app, client, &reach, query.into(), after).await?;
+    Ok(live::response(Watched::new(subscription, &app, caller), app.shutdown.clone()))
+}
+
+/// Which events somebody follows.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// Begins after the event with this number.
+    pub(super) after: Option<EventSeq>,
+    /// Of this project.
+    pub(super) project_id: Option<IdNumber>,
+    /// Of this work item.
+    pub(super) work_item_id: Option<IdNumber>,
+    /// Of this run.
+    pub(super) run_id: Option<IdNumber>,
+    /// Of this session.
+    pub(super) session_id: Option<String>,
+    /// Of one of these types; of any where none is named.
+    pub(super) types: Vec<String>,
+}
+
+impl From<EventsQuery> for Chosen {
+    fn from(query: EventsQuery) -> Self {
+        let kinds = query.kind.map(String::from).unwrap_or_default();
+        let kinds = kinds.split(',').map(str::trim).filter(|kind| !kind.is_empty());
+        Self {
+            after: query.after.map(|after| EventSeq(after.get())),
+            project_id: query.project_id,
+            work_item_id: query.work_item_id,
+            run_id: query.run_id,
+            session_id: query.session_id.map(String::from),
+            types: kinds.map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Begins to follow events. `after` wins over what is chosen.
+pub(super) async fn subscribe(
+    app: &App,
+    client: Client,
+    reach: &Reach,
+    chosen: Chosen,
+    after: Option<EventSeq>,
+) -> Result<Subscription, Problem> {
+    let mut projects = reach.projects().cloned();
+    if let Some(id) = chosen.session_id {
+        // A session's events are those of its project; one that is about a folder alone shares that with others. One that is
+        // not there has none.
+        if !is_session_id(&id) {
+            return Err(Problem::invalid("session_id", format!("{id:?} is no name of a session")));
+        }
+        let found = sessions::find_by_name(app, reach, id).await.ok();
+        projects =
+            Some(found.and_then(|found| found.session.project_id).map(ProjectId).into_iter().collect());
+    }
     let filter = Filter {
-        project_id: query.project_id.map(|id| ProjectId(id.get())),
-        work_item_id: query.work_item_id.map(|id| WorkItemId(id.get())),
-        run_id: query.run_id.map(|id| RunId(id.get())),
-        projects: reach.projects().cloned(),
-        types: kinds.split(',').map(str::trim).filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+        project_id: chosen.project_id.map(|id| ProjectId(id.get())),
+        work_item_id: chosen.work_item_id.map(|id| WorkItemId(id.get())),
+        run_id: chosen.run_id.map(|id| RunId(id.get())),
+        projects,
+        types: chosen.types,
     };
     let place = app.places.take(client)?;
-    let subscription = Subscription::begin(&app.events, place, filter, after).await?;
-    Ok(live::response(Watched::new(subscription, &app, caller), app.shutdown.clone()))
+    Ok(Subscription::begin(&app.events, place, filter, after.or(chosen.after)).await?)
 }

@@ -74,7 +74,7 @@ async fn follow_log_by_web_socket(
     Ok(live::upgrade(handshake, Watched::new(subscription, &app, caller), &app))
 }
 
-fn no_handshake(rejection: &WebSocketUpgradeRejection) -> Problem {
+pub(super) fn no_handshake(rejection: &WebSocketUpgradeRejection) -> Problem {
     let detail = format!("the request is no handshake of a WebSocket: {rejection}");
     Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
         .mend("connect with a WebSocket client, or follow /logs/sse, or read /logs")

@@ -8,6 +8,7 @@ use super::work_item::Executor;
 use super::{Body, words};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use spalla_domain::claim::RunError;
 use spalla_domain::retry::ErrorClass as DomainClass;
 use spalla_domain::{Fence, RunId, Timestamp, run};
 use spalla_store::command::RunEnd;
@@ -122,6 +123,12 @@ pub(crate) struct RunErrorView {
     message: String,
 }
 
+impl From<RunError> for RunErrorView {
+    fn from(error: RunError) -> Self {
+        Self { class: error.class.into(), message: error.message }
+    }
+}
+
 impl From<RunView> for Run {
     fn from(view: RunView) -> Self {
         let holder = view.lease.as_ref().map(|lease| lease.worker.clone()).or(view.worker);
@@ -147,7 +154,7 @@ impl From<RunView> for Run {
             exit_code: view.exit_code,
             result: view.result,
             usage: view.usage.map(Into::into),
-            error: view.error.map(|e| RunErrorView { class: e.class.into(), message: e.message }),
+            error: view.error.map(Into::into),
             sandbox: view.sandbox.map(|sandbox| SandboxView::from(*sandbox)),
             trace_id: view.trace_id,
         }

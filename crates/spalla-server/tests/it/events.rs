@@ -98,7 +98,6 @@ async fn events_are_chosen_by_project_item_run_and_type() {
         ("project_id=2&type=project.created", 2, "project.created"),
         ("work_item_id=2&type=work_item.created,work_item.queued", 2, "work_item.created"),
         ("type=run.*", 1, "run.created"),
-        ("session_id=9&project_id=2", 2, "project.created"),
         ("project_id=2&run_id=2&type=run.created, run.cancelled", 2, "run.created"),
     ];
     for (query, project, kind) in queries {
@@ -195,7 +194,7 @@ async fn what_does_not_fit_is_refused_by_its_name() {
     assert_eq!(Answer::read(odd).await.invalid(), ["Last-Event-ID"]);
     assert_eq!(world.get("/events?after=-1").await.invalid(), ["after"]);
     assert_eq!(world.get("/events?run_id=x").await.invalid(), ["run_id"]);
-    assert_eq!(world.get("/events?session_id=0").await.invalid(), ["session_id"]);
+    assert_eq!(world.get("/events?session_id=a%2Fb").await.invalid(), ["session_id"]);
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ mod schedules;
 mod schema;
 mod scope;
 mod scratchpads;
+mod sessions;
 mod shutdown;
 mod sqlite;
 mod timeouts;

@@ -61,6 +61,7 @@ async fn a_taken_port_is_named() {
         vault: world.vault.clone(),
         scratchpads: world.options.scratchpads.clone(),
         agent_secret: None,
+        sessions: std::sync::Arc::new(spalla_server::NoSessions),
         queue_limit: 1,
         webhook_networks: spalla_domain::network::Networks::default(),
         webhook_trust: spalla_server::WebhookTrust::default(),

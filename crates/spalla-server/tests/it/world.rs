@@ -9,7 +9,9 @@ use spalla_domain::fernet::KeyRing;
 use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_scratchpad::{Quota, Scratchpads};
-use spalla_server::{Access, Cors, HealthOptions, Oidc, Options, Server, Token, Vault, WebhookTrust};
+use spalla_server::{
+    Access, Cors, HealthOptions, NoSessions, Oidc, Options, Server, Sessions, Token, Vault, WebhookTrust,
+};
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -91,6 +93,7 @@ pub(crate) struct Setup {
     pub(crate) health: HealthOptions,
     pub(crate) grace: Duration,
     pub(crate) agent_secret: Option<&'static str>,
+    pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) queue_limit: u64,
     pub(crate) settings: Settings,
     pub(crate) webhook_networks: Networks,
@@ -109,6 +112,7 @@ impl Default for Setup {
             health: HealthOptions::default(),
             grace: Duration::from_secs(5),
             agent_secret: Some(AGENT_SECRET),
+            sessions: Arc::new(NoSessions),
             queue_limit: 100_000,
             settings: Settings::default(),
             webhook_networks: Networks::default(),
@@ -203,6 +207,7 @@ impl World {
             vault: vault.clone(),
             scratchpads: scratchpads_in(data.path()),
             agent_secret: setup.agent_secret.map(Token::new),
+            sessions: setup.sessions,
             queue_limit: setup.queue_limit,
             webhook_networks: setup.webhook_networks,
             webhook_trust: setup.webhook_trust,

@@ -113,7 +113,16 @@ pub(crate) async fn verify(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Ver
         Err(failure) => return Ok(Verified::Unverified(failure.error.message)),
     };
     run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
-    let recipe = Recipe { steps: inferred.steps, ..Recipe::default() };
+    carried_out(run, scratchpad, inferred.steps).await
+}
+
+/// Runs one command in a workspace, and says whether it succeeds.
+pub(crate) async fn check(run: &Run<'_>, scratchpad: &Scratchpad, command: &str) -> Result<Verified, End> {
+    carried_out(run, scratchpad, vec![Step::shell(command)]).await
+}
+
+async fn carried_out(run: &Run<'_>, scratchpad: &Scratchpad, steps: Vec<Step>) -> Result<Verified, End> {
+    let recipe = Recipe { steps, ..Recipe::default() };
     let place = Place { scratchpad, tools: &[] };
     let mut record = Record { run, recipe: &recipe, place: &place, progress: Progress::default() };
     Ok(match run_steps(&mut record, 1, None).await {

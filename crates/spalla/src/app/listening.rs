@@ -1,13 +1,12 @@
 //! Brings the HTTP server to its address, or to the next one that is free.
 
-use super::Listen;
+use super::{App, Listen};
 use crate::clock::{SystemClock, SystemRandomness};
 use crate::config::{Auth, Settings};
 use crate::failure::{Failure, Result};
 use crate::programs::{self, Call};
 use futures_util::future::BoxFuture;
-use spalla_engine::EngineHandle;
-use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token, Vault};
+use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +27,7 @@ pub(super) struct Secrets {
 pub(super) async fn bind(
     settings: &Settings,
     listen: Listen,
-    engine: &EngineHandle,
-    vault: &Vault,
+    app: &App,
     secrets: &Secrets,
 ) -> Result<Server> {
     let first = listen.address();
@@ -40,7 +38,7 @@ pub(super) async fn bind(
     let unusable = |error: Error| Failure::usage(error.to_string());
     for port in (first.port()..=u16::MAX).take(usize::from(tries)) {
         let address = SocketAddr::new(first.ip(), port);
-        match Server::bind(options(settings, address, vault, secrets)?, engine.clone()).await {
+        match Server::bind(options(settings, address, app, secrets)?, app.engine.clone()).await {
             Err(Error::PortTaken { .. }) if tries > 1 => {}
             bound => return bound.map_err(unusable),
         }
@@ -49,7 +47,7 @@ pub(super) async fn bind(
         .mend("name another with --port"))
 }
 
-fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Secrets) -> Result<Options> {
+fn options(settings: &Settings, listen: SocketAddr, app: &App, secrets: &Secrets) -> Result<Options> {
     let access = match settings.auth {
         Auth::Token => Access::Token(Token::new(secrets.token.as_str())),
         Auth::None => Access::None,
@@ -71,9 +69,10 @@ fn options(settings: &Settings, listen: SocketAddr, vault: &Vault, secrets: &Sec
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         health,
-        vault: vault.clone(),
+        vault: app.vault.clone(),
         scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
+        sessions: Arc::new(app.sessions.clone()),
         queue_limit: settings.queue_limit,
         webhook_networks: settings.webhook_networks()?,
         webhook_trust: settings.webhook_trust()?,

@@ -5,7 +5,6 @@ mod cloud;
 mod sample;
 mod seed;
 
-use super::orchestrate::{self, Agents, Begun, Followed, Follower, Screen};
 use crate::app::{App, Listen, Wishes};
 use crate::cli::{Global, absolute};
 use crate::client::{Client, locate};
@@ -17,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::git;
 use crate::output::{self, cell};
+use crate::sessions::{self, Agents, Begun, Followed, Follower, Planned, Revision, Screen};
 use crate::signals::Signals;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -51,7 +51,7 @@ const GOAL: &str = "Analyze the codebase structure";
 /// How many lines of a failed run's log are shown again.
 const TAIL: usize = 20;
 /// What the demo prints.
-const SCREEN: Screen = Screen { json: false, quiet: false };
+const SCREEN: Screen = Screen::Person { is_quiet: false };
 
 impl Demo {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
@@ -186,7 +186,7 @@ fn timings(items: &[Followed]) -> Result<()> {
     heading("All four succeeded")?;
     for item in items {
         let took =
-            item.run.as_ref().and_then(RunState::duration_ms).map(orchestrate::seconds).unwrap_or_default();
+            item.run.as_ref().and_then(RunState::duration_ms).map(sessions::seconds).unwrap_or_default();
         let run = item.run.as_ref().map(|run| run.id).unwrap_or_default();
         output::line(format_args!("  {:<8} run {run:<3} {took:>7}", item.title))?;
     }
@@ -201,9 +201,11 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     let plan = plan::heuristic(GOAL).map_err(|refusal| Failure::failed(refusal.detail))?;
     // The demo needs no account, whatever is installed.
     let agents = Agents::default();
-    let pieces = orchestrate::introduce(&SCREEN, target, plan.items, &agents)?;
-    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN };
-    let (pursuit, _) = begun.begin(pieces, &agents).await?;
+    sessions::introduce(&SCREEN, target, &agents)?;
+    SCREEN.say("plan:")?;
+    let pieces = sessions::lay_out(&SCREEN, plan.items, &agents)?;
+    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None };
+    let (pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
     pursuit.pursue(&control, signals).await
 }
 

@@ -1,35 +1,21 @@
 //! `spalla orchestrate`: pursues a goal in a folder with what this machine has, and reports.
 
-mod advance;
-mod agents;
-mod begin;
-mod follow;
-mod mirror;
-mod plan;
 mod reach;
-mod report;
 mod resume;
-mod rounds;
-mod session;
-mod target;
-mod workspace;
 
-pub(super) use agents::Agents;
-pub(super) use begin::Begun;
-pub(super) use follow::{Followed, Follower, seconds};
-pub(super) use plan::introduce;
-pub(super) use resume::{resume, wish};
-pub(super) use session::Screen;
+pub(super) use resume::{resume, review, wish};
 
 use super::block_on_all_cores;
 use crate::cli::{Global, path_flag};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
-use crate::output;
+
+use crate::sessions::{
+    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, settle,
+};
 use crate::signals::Signals;
 use clap::Args;
-use plan::Piece;
 use reach::Reach;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +43,15 @@ pub(crate) struct Orchestrate {
     /// A plan as JSON, instead of one that is made from the goal
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// In which order the pieces of the plan go on
+    #[arg(long, value_enum, default_value_t, value_name = "P")]
+    pattern: Pattern,
+    /// Who splits the goal into pieces
+    #[arg(long, value_enum, default_value_t, conflicts_with = "plan", value_name = "WHO")]
+    decomposer: Decomposer,
+    /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
+    #[arg(long)]
+    revise_plan: bool,
     /// Does not ask before it starts
     #[arg(long)]
     yes: bool,
@@ -78,21 +73,46 @@ impl Orchestrate {
             return Err(Failure::usage(format!("the target {} is no folder", target.display()))
                 .mend("name one with --target DIR"));
         }
-        let plan = spalla_domain::plan::heuristic(&self.goal).map_err(|refusal| match refusal.mend {
-            Some(mend) => Failure::usage(refusal.detail).mend(mend),
-            None => Failure::usage(refusal.detail),
-        })?;
-        let screen = Screen { json: self.json, quiet: global.is_quiet() };
+        let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
         let agents = if self.agents.is_empty() { Agents::found()? } else { Agents::named(&self.agents)? };
-        let items = match &self.plan {
-            Some(path) => plan::of_file(path, &agents)?,
-            None => plan.items,
+        introduce(&screen, &target, &agents)?;
+        let plan = self.planned(&screen, &agents)?;
+        block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))
+    }
+
+    /// Makes the plan, or the item in which an agent makes it.
+    fn planned(&self, screen: &Screen, agents: &Agents) -> Result<Planned> {
+        let items = match (&self.plan, self.decomposer) {
+            (Some(path), _) => sessions::of_file(path, agents)?,
+            (None, Decomposer::Llm) => {
+                let planning = planning(&self.goal, agents, self.pattern).ok_or_else(|| {
+                    Failure::failed(
+                        "--decomposer llm: a plan by a model needs an agent CLI, and this session has none",
+                    )
+                    .mend("install one and log in with it, or leave the goal to be split as it is written")
+                })?;
+                screen.say(format_args!("plan: made by {} first", planning.agent))?;
+                return Ok(Planned::First(Box::new(planning)));
+            }
+            (None, Decomposer::Heuristic) => {
+                let plan = spalla_domain::plan::heuristic(&self.goal);
+                let plan = plan.map_err(|refusal| match refusal.mend {
+                    Some(mend) => Failure::usage(refusal.detail).mend(mend),
+                    None => Failure::usage(refusal.detail),
+                })?;
+                plan.items
+            }
         };
-        let pieces = introduce(&screen, &target, items, &agents)?;
-        if !self.yes && output::can_ask() && !output::confirm("Go ahead?")? {
-            return Err(Failure::new(Exit::Stopped, "nothing was started"));
+        screen.say("plan:")?;
+        settle(screen, items, agents, (self.pattern, self.revision())).map(Planned::Pieces)
+    }
+
+    fn revision(&self) -> Revision {
+        match (self.revise_plan, self.yes) {
+            (true, _) => Revision::Edit,
+            (false, true) => Revision::None,
+            (false, false) => Revision::Confirm,
         }
-        block_on_all_cores(self.pursue(global, &config, &target, (pieces, agents, screen)))
     }
 
     async fn pursue(
@@ -100,11 +120,12 @@ impl Orchestrate {
         global: &Global,
         config: &Config,
         target: &Path,
-        (pieces, agents, screen): (Vec<Piece>, Agents, Screen),
+        (plan, agents, screen): (Planned, Agents, Screen),
     ) -> Result<Exit> {
         let mut signals = Signals::listen()?;
-        let begun = Begun { settings: &config.settings, goal: &self.goal, target, screen };
-        let (pursuit, workspace) = begun.begin(pieces, &agents).await?;
+        let (settings, revision) = (&config.settings, self.revision());
+        let begun = Begun { settings, goal: &self.goal, target, screen, revision };
+        let (pursuit, workspace) = begun.begin(plan, &agents).await?;
         let mut telemetry = global.telemetry(config, "warn");
         telemetry.file = Some((workspace.log_file()?, config.settings.orchestrate.log_level.clone()));
         crate::telemetry::start(telemetry)?;

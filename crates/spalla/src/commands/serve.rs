@@ -70,6 +70,7 @@ pub(super) fn serve(global: &Global, config: &Config, worker: bool) -> Result<Ex
             app.stop(std::future::ready(())).await;
             return Err(failure);
         }
+        app.sessions.go_on();
         app.run(signals).await.map(|()| Exit::Done)
     })
 }

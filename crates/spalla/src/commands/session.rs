@@ -9,11 +9,11 @@ mod list;
 mod show;
 
 use super::block_on_all_cores;
-use super::orchestrate::{self, Screen};
+use super::orchestrate;
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Result;
-use crate::session_folder::{SessionFolder, Wish};
+use crate::sessions::{Screen, SessionFolder, Wish};
 use clap::{Args, Subcommand};
 
 /// What can be done with sessions.
@@ -31,6 +31,8 @@ pub(crate) enum Session {
     Pause(Which),
     /// Goes on with a session that was held, interrupted, or left by a process that died
     Resume(Resume),
+    /// Has what is changed by now reviewed by the other agents, and decides anew
+    Review(Review),
     /// Ends a session
     Stop(Which),
 }
@@ -79,8 +81,27 @@ impl Resume {
     }
 }
 
+/// Asks for a review.
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    #[command(flatten)]
+    which: Which,
+    /// Only the work of this agent
+    #[arg(long, value_name = "AGENT")]
+    worker: Option<String>,
+}
+
+impl Review {
+    fn run(self, global: &Global) -> Result<Exit> {
+        let config = global.config(Vec::new())?;
+        global.listen(&config, "warn")?;
+        let reviewed = orchestrate::review(&config.settings, &self.which.id, self.worker, screen(global));
+        block_on_all_cores(reviewed)
+    }
+}
+
 fn screen(global: &Global) -> Screen {
-    Screen { json: false, quiet: global.is_quiet() }
+    Screen::Person { is_quiet: global.is_quiet() }
 }
 
 impl Session {
@@ -92,6 +113,7 @@ impl Session {
             Self::Apply(args) => args.run(global),
             Self::Pause(which) => which.wish(global, Wish::Pause),
             Self::Resume(args) => args.run(global),
+            Self::Review(args) => args.run(global),
             Self::Stop(which) => which.wish(global, Wish::Stop),
         }
     }

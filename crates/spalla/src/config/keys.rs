@@ -1,6 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{health_checks, oidc, resource_pools};
+use super::{health_checks, oidc, resource_pools, review};
 use figment::value::{Num, Value};
 use spalla_domain::resources::Capacity;
 use std::net::SocketAddr;
@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     Resources,
     /// A table of what each value of a claim gives; in a variable as JSON.
     Roles,
+    /// What follows from reviews, as a table; in a variable as JSON.
+    Reviews,
 }
 
 impl Kind {
@@ -71,7 +73,7 @@ impl Kind {
                 let words = trimmed.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::from(words.map(Value::from).collect::<Vec<_>>())
             }
-            Self::HealthChecks | Self::Pools | Self::Roles => {
+            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews => {
                 let json: serde_json::Value =
                     serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
                 Value::serialize(json).map_err(|_| self.expectation())?
@@ -93,6 +95,9 @@ impl Kind {
         if matches!(self, Self::Roles) {
             return oidc::read_roles(value).map(drop);
         }
+        if matches!(self, Self::Reviews) {
+            return review::read(value).map(drop);
+        }
         let fits = match self {
             Self::Text => text.is_some(),
             Self::Path => text.is_some_and(|text| !text.is_empty()),
@@ -109,7 +114,7 @@ impl Kind {
                 let fits = |word: &str| words.is_empty() || words.contains(&word);
                 list.iter().all(|word| word.as_str().is_some_and(fits))
             }),
-            Self::HealthChecks | Self::Pools | Self::Roles => false,
+            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews => false,
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -129,6 +134,7 @@ impl Kind {
             Self::HealthChecks => "it must be a list of checks".into(),
             Self::Pools => "it must be a list of pools".into(),
             Self::Roles => "it must be a table of roles".into(),
+            Self::Reviews => "it must be a table of rules, quorum and weights".into(),
             Self::Resources => "it must be amounts such as `cpu=4 memory_mb=8192`".into(),
         }
     }
@@ -624,6 +630,13 @@ pub(crate) const KEYS: &[Key] = &[
     .env(&["SCRATCHPAD_QUOTA_MB"]),
     key("scratchpad.quota_files", Kind::Whole(10, 200_000), "100000", "how many files a scratchpad may have")
         .env(&["SCRATCHPAD_QUOTA_FILES"]),
+    key(
+        "review.policy",
+        Kind::Reviews,
+        "{}",
+        "what follows from reviews: rules, of which the first that applies decides, a quorum, and weights of agents",
+    )
+    .env(&["SPALLA_REVIEW_POLICY"]),
     key(
         "features.langcache_enabled",
         Kind::Flag,

@@ -37,6 +37,8 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         recipe: item.recipe.clone(),
         labels: item.labels.clone(),
         timeout_ms: item.timeout_ms,
+        category: item.category.clone(),
+        resources: item.resources.clone(),
         adapter: Some(Adapter { fallback: item.fallback.clone(), ..Adapter::default() }),
         ..Spec::new(&item.title)
     };
@@ -51,8 +53,8 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
             Reply::WorkItems(ids) if ids.len() == 1 => ids[0],
             other => return Err(unexpected(&other)),
         };
-    if item.max_retries.is_some() {
-        let policy = Policy { max_retries: item.max_retries, ..Policy::default() };
+    if item.policy != Policy::default() {
+        let policy = item.policy;
         execute(engine, Command::UpdateWorkItem { id, patch: Box::default(), policy }).await?;
     }
     Ok(id.0)

@@ -31,12 +31,25 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     if let Some(ms) = item.timeout_ms {
         body["timeout_seconds"] = json!(ms as f64 / 1e3);
     }
+    if let Some(category) = &item.category {
+        body["category"] = json!(category);
+    }
+    if let Some(resources) = &item.resources {
+        body["resources"] = json!(resources.named());
+    }
     if !item.fallback.is_empty() {
         body["adapter"] = json!({ "fallback": item.fallback });
     }
     let id = id(&client.post("/work-items/", &body).await?)?;
-    if let Some(max_retries) = item.max_retries {
-        client.post(&format!("/work-items/{id}/policy"), &json!({ "max_retries": max_retries })).await?;
+    let mut policy = json!({});
+    if let Some(max_retries) = item.policy.max_retries {
+        policy["max_retries"] = json!(max_retries);
+    }
+    if let Some(base) = item.policy.backoff_base_ms {
+        policy["backoff_base_seconds"] = json!(base as f64 / 1e3);
+    }
+    if policy != json!({}) {
+        client.post(&format!("/work-items/{id}/policy"), &policy).await?;
     }
     Ok(id)
 }

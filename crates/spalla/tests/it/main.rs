@@ -21,10 +21,13 @@ mod repository;
 mod rest;
 mod sandbox;
 mod scratchpad;
+mod scripted;
 mod session;
 mod session_apply;
 mod session_apply_copy;
 mod session_apply_killed;
+mod session_plan;
+mod session_server;
 mod viewers;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]

@@ -29,7 +29,7 @@ use crate::scratchpad::Scratchpad;
 use call::Call;
 use home::Home;
 use judge::Judged;
-use review::Review;
+use review::{Review, Subject};
 use serde::Serialize;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::recovery::{Action, Allowed, Change, Diagnosis, Ended, diagnose};
@@ -62,7 +62,7 @@ struct Work<'a> {
     scratchpad: &'a Scratchpad,
     report: &'a Path,
     told: Told<'a>,
-    /// The review that it is, where it is one.
+    /// What is answered, where nothing is changed.
     review: Option<Review>,
     recoveries: Vec<Recovery>,
     turns: u32,
@@ -81,11 +81,11 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
     let report = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
     let mut scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
     let subject = review::subject(run);
-    if let Some(item) = subject {
+    if let Some(Subject::Change(item)) = subject {
         review::show(run, &mut scratchpad, item).await?;
     }
     let told = Told::begin(run, &report);
-    let review = subject.map(|_| Review::default());
+    let review = subject.map(Review::of);
     let (scratchpad, report) = (&scratchpad, report.as_path());
     let mut work = Work { run, scratchpad, report, told, review, recoveries: Vec::new(), turns: 0 };
     work.by_agents().await
@@ -112,12 +112,12 @@ impl<'a> Work<'a> {
                 words: words.as_deref(),
             });
             match self.by(definition, handed).await? {
-                Left::Over(over) if self.review.is_some() => {
-                    return Ok(review::end(definition, &over.0, self.told.path(), self.turns));
-                }
                 Left::Over(over) => {
                     let (turn, diagnosis) = *over;
-                    return self.judged(definition, turn, diagnosis).await;
+                    return match &self.review {
+                        Some(review) => Ok(review.end(definition, &turn, self.told.path(), self.turns)),
+                        None => self.judged(definition, turn, diagnosis).await,
+                    };
                 }
                 Left::Next { reason, limit, words } => {
                     if let Some(limit) = &limit {
@@ -158,7 +158,7 @@ impl<'a> Work<'a> {
             }
             Err(end) => return Err(end),
         };
-        let mut call = Call::new(run, definition, &program, &home, self.review.is_some());
+        let mut call = Call::new(run, definition, &program, &home, self.review.as_ref());
         let own = note::own_words(run);
         let mut prompt = handed.map_or_else(|| own.clone(), |handed| note::of_handed(&handed, &own));
         let mut tried = BTreeSet::new();

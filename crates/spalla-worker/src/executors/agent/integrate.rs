@@ -10,7 +10,7 @@
 
 use super::change::{self, OwnRepository, keep};
 use super::end_of;
-use crate::executors::recipe::{Verified, verify};
+use crate::executors::recipe::{Verified, check, verify};
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::Scratchpad;
 use serde_json::{Value, json};
@@ -95,6 +95,9 @@ impl Merge<'_> {
             Ok(verified) => verified,
             Err(failure) => return Ok(End::Failed(failure)),
         };
+        if let Some(failure) = self.refused_by_plan(&commit).await? {
+            return Ok(End::Failed(failure));
+        }
         self.move_branch(item, &commit).await?;
         let summary = format!("merged; {}", verified["verdict"].as_str().unwrap_or_default());
         Ok(succeeded(&summary, json!({ "commit": commit, "before": self.head, "verified": verified })))
@@ -148,11 +151,24 @@ impl Merge<'_> {
             }
             _ => {
                 let message = format!("the change does not pass: {}", error.message);
-                let result = json!({ "red": { "error": error.message, "steps": steps["steps"] } });
-                let error = RunError::new(ErrorClass::Validation, message);
-                Ok(Err(Failure { error, exit_code: None, result: Some(result) }))
+                Ok(Err(red(message, &error.message, &steps["steps"])))
             }
         }
+    }
+
+    /// Runs the command that the plan wants to succeed on the result, where there is one; returns the failure where it doesn't.
+    async fn refused_by_plan(&mut self, commit: &str) -> Result<Option<Failure>, End> {
+        let Some(command) = self.run.assignment.prompt.as_deref().filter(|text| !text.trim().is_empty())
+        else {
+            return Ok(None);
+        };
+        self.check_out(commit).await?;
+        let (why, steps) = match check(self.run, &self.scratchpad, command).await? {
+            Verified::Green(_) => return Ok(None),
+            Verified::Unverified(why) => (why, Value::Null),
+            Verified::Red(error, steps) => (error.message, steps["steps"].clone()),
+        };
+        Ok(Some(red(format!("the change does not pass the plan's validator: {why}"), &why, &steps)))
     }
 
     async fn check_out(&mut self, commit: &str) -> Result<(), End> {
@@ -176,6 +192,11 @@ impl Merge<'_> {
         let _ = git.in_repository(&self.repository, &["update-ref", "-d", &name], GIT_MS).await;
         Ok(())
     }
+}
+
+fn red(message: String, why: &str, steps: &Value) -> Failure {
+    let result = json!({ "red": { "error": why, "steps": steps } });
+    Failure { error: RunError::new(ErrorClass::Validation, message), exit_code: None, result: Some(result) }
 }
 
 fn unverified(why: &str) -> Value {

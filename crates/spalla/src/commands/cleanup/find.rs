@@ -3,7 +3,7 @@
 use crate::data_folder::{DataFolder, Owned};
 use crate::failure::{Result, file};
 use crate::scratchpads::failure;
-use crate::session_folder;
+use crate::sessions;
 use serde::Serialize;
 use spalla_domain::Timestamp;
 use spalla_scratchpad::{Scratchpads, measure};
@@ -121,7 +121,7 @@ impl Search<'_> {
     /// Finds the logs of sessions that nobody pursues.
     fn logs(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for (folder, session) in session_folder::list(self.data)? {
+        for (folder, session) in sessions::list(self.data)? {
             let Some(_held) = folder.hold()? else { continue };
             let path = Path::new(&session.workspace).join(SESSION_LOG);
             let Ok(data) = fs::symlink_metadata(&path) else { continue };

@@ -1,12 +1,12 @@
 //! Which server pursues the goal: the one that already works on the data folder, or one of this process's own.
 
-use super::Screen;
 use crate::app::{App, Listen, Wishes};
 use crate::client::{Client, locate};
 use crate::config::Settings;
 use crate::control::Control;
 use crate::data_folder::DataFolder;
 use crate::failure::{Failure, Result};
+use crate::sessions::Screen;
 use crate::signals::Signals;
 use std::net::{Ipv4Addr, SocketAddr};
 

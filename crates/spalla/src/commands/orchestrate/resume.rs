@@ -1,16 +1,13 @@
 //! Goes on with a session that was left: because its process died, because it was interrupted, or because it was paused.
 
-use super::advance::overruled;
 use super::reach::Reach;
-use super::session::{Pursuit, Screen};
-use super::workspace::Workspace;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::exit::Exit;
-use crate::failure::Result;
-use crate::session_folder::{SessionFolder, Wish};
+use crate::failure::{Failure, Result};
+use crate::sessions::{self, Pursuit, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled};
 use crate::signals::Signals;
-use spalla_domain::session::SessionStatus;
+use spalla_domain::session::{Asked, Session, SessionStatus};
 use spalla_store::Clock as _;
 
 /// Goes on with the session. One that a process pursues is only let go on. What reviewers hold is merged only where a person
@@ -18,12 +15,10 @@ use spalla_store::Clock as _;
 pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen: Screen) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     folder.leave_wish(None)?;
-    let held = folder.hold()?;
-    if held.is_none() {
+    if folder.is_pursued() {
         screen.say("the session is pursued by another process, which goes on")?;
         return Ok(Exit::Done);
     }
-    drop(held);
     let mut session = folder.read()?;
     if overrule {
         let now = SystemClock.now();
@@ -33,6 +28,31 @@ pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen
         screen.say(format_args!("session {} is done; there is nothing to go on with", session.id))?;
         return Ok(Exit::Done);
     }
+    go_on(settings, folder, session, screen).await
+}
+
+/// Asks for a review of what is changed by now, of one agent or of all. A session that nobody pursues is gone on with for it.
+pub(crate) async fn review(
+    settings: &Settings,
+    id: &str,
+    worker: Option<String>,
+    screen: Screen,
+) -> Result<Exit> {
+    let folder = SessionFolder::find(&settings.data, id)?;
+    let session = folder.read()?;
+    if let Some(worker) = worker.as_ref().filter(|worker| !session.agents.contains(worker)) {
+        return Err(Failure::usage(format!("session {} has no agent {worker:?}", session.id))
+            .mend(format!("its agents are: {}", session.agents.join(", "))));
+    }
+    ask(&folder, &Asked { at: SystemClock.now(), worker })?;
+    if folder.is_pursued() {
+        screen.say("the review is asked for; whoever pursues the session sees to it")?;
+        return Ok(Exit::Done);
+    }
+    go_on(settings, folder, session, screen).await
+}
+
+async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, screen: Screen) -> Result<Exit> {
     screen.say(format_args!(
         "going on with session {}: {}",
         session.id,
@@ -43,7 +63,8 @@ pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen
     Workspace::of(&session).log_file()?;
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
-    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen };
+    let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
+    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,
@@ -57,23 +78,14 @@ pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen
 pub(crate) fn wish(settings: &Settings, id: &str, wish: Wish, screen: Screen) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     let session = folder.read()?;
-    if matches!(session.status, SessionStatus::Done | SessionStatus::Failed | SessionStatus::Stopped) {
+    if !sessions::leave(&folder, wish)? {
         screen.say(format_args!("session {} is {} already", session.id, session.status.as_str()))?;
         return Ok(Exit::Done);
     }
-    folder.leave_wish(Some(wish))?;
     let what = match wish {
         Wish::Pause => "is held; `spalla session resume` lets it go on",
         Wish::Stop => "is stopped",
     };
-    if let Some(_held) = folder.hold()? {
-        // Nobody pursues it: the record itself says so from now on.
-        let status = match wish {
-            Wish::Pause => SessionStatus::Paused,
-            Wish::Stop => SessionStatus::Stopped,
-        };
-        folder.write(&spalla_domain::session::Session { status, ..session.clone() })?;
-    }
     screen.say(format_args!("session {} {what}", session.id))?;
     Ok(Exit::Done)
 }

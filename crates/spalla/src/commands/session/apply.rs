@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::commands::block_on;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::session_folder::SessionFolder;
+use crate::sessions::SessionFolder;
 use begun::Held;
 use clap::Args;
 use into_folder::Folder;

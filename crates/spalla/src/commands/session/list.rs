@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output;
-use crate::session_folder;
+use crate::sessions;
 use clap::Args;
 use serde_json::{Value, json};
 use spalla_domain::session::{ItemKind, Session};
@@ -25,7 +25,7 @@ impl List {
     pub(super) fn run(self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
         global.listen(&config, "warn")?;
-        let sessions = session_folder::list(&config.settings.data)?;
+        let sessions = sessions::list(&config.settings.data)?;
         let sessions = sessions.into_iter().map(|(_, session)| session);
         if self.json {
             output::json(&sessions.map(|session| as_json(&session)).collect::<Vec<_>>())?;

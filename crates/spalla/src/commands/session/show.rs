@@ -7,7 +7,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, plain};
-use crate::session_folder::SessionFolder;
+use crate::sessions::SessionFolder;
 use clap::Args;
 use serde_json::{Value, json};
 use spalla_domain::session::{ItemKind, Session, SessionItem, SessionStatus, UsageTotal};
@@ -143,6 +143,7 @@ fn row(item: &SessionItem) -> Vec<String> {
         ItemKind::Work => "work",
         ItemKind::Merge => "merge",
         ItemKind::Review => "review",
+        ItemKind::Plan => "plan",
     };
     let status = item.status.clone().unwrap_or_else(|| "not made yet".to_owned());
     let runs = item.runs.len().to_string();

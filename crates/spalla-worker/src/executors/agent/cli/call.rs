@@ -4,7 +4,7 @@
 use super::home::Home;
 use super::note;
 use super::program::Program;
-use super::review;
+use super::review::Review;
 use crate::run::{Run, TRACEPARENT};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
@@ -33,14 +33,12 @@ impl<'a> Call<'a> {
         definition: &'a Definition,
         program: &'a Program,
         home: &'a Home,
-        is_review: bool,
+        review: Option<&Review>,
     ) -> Self {
         let mut wishes = wishes_of(run, home);
-        if is_review {
-            let schema = review::schema(&home.scratch());
-            wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
-        }
-        Self { run, definition, program, home, wishes, is_review }
+        let schema = review.and_then(|review| review.schema(&home.scratch()));
+        wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
+        Self { run, definition, program, home, wishes, is_review: review.is_some() }
     }
 
     /// Returns what is started for a prompt, and what listens to it.

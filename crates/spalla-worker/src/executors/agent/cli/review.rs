@@ -1,26 +1,42 @@
-//! A review: another agent looks at a change that it can't touch, and says what it thinks in a form that is read strictly, with
-//! one more try.
+//! An answer in place of a change: a reviewer looks at what another agent did, or a planner at what there is, can touch neither,
+//! and says what it thinks in a form that is read strictly, with one more try.
 
 use super::turn::Turn;
 use crate::executors::agent::change;
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::Scratchpad;
-use serde_json::json;
+use serde_json::{Value, json};
 use spalla_adapter::definition::Definition;
+use spalla_domain::plan;
 use spalla_domain::retry::ErrorClass;
-use spalla_domain::review::{SCHEMA, Verdict};
-use spalla_domain::session::{CHANGES_PREFIX, REVIEWS_LABEL};
+use spalla_domain::review::{SCHEMA, Verdict, unfenced};
+use spalla_domain::session::{CHANGES_PREFIX, PLANS_LABEL, REVIEWS_LABEL};
 use std::path::{Path, PathBuf};
 
-/// A review under way.
-#[derive(Debug, Default)]
+/// What an agent is to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// What it thinks of the change of this work item.
+    Change(u64),
+    /// In which pieces the goal is pursued.
+    Plan,
+}
+
+/// An answer under way.
+#[derive(Debug)]
 pub(super) struct Review {
+    subject: Subject,
     was_asked_again: bool,
 }
 
-/// Returns the work item whose change is reviewed; none where the run is no review.
-pub(super) fn subject(run: &Run<'_>) -> Option<u64> {
-    run.assignment.labels.iter().find_map(|label| label.strip_prefix(REVIEWS_LABEL)?.parse().ok())
+/// Returns what is to be answered; none where the run is to change something.
+pub(super) fn subject(run: &Run<'_>) -> Option<Subject> {
+    let change = |label: &String| label.strip_prefix(REVIEWS_LABEL)?.parse().ok().map(Subject::Change);
+    let labels = &run.assignment.labels;
+    labels
+        .iter()
+        .find_map(change)
+        .or_else(|| labels.iter().any(|label| label == PLANS_LABEL).then_some(Subject::Plan))
 }
 
 /// Lets the worktree hold the change that is reviewed.
@@ -36,37 +52,63 @@ pub(super) async fn show(run: &Run<'_>, scratchpad: &mut Scratchpad, item: u64) 
     change::check_out(run, scratchpad, vec![repository.join("objects")], &commit).await
 }
 
-/// Writes the shape of a verdict beside the reviewer's notes; returns the shape and its file.
-pub(super) fn schema(scratch: &Path) -> Option<(String, PathBuf)> {
-    let file = scratch.join("verdict.schema.json");
-    let written = spalla_crash::crash_point!("worker.review.schema.write", std::fs::write(&file, SCHEMA));
-    written.ok().map(|()| (SCHEMA.to_owned(), file))
-}
-
 impl Review {
-    /// Returns what is said to a reviewer whose answer can't be read; none where it can, or was asked again already.
+    /// Begins.
+    pub(super) const fn of(subject: Subject) -> Self {
+        Self { subject, was_asked_again: false }
+    }
+
+    /// Writes the shape of the answer beside the agent's notes; returns the shape and its file.
+    pub(super) fn schema(&self, scratch: &Path) -> Option<(String, PathBuf)> {
+        let shape = match self.subject {
+            Subject::Change(_) => SCHEMA,
+            Subject::Plan => plan::SCHEMA,
+        };
+        let file = scratch.join("answer.schema.json");
+        let written = spalla_crash::crash_point!("worker.review.schema.write", std::fs::write(&file, shape));
+        written.ok().map(|()| (shape.to_owned(), file))
+    }
+
+    /// Returns what is said to an agent whose answer can't be read; none where it can, or was asked again already.
     pub(super) fn ask_again(&mut self, turn: &Turn) -> Option<String> {
         let words = turn.words.as_deref().unwrap_or_default();
-        let why = Verdict::read(words).err().filter(|_| !self.was_asked_again)?;
+        let why = self.read(words).err().filter(|_| !self.was_asked_again)?;
         self.was_asked_again = true;
         Some(format!("Your answer can't be read: {why}. Answer again, with that object and nothing else."))
     }
-}
 
-/// Returns the end of a review.
-pub(super) fn end(definition: &Definition, turn: &Turn, events: &Path, turns: u32) -> End {
-    let words = turn.words.as_deref().unwrap_or_default();
-    let mut result = json!({ "agent": definition.name, "events": events, "turns": turns });
-    match Verdict::read(words) {
-        Ok(verdict) => {
-            let opinion = format!("{:?}", verdict.verdict).to_lowercase();
-            result["summary"] = format!("{}: {opinion}", definition.title).into();
-            result["verdict"] = json!(verdict);
-            End::Succeeded { result }
+    /// Reads an answer; returns its name in the result, itself, and what it comes to in a few words.
+    fn read(&self, words: &str) -> Result<(&'static str, Value, String), String> {
+        match self.subject {
+            Subject::Change(_) => {
+                let verdict = Verdict::read(words)?;
+                let opinion = format!("{:?}", verdict.verdict).to_lowercase();
+                Ok(("verdict", json!(verdict), opinion))
+            }
+            Subject::Plan => {
+                let text = unfenced(words.trim());
+                let plan = plan::read(text, &[]).map_err(|wrong| wrong.join("; "))?;
+                let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+                Ok(("plan", value, format!("a plan of {} pieces", plan.items.len())))
+            }
         }
-        Err(why) => {
-            let message = format!("{} gave no verdict: {why}", definition.title);
-            Failure { result: Some(result), ..Failure::new(ErrorClass::Validation, message) }.into()
+    }
+
+    /// Returns the end of the run.
+    pub(super) fn end(&self, definition: &Definition, turn: &Turn, events: &Path, turns: u32) -> End {
+        let words = turn.words.as_deref().unwrap_or_default();
+        let mut result = json!({ "agent": definition.name, "events": events, "turns": turns });
+        match self.read(words) {
+            Ok((name, answer, summary)) => {
+                result["summary"] = format!("{}: {summary}", definition.title).into();
+                result[name] = answer;
+                End::Succeeded { result }
+            }
+            Err(why) => {
+                let what = if self.subject == Subject::Plan { "plan" } else { "verdict" };
+                let message = format!("{} gave no {what}: {why}", definition.title);
+                Failure { result: Some(result), ..Failure::new(ErrorClass::Validation, message) }.into()
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
 use crate::saved::Saved;
-use crate::session_folder::SessionFolder;
+use crate::sessions::SessionFolder;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};

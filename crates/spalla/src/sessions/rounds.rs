@@ -42,6 +42,20 @@ pub(super) fn is_of(item: &SessionItem, key: &str) -> bool {
     parts(&item.key).0 == key
 }
 
+/// Tells whether an item is a piece as it was planned, and no later round of it.
+pub(super) fn is_first(item: &SessionItem) -> bool {
+    parts(&item.key).1 == 1
+}
+
+/// Returns the piece as it was planned that an item works on, reviews or merges.
+pub(super) fn piece_of<'a>(session: &'a Session, item: &'a SessionItem) -> &'a SessionItem {
+    let work = match item.kind {
+        ItemKind::Work | ItemKind::Plan => Some(item),
+        ItemKind::Merge | ItemKind::Review => work_of(session, item),
+    };
+    first_of(session, work.unwrap_or(item))
+}
+
 /// Tells whether an item is a later round of what has this key.
 pub(super) fn is_after(item: &SessionItem, key: &str) -> bool {
     item.kind == ItemKind::Work && follows(key, &item.key)
@@ -51,6 +65,7 @@ pub(super) fn is_after(item: &SessionItem, key: &str) -> bool {
 pub(super) fn is_replaced(session: &Session, item: &SessionItem) -> bool {
     let key = match item.kind {
         ItemKind::Work => &item.key,
+        ItemKind::Plan => return false,
         ItemKind::Merge | ItemKind::Review => match item.depends_on.first() {
             Some(key) => key,
             None => return false,
@@ -72,14 +87,19 @@ fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem
     let own = first_of(session, work);
     let change = work.runs.last().and_then(|run| run.result.as_ref()).map(change_of);
     let change = change.map(|change| format!("\n\nYour change:\n\n{change}")).unwrap_or_default();
+    let merge = format!("{}.merge", work.key);
+    let is_merged = |item: &SessionItem| item.key == merge && item.status.as_deref() == Some("succeeded");
+    let (here, what) = match session.items.iter().any(is_merged) {
+        true => ("with your change", "Answer them in it"),
+        false => ("without your change", "Do the task again on it"),
+    };
     let prompt = format!(
-        "You did the task below, and {why}\n\nThe working tree has what was merged by now, without your change. Do the task \
-         again on it.\n\nThe task:\n\n{}{change}",
+        "You did the task below, and {why}\n\nThe working tree has what was merged by now, {here}. {what}.\n\nThe task:\n\n{}{change}",
         own.prompt
     );
     let key = format!("{first}{ROUND}{}", round + 1);
     let item = item(key, ItemKind::Work, own.title.clone(), prompt, &work.agent);
-    Some(SessionItem { timeout_ms: own.timeout_ms, ..item })
+    Some(SessionItem { timeout_ms: own.timeout_ms, wishes: own.wishes.clone(), ..item })
 }
 
 /// Returns the key of the piece as it was planned, and the round, from 1.

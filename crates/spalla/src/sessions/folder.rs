@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The folder of all sessions, in the data folder.
 const SESSIONS: &str = "sessions";
@@ -23,6 +24,10 @@ const REPOSITORY: &str = "repo.git";
 const SAME_SECOND_MAX: u32 = 100;
 /// The longest record that is read, in bytes.
 const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How often whoever pursues a session tries to take it, and how long it rests in between: longer than a look takes.
+const HOLD_TRIES: u32 = 20;
+const HOLD_AGAIN_AFTER: Duration = Duration::from_millis(25);
 
 /// The file that whoever pursues the session holds.
 const LOCK: &str = "lock";
@@ -99,6 +104,24 @@ impl SessionFolder {
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, error)) => Err(file("locking", &path)(error.into())),
         }
+    }
+
+    /// Takes the session for this process, also where somebody just looks whether it is taken; none where another process
+    /// pursues it.
+    pub(super) async fn hold_patiently(&self) -> Result<Option<Flock<fs::File>>> {
+        for _ in 0..HOLD_TRIES {
+            if let Some(held) = self.hold()? {
+                return Ok(Some(held));
+            }
+            tokio::time::sleep(HOLD_AGAIN_AFTER).await;
+        }
+        self.hold()
+    }
+
+    /// Tells whether a process pursues the session.
+    pub(crate) fn is_pursued(&self) -> bool {
+        let Ok(lock) = fs::File::open(self.path.join(LOCK)) else { return false };
+        matches!(Flock::lock(lock, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
     }
 
     /// Tells what a person wishes of whoever pursues the session.
@@ -208,8 +231,10 @@ mod tests {
             base: None,
             items: vec![],
             decisions: Vec::new(),
+            asked: Vec::new(),
             report: None,
             applied: vec![],
+            by_server: None,
         }
     }
 

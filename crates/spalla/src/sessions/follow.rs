@@ -1,6 +1,6 @@
 //! Follows work items to their ends: says when runs start and end, and passes their log lines on as they come.
 
-use super::Screen;
+use super::screen::Screen;
 use crate::control::{Control, ItemState, RunState};
 use crate::exit::Exit;
 use crate::failure::Result;

@@ -2,8 +2,7 @@
 
 use super::*;
 use serde_json::json;
-use spalla_domain::review::built_in;
-use spalla_domain::session::SessionStatus;
+use spalla_domain::session::{Asked, SessionStatus};
 
 fn session(agents: &[&str]) -> Session {
     Session {
@@ -20,8 +19,10 @@ fn session(agents: &[&str]) -> Session {
         base: None,
         items: vec![item("1".into(), ItemKind::Work, "t".into(), "the task".into(), agents[0])],
         decisions: vec![],
+        asked: vec![],
         report: None,
         applied: vec![],
+        by_server: None,
     }
 }
 
@@ -46,7 +47,7 @@ fn changed(agent: &str) -> Value {
 
 /// Advances and takes note of what comes next, as a pursuit does.
 fn step(session: &mut Session) -> Next {
-    let next = advance(session, &built_in(), Timestamp::from_ms(1));
+    let next = advance(session, &Policy::default(), Timestamp::from_ms(1));
     session.items.extend(next.items.iter().cloned());
     session.decisions.extend(next.decisions.iter().cloned());
     next
@@ -175,4 +176,90 @@ fn what_reviewers_hold_a_person_may_overrule_and_nothing_else() {
     assert!(overruled(&session, Timestamp::from_ms(3)).is_empty());
     let (session, _) = reviewed(&["concern", "concern"]);
     assert!(overruled(&session, Timestamp::from_ms(2)).is_empty(), "the worker answers first");
+}
+
+#[test]
+fn a_review_that_a_person_asks_for_is_another_round_and_counts_from_then_on() {
+    let (mut session, next) = reviewed(&["approved", "approved"]);
+    assert_eq!(keys(&next), ["1.merge"]);
+    session.asked.push(Asked { at: Timestamp::from_ms(2), worker: Some("claude".into()) });
+    assert_eq!(keys(&step(&mut session)), [""; 0], "nothing of claude's was asked about");
+    session.asked.push(Asked { at: Timestamp::from_ms(2), worker: Some("codex".into()) });
+    assert_eq!(keys(&step(&mut session)), ["1.review-2.claude", "1.review-2.gemini"]);
+    assert_eq!(keys(&step(&mut session)), [""; 0], "the merging waits for the answer");
+    for (agent, opinion) in [("claude", "approved"), ("gemini", "blocker")] {
+        let verdict = json!({ "verdict": { "verdict": opinion, "text": "look here" } });
+        ends(&mut session, &format!("1.review-2.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    assert_eq!(next.decisions[0].decision, Decision::StopAndEscalate);
+    assert!(next.stop.is_some());
+    session.decisions.extend(overruled(&session, Timestamp::from_ms(3)));
+    assert!(step(&mut session).stop.is_none(), "a person's word counts, and asks for no third round");
+}
+
+fn with_second(wishes: &str) -> Session {
+    let mut session = session(&["codex"]);
+    session.items[0].wishes = serde_json::from_str(wishes).unwrap();
+    let second = item("2".into(), ItemKind::Work, "t".into(), "build on it".into(), "codex");
+    session.items.push(SessionItem { depends_on: vec!["1".into()], ..second });
+    session
+}
+
+fn is_ready_now(session: &Session, key: &str) -> bool {
+    is_ready(session, session.items.iter().find(|item| item.key == key).unwrap())
+}
+
+#[test]
+fn what_builds_on_a_piece_that_failed_begins_only_where_the_plan_can_do_without_it() {
+    for (wishes, begins) in
+        [("{}", false), (r#"{"critical": false}"#, true), (r#"{"on_error": "continue"}"#, true)]
+    {
+        let mut session = with_second(wishes);
+        assert!(!is_ready_now(&session, "2"), "it is not known yet");
+        ends(&mut session, "1", "failed", Value::Null);
+        assert_eq!(is_ready_now(&session, "2"), begins, "{wishes}");
+        assert!(step(&mut session).stop.is_none());
+    }
+}
+
+#[test]
+fn a_piece_whose_failure_is_to_stop_all_stops_all_once_no_round_is_left() {
+    let mut session = with_second(r#"{"on_error": "stop"}"#);
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(keys(&step(&mut session)), ["1.merge"]);
+    for round in ["1", "1.again-2", "1.again-3"] {
+        ends(&mut session, &format!("{round}.merge"), "failed", json!({"red": {"error": "make test"}}));
+        let next = step(&mut session);
+        assert_eq!(next.stop.is_some(), round == "1.again-3", "{round}: {:?}", keys(&next));
+        if let Some(again) = next.items.first().map(|item| item.key.clone()) {
+            ends(&mut session, &again, "succeeded", changed("codex"));
+            assert_eq!(keys(&step(&mut session)), [&*format!("{again}.merge")]);
+        }
+    }
+}
+
+#[test]
+fn a_group_has_room_for_as_many_as_it_says() {
+    let mut session = session(&["codex"]);
+    let group = serde_json::from_str(r#"{"group": {"concurrency": 2}}"#);
+    session.items[0].wishes = group.unwrap();
+    for key in ["2", "3"] {
+        let more = SessionItem { key: key.into(), ..session.items[0].clone() };
+        session.items.push(more);
+    }
+    for index in 0..2 {
+        assert!(is_ready(&session, &session.items[index]));
+        session.items[index].work_item_id = Some(1);
+    }
+    assert!(!is_ready_now(&session, "3"));
+    ends(&mut session, "1", "succeeded", Value::Null);
+    assert!(is_ready_now(&session, "3"));
+}
+
+#[test]
+fn the_integrator_is_told_what_the_plan_wants_of_the_result() {
+    let mut session = with_second(r#"{"validator": "make check"}"#);
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(step(&mut session).items[0].prompt, "make check");
 }

@@ -10,7 +10,8 @@
 use super::rounds;
 use serde_json::Value;
 use spalla_domain::Timestamp;
-use spalla_domain::review::{Decision, Looks, Rule, Verdict, by_rules, decide};
+use spalla_domain::plan::{OnError, Wishes};
+use spalla_domain::review::{Decision, Looks, Policy, Verdict, by_rules};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,6 +19,9 @@ use std::io::Read as _;
 
 /// The longest patch that is handed to an agent in words, in bytes. What is longer is looked at in the worktree.
 const PATCH_BYTES_MAX: u64 = 128 * 1024;
+
+/// What is written in the place of a rule where a person decided.
+const A_PERSON: &str = "a person";
 
 /// What comes next.
 #[derive(Debug, Default)]
@@ -33,17 +37,25 @@ pub(super) struct Next {
 }
 
 /// Decides what comes next.
-pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next {
+pub(super) fn advance(session: &Session, policy: &Policy, now: Timestamp) -> Next {
     let mut next = Next::default();
     for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
         let Some(run) = with_change(work) else { continue };
-        match session.decisions.iter().rev().find(|decision| decision.key == work.key) {
-            None => review(session, work, run, (rules, now), &mut next),
-            Some(decided) => follow(session, work, decided, &mut next),
+        let of_work = || session.decisions.iter().filter(|decision| decision.key == work.key);
+        let round = of_work().filter(|decision| decision.rule != A_PERSON).count();
+        match of_work().next_back() {
+            Some(decided) if round > asked_of(session, work, run) => {
+                follow(session, work, decided, &mut next)
+            }
+            _ => review(session, (work, run, round), (policy, now), &mut next),
         }
     }
     for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
         next.items.extend(rounds::of_failed_merge(session, merge));
+    }
+    let stops = |item: &&SessionItem| item.wishes.on_error == Some(OnError::Stop) && rounds::is_first(item);
+    if let Some(lost) = planned(session).filter(stops).find(|item| is_lost(session, &item.key, &next)) {
+        next.stop = Some(format!("\"{}\" failed, and the plan says to stop then", lost.title));
     }
     let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
     next.items.retain(is_new);
@@ -53,39 +65,36 @@ pub(super) fn advance(session: &Session, rules: &[Rule], now: Timestamp) -> Next
 /// Asks the other agents; decides once all have said what they think, or at once where there is none.
 fn review(
     session: &Session,
-    work: &SessionItem,
-    run: &SessionRun,
-    (rules, now): (&[Rule], Timestamp),
+    (work, run, round): (&SessionItem, &SessionRun, usize),
+    (policy, now): (&Policy, Timestamp),
     next: &mut Next,
 ) {
     let result = run.result.as_ref().unwrap_or(&Value::Null);
-    let author = result["agent"].as_str().unwrap_or(&work.agent);
-    let reviewers: Vec<&String> = session.agents.iter().filter(|agent| *agent != author).collect();
-    let asked: Vec<&SessionItem> = session
-        .items
-        .iter()
-        .filter(|item| item.kind == ItemKind::Review && item.depends_on == [work.key.clone()])
-        .collect();
-    if asked.len() < reviewers.len() {
-        next.items.extend(reviewers.iter().map(|agent| review_of(session, work, result, agent)));
+    let reviewers = session.agents.iter().filter(|agent| *agent != author(work, run));
+    let wanted: Vec<_> = reviewers.map(|agent| review_of(session, work, (result, round), agent)).collect();
+    let find = |item: &SessionItem| session.items.iter().find(|known| known.key == item.key);
+    let asked: Vec<&SessionItem> = wanted.iter().filter_map(find).collect();
+    if asked.len() < wanted.len() {
+        next.items.extend(wanted);
         return;
     }
     if !asked.iter().all(|item| is_over(item)) {
         return;
     }
     let mut votes: Vec<Vote> = asked.iter().map(|item| vote_of(item)).collect();
-    let mut verdicts: Vec<Verdict> = votes.iter().filter_map(|vote| vote.verdict.clone()).collect();
-    let is_by_rules = verdicts.is_empty();
+    let is_by_rules = votes.iter().all(|vote| vote.verdict.is_none());
     if is_by_rules {
-        verdicts = looked_at(result);
-        let own = verdicts.iter().cloned().map(|verdict| Vote {
+        let own = looked_at(result).into_iter().map(|verdict| Vote {
             reviewer: "rules".to_owned(),
             verdict: Some(verdict),
             absent: None,
         });
         votes.extend(own);
     }
-    let decided = decide(rules, &verdicts);
+    let said = votes.iter().filter_map(|vote| Some((vote.reviewer.as_str(), vote.verdict.as_ref()?)));
+    let said: Vec<_> = said.collect();
+    // What a team asks of its reviewers is not asked of rules, which see less.
+    let decided = if is_by_rules { Policy::default().decide(&said) } else { policy.decide(&said) };
     let decision = SessionDecision {
         key: work.key.clone(),
         at: now,
@@ -96,6 +105,18 @@ fn review(
     };
     follow(session, work, &decision, next);
     next.decisions.push(decision);
+}
+
+/// Counts the reviews that people asked for since the change was there.
+fn asked_of(session: &Session, work: &SessionItem, run: &SessionRun) -> usize {
+    let is_about = |worker: &Option<String>| worker.as_ref().is_none_or(|name| name == author(work, run));
+    let is_later = |at: Timestamp| run.ended_at.is_none_or(|ended| at >= ended);
+    session.asked.iter().filter(|asked| is_about(&asked.worker) && is_later(asked.at)).count()
+}
+
+/// Returns who changed what a run changed: not whoever was asked first, where another agent went on.
+fn author<'a>(work: &'a SessionItem, run: &'a SessionRun) -> &'a str {
+    run.result.as_ref().and_then(|result| result["agent"].as_str()).unwrap_or(&work.agent)
 }
 
 fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next: &mut Next) {
@@ -116,9 +137,44 @@ fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next
     }
 }
 
-/// Tells whether an item can be made: a piece of work waits for what it builds on to be on the session's branch.
+/// Tells whether an item can be made: a piece of work waits for what it builds on to be on the session's branch, and for room
+/// in its group.
 pub(super) fn is_ready(session: &Session, item: &SessionItem) -> bool {
-    item.kind != ItemKind::Work || item.depends_on.iter().all(|key| is_delivered(session, key))
+    let is_there = |key: &String| is_delivered(session, key) || may_do_without(session, key);
+    item.kind != ItemKind::Work || (has_room(session, item) && item.depends_on.iter().all(is_there))
+}
+
+fn has_room(session: &Session, item: &SessionItem) -> bool {
+    let Some(group) = &item.wishes.group else { return true };
+    let is_beside = |other: &&SessionItem| {
+        let is_same = other.wishes.group.as_ref().is_some_and(|other| other.name == group.name);
+        is_same && other.key != item.key && other.work_item_id.is_some() && !is_over(other)
+    };
+    let busy = planned(session).filter(is_beside).count();
+    group.concurrency.is_none_or(|most| busy < most as usize)
+}
+
+fn planned(session: &Session) -> impl Iterator<Item = &SessionItem> {
+    session.items.iter().filter(|item| item.kind == ItemKind::Work)
+}
+
+/// Tells whether a piece failed for good, and its plan lets what builds on it begin all the same.
+fn may_do_without(session: &Session, key: &str) -> bool {
+    let may_fail = planned(session).any(|item| item.key == *key && item.wishes.may_fail());
+    may_fail && is_lost(session, key, &Next::default())
+}
+
+/// Tells whether no round of a piece came to anything, and none is left.
+fn is_lost(session: &Session, key: &str, next: &Next) -> bool {
+    let is_of = |item: &&SessionItem| item.kind == ItemKind::Work && rounds::is_of(item, key);
+    let is_spent = |work: &SessionItem| {
+        let merge = format!("{}.merge", work.key);
+        let merge = session.items.iter().find(|item| item.key == merge);
+        is_over(work) && (!is_done(work) || merge.is_some_and(is_over))
+    };
+    !is_delivered(session, key)
+        && !next.items.iter().any(|item| is_of(&item))
+        && session.items.iter().filter(is_of).all(is_spent)
 }
 
 /// Tells whether a piece is done in one of its rounds: merged, or an answer that needs no merging.
@@ -131,7 +187,7 @@ fn is_delivered(session: &Session, key: &str) -> bool {
 }
 
 /// Returns what a person decides about everything that reviewers, or rules, keep from being merged: that it goes on.
-pub(super) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecision> {
+pub(crate) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecision> {
     let mut last: BTreeMap<&str, &SessionDecision> = BTreeMap::new();
     for decision in &session.decisions {
         last.insert(&decision.key, decision);
@@ -146,7 +202,7 @@ pub(super) fn overruled(session: &Session, now: Timestamp) -> Vec<SessionDecisio
         key: decision.key.clone(),
         at: now,
         decision: Decision::Continue,
-        rule: "a person".to_owned(),
+        rule: A_PERSON.to_owned(),
         votes: Vec::new(),
         by_rules: false,
     };
@@ -166,10 +222,17 @@ pub(super) fn reasons(decided: &SessionDecision) -> String {
 pub(super) fn merge_of(work: &SessionItem) -> SessionItem {
     let title = format!("merge: {}", work.title);
     let depends_on = vec![work.key.clone()];
-    item(format!("{}.merge", work.key), ItemKind::Merge, title, String::new(), INTEGRATOR).after(depends_on)
+    // What the plan wants of the result is what the integrator is told.
+    let validator = work.wishes.validator.clone().unwrap_or_default();
+    item(format!("{}.merge", work.key), ItemKind::Merge, title, validator, INTEGRATOR).after(depends_on)
 }
 
-fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str) -> SessionItem {
+fn review_of(
+    session: &Session,
+    work: &SessionItem,
+    (result, round): (&Value, usize),
+    agent: &str,
+) -> SessionItem {
     let first = rounds::first_of(session, work);
     let acceptance =
         first.acceptance.as_ref().map(|text| format!("\n\nIt is done when:\n\n{text}")).unwrap_or_default();
@@ -185,7 +248,8 @@ fn review_of(session: &Session, work: &SessionItem, result: &Value, agent: &str)
         acceptance,
     );
     let title = format!("review by {agent}: {}", work.title);
-    let key = format!("{}.review.{agent}", work.key);
+    let again = if round == 0 { String::new() } else { format!("-{}", round + 1) };
+    let key = format!("{}.review{again}.{agent}", work.key);
     item(key, ItemKind::Review, title, prompt, agent).after(vec![work.key.clone()])
 }
 
@@ -200,6 +264,7 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         depends_on: Vec::new(),
         acceptance: None,
         timeout_ms: None,
+        wishes: Wishes::default(),
         work_item_id: None,
         status: None,
         runs: Vec::new(),

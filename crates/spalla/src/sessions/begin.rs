@@ -1,16 +1,18 @@
 //! Begins a session: its folder, its repository, its workspace and its first record.
 
 use super::agents::Agents;
+use super::folder::SessionFolder;
 use super::plan::{Piece, items_of, needs_repository};
-use super::session::{Pursuit, Screen};
+use super::pursuit::Pursuit;
+use super::screen::Screen;
+use super::settle::Revision;
 use super::target;
 use super::workspace::Workspace;
 use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::git;
-use crate::session_folder::SessionFolder;
-use spalla_domain::session::{Session, SessionStatus};
+use spalla_domain::session::{Session, SessionItem, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
 
@@ -24,18 +26,51 @@ pub(crate) struct Begun<'a> {
     pub(crate) target: &'a Path,
     /// What the person sees.
     pub(crate) screen: Screen,
+    /// What the person does with a plan that an agent makes.
+    pub(crate) revision: Revision,
+}
+
+/// What a session begins with to do.
+pub(crate) enum Planned {
+    /// The pieces of its plan.
+    Pieces(Vec<Piece>),
+    /// An agent plans first.
+    First(Box<SessionItem>),
+}
+
+impl Planned {
+    fn needs_repository(&self) -> bool {
+        match self {
+            Self::Pieces(pieces) => needs_repository(pieces),
+            Self::First(_) => true,
+        }
+    }
+
+    fn items(&self) -> Vec<SessionItem> {
+        match self {
+            Self::Pieces(pieces) => items_of(pieces),
+            Self::First(planning) => vec![(**planning).clone()],
+        }
+    }
+
+    fn left_out(self) -> Vec<Piece> {
+        match self {
+            Self::Pieces(pieces) => pieces.into_iter().filter(|piece| piece.needs_model.is_some()).collect(),
+            Self::First(_) => Vec::new(),
+        }
+    }
 }
 
 impl Begun<'_> {
     /// Begins the session.
-    pub(crate) async fn begin(&self, pieces: Vec<Piece>, agents: &Agents) -> Result<(Pursuit, Workspace)> {
-        let Self { settings, goal, target, screen } = *self;
+    pub(crate) async fn begin(&self, plan: Planned, agents: &Agents) -> Result<(Pursuit, Workspace)> {
+        let Self { settings, goal, target, screen, revision } = *self;
         let path = target.to_str();
         let path =
             path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
         let (folder, id) = SessionFolder::make(&settings.data, &stamp())?;
         let workspace = Workspace::make(settings, &id)?;
-        let base = match needs_repository(&pieces) {
+        let base = match plan.needs_repository() {
             false => None,
             true => {
                 if git::has_uncommitted(target).await {
@@ -56,13 +91,15 @@ impl Begun<'_> {
             ended_at: None,
             project_id: None,
             base,
-            items: items_of(&pieces),
+            items: plan.items(),
             decisions: Vec::new(),
+            asked: Vec::new(),
             report: None,
             applied: Vec::new(),
+            by_server: None,
         };
         folder.write(&session)?;
-        let left_out = pieces.into_iter().filter(|piece| piece.needs_model.is_some()).collect();
-        Ok((Pursuit { folder, session, left_out, screen }, workspace))
+        let (policy, left_out) = (settings.review_policy()?, plan.left_out());
+        Ok((Pursuit { folder, session, left_out, screen, revision, policy }, workspace))
     }
 }

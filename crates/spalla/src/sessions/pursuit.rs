@@ -2,25 +2,30 @@
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
 use super::advance::{advance, is_ready};
+use super::agents::Agents;
+use super::decompose::{Decomposed, decomposed};
+use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
-use super::plan::Piece;
+use super::plan::{Piece, items_of};
 use super::report::{self, Reported};
+use super::screen::Screen;
+use super::settle::{Revision, settle};
 use super::workspace::Workspace;
-use super::{mirror, rounds};
+use super::{asked, mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
-use crate::session_folder::{SessionFolder, Wish};
 use crate::signals::Signals;
-use spalla_domain::review::built_in;
+use spalla_domain::plan::PieceExecutor;
+use spalla_domain::review::Policy;
 use spalla_domain::session::{
-    ItemKind, MERGES_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
+    ItemKind, MERGES_LABEL, PLANS_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun,
+    SessionStatus,
 };
-use spalla_domain::work_item::{Executor, Status};
+use spalla_domain::work_item::{self, Executor, Status};
 use spalla_store::Clock as _;
-use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,33 +36,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often an agent's run that broke is tried again: it may have cost money.
 const AGENT_RETRIES: u32 = 1;
 
-/// What a person sees while it works.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Screen {
-    /// Only one JSON object at the end is printed.
-    pub(crate) json: bool,
-    /// Only what matters is printed.
-    pub(crate) quiet: bool,
-}
-
-impl Screen {
-    /// Prints a line that matters.
-    pub(crate) fn say(&self, text: impl Display) -> Result<()> {
-        if self.json { Ok(()) } else { output::line(text) }
-    }
-
-    /// Prints a line about the progress.
-    pub(crate) fn progress(&self, text: impl Display) -> Result<()> {
-        if self.quiet { Ok(()) } else { self.say(text) }
-    }
-}
-
 /// What a pursuit waits for.
 enum Event {
     /// Something came to its end.
     News,
     /// A person wishes something.
     Wish(Wish),
+    /// A person asks for a review.
+    Asked,
     /// This process is to end.
     Signal(&'static str),
 }
@@ -72,12 +58,16 @@ pub(crate) struct Pursuit {
     pub(crate) left_out: Vec<Piece>,
     /// What the person sees.
     pub(crate) screen: Screen,
+    /// What the person does with a plan that an agent makes.
+    pub(crate) revision: Revision,
+    /// What follows from reviews.
+    pub(crate) policy: Policy,
 }
 
 impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
-        let Some(_held) = self.folder.hold()? else {
+        let Some(_held) = self.folder.hold_patiently().await? else {
             return Err(Failure::new(
                 Exit::Stopped,
                 format!("another process pursues session {}", self.session.id),
@@ -86,6 +76,7 @@ impl Pursuit {
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
+        self.session.asked = asked::all(&self.folder);
         self.folder.write(&self.session)?;
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
@@ -94,7 +85,7 @@ impl Pursuit {
             follower.adopt(self.followed());
             let event = tokio::select! {
                 followed = follower.next() => followed.map(|()| Event::News)?,
-                wish = self.wished() => Event::Wish(wish),
+                wished = self.wished() => wished,
                 name = signals.next() => Event::Signal(name),
             };
             self.take_note(follower.items())?;
@@ -116,6 +107,7 @@ impl Pursuit {
                     }
                     continue;
                 }
+                Event::Asked => self.session.asked = asked::all(&self.folder),
                 Event::News => {}
             }
             if let Some(exit) = self.advance(&follower)? {
@@ -131,10 +123,13 @@ impl Pursuit {
     }
 
     /// Waits until a person wishes something.
-    async fn wished(&self) -> Wish {
+    async fn wished(&self) -> Event {
         loop {
             if let Some(wish) = self.folder.wish() {
-                return wish;
+                return Event::Wish(wish);
+            }
+            if asked::all(&self.folder).len() > self.session.asked.len() {
+                return Event::Asked;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -179,7 +174,7 @@ impl Pursuit {
     }
 
     /// Lets go on what was stopped before.
-    pub(super) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
+    pub(crate) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
         for id in self.session.items.iter().filter_map(|item| item.work_item_id) {
             if control.item(id).await?.status == Status::Cancelled {
                 control.requeue(id).await?;
@@ -190,7 +185,10 @@ impl Pursuit {
 
     /// Decides what comes next; returns how it ends where nothing does.
     fn advance(&mut self, follower: &Follower<'_>) -> Result<Option<Exit>> {
-        let next = advance(&self.session, &built_in(), SystemClock.now());
+        if let Some(decomposed) = decomposed(&self.session) {
+            return self.lay_out(decomposed).map(|()| None);
+        }
+        let next = advance(&self.session, &self.policy, SystemClock.now());
         for decision in &next.decisions {
             self.announce(decision)?;
         }
@@ -221,6 +219,29 @@ impl Pursuit {
             return Ok(Some(Exit::Waits));
         }
         Ok(Some(self.exit(follower.items())))
+    }
+
+    /// Lays out what an agent planned, as far as the person agrees.
+    fn lay_out(&mut self, decomposed: Decomposed) -> Result<()> {
+        let screen = self.screen;
+        match &decomposed.instead {
+            Some(why) => {
+                let why = output::plain(why);
+                screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
+            }
+            None => screen.say("plan:")?,
+        }
+        let agents = Agents { names: self.session.agents.clone(), notes: Vec::new() };
+        let wishes = (decomposed.pattern, self.revision);
+        // A person may think about it for as long as they like.
+        let settled = tokio::task::block_in_place(|| settle(&screen, decomposed.items, &agents, wishes));
+        let pieces = settled.inspect_err(|_| {
+            self.session.status = SessionStatus::Stopped;
+            let _ = self.folder.write(&self.session);
+        })?;
+        self.session.items.extend(items_of(&pieces));
+        self.left_out.extend(pieces.into_iter().filter(|piece| piece.needs_model.is_some()));
+        self.folder.write(&self.session)
     }
 
     fn has_ready(&self) -> bool {
@@ -271,7 +292,8 @@ impl Pursuit {
         Ok(())
     }
 
-    async fn project(&mut self, control: &Control) -> Result<i64> {
+    /// Returns the project of its items; makes it where there is none yet.
+    pub(super) async fn project(&mut self, control: &Control) -> Result<i64> {
         if let Some(id) = self.session.project_id {
             return Ok(id);
         }
@@ -307,20 +329,30 @@ impl Pursuit {
             ItemKind::Work => None,
             ItemKind::Merge => about.map(|id| format!("{MERGES_LABEL}{id}")),
             ItemKind::Review => about.map(|id| format!("{REVIEWS_LABEL}{id}")),
+            ItemKind::Plan => Some(PLANS_LABEL.to_owned()),
         });
         // A reviewer is asked for its own opinion.
-        let fallback = self.session.agents.iter().filter(|agent| is_work && **agent != item.agent).cloned();
+        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan);
+        let fallback =
+            self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
-        NewItem {
-            prompt: Some(item.prompt.clone()).filter(|prompt| !prompt.is_empty()),
-            agent: Some(item.agent.clone()),
+        let max_retries = is_model.then_some(AGENT_RETRIES);
+        let policy = work_item::Policy { max_retries, ..work_item::Policy::default() };
+        let new = NewItem {
             depends_on,
             labels,
             fallback: if is_model { fallback.collect() } else { Vec::new() },
             timeout_ms: item.timeout_ms,
-            max_retries: is_model.then_some(AGENT_RETRIES),
+            category: item.wishes.category.clone(),
+            resources: item.wishes.resources(),
+            policy: policy.overlaid(item.wishes.policy()),
             ..NewItem::new(project_id, &item.title, Executor::Agent)
+        };
+        if item.wishes.executor == Some(PieceExecutor::Recipe) {
+            return NewItem { executor: Executor::Recipe, recipe: Some(item.prompt.clone()), ..new };
         }
+        let prompt = Some(item.wishes.told(&item.prompt)).filter(|prompt| !prompt.is_empty());
+        NewItem { prompt, agent: Some(item.agent.clone()), ..new }
     }
 
     fn followed(&self) -> Vec<Followed> {
@@ -367,7 +399,12 @@ impl Pursuit {
     fn exit(&self, items: &[Followed]) -> Exit {
         let counts = |followed: &&Followed| {
             let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
-            item.is_none_or(|item| item.kind != ItemKind::Review && !rounds::is_replaced(&self.session, item))
+            item.is_none_or(|item| {
+                let may_fail = rounds::piece_of(&self.session, item).wishes.may_fail();
+                matches!(item.kind, ItemKind::Work | ItemKind::Merge)
+                    && !rounds::is_replaced(&self.session, item)
+                    && !may_fail
+            })
         };
         let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
         let left_out = (!self.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
@@ -393,9 +430,10 @@ impl Pursuit {
         self.session.report = Some(paths.markdown.to_string_lossy().into_owned());
         self.folder.write(&self.session)?;
         tracing::info!(status = exit.code(), "the session ends");
-        if self.screen.json {
-            output::json(&text)?;
-            return Ok(exit);
+        match self.screen {
+            Screen::Nobody => return Ok(exit),
+            Screen::Program => return output::json(&text).map(|()| exit),
+            Screen::Person { .. } => {}
         }
         if self.session.items.iter().any(is_merged) {
             let id = &self.session.id;

@@ -2,10 +2,10 @@
 
 use super::advance::item;
 use super::agents::Agents;
-use super::session::Screen;
+use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
-use spalla_domain::plan::PlanItem;
+use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, SessionItem};
 use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
 use std::path::Path;
@@ -14,6 +14,9 @@ use std::path::Path;
 const SURVEYOR: &str = "surveyor";
 /// The built-in agent that builds, lints and tests.
 const VERIFIER: &str = "verifier";
+
+/// What is said for an agent where the worker carries out the steps of a recipe.
+const RECIPE: &str = "recipe";
 
 /// A piece of the plan with what speaks against it.
 #[derive(Debug, Clone)]
@@ -26,26 +29,27 @@ pub(crate) struct Piece {
     pub(crate) needs_model: Option<&'static str>,
 }
 
-/// Says with which means the goal is pursued, and what the plan is. A plan of which nothing can be done is an error.
-pub(crate) fn introduce(
-    screen: &Screen,
-    target: &Path,
-    items: Vec<PlanItem>,
-    agents: &Agents,
-) -> Result<Vec<Piece>> {
+/// Says with which means the goal is pursued.
+pub(crate) fn introduce(screen: &Screen, target: &Path, agents: &Agents) -> Result<()> {
     screen.say(agents.tier())?;
     for note in &agents.notes {
         screen.say(format_args!("note: {note}"))?;
     }
-    screen.say(format_args!("target: {}", target.display()))?;
+    screen.say(format_args!("target: {}", target.display()))
+}
+
+/// Says who does what, in the order of the plan. A plan of which nothing can be done is an error.
+pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) -> Result<Vec<Piece>> {
     let piece =
         |(number, item): (usize, PlanItem)| match item.agent.clone().or_else(|| agents.for_piece(number)) {
+            _ if item.wishes.executor == Some(PieceExecutor::Recipe) => {
+                Piece { item, agent: RECIPE.into(), needs_model: None }
+            }
             Some(agent) => Piece { item, agent, needs_model: None },
             None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
             None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
         };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
-    screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
         let means = piece.needs_model.map_or_else(|| piece.agent.clone(), |why| format!("left out: {why}"));
         screen.say(format_args!("  {number}. {} ({means})", output::plain(&piece.item.title)))?;
@@ -74,14 +78,15 @@ fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
 /// Reads a plan from a file, for a session with these agents.
 pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
     let text = std::fs::read_to_string(path).map_err(file("reading the plan", path))?;
+    of_text(&text, agents)
+        .map_err(|wrong| Failure::usage(format!("the plan {} can't be used: {wrong}", path.display())))
+}
+
+/// Reads a plan for a session with these agents, or says all that is wrong with it.
+pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, String> {
     let mut named = agents.names.clone();
     named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
-    let plan = spalla_domain::plan::read(&text, &named);
-    let mut items = plan
-        .map_err(|wrong| {
-            Failure::usage(format!("the plan {} can't be used: {}", path.display(), wrong.join("; ")))
-        })?
-        .items;
+    let mut items = spalla_domain::plan::read(text, &named).map_err(|wrong| wrong.join("; "))?.items;
     // A role whose agent is not of the session is taken by whoever is.
     for item in &mut items {
         item.agent = item.agent.take().filter(|agent| named.contains(agent));
@@ -98,9 +103,10 @@ pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
 pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
     let done = pieces.iter().filter(|piece| piece.needs_model.is_none());
     done.map(|piece| {
-        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, .. } = piece.item.clone();
+        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, wishes, .. } =
+            piece.item.clone();
         let item = item(key, ItemKind::Work, title, prompt, &piece.agent);
-        SessionItem { depends_on, acceptance, timeout_ms, ..item }
+        SessionItem { depends_on, acceptance, timeout_ms, wishes, ..item }
     })
     .collect()
 }

@@ -1,8 +1,8 @@
 //! The session's repository: what the target has, brought into a repository of the session's own. The target is only read.
 
+use super::folder::SessionFolder;
 use crate::failure::{Result, file};
 use crate::git;
-use crate::session_folder::SessionFolder;
 use spalla_crash::crash_point;
 use spalla_domain::session::{BASE_REF, Base, branch_of};
 use std::fs;

@@ -1,0 +1,44 @@
+//! Sessions: one goal from its plan to the branch that a person is handed. Whoever pursues one, a command or a server, does it
+//! with what is in here; the record in its folder says how far it is.
+//!
+//! ```text
+//! goal ─► plan ─► begin ─► pursuit ─┬─ make items ─► follow them ─► advance ─┐
+//!                           ▲       └───────────────◄───────────────────────┘
+//!                           │                        report
+//!             folder: record, repository, wishes of people
+//! ```
+
+mod advance;
+mod agents;
+mod asked;
+mod begin;
+mod decompose;
+mod folder;
+mod follow;
+mod host;
+mod mirror;
+mod plan;
+mod pursuit;
+mod report;
+mod revise;
+mod rounds;
+mod screen;
+mod settle;
+mod target;
+mod wishes;
+mod workspace;
+
+pub(crate) use advance::overruled;
+pub(crate) use agents::Agents;
+pub(crate) use asked::ask;
+pub(crate) use begin::{Begun, Planned};
+pub(crate) use decompose::{Decomposer, planning};
+pub(crate) use folder::{SessionFolder, Wish, list};
+pub(crate) use follow::{Followed, Follower, seconds};
+pub(crate) use host::Host;
+pub(crate) use plan::{introduce, lay_out, of_file};
+pub(crate) use pursuit::Pursuit;
+pub(crate) use screen::Screen;
+pub(crate) use settle::{Pattern, Revision, settle};
+pub(crate) use wishes::leave;
+pub(crate) use workspace::Workspace;

@@ -1,0 +1,309 @@
+//! A server's sessions: begun and controlled by whoever calls it, and pursued in its process. A server that ends lets go of
+//! them, and goes on with them when it starts again: their records say how far they are.
+
+use super::agents::Agents;
+use super::asked::ask;
+use super::begin::{Begun, Planned};
+use super::folder::{self, SessionFolder, Wish};
+use super::plan::{lay_out, of_text};
+use super::pursuit::Pursuit;
+use super::screen::Screen;
+use super::settle::Revision;
+use super::{leave, overruled};
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::control::Control;
+use crate::failure::{Failure, Result};
+use crate::signals::Signals;
+use futures_util::future::BoxFuture;
+use spalla_domain::session::{Asked, Request, Session, SessionStatus};
+use spalla_server::{Control as Wanted, Found, Sessions, Unfollowed};
+use spalla_store::Clock as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How many sessions one server pursues at once.
+const PURSUED_MAX: usize = 64;
+
+/// The sessions of a server; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Host(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    control: Control,
+    tasks: TaskTracker,
+    leave: CancellationToken,
+    /// Held while a session begins, so that one that is asked for twice begins once.
+    beginning: Mutex<()>,
+}
+
+impl Host {
+    /// Makes it; nothing is pursued yet.
+    pub(crate) fn new(settings: &Settings, control: Control) -> Self {
+        Self(Arc::new(Inner {
+            settings: settings.clone(),
+            control,
+            tasks: TaskTracker::new(),
+            leave: CancellationToken::new(),
+            beginning: Mutex::new(()),
+        }))
+    }
+
+    /// Goes on with the sessions that a server of this data folder pursued when it ended.
+    pub(crate) fn go_on(&self) {
+        let all = match folder::list(&self.0.settings.data) {
+            Ok(all) => all,
+            Err(failure) => return tracing::warn!("the sessions can't be read: {failure}"),
+        };
+        let is_left = |session: &Session| {
+            let is_open = matches!(session.status, SessionStatus::Running | SessionStatus::Paused);
+            session.by_server.is_some() && is_open
+        };
+        for (folder, session) in all.into_iter().filter(|(_, session)| is_left(session)) {
+            tracing::info!(session = session.id, "going on with a session");
+            match self.left(folder, session) {
+                Ok(pursuit) => self.pursue(pursuit),
+                Err(failure) => tracing::warn!("a session can't go on: {failure}"),
+            }
+        }
+    }
+
+    /// Lets go of what is pursued, and waits until it is.
+    pub(crate) async fn stop(&self) {
+        self.0.leave.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// A session that was left, as a server goes on with it.
+    fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
+        let (screen, revision, policy) = (Screen::Nobody, Revision::None, self.0.settings.review_policy()?);
+        Ok(Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy })
+    }
+
+    fn pursue(&self, pursuit: Pursuit) {
+        let own = self.clone();
+        self.0.tasks.spawn(async move {
+            let id = pursuit.session.id.clone();
+            let mut signals = Signals::none();
+            let pursued = pursuit.pursue(&own.0.control, &mut signals);
+            match own.0.leave.run_until_cancelled(pursued).await {
+                Some(Ok(exit)) => tracing::info!(session = id, status = exit.code(), "a session ended"),
+                Some(Err(failure)) => tracing::warn!(session = id, "a session is left: {failure}"),
+                None => tracing::info!(session = id, "a session is let go until the server starts again"),
+            }
+        });
+    }
+
+    async fn begin_one(&self, wanted: spalla_server::Wanted) -> Result<Found, Unfollowed> {
+        let _beginning = self.0.beginning.lock().await;
+        if let Some(known) = self.known(&wanted.request)? {
+            return Ok(known);
+        }
+        self.check_room()?;
+        let pursuit = self.begin_new(wanted).await.map_err(|failure| unfit(&failure))?;
+        let (session, folder) = (pursuit.session.clone(), pursuit.folder.clone());
+        self.pursue(pursuit);
+        Ok(Found { is_pursued: true, ..found(&folder, session) })
+    }
+
+    /// Finds the session that was begun with the same key.
+    fn known(&self, request: &Request) -> Result<Option<Found>, Unfollowed> {
+        let Some(key) = &request.key else { return Ok(None) };
+        let is_same =
+            |session: &Session| session.by_server.as_ref().and_then(|by| by.key.as_ref()) == Some(key);
+        let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
+        let Some((folder, session)) = all.into_iter().find(|(_, session)| is_same(session)) else {
+            return Ok(None);
+        };
+        if session.by_server.as_ref() != Some(request) {
+            return Err(Unfollowed::KeyReused);
+        }
+        Ok(Some(found(&folder, session)))
+    }
+
+    fn check_room(&self) -> Result<(), Unfollowed> {
+        if self.0.leave.is_cancelled() {
+            return Err(Unfollowed::Conflict("the server is shutting down".to_owned()));
+        }
+        if self.0.tasks.len() >= PURSUED_MAX {
+            let detail = format!("{PURSUED_MAX} sessions are pursued; wait until one has ended");
+            return Err(Unfollowed::Conflict(detail));
+        }
+        Ok(())
+    }
+
+    async fn begin_new(&self, wanted: spalla_server::Wanted) -> Result<Pursuit> {
+        let spalla_server::Wanted { goal, target, agents, plan, request } = wanted;
+        let target = folder_at(&target)?;
+        let agents = if agents.is_empty() { Agents::found()? } else { Agents::named(&agents)? };
+        let items = match plan {
+            Some(text) => {
+                of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?
+            }
+            None => {
+                let plan = spalla_domain::plan::heuristic(&goal);
+                plan.map_err(|refusal| Failure::usage(format!("goal: {}", refusal.detail)))?.items
+            }
+        };
+        let screen = Screen::Nobody;
+        let pieces = lay_out(&screen, items, &agents)?;
+        let (settings, revision) = (&self.0.settings, Revision::None);
+        let begun = Begun { settings, goal: &goal, target: &target, screen, revision };
+        let (mut pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
+        pursuit.session.by_server = Some(request);
+        // Whoever asks wants to know at once whose its events are.
+        pursuit.project(&self.0.control).await?;
+        Ok(pursuit)
+    }
+
+    async fn control_one(
+        &self,
+        id: &str,
+        worker: Option<String>,
+        wanted: Wanted,
+    ) -> Result<Found, Unfollowed> {
+        let folder = find(&self.0.settings.data, id)?;
+        match (worker, wanted) {
+            (worker, Wanted::Review) => self.review(&folder, worker).await,
+            (Some(worker), wanted) => self.control_worker(&folder, &worker, wanted).await,
+            (None, Wanted::Pause) => wish(&folder, Wish::Pause),
+            (None, Wanted::Stop) => wish(&folder, Wish::Stop),
+            (None, Wanted::Resume { overrule }) => self.resume(&folder, overrule).await,
+        }?;
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        Ok(found(&folder, session))
+    }
+
+    async fn review(&self, folder: &SessionFolder, worker: Option<String>) -> Result<(), Unfollowed> {
+        let asked = Asked { at: SystemClock.now(), worker };
+        ask(folder, &asked).map_err(|failure| Unfollowed::Conflict(failure.to_string()))?;
+        if folder.is_pursued() { Ok(()) } else { self.take_up(folder, false).await }
+    }
+
+    async fn resume(&self, folder: &SessionFolder, overrule: bool) -> Result<(), Unfollowed> {
+        folder.leave_wish(None).map_err(|failure| broken(&failure))?;
+        let status = folder.read().map_err(|failure| broken(&failure))?.status;
+        match folder.is_pursued() {
+            true if overrule => Err(Unfollowed::Conflict(
+                "it goes on; what reviewers hold is overruled when it rests".to_owned(),
+            )),
+            true => Ok(()),
+            false if status == SessionStatus::Done => {
+                Err(Unfollowed::Conflict("it is done; there is nothing to go on with".to_owned()))
+            }
+            false => self.take_up(folder, overrule).await,
+        }
+    }
+
+    /// Pursues a session from now on that nobody pursues.
+    async fn take_up(&self, folder: &SessionFolder, overrule: bool) -> Result<(), Unfollowed> {
+        self.check_room()?;
+        let mut session = folder.read().map_err(|failure| broken(&failure))?;
+        if overrule {
+            session.decisions.extend(overruled(&session, SystemClock.now()));
+        }
+        session.by_server.get_or_insert_default();
+        let pursuit = self.left(folder.clone(), session).map_err(|failure| broken(&failure))?;
+        pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
+        self.pursue(pursuit);
+        Ok(())
+    }
+
+    /// Holds, lets go on or ends what one agent has under way.
+    async fn control_worker(
+        &self,
+        folder: &SessionFolder,
+        worker: &str,
+        wanted: Wanted,
+    ) -> Result<(), Unfollowed> {
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        let control = &self.0.control;
+        let own = session.items.iter().filter(|item| item.agent == worker);
+        for id in own.filter_map(|item| item.work_item_id) {
+            let done = match wanted {
+                Wanted::Stop => control.stop(id).await,
+                Wanted::Pause => hold(control, id, true).await,
+                Wanted::Resume { .. } => hold(control, id, false).await,
+                Wanted::Review => Ok(()),
+            };
+            // One that ended meanwhile needs neither.
+            if let Err(failure) = done {
+                tracing::info!("work item {id}: {failure}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sessions for Host {
+    fn list(&self) -> Result<Vec<Found>, Unfollowed> {
+        let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
+        Ok(all.into_iter().map(|(folder, session)| found(&folder, session)).collect())
+    }
+
+    fn find(&self, id: Option<&str>) -> Result<Found, Unfollowed> {
+        let folder = find(&self.0.settings.data, id.unwrap_or("latest"))?;
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        Ok(found(&folder, session))
+    }
+
+    fn begin(&self, wanted: spalla_server::Wanted) -> BoxFuture<'static, Result<Found, Unfollowed>> {
+        let own = self.clone();
+        Box::pin(async move { own.begin_one(wanted).await })
+    }
+
+    fn control(
+        &self,
+        id: String,
+        worker: Option<String>,
+        control: Wanted,
+    ) -> BoxFuture<'static, Result<Found, Unfollowed>> {
+        let own = self.clone();
+        Box::pin(async move { own.control_one(&id, worker, control).await })
+    }
+}
+
+async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {
+    match control.newest_run(item).await?.filter(|run| run.ended_at.is_none()) {
+        Some(run) => control.hold_run(run.id, held).await,
+        None => Ok(()),
+    }
+}
+
+fn wish(folder: &SessionFolder, wish: Wish) -> Result<(), Unfollowed> {
+    match leave(folder, wish).map_err(|failure| broken(&failure))? {
+        true => Ok(()),
+        false => Err(Unfollowed::Conflict("it has come to its end already".to_owned())),
+    }
+}
+
+fn found(folder: &SessionFolder, session: Session) -> Found {
+    let repository = session.base.is_some().then(|| folder.repository());
+    Found { session, repository, is_pursued: folder.is_pursued() }
+}
+
+fn find(data: &Path, id: &str) -> Result<SessionFolder, Unfollowed> {
+    SessionFolder::find(data, id).map_err(|_| Unfollowed::Unknown(id.to_owned()))
+}
+
+fn folder_at(path: &str) -> Result<PathBuf> {
+    let found = Path::new(path).canonicalize();
+    let found = found.map_err(|error| {
+        Failure::usage(format!("target: {path} can't be found: {}", crate::failure::in_words(&error)))
+    })?;
+    if found.is_dir() { Ok(found) } else { Err(Failure::usage(format!("target: {path} is no folder"))) }
+}
+
+/// Says why a session can't begin.
+fn unfit(failure: &Failure) -> Unfollowed {
+    Unfollowed::Invalid(failure.to_string())
+}
+
+fn broken(failure: &Failure) -> Unfollowed {
+    Unfollowed::Failed(failure.to_string())
+}

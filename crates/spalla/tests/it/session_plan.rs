@@ -1,0 +1,135 @@
+//! Where the plan of a session comes from, and how its pieces are carried out: agents are played by scripts.
+
+use crate::process::{Ended, text};
+use crate::scripted::Place;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+fn shown(place: &Place) -> Value {
+    let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
+    serde_json::from_str(&shown).expect("JSON")
+}
+
+fn keys(session: &Value, kind: &str) -> Vec<String> {
+    let items = session["items"].as_array().expect("items").iter().filter(|item| item["kind"] == kind);
+    items.map(|item| item["key"].as_str().expect("a key").to_owned()).collect()
+}
+
+/// Pursues a goal by a plan file.
+fn by_plan(place: &Place, plan: &Value, flags: &[&str]) -> Ended {
+    let path = place.home.path("plan.json");
+    fs::write(&path, plan.to_string()).expect("a file");
+    let usual = ["--agents", "codex", "--yes", "--plan", text(&path)];
+    place.orchestrate("Write it", &[&usual[..], flags].concat(), &[])
+}
+
+/// Makes an editor that does this to the plan, whose path is `$1`.
+fn editor(place: &Place, script: &str) -> String {
+    let path = place.home.path("editor");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    text(&path).to_owned()
+}
+
+#[test]
+fn an_agent_plans_and_what_builds_on_a_piece_begins_when_that_is_merged() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex", "--decomposer", "llm", "--yes"];
+    let said = place.orchestrate("Write it", &flags, &[]).good();
+    assert!(said.contains("plan: made by codex first") && said.contains("1. second (codex)"), "{said}");
+    let session = shown(&place);
+    assert_eq!(
+        (keys(&session, "plan"), keys(&session, "work")),
+        (vec!["plan".into()], vec!["b".into(), "a".into()])
+    );
+    assert_eq!(place.applied(), "hello\nhello\n", "the second saw what the first wrote");
+}
+
+#[test]
+fn without_a_plan_from_the_agent_the_goal_is_split_as_it_is_written() {
+    let place = Place::make();
+    place.let_go();
+    fs::write(place.home.shared("no-plan"), "").expect("a file");
+    let flags = ["--agents", "codex", "--decomposer", "llm", "--yes"];
+    let said = place.orchestrate("Write it", &flags, &[]).good();
+    assert!(said.contains("no plan came of it"), "{said}");
+    let session = shown(&place);
+    assert_eq!(keys(&session, "work"), ["1"]);
+    let planning = &session["items"][0]["runs"];
+    assert_eq!(planning[0]["result"]["turns"], 2, "it was asked once more: {planning}");
+}
+
+#[test]
+fn a_person_changes_the_plan_before_anything_begins() {
+    let place = Place::make();
+    place.let_go();
+    let change = editor(&place, "sed -i 's/Write it/Write something else/' \"$1\"");
+    let flags = ["--agents", "codex", "--revise-plan"];
+    place.orchestrate("Write it", &flags, &[("EDITOR", &change)]).good();
+    let session = shown(&place);
+    assert_eq!(
+        (&session["goal"], &session["items"][0]["prompt"]),
+        (&json!("Write it"), &json!("Write something else"))
+    );
+    for (script, status, why) in [
+        (": >\"$1\"", 3, "nothing was started"),
+        ("exit 1", 3, "nothing was started"),
+        ("echo '{}' >\"$1\"", 2, "can't be used"),
+    ] {
+        let script = editor(&place, script);
+        let ended = place.orchestrate("Write it", &flags, &[("EDITOR", &script)]);
+        assert_eq!((ended.status, ended.stderr.contains(why)), (Some(status), true), "{ended:?}");
+    }
+    let ended = place.orchestrate("Write it", &flags, &[]);
+    assert_eq!((ended.status, ended.stderr.contains("set EDITOR")), (Some(2), true), "{ended:?}");
+    assert_eq!(place.home.run(&["session", "list", "--json"]).good().matches("orch_").count(), 2);
+}
+
+#[test]
+fn one_after_another_each_piece_sees_what_was_merged_before_it() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex", "--pattern", "sequential", "--yes"];
+    place.orchestrate("1. Write it.\n2. Write it again.\n3. And again.", &flags, &[]).good();
+    assert_eq!(place.applied(), "hello\nhello\nhello\n");
+}
+
+#[test]
+fn what_the_plans_validator_refuses_is_given_back_and_never_merged() {
+    let place = Place::make();
+    place.let_go();
+    let plan =
+        json!({"items": [{"key": "a", "prompt": "Write hello.txt", "validator": "grep -q good hello.txt"}]});
+    let ended = by_plan(&place, &plan, &[]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let session = shown(&place);
+    assert_eq!(keys(&session, "work"), ["a", "a.again-2", "a.again-3"]);
+    assert!(session["items"].to_string().contains("does not pass the plan's validator"), "{session}");
+    let plan =
+        json!({"items": [{"key": "a", "prompt": "Write hello.txt", "validator": "grep -q hello hello.txt"}]});
+    by_plan(&place, &plan, &[]).good();
+}
+
+#[test]
+fn a_recipe_in_a_plan_is_carried_out_and_may_fail_where_the_plan_says_so() {
+    let place = Place::make();
+    place.let_go();
+    let plan = |critical: bool| {
+        json!({"items": [
+            {"key": "a", "prompt": "steps: [\"exit 3\"]", "executor": "recipe", "critical": critical,
+             "retry": {"attempts": 1}, "category": "build"},
+            {"key": "b", "prompt": "Write hello.txt", "depends_on": ["a"], "parameters": {"port": 8080}},
+        ]})
+    };
+    let ended = by_plan(&place, &plan(true), &[]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert_eq!(shown(&place)["items"][1]["work_item_id"], Value::Null, "what builds on it never began");
+    by_plan(&place, &plan(false), &[]).good();
+    let session = shown(&place);
+    assert_eq!(
+        (&session["items"][0]["status"], &session["items"][1]["status"]),
+        (&json!("failed"), &json!("succeeded"))
+    );
+}

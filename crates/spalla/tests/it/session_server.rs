@@ -1,0 +1,137 @@
+//! Sessions that a server is asked for, with the real binary: agents are played by scripts, all else is as it is.
+
+use crate::process::{Server, until};
+use crate::scripted::Place;
+use serde_json::{Value, json};
+
+async fn until_status(server: &Server, wanted: &str) -> Value {
+    until(wanted, || async {
+        let session = server.rest.get("/api/session").await;
+        (session["status"] == wanted).then_some(session)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_session_begun_over_http_is_done_and_can_be_applied() {
+    let place = Place::make();
+    let server = place.up();
+    place.let_go();
+    let begun = server.rest.post("/api/sessions", place.wish(&["codex"])).await;
+    assert_eq!(
+        (&begun["status"], &begun["tier"], &begun["is_pursued"]),
+        (&json!("running"), &json!(5), &json!(true))
+    );
+    assert!(begun["project_id"].is_i64(), "whoever follows its events knows at once whose they are: {begun}");
+    let done = until_status(&server, "done").await;
+    assert_eq!((&done["usage"]["total_tokens"], &done["pieces_done"]), (&json!(12), &json!(1)));
+    assert_eq!(done["decisions"][0]["by_rules"], true, "there was no other agent: {done}");
+    assert!(!place.target.join("hello.txt").exists(), "the target waits for a person");
+    assert_eq!(place.applied(), "hello\n");
+    assert_eq!(server.rest.get("/api/session").await["is_applied"], true);
+    let workers = server.rest.get("/api/workers").await;
+    assert_eq!((&workers[0]["agent"], &workers[0]["items_done"]), (&json!("codex"), &json!(1)));
+}
+
+#[tokio::test]
+async fn asked_twice_with_one_key_it_begins_once() {
+    let place = Place::make();
+    let server = place.up();
+    place.let_go();
+    let post = async |wish: &Value| {
+        let request = reqwest::Client::new().post(format!("{}/api/sessions", server.rest.url));
+        let answer = request.header("idempotency-key", "k").json(wish).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let wish = place.wish(&["codex"]);
+    let ((first, one), (second, other)) = tokio::join!(post(&wish), post(&wish));
+    assert_eq!((first, second, &one["id"]), (201, 201, &other["id"]));
+    let (status, problem) = post(&place.wish(&["claude"])).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("idempotency_key_reused")));
+    until_status(&server, "done").await;
+    assert_eq!(server.rest.get("/api/sessions").await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_goes_on_with_its_sessions() {
+    let place = Place::make();
+    let server = place.up();
+    let begun = server.rest.post("/api/sessions", place.wish(&["codex"])).await;
+    place.until_begun().await;
+    server.process.kill();
+    let server = place.up();
+    until("it is pursued again", || async {
+        (server.rest.get("/api/session").await["is_pursued"] == true).then_some(())
+    })
+    .await;
+    place.let_go();
+    let done = until_status(&server, "done").await;
+    assert_eq!(done["id"], begun["id"]);
+    assert_eq!(place.applied(), "hello\n");
+}
+
+#[tokio::test]
+async fn a_server_that_ends_in_order_lets_go_and_goes_on_later() {
+    let place = Place::make();
+    let server = place.up();
+    server.rest.post("/api/sessions", place.wish(&["codex"])).await;
+    place.until_begun().await;
+    server.process.signal("TERM");
+    server.process.signal("TERM");
+    assert!(server.process.wait().success());
+    let listed = place.home.run(&["session", "list"]).good();
+    assert!(listed.contains("running"), "{listed}");
+    place.let_go();
+    let server = place.up();
+    until_status(&server, "done").await;
+    assert_eq!(place.applied(), "hello\n");
+}
+
+#[tokio::test]
+async fn people_hold_a_session_let_it_go_on_and_have_it_reviewed_again() {
+    let place = Place::make();
+    let server = place.up();
+    server.rest.post("/api/sessions", place.wish(&["codex", "claude"])).await;
+    place.until_begun().await;
+    server.rest.post("/api/control/pause", json!({})).await;
+    until_status(&server, "paused").await;
+    place.let_go();
+    server.rest.post("/api/control/resume", json!({})).await;
+    let done = until_status(&server, "done").await;
+    assert_eq!(done["decisions"].as_array().map(Vec::len), Some(1));
+    assert_eq!(server.rest.refused("/api/control/pause", json!({})).await, (409, "session_conflict".into()));
+    server.rest.post("/api/control/review", json!({"worker": "codex"})).await;
+    until("it is reviewed again", || async {
+        let session = server.rest.get("/api/session").await;
+        let is_decided = session["decisions"].as_array().map(Vec::len) == Some(2);
+        (is_decided && session["status"] == "done").then_some(())
+    })
+    .await;
+    let reviews = server.rest.get("/api/reviews").await;
+    let keys: Vec<_> =
+        reviews.as_array().expect("a list").iter().map(|review| review["key"].clone()).collect();
+    assert_eq!(keys, ["1.review.claude", "1.review-2.claude"]);
+    assert_eq!(place.applied(), "hello\n", "nothing was merged twice");
+}
+
+#[tokio::test]
+async fn what_cannot_begin_says_why_and_leaves_nothing() {
+    let place = Place::make();
+    let server = place.up();
+    let target = place.target.clone();
+    for (wish, why) in [
+        (
+            json!({"goal": "Write it", "target": "/nowhere/at/all", "agents": ["codex"]}),
+            "target: /nowhere/at/all",
+        ),
+        (json!({"goal": "Write it", "target": target, "agents": ["clod"]}), "there is no agent"),
+        (json!({"goal": "Write it", "target": target, "plan": {"items": []}}), "plan: items is empty"),
+    ] {
+        let (status, problem) =
+            server.rest.call("POST", "/api/sessions", Some(wish)).await.expect("an answer");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 422 && detail.contains(why), "{status} {problem}");
+    }
+    assert_eq!(server.rest.get("/api/sessions").await, json!([]));
+    assert_eq!(server.rest.refused("/api/control/stop", json!({})).await.0, 404);
+}
