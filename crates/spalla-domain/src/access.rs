@@ -61,6 +61,8 @@ words! {
         Queue = "queue",
         /// Schedules.
         Schedule = "schedule",
+        /// Scratchpads: they belong to no project.
+        Scratchpad = "scratchpad",
         /// Sessions.
         Session = "session",
         /// Workers and resource pools.

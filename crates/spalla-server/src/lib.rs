@@ -34,6 +34,7 @@ mod principal;
 mod problem;
 mod rate_limit;
 mod routes;
+mod scratchpads;
 mod server;
 mod sessions;
 mod state;

@@ -26,6 +26,7 @@ mod run_logs;
 mod runs;
 mod scheduler;
 mod schedules;
+mod scratchpads;
 mod session_parts;
 mod sessions;
 #[cfg(feature = "oidc")]
@@ -61,6 +62,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         scheduler::add,
         queue::add,
         schedules::add,
+        scratchpads::add,
         sessions::add,
         session_parts::add,
         errors::add,

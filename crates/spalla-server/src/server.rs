@@ -26,6 +26,7 @@ use crate::webhooks::{UnderWay, WebhookTrust};
 use axum::{Router, middleware};
 use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
+use spalla_scratchpad::Scratchpads;
 use spalla_store::{Clock, Randomness};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -73,6 +74,8 @@ pub struct Options {
     pub vault: Vault,
     /// What a remote worker shows to read answers; none means that no remote worker can.
     pub agent_secret: Option<Token>,
+    /// The scratchpads of the data folder.
+    pub scratchpads: Scratchpads,
     /// Keeps sessions and pursues them.
     pub sessions: Arc<dyn Sessions>,
     /// How many entries the queue has at most.
@@ -155,6 +158,7 @@ impl Server {
             rate: RateLimit::new(options.rate_limit_per_minute),
             strangers: Strangers::default(),
             vault: options.vault,
+            scratchpads: options.scratchpads,
             agent_secret: options.agent_secret,
             sessions: options.sessions,
             gauge: Gauge::new(options.queue_limit),
@@ -208,6 +212,10 @@ impl Server {
         tasks.spawn(async move { crate::webhooks::follow(&webhooks, webhooks.shutdown.clone()).await });
         let health = app.clone();
         tasks.spawn(async move { health.health.watch(&health, health.shutdown.clone()).await });
+        let scratchpads = app.clone();
+        tasks.spawn(async move {
+            crate::scratchpads::watch(&scratchpads, scratchpads.shutdown.clone()).await;
+        });
         // The routes have the app, and the app has them until the end.
         app.lead_in(Some(self.routes.clone()));
         let front = Front { listener: self.listener, app: app.clone(), routes: self.routes };

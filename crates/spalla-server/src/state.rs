@@ -23,6 +23,7 @@ use axum::response::Response;
 use spalla_domain::Timestamp;
 use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
+use spalla_scratchpad::Scratchpads;
 use spalla_store::{Clock, Command, ExecuteError, Randomness, Read, Reply, StoreError};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) vault: Vault,
     /// Takes in what runs leave.
     pub(crate) artifacts: Artifacts,
+    /// The scratchpads of the data folder.
+    pub(crate) scratchpads: Scratchpads,
     /// What a worker shows to read answers; none means that no worker does.
     pub(crate) agent_secret: Option<Token>,
     /// Keeps sessions and pursues them.

@@ -28,6 +28,7 @@ pub(crate) mod run_event;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;
+pub(crate) mod scratchpad;
 pub(crate) mod seconds;
 pub(crate) mod session;
 pub(crate) mod session_parts;

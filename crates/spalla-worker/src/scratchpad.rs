@@ -230,7 +230,7 @@ async fn remove_earlier(item: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Erro
     let path = item.to_owned();
     blocking("removing what earlier runs left in", item.to_owned(), move || {
         for entry in folder::entries(&path)?.iter().filter(|entry| !kept.contains(*entry)) {
-            folder::remove(entry)?;
+            spalla_scratchpad::remove(entry)?;
         }
         Ok(())
     })
@@ -246,12 +246,12 @@ pub(crate) async fn make(path: &Path) -> Result<(), Error> {
 /// Removes whatever is at a path, and follows no link out of it.
 pub(crate) async fn remove(path: &Path) -> Result<(), Error> {
     let removed = path.to_owned();
-    blocking("removing", path.to_owned(), move || folder::remove(&removed)).await
+    blocking("removing", path.to_owned(), move || spalla_scratchpad::remove(&removed)).await
 }
 
 /// The same, for whoever may wait.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    folder::remove(path)
+    spalla_scratchpad::remove(path)
 }
 
 /// Does file work beside the run's tasks.

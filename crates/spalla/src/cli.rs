@@ -204,6 +204,8 @@ mod tests {
             "task",
             "pipeline",
             "sandbox",
+            "scratchpad",
+            "cleanup",
             "secrets",
             "token",
             "mcp",

@@ -4,6 +4,7 @@ mod agents;
 mod answer;
 mod approve;
 mod audit;
+mod cleanup;
 mod completions;
 mod config;
 mod demo;
@@ -19,6 +20,7 @@ mod queue;
 mod replay;
 mod runs;
 mod sandbox;
+mod scratchpad;
 mod secrets;
 mod serve;
 mod session;
@@ -93,6 +95,11 @@ pub(crate) enum Command {
     /// Runs a command behind the walls of a run, and shows which walls stand here
     #[command(subcommand)]
     Sandbox(sandbox::Sandbox),
+    /// Makes, shows, exports and removes the folders in which tasks are worked on
+    #[command(subcommand)]
+    Scratchpad(scratchpad::Scratchpad),
+    /// Removes what earlier runs and sessions left and nobody needs; shows first what and how much
+    Cleanup(cleanup::Cleanup),
     /// Changes the key that answers are encrypted with
     #[command(subcommand)]
     Secrets(secrets::Secrets),
@@ -133,6 +140,8 @@ impl Command {
             Self::Task(args) => args.run(global),
             Self::Pipeline(args) => args.run(global),
             Self::Sandbox(command) => command.run(),
+            Self::Scratchpad(command) => command.run(global),
+            Self::Cleanup(args) => args.run(global),
             Self::Secrets(command) => command.run(global),
             Self::Token(command) => command.run(global),
             Self::Mcp(args) => args.run(global),

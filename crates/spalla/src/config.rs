@@ -10,7 +10,7 @@ mod review;
 mod sources;
 
 pub(crate) use keys::KEYS;
-pub(crate) use sources::{Override, Sources};
+pub(crate) use sources::{Override, Sources, config_folder};
 
 use crate::failure::{Failure, Result};
 use agents::AgentSettings;
@@ -111,6 +111,8 @@ pub(crate) struct Settings {
     pub(crate) oidc: OidcSettings,
     /// The settings of `orchestrate`.
     pub(crate) orchestrate: OrchestrateSettings,
+    /// The settings of scratchpads.
+    pub(crate) scratchpad: ScratchpadSettings,
     /// The settings of reviews.
     pub(crate) review: ReviewSettings,
     /// What can be switched on and off.
@@ -208,6 +210,18 @@ pub(crate) struct OrchestrateSettings {
     pub(crate) workspace: String,
     /// Which log lines go into the workspace's log file.
     pub(crate) log_level: String,
+}
+
+/// The settings of scratchpads.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScratchpadSettings {
+    /// How long one is kept after it was last changed.
+    pub(crate) retention_hours: f64,
+    /// How much one may have, in MiB.
+    pub(crate) quota_mb: u64,
+    /// How many files one may have.
+    pub(crate) quota_files: u64,
 }
 
 /// Who may use the server.

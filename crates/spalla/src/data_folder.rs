@@ -23,6 +23,7 @@ const TOKEN: &str = "token";
 const WORKER_ID: &str = "worker-id";
 const SECRET_KEY: &str = "secret.key";
 const SERVER: &str = "server.json";
+const SCRATCHPADS: &str = "scratchpad";
 
 /// 64-bit words of the administrator token: 256 bits can't be guessed.
 const TOKEN_WORDS: usize = 4;
@@ -166,7 +167,9 @@ impl DataFolder {
     /// Returns the mode of the folder and of every file in it that others may use.
     pub(crate) fn open_to_others(&self) -> std::io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.path)?.filter_map(std::result::Result::ok).map(|entry| entry.path());
-        let looked_at = std::iter::once(self.path.clone()).chain(entries);
+        // Nobody else comes as far as the scratchpads, whose folders have a mode of their own.
+        let scratchpads = self.path.join(SCRATCHPADS);
+        let looked_at = std::iter::once(self.path.clone()).chain(entries.filter(|path| *path != scratchpads));
         Ok(looked_at
             .filter(|path| fs::symlink_metadata(path).is_ok_and(|data| data.mode() & OTHERS != 0))
             .collect())

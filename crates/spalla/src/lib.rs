@@ -33,6 +33,7 @@ mod output;
 mod pipeline;
 mod programs;
 mod saved;
+mod scratchpads;
 mod secret_key;
 mod sessions;
 mod signals;

@@ -137,6 +137,13 @@ pub(crate) const ROOMS: &[Room] = &[
         is_pure: false,
     },
     Room {
+        name: "spalla-scratchpad",
+        level: 1,
+        may_use: &["spalla-crash", "spalla-domain"],
+        shuns: &[SQL, WEB, HTTP, ASYNC],
+        is_pure: false,
+    },
+    Room {
         name: "spalla-registry",
         level: 1,
         may_use: &["spalla-crash", "spalla-domain", "spalla-embedding"],
@@ -167,6 +174,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "spalla-policy",
             "spalla-gateway",
             "spalla-sandbox",
+            "spalla-scratchpad",
         ],
         shuns: &[SQL, WEB],
         is_pure: false,
@@ -177,6 +185,7 @@ pub(crate) const ROOMS: &[Room] = &[
         may_use: &[
             "spalla-crash",
             "spalla-domain",
+            "spalla-scratchpad",
             "spalla-store",
             "spalla-registry",
             "spalla-gateway",
@@ -195,6 +204,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "spalla-policy",
             "spalla-embedding",
             "spalla-sandbox",
+            "spalla-scratchpad",
             "spalla-store",
             "spalla-registry",
             "spalla-gateway",

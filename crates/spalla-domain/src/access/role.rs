@@ -21,7 +21,8 @@ words! {
     }
 }
 
-/// What everybody sees who sees anything. The audit, tokens, webhooks and what people answered are not among it.
+/// What everybody sees who sees anything. The audit, tokens, webhooks, scratchpads and what people answered are not among
+/// it.
 const SEEN: [Resource; 15] = [
     Resource::Project,
     Resource::Requirements,
@@ -66,7 +67,7 @@ impl Role {
 }
 
 /// What an operator does. Saying yes is not among it, nor are quotas: whoever gets work done does not lift what holds it.
-const OPERATED: [(Resource, &[Action]); 11] = [
+const OPERATED: [(Resource, &[Action]); 12] = [
     (Resource::Project, &[Action::Create, Action::Update]),
     (Resource::Requirements, &[Action::Create, Action::Update]),
     (Resource::WorkItem, &[Action::Create, Action::Update, Action::Delete, Action::Execute]),
@@ -77,6 +78,7 @@ const OPERATED: [(Resource, &[Action]); 11] = [
     (Resource::InfoRequest, &[Action::Answer]),
     (Resource::Queue, &[Action::Execute, Action::Tick]),
     (Resource::Schedule, &[Action::Create, Action::Update, Action::Delete]),
+    (Resource::Scratchpad, &[Action::Read, Action::Create, Action::Update, Action::Execute]),
     (Resource::Session, &[Action::Create, Action::Execute]),
 ];
 

@@ -73,6 +73,10 @@ fn who_gets_work_done_and_who_says_yes_are_two() {
     for resource in [Resource::Approval, Resource::Requirements] {
         assert!(!may(&operator, resource, Action::Decide) && may(&approver, resource, Action::Decide));
     }
+    let read = |policies: &[Policy]| {
+        decide(policies, Resource::Scratchpad, Action::Read, &Target::default()) == Decision::Allowed
+    };
+    assert!(read(&operator) && !read(&approver) && !read(&Role::Operator.policies(Some(&only(&[1])))));
     for policies in [operator, approver] {
         for (resource, action) in [
             (Resource::Quota, Action::Update),

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long the work of a scenario may take, deaths included.
 const LIMIT: Duration = Duration::from_secs(150);
 /// The most commands of a scenario.
-const COMMANDS_MAX: usize = 3;
+const COMMANDS_MAX: usize = 7;
 /// A goal that a model is not needed for.
 const GOAL: &str = "Analyze the codebase structure";
 /// One that has the project built and tested.
@@ -62,6 +62,8 @@ pub(super) enum Kind {
     Session,
     /// The same for a folder that is no repository.
     Copy,
+    /// Scratchpads of a repository and of a folder, from their making to their removal; the command dies.
+    Scratchpad,
     /// The demo.
     Demo,
 }
@@ -76,7 +78,7 @@ pub(super) struct Played {
 
 impl Kind {
     /// Every kind, those first that pass the most.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Server,
         Self::Bulk,
         Self::Noisy,
@@ -86,6 +88,7 @@ impl Kind {
         Self::Joined,
         Self::Session,
         Self::Copy,
+        Self::Scratchpad,
         Self::Demo,
     ];
 
@@ -119,6 +122,20 @@ impl Kind {
                     own(&[&agents[..], &["Write hello.txt"]].concat()),
                     own(&["session", "apply", "latest", "--yes"]),
                     own(&[&["session"], last, &["latest"]].concat()),
+                ]
+            }
+            Self::Scratchpad => {
+                let at = |name: &str| site.path(name).display().to_string();
+                let create = ["scratchpad", "create"];
+                let export = ["scratchpad", "export", "latest", "--force"];
+                vec![
+                    own(&[&create[..], &["copied", "--target", &at("plain")]].concat()),
+                    own(&[&create[..], &["checked out", "--target", &checkout]].concat()),
+                    own(&["scratchpad", "pause", "latest"]),
+                    own(&["scratchpad", "resume", "latest"]),
+                    own(&[&export[..], &[&at("export")]].concat()),
+                    own(&[&export[..], &["--patch", &at("patch")]].concat()),
+                    own(&["scratchpad", "clean"]),
                 ]
             }
             Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
@@ -214,7 +231,13 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
     if matches!(kind, Kind::Session | Kind::Copy) {
         site.make_target(kind == Kind::Session)?;
     }
+    if kind == Kind::Scratchpad {
+        site.make_plain()?;
+    }
     for (number, args) in kind.commands(site).into_iter().enumerate() {
+        if kind == Kind::Scratchpad && number == 2 {
+            site.work_in_scratchpads()?;
+        }
         if kind == Kind::Session && number == 1 {
             site.go_on_in_target()?;
         }
@@ -233,6 +256,9 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
     }
     if matches!(kind, Kind::Session | Kind::Copy) {
         played.violations.extend(site.wrong_in_target(kind == Kind::Session));
+    }
+    if kind == Kind::Scratchpad {
+        played.violations.extend(site.wrong_in_scratchpads());
     }
     if played.violations.is_empty() {
         audit_again(&client, site, &Told::default(), played).await?;

@@ -181,6 +181,45 @@ impl Site {
         wrong
     }
 
+    /// Makes the folder without git that a scratchpad copies.
+    pub(super) fn make_plain(&self) -> anyhow::Result<()> {
+        let plain = self.path("plain");
+        fs::create_dir(&plain)?;
+        fs::write(plain.join("a.txt"), "a\n")?;
+        std::os::unix::fs::symlink("a.txt", plain.join("link")).map_err(Into::into)
+    }
+
+    /// Does in every scratchpad what an agent does.
+    pub(super) fn work_in_scratchpads(&self) -> anyhow::Result<()> {
+        for entry in fs::read_dir(self.path("data/scratchpad"))? {
+            let path = entry?.path();
+            // One whose making was interrupted has not all of it.
+            if path.join("output").is_dir() && path.join("work").is_dir() {
+                fs::create_dir_all(path.join("output/deep"))?;
+                fs::write(path.join("output/deep/made.txt"), "made\n")?;
+                fs::write(path.join("work/made.txt"), "made\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what is not as it should be when scratchpads were exported and removed.
+    pub(super) fn wrong_in_scratchpads(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let made = fs::read_to_string(self.path("export/output/deep/made.txt")).unwrap_or_default();
+        let patch = fs::read_to_string(self.path("patch")).unwrap_or_default();
+        if made != "made\n" || !patch.contains("+made") {
+            wrong.push(format!("the export has {made:?}, and the patch {patch:?}"));
+        }
+        let left = ["data/scratchpad", "data/scratchpad/.records"].map(|folder| self.path(folder));
+        let left = left.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        if left != [".records", "lock"] {
+            wrong.push(format!("of the scratchpads is left {left:?}"));
+        }
+        wrong
+    }
+
     /// Returns the address of its server.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -215,6 +254,8 @@ impl Site {
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.path("data"));
         command.env("ORCH_SANDBOX_WRITE", self.path("shared"));
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
+        // The time of a scratchpad is over at once.
+        command.env("SCRATCHPAD_RETENTION_HOURS", "0");
         // Clients ask far more often than people.
         command.env("ORCH_RATE_LIMIT_PER_MIN", "0");
         // A worker of its own is found missing quickly.

@@ -174,6 +174,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/scheduler/schedules/{id}", R::Schedule, A::Read, Place::Schedule),
     rule("PATCH", "/scheduler/schedules/{id}", R::Schedule, A::Update, Place::Schedule),
     rule("DELETE", "/scheduler/schedules/{id}", R::Schedule, A::Delete, Place::Schedule),
+    // Scratchpads.
+    rule("POST", "/api/scratchpads", R::Scratchpad, A::Create, Place::Everywhere),
+    rule("GET", "/api/scratchpads", R::Scratchpad, A::Read, Place::Everywhere),
+    rule("GET", "/api/scratchpads/{id}", R::Scratchpad, A::Read, Place::Everywhere),
+    rule("GET", "/api/scratchpads/{id}/stats", R::Scratchpad, A::Read, Place::Everywhere),
+    rule("POST", "/api/scratchpads/{id}/pause", R::Scratchpad, A::Update, Place::Everywhere),
+    rule("POST", "/api/scratchpads/{id}/resume", R::Scratchpad, A::Update, Place::Everywhere),
+    rule("POST", "/api/scratchpads/{id}/export", R::Scratchpad, A::Execute, Place::Everywhere),
 ];
 
 /// Returns the rule of a route, by its method and its path with the parameters' names.

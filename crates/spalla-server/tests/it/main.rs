@@ -45,6 +45,7 @@ mod scheduler;
 mod schedules;
 mod schema;
 mod scope;
+mod scratchpads;
 mod sessions;
 mod shutdown;
 mod sqlite;

@@ -8,11 +8,13 @@ use spalla_domain::Timestamp;
 use spalla_domain::fernet::KeyRing;
 use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
+use spalla_scratchpad::{Quota, Scratchpads};
 use spalla_server::{
     Access, Cors, HealthOptions, NoSessions, Oidc, Options, Server, Sessions, Token, Vault, WebhookTrust,
 };
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -72,6 +74,13 @@ fn store_of_this_run() -> (Location, Option<TempDir>) {
     }
 }
 
+/// Returns the scratchpads of a data folder; each is kept for an hour.
+pub(crate) fn scratchpads_in(data: &Path) -> Scratchpads {
+    let quota = Quota { bytes: 1 << 20, files: 100 };
+    let (data, templates) = (data.to_owned(), vec![]);
+    Scratchpads::new(spalla_scratchpad::Options { data, templates, retention_ms: 3_600_000, quota })
+}
+
 /// How a world is made.
 pub(crate) struct Setup {
     pub(crate) access: Access,
@@ -127,6 +136,8 @@ pub(crate) struct World {
     client: Client,
     token: Option<&'static str>,
     _engine: Engine,
+    /// The data folder.
+    pub(crate) data: TempDir,
     _folder: Option<TempDir>,
 }
 
@@ -180,6 +191,7 @@ impl World {
         let people_sign_in = setup.oidc.is_some();
         let keys = KeyRing::parse(SECRET_KEY).unwrap();
         let vault = Vault::new(keys, store.clone(), clock.clone(), randomness.clone());
+        let data = tempfile::tempdir().unwrap();
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             access: setup.access,
@@ -193,6 +205,7 @@ impl World {
             clock: clock.clone(),
             randomness: randomness.clone(),
             vault: vault.clone(),
+            scratchpads: scratchpads_in(data.path()),
             agent_secret: setup.agent_secret.map(Token::new),
             sessions: setup.sessions,
             queue_limit: setup.queue_limit,
@@ -221,6 +234,7 @@ impl World {
             client,
             token,
             _engine: engine,
+            data,
             _folder: folder,
         }
     }

@@ -70,6 +70,7 @@ fn options(settings: &Settings, listen: SocketAddr, app: &App, secrets: &Secrets
         randomness: Arc::new(SystemRandomness),
         health,
         vault: app.vault.clone(),
+        scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         sessions: Arc::new(app.sessions.clone()),
         queue_limit: settings.queue_limit,

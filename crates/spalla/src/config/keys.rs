@@ -635,6 +635,22 @@ const OWN: &[Key] = &[
     key("orchestrate.log_level", Kind::Text, "info", "which lines go into the workspace's orchestrator.log")
         .env(&["ORCHESTRATOR_LOG_LEVEL"]),
     key(
+        "scratchpad.retention_hours",
+        Kind::Number(0.0, 365.0 * 24.0),
+        "24",
+        "how long a scratchpad is kept after it was last changed; one that was paused stays",
+    )
+    .env(&["SCRATCHPAD_RETENTION_HOURS"]),
+    key(
+        "scratchpad.quota_mb",
+        Kind::Whole(1, 1_048_576),
+        "4096",
+        "how much a scratchpad may have, in MiB",
+    )
+    .env(&["SCRATCHPAD_QUOTA_MB"]),
+    key("scratchpad.quota_files", Kind::Whole(10, 200_000), "100000", "how many files a scratchpad may have")
+        .env(&["SCRATCHPAD_QUOTA_FILES"]),
+    key(
         "review.policy",
         Kind::Reviews,
         "{}",

@@ -44,6 +44,11 @@ const DOT_ENV_PLACE: &str = "file .env";
 /// How many lines of it are read: far more than people write.
 const DOT_ENV_LINES_MAX: usize = 10_000;
 
+/// Returns the folder of what a person keeps for Spalla; none where nobody knows where their home is.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("spalla"))
+}
+
 impl Sources {
     /// Returns this process's own sources.
     pub(crate) fn of_process(flags: Vec<Override>) -> Result<Self> {

@@ -11,6 +11,7 @@ use super::workspace::Workspace;
 use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
+use crate::git;
 use spalla_domain::session::{Session, SessionItem, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
@@ -72,7 +73,7 @@ impl Begun<'_> {
         let base = match plan.needs_repository() {
             false => None,
             true => {
-                if target::has_uncommitted(target).await {
+                if git::has_uncommitted(target).await {
                     screen.say("note: the target has changes that are not committed; the session works on its last commit")?;
                 }
                 Some(target::take(&folder, &id, target).await?)

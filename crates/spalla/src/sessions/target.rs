@@ -1,7 +1,7 @@
 //! The session's repository: what the target has, brought into a repository of the session's own. The target is only read.
 
 use super::folder::SessionFolder;
-use crate::failure::{Failure, Result, file};
+use crate::failure::{Result, file};
 use crate::git;
 use spalla_crash::crash_point;
 use spalla_domain::session::{BASE_REF, Base, branch_of};
@@ -17,8 +17,8 @@ pub(super) async fn take(folder: &SessionFolder, session: &str, target: &Path) -
     let path = repository.to_string_lossy();
     let branch = format!("refs/heads/{}", branch_of(session));
     git::call(folder.path(), &["init", "--quiet", "--bare", "--template=", "--", &path]).await?;
-    let base = match top_of(target).await? {
-        Some(Head { commit, branch }) => {
+    let base = match git::head_of(target).await? {
+        Some(git::Head { commit, branch }) => {
             let target = target.to_string_lossy();
             let refspec = format!("+HEAD:{BASE_REF}");
             let fetch = [
@@ -40,40 +40,6 @@ pub(super) async fn take(folder: &SessionFolder, session: &str, target: &Path) -
     git::call(&repository, &["update-ref", &branch, &base.commit]).await?;
     git::call(&repository, &["symbolic-ref", "HEAD", &branch]).await?;
     Ok(base)
-}
-
-/// Tells whether the target has changes that are in no commit, which the session does not see.
-pub(super) async fn has_uncommitted(target: &Path) -> bool {
-    let status = ["status", "--porcelain", "--untracked-files=no"];
-    git::call(target, &status).await.is_ok_and(|said| !said.trim().is_empty())
-}
-
-/// What a repository has checked out.
-struct Head {
-    commit: String,
-    branch: Option<String>,
-}
-
-/// Returns what the target has checked out; none where it is no repository, or one in which nothing was committed.
-async fn top_of(target: &Path) -> Result<Option<Head>> {
-    let Ok(top) = git::call(target, &["rev-parse", "--show-toplevel"]).await else {
-        return Ok(None);
-    };
-    let top = Path::new(top.trim_end_matches('\n'));
-    if top.canonicalize().ok() != target.canonicalize().ok() {
-        return Err(Failure::usage(format!(
-            "the target {} is inside the git repository {}",
-            target.display(),
-            top.display()
-        ))
-        .mend("name its top folder with --target DIR"));
-    }
-    let Ok(commit) = git::call(target, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await else {
-        return Ok(None);
-    };
-    let branch = git::call(target, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok();
-    let branch = branch.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    Ok(Some(Head { commit: commit.trim().to_owned(), branch }))
 }
 
 /// Makes a commit of a folder that is no repository, without writing anything into it.

@@ -22,6 +22,7 @@ mod remote_worker;
 mod repository;
 mod rest;
 mod sandbox;
+mod scratchpad;
 mod scripted;
 mod session;
 mod session_apply;

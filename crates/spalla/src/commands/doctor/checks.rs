@@ -45,7 +45,8 @@ fn fail(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) 
 
 /// Makes every check, in the order in which a server needs what is checked.
 pub(super) async fn all(settings: &Settings) -> Vec<Check> {
-    let mut checks = vec![git().await, shell(settings).await, data(settings), disk(settings)];
+    let mut checks =
+        vec![git().await, shell(settings).await, data(settings), scratchpads(settings), disk(settings)];
     checks.push(store(settings).await);
     checks.push(server(settings).await);
     checks.extend(agents(settings));
@@ -109,6 +110,21 @@ fn data(settings: &Settings) -> Check {
         Err(error) => {
             fail("data folder", format!("{shown} can't be read: {}", in_words(&error)), "mend its mode")
         }
+    }
+}
+
+/// Looks at whom the folders of scratchpads belong to, and whom they let in.
+fn scratchpads(settings: &Settings) -> Check {
+    const NAME: &str = "scratchpads";
+    match crate::scratchpads::of(settings).check() {
+        Ok((count, faults)) => match faults.as_slice() {
+            [] => ok(NAME, format!("{count}, with the owner and the mode that they should have")),
+            [first, rest @ ..] => {
+                let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                warn(NAME, format!("{} {}{more}", first.path.display(), first.what), first.mend.clone())
+            }
+        },
+        Err(error) => fail(NAME, error.to_string(), "mend its mode"),
     }
 }
 
