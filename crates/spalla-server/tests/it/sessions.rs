@@ -334,7 +334,8 @@ async fn an_info_request_is_answered_over_the_web_socket() {
 async fn over_the_web_socket_nobody_may_more_than_by_request() {
     let kept = Arc::new(Kept::default());
     let world = world(&kept).await;
-    kept.all.lock().unwrap().push(found("orch_1", world.project().await));
+    let project = world.project().await;
+    kept.all.lock().unwrap().push(found("orch_1", project));
     let viewer = json!({"name": "bob", "role": "viewer"});
     let viewer = world.post("/tokens", viewer).await.json(201)["token"].as_str().unwrap().to_owned();
     let mut socket = connect(&world, "", &viewer).await;

@@ -22,11 +22,13 @@ pub(crate) fn ask(folder: &SessionFolder, asked: &Asked) -> Result<()> {
     let path = folder.beside(ASKED);
     let line = serde_json::to_string(asked)
         .map_err(|error| Failure::failed(format!("writing what is asked: {error}")))?;
-    let append = || {
-        let mut opened = File::options().create(true).append(true).mode(0o600).open(&path)?;
-        opened.write_all(format!("{line}\n").as_bytes())
-    };
-    crash_point!("session.asked.append", append()).map_err(file("writing", &path))
+    let opened = crash_point!(
+        "session.asked.create",
+        File::options().create(true).append(true).mode(0o600).open(&path)
+    );
+    let mut opened = opened.map_err(file("opening", &path))?;
+    let written = crash_point!("session.asked.append", opened.write_all(format!("{line}\n").as_bytes()));
+    written.map_err(file("writing", &path))
 }
 
 /// Returns all that was asked for. A line that is not whole is none.
