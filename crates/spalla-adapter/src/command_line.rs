@@ -132,6 +132,8 @@ pub fn command_line(
     args.extend(template.last.iter().cloned());
     let stdin = match definition.prompt {
         PromptBy::Stdin => prompt.to_owned(),
+        // It is said once the agent listens.
+        PromptBy::Dialogue => String::new(),
         PromptBy::Argument => {
             args.push(prompt.to_owned());
             String::new()

@@ -73,6 +73,8 @@ pub enum PromptBy {
     Stdin,
     /// As its last argument.
     Argument,
+    /// In a conversation, which goes both ways while it works.
+    Dialogue,
 }
 
 /// The flags that every version from one on has.
@@ -309,6 +311,9 @@ impl Definition {
         if let Some(file) = files.find(|file| file.contains('/') || file.as_str() == "..") {
             return Err(("home.files", format!("{file:?} is no name of a file in its folder")));
         }
+        if (self.prompt == PromptBy::Dialogue) != self.output.is_dialogue() {
+            return Err(("prompt", "it is \"dialogue\" with the output \"acp\", and with no other".into()));
+        }
         self.environment.check()
     }
 }
@@ -333,6 +338,7 @@ pub fn built_in() -> Result<Vec<Definition>, Error> {
         include_str!("../adapters/gemini.toml"),
         include_str!("../adapters/jsonl.toml"),
         include_str!("../adapters/text.toml"),
+        include_str!("../adapters/acp.toml"),
     ];
     files.into_iter().map(Definition::parse).collect()
 }
@@ -344,7 +350,7 @@ mod tests {
     #[test]
     fn the_built_in_adapters_are_whole() {
         let names: Vec<_> = built_in().unwrap().into_iter().map(|definition| definition.name).collect();
-        assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text"]);
+        assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text", "acp"]);
     }
 
     #[test]

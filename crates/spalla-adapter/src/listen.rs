@@ -1,6 +1,7 @@
 //! Listening to an agent: lines of what its command line prints become what is heard of it. A line that nobody
 //! understands is never lost: it is heard as an error with an excerpt, or as words.
 
+mod acp;
 mod claude;
 mod codex;
 mod events;
@@ -8,6 +9,8 @@ mod gemini;
 mod gemini_json;
 mod held;
 mod text;
+
+pub use acp::Opening;
 
 use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
@@ -48,12 +51,19 @@ pub enum Format {
     JsonlEvents,
     /// Words.
     Text,
+    /// Messages of the Agent Client Protocol, which are answered.
+    Acp,
 }
 
 impl Format {
     /// Tells whether each line is words of its own, so that all of them together are the answer.
     pub const fn has_words_by_line(self) -> bool {
         matches!(self, Self::JsonlEvents | Self::Text)
+    }
+
+    /// Tells whether it is spoken with while it works.
+    pub const fn is_dialogue(self) -> bool {
+        matches!(self, Self::Acp)
     }
 }
 
@@ -66,13 +76,25 @@ pub struct Listener {
     claude: claude::State,
     gemini: gemini::State,
     gemini_json: gemini_json::State,
+    /// The conversation, where there is one.
+    dialogue: Option<acp::Dialogue>,
 }
 
 impl Listener {
     /// Begins to listen; the patterns say what the words of a failure mean.
     pub fn new(format: Format, patterns: Patterns) -> Self {
         let (codex, claude, gemini, gemini_json) = Default::default();
-        Self { format, patterns, codex, claude, gemini, gemini_json }
+        Self { format, patterns, codex, claude, gemini, gemini_json, dialogue: None }
+    }
+
+    /// Begins a conversation.
+    pub fn speak(&mut self, opening: Opening) {
+        self.dialogue = Some(acp::Dialogue::new(opening));
+    }
+
+    /// Takes what is to be said now, a line each.
+    pub fn to_send(&mut self) -> Vec<String> {
+        self.dialogue.as_mut().map(acp::Dialogue::to_send).unwrap_or_default()
     }
 
     /// Tells whether each line is words of its own, so that all of them together are the answer.
@@ -93,6 +115,10 @@ impl Listener {
             Format::GeminiJson => self.gemini_json.hear(line),
             Format::JsonlEvents => events::hear(line),
             Format::Text => text::hear(line),
+            Format::Acp => match &mut self.dialogue {
+                Some(dialogue) => acp::hear(dialogue, line, &ears),
+                None => text::hear(line),
+            },
         }
     }
 

@@ -114,7 +114,7 @@ impl Kind {
             Self::Session | Self::Copy => {
                 let target = site.path("target").display().to_string();
                 // In the copy who works is reviewed by the other one; in the repository the first one met its limit.
-                let names = if self == Self::Copy { "codex,claude" } else { "claude,codex" };
+                let names = if self == Self::Copy { "codex,claude,talker" } else { "claude,codex" };
                 let agents =
                     ["orchestrate", "--agents", names, "--target", &target, "--no-dashboard", "--yes"];
                 let last: &[&str] = if self == Self::Copy { &["review"] } else { &["resume"] };

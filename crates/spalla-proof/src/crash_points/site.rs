@@ -74,6 +74,25 @@ text='{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"good\"}'
 printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"session"}\n' "$text"
 "#;
 
+/// An agent that is spoken with over the Agent Client Protocol, and approves of what others wrote.
+const TALKER: &str = r#"#!/bin/sh
+while read -r line; do
+    id=$(printf '%s' "$line" | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+    case "$line" in
+    *'"method":"initialize"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":1}}' ;;
+    *'"method":"session/new"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"sessionId":"talk"}}' ;;
+    *'"method":"session/prompt"'*)
+        text='{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"good\"}'
+        printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"talk","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"%s"}}}}\n' "$text"
+        echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"stopReason":"end_turn"}}'
+        ;;
+    esac
+done
+"#;
+/// How that one is called.
+const TALKERS_ADAPTER: &str = "name = 'talker'\ntitle = 'Talker'\nprogram = 'talker'\ninstall = 'write it'\noutput = 'acp'\n\
+                               prompt = 'dialogue'\n";
+
 /// Everything in a folder: each path with its mode and its bytes.
 pub(super) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
@@ -134,11 +153,13 @@ impl Site {
         }
         fs::create_dir(self.path("agents"))?;
         let other = if is_git { LIMITED_AGENT } else { REVIEWER };
-        for (name, text) in [("claude", other), ("codex", AGENT)] {
+        for (name, text) in [("claude", other), ("codex", AGENT), ("talker", TALKER)] {
             let path = self.path("agents").join(name);
             fs::write(&path, text)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         }
+        fs::create_dir_all(self.path("home/.config/spalla/adapters"))?;
+        fs::write(self.path("home/.config/spalla/adapters/talker.toml"), TALKERS_ADAPTER)?;
         let own = self.path("home/.codex");
         fs::create_dir_all(&own)?;
         fs::write(own.join("config.toml"), "model = \"none\"\n")?;

@@ -160,3 +160,42 @@ async fn an_agent_without_a_program_of_its_own_is_called_by_the_items_command() 
     );
     worker.stop().await;
 }
+
+/// An agent that is spoken with, and writes once it may.
+const TALKER: &str = r#"
+while read -r line; do
+    id=$(printf '%s' "$line" | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+    case "$line" in
+    *'"method":"initialize"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":1}}' ;;
+    *'"method":"session/new"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"sessionId":"talk"}}' ;;
+    *'"method":"session/prompt"'*)
+        echo '{"jsonrpc":"2.0","id":"may","method":"session/request_permission","params":{"sessionId":"talk","options":[{"kind":"allow_once","optionId":"yes"},{"kind":"reject_once","optionId":"no"}],"toolCall":{"title":"Write","kind":"edit"}}}'
+        read -r answer
+        case "$answer" in *'"optionId":"yes"'*) echo changed >file ;; esac
+        echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"talk","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"Written."}}}}'
+        echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"stopReason":"end_turn","usage":{"inputTokens":9,"outputTokens":2}}}'
+        ;;
+    esac
+done
+"#;
+
+#[tokio::test]
+async fn an_agent_is_spoken_with_over_acp_and_goes_when_nothing_more_is_said() {
+    for rest in ["", "sleep 600\n"] {
+        let site = Site::new();
+        let repository = repository(&site);
+        let program = program(&site, "talker", &format!("{TALKER}{rest}"));
+        let mut worker = site.start_with(|options| options.adapters = Arc::new(library(&[]).definitions()));
+        let adapter = Some(Adapter { command: vec![program], ..Adapter::default() });
+        let run = site.fake.add(Wanted { adapter, ..agent("acp", &repository) });
+        let completion = site.fake.ended(run).await;
+        assert!(completion.success, "{completion:?} {:?}", site.fake.lines(run, Stream::Stdout));
+        let result = result(&completion);
+        assert_eq!(
+            (&result["answer"], &result["change"]["files"][0]["path"]),
+            (&"Written.".into(), &"file".into())
+        );
+        assert_eq!(completion.usage.as_ref().and_then(|usage| usage.input_tokens), Some(9));
+        worker.stop().await;
+    }
+}

@@ -1,6 +1,7 @@
 //! Whole sessions with the real agent CLIs and a model that is played: `make test-agents` installs the CLIs and runs this where
 //! only loopback can be reached.
 
+mod dialogue;
 mod one_agent;
 mod several;
 mod stopped;

@@ -17,6 +17,7 @@ mod note;
 mod program;
 mod repeats;
 mod review;
+mod speech;
 mod told;
 mod tools;
 mod turn;
@@ -217,10 +218,19 @@ impl<'a> Work<'a> {
     async fn turn(&mut self, definition: &Definition, call: &Call<'_>, prompt: &str) -> Result<Turn, End> {
         let run = self.run;
         self.turns += 1;
-        let (spec, listener) = call.of(prompt, self.scratchpad, self.turns).await;
+        let (mut spec, listener) = call.of(prompt, self.scratchpad, self.turns).await;
+        let speech = match definition.output.is_dialogue() {
+            true => Some(call.speech().map_err(|error| {
+                End::from(Failure::new(ErrorClass::System, format!("making the way to the agent: {error}")))
+            })?),
+            false => None,
+        };
+        if let Some(speech) = &speech {
+            speech.lead_to(&mut spec);
+        }
         let title = &definition.title;
         self.told.own(AgentEvent::new(AgentEventType::Status, format!("{title} begins"))).await;
-        let turn = turn::take(run, spec, listener, &mut self.told).await?;
+        let turn = turn::take(run, spec, listener, speech, &mut self.told).await?;
         run.log.remark(format!("{title}: {}", turn.ended.how)).await;
         if let Some(spent) = &turn.spent {
             run.spend(Usage {

@@ -147,8 +147,10 @@ fn notes(definition: &Definition, is_installed: bool, line: &CommandLine) {
     }
     let missed = line.missed(definition);
     notes.extend(missed.map(|wish| format!("{title} has no way to do what is wished: {wish:?}")));
-    if definition.prompt == PromptBy::Stdin {
-        notes.push("the prompt is its standard input".to_owned());
+    match definition.prompt {
+        PromptBy::Stdin => notes.push("the prompt is its standard input".to_owned()),
+        PromptBy::Dialogue => notes.push("the prompt is said in a conversation".to_owned()),
+        PromptBy::Argument => {}
     }
     for note in notes {
         anstream::eprintln!("{} {}", output::notable("note:"), output::plain(&note));

@@ -5,16 +5,18 @@ use super::home::Home;
 use super::note;
 use super::program::Program;
 use super::review::Review;
+use super::speech::Speech;
 use crate::run::{Run, TRACEPARENT};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
 use crate::walls::{Model, Needs};
 use spalla_adapter::command_line::{Guard, Wishes, command_line, said};
 use spalla_adapter::definition::Definition;
-use spalla_adapter::listen::Listener;
+use spalla_adapter::listen::{Listener, Opening};
 use spalla_adapter::recovery::Change;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::trace::Part;
+use std::io;
 
 /// The calls of one agent in one run.
 pub(super) struct Call<'a> {
@@ -82,7 +84,21 @@ impl<'a> Call<'a> {
             grace_ms: run.options.limits.grace_ms,
             walls,
         };
-        (spec, Listener::new(definition.output, definition.trouble.clone()))
+        let mut listener = Listener::new(definition.output, definition.trouble.clone());
+        if definition.output.is_dialogue() {
+            listener.speak(Opening {
+                folder: scratchpad.folder.to_string_lossy().into_owned(),
+                prompt: prompt.to_owned(),
+                thread: wishes.resume,
+                guard: wishes.guard,
+            });
+        }
+        (spec, listener)
+    }
+
+    /// Makes the way on which the agent is spoken with.
+    pub(super) fn speech(&self) -> io::Result<Speech> {
+        Speech::make(&self.home.folder)
     }
 
     fn walls(&self, scratchpad: &Scratchpad) -> Walls {

@@ -2,17 +2,22 @@
 
 use super::lines::Lines;
 use super::repeats::Repeats;
+use super::speech::Speech;
 use super::told::Told;
 use crate::run::{End, Failure, Run};
 use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader};
 use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
 use spalla_adapter::listen::Listener;
 use spalla_adapter::trouble::Trouble;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How many lines the readers may be ahead of whoever understands them.
 const LINES_AHEAD: usize = 64;
+/// How long an agent has to go by itself once its turn is over and nothing more is said to it.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The most words of an agent that are kept as its answer, in bytes.
 const WORDS_BYTES_MAX: usize = 256 * 1024;
 /// The most denials and troubles that are kept, each.
@@ -65,6 +70,7 @@ pub(super) async fn take(
     run: &Run<'_>,
     spec: CommandSpec,
     listener: Listener,
+    speech: Option<Speech>,
     told: &mut Told<'_>,
 ) -> Result<Turn, End> {
     let walls = spec.walls.clone();
@@ -79,7 +85,7 @@ pub(super) async fn take(
             () = is_enough.cancelled() => {}
         }
     };
-    let heard = hear(run, lines, listener, told, &is_enough);
+    let heard = hear(run, lines, (listener, speech), told, &is_enough);
     let (ended, (), (), heard) = tokio::join!(
         life.ended(stop),
         read(stdout, sender.clone(), Line::Out),
@@ -122,12 +128,33 @@ async fn read(mut pipe: PipeReader, lines: mpsc::Sender<Line>, of: fn(Vec<u8>) -
 async fn hear(
     run: &Run<'_>,
     mut lines: mpsc::Receiver<Line>,
-    mut listener: Listener,
+    (mut listener, mut speech): (Listener, Option<Speech>),
     told: &mut Told<'_>,
     is_enough: &CancellationToken,
 ) -> Hearing {
     let mut all = Hearing { joins_words: listener.has_words_by_line(), ..Hearing::default() };
-    while let Some(line) = lines.recv().await {
+    // One that is spoken with goes when nothing more is said to it, or else is sent away.
+    let mut goes_until: Option<Instant> = None;
+    loop {
+        if !say(&mut speech, listener.to_send()).await {
+            is_enough.cancel();
+            speech = None;
+        }
+        let next = async {
+            match goes_until {
+                Some(until) => tokio::time::timeout_at(until, lines.recv()).await,
+                None => Ok(lines.recv().await),
+            }
+        };
+        let line = match next.await {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(_) => {
+                is_enough.cancel();
+                goes_until = None;
+                continue;
+            }
+        };
         let now = moment(run);
         let heard = match &line {
             Line::Out(bytes) => listener.hear(bytes, now),
@@ -140,9 +167,24 @@ async fn hear(
         if all.loops.is_some() {
             is_enough.cancel();
         }
+        if all.end.is_some() && speech.take().is_some() {
+            goes_until = Some(Instant::now() + FAREWELL);
+        }
     }
     all.keep_all(listener.finish(moment(run)), told).await;
     all
+}
+
+/// Says lines to whoever is spoken with; tells whether they were taken.
+async fn say(speech: &mut Option<Speech>, lines: Vec<String>) -> bool {
+    let Some(speech) = speech else { return true };
+    for line in lines {
+        if let Err(error) = speech.say(&line).await {
+            tracing::info!(%error, "an agent does not hear what it is told");
+            return false;
+        }
+    }
+    true
 }
 
 /// Returns the moment as adapters count it.
