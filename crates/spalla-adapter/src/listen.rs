@@ -93,8 +93,8 @@ impl Listener {
     }
 
     /// Takes what is to be said now, a line each.
-    pub fn to_send(&mut self) -> Vec<String> {
-        self.dialogue.as_mut().map(acp::Dialogue::to_send).unwrap_or_default()
+    pub fn outbox(&mut self) -> Vec<String> {
+        self.dialogue.as_mut().map(acp::Dialogue::outbox).unwrap_or_default()
     }
 
     /// Tells whether each line is words of its own, so that all of them together are the answer.

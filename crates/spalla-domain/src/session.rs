@@ -62,6 +62,9 @@ pub struct Session {
     pub base: Option<Base>,
     /// Its work.
     pub items: Vec<SessionItem>,
+    /// The pieces of the goal that nobody here can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// What was decided about changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<SessionDecision>,
@@ -178,6 +181,15 @@ pub struct SessionItem {
     /// Its runs so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<SessionRun>,
+}
+
+/// A piece of a goal that nobody in the session can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it is called.
+    pub title: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// What an item of a session is there for.
@@ -371,6 +383,7 @@ mod tests {
             project_id: None,
             base: None,
             items,
+            left_out: vec![],
             decisions: vec![],
             asked: vec![],
             report: None,

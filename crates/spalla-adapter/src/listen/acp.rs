@@ -75,7 +75,7 @@ impl Dialogue {
     }
 
     /// Takes what is to be sent, a line each.
-    pub(super) fn to_send(&mut self) -> Vec<String> {
+    pub(super) fn outbox(&mut self) -> Vec<String> {
         std::mem::take(&mut self.outbox)
     }
 
@@ -333,7 +333,7 @@ mod tests {
 
         /// Returns what is sent, as methods and answers.
         fn sent(&mut self) -> Vec<Value> {
-            self.0.to_send().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+            self.0.outbox().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
         }
 
         fn hears(&mut self, message: Value) -> Vec<Heard> {

@@ -166,6 +166,8 @@ pub(crate) struct Session {
     repository: Option<String>,
     /// Its work, reviews and merges.
     items: Vec<SessionItem>,
+    /// The pieces of the goal that nobody in it can do.
+    left_out: Vec<LeftOut>,
     /// What was decided about changes.
     decisions: Vec<Decision>,
     /// The report for people.
@@ -174,6 +176,15 @@ pub(crate) struct Session {
     applied: Vec<Applied>,
     /// Which walls stood around its runs; of several the weakest counts.
     sandbox: Option<SandboxView>,
+}
+
+/// A piece of a goal that nobody in the session can do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LeftOut {
+    /// What it is called.
+    title: String,
+    /// Why not.
+    reason: String,
 }
 
 /// What a target was when its session began.
@@ -335,6 +346,7 @@ impl From<Found> for Session {
             branch,
             repository: repository.map(|path| path.to_string_lossy().into_owned()),
             items: record.items.into_iter().map(Into::into).collect(),
+            left_out: record.left_out.into_iter().map(Into::into).collect(),
             decisions,
             report: record.report,
             applied: record.applied.into_iter().map(Into::into).collect(),
@@ -352,6 +364,12 @@ impl From<session::UsageTotal> for SessionUsage {
             cost_usd: total.cost_usd,
             unknown_runs: total.unknown_runs,
         }
+    }
+}
+
+impl From<session::LeftOut> for LeftOut {
+    fn from(left_out: session::LeftOut) -> Self {
+        Self { title: left_out.title, reason: left_out.reason }
     }
 }
 

@@ -120,6 +120,7 @@ fn found(id: &str, project: i64) -> Found {
             ),
             item("2", ItemKind::Work, "codex", "running", vec![under_way]),
         ],
+        left_out: vec![],
         decisions: vec![SessionDecision {
             key: "1".into(),
             at: Timestamp::from_ms(3),

@@ -2,7 +2,7 @@
 
 use super::agents::Agents;
 use super::folder::SessionFolder;
-use super::plan::{Piece, items_of, needs_repository};
+use super::plan::{Piece, items_of, left_out_of, needs_repository};
 use super::pursuit::Pursuit;
 use super::screen::Screen;
 use super::settle::Revision;
@@ -12,7 +12,7 @@ use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::git;
-use spalla_domain::session::{Session, SessionItem, SessionStatus};
+use spalla_domain::session::{LeftOut, Session, SessionItem, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
 
@@ -53,9 +53,9 @@ impl Planned {
         }
     }
 
-    fn left_out(self) -> Vec<Piece> {
+    fn left_out(&self) -> Vec<LeftOut> {
         match self {
-            Self::Pieces(pieces) => pieces.into_iter().filter(|piece| piece.needs_model.is_some()).collect(),
+            Self::Pieces(pieces) => left_out_of(pieces),
             Self::First(_) => Vec::new(),
         }
     }
@@ -92,6 +92,7 @@ impl Begun<'_> {
             project_id: None,
             base,
             items: plan.items(),
+            left_out: plan.left_out(),
             decisions: Vec::new(),
             asked: Vec::new(),
             report: None,
@@ -99,7 +100,7 @@ impl Begun<'_> {
             by_server: None,
         };
         folder.write(&session)?;
-        let (policy, left_out) = (settings.review_policy()?, plan.left_out());
-        Ok((Pursuit { folder, session, left_out, screen, revision, policy }, workspace))
+        let policy = settings.review_policy()?;
+        Ok((Pursuit { folder, session, screen, revision, policy }, workspace))
     }
 }

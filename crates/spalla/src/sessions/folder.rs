@@ -230,6 +230,7 @@ mod tests {
             project_id: None,
             base: None,
             items: vec![],
+            left_out: vec![],
             decisions: Vec::new(),
             asked: Vec::new(),
             report: None,

@@ -82,7 +82,7 @@ impl Host {
     /// A session that was left, as a server goes on with it.
     fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
         let (screen, revision, policy) = (Screen::Nobody, Revision::None, self.0.settings.review_policy()?);
-        Ok(Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy })
+        Ok(Pursuit { folder, session, screen, revision, policy })
     }
 
     fn pursue(&self, pursuit: Pursuit) {

@@ -6,7 +6,7 @@ use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
 use spalla_domain::plan::{PieceExecutor, PlanItem};
-use spalla_domain::session::{ItemKind, SessionItem};
+use spalla_domain::session::{ItemKind, LeftOut, SessionItem};
 use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
 use std::path::Path;
 
@@ -97,6 +97,15 @@ pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, Stri
 /// Tells whether the pieces are worked on in worktrees, so that the session needs a repository of its own.
 pub(crate) fn needs_repository(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| piece.needs_model.is_none() && piece.agent != SURVEYOR)
+}
+
+/// Returns the pieces that nobody here can do, with the reasons.
+pub(crate) fn left_out_of(pieces: &[Piece]) -> Vec<LeftOut> {
+    let left_out = |piece: &Piece| {
+        let reason = piece.needs_model?.to_owned();
+        Some(LeftOut { title: piece.item.title.clone(), reason })
+    };
+    pieces.iter().filter_map(left_out).collect()
 }
 
 /// Returns the session's first items: the pieces that can be done.

@@ -6,7 +6,7 @@ use super::agents::Agents;
 use super::decompose::{Decomposed, decomposed};
 use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
-use super::plan::{Piece, items_of};
+use super::plan::{items_of, left_out_of};
 use super::report::{self, Reported};
 use super::screen::Screen;
 use super::settle::{Revision, settle};
@@ -54,8 +54,6 @@ pub(crate) struct Pursuit {
     pub(crate) folder: SessionFolder,
     /// Its record.
     pub(crate) session: Session,
-    /// Its plan, with what was left out of it.
-    pub(crate) left_out: Vec<Piece>,
     /// What the person sees.
     pub(crate) screen: Screen,
     /// What the person does with a plan that an agent makes.
@@ -240,7 +238,7 @@ impl Pursuit {
             let _ = self.folder.write(&self.session);
         })?;
         self.session.items.extend(items_of(&pieces));
-        self.left_out.extend(pieces.into_iter().filter(|piece| piece.needs_model.is_some()));
+        self.session.left_out.extend(left_out_of(&pieces));
         self.folder.write(&self.session)
     }
 
@@ -407,7 +405,7 @@ impl Pursuit {
             })
         };
         let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
-        let left_out = (!self.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
+        let left_out = (!self.session.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
         let ends: Vec<Exit> = items.iter().filter(counts).map(Followed::exit).chain(left_out).collect();
         let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
         worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
@@ -424,7 +422,7 @@ impl Pursuit {
             Exit::Stopped | Exit::Interrupted => SessionStatus::Stopped,
             _ => SessionStatus::Failed,
         };
-        let reported = Reported { session: &self.session, items, left_out: &self.left_out, exit };
+        let reported = Reported { session: &self.session, items, exit };
         let paths = report::write(&reported, &workspace)?;
         let text = reported.as_json(&paths);
         self.session.report = Some(paths.markdown.to_string_lossy().into_owned());

@@ -2,14 +2,13 @@
 //! item's report is the session's; of several, the session's report leads to each.
 
 use super::follow::{Followed, seconds};
-use super::plan::Piece;
 use super::workspace::Workspace;
 use crate::control::RunState;
 use crate::exit::Exit;
 use crate::failure::{Result, file};
 use serde_json::{Value, json};
 use spalla_crash::crash_point;
-use spalla_domain::session::Session;
+use spalla_domain::session::{LeftOut, Session};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct Reported<'a> {
     pub(super) session: &'a Session,
     pub(super) items: &'a [Followed],
-    pub(super) left_out: &'a [Piece],
     pub(super) exit: Exit,
 }
 
@@ -44,7 +42,7 @@ const PARTS: [(&str, &str); 5] = [
 
 /// Writes the report into the session's workspace.
 pub(super) fn write(reported: &Reported<'_>, workspace: &Workspace) -> Result<Paths> {
-    let alone = reported.items.len() == 1 && reported.left_out.is_empty();
+    let alone = reported.items.len() == 1 && reported.session.left_out.is_empty();
     let mut items = Vec::new();
     for (number, item) in (1..).zip(reported.items) {
         let folder =
@@ -95,13 +93,12 @@ impl Reported<'_> {
                 "change": item.run.as_ref().and_then(|run| run.result.as_ref()).map(|result| result["change"].clone()),
             })
         });
-        let left_out = self.left_out.iter().filter_map(|piece| Some((piece, piece.needs_model?)));
         json!({
             "session": session.id, "tier": session.tier, "agents": session.agents, "goal": session.goal,
             "target": session.target, "workspace": session.workspace, "exit_status": self.exit.code(),
             "status": session.status.as_str(), "usage": session.usage(), "branch": session.branch(),
             "items": items.collect::<Vec<_>>(),
-            "left_out": left_out.map(|(piece, why)| json!({"title": piece.item.title, "reason": why})).collect::<Vec<_>>(),
+            "left_out": session.left_out,
             "report": paths.markdown, "report_json": paths.json,
         })
     }
@@ -129,8 +126,8 @@ impl Reported<'_> {
             }
             text.push('\n');
         }
-        for (piece, why) in self.left_out.iter().filter_map(|piece| Some((piece, piece.needs_model?))) {
-            let _ = writeln!(text, "## {}\n\nleft out: {why}\n", piece.item.title);
+        for LeftOut { title, reason } in &session.left_out {
+            let _ = writeln!(text, "## {title}\n\nleft out: {reason}\n");
         }
         text
     }

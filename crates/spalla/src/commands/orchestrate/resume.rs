@@ -64,7 +64,7 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
     let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
-    let pursuit = Pursuit { folder, session, left_out: Vec::new(), screen, revision, policy };
+    let pursuit = Pursuit { folder, session, screen, revision, policy };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

@@ -34,7 +34,8 @@ impl Speech {
             mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
         )?;
         // Held open both ways, neither side waits for the other one to come.
-        let pipe = OpenOptions::new().read_write(true).open_sender(&path)?;
+        let pipe =
+            crash_point!("worker.speech.open", OpenOptions::new().read_write(true).open_sender(&path))?;
         Ok(Self { path, pipe })
     }
 
@@ -48,10 +49,11 @@ impl Speech {
     /// Says a line.
     pub(super) async fn say(&mut self, line: &str) -> io::Result<()> {
         let line = format!("{line}\n");
-        match tokio::time::timeout(STUCK_MAX, self.pipe.write_all(line.as_bytes())).await {
-            Ok(said) => said,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        let said = crash_point!(
+            "worker.speech.say",
+            tokio::time::timeout(STUCK_MAX, self.pipe.write_all(line.as_bytes())).await
+        );
+        said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -136,7 +136,7 @@ async fn hear(
     // One that is spoken with goes when nothing more is said to it, or else is sent away.
     let mut goes_until: Option<Instant> = None;
     loop {
-        if !say(&mut speech, listener.to_send()).await {
+        if !say(&mut speech, listener.outbox()).await {
             is_enough.cancel();
             speech = None;
         }
