@@ -37,7 +37,7 @@ pub(crate) struct Orchestrate {
     /// Opens no port at all
     #[arg(long)]
     no_dashboard: bool,
-    /// The agents that work, the first in front: codex, claude, gemini [default: those that are installed and logged in]
+    /// The agents that work, the first in front: codex, claude, gemini, or one of your own [default: those that are installed and logged in]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     agents: Vec<String>,
     /// A plan as JSON, instead of one that is made from the goal
