@@ -139,6 +139,8 @@ impl Default for Policy {
     }
 }
 
+/// What is written in the place of a rule where a person decided.
+pub const A_PERSON: &str = "a person";
 /// The most rules of a policy.
 const RULES_MAX: usize = 100;
 /// The largest weight of a word.
@@ -152,6 +154,9 @@ impl Policy {
         }
         if self.rules.iter().any(|rule| rule.name.trim().is_empty()) {
             return Some("a rule has no name".to_owned());
+        }
+        if self.rules.iter().any(|rule| rule.name == A_PERSON) {
+            return Some(format!("no rule is called {A_PERSON:?}: that is said of what people decide"));
         }
         let odd = self.weights.iter().find(|(_, weight)| !(0.0..=WEIGHT_MAX).contains(*weight));
         odd.map(|(name, weight)| format!("the weight of {name} is {weight}; it is 0 to {WEIGHT_MAX}"))

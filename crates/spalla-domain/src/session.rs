@@ -172,6 +172,9 @@ pub struct SessionItem {
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Wishes::is_empty")]
     pub wishes: Wishes,
+    /// What nobody else knows of its label, by which the work item is found again after a crash; none until it is about to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// The work item; none until it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_item_id: Option<i64>,
@@ -345,6 +348,11 @@ pub fn session_of(labels: &[String]) -> Option<&str> {
     named.find(|session| is_session_id(session))
 }
 
+/// Tells whether a label is one by which sessions know their own items.
+pub fn is_of_sessions(label: &str) -> bool {
+    ["piece:", "session:", MERGES_LABEL, REVIEWS_LABEL, "plans:"].iter().any(|start| label.starts_with(start))
+}
+
 /// Tells whether a text can be the name of a session: a name of a folder and of a branch, and no way out of either.
 pub fn is_session_id(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -404,6 +412,7 @@ mod tests {
             acceptance: None,
             timeout_ms: None,
             wishes: Wishes::default(),
+            tag: None,
             work_item_id: None,
             status: None,
             runs,

@@ -29,6 +29,8 @@ pub struct Wanted {
     pub plan: Option<String>,
     /// What makes it safe to ask twice.
     pub request: Request,
+    /// Whether everything in a folder that is no repository may be taken.
+    pub may_copy: bool,
 }
 
 /// What a person wishes of a session.

@@ -134,7 +134,7 @@ mod tests {
         fs::write(folders[1].join("f.toml"), " ".repeat(FILE_BYTES_MAX + 1)).unwrap();
         let library = of_folders(&folders).unwrap();
         let names: Vec<_> = library.definitions().into_iter().map(|one| one.name).collect();
-        assert_eq!(names[5..], ["first", "second"]);
+        assert_eq!(names[6..], ["first", "second"]);
         let broken: Vec<_> =
             library.broken().iter().map(|one| (one.file.as_str(), one.why.as_str())).collect();
         let at = |number: usize, name: &str| folders[number].join(name).display().to_string();

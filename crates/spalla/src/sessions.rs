@@ -40,5 +40,5 @@ pub(crate) use plan::{introduce, lay_out, of_file};
 pub(crate) use pursuit::Pursuit;
 pub(crate) use screen::Screen;
 pub(crate) use settle::{Pattern, Revision, settle};
-pub(crate) use wishes::leave;
+pub(crate) use wishes::{Reached, leave};
 pub(crate) use workspace::Workspace;

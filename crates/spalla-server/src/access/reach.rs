@@ -82,6 +82,13 @@ impl Reach {
         decide(policies.unwrap_or_default(), resource, Action::Read, target) == Decision::Allowed
     }
 
+    /// Tells whether the caller may do something everywhere, beside what the route is about.
+    pub(crate) fn may(&self, resource: Resource, action: Action) -> bool {
+        let Some(inner) = &self.0 else { return true };
+        let policies = inner.principal.as_ref().map(|principal| principal.policies.as_slice());
+        decide(policies.unwrap_or_default(), resource, action, &Target::default()) == Decision::Allowed
+    }
+
     /// Makes an idempotency key the caller's own: two callers that choose the same one know nothing of each other.
     pub(crate) fn own(&self, key: IdempotencyKey) -> IdempotencyKey {
         match self.principal() {

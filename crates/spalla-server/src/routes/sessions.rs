@@ -16,6 +16,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use spalla_domain::ProjectId;
+use spalla_domain::access::{Action, Resource};
 use spalla_domain::problem::Code;
 use spalla_domain::session::Request;
 use std::sync::Arc;
@@ -52,12 +53,13 @@ async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result
     if !target.starts_with('/') {
         return Err(Problem::invalid("target", "it is no absolute path"));
     }
+    let may_copy = wish.key.reach.may(Resource::Secret, Action::Read);
     let request = wish.key.key.map_or_else(Request::default, |key| Request {
         key: Some(key.key),
         fingerprint: Some(key.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()),
     });
     let plan = plan.map(|plan| serde_json::Value::from(plan).to_string());
-    let found = app.sessions.begin(Wanted { goal, target, agents, plan, request }).await?;
+    let found = app.sessions.begin(Wanted { goal, target, agents, plan, request, may_copy }).await?;
     Ok((StatusCode::CREATED, Json(Session::from(found))))
 }
 
@@ -114,7 +116,7 @@ async fn get_session(
 /// What is wished.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Action {
+enum Wished {
     /// Nothing more begins for now.
     Pause,
     /// It goes on.
@@ -127,7 +129,7 @@ enum Action {
 
 /// Holds a session or one agent of it, lets it go on, ends it, or has what was changed reviewed
 #[utoipa::path(post, path = "/api/control/{action}", tag = "sessions",
-    params(("action" = inline(Action), Path, description = "What is wished.")),
+    params(("action" = inline(Wished), Path, description = "What is wished.")),
     request_body(content = Option<ControlBody>, example = json!({"session_id": "orch_20260101_120000"})),
     responses((status = 200, description = "The session as it is now. What is wished comes true within a moment.",
         body = Session)))]
@@ -151,6 +153,14 @@ async fn control_session(
     };
     if overrule && !matches!(control, Control::Resume { .. }) {
         return Err(Problem::invalid("overrule", "it goes with resume alone"));
+    }
+    if overrule && !wish.key.reach.may(Resource::Session, Action::Decide) {
+        let problem = Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "what reviewers hold is not yours to let through",
+        );
+        return Err(problem.mend("ask somebody who may decide"));
     }
     let found = find(&app, &wish.key.reach, session_id).await?;
     let worker = worker.map(String::from);

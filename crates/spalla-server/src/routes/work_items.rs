@@ -3,6 +3,7 @@
 use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{Id, NoParams, Params, Wish};
+use crate::principal::Who;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::wire::list::{Listed, list_query};
@@ -15,6 +16,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use spalla_domain::session::is_of_sessions;
 use spalla_domain::work_item::{self, Policy, SpecPatch};
 use spalla_domain::{ProjectId, WorkItemId};
 use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
@@ -62,6 +64,13 @@ async fn create_work_item(
 ) -> Result<impl IntoResponse, Problem> {
     let mut item = work_item::NewWorkItem::from(wish.body);
     item.spec = item.spec.checked()?;
+    let is_agent = wish.key.reach.principal().is_some_and(|who| matches!(who.kind, Who::Agent(..)));
+    if let Some(label) = item.spec.labels.iter().find(|label| is_agent && is_of_sessions(label)) {
+        let detail = format!("the label {label:?} is one by which sessions know their own items");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+            .mend("leave it out")
+            .naming("labels"));
+    }
     item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
     match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await?
     {

@@ -94,8 +94,8 @@ pub(crate) struct RecoveryEntry {
     run_id: i64,
     /// Whom it stopped.
     agent: String,
-    /// What stopped it.
-    cause: String,
+    /// What stopped it; null where nobody knows.
+    cause: Option<String>,
     /// What was done.
     action: String,
     /// The reason, in the program's words.
@@ -125,7 +125,7 @@ pub(crate) struct SessionsSummary {
 #[derive(Debug, Deserialize)]
 struct Told {
     agent: String,
-    cause: String,
+    cause: Option<String>,
     action: String,
     reason: String,
 }

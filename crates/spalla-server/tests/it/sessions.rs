@@ -86,6 +86,7 @@ fn item(key: &str, kind: ItemKind, agent: &str, status: &str, runs: Vec<SessionR
         acceptance: None,
         timeout_ms: None,
         wishes: Default::default(),
+        tag: None,
         work_item_id: Some(5),
         status: Some(status.into()),
         runs,
@@ -239,6 +240,8 @@ async fn whoever_is_bounded_to_a_project_sees_and_controls_its_sessions_alone() 
     call("GET", "/api/session?id=orch_2", json!({})).await.problem(404, "not_found");
     call("POST", "/api/control/stop", json!({"session_id": "orch_2"})).await.problem(404, "not_found");
     call("POST", "/api/sessions", json!({"goal": "g", "target": "/etc"})).await.problem(403, "forbidden");
+    let overrule = json!({"session_id": "orch_1", "overrule": true});
+    call("POST", "/api/control/resume", overrule).await.problem(403, "forbidden");
     call("POST", "/api/control/stop", json!({})).await.json(200);
     assert_eq!(kept.wishes.lock().unwrap().len(), 1);
     let viewer = json!({"name": "bob", "role": "viewer"});

@@ -483,3 +483,19 @@ async fn each_principal_has_its_own_idempotency_keys() {
     }
     assert!(ids[0] != ids[1] && ids[0] == ids[2], "{ids:?}");
 }
+
+#[tokio::test]
+async fn the_agent_of_a_run_makes_nothing_that_a_session_takes_for_its_own() {
+    let world = World::with(guarded()).await;
+    let (run, _, token) = agent(&world).await;
+    let project = world.get(&format!("/work-items/runs/{run}")).await.json(200)["project_id"].clone();
+    let make = async |label: &str| {
+        let item = json!({"project_id": project, "title": "t", "executor": "external", "labels": [label]});
+        world.send(world.bare("POST", "/work-items/").bearer_auth(&token).json(&item)).await
+    };
+    for label in ["piece:orch_1:1.review.claude", "session:orch_1", "merges:1", "reviews:1", "plans:session"]
+    {
+        make(label).await.problem(403, "forbidden");
+    }
+    make("found").await.json(201);
+}

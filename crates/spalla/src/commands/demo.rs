@@ -204,7 +204,8 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     sessions::introduce(&SCREEN, target, &agents)?;
     SCREEN.say("plan:")?;
     let pieces = sessions::lay_out(&SCREEN, plan.items, &agents)?;
-    let begun = Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None };
+    let begun =
+        Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None, by_server: None };
     let (pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
     pursuit.pursue(&control, signals).await
 }

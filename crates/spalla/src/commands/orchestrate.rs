@@ -127,7 +127,7 @@ impl Orchestrate {
     ) -> Result<Exit> {
         let mut signals = Signals::listen()?;
         let (settings, revision) = (&config.settings, self.revision());
-        let begun = Begun { settings, goal: &self.goal, target, screen, revision };
+        let begun = Begun { settings, goal: &self.goal, target, screen, revision, by_server: None };
         let (pursuit, workspace) = begun.begin(plan, &agents).await?;
         let mut telemetry = global.telemetry(config, "warn");
         telemetry.file = Some((workspace.log_file()?, config.settings.orchestrate.log_level.clone()));

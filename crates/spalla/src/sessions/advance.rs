@@ -11,7 +11,7 @@ use super::rounds;
 use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::plan::{OnError, Wishes};
-use spalla_domain::review::{Decision, Looks, Policy, Verdict, by_rules};
+use spalla_domain::review::{A_PERSON, Decision, Looks, Policy, Verdict, by_rules};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,9 +19,6 @@ use std::io::Read as _;
 
 /// The longest patch that is handed to an agent in words, in bytes. What is longer is looked at in the worktree.
 const PATCH_BYTES_MAX: u64 = 128 * 1024;
-
-/// What is written in the place of a rule where a person decided.
-const A_PERSON: &str = "a person";
 
 /// What comes next.
 #[derive(Debug, Default)]
@@ -41,6 +38,10 @@ pub(super) fn advance(session: &Session, policy: &Policy, now: Timestamp) -> Nex
     let mut next = Next::default();
     for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && is_done(item)) {
         let Some(run) = with_change(work) else { continue };
+        // What was done again is no matter any more, whoever asks about everything.
+        if rounds::is_replaced(session, work) {
+            continue;
+        }
         let of_work = || session.decisions.iter().filter(|decision| decision.key == work.key);
         let round = of_work().filter(|decision| decision.rule != A_PERSON).count();
         match of_work().next_back() {
@@ -265,6 +266,7 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         acceptance: None,
         timeout_ms: None,
         wishes: Wishes::default(),
+        tag: None,
         work_item_id: None,
         status: None,
         runs: Vec::new(),
@@ -332,7 +334,7 @@ fn is_done(item: &SessionItem) -> bool {
     item.status.as_deref() == Some("succeeded")
 }
 
-fn is_over(item: &SessionItem) -> bool {
+pub(super) fn is_over(item: &SessionItem) -> bool {
     matches!(item.status.as_deref(), Some("succeeded" | "failed" | "cancelled" | "archived" | "blocked"))
 }
 

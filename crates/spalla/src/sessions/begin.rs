@@ -12,7 +12,7 @@ use crate::clock::{SystemClock, stamp};
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::git;
-use spalla_domain::session::{LeftOut, Session, SessionItem, SessionStatus};
+use spalla_domain::session::{LeftOut, Request, Session, SessionItem, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
 
@@ -28,6 +28,8 @@ pub(crate) struct Begun<'a> {
     pub(crate) screen: Screen,
     /// What the person does with a plan that an agent makes.
     pub(crate) revision: Revision,
+    /// How a server was asked for it, where one was.
+    pub(crate) by_server: Option<Request>,
 }
 
 /// What a session begins with to do.
@@ -64,7 +66,7 @@ impl Planned {
 impl Begun<'_> {
     /// Begins the session.
     pub(crate) async fn begin(&self, plan: Planned, agents: &Agents) -> Result<(Pursuit, Workspace)> {
-        let Self { settings, goal, target, screen, revision } = *self;
+        let Self { settings, goal, target, screen, revision, .. } = *self;
         let path = target.to_str();
         let path =
             path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
@@ -73,7 +75,8 @@ impl Begun<'_> {
         let base = match plan.needs_repository() {
             false => None,
             true => {
-                if git::has_uncommitted(target).await {
+                // Nobody is told where nobody looks on, and git asks the folder's own filters.
+                if screen != Screen::Nobody && git::has_uncommitted(target).await {
                     screen.say("note: the target has changes that are not committed; the session works on its last commit")?;
                 }
                 Some(target::take(&folder, &id, target).await?)
@@ -97,7 +100,7 @@ impl Begun<'_> {
             asked: Vec::new(),
             report: None,
             applied: Vec::new(),
-            by_server: None,
+            by_server: self.by_server.clone(),
         };
         folder.write(&session)?;
         let policy = settings.review_policy()?;

@@ -5,7 +5,7 @@ use super::advance::item;
 use super::agents::Agents;
 use super::settle::Pattern;
 use clap::ValueEnum;
-use spalla_domain::plan::{self, PlanItem};
+use spalla_domain::plan::{self, PlanItem, Wishes};
 use spalla_domain::session::{ItemKind, Session, SessionItem};
 
 /// The key of the item that plans.
@@ -75,10 +75,18 @@ pub(super) fn decomposed(session: &Session) -> Option<Decomposed> {
     let pattern = planning.wishes.parameters.get(PATTERN).and_then(|name| name.as_str());
     let pattern = pattern.and_then(|name| Pattern::from_str(name, false).ok()).unwrap_or_default();
     match planned {
-        Ok(plan) => Some(Decomposed { items: plan.items, pattern, instead: None }),
+        Ok(plan) => {
+            let items = plan.items.into_iter().map(as_asked).collect();
+            Some(Decomposed { items, pattern, instead: None })
+        }
         Err(why) => {
             let items = plan::heuristic(&session.goal).ok()?.items;
             Some(Decomposed { items, pattern, instead: Some(why) })
         }
     }
+}
+
+/// Leaves of an item what the planner was asked for: who does it, and how, is not for a model to say.
+fn as_asked(item: PlanItem) -> PlanItem {
+    PlanItem { agent: None, timeout_ms: None, wishes: Wishes::default(), ..item }
 }

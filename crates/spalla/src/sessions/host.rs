@@ -6,14 +6,15 @@ use super::asked::ask;
 use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
 use super::plan::{lay_out, of_text};
-use super::pursuit::Pursuit;
+use super::pursuit::{Pursuit, hold};
 use super::screen::Screen;
 use super::settle::Revision;
-use super::{leave, overruled};
+use super::{Reached, leave, overruled};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::control::Control;
 use crate::failure::{Failure, Result};
+use crate::git;
 use crate::signals::Signals;
 use futures_util::future::BoxFuture;
 use spalla_domain::session::{Asked, Request, Session, SessionStatus};
@@ -138,8 +139,8 @@ impl Host {
     }
 
     async fn begin_new(&self, wanted: spalla_server::Wanted) -> Result<Pursuit> {
-        let spalla_server::Wanted { goal, target, agents, plan, request } = wanted;
-        let target = folder_at(&target)?;
+        let spalla_server::Wanted { goal, target, agents, plan, request, may_copy } = wanted;
+        let target = self.target_at(&target, may_copy).await?;
         let agents = match agents.is_empty() {
             true => Agents::found(&self.0.settings)?,
             false => Agents::named(&self.0.settings, &agents)?,
@@ -156,12 +157,36 @@ impl Host {
         let screen = Screen::Nobody;
         let pieces = lay_out(&screen, items, &agents)?;
         let (settings, revision) = (&self.0.settings, Revision::None);
-        let begun = Begun { settings, goal: &goal, target: &target, screen, revision };
+        let by_server = Some(request);
+        let begun = Begun { settings, goal: &goal, target: &target, screen, revision, by_server };
         let (mut pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
-        pursuit.session.by_server = Some(request);
         // Whoever asks wants to know at once whose its events are.
         pursuit.project(&self.0.control).await?;
         Ok(pursuit)
+    }
+
+    /// Finds the target. Nothing of the data folder ever becomes one, and a folder that is no repository, of which everything
+    /// is taken, only for whoever sees secrets.
+    async fn target_at(&self, path: &str, may_copy: bool) -> Result<PathBuf> {
+        let wrong = |why: String| Failure::usage(format!("target: {path} {why}"));
+        let found = Path::new(path).canonicalize();
+        let found =
+            found.map_err(|error| wrong(format!("can't be found: {}", crate::failure::in_words(&error))))?;
+        if !found.is_dir() {
+            return Err(wrong("is no folder".to_owned()));
+        }
+        let data = self.0.settings.data.canonicalize();
+        let data = data.map_err(|error| wrong(format!("can't be looked at: {error}")))?;
+        if found.starts_with(&data) || data.starts_with(&found) {
+            return Err(wrong("holds the server's own data folder, or lies in it".to_owned()));
+        }
+        if !may_copy && git::head_of(&found).await?.is_none() {
+            return Err(wrong(
+                "is no git repository with a commit; only an administrator may have all of a folder taken"
+                    .to_owned(),
+            ));
+        }
+        Ok(found)
     }
 
     async fn control_one(
@@ -174,18 +199,44 @@ impl Host {
         match (worker, wanted) {
             (worker, Wanted::Review) => self.review(&folder, worker).await,
             (Some(worker), wanted) => self.control_worker(&folder, &worker, wanted).await,
-            (None, Wanted::Pause) => wish(&folder, Wish::Pause),
-            (None, Wanted::Stop) => wish(&folder, Wish::Stop),
+            (None, Wanted::Pause) => self.wish(&folder, Wish::Pause).await,
+            (None, Wanted::Stop) => self.wish(&folder, Wish::Stop).await,
             (None, Wanted::Resume { overrule }) => self.resume(&folder, overrule).await,
         }?;
         let session = folder.read().map_err(|failure| broken(&failure))?;
         Ok(found(&folder, session))
     }
 
+    /// Leaves a wish. What is under way of a session that nobody pursues is held, or ended, here.
+    async fn wish(&self, folder: &SessionFolder, wish: Wish) -> Result<(), Unfollowed> {
+        match leave(folder, wish).await.map_err(|failure| broken(&failure))? {
+            Reached::Pursuer => return Ok(()),
+            Reached::Nobody => {
+                return Err(Unfollowed::Conflict("it has come to its end already".to_owned()));
+            }
+            Reached::Record => {}
+        }
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        let control = &self.0.control;
+        for id in session.items.iter().filter_map(|item| item.work_item_id) {
+            let done = match wish {
+                Wish::Pause => hold(control, id, true).await,
+                Wish::Stop => control.stop(id).await,
+            };
+            if let Err(failure) = done {
+                tracing::info!("work item {id}: {failure}");
+            }
+        }
+        Ok(())
+    }
+
     async fn review(&self, folder: &SessionFolder, worker: Option<String>) -> Result<(), Unfollowed> {
+        if folder.wish().is_some() {
+            return Err(Unfollowed::Conflict("it is held or stopped; let it go on first".to_owned()));
+        }
         let asked = Asked { at: SystemClock.now(), worker };
         ask(folder, &asked).map_err(|failure| Unfollowed::Conflict(failure.to_string()))?;
-        if folder.is_pursued() { Ok(()) } else { self.take_up(folder, false).await }
+        if folder.is_pursued() { Ok(()) } else { self.take_up(folder, (false, false)).await }
     }
 
     async fn resume(&self, folder: &SessionFolder, overrule: bool) -> Result<(), Unfollowed> {
@@ -199,12 +250,16 @@ impl Host {
             false if status == SessionStatus::Done => {
                 Err(Unfollowed::Conflict("it is done; there is nothing to go on with".to_owned()))
             }
-            false => self.take_up(folder, overrule).await,
+            false => self.take_up(folder, (true, overrule)).await,
         }
     }
 
-    /// Pursues a session from now on that nobody pursues.
-    async fn take_up(&self, folder: &SessionFolder, overrule: bool) -> Result<(), Unfollowed> {
+    /// Pursues a session from now on that nobody pursues; what was stopped goes on where that is wished.
+    async fn take_up(
+        &self,
+        folder: &SessionFolder,
+        (again, overrule): (bool, bool),
+    ) -> Result<(), Unfollowed> {
         self.check_room()?;
         let mut session = folder.read().map_err(|failure| broken(&failure))?;
         if overrule {
@@ -212,7 +267,9 @@ impl Host {
         }
         session.by_server.get_or_insert_default();
         let pursuit = self.left(folder.clone(), session).map_err(|failure| broken(&failure))?;
-        pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
+        if again {
+            pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
+        }
         self.pursue(pursuit);
         Ok(())
     }
@@ -257,7 +314,11 @@ impl Sessions for Host {
 
     fn begin(&self, wanted: spalla_server::Wanted) -> BoxFuture<'static, Result<Found, Unfollowed>> {
         let own = self.clone();
-        Box::pin(async move { own.begin_one(wanted).await })
+        // A client that goes away leaves nothing half begun.
+        let begun = self.0.tasks.spawn(async move { own.begin_one(wanted).await });
+        Box::pin(async move {
+            begun.await.unwrap_or_else(|_| Err(Unfollowed::Failed("the beginning broke off".to_owned())))
+        })
     }
 
     fn control(
@@ -271,20 +332,6 @@ impl Sessions for Host {
     }
 }
 
-async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {
-    match control.newest_run(item).await?.filter(|run| run.ended_at.is_none()) {
-        Some(run) => control.hold_run(run.id, held).await,
-        None => Ok(()),
-    }
-}
-
-fn wish(folder: &SessionFolder, wish: Wish) -> Result<(), Unfollowed> {
-    match leave(folder, wish).map_err(|failure| broken(&failure))? {
-        true => Ok(()),
-        false => Err(Unfollowed::Conflict("it has come to its end already".to_owned())),
-    }
-}
-
 fn found(folder: &SessionFolder, session: Session) -> Found {
     let repository = session.base.is_some().then(|| folder.repository());
     Found { session, repository, is_pursued: folder.is_pursued() }
@@ -292,14 +339,6 @@ fn found(folder: &SessionFolder, session: Session) -> Found {
 
 fn find(data: &Path, id: &str) -> Result<SessionFolder, Unfollowed> {
     SessionFolder::find(data, id).map_err(|_| Unfollowed::Unknown(id.to_owned()))
-}
-
-fn folder_at(path: &str) -> Result<PathBuf> {
-    let found = Path::new(path).canonicalize();
-    let found = found.map_err(|error| {
-        Failure::usage(format!("target: {path} can't be found: {}", crate::failure::in_words(&error)))
-    })?;
-    if found.is_dir() { Ok(found) } else { Err(Failure::usage(format!("target: {path} is no folder"))) }
 }
 
 /// Says why a session can't begin.

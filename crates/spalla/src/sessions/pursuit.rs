@@ -1,7 +1,7 @@
 //! One goal from its plan to its report: makes the work items, follows them, gives back what could not be merged, and says how
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
-use super::advance::{advance, is_ready};
+use super::advance::{advance, is_over, is_ready};
 use super::agents::Agents;
 use super::decompose::{Decomposed, decomposed};
 use super::folder::{SessionFolder, Wish};
@@ -12,7 +12,7 @@ use super::screen::Screen;
 use super::settle::{Revision, settle};
 use super::workspace::Workspace;
 use super::{asked, mirror, rounds};
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, random_hex};
 use crate::control::{Control, ItemState, NewItem, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -71,11 +71,16 @@ impl Pursuit {
                 format!("another process pursues session {}", self.session.id),
             ));
         };
+        self.take_over()?;
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
         self.session.asked = asked::all(&self.folder);
         self.folder.write(&self.session)?;
+        if self.folder.wish() != Some(Wish::Pause) {
+            // Whoever held its runs may have gone before it could let them go on.
+            self.hold_runs(control, false).await;
+        }
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
         let exit = loop {
@@ -99,7 +104,7 @@ impl Pursuit {
                     break Exit::Stopped;
                 }
                 Event::Wish(Wish::Pause) => {
-                    if !self.pause(control, &follower, signals).await? {
+                    if !self.pause(control, signals).await? {
                         self.stop(control, &mut follower, signals).await;
                         break Exit::Interrupted;
                     }
@@ -133,20 +138,31 @@ impl Pursuit {
         }
     }
 
+    /// Takes the record as it is now that nobody else writes it; what this process was to change of it stays changed.
+    fn take_over(&mut self) -> Result<()> {
+        let mut record = self.folder.read()?;
+        let wanted = std::mem::take(&mut self.session.decisions);
+        for decision in wanted {
+            if !record.decisions.contains(&decision) {
+                record.decisions.push(decision);
+            }
+        }
+        record.by_server = record.by_server.or(self.session.by_server.take());
+        record.project_id = record.project_id.or(self.session.project_id);
+        self.session = record;
+        Ok(())
+    }
+
     /// Holds everything until a person lets it go on; tells whether that was so, and not a signal.
-    async fn pause(
-        &mut self,
-        control: &Control,
-        follower: &Follower<'_>,
-        signals: &mut Signals,
-    ) -> Result<bool> {
-        self.hold_runs(control, follower, true).await;
+    async fn pause(&mut self, control: &Control, signals: &mut Signals) -> Result<bool> {
         self.session.status = SessionStatus::Paused;
         self.folder.write(&self.session)?;
         let id = &self.session.id;
         self.screen.say(format_args!("paused; `spalla session resume {id}` lets it go on"))?;
         let released = async {
             while self.folder.wish() == Some(Wish::Pause) {
+                // What waited in the queue may have begun meanwhile.
+                self.hold_runs(control, true).await;
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -154,19 +170,18 @@ impl Pursuit {
             () = released => true,
             _ = signals.next() => false,
         };
-        self.hold_runs(control, follower, false).await;
+        self.hold_runs(control, false).await;
         self.session.status = SessionStatus::Running;
         self.folder.write(&self.session)?;
         Ok(goes_on)
     }
 
-    async fn hold_runs(&self, control: &Control, follower: &Follower<'_>, held: bool) {
-        let live =
-            follower.items().iter().filter_map(|item| item.run.as_ref().filter(|run| run.ended_at.is_none()));
-        for run in live {
+    async fn hold_runs(&self, control: &Control, held: bool) {
+        for item in self.session.items.iter().filter(|item| !is_over(item)) {
+            let Some(id) = item.work_item_id else { continue };
             // One that ended meanwhile needs no holding.
-            if let Err(failure) = control.hold_run(run.id, held).await {
-                tracing::info!("run {}: {failure}", run.id);
+            if let Err(failure) = hold(control, id, held).await {
+                tracing::debug!("work item {id}: {failure}");
             }
         }
     }
@@ -215,6 +230,11 @@ impl Pursuit {
             self.screen
                 .say(format_args!("to merge it all the same: spalla session resume {id} --overrule"))?;
             return Ok(Some(Exit::Waits));
+        }
+        let asked = asked::all(&self.folder);
+        if asked.len() > self.session.asked.len() {
+            self.session.asked = asked;
+            return Ok(None);
         }
         Ok(Some(self.exit(follower.items())))
     }
@@ -273,7 +293,7 @@ impl Pursuit {
             if item.work_item_id.is_some() || !is_ready(&self.session, item) {
                 continue;
             }
-            let label = format!("piece:{}:{}", self.session.id, self.session.items[index].key);
+            let label = self.label_of(index)?;
             let id = match control.labelled(project_id, &label).await? {
                 Some(id) => id,
                 None => control.create(&self.new_item(project_id, index, label)).await?,
@@ -288,6 +308,18 @@ impl Pursuit {
             }
         }
         Ok(())
+    }
+
+    /// Returns the label by which an item is found again. Agents see labels and make items: nobody guesses it beforehand.
+    fn label_of(&mut self, index: usize) -> Result<String> {
+        let item = &mut self.session.items[index];
+        if item.tag.is_none() {
+            item.tag = Some(random_hex(16));
+            self.folder.write(&self.session)?;
+        }
+        let item = &self.session.items[index];
+        let tag = item.tag.as_deref().unwrap_or_default();
+        Ok(format!("piece:{}:{}:{tag}", self.session.id, item.key))
     }
 
     /// Returns the project of its items; makes it where there is none yet.
@@ -442,6 +474,14 @@ impl Pursuit {
         output::line(format_args!("session: {}", self.session.id))?;
         output::line(format_args!("report: {}", paths.markdown.display()))?;
         Ok(exit)
+    }
+}
+
+/// Holds the run of a work item that is under way, or lets it go on.
+pub(super) async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {
+    match control.newest_run(item).await?.filter(|run| run.ended_at.is_none()) {
+        Some(run) => control.hold_run(run.id, held).await,
+        None => Ok(()),
     }
 }
 

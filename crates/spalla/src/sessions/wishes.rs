@@ -4,20 +4,38 @@ use super::folder::{SessionFolder, Wish};
 use crate::failure::Result;
 use spalla_domain::session::{Session, SessionStatus};
 
-/// Leaves a wish for whoever pursues the session; where nobody does, the record itself says so from now on. Returns whether
-/// there was something to wish: a session that has come to its end stays as it is.
-pub(crate) fn leave(folder: &SessionFolder, wish: Wish) -> Result<bool> {
-    let session = folder.read()?;
-    if matches!(session.status, SessionStatus::Done | SessionStatus::Failed | SessionStatus::Stopped) {
-        return Ok(false);
+/// Whom a wish reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Whoever pursues the session, who sees to it.
+    Pursuer,
+    /// The record, which nobody pursues.
+    Record,
+    /// Nobody: the session has come to its end, and stays as it is.
+    Nobody,
+}
+
+/// Leaves a wish for whoever pursues the session; where nobody does, the record itself says so from now on.
+pub(crate) async fn leave(folder: &SessionFolder, wish: Wish) -> Result<Reached> {
+    if is_over(&folder.read()?) {
+        return Ok(Reached::Nobody);
     }
     folder.leave_wish(Some(wish))?;
-    if let Some(_held) = folder.hold()? {
-        let status = match wish {
-            Wish::Pause => SessionStatus::Paused,
-            Wish::Stop => SessionStatus::Stopped,
-        };
-        folder.write(&Session { status, ..session })?;
+    let Some(_held) = folder.hold_patiently().await? else { return Ok(Reached::Pursuer) };
+    // Who pursued it may have come to the end just now.
+    let session = folder.read()?;
+    if is_over(&session) {
+        folder.leave_wish(None)?;
+        return Ok(Reached::Nobody);
     }
-    Ok(true)
+    let status = match wish {
+        Wish::Pause => SessionStatus::Paused,
+        Wish::Stop => SessionStatus::Stopped,
+    };
+    folder.write(&Session { status, ..session })?;
+    Ok(Reached::Record)
+}
+
+fn is_over(session: &Session) -> bool {
+    matches!(session.status, SessionStatus::Done | SessionStatus::Failed | SessionStatus::Stopped)
 }

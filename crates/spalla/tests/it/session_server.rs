@@ -119,6 +119,7 @@ async fn what_cannot_begin_says_why_and_leaves_nothing() {
     let place = Place::make();
     let server = place.up();
     let target = place.target.clone();
+    let data = place.home.data();
     for (wish, why) in [
         (
             json!({"goal": "Write it", "target": "/nowhere/at/all", "agents": ["codex"]}),
@@ -126,6 +127,11 @@ async fn what_cannot_begin_says_why_and_leaves_nothing() {
         ),
         (json!({"goal": "Write it", "target": target, "agents": ["clod"]}), "there is no agent"),
         (json!({"goal": "Write it", "target": target, "plan": {"items": []}}), "plan: items is empty"),
+        (json!({"goal": "Write it", "target": data, "agents": ["codex"]}), "the server's own data folder"),
+        (
+            json!({"goal": "Write it", "target": data.parent(), "agents": ["codex"]}),
+            "the server's own data folder",
+        ),
     ] {
         let (status, problem) =
             server.rest.call("POST", "/api/sessions", Some(wish)).await.expect("an answer");

@@ -2,10 +2,13 @@
 
 use super::reach::Reach;
 use crate::clock::SystemClock;
+use crate::commands::block_on_all_cores;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::sessions::{self, Pursuit, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled};
+use crate::sessions::{
+    self, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
+};
 use crate::signals::Signals;
 use spalla_domain::session::{Asked, Session, SessionStatus};
 use spalla_store::Clock as _;
@@ -78,7 +81,7 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
 pub(crate) fn wish(settings: &Settings, id: &str, wish: Wish, screen: Screen) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     let session = folder.read()?;
-    if !sessions::leave(&folder, wish)? {
+    if block_on_all_cores(sessions::leave(&folder, wish))? == Reached::Nobody {
         screen.say(format_args!("session {} is {} already", session.id, session.status.as_str()))?;
         return Ok(Exit::Done);
     }

@@ -264,3 +264,17 @@ fn the_integrator_is_told_what_the_plan_wants_of_the_result() {
     ends(&mut session, "1", "succeeded", changed("codex"));
     assert_eq!(step(&mut session).items[0].prompt, "make check");
 }
+
+#[test]
+fn what_was_done_again_is_not_reviewed_once_more() {
+    let (mut session, _) = reviewed(&["concern", "concern"]);
+    ends(&mut session, "1.again-2", "succeeded", changed("codex"));
+    step(&mut session);
+    for agent in ["claude", "gemini"] {
+        let verdict = json!({ "verdict": { "verdict": "approved", "text": "good" } });
+        ends(&mut session, &format!("1.again-2.review.{agent}"), "succeeded", verdict);
+    }
+    assert_eq!(keys(&step(&mut session)), ["1.again-2.merge"]);
+    session.asked.push(Asked { at: Timestamp::from_ms(2), worker: None });
+    assert_eq!(keys(&step(&mut session)), ["1.again-2.review-2.claude", "1.again-2.review-2.gemini"]);
+}

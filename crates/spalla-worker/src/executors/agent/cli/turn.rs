@@ -136,7 +136,7 @@ async fn hear(
     // One that is spoken with goes when nothing more is said to it, or else is sent away.
     let mut goes_until: Option<Instant> = None;
     loop {
-        if !say(&mut speech, listener.outbox()).await {
+        if !say(run, &mut speech, listener.outbox()).await {
             is_enough.cancel();
             speech = None;
         }
@@ -176,10 +176,14 @@ async fn hear(
 }
 
 /// Says lines to whoever is spoken with; tells whether they were taken.
-async fn say(speech: &mut Option<Speech>, lines: Vec<String>) -> bool {
+async fn say(run: &Run<'_>, speech: &mut Option<Speech>, lines: Vec<String>) -> bool {
     let Some(speech) = speech else { return true };
     for line in lines {
-        if let Err(error) = speech.say(&line).await {
+        let said = tokio::select! {
+            said = speech.say(&line) => said,
+            _ = run.interrupted() => return false,
+        };
+        if let Err(error) = said {
             tracing::info!(%error, "an agent does not hear what it is told");
             return false;
         }
