@@ -314,12 +314,10 @@ impl Pursuit {
     fn label_of(&mut self, index: usize) -> Result<String> {
         let item = &mut self.session.items[index];
         if item.tag.is_none() {
-            item.tag = Some(random_hex(16));
+            item.tag = Some(random_hex(2));
             self.folder.write(&self.session)?;
         }
-        let item = &self.session.items[index];
-        let tag = item.tag.as_deref().unwrap_or_default();
-        Ok(format!("piece:{}:{}:{tag}", self.session.id, item.key))
+        Ok(format!("piece:{}", self.session.items[index].tag.as_deref().unwrap_or_default()))
     }
 
     /// Returns the project of its items; makes it where there is none yet.
