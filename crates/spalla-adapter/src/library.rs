@@ -114,8 +114,8 @@ mod tests {
         library.add("a.toml", text("mine", "colour = 1\n"));
         library.add("b.toml", text("mine", ""));
         library.add("c.toml", Err("it is not UTF-8".into()));
-        assert_eq!(names(&library), ["codex", "claude", "gemini", "jsonl", "text", "mine"]);
-        assert_eq!(library.entries()[5].file.as_deref(), Some("b.toml"));
+        assert_eq!(names(&library), ["codex", "claude", "gemini", "jsonl", "text", "acp", "mine"]);
+        assert_eq!(library.entries()[6].file.as_deref(), Some("b.toml"));
         let files: Vec<_> = library.broken().iter().map(|broken| broken.file.as_str()).collect();
         assert_eq!(files, ["a.toml", "c.toml"]);
         let why = &library.broken()[0].why;
@@ -128,7 +128,7 @@ mod tests {
         let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         let mut library = Library::built_in().unwrap();
         library.add("fixer.toml", Ok(example.to_owned()));
-        assert_eq!((library.broken(), names(&library)[5]), (&[][..], "fixer"));
+        assert_eq!((library.broken(), names(&library)[6]), (&[][..], "fixer"));
     }
 
     /// Its patterns take long to compile.
@@ -144,7 +144,7 @@ mod tests {
             let rest = &whole[whole.floor_char_boundary(at + cut)..];
             let mut library = BUILT_IN.clone();
             library.add("own.toml", Ok(format!("{}{more}{rest}", &whole[..at])));
-            prop_assert!(library.entries().len() + library.broken().len() >= 6);
+            prop_assert!(library.entries().len() + library.broken().len() >= 7);
             for broken in library.broken() {
                 prop_assert!(!broken.why.trim().is_empty() && !broken.why.contains('\n'), "{}", broken.why);
             }
@@ -165,6 +165,6 @@ mod tests {
             library.add("d.toml", text(own, "replaces = true\n"));
             assert!(library.broken().last().unwrap().why.contains("Spalla's own"), "{own}");
         }
-        assert_eq!(names(&library), ["codex", "claude", "gemini", "jsonl", "text"]);
+        assert_eq!(names(&library), ["codex", "claude", "gemini", "jsonl", "text", "acp"]);
     }
 }
