@@ -70,7 +70,7 @@ fn agents_are_listed_with_what_of_them_is_here() {
     let names: Vec<&str> =
         all.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text", "acp", "mine"]);
-    let mine = &all[5];
+    let mine = &all[6];
     assert_eq!(mine["version"], "3.2.1");
     assert_eq!((&mine["login"], &mine["output"]), (&json!(false), &json!("jsonl-events")));
     assert_eq!(mine["file"], agents.bin("my-agent").display().to_string());
