@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Answers whose members may be left out; in all others every member is there, and null where there is nothing.
-const WITH_OPTIONAL_MEMBERS: [&str; 4] = ["Problem", "FieldProblem", "Health", "CheckReport"];
+const WITH_OPTIONAL_MEMBERS: [&str; 5] = ["Problem", "FieldProblem", "Health", "CheckReport", "Event"];
 /// Requests that have to name the worker by one of two words.
 const NAMING_A_WORKER: [&str; 5] =
     ["ClaimBody", "ExchangeBody", "RunClaim", "HeartbeatBody", "CommandReport"];
