@@ -19,7 +19,7 @@ mod subscription;
 mod watched;
 mod web_socket;
 
-pub(crate) use dialogue::{Follows, Party, Said, converse};
+pub(crate) use dialogue::{Follows, Party, Said};
 pub(crate) use event_stream::EventStream;
 pub(crate) use log_stream::{LogFollower, LogStream};
 pub(crate) use log_subscription::{LogSubscription, Start};
@@ -28,4 +28,4 @@ pub(crate) use places::Places;
 pub(crate) use sse::response;
 pub(crate) use subscription::{Filter, Subscription};
 pub(crate) use watched::Watched;
-pub(crate) use web_socket::upgrade;
+pub(crate) use web_socket::{converse, upgrade};

@@ -29,6 +29,8 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 const PATH: &str = "/api/ws";
+/// The largest message of a client: room for the answers to an info request.
+const CLIENT_BYTES_MAX: usize = 256 * 1024;
 /// The longest answer that is passed on, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a wish keeps of the handshake: who calls, from where, and in which page.
@@ -210,6 +212,7 @@ impl Answered {
 
 impl Party for Talk {
     type Feed = Watched<Subscription>;
+    const BYTES_MAX: usize = CLIENT_BYTES_MAX;
 
     async fn hear(&mut self, message: &[u8]) -> Said<Self::Feed> {
         let (id, message) = understand(message);
@@ -219,7 +222,7 @@ impl Party for Talk {
         };
         let Answered { status, body, follows } = answered;
         let answer = json!({ "type": "reply", "id": id, "status": status.as_u16(), "body": body });
-        Said { answer: answer.to_string(), follows }
+        Said { answer: Some(answer.to_string()), follows }
     }
 }
 

@@ -1,34 +1,13 @@
 //! What the agent of a run may do beside its run.
 
-use crate::answer::Answer;
-use crate::world::{Setup, TOKEN, World};
-use serde_json::{Value, json};
-use spalla_server::{Access, Token};
-
-fn guarded() -> Setup {
-    Setup { access: Access::Token(Token::new(TOKEN)), ..Setup::default() }
-}
-
-async fn call(world: &World, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-    let request = world.bare(method, path).bearer_auth(token);
-    world.send(body.map_or(request.try_clone().unwrap(), |body| request.json(&body))).await
-}
-
-async fn get(world: &World, token: &str, path: &str) -> Answer {
-    call(world, token, "GET", path, None).await
-}
-
-async fn post(world: &World, token: &str, path: &str, body: Value) -> Answer {
-    call(world, token, "POST", path, Some(body)).await
-}
+use crate::tokens::{agent, call, get, guarded, post};
+use crate::world::World;
+use serde_json::json;
 
 #[tokio::test]
 async fn the_agent_of_a_run_makes_and_sees_work_items_of_its_project_and_starts_none() {
     for world in World::on_both_stores_with(guarded).await {
-        let (run, fence) = world.claimed_run(json!({})).await;
-        let path = format!("/work-items/runs/{run}/token");
-        let shown = world.post(&path, json!({"fencing_token": fence})).await.json(200);
-        let token = shown["token"].as_str().unwrap().to_owned();
+        let (_, _, token) = agent(&world).await;
         let (own, foreign) = (1, world.project().await);
         let new = |project: i64| json!({"project_id": project, "title": "beside", "agent": "codex", "executor": "agent"});
         let made = post(&world, &token, "/work-items/", new(own)).await.json(201);
@@ -44,4 +23,20 @@ async fn the_agent_of_a_run_makes_and_sees_work_items_of_its_project_and_starts_
         let projects: Vec<_> = listed.as_array().unwrap().iter().map(|item| &item["project_id"]).collect();
         assert_eq!(projects, [1, 1]);
     }
+}
+
+#[tokio::test]
+async fn the_agent_of_a_run_makes_nothing_that_a_session_takes_for_its_own() {
+    let world = World::with(guarded()).await;
+    let (run, _, token) = agent(&world).await;
+    let project = world.get(&format!("/work-items/runs/{run}")).await.json(200)["project_id"].clone();
+    let make = async |label: &str| {
+        let item = json!({"project_id": project, "title": "t", "executor": "external", "labels": [label]});
+        world.send(world.bare("POST", "/work-items/").bearer_auth(&token).json(&item)).await
+    };
+    for label in ["piece:orch_1:1.review.claude", "session:orch_1", "merges:1", "reviews:1", "plans:session"]
+    {
+        make(label).await.problem(403, "forbidden");
+    }
+    make("found").await.json(201);
 }

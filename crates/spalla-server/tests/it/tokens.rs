@@ -5,7 +5,7 @@ use crate::world::{AGENT_SECRET, Setup, TOKEN, World};
 use serde_json::{Value, json};
 use spalla_server::{Access, Token};
 
-fn guarded() -> Setup {
+pub(crate) fn guarded() -> Setup {
     Setup { access: Access::Token(Token::new(TOKEN)), ..Setup::default() }
 }
 
@@ -15,16 +15,22 @@ async fn made(world: &World, body: Value) -> (String, i64) {
     (made["token"].as_str().unwrap().to_owned(), made["id"].as_i64().unwrap())
 }
 
-async fn call(world: &World, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+pub(crate) async fn call(
+    world: &World,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> Answer {
     let request = world.bare(method, path).bearer_auth(token);
     world.send(body.map_or(request.try_clone().unwrap(), |body| request.json(&body))).await
 }
 
-async fn get(world: &World, token: &str, path: &str) -> Answer {
+pub(crate) async fn get(world: &World, token: &str, path: &str) -> Answer {
     call(world, token, "GET", path, None).await
 }
 
-async fn post(world: &World, token: &str, path: &str, body: Value) -> Answer {
+pub(crate) async fn post(world: &World, token: &str, path: &str, body: Value) -> Answer {
     call(world, token, "POST", path, Some(body)).await
 }
 
@@ -283,7 +289,7 @@ async fn a_worker_of_a_project_takes_nothing_of_others_also_when_it_waits() {
 }
 
 /// Claims a run and returns it with the token of its agent.
-async fn agent(world: &World) -> (i64, i64, String) {
+pub(crate) async fn agent(world: &World) -> (i64, i64, String) {
     let (run, fence) = world.claimed_run(json!({})).await;
     let path = format!("/work-items/runs/{run}/token");
     let shown = world.post(&path, json!({"fencing_token": fence})).await.json(200);
@@ -482,20 +488,4 @@ async fn each_principal_has_its_own_idempotency_keys() {
         ids.push(world.send(request.json(&json!({"name": "same"}))).await.json(201)["id"].as_i64().unwrap());
     }
     assert!(ids[0] != ids[1] && ids[0] == ids[2], "{ids:?}");
-}
-
-#[tokio::test]
-async fn the_agent_of_a_run_makes_nothing_that_a_session_takes_for_its_own() {
-    let world = World::with(guarded()).await;
-    let (run, _, token) = agent(&world).await;
-    let project = world.get(&format!("/work-items/runs/{run}")).await.json(200)["project_id"].clone();
-    let make = async |label: &str| {
-        let item = json!({"project_id": project, "title": "t", "executor": "external", "labels": [label]});
-        world.send(world.bare("POST", "/work-items/").bearer_auth(&token).json(&item)).await
-    };
-    for label in ["piece:orch_1:1.review.claude", "session:orch_1", "merges:1", "reviews:1", "plans:session"]
-    {
-        make(label).await.problem(403, "forbidden");
-    }
-    make("found").await.json(201);
 }

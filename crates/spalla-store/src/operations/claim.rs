@@ -8,7 +8,7 @@ use crate::desk::{Answer, Desk, Run};
 use crate::error::{ExecuteError, StoreError};
 use crate::trace::trace_id;
 use crate::tx::{Body, EndedRun, Placed, Result, Sequence, Tx};
-use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
+use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest, Heartbeat};
 #[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
@@ -161,6 +161,19 @@ pub(crate) fn over_to(holder: Fence, run: &EndedRun) -> Refusal {
         return over(run.id, run.outcome.status());
     }
     if holder < run.fence { run::stale(run.id, holder) } else { over(run.id, run.outcome.status()) }
+}
+
+/// Returns the work item of a run that is not over, for whoever holds it.
+pub(crate) async fn held<T: Tx>(desk: &mut Desk<'_, T>, holder: Heartbeat) -> Answer<WorkItemId> {
+    let Heartbeat { run_id, fencing_token: fence } = holder;
+    let item = match desk.run(run_id).await? {
+        Run::Live(item) => item,
+        Run::Ended(run) => return Err(over_to(fence, &run).into()),
+    };
+    let on_desk = desk.item(item).await?;
+    let Some(live) = on_desk.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
+    run::may_write(live, on_desk.standing.fence, fence)?;
+    Ok(item)
 }
 
 /// Tells a worker all it needs to carry its runs out. The first `known` runs may have log lines.

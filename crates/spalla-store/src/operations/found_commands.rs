@@ -1,9 +1,9 @@
 //! What the command policy found in a run's steps: everything is recorded, and what waits for a person is asked for.
 
 use super::approvals;
-use super::claim::{over, over_to};
+use super::claim::held;
 use crate::command::Reply;
-use crate::desk::{Answer, Desk, Run};
+use crate::desk::{Answer, Desk};
 use crate::tx::Tx;
 use spalla_domain::approval::{Approval, Kind, Status};
 use spalla_domain::audit::{Call, Outcome};
@@ -11,7 +11,7 @@ use spalla_domain::claim::Heartbeat;
 use spalla_domain::event::Fact;
 use spalla_domain::found_command::{self, COMMANDS_MAX, FoundCommand, Level};
 use spalla_domain::problem::Code;
-use spalla_domain::{Refusal, WorkItemId, WorkerId, run};
+use spalla_domain::{Refusal, WorkItemId, WorkerId};
 
 /// Records what was found, and asks for the approvals that are missing. Nothing of the run was carried out yet.
 pub(crate) async fn report<T: Tx>(
@@ -25,14 +25,7 @@ pub(crate) async fn report<T: Tx>(
         return Err(Refusal::new(Code::Invalid, detail).into());
     }
     found.iter().try_for_each(FoundCommand::check)?;
-    let Heartbeat { run_id, fencing_token: fence } = holder;
-    let item = match desk.run(run_id).await? {
-        Run::Live(item) => item,
-        Run::Ended(run) => return Err(over_to(fence, &run).into()),
-    };
-    let on_desk = desk.item(item).await?;
-    let Some(live) = on_desk.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
-    run::may_write(live, on_desk.standing.fence, fence)?;
+    let item = held(desk, holder).await?;
     let mut answer = found_command::Answer::default();
     for command in found {
         record(desk, item, holder, worker, command);

@@ -1,15 +1,15 @@
 //! Hosts that a run's proxy refused: each is an event, once in a run, and so many at most.
 
-use super::claim::over_to;
+use super::claim::held;
 use crate::command::Reply;
-use crate::desk::{Answer, Desk, Run};
+use crate::desk::{Answer, Desk};
 use crate::document::RunRefusals;
 use crate::tx::Tx;
+use spalla_domain::Refusal;
 use spalla_domain::claim::Heartbeat;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::refused_host::{REFUSED_HOSTS_MAX, RefusedHost};
-use spalla_domain::{Refusal, run};
 use std::collections::BTreeSet;
 
 /// Records what was not known of the run. Telling the same again changes nothing.
@@ -23,15 +23,7 @@ pub(crate) async fn report<T: Tx>(
         return Err(Refusal::new(Code::Invalid, detail).into());
     }
     hosts.iter().try_for_each(RefusedHost::check)?;
-    let Heartbeat { run_id, fencing_token: fence } = holder;
-    let item = match desk.run(run_id).await? {
-        Run::Live(item) => item,
-        Run::Ended(run) => return Err(over_to(fence, &run).into()),
-    };
-    let on_desk = desk.item(item).await?;
-    if let Some(live) = on_desk.live_run() {
-        run::may_write(live, on_desk.standing.fence, fence)?;
-    }
+    let (item, run_id) = (held(desk, holder).await?, holder.run_id);
     let kept: Option<RunRefusals> = desk.document(run_id.0).await?;
     let mut kept = kept.unwrap_or(RunRefusals { run_id, hosts: BTreeSet::new() });
     let is_new =

@@ -1,15 +1,15 @@
 //! Events that are told of a run while it goes on: each is kept once where it has a name, and so many of a run at most.
 
-use super::claim::{over, over_to};
+use super::claim::held;
 use super::work_items;
 use crate::command::Reply;
-use crate::desk::{Answer, Desk, Run};
+use crate::desk::{Answer, Desk};
 use crate::tx::Tx;
+use spalla_domain::Refusal;
 use spalla_domain::claim::Heartbeat;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::run_event::{EVENTS_AT_ONCE, RunEvent, RunEvents};
-use spalla_domain::{Refusal, run};
 
 /// Records what was not told before. Telling the same again, under the same names, changes nothing.
 pub(crate) async fn tell<T: Tx>(
@@ -22,14 +22,7 @@ pub(crate) async fn tell<T: Tx>(
         return Err(Refusal::new(Code::Invalid, detail).into());
     }
     events.iter().try_for_each(RunEvent::check)?;
-    let Heartbeat { run_id, fencing_token: fence } = holder;
-    let item = match desk.run(run_id).await? {
-        Run::Live(item) => item,
-        Run::Ended(run) => return Err(over_to(fence, &run).into()),
-    };
-    let on_desk = desk.item(item).await?;
-    let Some(live) = on_desk.live_run() else { return Err(over(run_id, run::Status::Lost).into()) };
-    run::may_write(live, on_desk.standing.fence, fence)?;
+    let (item, run_id) = (held(desk, holder).await?, holder.run_id);
     let mut known: RunEvents = match desk.document(run_id.0).await? {
         Some(known) => known,
         None => {

@@ -202,7 +202,6 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     // The demo needs no account, whatever is installed.
     let agents = Agents::default();
     sessions::introduce(&SCREEN, target, &agents)?;
-    SCREEN.say("plan:")?;
     let pieces = sessions::lay_out(&SCREEN, plan.items, &agents)?;
     let begun =
         Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None, by_server: None };

@@ -106,7 +106,6 @@ impl Orchestrate {
                 plan.items
             }
         };
-        screen.say("plan:")?;
         settle(screen, items, agents, (self.pattern, self.revision())).map(Planned::Pieces)
     }
 

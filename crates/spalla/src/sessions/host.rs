@@ -315,7 +315,10 @@ impl Sessions for Host {
     fn begin(&self, wanted: spalla_server::Wanted) -> BoxFuture<'static, Result<Found, Unfollowed>> {
         let own = self.clone();
         // A client that goes away leaves nothing half begun.
-        let begun = self.0.tasks.spawn(async move { own.begin_one(wanted).await });
+        let begun = self.0.tasks.spawn(async move {
+            let begun = own.0.leave.run_until_cancelled(own.begin_one(wanted)).await;
+            begun.unwrap_or_else(|| Err(Unfollowed::Conflict("the server is shutting down".to_owned())))
+        });
         Box::pin(async move {
             begun.await.unwrap_or_else(|_| Err(Unfollowed::Failed("the beginning broke off".to_owned())))
         })

@@ -50,6 +50,7 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
             None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
         };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
+    screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
         let means = piece.needs_model.map_or_else(|| piece.agent.clone(), |why| format!("left out: {why}"));
         screen.say(format_args!("  {number}. {} ({means})", output::plain(&piece.item.title)))?;

@@ -26,6 +26,7 @@ use spalla_domain::session::{
 };
 use spalla_domain::work_item::{self, Executor, Status};
 use spalla_store::Clock as _;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ impl Pursuit {
         self.folder.write(&self.session)?;
         if self.folder.wish() != Some(Wish::Pause) {
             // Whoever held its runs may have gone before it could let them go on.
-            self.hold_runs(control, false).await;
+            self.let_runs_go_on(control).await;
         }
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
@@ -160,9 +161,10 @@ impl Pursuit {
         let id = &self.session.id;
         self.screen.say(format_args!("paused; `spalla session resume {id}` lets it go on"))?;
         let released = async {
+            let mut held = BTreeSet::new();
             while self.folder.wish() == Some(Wish::Pause) {
                 // What waited in the queue may have begun meanwhile.
-                self.hold_runs(control, true).await;
+                self.hold_new_runs(control, &mut held).await;
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -170,20 +172,33 @@ impl Pursuit {
             () = released => true,
             _ = signals.next() => false,
         };
-        self.hold_runs(control, false).await;
+        self.let_runs_go_on(control).await;
         self.session.status = SessionStatus::Running;
         self.folder.write(&self.session)?;
         Ok(goes_on)
     }
 
-    async fn hold_runs(&self, control: &Control, held: bool) {
-        for item in self.session.items.iter().filter(|item| !is_over(item)) {
-            let Some(id) = item.work_item_id else { continue };
-            // One that ended meanwhile needs no holding.
-            if let Err(failure) = hold(control, id, held).await {
-                tracing::debug!("work item {id}: {failure}");
+    /// Holds the runs that are under way and were not before.
+    async fn hold_new_runs(&self, control: &Control, held: &mut BTreeSet<i64>) {
+        for id in self.under_way() {
+            match live_run(control, id).await {
+                Ok(Some(run)) if held.insert(run) => said(id, control.hold_run(run, true).await),
+                Ok(_) => {}
+                Err(failure) => said(id, Err(failure)),
             }
         }
+    }
+
+    async fn let_runs_go_on(&self, control: &Control) {
+        for id in self.under_way() {
+            said(id, hold(control, id, false).await);
+        }
+    }
+
+    /// Returns the work items that have not come to their ends.
+    fn under_way(&self) -> impl Iterator<Item = i64> {
+        let items = self.session.items.iter().filter(|item| !is_over(item));
+        items.filter_map(|item| item.work_item_id)
     }
 
     /// Lets go on what was stopped before.
@@ -242,12 +257,9 @@ impl Pursuit {
     /// Lays out what an agent planned, as far as the person agrees.
     fn lay_out(&mut self, decomposed: Decomposed) -> Result<()> {
         let screen = self.screen;
-        match &decomposed.instead {
-            Some(why) => {
-                let why = output::plain(why);
-                screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
-            }
-            None => screen.say("plan:")?,
+        if let Some(why) = &decomposed.instead {
+            let why = output::plain(why);
+            screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
         }
         let agents = Agents { names: self.session.agents.clone(), notes: Vec::new() };
         let wishes = (decomposed.pattern, self.revision);
@@ -477,9 +489,21 @@ impl Pursuit {
 
 /// Holds the run of a work item that is under way, or lets it go on.
 pub(super) async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {
-    match control.newest_run(item).await?.filter(|run| run.ended_at.is_none()) {
-        Some(run) => control.hold_run(run.id, held).await,
+    match live_run(control, item).await? {
+        Some(run) => control.hold_run(run, held).await,
         None => Ok(()),
+    }
+}
+
+async fn live_run(control: &Control, item: i64) -> Result<Option<i64>> {
+    let run = control.newest_run(item).await?;
+    Ok(run.filter(|run| run.ended_at.is_none()).map(|run| run.id))
+}
+
+/// What ended meanwhile needs nothing any more.
+fn said(item: i64, done: Result<()>) {
+    if let Err(failure) = done {
+        tracing::debug!("work item {item}: {failure}");
     }
 }
 
