@@ -40,12 +40,19 @@ pub(crate) struct Followed {
     /// Where it stood when it was looked at last.
     pub(crate) state: Option<ItemState>,
     lines: usize,
+    /// Whether it was over when it was followed last, so that all it said was passed on then.
+    is_old: bool,
 }
 
 impl Followed {
     /// Begins with a work item of which nothing was seen.
     pub(crate) const fn new(id: i64, title: String) -> Self {
-        Self { id, title, run: None, state: None, lines: 0 }
+        Self { id, title, run: None, state: None, lines: 0, is_old: false }
+    }
+
+    /// Says whether it was over when it was followed last: then nothing of it is told once more.
+    pub(crate) fn that_was_over(self, is_old: bool) -> Self {
+        Self { is_old, ..self }
     }
 
     /// Returns how many lines of its newest run's log were seen.
@@ -170,6 +177,11 @@ impl<'a> Follower<'a> {
         let state = self.control.item(id).await?;
         let run = self.control.newest_run(id).await?;
         let item = &mut self.items[index];
+        if item.is_old && state.is_over() {
+            (item.state, item.run) = (Some(state), run);
+            return Ok(());
+        }
+        item.is_old = false;
         let known = item.state.replace(state.clone());
         let is_news = known.is_none_or(|known| known.status != state.status || known.reason != state.reason);
         let before = item.run.clone().map(|run| run.id);

@@ -396,9 +396,10 @@ impl Pursuit {
     }
 
     fn followed(&self) -> Vec<Followed> {
-        let made =
-            self.session.items.iter().filter_map(|item| Some((item.work_item_id?, item.title.clone())));
-        made.map(|(id, title)| Followed::new(id, title)).collect()
+        let follow = |item: &SessionItem| {
+            Some(Followed::new(item.work_item_id?, item.title.clone()).that_was_over(is_over(item)))
+        };
+        self.session.items.iter().filter_map(follow).collect()
     }
 
     /// Writes down where the items stand and what their runs came to.

@@ -133,3 +133,17 @@ fn a_recipe_in_a_plan_is_carried_out_and_may_fail_where_the_plan_says_so() {
         (&json!("failed"), &json!("succeeded"))
     );
 }
+
+#[test]
+fn what_was_told_of_a_session_is_not_told_again_when_it_goes_on() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex", "--yes"];
+    let first = place.orchestrate("Write it", &flags, &[]).good();
+    assert!(first.contains("the run succeeded"), "{first}");
+    let again = place.home.run(&["session", "review"]).good();
+    assert!(
+        again.contains("review of \"Write it\": CONTINUE") && !again.contains("the run succeeded"),
+        "{again}"
+    );
+}
