@@ -5,9 +5,11 @@ use crate::{Refusal, problem::Code};
 use std::ops::Range;
 
 mod file;
+mod part;
 mod wishes;
 
 pub use file::{PLAN_BYTES_MAX, SCHEMA, read, written};
+pub use part::Part;
 pub use wishes::{Backoff, Group, OnError, PieceExecutor, Retry, Wishes};
 
 /// The most items of a plan: a longer list is work for several sessions.
@@ -45,6 +47,8 @@ pub struct PlanItem {
     pub timeout_ms: Option<i64>,
     /// How it is carried out.
     pub wishes: Wishes,
+    /// What it is in a pattern of work.
+    pub part: Part,
 }
 
 /// Splits a goal at the markers of a list or at numbered lines, and nowhere else. A goal without a list of at least
@@ -79,8 +83,18 @@ pub fn heuristic(goal: &str) -> Result<Plan, Refusal> {
 }
 
 fn item(number: usize, title: String, prompt: String) -> PlanItem {
-    let (agent, depends_on, acceptance, timeout_ms, wishes) = Default::default();
-    PlanItem { key: number.to_string(), title, prompt, agent, depends_on, acceptance, timeout_ms, wishes }
+    let (agent, depends_on, acceptance, timeout_ms, wishes, part) = Default::default();
+    PlanItem {
+        key: number.to_string(),
+        title,
+        prompt,
+        agent,
+        depends_on,
+        acceptance,
+        timeout_ms,
+        wishes,
+        part,
+    }
 }
 
 /// A stretch of the goal: an item of its list, or what stands around it.

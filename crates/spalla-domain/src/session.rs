@@ -11,7 +11,7 @@
 
 use crate::Timestamp;
 use crate::claim::{RunError, Usage};
-use crate::plan::Wishes;
+use crate::plan::{Part, Wishes};
 use crate::review::{Decision, Verdict};
 use crate::sandbox::Attested;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,15 @@ pub const MERGES_LABEL: &str = "merges:";
 
 /// The label of an item that plans its session.
 pub const PLANS_LABEL: &str = "plans:session";
+/// The label of an item that only says what it thinks.
+pub const ANSWERS_LABEL: &str = "answers:session";
+/// The label of an item that may find that there is nothing left to change.
+pub const RESTS_LABEL: &str = "rests:session";
 /// What the label of a reviewing item begins with; the id of the item whose change is reviewed follows.
 pub const REVIEWS_LABEL: &str = "reviews:";
+/// What the label of an item begins with that looks at another one's work while it goes on; what follows is its id, and after a
+/// `@` the commit on which it began, where that is known.
+pub const LOOKS_LABEL: &str = "looks:";
 
 /// A session as its record keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +50,7 @@ pub struct Session {
     pub target: String,
     /// Where its reports, logs and events are, as an absolute path.
     pub workspace: String,
-    /// With how many agents it began: 1 all three, 5 none.
+    /// With how many agents it works, as far as they can be called: 1 all three, 5 none.
     pub tier: u8,
     /// The agents that it has.
     pub agents: Vec<String>,
@@ -71,6 +78,9 @@ pub struct Session {
     /// The reviews that people asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// The looks at work that goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
     /// The report for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -101,6 +111,47 @@ pub struct Asked {
     /// The agent whose work is to be reviewed; everybody's where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
+}
+
+/// A look of the reviewers at a piece of work that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The key of the work.
+    pub work: String,
+    /// Its ordinal among the looks at that work, from 1.
+    pub number: u32,
+    /// The run that is looked at.
+    pub run_id: i64,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Trigger,
+    /// What the agent said.
+    pub text: String,
+    /// The commit on which the work began, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+}
+
+impl Look {
+    /// Returns the key under which it is decided.
+    pub fn key(&self) -> String {
+        format!("{}.look-{}", self.work, self.number)
+    }
+}
+
+/// Why reviewers look at work that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// The agent says that a part is done.
+    Milestone,
+    /// The agent says that something stands in its way.
+    Blocker,
+    /// The agent asks for it.
+    Asked,
+    /// Nothing was heard of it for long.
+    Silence,
 }
 
 /// Where a session stands.
@@ -172,6 +223,9 @@ pub struct SessionItem {
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Wishes::is_empty")]
     pub wishes: Wishes,
+    /// What it is in a pattern of work.
+    #[serde(default, skip_serializing_if = "Part::is_plain")]
+    pub part: Part,
     /// What nobody else knows of its label, by which the work item is found again after a crash; none until it is about to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
@@ -300,6 +354,16 @@ impl Session {
         branch_of(&self.id)
     }
 
+    /// Returns the key of the work that an item reviews, or looks at while it goes on.
+    pub fn reviewed_by<'a>(&'a self, item: &'a SessionItem) -> Option<&'a str> {
+        let looked_at = || {
+            let is_of =
+                |look: &&Look| item.key.strip_prefix(&look.key()).is_some_and(|rest| rest.starts_with('.'));
+            self.looks.iter().find(is_of).map(|look| &look.work)
+        };
+        item.depends_on.first().or_else(looked_at).map(String::as_str)
+    }
+
     /// Adds up what its runs used.
     pub fn usage(&self) -> UsageTotal {
         let mut total = UsageTotal::default();
@@ -350,7 +414,8 @@ pub fn session_of(labels: &[String]) -> Option<&str> {
 
 /// Tells whether a label is one by which sessions know their own items.
 pub fn is_of_sessions(label: &str) -> bool {
-    ["piece:", "session:", MERGES_LABEL, REVIEWS_LABEL, "plans:"].iter().any(|start| label.starts_with(start))
+    let of_kinds = [MERGES_LABEL, REVIEWS_LABEL, LOOKS_LABEL, "plans:", "answers:", "rests:"];
+    ["piece:", "session:"].iter().chain(&of_kinds).any(|start| label.starts_with(start))
 }
 
 /// Tells whether a text can be the name of a session: a name of a folder and of a branch, and no way out of either.
@@ -394,6 +459,7 @@ mod tests {
             left_out: vec![],
             decisions: vec![],
             asked: vec![],
+            looks: vec![],
             report: None,
             applied: vec![],
             by_server: None,
@@ -412,6 +478,7 @@ mod tests {
             acceptance: None,
             timeout_ms: None,
             wishes: Wishes::default(),
+            part: Part::default(),
             tag: None,
             work_item_id: None,
             status: None,

@@ -13,6 +13,7 @@ pub(crate) use keys::KEYS;
 pub(crate) use sources::{Override, Sources, config_folder};
 
 use crate::failure::{Failure, Result};
+use crate::sessions::Looking;
 use agents::AgentSettings;
 use figment::Figment;
 use keys::Key;
@@ -200,6 +201,10 @@ pub(crate) struct SandboxSettings {
 pub(crate) struct ReviewSettings {
     /// What follows from them.
     pub(crate) policy: figment::value::Value,
+    /// Whether reviewers look at work that goes on.
+    pub(crate) while_working: bool,
+    /// After how long without an event they do, in minutes; 0 is never.
+    pub(crate) silence_minutes: i64,
 }
 
 /// The settings of `orchestrate`.
@@ -290,6 +295,12 @@ impl Settings {
     pub(crate) fn resource_pools(&self) -> Result<Pools> {
         resource_pools::read(&self.resource_pools)
             .map_err(|wrong| Failure::usage(format!("resource_pools: {wrong}")))
+    }
+
+    /// Returns when reviewers look at work that goes on.
+    pub(crate) fn looking(&self) -> Looking {
+        let silence_ms = self.review.silence_minutes.saturating_mul(60_000);
+        Looking { is_on: self.review.while_working, silence_ms }
     }
 
     /// Returns what follows from reviews.

@@ -2,15 +2,18 @@
 //! or straight to the engine of this process.
 
 mod in_process;
+mod question;
 mod remote;
 
 use crate::client::Client;
 use crate::failure::Result;
+pub(crate) use question::Question;
 use serde::Deserialize;
 use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::resources::Amounts;
+use spalla_domain::run;
 use spalla_domain::work_item::{self, Executor, Policy};
 use spalla_engine::EngineHandle;
 
@@ -92,6 +95,8 @@ pub(crate) struct ItemState {
 pub(crate) struct RunState {
     /// Its id.
     pub(crate) id: i64,
+    /// Where it stands.
+    pub(crate) status: run::Status,
     /// Its ordinal among the item's attempts.
     pub(crate) attempt: u32,
     /// When it was first claimed.
@@ -108,6 +113,20 @@ pub(crate) struct RunState {
     /// Which walls stood around its commands.
     #[serde(default)]
     pub(crate) sandbox: Option<Value>,
+}
+
+/// An event of a run.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ToldEvent {
+    /// Its number.
+    pub(crate) id: i64,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// When.
+    pub(crate) timestamp: Timestamp,
+    /// The particulars.
+    pub(crate) payload: Value,
 }
 
 impl ItemState {
@@ -176,6 +195,22 @@ impl Control {
         match self {
             Self::Remote(client) => remote::newest_run(client, item).await,
             Self::InProcess(engine) => in_process::newest_run(engine, item).await,
+        }
+    }
+
+    /// Returns what a run waits for an answer to.
+    pub(crate) async fn question(&self, run: i64) -> Result<Option<Question>> {
+        match self {
+            Self::Remote(client) => question::over_http(client, run).await,
+            Self::InProcess(engine) => question::in_process(engine, run).await,
+        }
+    }
+
+    /// Returns the next events of a run after a number.
+    pub(crate) async fn events(&self, run: i64, after: i64) -> Result<Vec<ToldEvent>> {
+        match self {
+            Self::Remote(client) => remote::events(client, run, after).await,
+            Self::InProcess(engine) => in_process::events(engine, run, after).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A plan that a person, or a model, wrote: strict JSON. Everything that is wrong with it is said at once.
 
 use super::wishes::{Group, OnError, PieceExecutor, Retry, Wishes};
-use super::{ITEMS_MAX, Plan, PlanItem, shortened, title_of};
+use super::{ITEMS_MAX, Part, Plan, PlanItem, shortened, title_of};
 use crate::work_item::TIMEOUT_MS_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -162,6 +162,7 @@ impl Item {
         let wishes = self.wishes();
         PlanItem {
             wishes,
+            part: Part::default(),
             title: self
                 .title
                 .as_ref()

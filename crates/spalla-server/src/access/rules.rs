@@ -138,6 +138,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/work-items/runs/{id}/token", R::Run, A::Claim, Place::Run),
     rule("POST", "/work-items/runs/{id}/commands", R::Run, A::Claim, Place::Run),
     rule("POST", "/work-items/runs/{id}/refused-hosts", R::Run, A::Claim, Place::Run),
+    rule("GET", "/work-items/runs/{id}/events", R::Event, A::Read, Place::Run),
     rule("POST", "/work-items/runs/{id}/events", R::Event, A::Report, Place::Run),
     rule("GET", "/work-items/runs/{id}/logs", R::Log, A::Read, Place::Run),
     rule("GET", "/work-items/runs/{id}/logs/ws", R::Log, A::Read, Place::Run),

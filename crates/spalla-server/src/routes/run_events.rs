@@ -1,24 +1,56 @@
-//! Events that are told of a run while it goes on.
+//! Events of a run: told while it goes on, and listed.
 
 use super::run_logs::number;
+use super::runs::show;
 use crate::api::Api;
-use crate::extract::{Id, Wish};
+use crate::extract::{Id, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
+use crate::wire::event::Event;
 use crate::wire::number::{IdInPath, Ordinal};
 use crate::wire::run_event::{EventsKept, RunEventReport};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use serde::Deserialize;
 use spalla_domain::claim::Heartbeat;
-use spalla_domain::{Fence, RunId};
+use spalla_domain::{EventSeq, Fence, RunId};
+use spalla_store::view::EventFilter;
 use spalla_store::{Command, Reply};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
-    api.add(routes!(tell_events))
+    api.add(routes!(tell_events, list_events))
+}
+
+/// How many events one page has.
+const PAGE_EVENTS: u32 = 200;
+
+/// Which events of a run are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RunEventsQuery {
+    /// Begins after the event with this number; left out, with the first.
+    #[param(inline)]
+    after: Option<Ordinal>,
+}
+
+/// Lists the events of a run, oldest first, at most 200 at once: the next page begins after the last one's number
+#[utoipa::path(get, path = "/work-items/runs/{id}/events", tag = "runs", params(IdInPath, RunEventsQuery),
+    responses((status = 200, description = "Its events.", body = Vec<Event>)))]
+async fn list_events(
+    State(app): State<App>,
+    Id(run_id): Id<RunId>,
+    Params(query): Params<RunEventsQuery>,
+) -> Result<Json<Vec<Event>>, Problem> {
+    show(&app, run_id).await?;
+    let after = query.after.map(|after| EventSeq(after.get()));
+    let filter = EventFilter { project_id: None, run_id: Some(run_id), after };
+    let events = app.read().events(filter, PAGE_EVENTS).await?;
+    Ok(Json(events.iter().map(Event::from).collect()))
 }
 
 /// What a worker says of its events.

@@ -186,7 +186,7 @@ fn review(session: &Session, item: &SessionItem) -> Review {
     Review {
         session_id: session.id.clone(),
         key: item.key.clone(),
-        of: item.depends_on.first().cloned(),
+        of: session.reviewed_by(item).map(str::to_owned),
         reviewer: item.agent.clone(),
         work_item_id: item.work_item_id,
         run_id: run.map(|run| run.run_id),

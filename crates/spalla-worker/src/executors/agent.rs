@@ -9,6 +9,7 @@ mod verify;
 
 pub(crate) use cli::sweep;
 pub(crate) use memory::Memory;
+pub use memory::agents_at_limits;
 
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::Error as ScratchpadError;

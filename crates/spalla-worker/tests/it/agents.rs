@@ -199,3 +199,51 @@ async fn an_agent_is_spoken_with_over_acp_and_goes_when_nothing_more_is_said() {
         worker.stop().await;
     }
 }
+
+/// An agent that is denied a tool until a person says something, and prints what Claude Code prints then.
+const DENIED: &str = r#"
+prompt=$(cat)
+end='"session_id":"t","usage":{"input_tokens":1,"output_tokens":1},"result":"Done.","is_error":false'
+echo '{"type":"system","subtype":"init","session_id":"t"}'
+case $prompt in
+*'A person looked'*) echo "$prompt" > file; echo "{\"type\":\"result\",\"subtype\":\"success\",\"permission_denials\":[],$end}" ;;
+*) echo "{\"type\":\"result\",\"subtype\":\"success\",\"permission_denials\":[{\"tool_name\":\"Write\",\"tool_use_id\":\"u\",\
+\"tool_input\":{\"file_path\":\"/etc/x\"}}],$end}" ;;
+esac
+"#;
+
+async fn denied_until(decision: &str) -> (Site, Completion) {
+    let site = Site::new();
+    let repository = repository(&site);
+    let program = program(&site, "mine", DENIED);
+    let adapters = library(&[file_of("mine", &program, "claude-stream-json")]).definitions();
+    site.fake.change(|state| state.answers = [("decision".to_owned(), decision.to_owned())].into());
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(adapters));
+    let run = site.fake.add(agent("mine", &repository));
+    let completion = site.fake.ended(run).await;
+    worker.stop().await;
+    (site, completion)
+}
+
+#[tokio::test]
+async fn an_agent_that_was_denied_something_waits_for_a_person_and_tries_again_with_their_words() {
+    let (site, completion) = denied_until("Use the file instead").await;
+    assert!(completion.success, "{completion:?}");
+    let result = result(&completion);
+    assert_eq!(result["recoveries"][0]["action"], "ask_a_person", "{result}");
+    assert_eq!(result["turns"], 2);
+    let patch = fs::read_to_string(result["change"]["patch"].as_str().unwrap()).unwrap();
+    assert!(patch.contains("Use the file instead"), "{patch}");
+    let asked = site.fake.state().asked.clone();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].0.contains("can't go on") && asked[0].0.contains("What helps: "), "{}", asked[0].0);
+}
+
+#[tokio::test]
+async fn an_agent_that_was_denied_something_fails_where_a_person_ends_it() {
+    let (site, completion) = denied_until("stop").await;
+    let error = completion.error.unwrap();
+    assert_eq!(error.class, ErrorClass::Denied, "{error:?}");
+    assert!(error.message.contains("can't go on without a person"), "{}", error.message);
+    assert_eq!(site.fake.state().asked.len(), 1);
+}

@@ -10,6 +10,7 @@ use crate::cli::{Global, path_flag};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
+use crate::output;
 
 use crate::sessions::{
     self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, settle,
@@ -43,8 +44,9 @@ pub(crate) struct Orchestrate {
     /// A plan as JSON, instead of one that is made from the goal
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// In which order the pieces of the plan go on
-    #[arg(long, value_enum, default_value_t, value_name = "P")]
+    /// How the pieces of the plan go on: parallel, sequential, pipeline; tournament:N tries of each, of which the best is merged;
+    /// debate before each; map-reduce:FILES, divided among the agents and brought together
+    #[arg(long, default_value_t, value_name = "P")]
     pattern: Pattern,
     /// Who splits the goal into pieces
     #[arg(long, value_enum, default_value_t, conflicts_with = "plan", value_name = "WHO")]
@@ -79,16 +81,16 @@ impl Orchestrate {
             false => Agents::named(&config.settings, &self.agents)?,
         };
         introduce(&screen, &target, &agents)?;
-        let plan = self.planned(&screen, &agents)?;
+        let plan = self.planned(&screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))
     }
 
     /// Makes the plan, or the item in which an agent makes it.
-    fn planned(&self, screen: &Screen, agents: &Agents) -> Result<Planned> {
+    fn planned(&self, screen: &Screen, agents: &Agents, target: &Path) -> Result<Planned> {
         let items = match (&self.plan, self.decomposer) {
             (Some(path), _) => sessions::of_file(path, agents)?,
             (None, Decomposer::Llm) => {
-                let planning = planning(&self.goal, agents, self.pattern).ok_or_else(|| {
+                let planning = planning(&self.goal, agents, &self.pattern).ok_or_else(|| {
                     Failure::failed(
                         "--decomposer llm: a plan by a model needs an agent CLI, and this session has none",
                     )
@@ -106,7 +108,7 @@ impl Orchestrate {
                 plan.items
             }
         };
-        settle(screen, items, agents, (self.pattern, self.revision())).map(Planned::Pieces)
+        settle(screen, items, agents, (&self.pattern, self.revision()), target).map(Planned::Pieces)
     }
 
     fn revision(&self) -> Revision {
@@ -127,18 +129,19 @@ impl Orchestrate {
         let mut signals = Signals::listen()?;
         let (settings, revision) = (&config.settings, self.revision());
         let begun = Begun { settings, goal: &self.goal, target, screen, revision, by_server: None };
-        let (pursuit, workspace) = begun.begin(plan, &agents).await?;
+        let (mut pursuit, workspace) = begun.begin(plan, &agents).await?;
         let mut telemetry = global.telemetry(config, "warn");
         telemetry.file = Some((workspace.log_file()?, config.settings.orchestrate.log_level.clone()));
         crate::telemetry::start(telemetry)?;
         let mut reach = Reach::find(&config.settings, self.port, !self.no_dashboard).await?;
         reach.introduce(&screen)?;
+        pursuit.is_patient = output::can_ask() && reach.has_page();
         let control = reach.control();
         let exit = tokio::select! {
             exit = pursuit.pursue(&control, &mut signals) => exit,
             failure = reach.broken() => Err(failure),
         };
-        reach.leave(matches!(exit, Ok(Exit::Interrupted)), &mut signals).await;
+        reach.leave(matches!(exit, Ok(Exit::Interrupted | Exit::Waits)), &mut signals).await;
         exit
     }
 }

@@ -658,6 +658,18 @@ const OWN: &[Key] = &[
     )
     .env(&["SPALLA_REVIEW_POLICY"]),
     key(
+        "review.while_working",
+        Kind::Flag,
+        "true",
+        "reviewers look at work that goes on when its agent tells a milestone or a blocker, or asks for it",
+    ),
+    key(
+        "review.silence_minutes",
+        Kind::Whole(0, 10_080),
+        "15",
+        "after how many minutes without an event they look as well; 0 is never",
+    ),
+    key(
         "features.langcache_enabled",
         Kind::Flag,
         "false",

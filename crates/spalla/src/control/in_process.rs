@@ -1,20 +1,24 @@
 //! The control plane in this process: commands to the engine, reads from the store.
 
-use super::{ItemState, LOG_LINES_MAX, NewItem, RunState};
+use super::{ItemState, LOG_LINES_MAX, NewItem, RunState, ToldEvent};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use spalla_domain::adapter::Adapter;
+use spalla_domain::event::{Event, Fact};
 use spalla_domain::project::NewProject;
 use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
-use spalla_domain::{ProjectId, Refusal, RunId, WorkItemId};
+use spalla_domain::{EventSeq, ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
 use spalla_store::command::{Delay, Requeued};
-use spalla_store::view::{LogFilter, Page, RunFilter, RunView, WorkItemFilter};
+use spalla_store::view::{EventFilter, LogFilter, Page, RunFilter, RunView, WorkItemFilter};
 use spalla_store::{Command, ExecuteError, Reply, StoreError};
 
 /// How many projects are looked at for one with the repository: the newest.
 const PROJECTS_MAX: u32 = 500;
+/// How many events are read at once.
+const EVENTS_MAX: u32 = 200;
 
 pub(super) async fn project(engine: &EngineHandle, name: &str, repository: &str) -> Result<i64> {
     let page = Page { limit: PROJECTS_MAX, before: None, offset: 0 };
@@ -108,6 +112,7 @@ fn state(run: RunView) -> Result<RunState> {
     };
     Ok(RunState {
         id: run.id.0,
+        status: run.status,
         attempt: run.attempt,
         started_at: run.started_at,
         ended_at: run.ended_at,
@@ -116,6 +121,20 @@ fn state(run: RunView) -> Result<RunState> {
         usage: run.usage.and_then(|usage| serde_json::to_value(usage).ok()),
         sandbox: run.sandbox.and_then(|walls| serde_json::to_value(walls).ok()),
     })
+}
+
+pub(super) async fn events(engine: &EngineHandle, run: i64, after: i64) -> Result<Vec<ToldEvent>> {
+    let filter = EventFilter { project_id: None, run_id: Some(RunId(run)), after: Some(EventSeq(after)) };
+    let events = engine.store().read().events(filter, EVENTS_MAX).await.map_err(unavailable)?;
+    let told = |event: Event| {
+        let (kind, payload) = match event.fact {
+            Fact::AgentTold(told) => (told.kind.as_str().to_owned(), Value::Object(told.payload)),
+            // Of what else happened it is enough that it did.
+            _ => (String::new(), Value::Null),
+        };
+        ToldEvent { id: event.seq.0, kind, timestamp: event.at, payload }
+    };
+    Ok(events.into_iter().map(told).collect())
 }
 
 pub(super) async fn log(engine: &EngineHandle, run: i64, from: usize) -> Result<Vec<String>> {
@@ -147,7 +166,7 @@ fn refused(refusal: Refusal) -> Failure {
     }
 }
 
-fn unavailable(error: StoreError) -> Failure {
+pub(super) fn unavailable(error: StoreError) -> Failure {
     Failure::failed(error.to_string())
 }
 

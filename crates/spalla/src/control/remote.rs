@@ -1,6 +1,6 @@
 //! The control plane over HTTP.
 
-use super::{ItemState, LOG_LINES_MAX, NewItem, RunState};
+use super::{ItemState, LOG_LINES_MAX, NewItem, RunState, ToldEvent};
 use crate::client::{Client, query};
 use crate::failure::{Failure, Result};
 use crate::output::{cell, elements};
@@ -82,6 +82,10 @@ pub(super) async fn item(client: &Client, item: i64) -> Result<ItemState> {
 pub(super) async fn newest_run(client: &Client, item: i64) -> Result<Option<RunState>> {
     let runs: Vec<RunState> = client.get_as(&format!("/work-items/{item}/runs?limit=1")).await?;
     Ok(runs.into_iter().next())
+}
+
+pub(super) async fn events(client: &Client, run: i64, after: i64) -> Result<Vec<ToldEvent>> {
+    client.get_as(&format!("/work-items/runs/{run}/events?after={after}")).await
 }
 
 pub(super) async fn log(client: &Client, run: i64, from: usize) -> Result<Vec<String>> {

@@ -7,11 +7,11 @@
 //!                                                                          └─ stop ─▶ nothing more begins
 //! ```
 
-use super::rounds;
+use super::{contest, looks, rounds};
 use serde_json::Value;
 use spalla_domain::Timestamp;
-use spalla_domain::plan::{OnError, Wishes};
-use spalla_domain::review::{A_PERSON, Decision, Looks, Policy, Verdict, by_rules};
+use spalla_domain::plan::{OnError, Part, Wishes};
+use spalla_domain::review::{A_PERSON, Decided, Decision, Looks, Policy, Verdict, by_rules};
 use spalla_domain::session::{INTEGRATOR, ItemKind, Session, SessionDecision, SessionItem, SessionRun, Vote};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,6 +25,8 @@ const PATCH_BYTES_MAX: u64 = 128 * 1024;
 pub(super) struct Next {
     /// Items that are to be made.
     pub(super) items: Vec<SessionItem>,
+    /// The keys of work that must not go on as it does.
+    pub(super) halt: Vec<String>,
     /// What was decided just now.
     pub(super) decisions: Vec<SessionDecision>,
     /// Why nothing more may begin.
@@ -51,13 +53,20 @@ pub(super) fn advance(session: &Session, policy: &Policy, now: Timestamp) -> Nex
             _ => review(session, (work, run, round), (policy, now), &mut next),
         }
     }
-    for merge in session.items.iter().filter(|item| item.kind == ItemKind::Merge) {
+    looks::advance(session, (policy, now), &mut next);
+    contest::advance(session, &mut next);
+    let is_given_back =
+        |item: &&SessionItem| item.kind == ItemKind::Merge && contest::of(session, item).is_none();
+    for merge in session.items.iter().filter(is_given_back) {
         next.items.extend(rounds::of_failed_merge(session, merge));
     }
     let is_new = |item: &SessionItem| session.items.iter().all(|known| known.key != item.key);
     next.items.retain(is_new);
     let stops = |item: &&SessionItem| item.wishes.on_error == Some(OnError::Stop) && rounds::is_first(item);
-    if let Some(lost) = planned(session).filter(stops).find(|item| is_lost(session, &item.key, &next)) {
+    if let Some(lost) = planned(session)
+        .filter(stops)
+        .find(|item| is_lost(session, item.part.contest.as_ref().unwrap_or(&item.key), &next))
+    {
         next.stop = Some(format!("\"{}\" failed, and the plan says to stop then", lost.title));
     }
     next
@@ -92,20 +101,24 @@ fn review(
         });
         votes.extend(own);
     }
-    let said = votes.iter().filter_map(|vote| Some((vote.reviewer.as_str(), vote.verdict.as_ref()?)));
-    let said: Vec<_> = said.collect();
     // What a team asks of its reviewers is not asked of rules, which see less.
-    let decided = if is_by_rules { Policy::default().decide(&said) } else { policy.decide(&said) };
-    let decision = SessionDecision {
-        key: work.key.clone(),
-        at: now,
-        decision: decided.decision,
-        rule: decided.rule,
-        votes,
-        by_rules: is_by_rules,
-    };
+    let own = Policy::default();
+    let policy = if is_by_rules { &own } else { policy };
+    let decision =
+        SessionDecision { by_rules: is_by_rules, ..by_policy(policy, (work.key.clone(), now), votes) };
     follow(session, work, &decision, next);
     next.decisions.push(decision);
+}
+
+/// Returns what follows from what reviewers say.
+pub(super) fn by_policy(
+    policy: &Policy,
+    (key, at): (String, Timestamp),
+    votes: Vec<Vote>,
+) -> SessionDecision {
+    let said = votes.iter().filter_map(|vote| Some((vote.reviewer.as_str(), vote.verdict.as_ref()?)));
+    let Decided { decision, rule } = policy.decide(&said.collect::<Vec<_>>());
+    SessionDecision { key, at, decision, rule, votes, by_rules: false }
 }
 
 /// Counts the reviews that people asked for since the change was there.
@@ -121,6 +134,10 @@ fn author<'a>(work: &'a SessionItem, run: &'a SessionRun) -> &'a str {
 }
 
 fn follow(session: &Session, work: &SessionItem, decided: &SessionDecision, next: &mut Next) {
+    // Which of several tries is merged follows from all of them.
+    if contest::is_try(work) {
+        return;
+    }
     match decided.decision {
         Decision::Continue | Decision::LogWarning => next.items.push(merge_of(work)),
         Decision::PauseAndClarify => match rounds::of_concerns(session, work, decided) {
@@ -161,13 +178,13 @@ fn planned(session: &Session) -> impl Iterator<Item = &SessionItem> {
 
 /// Tells whether a piece failed for good, and its plan lets what builds on it begin all the same.
 fn may_do_without(session: &Session, key: &str) -> bool {
-    let may_fail = planned(session).any(|item| item.key == *key && item.wishes.may_fail());
+    let may_fail = planned(session).any(|item| is_of(item, key) && item.wishes.may_fail());
     may_fail && is_lost(session, key, &Next::default())
 }
 
 /// Tells whether no round of a piece came to anything, and none is left.
 fn is_lost(session: &Session, key: &str, next: &Next) -> bool {
-    let is_of = |item: &&SessionItem| item.kind == ItemKind::Work && rounds::is_of(item, key);
+    let is_of = |item: &&SessionItem| item.kind == ItemKind::Work && is_of(item, key);
     let is_spent = |work: &SessionItem| {
         let merge = format!("{}.merge", work.key);
         let merge = session.items.iter().find(|item| item.key == merge);
@@ -178,9 +195,14 @@ fn is_lost(session: &Session, key: &str, next: &Next) -> bool {
         && session.items.iter().filter(is_of).all(is_spent)
 }
 
+/// Tells whether an item is a round of a piece, or a try at it.
+fn is_of(item: &SessionItem, key: &str) -> bool {
+    rounds::is_of(item, key) || contest::is_try_at(item, key)
+}
+
 /// Tells whether a piece is done in one of its rounds: merged, or an answer that needs no merging.
-fn is_delivered(session: &Session, key: &str) -> bool {
-    let rounds = session.items.iter().filter(|item| item.kind == ItemKind::Work && rounds::is_of(item, key));
+pub(super) fn is_delivered(session: &Session, key: &str) -> bool {
+    let rounds = session.items.iter().filter(|item| item.kind == ItemKind::Work && is_of(item, key));
     rounds.filter(|item| is_done(item)).any(|work| {
         let merge = format!("{}.merge", work.key);
         with_change(work).is_none() || session.items.iter().any(|item| item.key == merge && is_done(item))
@@ -266,6 +288,7 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         acceptance: None,
         timeout_ms: None,
         wishes: Wishes::default(),
+        part: Part::default(),
         tag: None,
         work_item_id: None,
         status: None,
@@ -314,7 +337,7 @@ fn looked_at(result: &Value) -> Vec<Verdict> {
     })
 }
 
-fn vote_of(item: &SessionItem) -> Vote {
+pub(super) fn vote_of(item: &SessionItem) -> Vote {
     let run = item.runs.last();
     let said = run.and_then(|run| run.result.as_ref()).map(|result| result["verdict"].clone());
     let verdict = said.and_then(|verdict| serde_json::from_value(verdict).ok());
@@ -326,11 +349,11 @@ fn vote_of(item: &SessionItem) -> Vote {
     Vote { reviewer: item.agent.clone(), verdict, absent }
 }
 
-fn with_change(work: &SessionItem) -> Option<&SessionRun> {
+pub(super) fn with_change(work: &SessionItem) -> Option<&SessionRun> {
     work.runs.last().filter(|run| run.result.as_ref().is_some_and(|result| result["change"].is_object()))
 }
 
-fn is_done(item: &SessionItem) -> bool {
+pub(super) fn is_done(item: &SessionItem) -> bool {
     item.status.as_deref() == Some("succeeded")
 }
 

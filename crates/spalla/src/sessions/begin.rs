@@ -98,12 +98,14 @@ impl Begun<'_> {
             left_out: plan.left_out(),
             decisions: Vec::new(),
             asked: Vec::new(),
+            looks: Vec::new(),
             report: None,
             applied: Vec::new(),
             by_server: self.by_server.clone(),
         };
         folder.write(&session)?;
-        let policy = settings.review_policy()?;
-        Ok((Pursuit { folder, session, screen, revision, policy }, workspace))
+        let (policy, looking) = (settings.review_policy()?, settings.looking());
+        let is_patient = screen == Screen::Nobody;
+        Ok((Pursuit { folder, session, screen, revision, policy, looking, is_patient }, workspace))
     }
 }

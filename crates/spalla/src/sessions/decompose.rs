@@ -3,7 +3,7 @@
 
 use super::advance::item;
 use super::agents::Agents;
-use super::settle::Pattern;
+use super::pattern::Pattern;
 use clap::ValueEnum;
 use spalla_domain::plan::{self, PlanItem, Wishes};
 use spalla_domain::session::{ItemKind, Session, SessionItem};
@@ -26,7 +26,7 @@ pub(crate) enum Decomposer {
 }
 
 /// Returns the item in which an agent plans; none where there is no agent.
-pub(crate) fn planning(goal: &str, agents: &Agents, pattern: Pattern) -> Option<SessionItem> {
+pub(crate) fn planning(goal: &str, agents: &Agents, pattern: &Pattern) -> Option<SessionItem> {
     let planner = agents.names.iter().find(|name| *name == PLANNER).or_else(|| agents.names.first())?;
     let prompt = format!(
         "You plan work that other agents carry out, each in a copy of this working tree. You can look at everything and change \
@@ -38,8 +38,8 @@ pub(crate) fn planning(goal: &str, agents: &Agents, pattern: Pattern) -> Option<
          is done\"}}]}}."
     );
     let mut planning = item(KEY.to_owned(), ItemKind::Plan, "plan".to_owned(), prompt, planner);
-    if pattern != Pattern::Parallel {
-        planning.wishes.parameters.insert(PATTERN.to_owned(), pattern.as_str().into());
+    if *pattern != Pattern::Parallel {
+        planning.wishes.parameters.insert(PATTERN.to_owned(), pattern.to_string().into());
     }
     Some(planning)
 }
@@ -73,7 +73,7 @@ pub(super) fn decomposed(session: &Session) -> Option<Decomposed> {
     };
     let planned = told.ok_or_else(why).and_then(|text| plan::read(&text, &[]).map_err(|_| why()));
     let pattern = planning.wishes.parameters.get(PATTERN).and_then(|name| name.as_str());
-    let pattern = pattern.and_then(|name| Pattern::from_str(name, false).ok()).unwrap_or_default();
+    let pattern = pattern.and_then(|name| name.parse().ok()).unwrap_or_default();
     match planned {
         Ok(plan) => {
             let items = plan.items.into_iter().map(as_asked).collect();

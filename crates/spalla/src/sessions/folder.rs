@@ -155,6 +155,11 @@ impl SessionFolder {
         &self.path
     }
 
+    /// Returns the data folder that it lies in.
+    pub(crate) fn data(&self) -> &Path {
+        self.path.ancestors().nth(2).unwrap_or(&self.path)
+    }
+
     /// Returns the session's repository.
     pub(crate) fn repository(&self) -> PathBuf {
         self.path.join(REPOSITORY)
@@ -233,6 +238,7 @@ mod tests {
             left_out: vec![],
             decisions: Vec::new(),
             asked: Vec::new(),
+            looks: Vec::new(),
             report: None,
             applied: vec![],
             by_server: None,

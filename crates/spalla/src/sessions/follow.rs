@@ -1,11 +1,12 @@
 //! Follows work items to their ends: says when runs start and end, and passes their log lines on as they come.
 
 use super::screen::Screen;
-use crate::control::{Control, ItemState, RunState};
+use crate::control::{Control, ItemState, Question, RunState};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{self, plain};
 use spalla_domain::retry::ErrorClass;
+use spalla_domain::run;
 use spalla_domain::work_item::Status;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -39,6 +40,8 @@ pub(crate) struct Followed {
     pub(crate) run: Option<RunState>,
     /// Where it stood when it was looked at last.
     pub(crate) state: Option<ItemState>,
+    /// What its run waits for a person to answer.
+    question: Option<Question>,
     lines: usize,
     /// Whether it was over when it was followed last, so that all it said was passed on then.
     is_old: bool,
@@ -47,7 +50,7 @@ pub(crate) struct Followed {
 impl Followed {
     /// Begins with a work item of which nothing was seen.
     pub(crate) const fn new(id: i64, title: String) -> Self {
-        Self { id, title, run: None, state: None, lines: 0, is_old: false }
+        Self { id, title, run: None, state: None, question: None, lines: 0, is_old: false }
     }
 
     /// Says whether it was over when it was followed last: then nothing of it is told once more.
@@ -89,7 +92,9 @@ impl Followed {
     /// Tells whether nothing will happen to it unless a person does something.
     fn rests(&self) -> bool {
         let held = |state: &ItemState| state.waits_for_a_person() || state.status == Status::Blocked;
-        self.is_over() || self.state.as_ref().is_some_and(held)
+        // An agent that asked by itself goes on by itself.
+        let is_asked = self.question.as_ref().is_some_and(|question| question.asked_by.is_none());
+        self.is_over() || is_asked || self.state.as_ref().is_some_and(held)
     }
 }
 
@@ -127,6 +132,11 @@ impl<'a> Follower<'a> {
     /// and called again.
     pub(crate) async fn follow(&mut self) -> Result<()> {
         self.follow_until(Self::all_rest).await
+    }
+
+    /// Follows until something happens to an item of which nothing was expected.
+    pub(crate) async fn stirs(&mut self) -> Result<()> {
+        self.follow_until(|follower| !follower.all_rest()).await
     }
 
     /// Follows until one more of the items is over or waits for a person, or all do.
@@ -199,7 +209,27 @@ impl<'a> Follower<'a> {
                 self.pass_on(index, run.id).await?;
             }
         }
+        self.look_for_question(index).await?;
         if is_news { self.announce(index) } else { Ok(()) }
+    }
+
+    /// Sees whether the run waits for a person, and says once what it asks.
+    async fn look_for_question(&mut self, index: usize) -> Result<()> {
+        let item = &mut self.items[index];
+        let waits = item.run.as_ref().filter(|run| run.status == run::Status::AwaitingInput);
+        let Some(run) = waits else {
+            item.question = None;
+            return Ok(());
+        };
+        if item.question.is_some() {
+            return Ok(());
+        }
+        let Some(question) = self.control.question(run.id).await? else { return Ok(()) };
+        let name = format!("[{}] {}", item.id, plain(&item.title));
+        self.screen.say(format_args!("{name}: a person is asked: {}", plain(&question.reason)))?;
+        self.screen.say(format_args!("  to answer: {}", plain(&question.command())))?;
+        item.question = Some(question);
+        Ok(())
     }
 
     /// Prints what is left of the log of a run that ended.

@@ -61,7 +61,8 @@ impl Host {
             Err(failure) => return tracing::warn!("the sessions can't be read: {failure}"),
         };
         let is_left = |session: &Session| {
-            let is_open = matches!(session.status, SessionStatus::Running | SessionStatus::Paused);
+            let waits = session.status == SessionStatus::Waiting && session.ended_at.is_none();
+            let is_open = waits || matches!(session.status, SessionStatus::Running | SessionStatus::Paused);
             session.by_server.is_some() && is_open
         };
         for (folder, session) in all.into_iter().filter(|(_, session)| is_left(session)) {
@@ -82,8 +83,9 @@ impl Host {
 
     /// A session that was left, as a server goes on with it.
     fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
-        let (screen, revision, policy) = (Screen::Nobody, Revision::None, self.0.settings.review_policy()?);
-        Ok(Pursuit { folder, session, screen, revision, policy })
+        let (screen, revision, looking) = (Screen::Nobody, Revision::None, self.0.settings.looking());
+        let policy = self.0.settings.review_policy()?;
+        Ok(Pursuit { folder, session, screen, revision, policy, looking, is_patient: true })
     }
 
     fn pursue(&self, pursuit: Pursuit) {

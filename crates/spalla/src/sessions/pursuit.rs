@@ -10,23 +10,23 @@ use super::plan::{items_of, left_out_of};
 use super::report::{self, Reported};
 use super::screen::Screen;
 use super::settle::{Revision, settle};
+use super::watch::{Looking, Noticed, Watch};
 use super::workspace::Workspace;
-use super::{asked, mirror, rounds};
-use crate::clock::{SystemClock, random_hex};
-use crate::control::{Control, ItemState, NewItem, RunState};
+use super::{asked, contest, looks, mirror, rounds};
+use crate::clock::SystemClock;
+use crate::control::{Control, ItemState, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::signals::Signals;
-use spalla_domain::plan::PieceExecutor;
 use spalla_domain::review::Policy;
 use spalla_domain::session::{
-    ItemKind, MERGES_LABEL, PLANS_LABEL, REVIEWS_LABEL, Session, SessionDecision, SessionItem, SessionRun,
-    SessionStatus,
+    ItemKind, Look, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
 };
-use spalla_domain::work_item::{self, Executor, Status};
+use spalla_domain::tier::Tier;
+use spalla_domain::work_item::Status;
 use spalla_store::Clock as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,8 +34,6 @@ use std::time::Duration;
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether a person wishes something.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often an agent's run that broke is tried again: it may have cost money.
-const AGENT_RETRIES: u32 = 1;
 
 /// What a pursuit waits for.
 enum Event {
@@ -45,6 +43,8 @@ enum Event {
     Wish(Wish),
     /// A person asks for a review.
     Asked,
+    /// Something is noticed of the agents at work.
+    Noticed(Noticed),
     /// This process is to end.
     Signal(&'static str),
 }
@@ -61,6 +61,10 @@ pub(crate) struct Pursuit {
     pub(crate) revision: Revision,
     /// What follows from reviews.
     pub(crate) policy: Policy,
+    /// When reviewers look at work that goes on.
+    pub(crate) looking: Looking,
+    /// Whether it goes on to wait where a person has to do something, since they can do it meanwhile.
+    pub(crate) is_patient: bool,
 }
 
 impl Pursuit {
@@ -76,6 +80,7 @@ impl Pursuit {
         let Session { id, goal, target, .. } = &self.session;
         tracing::info!(session = id, goal, target, "the session begins");
         self.session.status = SessionStatus::Running;
+        self.session.ended_at = None;
         self.session.asked = asked::all(&self.folder);
         self.folder.write(&self.session)?;
         if self.folder.wish() != Some(Wish::Pause) {
@@ -84,12 +89,14 @@ impl Pursuit {
         }
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
+        let mut watch = Watch::new(self.looking);
         let exit = loop {
             self.make_items(control).await?;
             follower.adopt(self.followed());
             let event = tokio::select! {
-                followed = follower.next() => followed.map(|()| Event::News)?,
+                followed = self.news(&mut follower) => followed.map(|()| Event::News)?,
                 wished = self.wished() => wished,
+                noticed = watch.next((&self.session, self.folder.data()), control) => Event::Noticed(noticed),
                 name = signals.next() => Event::Signal(name),
             };
             self.take_note(follower.items())?;
@@ -112,9 +119,11 @@ impl Pursuit {
                     continue;
                 }
                 Event::Asked => self.session.asked = asked::all(&self.folder),
+                Event::Noticed(Noticed::Looks(looks)) => self.begin_looks(looks)?,
+                Event::Noticed(Noticed::Away(away)) => self.reckon(&away)?,
                 Event::News => {}
             }
-            if let Some(exit) = self.advance(&follower)? {
+            if let Some(exit) = self.advance(control, &follower).await? {
                 if exit == Exit::Stopped {
                     self.stop(control, &mut follower, signals).await;
                 }
@@ -124,6 +133,25 @@ impl Pursuit {
         let items = follower.into_items();
         self.take_note(&items)?;
         self.finish(&items, exit)
+    }
+
+    /// Waits for news of the items: where a person is waited for, until they did something.
+    async fn news(&self, follower: &mut Follower<'_>) -> Result<()> {
+        match self.session.status {
+            SessionStatus::Waiting => follower.stirs().await,
+            _ => follower.next().await,
+        }
+    }
+
+    /// Takes note of whether a person is waited for; tells whether they are.
+    fn waits(&mut self, exit: Exit) -> Result<bool> {
+        let is_waiting = self.is_patient && exit == Exit::Waits;
+        let status = if is_waiting { SessionStatus::Waiting } else { SessionStatus::Running };
+        if status != self.session.status {
+            self.session.status = status;
+            self.folder.write(&self.session)?;
+        }
+        Ok(is_waiting)
     }
 
     /// Waits until a person wishes something.
@@ -203,7 +231,8 @@ impl Pursuit {
 
     /// Lets go on what was stopped before.
     pub(crate) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
-        for id in self.session.items.iter().filter_map(|item| item.work_item_id) {
+        let wanted = self.session.items.iter().filter(|item| !rounds::is_replaced(&self.session, item));
+        for id in wanted.filter_map(|item| item.work_item_id) {
             if control.item(id).await?.status == Status::Cancelled {
                 control.requeue(id).await?;
             }
@@ -212,7 +241,7 @@ impl Pursuit {
     }
 
     /// Decides what comes next; returns how it ends where nothing does.
-    fn advance(&mut self, follower: &Follower<'_>) -> Result<Option<Exit>> {
+    async fn advance(&mut self, control: &Control, follower: &Follower<'_>) -> Result<Option<Exit>> {
         if let Some(decomposed) = decomposed(&self.session) {
             return self.lay_out(decomposed).map(|()| None);
         }
@@ -228,6 +257,7 @@ impl Pursuit {
         }
         self.session.items.extend(next.items);
         self.folder.write(&self.session)?;
+        self.halt(control, &next.halt).await;
         if let Some(why) = next.stop {
             self.screen.say(format_args!("{}: {}", output::bad("stopped"), output::plain(&why)))?;
             let id = &self.session.id;
@@ -237,7 +267,7 @@ impl Pursuit {
             return Ok(Some(Exit::Stopped));
         }
         if is_more || !follower.all_rest() {
-            return Ok(None);
+            return self.waits(Exit::Done).map(|_| None);
         }
         if let Some(why) = next.person {
             self.screen.say(format_args!("a person has to decide: {}", output::plain(&why)))?;
@@ -251,7 +281,42 @@ impl Pursuit {
             self.session.asked = asked;
             return Ok(None);
         }
-        Ok(Some(self.exit(follower.items())))
+        let exit = self.exit(follower.items());
+        Ok(if self.waits(exit)? { None } else { Some(exit) })
+    }
+
+    /// Ends work that must not go on as it does.
+    async fn halt(&self, control: &Control, keys: &[String]) {
+        let items = self.session.items.iter().filter(|item| keys.contains(&item.key));
+        for id in items.filter_map(|item| item.work_item_id) {
+            said(id, control.stop(id).await);
+        }
+    }
+
+    /// Says with which agents it goes on, now that others are not called, or are again.
+    fn reckon(&mut self, away: &BTreeMap<String, jiff::Timestamp>) -> Result<()> {
+        let here = self.session.agents.iter().filter(|agent| !away.contains_key(*agent)).cloned();
+        let tier = Tier::of(&here.collect::<Vec<_>>());
+        let until = away.iter().map(|(agent, until)| format!("{agent} until {until:.0}"));
+        let why = match until.collect::<Vec<_>>().as_slice() {
+            [] => String::new(),
+            until => format!(" (at their limits: {})", until.join(", ")),
+        };
+        self.screen.say(format_args!("{tier}{why}"))?;
+        tracing::info!(tier = tier.number, "{tier}{why}");
+        self.session.tier = tier.number;
+        self.folder.write(&self.session)
+    }
+
+    /// Has reviewers look at work that goes on.
+    fn begin_looks(&mut self, looks: Vec<Look>) -> Result<()> {
+        for look in &looks {
+            let work = self.session.items.iter().find(|item| item.key == look.work);
+            let title = work.map(|item| output::plain(&item.title)).unwrap_or_default();
+            self.screen.progress(format_args!("\"{title}\" is looked at: {}", looks::why(look)))?;
+        }
+        self.session.looks.extend(looks);
+        self.folder.write(&self.session)
     }
 
     /// Lays out what an agent planned, as far as the person agrees.
@@ -262,9 +327,11 @@ impl Pursuit {
             screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
         }
         let agents = Agents { names: self.session.agents.clone(), notes: Vec::new() };
-        let wishes = (decomposed.pattern, self.revision);
+        let wishes = (&decomposed.pattern, self.revision);
+        let target = Path::new(&self.session.target);
         // A person may think about it for as long as they like.
-        let settled = tokio::task::block_in_place(|| settle(&screen, decomposed.items, &agents, wishes));
+        let settled =
+            tokio::task::block_in_place(|| settle(&screen, decomposed.items, &agents, wishes, target));
         let pieces = settled.inspect_err(|_| {
             self.session.status = SessionStatus::Stopped;
             let _ = self.folder.write(&self.session);
@@ -279,7 +346,9 @@ impl Pursuit {
     }
 
     fn announce(&self, decision: &SessionDecision) -> Result<()> {
-        let item = self.session.items.iter().find(|item| item.key == decision.key);
+        let look = self.session.looks.iter().find(|look| look.key() == decision.key);
+        let key = look.map_or(&decision.key, |look| &look.work);
+        let item = self.session.items.iter().find(|item| item.key == *key);
         let title = item.map(|item| output::plain(&item.title)).unwrap_or_default();
         let word = serde_json::to_value(decision.decision).unwrap_or_default();
         let word = word.as_str().unwrap_or_default().to_owned();
@@ -294,105 +363,6 @@ impl Pursuit {
             self.screen.progress(format_args!("  {}: {}", vote.reviewer, output::plain(&said)))?;
         }
         Ok(())
-    }
-
-    /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
-    /// written down, is found by its label.
-    async fn make_items(&mut self, control: &Control) -> Result<()> {
-        let project_id = self.project(control).await?;
-        for index in 0..self.session.items.len() {
-            let item = &self.session.items[index];
-            if item.work_item_id.is_some() || !is_ready(&self.session, item) {
-                continue;
-            }
-            let label = self.label_of(index)?;
-            let id = match control.labelled(project_id, &label).await? {
-                Some(id) => id,
-                None => control.create(&self.new_item(project_id, index, label)).await?,
-            };
-            self.session.items[index].work_item_id = Some(id);
-            self.folder.write(&self.session)?;
-        }
-        for item in &self.session.items {
-            let Some(id) = item.work_item_id else { continue };
-            if control.item(id).await?.status == Status::Open {
-                control.enqueue(id).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the label by which an item is found again. Agents see labels and make items: nobody guesses it beforehand.
-    fn label_of(&mut self, index: usize) -> Result<String> {
-        let item = &mut self.session.items[index];
-        if item.tag.is_none() {
-            item.tag = Some(random_hex(2));
-            self.folder.write(&self.session)?;
-        }
-        Ok(format!("piece:{}", self.session.items[index].tag.as_deref().unwrap_or_default()))
-    }
-
-    /// Returns the project of its items; makes it where there is none yet.
-    pub(super) async fn project(&mut self, control: &Control) -> Result<i64> {
-        if let Some(id) = self.session.project_id {
-            return Ok(id);
-        }
-        let target = Path::new(&self.session.target);
-        let name = target
-            .file_name()
-            .map_or_else(|| self.session.target.as_str().into(), |name| name.to_string_lossy());
-        let id = match &self.session.base {
-            // Its runs work on the session's repository, so that nothing reaches the target.
-            Some(_) => {
-                let repository = self.folder.repository();
-                control
-                    .project(&format!("{name} · {}", self.session.id), &repository.to_string_lossy())
-                    .await?
-            }
-            None => control.project(&name, &self.session.target).await?,
-        };
-        self.session.project_id = Some(id);
-        self.folder.write(&self.session)?;
-        Ok(id)
-    }
-
-    fn new_item(&self, project_id: i64, index: usize, label: String) -> NewItem {
-        let item = &self.session.items[index];
-        let id_of = |key: &String| self.session.items.iter().find(|other| other.key == *key)?.work_item_id;
-        // A piece of work is made when what it builds on is merged; there is nothing left to wait for.
-        let is_work = item.kind == ItemKind::Work;
-        let before = item.depends_on.iter().filter(|_| !is_work);
-        let depends_on: Vec<i64> = before.filter_map(id_of).collect();
-        let mut labels = vec![label, format!("session:{}", self.session.id)];
-        let about = depends_on.first();
-        labels.extend(match item.kind {
-            ItemKind::Work => None,
-            ItemKind::Merge => about.map(|id| format!("{MERGES_LABEL}{id}")),
-            ItemKind::Review => about.map(|id| format!("{REVIEWS_LABEL}{id}")),
-            ItemKind::Plan => Some(PLANS_LABEL.to_owned()),
-        });
-        // A reviewer is asked for its own opinion.
-        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan);
-        let fallback =
-            self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
-        let is_model = self.session.agents.contains(&item.agent);
-        let max_retries = is_model.then_some(AGENT_RETRIES);
-        let policy = work_item::Policy { max_retries, ..work_item::Policy::default() };
-        let new = NewItem {
-            depends_on,
-            labels,
-            fallback: if is_model { fallback.collect() } else { Vec::new() },
-            timeout_ms: item.timeout_ms,
-            category: item.wishes.category.clone(),
-            resources: item.wishes.resources(),
-            policy: policy.overlaid(item.wishes.policy()),
-            ..NewItem::new(project_id, &item.title, Executor::Agent)
-        };
-        if item.wishes.executor == Some(PieceExecutor::Recipe) {
-            return NewItem { executor: Executor::Recipe, recipe: Some(item.prompt.clone()), ..new };
-        }
-        let prompt = Some(item.wishes.told(&item.prompt)).filter(|prompt| !prompt.is_empty());
-        NewItem { prompt, agent: Some(item.agent.clone()), ..new }
     }
 
     fn followed(&self) -> Vec<Followed> {
@@ -443,13 +413,16 @@ impl Pursuit {
             item.is_none_or(|item| {
                 let may_fail = rounds::piece_of(&self.session, item).wishes.may_fail();
                 matches!(item.kind, ItemKind::Work | ItemKind::Merge)
+                    && contest::of(&self.session, item).is_none()
                     && !rounds::is_replaced(&self.session, item)
                     && !may_fail
             })
         };
         let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
         let left_out = (!self.session.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
-        let ends: Vec<Exit> = items.iter().filter(counts).map(Followed::exit).chain(left_out).collect();
+        let contests = contest::ends(&self.session);
+        let ends = items.iter().filter(counts).map(Followed::exit);
+        let ends: Vec<Exit> = ends.chain(contests).chain(left_out).collect();
         let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
         worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
     }

@@ -2,6 +2,7 @@
 //! Each piece has so many rounds and no more.
 
 use super::advance::{change_of, item, reasons};
+use serde_json::Value;
 use spalla_domain::session::{ItemKind, Session, SessionDecision, SessionItem};
 
 /// How often one piece of work is done at most.
@@ -29,6 +30,20 @@ pub(super) fn of_concerns(
         work,
         &format!("your reviewers have concerns, which have to be answered first. {}.", reasons(decided)),
     )
+}
+
+/// Returns the work in which an agent is given the concerns about what it had changed so far; none where it had its chances.
+pub(super) fn of_look(
+    session: &Session,
+    work: &SessionItem,
+    decided: &SessionDecision,
+    seen: Option<&Value>,
+) -> Option<SessionItem> {
+    let why = format!(
+        "while you were at it, your reviewers had concerns, which have to be answered first. {}.",
+        reasons(decided)
+    );
+    again_with(session, work, &why, seen.map(change_of))
 }
 
 /// Returns the piece as it was planned.
@@ -80,12 +95,21 @@ fn work_of<'a>(session: &'a Session, merge: &SessionItem) -> Option<&'a SessionI
 }
 
 fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem> {
+    let change = work.runs.last().and_then(|run| run.result.as_ref()).map(change_of);
+    again_with(session, work, why, change)
+}
+
+fn again_with(
+    session: &Session,
+    work: &SessionItem,
+    why: &str,
+    change: Option<String>,
+) -> Option<SessionItem> {
     let (first, round) = parts(&work.key);
     if round >= ROUNDS_MAX {
         return None;
     }
     let own = first_of(session, work);
-    let change = work.runs.last().and_then(|run| run.result.as_ref()).map(change_of);
     let change = change.map(|change| format!("\n\nYour change:\n\n{change}")).unwrap_or_default();
     let merge = format!("{}.merge", work.key);
     let is_merged = |item: &SessionItem| item.key == merge && item.status.as_deref() == Some("succeeded");
@@ -99,7 +123,12 @@ fn again(session: &Session, work: &SessionItem, why: &str) -> Option<SessionItem
     );
     let key = format!("{first}{ROUND}{}", round + 1);
     let item = item(key, ItemKind::Work, own.title.clone(), prompt, &work.agent);
-    Some(SessionItem { timeout_ms: own.timeout_ms, wishes: own.wishes.clone(), ..item })
+    Some(SessionItem {
+        timeout_ms: own.timeout_ms,
+        wishes: own.wishes.clone(),
+        part: own.part.clone(),
+        ..item
+    })
 }
 
 /// Returns the key of the piece as it was planned, and the round, from 1.
@@ -115,7 +144,7 @@ fn follows(earlier: &str, later: &str) -> bool {
     first == other && later > round
 }
 
-fn why_not_merged(result: &serde_json::Value) -> Option<String> {
+fn why_not_merged(result: &Value) -> Option<String> {
     if let Some(files) = result["conflict"]["files"].as_array() {
         let names: Vec<&str> = files.iter().filter_map(|file| file.as_str()).collect();
         return Some(format!(

@@ -23,6 +23,7 @@ async fn at_a_quota_wall_the_next_agent_goes_on_in_the_same_worktree_and_the_fir
     ]));
     let done = workshop.orchestrate("codex,claude", "Add whole.txt").await;
     assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("at their limits: codex until"), "the tier is reckoned anew: {done:?}");
     let session = workshop.session().await;
     let result = &session["items"][0]["runs"][0]["result"];
     assert_eq!(result["agent"], "claude", "{session}");

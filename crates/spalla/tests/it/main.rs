@@ -28,6 +28,8 @@ mod session;
 mod session_apply;
 mod session_apply_copy;
 mod session_apply_killed;
+mod session_looks;
+mod session_person;
 mod session_plan;
 mod session_server;
 mod viewers;

@@ -25,6 +25,15 @@ case "$prompt" in
     text='{\"items\":[{\"key\":\"b\",\"title\":\"second\",\"prompt\":\"Write more\",\"depends_on\":[\"a\"],\"acceptance\":\"x\"},{\"key\":\"a\",\"title\":\"first\",\"prompt\":\"Write hello\",\"depends_on\":[],\"acceptance\":\"x\"}]}'
     [ ! -e SHARED/no-plan ] || text='I would rather not.'
     ;;
+"You did"*"with a blocker"*) echo mended >>hello.txt ;;
+"You and other"*) text='Say hello.' ;;
+*"claude says (reply of claude"*) echo heard >>hello.txt ;;
+*"with a blocker"*)
+    echo half >hello.txt
+    echo '{"type":"blocker","payload":{"text":"the other half is missing"}}'
+    while [ ! -e SHARED/go ]; do sleep 0.05; done
+    echo hello >>hello.txt
+    ;;
 *)
     touch SHARED/begun
     while [ ! -e SHARED/go ]; do sleep 0.05; done
@@ -35,16 +44,28 @@ printf '{"type":"item.completed","item":{"id":"item_0","type":"agent_message","t
 echo '{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":2}}'
 "#;
 
-/// Claude Code, that approves of everything.
+/// Claude Code, that approves of everything, unless it was told to think otherwise of what goes on; it may be denied something
+/// until a person looks.
 const CLAUDE: &str = r#"#!/bin/sh
 case "$*" in
 *--version*) echo "2.1.328 (Claude Code)"; exit ;;
 *--help*) echo "--print --verbose --output-format --strict-mcp-config --dangerously-skip-permissions --add-dir"; exit ;;
 esac
-cat >/dev/null
+prompt=$(cat)
 echo '{"type":"system","subtype":"init","session_id":"session","model":"none"}'
-text='{\"verdict\":\"approved\",\"severity\":\"low\",\"text\":\"good\"}'
-printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","session_id":"session"}\n' "$text"
+opinion=approved
+denied=
+case "$prompt" in
+"A person looked"*) echo mended >hello.txt ;;
+"Write with a denial"*) denied='{"tool_name":"Write","tool_use_id":"u","tool_input":{"file_path":"/etc/hello"}}' ;;
+"You look"*)
+    cp hello.txt SHARED/seen
+    [ ! -e SHARED/opinion ] || opinion=$(cat SHARED/opinion)
+    ;;
+esac
+text="{\\\"verdict\\\":\\\"$opinion\\\",\\\"severity\\\":\\\"low\\\",\\\"text\\\":\\\"I think so\\\"}"
+printf '{"type":"assistant","message":{"id":"m","role":"assistant","content":[{"type":"text","text":"%s"}]},"session_id":"session"}\n' "$text"
+printf '{"type":"result","subtype":"success","is_error":false,"result":"%s","permission_denials":[%s],"session_id":"session"}\n' "$text" "$denied"
 "#;
 
 /// A machine with agents and a repository.

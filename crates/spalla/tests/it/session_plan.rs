@@ -147,3 +147,26 @@ fn what_was_told_of_a_session_is_not_told_again_when_it_goes_on() {
         "{again}"
     );
 }
+
+#[test]
+fn of_several_tries_the_one_that_did_it_is_merged() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex,claude", "--pattern", "tournament:2", "--yes"];
+    place.orchestrate("Write hello.txt", &flags, &[]).good();
+    let session = shown(&place);
+    assert_eq!((keys(&session, "work").len(), keys(&session, "merge")), (2, vec!["1.try-1.merge".into()]));
+    assert_eq!(place.applied(), "hello\n");
+}
+
+#[test]
+fn in_a_debate_an_agent_hears_what_all_think_before_it_does_the_work() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex,claude", "--pattern", "debate", "--yes"];
+    place.orchestrate("Write hello.txt", &flags, &[]).good();
+    assert_eq!(place.applied(), "heard\n");
+    let two = ["--agents", "codex", "--pattern", "debate", "--yes"];
+    let alone = place.orchestrate("Write hello.txt", &two, &[]);
+    assert_eq!((alone.status, alone.stderr.contains("two agent CLIs")), (Some(1), true), "{alone:?}");
+}

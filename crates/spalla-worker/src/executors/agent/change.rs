@@ -182,6 +182,20 @@ pub(super) async fn take(
     taken
 }
 
+/// Takes what another run's worktree has by now beyond a commit, and keeps it in a repository of ours under a name; none where
+/// it has nothing. That run goes on meanwhile.
+pub(super) async fn take_of(
+    run: &Run<'_>,
+    (worktree, borrowed): (&Path, &[PathBuf]),
+    base: &str,
+    (repository, name, report): (&Path, &str, &Path),
+) -> Result<Option<Change>, End> {
+    let own = OwnRepository::make(run, vec![worktree.to_owned()], borrowed).await?.on_worktree(worktree);
+    let taken = take_as(run, &own, Some(base), (Some(repository), name, report)).await;
+    own.remove().await;
+    taken
+}
+
 async fn of_worktree<'a>(run: &'a Run<'a>, scratchpad: &Scratchpad) -> Result<OwnRepository<'a>, End> {
     let own = OwnRepository::make(run, vec![scratchpad.folder.clone()], &scratchpad.borrowed).await?;
     Ok(own.on_worktree(&scratchpad.folder))
@@ -215,6 +229,17 @@ async fn take_from(
     base: Option<&str>,
     report: &Path,
 ) -> Result<Option<Change>, End> {
+    let repository = run.session_repository();
+    let name = format!("{CHANGES_PREFIX}{}", run.assignment.work_item_id);
+    take_as(run, own, base, (repository.as_deref(), &name, report)).await
+}
+
+async fn take_as(
+    run: &Run<'_>,
+    own: &OwnRepository<'_>,
+    base: Option<&str>,
+    (repository, name, report): (Option<&Path>, &str, &Path),
+) -> Result<Option<Change>, End> {
     let Some(tree) = tree_of(run, own, base).await? else { return Ok(None) };
     let title = run.assignment.title.as_str();
     let message =
@@ -224,10 +249,9 @@ async fn take_from(
     let before = base.unwrap_or(EMPTY_TREE);
     let (files, file_count, insertions, deletions) = counted(own, before, &commit).await?;
     let patch = patch_of(own, (before, &commit), report).await?;
-    if let (Some(repository), Some(base)) = (run.session_repository(), base) {
+    if let (Some(repository), Some(base)) = (repository, base) {
         let bundle = own.bundle(&commit, base).await?;
-        let name = format!("{CHANGES_PREFIX}{}", run.assignment.work_item_id);
-        keep(run, &repository, &bundle, &name).await?;
+        keep(run, repository, &bundle, name).await?;
     }
     let base = base.map(str::to_owned);
     Ok(Some(Change { commit, base, files, file_count, insertions, deletions, patch }))

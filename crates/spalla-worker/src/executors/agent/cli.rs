@@ -13,7 +13,9 @@ mod call;
 mod home;
 mod judge;
 mod lines;
+mod look;
 mod note;
+mod person;
 mod program;
 mod repeats;
 mod review;
@@ -31,6 +33,7 @@ use crate::scratchpad::Scratchpad;
 use call::Call;
 use home::Home;
 use judge::Judged;
+use person::Decided;
 use review::{Review, Subject};
 use serde::Serialize;
 use spalla_adapter::definition::Definition;
@@ -67,6 +70,8 @@ struct Work<'a> {
     /// What is answered, where nothing is changed.
     review: Option<Review>,
     recoveries: Vec<Recovery>,
+    /// The causes about which a person was asked.
+    asked: BTreeSet<Cause>,
     turns: u32,
 }
 
@@ -83,13 +88,17 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
     let report = run.scratchpads.report_folder(run).await.map_err(|error| end_of(run, error))?;
     let mut scratchpad = run.scratchpads.prepare(run).await.map_err(|error| end_of(run, error))?;
     let subject = review::subject(run);
-    if let Some(Subject::Change(item)) = subject {
-        review::show(run, &mut scratchpad, item).await?;
+    let mut looked_at = None;
+    match &subject {
+        Some(Subject::Change(item)) => review::show(run, &mut scratchpad, *item).await?,
+        Some(Subject::Look(look)) => looked_at = look.show(run, &mut scratchpad, &report).await?,
+        Some(Subject::Plan | Subject::Opinion) | None => {}
     }
     let told = Told::begin(run, &report);
-    let review = subject.map(Review::of);
+    let review = subject.map(|subject| Review::of(subject, looked_at));
     let (scratchpad, report) = (&scratchpad, report.as_path());
-    let mut work = Work { run, scratchpad, report, told, review, recoveries: Vec::new(), turns: 0 };
+    let (recoveries, asked) = (Vec::new(), BTreeSet::new());
+    let mut work = Work { run, scratchpad, report, told, review, recoveries, asked, turns: 0 };
     work.by_agents().await
 }
 
@@ -176,6 +185,10 @@ impl<'a> Work<'a> {
             }
             let diagnosis = self.diagnosed(definition, &turn, &tried).await?;
             let words = turn.words.clone();
+            if let Some(told) = self.mended(definition, &diagnosis).await? {
+                prompt = format!("{told}\n\n{}", call.go_on(turn.thread.as_deref(), &own, words.as_deref()));
+                continue;
+            }
             match diagnosis.action.clone() {
                 Action::None | Action::Ask { .. } | Action::Fail { .. } => {
                     let again = self.review.as_mut().and_then(|review| review.ask_again(&turn));
@@ -215,6 +228,27 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Lets a person mend what an agent was kept from, once for each cause; returns what the agent is told where they did. A
+    /// review is not waited for.
+    async fn mended(
+        &mut self,
+        definition: &Definition,
+        diagnosis: &Diagnosis,
+    ) -> Result<Option<String>, End> {
+        let Action::Ask { suggestions } = &diagnosis.action else { return Ok(None) };
+        let is_asked = diagnosis.cause.is_some_and(|cause| self.asked.contains(&cause));
+        if self.review.is_some() || is_asked || !person::may_mend(diagnosis.cause) {
+            return Ok(None);
+        }
+        self.asked.extend(diagnosis.cause);
+        self.recover(definition, diagnosis, "ask_a_person").await;
+        let why = format!("{} can't go on: {}", definition.title, diagnosis.reason);
+        match person::decide(self.run, &why, suggestions).await? {
+            Decided::Over => Ok(None),
+            Decided::Again(words) => Ok(Some(note::of_person(words.as_deref()))),
+        }
+    }
+
     async fn turn(&mut self, definition: &Definition, call: &Call<'_>, prompt: &str) -> Result<Turn, End> {
         let run = self.run;
         self.turns += 1;
@@ -229,7 +263,13 @@ impl<'a> Work<'a> {
             speech.lead_to(&mut spec);
         }
         let title = &definition.title;
-        self.told.own(AgentEvent::new(AgentEventType::Status, format!("{title} begins"))).await;
+        let begins = AgentEvent::new(AgentEventType::Status, format!("{title} begins"));
+        // Whoever looks at the work while it goes on sees what is different from there.
+        let begins = match &self.scratchpad.commit {
+            Some(commit) => begins.with("base", commit.clone()),
+            None => begins,
+        };
+        self.told.own(begins).await;
         let turn = turn::take(run, spec, listener, speech, &mut self.told).await?;
         run.log.remark(format!("{title}: {}", turn.ended.how)).await;
         if let Some(spent) = &turn.spent {
@@ -295,7 +335,8 @@ impl<'a> Work<'a> {
         let result = judge::result(&judged, self.told.path(), &self.recoveries, self.turns, self.report);
         match judge::judge(&judged) {
             None => {
-                self.told.own(AgentEvent::new(AgentEventType::Milestone, judge::summary(&judged))).await;
+                let done = AgentEvent::new(AgentEventType::Milestone, judge::summary(&judged));
+                self.told.own(done.with("ends_turn", true)).await;
                 Ok(End::Succeeded { result })
             }
             Some(error) => {

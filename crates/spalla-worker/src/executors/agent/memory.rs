@@ -37,6 +37,14 @@ pub(super) struct Limit {
     pub(super) reason: String,
 }
 
+/// Returns the agents that the workers of a data folder do not call now, each with the moment at which its limit ends.
+pub fn agents_at_limits(data_dir: &Path, now: Timestamp) -> BTreeMap<String, Timestamp> {
+    let text = fs::read(data_dir.join(LIMITS)).unwrap_or_default();
+    let limits: BTreeMap<String, Limit> = serde_json::from_slice(&text).unwrap_or_default();
+    let open = limits.into_iter().filter(|(_, limit)| limit.until > now);
+    open.map(|(agent, limit)| (agent, limit.until)).collect()
+}
+
 impl Memory {
     /// Remembers what an earlier worker of the data folder knew of limits.
     pub(crate) fn open(data_dir: &Path) -> Self {
@@ -105,5 +113,7 @@ mod tests {
         assert_eq!(memory.limit("codex", at(99)).map(|limit| limit.reason), Some("limit".into()));
         assert_eq!(memory.limit("codex", at(100)), None);
         assert_eq!(memory.limit("claude", at(99)), None);
+        assert_eq!(agents_at_limits(data.path(), at(99)), [("codex".to_owned(), at(100))].into());
+        assert_eq!(agents_at_limits(data.path(), at(100)), BTreeMap::new());
     }
 }

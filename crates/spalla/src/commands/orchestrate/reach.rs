@@ -70,7 +70,15 @@ impl Reach {
         }
     }
 
-    /// Ends our own server; a running one goes on. After an interruption no run is waited for.
+    /// Tells whether people can do something while the session goes on: on the page, or over HTTP.
+    pub(super) fn has_page(&self) -> bool {
+        match self {
+            Self::Joined(_) => true,
+            Self::Embedded(app) => app.url.is_some(),
+        }
+    }
+
+    /// Ends our own server; a running one goes on. After an interruption no run is waited for, and none that waits for a person.
     pub(super) async fn leave(self, is_interrupted: bool, signals: &mut Signals) {
         if let Self::Embedded(app) = self {
             app.stop(signals.wait_unless(is_interrupted)).await;

@@ -6,6 +6,7 @@ use crate::commands::block_on_all_cores;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::output;
 use crate::sessions::{
     self, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
 };
@@ -67,13 +68,15 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
     let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
-    let pursuit = Pursuit { folder, session, screen, revision, policy };
+    let looking = settings.looking();
+    let is_patient = output::can_ask() && reach.has_page();
+    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, is_patient };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,
         failure = reach.broken() => Err(failure),
     };
-    reach.leave(matches!(exit, Ok(Exit::Interrupted)), &mut signals).await;
+    reach.leave(matches!(exit, Ok(Exit::Interrupted | Exit::Waits)), &mut signals).await;
     exit
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use serde_json::json;
-use spalla_domain::session::{Asked, SessionStatus};
+use spalla_domain::session::{Asked, Look, SessionStatus, Trigger};
 
 fn session(agents: &[&str]) -> Session {
     Session {
@@ -21,6 +21,7 @@ fn session(agents: &[&str]) -> Session {
         left_out: vec![],
         decisions: vec![],
         asked: vec![],
+        looks: vec![],
         report: None,
         applied: vec![],
         by_server: None,
@@ -277,4 +278,126 @@ fn what_was_done_again_is_not_reviewed_once_more() {
     assert_eq!(keys(&step(&mut session)), ["1.again-2.merge"]);
     session.asked.push(Asked { at: Timestamp::from_ms(2), worker: None });
     assert_eq!(keys(&step(&mut session)), ["1.again-2.review-2.claude", "1.again-2.review-2.gemini"]);
+}
+
+/// A session in which reviewers look at work that goes on, and what they think of it.
+fn looked_at(opinions: [&str; 2]) -> (Session, Next) {
+    let mut session = session(&["codex", "claude", "gemini"]);
+    session.looks.push(Look {
+        work: "1".into(),
+        number: 1,
+        run_id: 1,
+        at: Timestamp::from_ms(0),
+        why: Trigger::Blocker,
+        text: "no way".into(),
+        base: None,
+    });
+    assert_eq!(keys(&step(&mut session)), ["1.look-1.claude", "1.look-1.gemini"]);
+    for (agent, opinion) in ["claude", "gemini"].iter().zip(opinions) {
+        let verdict = json!({ "verdict": { "verdict": opinion, "text": format!("{agent} thinks") } });
+        ends(&mut session, &format!("1.look-1.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    (session, next)
+}
+
+#[test]
+fn what_reviewers_say_of_work_that_goes_on_has_the_consequences_of_a_review() {
+    let (mut session, next) = looked_at(["approved", "concern"]);
+    assert!(next.items.is_empty() && next.halt.is_empty() && next.stop.is_none());
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(
+        keys(&step(&mut session)),
+        ["1.review.claude", "1.review.gemini"],
+        "its end is reviewed as ever"
+    );
+
+    let (mut session, next) = looked_at(["concern", "concern"]);
+    assert_eq!((keys(&next), &next.halt), (vec!["1.again-2"], &vec!["1".to_owned()]));
+    assert_eq!(step(&mut session).halt, ["1"], "after a crash it is ended all the same");
+    ends(&mut session, "1", "cancelled", json!(null));
+    assert!(step(&mut session).halt.is_empty());
+
+    let (_, next) = looked_at(["approved", "blocker"]);
+    assert!(next.stop.unwrap().contains("gemini says: gemini thinks"));
+}
+
+#[test]
+fn nobody_has_to_look_and_what_ended_meanwhile_is_only_reviewed() {
+    let (mut session, _) = looked_at(["approved", "approved"]);
+    session.looks.push(Look { number: 2, ..session.looks[0].clone() });
+    step(&mut session);
+    for agent in ["claude", "gemini"] {
+        ends(&mut session, &format!("1.look-2.{agent}"), "failed", json!(null));
+    }
+    let next = step(&mut session);
+    assert_eq!(
+        (next.decisions[0].decision, next.decisions[0].rule.as_str()),
+        (Decision::Continue, "nobody looked")
+    );
+    session.looks.push(Look { number: 3, ..session.looks[0].clone() });
+    ends(&mut session, "1", "succeeded", changed("codex"));
+    assert_eq!(keys(&step(&mut session)), ["1.review.claude", "1.review.gemini"]);
+}
+
+/// Three tries at one piece.
+fn contest() -> Session {
+    let mut session = session(&["codex", "claude", "gemini"]);
+    let own = session.items.remove(0);
+    for (number, agent) in (1..).zip(["codex", "claude", "gemini"]) {
+        let part = Part { contest: Some("1".into()), ..Part::default() };
+        session.items.push(SessionItem {
+            key: format!("1.try-{number}"),
+            agent: agent.into(),
+            part,
+            ..own.clone()
+        });
+    }
+    session.items.push(SessionItem { key: "2".into(), depends_on: vec!["1".into()], ..own });
+    session
+}
+
+/// Lets the reviewers of a try think this of it.
+fn thought(session: &mut Session, number: usize, opinions: [&str; 2]) {
+    let work = format!("1.try-{number}");
+    let prefix = format!("{work}.review.");
+    let keys: Vec<String> =
+        session.items.iter().map(|item| item.key.clone()).filter(|key| key.starts_with(&prefix)).collect();
+    for (key, opinion) in keys.iter().zip(opinions) {
+        ends(session, key, "succeeded", json!({ "verdict": { "verdict": opinion, "text": "so" } }));
+    }
+}
+
+#[test]
+fn of_several_tries_the_best_is_merged_and_where_that_fails_the_next_best() {
+    let mut session = contest();
+    for (number, agent) in (1..).zip(["codex", "claude", "gemini"]) {
+        ends(&mut session, &format!("1.try-{number}"), "succeeded", changed(agent));
+    }
+    assert_eq!(step(&mut session).items.len(), 6);
+    thought(&mut session, 1, ["approved", "blocker"]);
+    thought(&mut session, 2, ["approved", "concern"]);
+    assert!(step(&mut session).stop.is_none(), "one bad try stops nothing");
+    assert!(session.items.iter().all(|item| item.kind != ItemKind::Merge), "the third is not reviewed yet");
+    thought(&mut session, 3, ["approved", "approved"]);
+    assert_eq!(keys(&step(&mut session)), ["1.try-3.merge"]);
+    assert!(step(&mut session).items.is_empty(), "once");
+    ends(&mut session, "1.try-3.merge", "failed", json!({ "red": { "error": "a test fails" } }));
+    assert_eq!(keys(&step(&mut session)), ["1.try-2.merge"]);
+    assert!(!is_ready(&session, session.items.iter().find(|item| item.key == "2").unwrap()));
+    ends(&mut session, "1.try-2.merge", "succeeded", json!({ "commit": "c" }));
+    assert!(step(&mut session).items.is_empty());
+    assert!(is_ready(&session, session.items.iter().find(|item| item.key == "2").unwrap()));
+    assert_eq!(contest::ends(&session), [crate::exit::Exit::Done]);
+}
+
+#[test]
+fn a_contest_without_a_try_that_can_be_merged_does_not_end_well() {
+    let mut session = contest();
+    for number in 1..=3 {
+        assert_eq!(contest::ends(&session), [crate::exit::Exit::Waits]);
+        ends(&mut session, &format!("1.try-{number}"), "failed", json!(null));
+    }
+    assert!(step(&mut session).items.is_empty());
+    assert_eq!(contest::ends(&session), [crate::exit::Exit::Failed]);
 }

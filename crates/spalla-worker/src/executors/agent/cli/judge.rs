@@ -13,6 +13,7 @@ use spalla_adapter::recovery::{Action, Diagnosis};
 use spalla_crash::crash_point;
 use spalla_domain::claim::RunError;
 use spalla_domain::retry::ErrorClass;
+use spalla_domain::session::RESTS_LABEL;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,9 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
             false => failed(ErrorClass::Denied, format!("{title} was denied what it needed: {denied}")),
         };
     }
-    let wants_change = wants_change(&note::own_words(judged.run));
+    // Where others did the work before, there may be nothing left to change.
+    let may_rest = judged.run.assignment.labels.iter().any(|label| label == RESTS_LABEL);
+    let wants_change = !may_rest && wants_change(&note::own_words(judged.run));
     match (wants_change, &turn.words, turn.denied.is_empty()) {
         (false, Some(_), true) => None,
         (false, None, _) => failed(ErrorClass::Failed, format!("{title} ended without an answer")),

@@ -51,6 +51,12 @@ pub(super) fn of_interruption() -> String {
     "You were interrupted. Look at what is done already, and finish the task.".to_owned()
 }
 
+/// Tells an agent that a person mended what stood in its way, with their words where they said any.
+pub(super) fn of_person(words: Option<&str>) -> String {
+    let said = words.map(|words| format!(" They say:\n\n{words}")).unwrap_or_default();
+    format!("A person looked at what you were not allowed; try again.{said}")
+}
+
 fn last_words(words: Option<&str>) -> String {
     let words = words.map(str::trim).filter(|words| !words.is_empty());
     words.map(|words| format!(" Its last words were:\n\n{}", cut(words, WORDS_BYTES_MAX))).unwrap_or_default()

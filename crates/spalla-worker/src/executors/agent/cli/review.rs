@@ -1,8 +1,9 @@
 //! An answer in place of a change: a reviewer looks at what another agent did, or a planner at what there is, can touch neither,
 //! and says what it thinks in a form that is read strictly, with one more try.
 
+use super::look::Look;
 use super::turn::Turn;
-use crate::executors::agent::change;
+use crate::executors::agent::change::{self, Change};
 use crate::run::{End, Failure, Run};
 use crate::scratchpad::Scratchpad;
 use serde_json::{Value, json};
@@ -10,22 +11,28 @@ use spalla_adapter::definition::Definition;
 use spalla_domain::plan;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::review::{SCHEMA, Verdict, unfenced};
-use spalla_domain::session::{CHANGES_PREFIX, PLANS_LABEL, REVIEWS_LABEL};
+use spalla_domain::session::{ANSWERS_LABEL, CHANGES_PREFIX, PLANS_LABEL, REVIEWS_LABEL};
 use std::path::{Path, PathBuf};
 
 /// What an agent is to answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// What it thinks of the change of this work item.
     Change(u64),
+    /// What it thinks of work that goes on.
+    Look(Look),
     /// In which pieces the goal is pursued.
     Plan,
+    /// What it thinks, in its own words.
+    Opinion,
 }
 
 /// An answer under way.
 #[derive(Debug)]
 pub(super) struct Review {
     subject: Subject,
+    /// What work that goes on had changed by then.
+    looked_at: Option<Change>,
     was_asked_again: bool,
 }
 
@@ -36,7 +43,9 @@ pub(super) fn subject(run: &Run<'_>) -> Option<Subject> {
     labels
         .iter()
         .find_map(change)
+        .or_else(|| labels.iter().find_map(|label| Look::of_label(label)).map(Subject::Look))
         .or_else(|| labels.iter().any(|label| label == PLANS_LABEL).then_some(Subject::Plan))
+        .or_else(|| labels.iter().any(|label| label == ANSWERS_LABEL).then_some(Subject::Opinion))
 }
 
 /// Lets the worktree hold the change that is reviewed.
@@ -54,15 +63,16 @@ pub(super) async fn show(run: &Run<'_>, scratchpad: &mut Scratchpad, item: u64) 
 
 impl Review {
     /// Begins.
-    pub(super) const fn of(subject: Subject) -> Self {
-        Self { subject, was_asked_again: false }
+    pub(super) const fn of(subject: Subject, looked_at: Option<Change>) -> Self {
+        Self { subject, looked_at, was_asked_again: false }
     }
 
     /// Writes the shape of the answer beside the agent's notes; returns the shape and its file.
     pub(super) fn schema(&self, scratch: &Path) -> Option<(String, PathBuf)> {
         let shape = match self.subject {
-            Subject::Change(_) => SCHEMA,
+            Subject::Change(_) | Subject::Look(_) => SCHEMA,
             Subject::Plan => plan::SCHEMA,
+            Subject::Opinion => return None,
         };
         let file = scratch.join("answer.schema.json");
         let written = spalla_crash::crash_point!("worker.review.schema.write", std::fs::write(&file, shape));
@@ -74,13 +84,15 @@ impl Review {
         let words = turn.words.as_deref().unwrap_or_default();
         let why = self.read(words).err().filter(|_| !self.was_asked_again)?;
         self.was_asked_again = true;
-        Some(format!("Your answer can't be read: {why}. Answer again, with that object and nothing else."))
+        let how =
+            if self.subject == Subject::Opinion { "in words" } else { "with that object and nothing else" };
+        Some(format!("Your answer can't be read: {why}. Answer again, {how}."))
     }
 
     /// Reads an answer; returns its name in the result, itself, and what it comes to in a few words.
     fn read(&self, words: &str) -> Result<(&'static str, Value, String), String> {
         match self.subject {
-            Subject::Change(_) => {
+            Subject::Change(_) | Subject::Look(_) => {
                 let verdict = Verdict::read(words)?;
                 let opinion = format!("{:?}", verdict.verdict).to_lowercase();
                 Ok(("verdict", json!(verdict), opinion))
@@ -91,6 +103,8 @@ impl Review {
                 let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
                 Ok(("plan", value, format!("a plan of {} pieces", plan.items.len())))
             }
+            Subject::Opinion if words.trim().is_empty() => Err("it says nothing".to_owned()),
+            Subject::Opinion => Ok(("answer", words.into(), "an opinion".to_owned())),
         }
     }
 
@@ -98,6 +112,9 @@ impl Review {
     pub(super) fn end(&self, definition: &Definition, turn: &Turn, events: &Path, turns: u32) -> End {
         let words = turn.words.as_deref().unwrap_or_default();
         let mut result = json!({ "agent": definition.name, "events": events, "turns": turns });
+        if let Some(change) = &self.looked_at {
+            result["looked_at"] = json!(change);
+        }
         match self.read(words) {
             Ok((name, answer, summary)) => {
                 result["summary"] = format!("{}: {summary}", definition.title).into();
@@ -105,7 +122,11 @@ impl Review {
                 End::Succeeded { result }
             }
             Err(why) => {
-                let what = if self.subject == Subject::Plan { "plan" } else { "verdict" };
+                let what = match self.subject {
+                    Subject::Plan => "plan",
+                    Subject::Opinion => "opinion",
+                    Subject::Change(_) | Subject::Look(_) => "verdict",
+                };
                 let message = format!("{} gave no {what}: {why}", definition.title);
                 Failure { result: Some(result), ..Failure::new(ErrorClass::Validation, message) }.into()
             }

@@ -9,6 +9,7 @@ use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader};
 use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
 use spalla_adapter::listen::Listener;
 use spalla_adapter::trouble::Trouble;
+use spalla_domain::agent_event::AgentEventType;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -197,9 +198,21 @@ pub(super) fn moment(run: &Run<'_>) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default()
 }
 
+/// Marks the milestone that is the end of a turn: a review of its own follows that one.
+fn marked(heard: Heard) -> Heard {
+    match heard {
+        Heard::Event(event) if event.kind == AgentEventType::Milestone => {
+            Heard::Event(event.with("ends_turn", true))
+        }
+        other => other,
+    }
+}
+
 impl Hearing {
     async fn keep_all(&mut self, heard: Vec<Heard>, told: &mut Told<'_>) {
+        let ends_turn = heard.iter().any(|heard| matches!(heard, Heard::Over(_)));
         for heard in heard {
+            let heard = if ends_turn { marked(heard) } else { heard };
             told.tell(&heard).await;
             self.keep(heard);
         }

@@ -1,0 +1,136 @@
+//! The work items of a session: made once, in the project of the session's repository, and put into the queue.
+
+use super::advance::is_ready;
+use super::looks;
+use super::pursuit::Pursuit;
+use crate::clock::random_hex;
+use crate::control::{Control, NewItem};
+use crate::failure::Result;
+use spalla_domain::plan::PieceExecutor;
+use spalla_domain::session::{
+    ANSWERS_LABEL, ItemKind, MERGES_LABEL, PLANS_LABEL, RESTS_LABEL, REVIEWS_LABEL, SessionItem,
+};
+use spalla_domain::work_item::{self, Executor, Status};
+use std::path::Path;
+
+/// How often an agent's run that broke is tried again: it may have cost money.
+const AGENT_RETRIES: u32 = 1;
+/// The most of one agent's answer that another one is told, in bytes.
+const ANSWER_BYTES_MAX: usize = 8 * 1024;
+
+impl Pursuit {
+    /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
+    /// written down, is found by its label.
+    pub(super) async fn make_items(&mut self, control: &Control) -> Result<()> {
+        let project_id = self.project(control).await?;
+        for index in 0..self.session.items.len() {
+            let item = &self.session.items[index];
+            if item.work_item_id.is_some() || !is_ready(&self.session, item) {
+                continue;
+            }
+            let label = self.label_of(index)?;
+            let id = match control.labelled(project_id, &label).await? {
+                Some(id) => id,
+                None => control.create(&self.new_item(project_id, index, label)).await?,
+            };
+            self.session.items[index].work_item_id = Some(id);
+            self.folder.write(&self.session)?;
+        }
+        for item in &self.session.items {
+            let Some(id) = item.work_item_id else { continue };
+            if control.item(id).await?.status == Status::Open {
+                control.enqueue(id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the label by which an item is found again. Agents see labels and make items: nobody guesses it beforehand.
+    fn label_of(&mut self, index: usize) -> Result<String> {
+        let item = &mut self.session.items[index];
+        if item.tag.is_none() {
+            item.tag = Some(random_hex(2));
+            self.folder.write(&self.session)?;
+        }
+        Ok(format!("piece:{}", self.session.items[index].tag.as_deref().unwrap_or_default()))
+    }
+
+    /// Returns the project of its items; makes it where there is none yet.
+    pub(super) async fn project(&mut self, control: &Control) -> Result<i64> {
+        if let Some(id) = self.session.project_id {
+            return Ok(id);
+        }
+        let target = Path::new(&self.session.target);
+        let name = target
+            .file_name()
+            .map_or_else(|| self.session.target.as_str().into(), |name| name.to_string_lossy());
+        let id = match &self.session.base {
+            // Its runs work on the session's repository, so that nothing reaches the target.
+            Some(_) => {
+                let repository = self.folder.repository();
+                control
+                    .project(&format!("{name} · {}", self.session.id), &repository.to_string_lossy())
+                    .await?
+            }
+            None => control.project(&name, &self.session.target).await?,
+        };
+        self.session.project_id = Some(id);
+        self.folder.write(&self.session)?;
+        Ok(id)
+    }
+
+    fn new_item(&self, project_id: i64, index: usize, label: String) -> NewItem {
+        let item = &self.session.items[index];
+        let id_of = |key: &String| self.session.items.iter().find(|other| other.key == *key)?.work_item_id;
+        // A piece of work is made when what it builds on is merged; there is nothing left to wait for.
+        let is_work = item.kind == ItemKind::Work;
+        let before = item.depends_on.iter().filter(|_| !is_work);
+        let depends_on: Vec<i64> = before.filter_map(id_of).collect();
+        let mut labels = vec![label, format!("session:{}", self.session.id)];
+        let about = depends_on.first();
+        labels.extend(match item.kind {
+            ItemKind::Work if item.part.answers => Some(ANSWERS_LABEL.to_owned()),
+            ItemKind::Work if item.part.may_rest => Some(RESTS_LABEL.to_owned()),
+            ItemKind::Work => None,
+            ItemKind::Merge => about.map(|id| format!("{MERGES_LABEL}{id}")),
+            ItemKind::Review => about
+                .map(|id| format!("{REVIEWS_LABEL}{id}"))
+                .or_else(|| looks::label_of(&self.session, item)),
+            ItemKind::Plan => Some(PLANS_LABEL.to_owned()),
+        });
+        // A reviewer is asked for its own opinion.
+        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan);
+        let fallback =
+            self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
+        let is_model = self.session.agents.contains(&item.agent);
+        let max_retries = is_model.then_some(AGENT_RETRIES);
+        let policy = work_item::Policy { max_retries, ..work_item::Policy::default() };
+        let new = NewItem {
+            depends_on,
+            labels,
+            fallback: if is_model { fallback.collect() } else { Vec::new() },
+            timeout_ms: item.timeout_ms,
+            category: item.wishes.category.clone(),
+            resources: item.wishes.resources(),
+            policy: policy.overlaid(item.wishes.policy()),
+            ..NewItem::new(project_id, &item.title, Executor::Agent)
+        };
+        if item.wishes.executor == Some(PieceExecutor::Recipe) {
+            return NewItem { executor: Executor::Recipe, recipe: Some(item.prompt.clone()), ..new };
+        }
+        let told = item.wishes.told(&item.prompt) + &self.heard_by(item);
+        let prompt = Some(told).filter(|prompt| !prompt.is_empty());
+        NewItem { prompt, agent: Some(item.agent.clone()), ..new }
+    }
+
+    /// Returns what others said that an item is told.
+    fn heard_by(&self, item: &SessionItem) -> String {
+        let said = item.part.hears.iter().filter_map(|key| {
+            let other = self.session.items.iter().find(|other| other.key == *key)?;
+            let answer = other.runs.last()?.result.as_ref()?["answer"].as_str()?;
+            let answer = &answer[..answer.floor_char_boundary(ANSWER_BYTES_MAX)];
+            Some(format!("\n\n{} says ({}):\n\n{answer}", other.agent, other.title))
+        });
+        said.collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! Watches the agents of a session while they work, and says when one's work wants a look.
+
+use super::advance::is_over;
+use super::looks::{may_look, number, trigger};
+use crate::clock::SystemClock;
+use crate::control::{Control, RunState, ToldEvent};
+use crate::failure::Result;
+use spalla_domain::session::{ItemKind, Look, Session, SessionItem, Trigger};
+use spalla_domain::{Timestamp, run};
+use spalla_store::Clock as _;
+use spalla_worker::agents_at_limits;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often it is looked whether there is something new.
+const LOOK: Duration = Duration::from_secs(1);
+/// The most of what an agent said that reviewers are told, in characters.
+const TEXT_CHARS_MAX: usize = 4_000;
+
+/// When reviewers look at work that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Looking {
+    /// Whether they do at all.
+    pub(crate) is_on: bool,
+    /// After how long without an event, in milliseconds; 0 is never.
+    pub(crate) silence_ms: i64,
+}
+
+/// What was heard of the runs so far.
+#[derive(Debug)]
+pub(super) struct Watch {
+    looking: Looking,
+    runs: BTreeMap<i64, Heard>,
+    /// The agents that are not called now, and when each will be.
+    away: BTreeMap<String, jiff::Timestamp>,
+}
+
+/// What is noticed.
+#[derive(Debug)]
+pub(super) enum Noticed {
+    /// Work that goes on wants a look.
+    Looks(Vec<Look>),
+    /// Which agents are not called has changed: these are not, until then.
+    Away(BTreeMap<String, jiff::Timestamp>),
+}
+
+/// What was heard of one run.
+#[derive(Debug)]
+struct Heard {
+    /// The number of the last event.
+    after: i64,
+    /// When something was heard last.
+    at: Timestamp,
+    /// The commit on which it began.
+    base: Option<String>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub(super) const fn new(looking: Looking) -> Self {
+        Self { looking, runs: BTreeMap::new(), away: BTreeMap::new() }
+    }
+
+    /// Waits until something is noticed. Nothing is lost when this is dropped half-way and called again.
+    pub(super) async fn next(&mut self, (session, data): (&Session, &Path), control: &Control) -> Noticed {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(away) = self.missed(session, data) {
+                return Noticed::Away(away);
+            }
+            if !self.looking.is_on {
+                continue;
+            }
+            let mut looks = Vec::new();
+            for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && !is_over(item)) {
+                match self.of(session, work, control).await {
+                    Ok(look) => looks.extend(look),
+                    // A server that is away is seen to by whoever follows the items.
+                    Err(failure) => tracing::debug!("watching \"{}\": {failure}", work.title),
+                }
+            }
+            if !looks.is_empty() {
+                return Noticed::Looks(looks);
+            }
+        }
+    }
+
+    /// Returns the agents that are not called now, where that has changed.
+    fn missed(&mut self, session: &Session, data: &Path) -> Option<BTreeMap<String, jiff::Timestamp>> {
+        let now = jiff::Timestamp::from_millisecond(SystemClock.now().ms()).ok()?;
+        let mut away = agents_at_limits(data, now);
+        away.retain(|agent, _| session.agents.contains(agent));
+        if away == self.away {
+            return None;
+        }
+        self.away.clone_from(&away);
+        Some(away)
+    }
+
+    async fn of(&mut self, session: &Session, work: &SessionItem, control: &Control) -> Result<Option<Look>> {
+        let Some(item) = work.work_item_id else { return Ok(None) };
+        let newest = control.newest_run(item).await?;
+        let Some(run) = newest.filter(|run| run.ended_at.is_none() && run.started_at.is_some()) else {
+            return Ok(None);
+        };
+        let known = self.runs.entry(run.id).or_insert_with(|| Heard::of(&run));
+        let told = control.events(run.id, known.after).await?;
+        let since = session.looks.iter().filter(|look| look.work == work.key).map(|look| look.at).max();
+        let mut wanted = None;
+        for event in told {
+            known.hear(&event);
+            let is_new = since.is_none_or(|since| event.timestamp > since);
+            let why = trigger(&event.kind, &event.payload).filter(|_| is_new);
+            wanted = wanted.or_else(|| Some((why?, event.timestamp, text_of(&event))));
+        }
+        if !may_look(session, work) {
+            return Ok(None);
+        }
+        let wanted = wanted.or_else(|| known.silent(&run, self.looking.silence_ms));
+        Ok(wanted.map(|(why, at, text)| Look {
+            work: work.key.clone(),
+            number: number(session, work),
+            run_id: run.id,
+            at,
+            why,
+            text,
+            base: known.base.clone(),
+        }))
+    }
+}
+
+impl Heard {
+    fn of(run: &RunState) -> Self {
+        Self { after: 0, at: run.started_at.unwrap_or_else(|| SystemClock.now()), base: None }
+    }
+
+    fn hear(&mut self, event: &ToldEvent) {
+        self.after = event.id;
+        self.at = self.at.max(event.timestamp);
+        let base = event.payload["base"].as_str().filter(|base| is_commit(base));
+        // The worker says it first; whoever speaks later can't change it.
+        if self.base.is_none() {
+            self.base = base.map(str::to_owned);
+        }
+    }
+
+    /// Tells whether a run that goes on was not heard of for too long. It counts anew from there.
+    fn silent(&mut self, run: &RunState, silence_ms: i64) -> Option<(Trigger, Timestamp, String)> {
+        let now = SystemClock.now();
+        let is_at_work = run.status == run::Status::Running;
+        let quiet_ms = now.ms().saturating_sub(self.at.ms());
+        if !is_at_work || silence_ms == 0 || quiet_ms < silence_ms {
+            return None;
+        }
+        self.at = now;
+        Some((Trigger::Silence, now, String::new()))
+    }
+}
+
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn text_of(event: &ToldEvent) -> String {
+    event.payload["text"].as_str().unwrap_or_default().chars().take(TEXT_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn heard(at: i64) -> Heard {
+        Heard { after: 0, at: Timestamp::from_ms(at), base: None }
+    }
+
+    fn run(status: run::Status) -> RunState {
+        serde_json::from_value(json!({
+            "id": 7, "status": status, "attempt": 1, "started_at": Timestamp::from_ms(0), "ended_at": null,
+            "result": null, "error": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_agent_at_work_that_says_nothing_for_too_long_is_looked_at_once_for_that_time() {
+        let mut quiet = heard(0);
+        assert!(quiet.silent(&run(run::Status::AwaitingInput), 1).is_none());
+        assert!(quiet.silent(&run(run::Status::Running), 0).is_none());
+        assert!(quiet.silent(&run(run::Status::Running), 900_000).is_some());
+        assert!(quiet.silent(&run(run::Status::Running), 900_000).is_none());
+    }
+
+    #[test]
+    fn the_commit_is_the_one_that_was_said_first() {
+        let event = |base: &str| ToldEvent {
+            id: 3,
+            kind: "status".into(),
+            timestamp: Timestamp::from_ms(5),
+            payload: json!({ "base": base }),
+        };
+        let mut known = heard(0);
+        known.hear(&event("no commit"));
+        known.hear(&event(&"a".repeat(40)));
+        known.hear(&event(&"b".repeat(40)));
+        assert_eq!((known.base, known.after, known.at.ms()), (Some("a".repeat(40)), 3, 5));
+    }
+}
