@@ -56,6 +56,11 @@ fn the_turns_that_nobody_looked_at_are_understood() {
     check("unseen");
 }
 
+#[test]
+fn the_turns_of_the_second_set_that_nobody_looked_at_are_understood() {
+    check("fresh");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];
