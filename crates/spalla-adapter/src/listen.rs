@@ -26,10 +26,11 @@ use std::sync::LazyLock;
 /// The most of a command or an output that an event shows, in characters.
 const SHOWN_CHARS: usize = 400;
 
-/// How the operating system says that something is not allowed, whichever program passes it on.
+/// How the operating system says that something is not allowed, whichever program passes it on; and how a sandbox of the
+/// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)",
     )
 });
 /// How a command line says on its standard error that a tool of its own failed.

@@ -12,7 +12,7 @@ const DAYS_MAX: i64 = 62;
 
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)(?:again (?:in|after)|retry (?:in|after)|retry-after:?|retrydelay\\*"?:? ?\\*"?|resets? (?:in|after)|wait|available (?:in|after)) ?(?:about |another )?((?:\d+(?:\.\d+)?(?:ms|[dhms])){2,}\b|(?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b,? ?(?:and )?)+)"#,
+        r#"(?i)(?:again (?:in|after)|retry (?:in|after):?|retry-after:?|retrydelay\\*"?:? ?\\*"?|resets? (?:in|after)|wait|available (?:in|after)) ?(?:about |another )?((?:\d+(?:\.\d+)?(?:ms|[dhms])){2,}\b|(?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b,? ?(?:and )?)+)"#,
     )
 });
 static PART: LazyLock<Regex> = LazyLock::new(|| {
@@ -23,11 +23,11 @@ static SECONDS: LazyLock<Regex> =
 static EPOCH: LazyLock<Regex> =
     LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||resets?_?at\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#));
 static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|[+-]\d\d:?\d\d)")
+    compiled(r"\b\d{4}-\d\d-\d\d(?:T| (?:at )?)\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)")
 });
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:resets?|again)(?: (?:at|on))? (?:([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?(utc|[a-z]+(?:/[a-z0-9_+-]+)+)\)?)?(?:\W|$)",
+        r"(?i)(?:resets?|again|renews?|available|until)(?: (?:at|on))? (?:([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?((?:utc|gmt)(?:[+-]\d{1,2}(?::?\d\d)?)?|[a-z]+(?:/[a-z0-9_+-]+)+)\)?)?(?:\W|$)",
     )
 });
 
@@ -69,8 +69,8 @@ fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
         return Timestamp::from_second(seconds).ok();
     }
     if let Some(instant) = INSTANT.find(text) {
-        let text = instant.as_str().replace(" UTC", "Z").replace("UTC", "Z");
-        return text.parse().ok();
+        let text = instant.as_str().replace(" at ", " ").replace("GMT", "UTC");
+        return text.replace(" UTC", "Z").replace("UTC", "Z").parse().ok();
     }
     time_of_day(text, now)
 }
@@ -90,10 +90,7 @@ fn time_of_day(text: &str, now: Timestamp) -> Option<Timestamp> {
         None => hour,
     };
     let time = Time::new(hour, minute.map_or(Ok(0), str::parse).ok()?, 0, 0).ok()?;
-    let zone = match part(7) {
-        Some(zone) if !zone.eq_ignore_ascii_case("utc") => TimeZone::get(zone).ok()?,
-        _ => TimeZone::UTC,
-    };
+    let zone = part(7).map_or(Some(TimeZone::UTC), zone_of)?;
     let here = now.to_zoned(zone.clone());
     let (date, step) = match (part(1), part(2)) {
         (Some(month), Some(day)) => {
@@ -106,6 +103,28 @@ fn time_of_day(text: &str, now: Timestamp) -> Option<Timestamp> {
     let is_over = said.timestamp() < now && part(3).is_none();
     let next = if is_over { said.checked_add(step).ok()? } else { said };
     Some(next.timestamp())
+}
+
+/// Returns a zone by its name, or by its distance from UTC.
+fn zone_of(name: &str) -> Option<TimeZone> {
+    let name = name.to_owned();
+    let Some(distance) =
+        name.get(..3).filter(|start| ["utc", "gmt"].contains(&start.to_ascii_lowercase().as_str()))
+    else {
+        return TimeZone::get(&name).ok();
+    };
+    let (sign, digits) = match name[distance.len()..].split_at_checked(1) {
+        None => return Some(TimeZone::UTC),
+        Some(("-", digits)) => (-1, digits),
+        Some((_, digits)) => (1, digits),
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(parts) => parts,
+        None if digits.len() > 2 => digits.split_at(digits.len() - 2),
+        None => (digits, "0"),
+    };
+    let seconds = hours.parse::<i32>().ok()? * 3_600 + minutes.parse::<i32>().ok()? * 60;
+    Some(TimeZone::fixed(jiff::tz::Offset::from_seconds(sign * seconds).ok()?))
 }
 
 fn month_of(name: &str) -> Option<i8> {
@@ -145,6 +164,10 @@ mod tests {
             ("or try again at Nov 20th, 2026 10:12 AM.", "2026-11-20T10:12:00Z"),
             ("weekly limit reached ∙ resets Nov 23, 3pm (Europe/Berlin)", "2026-11-23T14:00:00Z"),
             ("resets January 2 at 9:30am (UTC)", "2027-01-02T09:30:00Z"),
+            ("Retry in: 12s", "2026-11-20T10:00:12Z"),
+            ("Access resets at 10:57 PM GMT-3.", "2026-11-21T01:57:00Z"),
+            ("available again at 18:30 UTC+05:30", "2026-11-20T13:00:00Z"),
+            ("You will regain access on 2026-12-01 at 00:00 UTC.", "2026-12-01T00:00:00Z"),
         ] {
             assert_eq!(at(text).as_deref(), Some(wanted), "{text}");
         }

@@ -97,6 +97,8 @@ impl Cause {
             401 | 403 => Self::Auth,
             408 => Self::Network,
             402 => Self::Quota,
+            // What is sent is the conversation: nothing else of a request grows.
+            413 => Self::ContextFull,
             429 => Self::RateLimit,
             529 => Self::Overloaded,
             400..=499 => Self::BadRequest,

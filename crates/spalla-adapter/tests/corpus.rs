@@ -61,6 +61,11 @@ fn the_turns_of_the_second_set_that_nobody_looked_at_are_understood() {
     check("fresh");
 }
 
+#[test]
+fn the_turns_of_the_third_set_that_nobody_looked_at_are_understood() {
+    check("later");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];

@@ -20,7 +20,7 @@ const OF_FOLDERS: [&str; 9] = [
 /// Returns every folder that the denials need, or none where one of them is not within what is allowed.
 pub(super) fn grant(refused: &[&Denied], allowed: &[String]) -> Option<Vec<String>> {
     let allowed: Vec<&str> = allowed.iter().filter_map(|folder| plain(folder)).collect();
-    let mut folders: Vec<&str> = vec![];
+    let mut folders: Vec<String> = vec![];
     for denied in refused {
         // The standard error tells the same once more, line by line, and its first line may end before the path.
         let is_told_elsewhere = |other: &&Denied| other.tool == denied.tool && !other.paths.is_empty();
@@ -29,18 +29,32 @@ pub(super) fn grant(refused: &[&Denied], allowed: &[String]) -> Option<Vec<Strin
         }
         let had = allowed_in(&denied.reason);
         for path in &denied.paths {
-            folders.push(folder_of(path, denied.tool.as_deref(), &had, &allowed)?);
+            let whole = from_workspace(path, &had);
+            let path = whole.as_deref().unwrap_or(path);
+            folders.push(folder_of(path, denied.tool.as_deref(), &had, &allowed)?.to_owned());
         }
     }
     folders.sort_unstable();
     // A folder comes before what is beneath it, so that what is beneath the last one kept adds nothing.
     let mut kept: Vec<String> = vec![];
     for folder in folders {
-        if !kept.iter().any(|above| is_within(folder, above)) {
-            kept.push(folder.to_owned());
+        if !kept.iter().any(|above| is_within(&folder, above)) {
+            kept.push(folder);
         }
     }
     (!kept.is_empty()).then_some(kept)
+}
+
+/// Returns what a path that begins with steps up means from the workspace, which the command line names first. Steps up
+/// further on are left as they are, and refused: what they lead out of may be a link.
+fn from_workspace(path: &str, had: &[String]) -> Option<String> {
+    let mut folder = plain(had.first()?)?;
+    let mut rest = path;
+    while let Some(further) = rest.strip_prefix("../") {
+        folder = folder.rsplit_once('/')?.0;
+        rest = further;
+    }
+    (rest != path && !rest.starts_with('/')).then(|| format!("{folder}/{rest}"))
 }
 
 /// Returns the folder that a path needs, if it is allowed: its own for what lists or searches folders, and otherwise the
@@ -158,6 +172,28 @@ mod tests {
         let allowed = ["/data".to_owned()];
         assert_eq!(grant(&[&whole, &cut], &allowed), Some(vec!["/data/a".into()]));
         assert_eq!(grant(&[&whole, &denied("read_file", &[], "")], &allowed), None);
+    }
+
+    #[test]
+    fn a_path_with_steps_up_is_read_from_the_workspace_and_granted_by_the_policy_alone() {
+        let reason = |path: &str| {
+            format!(
+                "Path not in workspace: Attempted path \"{path}\" resolves outside the allowed workspace directories: \
+                 /srv/work/app or the project temp directory: /home/dev/tmp"
+            )
+        };
+        let granted = |path: &str| granted("read_file", &[path], &reason(path));
+        assert_eq!(granted("../../shared/a/x"), Some(vec!["/srv/shared/a".into()]));
+        for path in [
+            "../shared/x",
+            "../../shared/../etc/x",
+            "../../../../../x",
+            "../../shared/a/../../x",
+            "..",
+            "../..//shared/x",
+        ] {
+            assert_eq!(granted(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -2,10 +2,19 @@
 //! what the agent wanted.
 
 use crate::heard::Denied;
+use crate::pattern::compiled;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// What makes more than one command out of a line, or takes something in that is not written there: nothing that begins
 /// with an allowed word is sure to be that command alone.
 const MORE_THAN_ONE: &[char] = &[';', '&', '|', '$', '`', '<', '>', '(', ')', '\n', '\r', '\0', '\\'];
+/// Of these, what keeps its meaning within double quotes; within single ones nothing does.
+const MORE_WITHIN_QUOTES: &[char] = &['$', '`', '\\', '\n', '\r', '\0'];
+
+/// Words by which the operating system says no. Allowing a tool changes nothing about that.
+static OF_SYSTEM: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)^(?:error: )?(?:eacces|eperm|erofs|enospc)\b|\(os error \d+\)"));
 
 /// Returns the lines of the policy that cover every denial, or none where one of them is not covered.
 pub(super) fn grant(denied: &[&Denied], allowed: &[String]) -> Option<Vec<String>> {
@@ -23,11 +32,22 @@ pub(super) fn grant(denied: &[&Denied], allowed: &[String]) -> Option<Vec<String
 /// Patterns come before names: they allow less.
 fn covering<'a>(denied: &Denied, allowed: &'a [String]) -> Option<&'a String> {
     let tool = denied.tool.as_deref().filter(|tool| is_name(tool))?;
+    if OF_SYSTEM.is_match(denied.reason.trim_start()) {
+        return None;
+    }
     let by_pattern = || {
         let input = denied.input.as_deref()?;
         allowed.iter().find(|line| pattern_of(line, tool).is_some_and(|pattern| covers(tool, pattern, input)))
     };
-    by_pattern().or_else(|| allowed.iter().find(|line| line.as_str() == tool))
+    by_pattern().or_else(|| allowed.iter().find(|line| line.as_str() == tool || is_server_of(line, tool)))
+}
+
+/// `mcp__tracker` stands for each tool of that server.
+fn is_server_of(line: &str, tool: &str) -> bool {
+    let server = line.strip_prefix("mcp__").filter(|server| !server.is_empty() && !server.contains("__"));
+    server.is_some_and(|_| {
+        is_name(line) && tool.strip_prefix(line).is_some_and(|rest| rest.starts_with("__") && rest.len() > 2)
+    })
 }
 
 fn is_name(tool: &str) -> bool {
@@ -53,10 +73,31 @@ fn covers_command(pattern: &str, command: &str) -> bool {
         return pattern == command && !pattern.contains('*');
     };
     let rest = command.strip_prefix(first.trim_end());
-    !command.contains(MORE_THAN_ONE)
+    is_one(command)
         && !first.contains('*')
         && !first.trim().is_empty()
         && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// Tells whether a line is sure to be one command. What stands in quotes that are closed is part of a word.
+fn is_one(command: &str) -> bool {
+    let mut quote = None;
+    for c in command.chars() {
+        let is_more = match quote {
+            None => MORE_THAN_ONE.contains(&c),
+            Some('"') => MORE_WITHIN_QUOTES.contains(&c),
+            Some(_) => matches!(c, '\n' | '\r' | '\0'),
+        };
+        if is_more {
+            return false;
+        }
+        match quote {
+            None if c == '"' || c == '\'' => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    quote.is_none()
 }
 
 /// Returns the host of an address that has nothing before its host which could be mistaken for it.
@@ -90,7 +131,10 @@ mod tests {
             ("Write", None, "Write", true),
             ("Write", None, "Edit", false),
             ("mcp__github__get_issue", None, "mcp__github__get_issue", true),
-            ("mcp__github__get_issue", None, "mcp__github", false),
+            ("mcp__github__get_issue", None, "mcp__github", true),
+            ("mcp__github_admin__drop", None, "mcp__github", false),
+            ("mcp__github__", None, "mcp__github", false),
+            ("mcp__github__get_issue", None, "mcp__github__get", false),
             ("Bash", Some("cargo test"), "Bash(cargo test:*)", true),
             ("Bash", Some("cargo test --lib a b"), "Bash(cargo test:*)", true),
             ("Bash", Some("cargo test -p a"), "Bash(cargo test *)", true),
