@@ -3,7 +3,9 @@
 
 pub(crate) mod files;
 pub(crate) mod manifests;
+mod reports;
 
+use crate::builtin::verifier::Tests;
 use crate::run::Run;
 use crate::sandbox::{CommandSpec, How, SpawnError, Walls};
 use crate::scratchpad::Scratchpad;
@@ -24,6 +26,8 @@ pub const LOOK_ARG: &str = "__look";
 const FILES: &str = "files";
 /// What is looked for: what steps are inferred from.
 const MANIFESTS: &str = "manifests";
+/// What is looked for: what reports of tests say.
+const REPORTS: &str = "reports";
 /// How long a look may take, in milliseconds.
 const LOOK_MS: i64 = 60_000;
 /// How long it has to end, in milliseconds.
@@ -38,6 +42,7 @@ pub fn look_main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match words.next().as_deref() {
         Some(FILES) => print(&files::find(&words.collect::<Vec<_>>(), here)),
         Some(MANIFESTS) => print(&manifests::read(here)),
+        Some(REPORTS) => print(&reports::read(here)),
         _ => ExitCode::FAILURE,
     }
 }
@@ -67,6 +72,14 @@ impl Run<'_> {
     /// Reads what steps are inferred from. The error says why nothing was seen.
     pub(crate) async fn look_for_manifests(&self, scratchpad: &Scratchpad) -> Result<Manifests, String> {
         self.look(scratchpad, [LOOK_ARG, MANIFESTS].map(str::to_owned).into()).await
+    }
+
+    /// Reads what reports of tests say that the steps wrote; none where there are none. The error says why nothing was seen.
+    pub(crate) async fn look_for_test_reports(
+        &self,
+        scratchpad: &Scratchpad,
+    ) -> Result<Option<Tests>, String> {
+        self.look(scratchpad, [LOOK_ARG, REPORTS].map(str::to_owned).into()).await
     }
 
     /// A look is short, and what a run leaves is of use when it was interrupted too: so nothing but its own time ends it.

@@ -2,6 +2,7 @@
 //! are accepted. A server that is away delays them, and loses none.
 
 use crate::backoff::Backoff;
+use crate::builtin::verifier::{Tally, Tests};
 use crate::control::{ControlSender, Stop};
 use crate::coordinator::{Coordinator, CoordinatorError};
 use crate::questions::Answer;
@@ -42,13 +43,20 @@ pub struct RunLog {
     clock: Clock,
     kept: Arc<Kept>,
     masks: Arc<OnceLock<Redactor>>,
-    /// The last lines of each step, where somebody wants them.
+    /// The last lines of each step and what its test runners tell, where somebody wants them.
     ends: Arc<OnceLock<Mutex<Ends>>>,
     is_terse: bool,
 }
 
-/// The last lines of each step.
-type Ends = BTreeMap<u32, VecDeque<String>>;
+/// How each step ended, as far as its output says so.
+type Ends = BTreeMap<u32, EndOfStep>;
+
+/// The last lines of a step, and what its test runners told.
+#[derive(Debug, Default)]
+struct EndOfStep {
+    lines: VecDeque<String>,
+    tally: Tally,
+}
 
 /// How many last lines of a step are kept for whoever wants them.
 const END_LINES: usize = 200;
@@ -142,7 +150,7 @@ impl RunLog {
         self.mark_cut(step).await;
     }
 
-    /// Keeps the last lines of each step from now on.
+    /// Keeps the last lines of each step from now on, and what its test runners tell.
     pub(crate) fn keep_ends(&self) {
         let _ = self.ends.set(Mutex::default());
     }
@@ -151,17 +159,24 @@ impl RunLog {
     pub(crate) fn end_of(&self, step: u32) -> Vec<String> {
         let Some(ends) = self.ends.get() else { return Vec::new() };
         let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.get(&step).map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
+        ends.get(&step).map(|end| end.lines.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Returns what a step's test runners told; none where none was understood.
+    pub(crate) fn tests_of(&self, step: u32) -> Option<Tests> {
+        let ends = self.ends.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.get(&step)?.tally.tests()
     }
 
     fn keep_end(&self, step: u32, line: &str) {
         let Some(ends) = self.ends.get() else { return };
         let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = ends.entry(step).or_default();
-        if lines.len() == END_LINES {
-            lines.pop_front();
+        let end = ends.entry(step).or_default();
+        end.tally.hear(line);
+        if end.lines.len() == END_LINES {
+            end.lines.pop_front();
         }
-        lines.push_back(line.to_owned());
+        end.lines.push_back(line.to_owned());
     }
 
     /// Tells whether no more output is kept.
@@ -177,8 +192,11 @@ impl RunLog {
         let at = (self.clock)();
         let mut group = Vec::new();
         let mut bytes = 0;
-        for text in texts {
+        let mut texts = texts.into_iter();
+        while let Some(text) = texts.next() {
             if !self.keeps(&text) {
+                // What closes the output says most, and is heard also where it is kept no more.
+                std::iter::once(text).chain(texts).for_each(|text| self.keep_end(step, &self.masked(text)));
                 break;
             }
             let line = LogLine { at, stream, step: Some(step), text: self.masked(text) };

@@ -15,6 +15,7 @@
 //! written: nothing it reads is run or obeyed, no symbolic link is followed, every file and the whole are
 //! bounded, and secrets are taken out of what it quotes.
 
+mod blame;
 mod blocks;
 mod conduct;
 mod coverage;
@@ -40,6 +41,7 @@ mod numbers;
 mod packages;
 mod paths;
 mod picture;
+mod practice;
 mod priorities;
 mod read;
 mod report;
@@ -61,7 +63,7 @@ pub use entry_points::{EntryKind, EntryPoint};
 pub use findings::Finding;
 pub use goal::{Section, goal_needs_model, section_order, wants_change, wants_checks};
 pub use graph::{Edge, Graph, InternalDependencies, Node, Pictured};
-pub use history::{Coupled, GIT_LOG_ARGS, GitHistory, HistoryReport, HotSpot, parse_git_log};
+pub use history::{Area, Coupled, GIT_LOG_ARGS, GitHistory, HistoryReport, HotSpot, Knower, parse_git_log};
 pub use language::LanguageKind;
 pub use limits::Limits;
 pub use manifest::{Duplicate, Ecosystem, LockFile, Scope};
@@ -69,6 +71,7 @@ pub use markdown::to_markdown;
 pub use marks::{Mark, MarkWord};
 pub use packages::{ExternalPackage, Package};
 pub use picture::to_svg;
+pub use practice::{Command, Document, Licence, Practice};
 pub use priorities::Priority;
 pub use report::{ReportPaths, write_report};
 pub use role::Role;

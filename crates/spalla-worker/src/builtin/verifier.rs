@@ -1,25 +1,54 @@
-//! The verifier's report: what was run to build, lint and test a project, and what came of it. For people as Markdown, for
+//! The verifier's report: what was run to build, test and lint a project, and what came of it. For people as Markdown, for
 //! programs as JSON, for CI as JUnit and SARIF.
+//!
+//! A step that could not be done here, since a program, a package or the network is missing, is unverified and never red.
 
-use serde_json::{Value, json};
+mod ci;
+pub(crate) mod junit_xml;
+mod lacks;
+mod places;
+mod report;
+mod tally;
+mod wanted;
+
+use serde_json::Value;
 use spalla_crash::crash_point;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use lacks::judge;
+pub use tally::{Counts, FailedTest, Tally, Tests};
+pub use wanted::wanted;
 
 /// One command that was run.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// The command.
     pub command: String,
-    /// Why it did not go well; none where it did.
-    pub error: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The status it ended with; none where it did not come to that.
+    pub exit_code: Option<i32>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Whether it was not run, because one before it failed.
-    pub skipped: bool,
     /// The last lines that it printed.
     pub output: Vec<String>,
+    /// What its test runners told; none where none was understood.
+    pub tests: Option<Tests>,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went well.
+    Passed,
+    /// It did not, for this reason.
+    Failed(String),
+    /// It was not run, because one before it failed.
+    NotRun,
+    /// It could not be done here, for this reason; that says nothing about the project.
+    Unverified(String),
 }
 
 /// What was verified.
@@ -31,6 +60,8 @@ pub struct Verification {
     pub commit: Option<String>,
     /// The commands, in their order.
     pub steps: Vec<Step>,
+    /// What was wanted, and is not known how to do.
+    pub unknown: Vec<String>,
     /// Why nothing was run, where nothing was.
     pub unverified: Option<String>,
 }
@@ -48,23 +79,75 @@ pub struct Paths {
     pub sarif: PathBuf,
 }
 
-impl Verification {
-    /// Says in one line what came of it.
-    pub fn summary(&self) -> String {
-        if let Some(why) = &self.unverified {
-            return format!("nothing could be verified: {why}");
+/// The three ends that a verification can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything that was run went well.
+    Green,
+    /// Something failed.
+    Red,
+    /// Nothing could be verified.
+    Unverified,
+}
+
+impl Verdict {
+    /// Returns the word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Red => "red",
+            Self::Unverified => "unverified",
         }
-        let failed: Vec<&str> = self.failed().map(|step| step.command.as_str()).collect();
-        let passed = self.steps.iter().filter(|step| step.error.is_none() && !step.skipped).count();
-        match failed.as_slice() {
-            [] => format!("all passes: {passed} commands"),
-            failed => format!("{passed} passed, {} failed: {}", failed.len(), failed.join(", ")),
+    }
+}
+
+impl Verification {
+    /// Says what came of it as a whole.
+    pub fn verdict(&self) -> Verdict {
+        let has = |wanted: fn(&Outcome) -> bool| self.steps.iter().any(|step| wanted(&step.outcome));
+        match () {
+            () if has(|outcome| matches!(outcome, Outcome::Failed(_))) => Verdict::Red,
+            () if has(|outcome| *outcome == Outcome::Passed) => Verdict::Green,
+            () => Verdict::Unverified,
         }
     }
 
-    /// Returns the commands that did not go well.
+    /// Says in one line what came of it.
+    pub fn summary(&self) -> String {
+        let unverified = self.unverified_steps();
+        if self.verdict() == Verdict::Unverified {
+            let why =
+                self.unverified.clone().or_else(|| unverified.first().map(|(_, why)| (*why).to_owned()));
+            return format!("nothing could be verified: {}", why.unwrap_or_else(|| "nothing was run".into()));
+        }
+        let failed: Vec<&str> = self.failed().map(|step| step.command.as_str()).collect();
+        let passed = self.steps.iter().filter(|step| step.outcome == Outcome::Passed).count();
+        let mut text = match failed.as_slice() {
+            [] => format!("all passes: {passed} commands"),
+            failed => format!("{passed} passed, {} failed: {}", failed.len(), failed.join(", ")),
+        };
+        if let Some(counts) = self.counts() {
+            let Counts { passed, failed, skipped } = counts;
+            let _ = write!(text, "; tests: {passed} passed, {failed} failed, {skipped} skipped");
+        }
+        if !unverified.is_empty() {
+            let names: Vec<&str> = unverified.iter().map(|(command, _)| *command).collect();
+            let _ = write!(text, "; unverified: {}", names.join(", "));
+        }
+        text
+    }
+
+    /// Returns the commands that failed.
     pub fn failed(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|step| step.error.is_some())
+        self.steps.iter().filter(|step| matches!(step.outcome, Outcome::Failed(_)))
+    }
+
+    /// Returns how many tests there were; none where no runner was understood.
+    pub fn counts(&self) -> Option<Counts> {
+        let mut tests = self.steps.iter().filter_map(|step| step.tests.as_ref());
+        let mut counts = tests.next()?.counts;
+        tests.for_each(|more| counts += more.counts);
+        Some(counts)
     }
 
     /// Writes the report into a folder.
@@ -81,93 +164,20 @@ impl Verification {
         })
     }
 
-    fn as_markdown(&self) -> String {
-        let mut text = format!("# Verification\n\n{}\n", self.summary());
-        if let Some(commit) = &self.commit {
-            let _ = writeln!(text, "\nCommit {commit}.");
-        }
-        if !self.steps.is_empty() {
-            text.push_str("\n| command | outcome | seconds |\n| --- | --- | --- |\n");
-        }
-        for step in &self.steps {
-            let outcome = match (&step.error, step.skipped) {
-                (Some(_), _) => "**failed**",
-                (None, true) => "not run",
-                (None, false) => "passed",
-            };
-            let command = step.command.replace('|', "\\|").replace('\n', " ");
-            let _ = writeln!(text, "| `{command}` | {outcome} | {:.1} |", step.duration_ms as f64 / 1e3);
-        }
-        for step in self.failed() {
-            let error = step.error.as_deref().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "\n## `{}`\n\n{error}\n\n```text\n{}\n```",
-                step.command,
-                step.output.join("\n")
-            );
-        }
-        text
+    /// Returns the commands that could not be done here, with the reasons.
+    fn unverified_steps(&self) -> Vec<(&str, &str)> {
+        let steps = self.steps.iter().filter(|step| matches!(step.outcome, Outcome::Unverified(_)));
+        steps.filter_map(|step| Some((step.command.as_str(), step.outcome.reason()?))).collect()
     }
+}
 
-    fn as_json(&self) -> Value {
-        let steps = self.steps.iter().map(|step| {
-            json!({
-                "command": step.command, "passed": step.error.is_none() && !step.skipped, "skipped": step.skipped,
-                "duration_ms": step.duration_ms, "error": step.error, "output": step.output,
-            })
-        });
-        json!({
-            "goal": self.goal, "commit": self.commit, "summary": self.summary(), "unverified": self.unverified,
-            "steps": steps.collect::<Vec<_>>(),
-        })
-    }
-
-    /// JUnit's XML as most CI servers read it: a suite with a case for each command.
-    fn as_junit(&self) -> String {
-        let failures = self.failed().count();
-        let skipped = self.steps.iter().filter(|step| step.skipped).count();
-        let seconds = |ms: u64| ms as f64 / 1e3;
-        let all = seconds(self.steps.iter().map(|step| step.duration_ms).sum());
-        let mut text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"verifier\" tests=\"{}\" \
-             failures=\"{failures}\" skipped=\"{skipped}\" time=\"{all:.3}\">\n",
-            self.steps.len()
-        );
-        for step in &self.steps {
-            let (name, time) = (xml(&step.command), seconds(step.duration_ms));
-            let _ = write!(text, "    <testcase classname=\"verifier\" name=\"{name}\" time=\"{time:.3}\"");
-            let inner = match (&step.error, step.skipped) {
-                (Some(error), _) => {
-                    format!("<failure message=\"{}\">{}</failure>", xml(error), xml(&step.output.join("\n")))
-                }
-                (None, true) => "<skipped/>".to_owned(),
-                (None, false) => String::new(),
-            };
-            let _ =
-                if inner.is_empty() { writeln!(text, "/>") } else { writeln!(text, ">{inner}</testcase>") };
+impl Outcome {
+    /// Returns why it did not go well, or was not done.
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) | Self::Unverified(why) => Some(why),
+            Self::Passed | Self::NotRun => None,
         }
-        text.push_str("  </testsuite>\n</testsuites>\n");
-        text
-    }
-
-    /// SARIF 2.1.0: a result for each command that failed.
-    fn as_sarif(&self) -> Value {
-        let results = self.failed().map(|step| {
-            let error = step.error.as_deref().unwrap_or_default();
-            json!({
-                "ruleId": "command-failed", "level": "error",
-                "message": { "text": format!("{}: {error}\n{}", step.command, step.output.join("\n")) },
-            })
-        });
-        json!({
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-            "runs": [{
-                "tool": { "driver": { "name": "spalla verifier", "rules": [{ "id": "command-failed",
-                    "shortDescription": { "text": "A command that builds, lints or tests the project failed." } }] } },
-                "results": results.collect::<Vec<_>>(),
-            }],
-        })
     }
 }
 
@@ -175,57 +185,5 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).map(|text| format!("{text}\n")).unwrap_or_default()
 }
 
-/// Writes a text so that XML reads it back; what XML can't hold is left out.
-fn xml(text: &str) -> String {
-    let mut written = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => written.push_str("&amp;"),
-            '<' => written.push_str("&lt;"),
-            '>' => written.push_str("&gt;"),
-            '"' => written.push_str("&quot;"),
-            '\n' | '\t' => written.push(c),
-            c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => {}
-            c => written.push(c),
-        }
-    }
-    written
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(command: &str, error: Option<&str>, skipped: bool) -> Step {
-        let output = vec!["a <b> & \u{1b}[31m".to_owned()];
-        Step { command: command.into(), error: error.map(str::to_owned), duration_ms: 1_500, skipped, output }
-    }
-
-    fn verification() -> Verification {
-        let steps = vec![
-            step("make", None, false),
-            step("make test", Some("exit 2"), false),
-            step("lint", None, true),
-        ];
-        Verification { goal: "g".into(), commit: Some("c".into()), steps, unverified: None }
-    }
-
-    #[test]
-    fn what_failed_stands_in_every_form_with_the_end_of_its_output() {
-        let all = verification();
-        assert_eq!(all.summary(), "1 passed, 1 failed: make test");
-        assert!(all.as_markdown().contains("| `make test` | **failed** | 1.5 |"), "{}", all.as_markdown());
-        let junit = all.as_junit();
-        assert!(junit.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{junit}");
-        assert!(junit.contains("<failure message=\"exit 2\">a &lt;b&gt; &amp; [31m</failure>"), "{junit}");
-        assert_eq!(all.as_sarif()["runs"][0]["results"].as_array().unwrap().len(), 1);
-        assert_eq!(all.as_json()["steps"][2]["skipped"], true);
-    }
-
-    #[test]
-    fn nothing_to_run_is_said() {
-        let none =
-            Verification { steps: vec![], unverified: Some("no project file".into()), ..verification() };
-        assert_eq!(none.summary(), "nothing could be verified: no project file");
-    }
-}
+mod tests;

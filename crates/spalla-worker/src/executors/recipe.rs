@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::recipe::infer::{Inferred, Surroundings, infer};
-use spalla_domain::recipe::{self, Recipe, Step};
+use spalla_domain::recipe::{self, Condition, Recipe, Step};
 use spalla_domain::retry::ErrorClass;
 use state::Progress;
 pub(crate) use state::State;
@@ -40,17 +40,17 @@ struct RecipeResult {
 
 /// What became of one step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct StepResult {
-    run: String,
+pub(crate) struct StepResult {
+    pub(crate) run: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    exit_code: Option<i32>,
-    duration_ms: u64,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) duration_ms: u64,
     attempts: u32,
-    skipped: bool,
+    pub(crate) skipped: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The hosts that it asked for and did not get, with the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused_hosts: Vec<String>,
@@ -114,6 +114,83 @@ pub(crate) async fn verify(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Ver
     };
     run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
     carried_out(run, scratchpad, inferred.steps).await
+}
+
+/// What came of looking at a workspace step by step.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    /// The result of each step that was known, in their order.
+    pub(crate) steps: Vec<StepResult>,
+    /// What was wanted, and nothing says how.
+    pub(crate) unknown: Vec<&'static str>,
+    /// Why nothing is known at all, where that is so.
+    pub(crate) nothing: Option<String>,
+}
+
+/// Does in a workspace what the verbs say, as its files say how, each step whatever became of those that it does not need.
+pub(crate) async fn examine(
+    run: &Run<'_>,
+    scratchpad: &Scratchpad,
+    verbs: &[&'static str],
+) -> Result<Examined, End> {
+    let mut examined = Examined::default();
+    let mut steps: Vec<Step> = Vec::new();
+    for verb in verbs {
+        match inferred(run, scratchpad, verb, &[]).await {
+            Ok(inferred) => {
+                run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
+                let new = inferred.steps.into_iter().map(|step| in_examination(verb, step));
+                for step in new {
+                    if !steps.iter().any(|known| known.run == step.run) {
+                        steps.push(step);
+                    }
+                }
+            }
+            Err(failure) => {
+                examined.unknown.push(verb);
+                examined.nothing.get_or_insert(failure.error.message);
+            }
+        }
+    }
+    if steps.is_empty() {
+        return Ok(examined);
+    }
+    examined.nothing = None;
+    // What packs a package is no part of what its tests need.
+    steps.sort_by_key(|step| is_packing(&step.run));
+    let recipe = Recipe { steps, ..Recipe::default() };
+    let place = Place { scratchpad, tools: &[] };
+    let mut record = Record { run, recipe: &recipe, place: &place, progress: Progress::default() };
+    match run_steps(&mut record, 1, None).await {
+        End::Succeeded { .. } | End::Failed(_) if run.interruption().is_none() => {}
+        end => return Err(end),
+    }
+    examined.steps = record.progress.steps;
+    Ok(examined)
+}
+
+/// Tests are not tried on what did not build; a linter reads what is there.
+fn in_examination(verb: &str, step: Step) -> Step {
+    // Go only names the tests that pass where it is asked to.
+    let run = if step.run == "go test ./..." { "go test -v ./...".into() } else { step.run };
+    let is_free = verb == "lint" || is_packing(&run);
+    // Where there is no network, package managers are to say so soon and not to ask each of their packages again.
+    let env = IMPATIENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Step { run, env, condition: if is_free { Condition::Always } else { Condition::Success }, ..step }
+}
+
+/// How package managers are told to ask once more and no oftener.
+const IMPATIENT: [(&str, &str); 6] = [
+    ("npm_config_fetch_retries", "1"),
+    ("npm_config_fetch_retry_mintimeout", "500"),
+    ("npm_config_fetch_retry_maxtimeout", "1000"),
+    ("CARGO_NET_RETRY", "1"),
+    ("PIP_RETRIES", "1"),
+    ("UV_HTTP_RETRIES", "1"),
+];
+
+fn is_packing(command: &str) -> bool {
+    ["python3 -m build", "uv build", "poetry build"].contains(&command)
 }
 
 /// Runs one command in a workspace, and says whether it succeeds.

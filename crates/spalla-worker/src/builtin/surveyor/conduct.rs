@@ -13,9 +13,11 @@ use super::history::{self, GitHistory};
 use super::inspect::{self, FileFacts, TreeContext};
 use super::limits::Limits;
 use super::links;
+use super::manifest;
 use super::marks::Mark;
 use super::packages::{self, Packages};
 use super::paths;
+use super::practice::{self, Practice};
 use super::priorities;
 use super::read::{Content, Reader};
 use super::role::{self, Attributes, Role};
@@ -48,7 +50,8 @@ pub fn survey(
     progress(&format!("read {} text files", files.len()));
     let name =
         root.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let survey = assemble(name, files, &listed, coverage, history, options);
+    let mut survey = assemble(name, files, &listed, coverage, history, options);
+    survey.practice = practice::look(&reader, &listed);
     options.stop.check()?;
     progress(&format!(
         "found {} risky places, {} marks, {} internal links",
@@ -97,6 +100,9 @@ fn read_all(reader: &Reader, listed: &[TreeFile], options: &SurveyOptions) -> (V
         files.extend(look.facts);
     }
     coverage.languages_without_links = coverage::languages_without_links(&files);
+    let broken = files.iter().filter(|file| file.manifest.is_none() && manifest::has_strict_form(&file.path));
+    let own = broken.filter(|file| !file.role.is_foreign() && file.role != Role::Fixture);
+    coverage.broken_manifests = own.take(PATHS_NAMED_MAX).map(|file| file.path.clone()).collect();
     (files, coverage)
 }
 
@@ -224,6 +230,7 @@ fn assemble(
         entry_points: entry_points::find(&files),
         tests: test_inventory::take(&files, &packages),
         lock_files: files.iter().filter_map(|file| file.lock.clone()).collect(),
+        practice: Practice::default(),
         packages: packages.own,
         external_dependencies: packages.external,
         history,

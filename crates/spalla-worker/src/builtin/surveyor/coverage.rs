@@ -24,6 +24,8 @@ pub struct Coverage {
     pub not_utf8_files: Vec<String>,
     /// Files that could not be opened, by path.
     pub unreadable_files: Vec<String>,
+    /// Manifests whose form is broken: what they declare is not known.
+    pub broken_manifests: Vec<String>,
     /// Files not read because the limit on bytes was reached.
     pub files_past_total: usize,
     /// What the walk left aside.

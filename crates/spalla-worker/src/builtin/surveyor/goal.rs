@@ -1,6 +1,7 @@
 //! Reads a goal, word by word: whether the surveyor can pursue it, and which part of the report it asks for
 //! first.
 
+mod languages;
 mod words;
 
 use serde::Serialize;
@@ -46,8 +47,10 @@ const JOINTS: [&str; 3] = ["and", "then", "also"];
 /// Tells whether something has to be different when the goal is reached; in doubt it has. What a wish asks for is said by its
 /// first clause: to explain how to add something is no wish to add it.
 pub fn wants_change(goal: &str) -> bool {
-    let verdicts: Vec<Verdict> =
-        wishes(goal).iter().filter_map(|wish| clauses(wish).first().map(|clause| judge(clause))).collect();
+    let verdicts: Vec<Verdict> = wishes(&languages::in_english(goal))
+        .iter()
+        .filter_map(|wish| clauses(wish).first().map(|clause| judge(clause)))
+        .collect();
     let has = |verdict| verdicts.contains(&verdict);
     has(Verdict::Makes) || !(has(Verdict::Judges) || has(Verdict::Looks))
 }
@@ -109,6 +112,7 @@ enum Verdict {
 
 /// Cuts a goal into clauses of lower-case words.
 fn clauses(goal: &str) -> Vec<Vec<String>> {
+    let goal = languages::in_english(goal);
     let mut clauses = vec![Vec::new()];
     let pieces = goal.split(['.', ',', ';', ':', '!', '?', '\n', '(', ')', '&']);
     for piece in pieces {

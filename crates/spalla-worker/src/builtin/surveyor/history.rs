@@ -1,5 +1,6 @@
 //! What the history of changes shows: files that change often and are large, and files that change together.
 
+mod areas;
 mod log;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -11,6 +12,7 @@ use super::inspect::FileFacts;
 use super::modules;
 use super::paths;
 
+pub use areas::{Area, Knower};
 pub use log::{GIT_LOG_ARGS, GitHistory, parse_git_log};
 
 /// What the history shows of the files that exist today.
@@ -34,6 +36,8 @@ pub struct HistoryReport {
     pub recent_authors: usize,
     /// Files of the product by changes times lines of code, the highest first.
     pub hot_spots: Vec<HotSpot>,
+    /// Who knows which part, the most changed part first.
+    pub areas: Vec<Area>,
     /// Pairs of files of the product that change together, those without an import between them first.
     pub coupled: Vec<Coupled>,
 }
@@ -112,6 +116,7 @@ pub(crate) fn report(
         recent_commits: recent_commits().count(),
         recent_authors: recent_commits().map(|commit| commit.author).collect::<BTreeSet<_>>().len(),
         hot_spots: hot_spots(history, files, &sources, recent),
+        areas: areas::of(history, files),
         coupled: coupled(history, files, &sources, links),
     }
 }

@@ -209,6 +209,12 @@ fn by_name(path: &str, text: &str) -> Option<Manifest> {
     }
 }
 
+/// Says whether a path is that of a manifest whose form is strict, so that one which can't be read is broken.
+pub(crate) fn has_strict_form(path: &str) -> bool {
+    let strict = ["Cargo.toml", "package.json", "pyproject.toml", "go.mod", "composer.json"];
+    strict.contains(&paths::name(path))
+}
+
 fn is_requirements(path: &str) -> bool {
     let name = paths::name(path);
     let in_folder = paths::name(paths::folder(path)) == "requirements";

@@ -4,6 +4,7 @@
 mod dependencies;
 mod history;
 mod marks;
+mod practice;
 mod risks;
 mod structure;
 mod tests_section;
@@ -43,6 +44,7 @@ pub fn to_markdown(survey: &Survey) -> String {
             Section::Marks => marks::write(survey, &mut page),
         }
     }
+    practice::write(survey, &mut page);
     coverage(&survey.coverage, survey, &mut page);
     page.finish()
 }
@@ -64,7 +66,14 @@ fn sizes(survey: &Survey) -> String {
     let code = survey.languages.iter().filter(|row| row.kind == LanguageKind::Programming);
     let total: usize = code.clone().map(|row| row.code_lines).sum();
     if total == 0 {
-        return String::from("No source code in a known programming language was found.");
+        let unread = survey.coverage.oversize_files.len() + survey.coverage.not_utf8_files.len();
+        return match unread {
+            0 => String::from("No source code in a known programming language was found."),
+            unread => format!(
+                "No source code in a known programming language was found; {} could not be read as text.",
+                count(unread, "file")
+            ),
+        };
     }
     let mut rows: Vec<_> = code.collect();
     rows.sort_by(|a, b| b.code_lines.cmp(&a.code_lines).then_with(|| a.name.cmp(b.name)));
@@ -94,12 +103,18 @@ fn needs(survey: &Survey) -> String {
     });
     let product =
         direct.clone().filter(|package| matches!(package.scope, Scope::Normal | Scope::Optional)).count();
-    match (direct.count(), product) {
+    let declared = match (direct.count(), product) {
         (0, _) => String::from("It declares no dependency on packages from outside."),
         (all, product) => format!(
             "It declares {} from outside, {product} of them for the product itself.",
             count(all, "package")
         ),
+    };
+    match survey.coverage.broken_manifests.as_slice() {
+        [] => declared,
+        broken => {
+            format!("{declared} That is without {} whose form is broken.", count(broken.len(), "manifest"))
+        }
     }
 }
 
@@ -193,6 +208,7 @@ fn coverage(coverage: &Coverage, survey: &Survey, page: &mut Page) {
         ("too large to read", &coverage.oversize_files),
         ("not valid UTF-8", &coverage.not_utf8_files),
         ("could not be opened", &coverage.unreadable_files),
+        ("manifests whose form is broken", &coverage.broken_manifests),
         ("folders of installed packages, caches or build output, left aside", &aside.folders),
         ("folders left aside for their odd `.gitignore`", &aside.odd_ignore_files),
         ("folders too deep to enter", &aside.too_deep),

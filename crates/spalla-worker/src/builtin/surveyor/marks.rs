@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use regex::Regex;
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct Mark {
     pub role: Role,
     /// The comment, from the mark on.
     pub text: String,
+    /// When its line was last written, where somebody looked it up.
+    pub since: Option<Timestamp>,
 }
 
 /// A mark is a word with a colon or a name after it, or one that opens its comment and is no part of a list
@@ -83,6 +86,7 @@ pub(crate) fn find(path: &str, role: Role, views: &Views<'_>) -> Vec<Mark> {
             line,
             role,
             text: excerpt::of(text),
+            since: None,
         });
     }
     marks

@@ -18,6 +18,7 @@ use super::limits::Limits;
 use super::manifest::LockFile;
 use super::marks::Mark;
 use super::packages::{ExternalPackage, Package};
+use super::practice::Practice;
 use super::priorities::Priority;
 use super::role::Role;
 use super::rules::Rule;
@@ -130,6 +131,8 @@ pub struct Survey {
     pub entry_points: Vec<EntryPoint>,
     /// Tests.
     pub tests: TestInventory,
+    /// How the project is worked on: checks by machines, commands, licence, documents.
+    pub practice: Practice,
     /// What the history shows; none without one.
     pub history: Option<HistoryReport>,
     /// Marks of unfinished work, the most urgent first.
@@ -174,6 +177,28 @@ pub struct RuleCount {
 }
 
 impl Survey {
+    /// Returns the lines whose age is worth a look, by file: the most urgent marks of the product first.
+    pub fn lines_to_date(&self, files_max: usize, lines_max: usize) -> Vec<(String, Vec<u32>)> {
+        let mut wanted: Vec<(String, Vec<u32>)> = Vec::new();
+        let own = self.marks.iter().filter(|mark| mark.role.is_product());
+        for mark in own.take(lines_max) {
+            match wanted.iter().position(|(file, _)| *file == mark.file) {
+                Some(at) => wanted[at].1.push(mark.line),
+                None if wanted.len() < files_max => wanted.push((mark.file.clone(), vec![mark.line])),
+                None => {}
+            }
+        }
+        wanted
+    }
+
+    /// Takes the ages of lines of one file, as `git blame --porcelain` tells them.
+    pub fn date_marks(&mut self, file: &str, blame: &[u8]) {
+        let times = super::blame::parse(blame);
+        for mark in self.marks.iter_mut().filter(|mark| mark.file == file) {
+            mark.since = times.get(&mark.line).copied().or(mark.since);
+        }
+    }
+
     /// Returns the lines of product code.
     pub(crate) fn product_lines(&self) -> usize {
         self.folders.iter().map(|row| row.code_lines).sum()

@@ -3,11 +3,11 @@
 use super::end_of;
 use crate::beneath::Beneath;
 use crate::builtin::surveyor::{
-    GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, StopSwitch, Survey, SurveyOptions,
-    goal_needs_model, parse_git_log, survey, write_report,
+    Error as SurveyError, GIT_LOG_ARGS, GitHistory, LanguageKind, Limits, ReportPaths, StopSwitch, Survey,
+    SurveyOptions, goal_needs_model, parse_git_log, survey, write_report,
 };
 use crate::run::{End, Failure, Run};
-use crate::scratchpad::{GitError, Scratchpad, Source};
+use crate::scratchpad::{Git, GitError, Scratchpad, Source};
 use serde_json::json;
 use spalla_domain::retry::ErrorClass;
 use std::io::Read as _;
@@ -20,6 +20,13 @@ const NAMES_NOTHING: &str = "anything";
 const HISTORY_MS: i64 = 120_000;
 /// How much of the history is read, in bytes: some thousand commits of a large project.
 const HISTORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long git may take to tell the age of marks, in milliseconds: for each file, and for all but the last.
+const DATING_MS: i64 = 15_000;
+/// How many files and lines are looked up: those that a person reads.
+const DATED_FILES_MAX: usize = 25;
+const DATED_LINES_MAX: usize = 100;
+/// How much git may say of one file, in bytes.
+const BLAME_BYTES_MAX: usize = 1024 * 1024;
 /// The longest text of a file that says where a repository is, in bytes: a path.
 const LINK_BYTES_MAX: u64 = 8 * 1024;
 /// How many lines about its progress the surveyor may be ahead of the log.
@@ -40,7 +47,12 @@ pub(super) async fn survey_project(run: &Run<'_>) -> Result<End, End> {
     let now = jiff::Timestamp::from_millisecond((run.options.clock)().ms()).unwrap_or_default();
     let stop = StopSwitch::default();
     let options = SurveyOptions { goal: goal_of(run), now, limits: Limits::default(), stop };
-    let (surveyed, paths) = survey_beside(run, tree.root.clone(), history, options, folder).await?;
+    let has_history = history.is_some();
+    let mut surveyed = survey_beside(run, tree.root.clone(), history, options).await?;
+    if has_history {
+        date_marks(run, &tree, &folder, &mut surveyed).await?;
+    }
+    let (surveyed, paths) = written(surveyed, folder).await?;
     let summary = summary_of(&surveyed);
     run.log.say(format!("report: {}", paths.markdown.display())).await;
     run.log.say(&summary).await;
@@ -86,10 +98,7 @@ async fn tree_of(run: &Run<'_>) -> Result<Tree, End> {
 /// the walls, where it may write nothing but the report's folder.
 async fn history_of(run: &Run<'_>, tree: &Tree, report: &Path) -> Result<Option<GitHistory>, End> {
     let Some(folder) = tree.root.to_str() else { return Ok(None) };
-    let mut read = vec![tree.root.clone()];
-    read.extend(tree.scratchpad.iter().flat_map(|scratchpad| scratchpad.borrowed.clone()));
-    read.extend(repository_of_worktree(&tree.root));
-    let git = run.scratchpads.git(run).behind_walls(report, read);
+    let git = git_of(run, tree, report);
     match git.capture(&[&["-C", folder], GIT_LOG_ARGS].concat(), HISTORY_MS, HISTORY_BYTES_MAX).await {
         Ok(captured) => Ok(Some(parse_git_log(&captured.stdout))),
         Err(GitError::Interrupted(interruption)) => Err(run.end_by(interruption)),
@@ -103,6 +112,56 @@ async fn history_of(run: &Run<'_>, tree: &Tree, report: &Path) -> Result<Option<
             Ok(None)
         }
     }
+}
+
+/// Returns a git that reads the tree and its repository behind the walls.
+fn git_of<'r>(run: &'r Run<'r>, tree: &Tree, report: &Path) -> Git<'r> {
+    let mut read = vec![tree.root.clone()];
+    read.extend(tree.scratchpad.iter().flat_map(|scratchpad| scratchpad.borrowed.clone()));
+    read.extend(repository_of_worktree(&tree.root));
+    run.scratchpads.git(run).behind_walls(report, read)
+}
+
+/// Looks up how old the marks of unfinished work are, the most urgent ones and for no longer than a while.
+async fn date_marks(run: &Run<'_>, tree: &Tree, report: &Path, surveyed: &mut Survey) -> Result<(), End> {
+    let Some(folder) = tree.root.to_str() else { return Ok(()) };
+    let git = git_of(run, tree, report);
+    let started = tokio::time::Instant::now();
+    for (file, lines) in surveyed.lines_to_date(DATED_FILES_MAX, DATED_LINES_MAX) {
+        if started.elapsed().as_millis() >= DATING_MS.unsigned_abs().into() {
+            run.log.say("the age of some marks was not looked up: git took too long").await;
+            break;
+        }
+        let ranges: Vec<String> = lines.iter().map(|line| format!("-L{line},{line}")).collect();
+        let mut args = vec!["-C", folder, "blame", "--porcelain"];
+        args.extend(ranges.iter().map(String::as_str));
+        args.extend(["--", file.as_str()]);
+        match git.capture(&args, DATING_MS, BLAME_BYTES_MAX).await {
+            Ok(captured) => surveyed.date_marks(&file, &captured.stdout),
+            Err(GitError::Interrupted(interruption)) => return Err(run.end_by(interruption)),
+            // A file that git does not know has no age; neither has one that takes too long.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn written(surveyed: Survey, folder: PathBuf) -> Result<(Survey, ReportPaths), End> {
+    let failed = |message: String| End::from(Failure::new(ErrorClass::System, message));
+    let work = tokio::task::spawn_blocking(move || {
+        let paths = write_report(&surveyed, &folder)?;
+        Ok::<_, SurveyError>((surveyed, paths))
+    });
+    match work.await {
+        Ok(Ok(made)) => Ok(made),
+        Ok(Err(error)) => Err(failed(with_cause(&error))),
+        Err(error) => Err(failed(format!("writing the report failed: {error}"))),
+    }
+}
+
+fn with_cause(error: &SurveyError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 /// Returns the repository that a folder is a worktree of, if that repository says the same: what a file in the folder
@@ -125,16 +184,13 @@ async fn survey_beside(
     root: PathBuf,
     history: Option<GitHistory>,
     options: SurveyOptions,
-    folder: PathBuf,
-) -> Result<(Survey, ReportPaths), End> {
+) -> Result<Survey, End> {
     let (sender, mut lines) = mpsc::channel::<String>(PROGRESS_MAX);
     let stop = options.stop.clone();
     let work = tokio::task::spawn_blocking(move || {
         // A log that is closed wants no more lines.
         let mut progress = |line: &str| drop(sender.blocking_send(line.to_owned()));
-        let surveyed = survey(&root, history.as_ref(), &options, &mut progress)?;
-        let paths = write_report(&surveyed, &folder)?;
-        Ok::<_, crate::builtin::surveyor::Error>((surveyed, paths))
+        survey(&root, history.as_ref(), &options, &mut progress)
     });
     let tell = async {
         while let Some(line) = lines.recv().await {
@@ -156,11 +212,7 @@ async fn survey_beside(
     let failed = |message: String| End::from(Failure::new(ErrorClass::System, message));
     match done {
         Ok(Ok(made)) => Ok(made),
-        Ok(Err(error)) => {
-            let cause =
-                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Err(failed(format!("{error}{cause}")))
-        }
+        Ok(Err(error)) => Err(failed(with_cause(&error))),
         Err(error) => Err(failed(format!("the surveyor itself failed: {error}"))),
     }
 }

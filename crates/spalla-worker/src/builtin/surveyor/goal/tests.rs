@@ -151,3 +151,57 @@ fn a_goal_that_asks_for_checks_and_for_nothing_else_is_known() {
         assert!(!wants_checks(goal), "{goal}");
     }
 }
+
+#[test]
+fn goals_in_other_languages_are_understood_where_their_words_are_known() {
+    for goal in [
+        "Analysiere die Struktur der Codebasis",
+        "Zeige alle Abhängigkeiten",
+        "Analysez la structure du code",
+        "Analiza la estructura del código",
+        "分析代码库的结构",
+    ] {
+        assert_eq!(goal_needs_model(goal), None, "{goal}");
+        assert!(!wants_change(goal), "{goal}");
+    }
+    for goal in [
+        "Behebe den Fehler beim Anmelden",
+        "Analysiere die Codebasis und schreibe Tests",
+        "Corrige le bogue de connexion",
+        "Añade un modo oscuro",
+        "修复登录错误",
+    ] {
+        assert_eq!(goal_needs_model(goal), Some(NEEDS_A_MAKER), "{goal}");
+        assert!(wants_change(goal), "{goal}");
+    }
+    assert!(goal_needs_model("Führe eine neue Rolle ein").is_some(), "it is introduced, not run");
+    assert!(goal_needs_model("ログインを直して").is_some(), "what is not known is not claimed");
+}
+
+#[test]
+fn wishes_for_checks_are_known_in_many_words() {
+    for goal in [
+        "Run the tests and report",
+        "Run the test suite, then tell me what fails",
+        "Please run all tests.",
+        "Execute the tests and summarize the results",
+        "build and test",
+        "Verify the build",
+        "Führe die Tests aus und berichte",
+        "Exécute les tests et rapporte",
+        "Ejecuta las pruebas e informa",
+        "运行测试并报告",
+    ] {
+        assert!(wants_checks(goal), "{goal}");
+    }
+    for goal in [
+        "Run the tests and fix what fails",
+        "Write tests",
+        "Run the migration",
+        "Führe die Tests aus und behebe die Fehler",
+        "运行测试并修复",
+        "Test-drive a new parser and add it",
+    ] {
+        assert!(!wants_checks(goal), "{goal}");
+    }
+}

@@ -18,7 +18,7 @@ pub const GIT_LOG_ARGS: &[&str] = &[
     "--relative",
     "--numstat",
     "-z",
-    "--format=%x1e%at%x1f%aE%x1f%s",
+    "--format=%x1e%at%x1f%aE%x1f%s%x1f%aN",
     "--",
     ".",
 ];
@@ -30,6 +30,9 @@ const FILES_PER_COMMIT_MAX: usize = 5_000;
 /// Changes kept in all, so that a hostile history costs bounded memory.
 const CHANGES_MAX: usize = 2_000_000;
 
+/// The longest name kept of an author, in characters.
+const NAME_CHARS_MAX: usize = 80;
+
 /// A history of changes, newest first, with every file under its newest name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GitHistory {
@@ -37,6 +40,8 @@ pub struct GitHistory {
     pub(super) authors: usize,
     pub(super) cut: bool,
     paths: Vec<String>,
+    /// The newest name of each author.
+    names: Vec<String>,
 }
 
 /// One commit.
@@ -53,6 +58,11 @@ impl GitHistory {
     /// Returns the name of a file.
     pub(super) fn path(&self, file: usize) -> &str {
         &self.paths[file]
+    }
+
+    /// Returns the name of an author.
+    pub(super) fn name(&self, author: usize) -> &str {
+        self.names.get(author).map_or("", String::as_str)
     }
 
     /// Says whether no commit was found.
@@ -92,11 +102,17 @@ impl Reader {
     fn begin(&mut self, head: &[u8]) {
         let mut parts = head.splitn(3, |byte| *byte == 0x1f);
         let mut next = || parts.next().unwrap_or_default();
-        let (time, author, subject) = (next(), next(), next());
+        let (time, author, rest) = (next(), next(), next());
+        // The name stands last: a subject may hold anything.
+        let at = rest.iter().rposition(|byte| *byte == 0x1f);
+        let (subject, name) = at.map_or((rest, &b""[..]), |at| (&rest[..at], &rest[at + 1..]));
         let at_seconds =
             std::str::from_utf8(time).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let fresh = self.authors.len();
         let author = *self.authors.entry(author.to_ascii_lowercase()).or_insert(fresh);
+        if author == self.history.names.len() {
+            self.history.names.push(String::from_utf8_lossy(name).chars().take(NAME_CHARS_MAX).collect());
+        }
         self.history.commits.push(Commit {
             at_seconds,
             author,

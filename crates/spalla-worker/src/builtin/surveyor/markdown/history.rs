@@ -1,6 +1,6 @@
 //! The section on the history of changes.
 
-use super::words::{Page, code, count, date, number};
+use super::words::{Page, code, count, date, folder, number, prose};
 use crate::builtin::surveyor::survey::Survey;
 
 /// Writes the section.
@@ -41,7 +41,41 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
         })
         .collect();
     page.table(&["File", "#Commits", "#Fixes", "#Last 90 days", "#People", "#Lines"], &rows, 12);
+    areas(survey, page);
     coupled(survey, page);
+}
+
+/// Whom to ask about which part.
+fn areas(survey: &Survey, page: &mut Page) {
+    let rows: Vec<Vec<String>> = survey
+        .history
+        .iter()
+        .flat_map(|history| &history.areas)
+        .map(|area| {
+            let people: Vec<String> = area
+                .people
+                .iter()
+                .take(3)
+                .map(|one| {
+                    let last = one.last_at.map_or(String::new(), |at| format!(", last {}", date(at)));
+                    format!("{} ({} %{last})", prose(&one.name), one.percent)
+                })
+                .collect();
+            vec![
+                folder(&area.folder),
+                number(area.commits),
+                number(area.authors),
+                number(area.half_by),
+                people.join("; "),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.subheading("Who knows what");
+    page.paragraph("Folders with code of the product, by the commits looked at. Where half of them are by one person, ask that one.");
+    page.table(&["Folder", "#Commits", "#People", "#Half are by", "Most by"], &rows, 8);
 }
 
 fn coupled(survey: &Survey, page: &mut Page) {

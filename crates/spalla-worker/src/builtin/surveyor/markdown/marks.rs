@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{Page, code, count, number, place};
+use super::words::{Page, code, count, date, number, place};
 use crate::builtin::surveyor::marks::{Mark, MarkWord};
 use crate::builtin::surveyor::role::Role;
 use crate::builtin::surveyor::survey::Survey;
@@ -32,9 +32,19 @@ pub(super) fn write(survey: &Survey, page: &mut Page) {
     let groups = groups(survey);
     for (mark, alike) in groups.iter().take(SHOWN) {
         let more = if *alike > 1 { format!(" ({} alike)", number(*alike)) } else { String::new() };
-        page.line(&format!("- {}: {}{more}", place(&mark.file, Some(mark.line)), code(&mark.text)));
+        let since = mark.since.map_or(String::new(), |at| format!(", since {}", date(at)));
+        page.line(&format!("- {}: {}{since}{more}", place(&mark.file, Some(mark.line)), code(&mark.text)));
     }
     page.more(survey.marks_found, groups.iter().take(SHOWN).map(|(_, alike)| alike).sum());
+    let dated = || survey.marks.iter().filter_map(|mark| Some((mark.since?, mark)));
+    if let Some((since, oldest)) = dated().min_by_key(|(since, _)| *since) {
+        page.paragraph(&format!(
+            "The oldest of the {} whose age was looked up is of {}: {}.",
+            number(dated().count()),
+            date(since),
+            place(&oldest.file, Some(oldest.line))
+        ));
+    }
     let mut files: Vec<(&str, usize)> = files.into_iter().filter(|(_, marks)| *marks > 2).collect();
     files.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     if !files.is_empty() {
