@@ -1,6 +1,7 @@
 //! Walls that are put up before their command is known. They serve one command, and go without one when whoever wanted
 //! them is gone.
 
+use crate::blank::Blank;
 use crate::order::{SupervisedOrder, Word};
 use crate::plan::Plan;
 use crate::refusal::Error;
@@ -22,8 +23,12 @@ pub(crate) struct Called {
 }
 
 /// Puts up the walls of an order and waits for their command; none if none came, or one that needs others.
-pub(crate) fn wait(first: &SupervisedOrder, socket: &UnixStream) -> io::Result<Option<Called>> {
-    let (seen, walls) = match put_up(first) {
+pub(crate) fn wait(
+    first: &SupervisedOrder,
+    socket: &UnixStream,
+    blank: Option<Blank>,
+) -> io::Result<Option<Called>> {
+    let (seen, walls) = match put_up(first, blank) {
         Ok(made) => made,
         Err(error) => return say(Word::from(error), socket),
     };
@@ -43,9 +48,9 @@ pub(crate) fn wait(first: &SupervisedOrder, socket: &UnixStream) -> io::Result<O
     }
 }
 
-fn put_up(first: &SupervisedOrder) -> Result<(Seen, Walls), Error> {
+fn put_up(first: &SupervisedOrder, blank: Option<Blank>) -> Result<(Seen, Walls), Error> {
     let (plan, _) = Plan::new(&first.order.policy, &first.order.command, &first.outside)?;
-    Ok((plan.view.seen(), Walls::put_up(plan)?))
+    Ok((plan.view.seen(), Walls::put_up(blank, plan)?))
 }
 
 fn say(word: Word, socket: &UnixStream) -> io::Result<Option<Called>> {

@@ -23,16 +23,32 @@ pub(crate) enum Cgroup {
 impl Cgroup {
     /// Makes a group with these limits; the error says why there is none.
     pub(crate) fn make(limits: &Limits) -> Result<Self, String> {
+        let group = Self::create()?;
+        group.limit(limits)?;
+        Ok(group)
+    }
+
+    /// Makes a group without limits.
+    pub(crate) fn create() -> Result<Self, String> {
         let own = fs::read_to_string("/proc/self/cgroup").map_err(|error| error.to_string())?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| error.to_string())?;
         let name = format!("spalla-{}", std::process::id());
-        match v2::Group::make(&own, &mounts, &name, limits) {
+        match v2::Group::create(&own, &mounts, &name) {
             Ok(group) => Ok(Self::V2(group)),
-            Err(second) => match v1::Group::make(&own, &mounts, &name, limits) {
+            Err(second) => match v1::Group::create(&own, &mounts, &name) {
                 Ok(group) => Ok(Self::V1(group)),
                 Err(first) => Err(format!("version 2: {second}; version 1: {first}")),
             },
         }
+    }
+
+    /// Limits a group that has no limits yet.
+    pub(crate) fn limit(&self, limits: &Limits) -> Result<(), String> {
+        let set = match self {
+            Self::V1(group) => group.limit(limits),
+            Self::V2(group) => group.limit(limits),
+        };
+        set.map_err(|(path, error)| format!("{}: {error}", path.display()))
     }
 
     /// Returns the files by which a process of one thread puts itself in, by writing a zero into each; none where it has

@@ -3,7 +3,7 @@
 use crate::policy::Policy;
 use crate::stdio::{Pipes, Stdio};
 use crate::supervise::{Command, Ended, Heard, Watcher, run};
-use crate::supervisor::supervise_main;
+use crate::supervisor::{Birth, supervise_main};
 use crate::trials::{Ground, attempt};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub const HIDDEN_ARG: &str = "__sandbox";
 /// The word behind it that makes the program the supervisor of one command.
 pub const SUPERVISE: &str = "supervise";
+/// The word that makes it one that waits until it is told for what.
+pub const WAIT: &str = "wait";
 /// How long what a command wrote may take to be read when the command is over.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// The exit status of a command whose time was over.
@@ -101,11 +103,12 @@ pub fn run_here(order: &Order) -> Outcome {
     }
 }
 
-/// Does what the arguments behind the hidden one ask for: `supervise LABEL`, `run ORDER`, or `trial GROUND NAME…`.
+/// Does what the arguments behind the hidden one ask for: `supervise LABEL`, `wait LABEL`, `run ORDER`, or `trial GROUND NAME…`.
 pub fn hidden_main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Option<Vec<String>> = arguments.into_iter().map(|word| word.into_string().ok()).collect();
     match words.as_deref() {
-        Some([verb, label @ ..]) if verb == SUPERVISE => supervise_main(&label.join(" ")),
+        Some([verb, label @ ..]) if verb == SUPERVISE => supervise_main(&label.join(" "), Birth::Wanted),
+        Some([verb, label @ ..]) if verb == WAIT => supervise_main(&label.join(" "), Birth::Early),
         Some([verb, order]) if verb == "run" => match serde_json::from_str::<Order>(order) {
             Ok(order) => {
                 let outcome = run_here(&order);

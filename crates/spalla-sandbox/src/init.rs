@@ -1,18 +1,19 @@
 //! Inside: the first process of the namespaces. It puts the walls up, waits behind them until it is told what to start,
 //! starts the command, reaps what is orphaned and hands on the wish to end; when it goes, the kernel ends all that is left.
 
-use crate::identity::NAMESPACES_MEND;
+use crate::brief::Brief;
+use crate::identity::{Identity, NAMESPACES_MEND};
 use crate::kernel::{self, Side, clone_process, exit_now};
 use crate::landlock_rules;
 use crate::lockdown;
-use crate::mount_view::{self, OpenPart};
-use crate::plan::Plan;
-use crate::policy::{Layer, Network};
+use crate::mount_view::{self, OpenPart, OwnerMaps, Show};
+use crate::policy::{Layer, Network, Policy};
 use crate::proxy;
 use crate::refusal::Refusal;
 use crate::report::{Missing, Report};
 use crate::seccomp_filter::{self, Filters};
 use crate::start::Start;
+use crate::view::View;
 use landlock::RulesetCreated;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal as UnixSignal};
@@ -36,8 +37,12 @@ const BROKEN: i32 = 70;
 
 /// What the inside is made of.
 pub(crate) struct Inside {
-    pub(crate) plan: Plan,
-    /// The parts of the view, where they were opened outside.
+    pub(crate) identity: Identity,
+    pub(crate) has_own_network: bool,
+    /// Whose it is; none where that is told later.
+    pub(crate) wanted: Option<(Policy, View)>,
+    /// What is shown first, and whether it was opened outside; where nobody knows whose the inside is, it is the system.
+    pub(crate) first: View,
     pub(crate) parts: Option<Vec<OpenPart>>,
     /// The files by which it puts itself into its group of processes.
     pub(crate) entrances: Vec<File>,
@@ -78,42 +83,60 @@ impl Inside {
             .map_err(|error| walls("tying to the supervisor")(error.into()))?;
         kernel::leave_keyrings().or_else(allow_absent).map_err(walls("leaving the keyrings"))?;
         rustix::system::sethostname(b"spalla").map_err(|error| walls("naming the host")(error.into()))?;
-        if self.plan.has_own_network() {
+        if self.has_own_network {
             raise_loopback().map_err(walls("raising the loopback device"))?;
         }
-        let ways_out = self.open_ways_out().map_err(walls("listening for the proxy"))?;
         let umask = rustix::process::umask(rustix::fs::Mode::empty());
-        let parts = match self.parts.take() {
-            Some(parts) => Ok(parts),
-            None => mount_view::open_parts(&self.plan, &mut Vec::new()),
-        };
-        parts
-            .and_then(|parts| mount_view::enter(&self.plan, parts))
-            .map_err(|failed| namespaces(failed.0))?;
+        let filters = seccomp_filter::make();
+        let (policy, view) = self.show(socket)?;
+        mount_view::enter().map_err(|failed| namespaces(failed.0))?;
         rustix::process::umask(umask);
+        let ways_out = open_ways_out(&policy.network).map_err(walls("listening for the proxy"))?;
         kernel::wipe_environment().map_err(walls("emptying the environment"))?;
         let mut kept = vec![socket.as_raw_fd()];
         kept.extend(ways_out.iter().map(AsRawFd::as_raw_fd));
         keep_only(&kept).map_err(walls("closing what is not its own"))?;
-        let last =
-            LastWalls { rules: landlock_rules::make(&self.plan.view), filters: seccomp_filter::make() };
+        let last = LastWalls { rules: landlock_rules::make(&view), filters };
         // A second process that was made before would not be counted.
         wait_for_word(socket);
-        let (born, ways_out) = self.bear(socket, ways_out, last)?;
+        let (born, ways_out) = self.bear(socket, &policy, ways_out, last)?;
         send_view(socket, &ways_out).map_err(walls("handing out the view"))?;
         drop(ways_out);
-        self.watch_over(socket, born)
+        watch_over(socket, &policy, born)
     }
 
-    /// Listens where the proxy, the relays and the gateway are reached. The network is new, so that nobody else has the addresses.
-    fn open_ways_out(&self) -> io::Result<Vec<TcpListener>> {
-        let Network::Proxy { relays, inject, .. } = &self.plan.policy.network else { return Ok(Vec::new()) };
-        let mut ways = vec![TcpListener::bind(proxy::ADDRESS)?];
-        let doors = inject.iter().flat_map(|injection| &injection.listen);
-        for address in relays.iter().chain(doors) {
-            ways.push(TcpListener::bind(address)?);
+    /// Builds the view; returns whose it is. Where that is told later, the system is shown meanwhile, as far as that needs
+    /// nothing of the outside any more.
+    fn show(&mut self, socket: &OwnedFd) -> Result<(Policy, View), Refusal> {
+        let failed = |failed: mount_view::Failed| namespaces(failed.0);
+        let identity = self.identity;
+        let open = |view: &View| mount_view::open_parts(view, &mut OwnerMaps::new(identity)).map_err(failed);
+        let all_at_once = |view: &View, policy: &Policy, parts: Vec<OpenPart>| {
+            let show = Show { parts, links: &view.links };
+            mount_view::begin(identity, Some(&policy.limits), show).map_err(failed)
+        };
+        if let Some((policy, view)) = self.wanted.take() {
+            let parts = self.parts.take().map_or_else(|| open(&view), Ok)?;
+            all_at_once(&view, &policy, parts)?;
+            return Ok((policy, view));
         }
-        Ok(ways)
+        let is_begun = self.parts.is_some();
+        if let Some(parts) = self.parts.take() {
+            let show = Show { parts, links: &self.first.links };
+            mount_view::begin(identity, None, show).map_err(failed)?;
+        }
+        let told =
+            Brief::receive(socket).map_err(|error| namespaces(format!("hearing whose it is: {error}")))?;
+        // Nobody came.
+        let Some((Brief { policy, view, links, .. }, parts)) = told else { exit_now(0) };
+        if is_begun {
+            let show = Show { parts: parts.unwrap_or_default(), links: &links };
+            mount_view::go_on(&policy.limits, show).map_err(failed)?;
+        } else {
+            let parts = open(&view)?;
+            all_at_once(&view, &policy, parts)?;
+        }
+        Ok((policy, view))
     }
 
     fn enter_group(&mut self) -> io::Result<()> {
@@ -121,11 +144,11 @@ impl Inside {
     }
 
     fn become_somebody(&self) -> io::Result<()> {
-        if self.plan.identity.is_given_by_root {
+        if self.identity.is_given_by_root {
             rustix::thread::set_thread_groups(&[])?;
-            let group = rustix::fs::Gid::from_raw(self.plan.identity.inside.group);
+            let group = rustix::fs::Gid::from_raw(self.identity.inside.group);
             rustix::thread::set_thread_res_gid(group, group, group)?;
-            let user = rustix::fs::Uid::from_raw(self.plan.identity.inside.user);
+            let user = rustix::fs::Uid::from_raw(self.identity.inside.user);
             rustix::thread::set_thread_res_uid(user, user, user)?;
         }
         Ok(())
@@ -136,6 +159,7 @@ impl Inside {
     fn bear(
         &self,
         socket: &OwnedFd,
+        policy: &Policy,
         ways_out: Vec<TcpListener>,
         last: LastWalls,
     ) -> Result<(Born, Vec<TcpListener>), Refusal> {
@@ -145,7 +169,7 @@ impl Inside {
         let pid = match clone_process(0).map_err(broken)? {
             Side::Child => {
                 drop((reader, ways_out));
-                self.become_command(socket, last, OwnedFd::from(writer).into())
+                self.become_command(socket, policy, last, OwnedFd::from(writer).into())
             }
             Side::Parent(pid) => pid,
         };
@@ -157,28 +181,9 @@ impl Inside {
         }
     }
 
-    /// Stays until the command is over.
-    fn watch_over(self, socket: &OwnedFd, born: Born) -> Result<(), Refusal> {
-        let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
-        let grace = Duration::from_millis(self.plan.policy.limits.grace_ms);
-        let signals = watched_signals().map_err(broken)?;
-        lockdown::drop_privileges()
-            .map_err(|error| Refusal::new(Layer::Privileges, error, "use a kernel from 3.5 on"))?;
-        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        let Born { pid: command, mut told, missing } = born;
-        if let (_, Some(end)) = hear(&mut told).map_err(broken)? {
-            give_up(socket, Some(end))
-        }
-        let started = Report::Started { landlock_abi: kernel::landlock_version(), missing };
-        if started.send(socket).is_err() {
-            exit_now(BROKEN);
-        }
-        Watch { socket, signals, command, grace, exit: None }.run()
-    }
-
     /// The second process: gives everything away in order, waits for its word, and becomes the command.
-    fn become_command(&self, socket: &OwnedFd, last: LastWalls, init: File) -> ! {
-        let live = || match self.give_everything_away(last, &init) {
+    fn become_command(&self, socket: &OwnedFd, policy: &Policy, last: LastWalls, init: File) -> ! {
+        let live = || match self.give_everything_away(policy, last, &init) {
             Ok(()) => {
                 tell(&init, &Told::Ready);
                 execute(socket)
@@ -194,8 +199,7 @@ impl Inside {
 
     /// Leaves nothing but what the command may have, and steps behind the last walls; what is done after this, the
     /// command itself may do.
-    fn give_everything_away(&self, last: LastWalls, init: &File) -> Result<(), Report> {
-        let policy = &self.plan.policy;
+    fn give_everything_away(&self, policy: &Policy, last: LastWalls, init: &File) -> Result<(), Report> {
         let privileges = || -> io::Result<()> {
             rustix::process::setsid()?;
             kernel::close_on_exec_from(3)?;
@@ -226,6 +230,36 @@ impl Inside {
         }
         Ok(())
     }
+}
+
+/// Listens where the proxy, the relays and the gateway are reached. The network is new, so that nobody else has the addresses.
+fn open_ways_out(network: &Network) -> io::Result<Vec<TcpListener>> {
+    let Network::Proxy { relays, inject, .. } = network else { return Ok(Vec::new()) };
+    let mut ways = vec![TcpListener::bind(proxy::ADDRESS)?];
+    let doors = inject.iter().flat_map(|injection| &injection.listen);
+    for address in relays.iter().chain(doors) {
+        ways.push(TcpListener::bind(address)?);
+    }
+    Ok(ways)
+}
+
+/// Stays until the command is over.
+fn watch_over(socket: &OwnedFd, policy: &Policy, born: Born) -> Result<(), Refusal> {
+    let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
+    let grace = Duration::from_millis(policy.limits.grace_ms);
+    let signals = watched_signals().map_err(broken)?;
+    lockdown::drop_privileges()
+        .map_err(|error| Refusal::new(Layer::Privileges, error, "use a kernel from 3.5 on"))?;
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let Born { pid: command, mut told, missing } = born;
+    if let (_, Some(end)) = hear(&mut told).map_err(broken)? {
+        give_up(socket, Some(end))
+    }
+    let started = Report::Started { landlock_abi: kernel::landlock_version(), missing };
+    if started.send(socket).is_err() {
+        exit_now(BROKEN);
+    }
+    Watch { socket, signals, command, grace, exit: None }.run()
 }
 
 /// Waits to hear what to start, and becomes it. Returns only when something failed, and then what.

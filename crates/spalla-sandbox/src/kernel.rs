@@ -125,6 +125,35 @@ pub(crate) fn wipe_environment() -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a label over the last argument that this process was born with, as far as there is room for it; that is what the
+/// list of processes shows.
+///
+/// Only for a process of one thread that reads its arguments no more.
+pub(crate) fn show_label(label: &str) -> io::Result<()> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
+    // Fields 48 and 49 of proc_pid_stat(5); the first one here is the third there.
+    let address = |index: usize| fields.get(index).and_then(|field| field.parse::<usize>().ok());
+    let (Some(start), Some(end)) = (address(45), address(46)) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    if start == 0 || end <= start {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // SAFETY: the kernel says that the arguments stand in these bytes of our own stack, which are writable. There is one
+    // thread, and nothing of ours keeps a reference to them: std copies what it reads.
+    let arguments = unsafe { std::slice::from_raw_parts_mut(start as *mut u8, end - start) };
+    let last = arguments.len() - 1;
+    let begin = arguments[..last].iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero + 1);
+    let room = &mut arguments[begin..last];
+    let shown = label.bytes().filter(|byte| *byte != 0).take(room.len());
+    let written = room.iter_mut().zip(shown).map(|(to, byte)| *to = byte).count();
+    // What the first label had at the end would be a part of the second one; zeroes would be further arguments, and are
+    // not shown at the end.
+    room[written..].fill(0);
+    Ok(())
+}
+
 /// Returns the version of the kernel's Landlock; 0 without any.
 pub(crate) fn landlock_version() -> i32 {
     const CREATE_RULESET_VERSION: u32 = 1;

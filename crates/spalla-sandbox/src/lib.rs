@@ -9,6 +9,8 @@
 
 mod ahead;
 mod attestation;
+mod blank;
+mod brief;
 mod cgroup;
 mod command_line;
 mod credential;
@@ -50,7 +52,7 @@ mod walls;
 mod watch;
 
 pub use attestation::{Attestation, LayerState, State};
-pub use command_line::{HIDDEN_ARG, Order, Outcome, SUPERVISE, hidden_main, run_here};
+pub use command_line::{HIDDEN_ARG, Order, Outcome, SUPERVISE, WAIT, hidden_main, run_here};
 pub use credential::HostCredentials;
 pub use explanation::{Explanation, Shown, explain};
 pub use injection::{Injection, Scheme};

@@ -3,12 +3,12 @@
 use crate::environment::{HOME, USER};
 use crate::identity::{Identity, Owner, map_of_owners};
 use crate::kernel::mount_setattr;
-use crate::plan::Plan;
-use crate::view::{Access, DEVICES, Part};
+use crate::policy::Limits;
+use crate::view::{Access, DEVICES, Part, View};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
-    move_mount, open_tree, unmount,
+    mount_remount, move_mount, open_tree, unmount,
 };
 use rustix::process::Pid;
 use std::ffi::CString;
@@ -29,9 +29,9 @@ const SCRATCH_FOLDERS: [(&str, &str); 3] = [("tmp", "tmp"), ("var/tmp", "var-tmp
 /// A part that is open and waits to be mounted.
 #[derive(Debug)]
 pub(crate) struct OpenPart {
-    path: PathBuf,
-    mount: OwnedFd,
-    is_folder: bool,
+    pub(crate) path: PathBuf,
+    pub(crate) mount: OwnedFd,
+    pub(crate) is_folder: bool,
 }
 
 /// What failed while the view was put up.
@@ -43,14 +43,13 @@ fn failed<E: Display>(doing: impl Display) -> impl FnOnce(E) -> Failed {
 }
 
 /// Opens every part of the view as a mount that is nowhere yet. Root does so before it gives its rights away, an
-/// ordinary user in the namespaces in which it has them. Adds the processes that are over and have to be reaped later.
-pub(crate) fn open_parts(plan: &Plan, helpers: &mut Vec<Pid>) -> Result<Vec<OpenPart>, Failed> {
-    let mut maps = OwnerMaps { identity: plan.identity, made: Vec::new(), helpers };
-    plan.view.parts().into_iter().filter_map(|part| open_part(part, &mut maps).transpose()).collect()
+/// ordinary user in the namespaces in which it has them.
+pub(crate) fn open_parts(view: &View, maps: &mut OwnerMaps) -> Result<Vec<OpenPart>, Failed> {
+    view.parts().into_iter().filter_map(|part| open_part(part, maps).transpose()).collect()
 }
 
 /// Opens one part; none for a device that this machine does not have.
-fn open_part(part: &Part, maps: &mut OwnerMaps<'_>) -> Result<Option<OpenPart>, Failed> {
+fn open_part(part: &Part, maps: &mut OwnerMaps) -> Result<Option<OpenPart>, Failed> {
     let found = match fs::metadata(&part.path) {
         Ok(found) => found,
         Err(_) if part.access == Access::Device => return Ok(None),
@@ -83,13 +82,31 @@ fn open_part(part: &Part, maps: &mut OwnerMaps<'_>) -> Result<Option<OpenPart>, 
 }
 
 /// The maps by which the files of others look as if they were the command's own; one for each owner.
-struct OwnerMaps<'a> {
+#[derive(Debug)]
+pub(crate) struct OwnerMaps {
     identity: Identity,
     made: Vec<(Owner, OwnedFd)>,
-    helpers: &'a mut Vec<Pid>,
+    /// The processes that lent their namespaces; over, and to be reaped later.
+    pub(crate) helpers: Vec<Pid>,
 }
 
-impl OwnerMaps<'_> {
+impl OwnerMaps {
+    /// Makes none yet.
+    pub(crate) const fn new(identity: Identity) -> Self {
+        Self { identity, made: Vec::new(), helpers: Vec::new() }
+    }
+
+    /// Tells whether there are any at all: only root may make them.
+    pub(crate) const fn are_made(&self) -> bool {
+        self.identity.is_given_by_root
+    }
+
+    /// Makes the map of an owner whose files will be shown most likely.
+    pub(crate) fn foresee(&mut self, owner: Owner) {
+        // Where that fails it is tried again when it is needed, and said then.
+        let _ = self.of(owner);
+    }
+
     /// Returns the map for an owner; none where there is nothing to map.
     fn of(&mut self, owner: Owner) -> Result<Option<BorrowedFd<'_>>, Failed> {
         if !self.identity.is_given_by_root || owner == self.identity.outside {
@@ -98,7 +115,7 @@ impl OwnerMaps<'_> {
         let at = match self.made.iter().position(|(known, _)| *known == owner) {
             Some(at) => at,
             None => {
-                let map = map_of_owners(owner, self.identity.outside, self.helpers)
+                let map = map_of_owners(owner, self.identity.outside, &mut self.helpers)
                     .map_err(|error| Failed(error.story()))?;
                 self.made.push((owner, map));
                 self.made.len() - 1
@@ -108,15 +125,33 @@ impl OwnerMaps<'_> {
     }
 }
 
-/// Builds the new root out of the parts and enters it. This process is the first of its namespaces.
-pub(crate) fn enter(plan: &Plan, parts: Vec<OpenPart>) -> Result<(), Failed> {
+/// What a new root is made of: its parts, and the links among them.
+pub(crate) struct Show<'a> {
+    pub(crate) parts: Vec<OpenPart>,
+    pub(crate) links: &'a [(PathBuf, PathBuf)],
+}
+
+/// Begins to build the new root, out of what is shown first; the current folder is it then. This process is the first of its
+/// namespaces. Without limits of the private folders, they are set [later](enter).
+pub(crate) fn begin(identity: Identity, limits: Option<&Limits>, show: Show<'_>) -> Result<(), Failed> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(failed("making mounts private"))?;
     let quiet = MountFlags::NOSUID | MountFlags::NODEV;
     mount("spalla", BUILDING_SITE, "tmpfs", quiet, c"mode=0755,size=1m,nr_inodes=8192")
         .map_err(failed("making a root"))?;
     rustix::process::chdir(BUILDING_SITE).map_err(failed("entering the new root"))?;
-    fill(plan, parts)?;
+    fill(identity, limits, show)
+}
+
+/// Limits the private folders of a root that was begun without limits, and shows what is to be seen besides.
+pub(crate) fn go_on(limits: &Limits, show: Show<'_>) -> Result<(), Failed> {
+    mount_remount(SCRATCH, PRIVATE, &*sizes(limits)?).map_err(failed("limiting the private folders"))?;
+    show.parts.into_iter().try_for_each(|part| show_part(&part))?;
+    make_links(show.links)
+}
+
+/// Enters the root that was built: nothing else is left.
+pub(crate) fn enter() -> Result<(), Failed> {
     rustix::process::pivot_root(".", ".").map_err(failed("changing the root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(failed("leaving the old root"))?;
     rustix::process::chdir("/").map_err(failed("entering the root"))?;
@@ -125,16 +160,22 @@ pub(crate) fn enter(plan: &Plan, parts: Vec<OpenPart>) -> Result<(), Failed> {
     mount_setattr(root.as_fd(), false, libc::MOUNT_ATTR_RDONLY, None).map_err(failed("closing the root"))
 }
 
+/// How the private folders are mounted.
+const PRIVATE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// How much the private folders hold.
+fn sizes(limits: &Limits) -> Result<CString, Failed> {
+    let text = format!("mode=0755,size={}m,nr_inodes={}", limits.memory_mb, limits.files);
+    CString::new(text).map_err(failed("limiting the private folders"))
+}
+
 /// Fills the new root, which is the current folder.
-fn fill(plan: &Plan, parts: Vec<OpenPart>) -> Result<(), Failed> {
+fn fill(identity: Identity, limits: Option<&Limits>, show: Show<'_>) -> Result<(), Failed> {
     for folder in ["proc", "dev", "dev/pts", SCRATCH] {
         make_folder(Path::new(folder))?;
     }
-    let limits = &plan.policy.limits;
-    let size = CString::new(format!("mode=0755,size={}m,nr_inodes={}", limits.memory_mb, limits.files));
-    let size = size.map_err(failed("limiting the private folders"))?;
-    let quiet = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("spalla", SCRATCH, "tmpfs", quiet, &*size).map_err(failed("making the private folders"))?;
+    let size = limits.map_or_else(|| Ok(c"mode=0755".into()), sizes)?;
+    mount("spalla", SCRATCH, "tmpfs", PRIVATE, &*size).map_err(failed("making the private folders"))?;
     make_folder(Path::new(HOME.trim_start_matches('/')))?;
     for (at, name) in SCRATCH_FOLDERS {
         let folder = Path::new(SCRATCH).join(name);
@@ -144,26 +185,14 @@ fn fill(plan: &Plan, parts: Vec<OpenPart>) -> Result<(), Failed> {
         let tree = open_tree(CWD, &folder, flags).map_err(failed("opening a private folder"))?;
         attach(tree.as_fd(), Path::new(at))?;
     }
-    let users = users(plan.identity);
-    for part in parts {
-        let at = part.path.strip_prefix("/").unwrap_or(&part.path);
-        if part.is_folder {
-            make_folder(at)?;
-        } else {
-            make_file(at)?;
-        }
-        attach(part.mount.as_fd(), at)?;
+    let users = users(identity);
+    for part in show.parts {
+        show_part(&part)?;
         if part.path == Path::new("/etc") {
             hide_users(&users)?;
         }
     }
-    for (at, to) in &plan.view.links {
-        let at = at.strip_prefix("/").unwrap_or(at);
-        if let Some(folder) = at.parent() {
-            make_folder(folder)?;
-        }
-        symlink(to, at).map_err(failed(at.display()))?;
-    }
+    make_links(show.links)?;
     let hidden = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     mount("proc", "proc", "proc", hidden, c"hidepid=2").map_err(failed("mounting /proc"))?;
     let terminals = MountFlags::NOSUID | MountFlags::NOEXEC;
@@ -180,6 +209,27 @@ fn fill(plan: &Plan, parts: Vec<OpenPart>) -> Result<(), Failed> {
         symlink(to, Path::new("dev").join(name)).map_err(failed("filling /dev"))?;
     }
     debug_assert!(DEVICES.contains(&"null"), "nothing works without it");
+    Ok(())
+}
+
+fn show_part(part: &OpenPart) -> Result<(), Failed> {
+    let at = part.path.strip_prefix("/").unwrap_or(&part.path);
+    if part.is_folder {
+        make_folder(at)?;
+    } else {
+        make_file(at)?;
+    }
+    attach(part.mount.as_fd(), at)
+}
+
+fn make_links(links: &[(PathBuf, PathBuf)]) -> Result<(), Failed> {
+    for (at, to) in links {
+        let at = at.strip_prefix("/").unwrap_or(at);
+        if let Some(folder) = at.parent() {
+            make_folder(folder)?;
+        }
+        symlink(to, at).map_err(failed(at.display()))?;
+    }
     Ok(())
 }
 

@@ -33,6 +33,9 @@ pub struct SupervisedOrder {
     /// The file in which the supervisor writes down how the command ended.
     #[serde(default)]
     pub journal: Option<PathBuf>,
+    /// What people see in the list of processes, and what the journal says; none is what the supervisor was started with.
+    #[serde(default)]
+    pub label: Option<String>,
     /// Whether only the walls are wanted now, for a command of this program. It follows in a second order, which is
     /// carried out if all that the walls depend on is the same there.
     #[serde(default)]
@@ -110,6 +113,7 @@ impl fmt::Debug for SupervisedOrder {
             .field("order", &self.order)
             .field("outside", &self.outside.keys())
             .field("journal", &self.journal)
+            .field("label", &self.label)
             .field("ahead", &self.ahead)
             .field("survival", &self.survival)
             .finish()
@@ -215,7 +219,8 @@ mod tests {
             Command { program: "sh".into(), arguments: vec!["-c".into(), "é".into()], ..Command::default() };
         let order = Order { policy: Policy::new(Preset::Strict, "/w".into()), command: command.clone() };
         let outside = [("A".into(), "b".into())].into();
-        let sent = SupervisedOrder { order, outside, journal: None, ahead: false, survival: None };
+        let sent =
+            SupervisedOrder { order, outside, journal: None, label: None, ahead: false, survival: None };
         let bytes = sent.to_bytes(b"in\0put").unwrap();
         let (came, input) = SupervisedOrder::read(&bytes[..]).unwrap();
         assert_eq!((came.order.command, came.outside), (command, sent.outside));
@@ -226,8 +231,10 @@ mod tests {
     fn an_order_shows_no_value_of_the_environment() {
         let order = Order { policy: Policy::new(Preset::Strict, "/w".into()), command: Command::default() };
         let outside = [("KEY".into(), "what nobody may know".into())].into();
-        let shown =
-            format!("{:?}", SupervisedOrder { order, outside, journal: None, ahead: false, survival: None });
+        let shown = format!(
+            "{:?}",
+            SupervisedOrder { order, outside, journal: None, label: None, ahead: false, survival: None }
+        );
         assert!(shown.contains("KEY") && !shown.contains("nobody"), "{shown}");
     }
 

@@ -1,6 +1,7 @@
 //! Outside: one command from the wish to have it to the end of everything that it started.
 
 use crate::attestation::Attestation;
+use crate::blank::Blank;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::proxy::RefusedHost;
@@ -110,6 +111,17 @@ pub fn run(
     stdio: Stdio,
     watcher: &mut Watcher<'_>,
 ) -> Result<Ended, Error> {
+    run_in(None, (policy, command), environment, stdio, watcher)
+}
+
+/// Does so in an inside that stands already, where there is one that fits.
+pub(crate) fn run_in(
+    blank: Option<Blank>,
+    (policy, command): (&Policy, &Command),
+    environment: &BTreeMap<String, String>,
+    stdio: Stdio,
+    watcher: &mut Watcher<'_>,
+) -> Result<Ended, Error> {
     let (plan, start) = Plan::new(policy, command, environment)?;
-    Walls::put_up(plan)?.carry_out(&start, environment, stdio, watcher)
+    Walls::put_up(blank, plan)?.carry_out(&start, environment, stdio, watcher)
 }

@@ -3,7 +3,9 @@
 
 use crate::ahead::{self, Called};
 use crate::attestation::Attestation;
+use crate::blank::Blank;
 use crate::journal::Entry;
+use crate::kernel;
 use crate::order::{SupervisedOrder, Word};
 use crate::output_file::OutputWriter;
 use crate::policy::Preset;
@@ -12,19 +14,29 @@ use crate::reattach::Line;
 use crate::refusal::Error;
 use crate::start::{Start, file_in_memory};
 use crate::stdio::Stdio;
-use crate::supervise::{Ended, Heard, How, Watcher, run};
+use crate::supervise::{Ended, Heard, How, Watcher, run_in};
 use crate::survival::Survival;
 use crate::unwalled;
 use crate::walls::Walls;
+use rustix::net::{RecvFlags, recv};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+/// When a supervisor was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Birth {
+    /// For a command that is wanted now.
+    Wanted,
+    /// Before anybody knew of one: it may be that none comes.
+    Early,
+}
+
 /// Runs as a supervisor.
-pub(crate) fn supervise_main(label: &str) -> ExitCode {
-    match supervise(label) {
+pub(crate) fn supervise_main(label: &str, birth: Birth) -> ExitCode {
+    match supervise(label, birth) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "spalla: the supervisor can't go on: {error}");
@@ -33,19 +45,38 @@ pub(crate) fn supervise_main(label: &str) -> ExitCode {
     }
 }
 
-fn supervise(label: &str) -> io::Result<()> {
+fn supervise(label: &str, birth: Birth) -> io::Result<()> {
     close_foreign_descriptors()?;
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let blank = match birth {
+        Birth::Wanted => None,
+        Birth::Early => {
+            let blank = Blank::put_up().ok();
+            let comes =
+                blank.as_ref().map_or_else(|| comes_an_order(&socket), |it| it.is_called_for(socket.as_fd()));
+            if !comes {
+                return Ok(());
+            }
+            blank
+        }
+    };
     let (first, input) = SupervisedOrder::read(&socket)?;
     let (supervised, input, behind) = match first.ahead {
-        false => (first, input, None),
-        true => match ahead::wait(&first, &socket)? {
-            Some(Called { supervised, input, walls, start }) => (supervised, input, Some((walls, start))),
+        false => (first, input, Behind::Blank(blank)),
+        true => match ahead::wait(&first, &socket, blank)? {
+            Some(Called { supervised, input, walls, start }) => {
+                (supervised, input, Behind::Walls(walls, start))
+            }
             None => return Ok(()),
         },
     };
     let stdin = input_of(&input)?;
     drop(input);
+    let label = supervised.label.clone().unwrap_or_else(|| label.to_owned());
+    if birth == Birth::Early {
+        // Only for whoever looks at the list of processes.
+        let _ = kernel::show_label(&label);
+    }
     let (journal, survival) = (supervised.journal.clone(), supervised.survival.clone());
     let wanted = Wanted { supervised, behind };
     let entry = match survival {
@@ -53,15 +84,30 @@ fn supervise(label: &str) -> io::Result<()> {
         Some(survival) => wanted.outlive(&survival, socket, stdin)?,
     };
     match (journal, entry) {
-        (Some(journal), Some(entry)) => Entry { label: label.to_owned(), ..entry }.write(&journal),
+        (Some(journal), Some(entry)) => Entry { label, ..entry }.write(&journal),
         _ => Ok(()),
     }
+}
+
+/// Waits for whoever started this process; tells whether they want anything, and are not gone.
+fn comes_an_order(socket: &UnixStream) -> bool {
+    let mut first = [0; 1];
+    let peeked = rustix::io::retry_on_intr(|| recv(socket, &mut first[..], RecvFlags::PEEK));
+    peeked.is_ok_and(|(length, _)| length > 0)
 }
 
 /// A command that is to be carried out, and the walls that stand for it already.
 struct Wanted {
     supervised: SupervisedOrder,
-    behind: Option<(Walls, Start)>,
+    behind: Behind,
+}
+
+/// What stands already.
+enum Behind {
+    /// At most an inside that is nobody's yet.
+    Blank(Option<Blank>),
+    /// All walls of this command.
+    Walls(Walls, Start),
 }
 
 impl Wanted {
@@ -118,9 +164,11 @@ impl Wanted {
     fn carry_out(self, stdio: Stdio, watcher: &mut Watcher<'_>) -> Word {
         let (order, outside) = (&self.supervised.order, &self.supervised.outside);
         let ended = match (self.behind, order.policy.preset) {
-            (Some((walls, start)), _) => walls.carry_out(&start, outside, stdio, watcher),
-            (None, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, watcher),
-            (None, _) => run(&order.policy, &order.command, outside, stdio, watcher),
+            (Behind::Walls(walls, start), _) => walls.carry_out(&start, outside, stdio, watcher),
+            (_, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, watcher),
+            (Behind::Blank(blank), _) => {
+                run_in(blank, (&order.policy, &order.command), outside, stdio, watcher)
+            }
         };
         ended.map_or_else(Word::from, Word::from)
     }

@@ -82,7 +82,8 @@ pub(crate) fn is_wide(folder: &Path, home: Option<&Path>) -> bool {
 
 /// Returns the path without links, if it is there.
 fn real(path: &Path) -> Option<PathBuf> {
-    std::fs::canonicalize(path).ok()
+    // Most of what is looked for is not there, which one look tells.
+    path.exists().then(|| std::fs::canonicalize(path).ok()).flatten()
 }
 
 #[cfg(test)]

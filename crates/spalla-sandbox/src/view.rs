@@ -1,5 +1,6 @@
 //! Which parts of the machine's files a command sees, and how: computed before anything is mounted.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +13,7 @@ const SYSTEM: [&str; 10] =
 pub(crate) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// How a part is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Access {
     /// To read, as far as everybody may.
     System,
@@ -36,7 +37,7 @@ impl Access {
 }
 
 /// A part of the machine's files, shown at its own path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
@@ -50,7 +51,7 @@ pub(crate) struct Seen {
 }
 
 /// All parts, those that hold others first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct View {
     parts: Vec<Part>,
     /// Links to make, and where they lead.
@@ -147,6 +148,24 @@ impl View {
         Seen { parts: parts.collect(), links: self.links.clone() }
     }
 
+    /// Returns what it shows besides another view that stands already; none where that has to be put up anew, since
+    /// something of it is shown otherwise, or would be covered.
+    pub(crate) fn beyond(&self, standing: &Self) -> Option<Self> {
+        let is_shown = |part: &Part| self.parts.contains(part);
+        let is_linked = |link: &(PathBuf, PathBuf)| self.links.contains(link);
+        if !standing.parts.iter().all(is_shown) || !standing.links.iter().all(is_linked) {
+            return None;
+        }
+        let is_new = |part: &&&Part| !standing.parts.contains(part);
+        let parts: Vec<Part> = self.parts().iter().filter(is_new).map(|part| (*part).clone()).collect();
+        let covers = |part: &Part| standing.parts.iter().any(|shown| shown.path.starts_with(&part.path));
+        if parts.iter().any(covers) {
+            return None;
+        }
+        let links = self.links.iter().filter(|link| !standing.links.contains(link)).cloned();
+        Some(Self { parts, links: links.collect() })
+    }
+
     /// Returns the parts in the order in which they are mounted.
     pub(crate) fn parts(&self) -> Vec<&Part> {
         let mut parts: Vec<&Part> = self.parts.iter().collect();
@@ -191,6 +210,24 @@ mod tests {
         let parts = view.parts();
         let shown: Vec<_> = parts.iter().map(|part| (part.path.to_str().unwrap(), part.access)).collect();
         assert_eq!(shown, [("/a", Access::Write), ("/a/b/c", Access::Write)]);
+    }
+
+    #[test]
+    fn a_view_goes_on_from_one_that_stands_unless_that_would_be_covered_or_shown_otherwise() {
+        let (mut standing, mut whole) = (View::default(), View::default());
+        for view in [&mut standing, &mut whole] {
+            view.read("/usr/lib".into());
+            view.links.push(("/bin".into(), "usr/bin".into()));
+        }
+        whole.write("/work".into());
+        let beyond = whole.beyond(&standing).unwrap();
+        assert_eq!(beyond.parts, [Part { path: "/work".into(), access: Access::Write }]);
+        assert!(beyond.links.is_empty() && standing.beyond(&whole).is_none());
+        for over in ["/usr", "/usr/lib"] {
+            let mut covering = View { parts: whole.parts.clone(), links: whole.links.clone() };
+            covering.write(over.into());
+            assert!(covering.beyond(&standing).is_none(), "{over}");
+        }
     }
 
     #[test]

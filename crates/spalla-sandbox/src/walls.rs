@@ -3,13 +3,15 @@
 //! Both are one act for a command that is started at once, and two for one whose walls are put up ahead.
 
 use crate::attestation::Attestation;
+use crate::blank::Blank;
+use crate::brief::Brief;
 use crate::cgroup::Cgroup;
 use crate::disk::DiskWatch;
 use crate::identity::{Identity, NAMESPACES_MEND};
 use crate::init::Inside;
 use crate::kernel::{Side, clone_process};
 use crate::memory::MemoryWatch;
-use crate::mount_view;
+use crate::mount_view::{self, OpenPart, OwnerMaps};
 use crate::plan::Plan;
 use crate::policy::{Layer, Network, Policy};
 use crate::proxy::gateway::Gateway;
@@ -20,6 +22,7 @@ use crate::report::{Missing, Report};
 use crate::start::Start;
 use crate::stdio::{Stdio, receive_descriptors};
 use crate::supervise::{Ended, Heard, Watcher};
+use crate::view::View;
 use crate::watch::{Signals, Watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
@@ -27,43 +30,44 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_se
 use spalla_crash::crash_point;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 /// The walls of one run, finished, with an init behind them that waits for the command. Dropping them ends everything.
 pub(crate) struct Walls {
-    policy: Policy,
-    identity: Identity,
+    pub(crate) policy: Policy,
+    pub(crate) identity: Identity,
     // Goes before the signals are this process's own again, one of which may wait to end it.
-    run: Run,
-    signals: Signals,
+    pub(crate) run: Run,
+    pub(crate) signals: Signals,
 }
 
 impl Walls {
-    /// Puts up all walls but those that a process puts up around itself alone, which come last.
+    /// Puts up all walls but those that a process puts up around itself alone, which come last; out of an inside that stands
+    /// already, where there is one that fits.
     ///
     /// Only for a process of one thread, which becomes the supervisor.
-    pub(crate) fn put_up(plan: Plan) -> Result<Self, Error> {
+    pub(crate) fn put_up(blank: Option<Blank>, plan: Plan) -> Result<Self, Error> {
+        let made = match blank {
+            Some(blank) => blank.become_walls(plan),
+            None => Err(Box::new(plan)),
+        };
+        made.unwrap_or_else(|plan| Self::put_up_anew(*plan))
+    }
+
+    fn put_up_anew(plan: Plan) -> Result<Self, Error> {
         let (policy, identity) = (plan.policy.clone(), plan.identity);
         let cgroup = make_cgroup(&policy)?;
         // What the proxy takes must not be missing where the run is watched.
         raise_descriptors();
         let signals = Signals::hold()?;
-        let run = crash_point!("supervisor.command.spawn", Run::begin(plan, cgroup))?;
+        let run = Run::begin(plan, cgroup)?;
         Ok(Self { policy, identity, signals, run })
     }
 
     /// Waits until whoever wanted the walls says something; tells whether that was it, and not that they are gone, that
     /// this process is to end, or that the walls fell.
     pub(crate) fn are_called_for(&self, by: BorrowedFd<'_>) -> bool {
-        let wanted = [by, self.run.socket.as_fd(), self.signals.heard.as_fd()];
-        let mut ready = wanted.map(|wanted| PollFd::new(wanted, PollFlags::POLLIN));
-        while let Err(nix::errno::Errno::EINTR) = poll(&mut ready, PollTimeout::NONE) {}
-        let [_, fallen, told_to_end] = &ready;
-        if [fallen, told_to_end].iter().any(|ready| ready.any().unwrap_or(true)) {
-            return false;
-        }
-        let mut first = [0; 1];
-        let peeked = rustix::io::retry_on_intr(|| recv(by, &mut first[..], RecvFlags::PEEK));
-        peeked.is_ok_and(|(length, _)| length > 0)
+        is_called_for(&self.run, &self.signals, by)
     }
 
     /// Carries a command out behind them, to its end. The environment outside has what the gateway needs.
@@ -109,6 +113,21 @@ impl Walls {
     }
 }
 
+/// Waits until whoever wanted an inside says something; tells whether that was it, and not that they are gone, that this
+/// process is to end, or that the inside fell.
+pub(crate) fn is_called_for(run: &Run, signals: &Signals, by: BorrowedFd<'_>) -> bool {
+    let wanted = [by, run.socket.as_fd(), signals.heard.as_fd()];
+    let mut ready = wanted.map(|wanted| PollFd::new(wanted, PollFlags::POLLIN));
+    while let Err(nix::errno::Errno::EINTR) = poll(&mut ready, PollTimeout::NONE) {}
+    let [_, fallen, told_to_end] = &ready;
+    if [fallen, told_to_end].iter().any(|ready| ready.any().unwrap_or(true)) {
+        return false;
+    }
+    let mut first = [0; 1];
+    let peeked = rustix::io::retry_on_intr(|| recv(by, &mut first[..], RecvFlags::PEEK));
+    peeked.is_ok_and(|(length, _)| length > 0)
+}
+
 /// The ways out of a network of its own, served as long as this lives.
 #[derive(Default)]
 struct WaysOut {
@@ -143,8 +162,20 @@ impl WaysOut {
     }
 }
 
+/// Opens the parts of a view where root has to do so; an ordinary user opens them inside.
+pub(crate) fn open_outside(view: &View, maps: &mut OwnerMaps) -> Result<Option<Vec<OpenPart>>, Error> {
+    match maps.are_made() {
+        true => mount_view::open_parts(view, maps).map(Some).map_err(|failed| namespaces(failed.0).into()),
+        false => Ok(None),
+    }
+}
+
+fn namespaces(reason: String) -> Refusal {
+    Refusal::new(Layer::Namespaces, reason, NAMESPACES_MEND)
+}
+
 /// Lets the supervisor open as many files as the system lets it.
-fn raise_descriptors() {
+pub(crate) fn raise_descriptors() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
@@ -185,43 +216,62 @@ pub(crate) struct Run {
 
 impl Run {
     fn begin(plan: Plan, cgroup: Option<Cgroup>) -> Result<Self, Error> {
-        let starting = || doing("starting the init");
-        let identity = plan.identity;
-        let refused = |reason: String| Refusal::new(Layer::Namespaces, reason, NAMESPACES_MEND);
-        let mut helpers = Vec::new();
-        let parts = match identity.is_given_by_root {
-            true => Some(mount_view::open_parts(&plan, &mut helpers).map_err(|failed| refused(failed.0))?),
-            false => None,
+        let has_own_network = plan.has_own_network();
+        let Plan { policy, identity, view } = plan;
+        let mut maps = OwnerMaps::new(identity);
+        let parts = open_outside(&view, &mut maps)?;
+        let inside = Inside {
+            identity,
+            has_own_network,
+            wanted: Some((policy, view)),
+            first: View::default(),
+            parts,
+            entrances: Vec::new(),
+            is_weighed: false,
         };
+        let mut run = Self::bear(inside, cgroup)?;
+        run.reap_later(&mut maps.helpers);
+        run.let_go_on()?;
+        Ok(run)
+    }
+
+    /// Makes the init in namespaces and a group of its own.
+    pub(crate) fn bear(inside: Inside, cgroup: Option<Cgroup>) -> Result<Self, Error> {
+        crash_point!("supervisor.command.spawn", Self::bear_init(inside, cgroup))
+    }
+
+    fn bear_init(mut inside: Inside, cgroup: Option<Cgroup>) -> Result<Self, Error> {
+        let starting = || doing("starting the init");
+        let identity = inside.identity;
         let (socket, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(starting())?;
-        let mut namespaces = libc::CLONE_NEWUSER
+        let mut flags = libc::CLONE_NEWUSER
             | libc::CLONE_NEWNS
             | libc::CLONE_NEWPID
             | libc::CLONE_NEWIPC
             | libc::CLONE_NEWUTS;
-        if plan.has_own_network() {
-            namespaces |= libc::CLONE_NEWNET;
+        if inside.has_own_network {
+            flags |= libc::CLONE_NEWNET;
         }
         let entrances = cgroup.as_ref().map_or(Ok(Vec::new()), Cgroup::entrances);
-        let entrances = entrances.map_err(doing("opening the group of processes"))?;
-        let inside = Inside { plan, parts, entrances, is_weighed: cgroup.is_some() };
-        let pid = match clone_process(namespaces) {
+        inside.entrances = entrances.map_err(doing("opening the group of processes"))?;
+        inside.is_weighed = cgroup.is_some();
+        let pid = match clone_process(flags) {
             Ok(Side::Child) => {
                 drop(socket);
                 inside.run(theirs)
             }
             Ok(Side::Parent(pid)) => pid,
-            Err(error) => return Err(refused(error.to_string()).into()),
+            Err(error) => return Err(namespaces(error.to_string()).into()),
         };
         drop((inside, theirs));
-        let pid = Pid::from_raw(pid).ok_or_else(|| refused("no process came into being".into()))?;
+        let pid = Pid::from_raw(pid).ok_or_else(|| namespaces("no process came into being".into()))?;
         let handle = pidfd_open(pid, PidfdFlags::empty()).map_err(starting())?;
-        let mut run =
-            Self { pid, handle, socket, cgroup, inside: None, asked: Vec::new(), is_reaped: false, helpers };
+        let (inside, asked, is_reaped, helpers) = (None, Vec::new(), false, Vec::new());
+        let run = Self { pid, handle, socket, cgroup, inside, asked, is_reaped, helpers };
         let number = pid.as_raw_nonzero().get();
-        identity.write_maps(number).map_err(|error| refused(format!("mapping users: {error}")))?;
+        identity.write_maps(number).map_err(|error| namespaces(format!("mapping users: {error}")))?;
         send(&run.socket, b"g", SendFlags::NOSIGNAL).map_err(starting())?;
         // The kernel takes its time over this, and the init puts the view up meanwhile.
         if let Some(cgroup) = &run.cgroup {
@@ -231,10 +281,36 @@ impl Run {
                 added => added.map_err(doing("counting the init in its group"))?,
             }
         }
-        // What the init makes from now on is counted with it. One that is gone says why.
-        let _ = send(&run.socket, b"c", SendFlags::NOSIGNAL);
-        run.wait_until_up()?;
         Ok(run)
+    }
+
+    /// Takes over processes that are over.
+    pub(crate) fn reap_later(&mut self, helpers: &mut Vec<Pid>) {
+        self.helpers.append(helpers);
+    }
+
+    /// Tells an init that waits whose it is, and waits until it stands behind finished walls.
+    pub(crate) fn tell(
+        &mut self,
+        whose: (Policy, View),
+        links: Vec<(PathBuf, PathBuf)>,
+        open: Option<Vec<OpenPart>>,
+    ) -> Result<(), Error> {
+        let told = Brief::send(&self.socket, whose, links, open.as_deref());
+        // One that is gone says why.
+        if let Err(error) = told
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Err(doing("telling the init whose it is")(error));
+        }
+        self.let_go_on()
+    }
+
+    /// What the init makes from now on is counted with it; waits until it stands behind finished walls.
+    fn let_go_on(&mut self) -> Result<(), Error> {
+        // One that is gone says why.
+        let _ = send(&self.socket, b"c", SendFlags::NOSIGNAL);
+        self.wait_until_up()
     }
 
     /// Waits until the init stands behind finished walls.

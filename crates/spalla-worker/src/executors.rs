@@ -36,6 +36,14 @@ pub trait Execute: Send + Sync + 'static {
         control: &'a Control,
     ) -> BoxFuture<'a, Finished>;
 
+    /// Makes ready by what the next run starts sooner, whichever it is.
+    fn get_ready(&self) {}
+
+    /// Ends what was made ready.
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
     /// Returns the runs that an earlier worker left to be carried on, each with the token that it had and the number at
     /// which its log goes on.
     fn left_behind(&self) -> Vec<Assignment> {
@@ -141,6 +149,16 @@ impl Execute for Executors {
             run.finish(end)
         }
         .boxed()
+    }
+
+    fn get_ready(&self) {
+        if self.options.sandbox.preset != Some(Preset::None) {
+            self.sandbox.get_ready();
+        }
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        self.sandbox.leave().boxed()
     }
 
     fn left_behind(&self) -> Vec<Assignment> {

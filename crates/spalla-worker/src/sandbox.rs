@@ -13,6 +13,7 @@ mod life;
 mod line;
 mod pipe;
 mod surviving;
+mod waiting;
 
 pub use ahead::Spare;
 pub use life::Life;
@@ -31,7 +32,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use waiting::Waiting;
 
 /// The variables by which programs find the way out of this machine's network.
 pub(crate) const PROXY_VARIABLES: [&str; 6] =
@@ -287,6 +290,7 @@ pub struct Captured {
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     supervisor: Supervisor,
+    waiting: Arc<Waiting>,
 }
 
 /// A started command: two pipes to read, and its life.
@@ -300,7 +304,7 @@ pub struct Child {
 impl Sandbox {
     /// Makes a sandbox whose commands this program supervises.
     pub fn new(supervisor: Supervisor) -> Self {
-        Self { supervisor }
+        Self { supervisor, waiting: Arc::default() }
     }
 
     /// Returns the file of the program that supervises, for whoever wants it behind walls as well. Where it was replaced
@@ -315,7 +319,11 @@ impl Sandbox {
     /// Starts a command; it runs when this returns.
     pub async fn spawn(&self, spec: CommandSpec) -> Result<Child, SpawnError> {
         let tree = matches!(spec.walls, Walls::None).then(random_word);
-        let opened = Line::open(&self.supervisor, &spec.label, tree.as_deref());
+        let opened = match &tree {
+            None => self.open(&spec.label),
+            // Without walls a tree is known by the mark, which its supervisor has from its beginning.
+            Some(mark) => Line::open(&self.supervisor, &spec.label, Some(mark)),
+        };
         let (line, pipes) = opened.map_err(|source| self.failed(source))?;
         let order = order_of(&spec, tree.as_deref());
         match self.begin((line, pipes), &spec, &order, tree).await? {
@@ -336,9 +344,9 @@ impl Sandbox {
         tree: Option<String>,
     ) -> Result<Option<Child>, SpawnError> {
         let over = CancellationToken::new();
-        let Some(life) = Life::begin(line, spec, order, tree, over.clone()).await? else {
-            return Ok(None);
-        };
+        let begun = Life::begin(line, spec, order, tree, over.clone()).await;
+        self.refill();
+        let Some(life) = begun? else { return Ok(None) };
         let reader = |pipe| PipeReader::new(pipe, over.clone()).map_err(|source| self.failed(source));
         Ok(Some(Child { stdout: reader(stdout)?, stderr: reader(stderr)?, life }))
     }

@@ -1,5 +1,6 @@
-//! How soon a command does something behind the walls: beside the same command without any, with walls that are put up
-//! when it is wanted and with walls that stood already; from a small process and from a large one.
+//! How soon a command does something behind the walls: beside the same command without any; as the first command of a run,
+//! for which a supervisor waits that knows of no run; where none waits, as in a burst of runs; and with walls that stood
+//! already. From a small process and from a large one.
 
 use super::figure::{Figures, percentile};
 use super::step::{in_ms, now};
@@ -9,6 +10,7 @@ use spalla_sandbox::{HostCredentials, Policy, Preset};
 use spalla_worker::Refusals;
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use std::path::Path;
+use std::time::Duration;
 use tokio::process::Command;
 
 /// What the command says: nanoseconds since 1970.
@@ -27,6 +29,9 @@ pub(crate) struct Arguments {
     /// How often each kind of start is timed
     #[arg(long, default_value_t = 300)]
     rounds: usize,
+    /// How long whoever waits for the first command of a run has before it comes, in milliseconds
+    #[arg(long, default_value_t = 40)]
+    settle_ms: u64,
 }
 
 /// A kind of start, and how long each took until the command's first instruction and until nothing of it was left.
@@ -38,34 +43,40 @@ struct Kind {
 
 /// Measures everything.
 pub(crate) async fn measure(arguments: &Arguments) -> Result<()> {
-    let field = Field::prepare()?;
+    let field = Field::prepare(Duration::from_millis(arguments.settle_ms))?;
     field.measure(arguments.rounds, "").await?;
     // Ones, since pages of zeroes need not be there.
     let large = std::hint::black_box(vec![1_u8; LARGE_BYTES]);
     field.measure(arguments.rounds, "_from_1gib").await?;
     drop(large);
+    field.attended.leave().await;
     Ok(())
 }
 
 /// Where commands are started, and by what.
 struct Field {
     sandbox: Sandbox,
+    /// One for whose next command a supervisor waits, as a worker has it.
+    attended: Sandbox,
+    settle: Duration,
     workspace: tempfile::TempDir,
     has_bubblewrap: bool,
 }
 
 impl Field {
-    fn prepare() -> Result<Self> {
-        let sandbox = Sandbox::new(Supervisor::of(crate::binary::spalla()?));
+    fn prepare(settle: Duration) -> Result<Self> {
+        let supervisor = Supervisor::of(crate::binary::spalla()?);
+        let (sandbox, attended) = (Sandbox::new(supervisor.clone()), Sandbox::new(supervisor));
+        attended.get_ready();
         let workspace = tempfile::Builder::new().prefix("spalla-spawn-").tempdir()?;
         let found = std::process::Command::new("bwrap").arg("--version").output();
         let has_bubblewrap = found.is_ok_and(|output| output.status.success());
-        Ok(Self { sandbox, workspace, has_bubblewrap })
+        Ok(Self { sandbox, attended, settle, workspace, has_bubblewrap })
     }
 
     /// Starts one of each kind after the other, again and again, and tells how long they took.
     async fn measure(&self, rounds: usize, suffix: &str) -> Result<()> {
-        let names = ["plain", "cold", "warm", "bubblewrap"];
+        let names = ["plain", "cold", "burst", "warm", "bubblewrap"];
         let mut kinds = names.map(|name| Kind { name, until_first: vec![], until_end: vec![] });
         for round in 0..WARM_UP + rounds {
             for kind in &mut kinds {
@@ -93,12 +104,15 @@ impl Field {
         if let Some(spare) = &mut spare {
             ensure!(spare.is_ready().await, "the walls that were put up ahead do not stand");
         }
+        // The same pause for everybody: whoever waits came while the command before went on.
+        tokio::time::sleep(self.settle).await;
         let called = now();
         let stdout = match kind {
             "plain" => written(Command::new("/bin/date").arg(FORMAT)).await?,
             "bubblewrap" => written(&mut bubblewrap(self.workspace.path())).await?,
             _ => {
-                let child = self.sandbox.spawn_behind(spare, spec).await?;
+                let sandbox = if kind == "cold" { &self.attended } else { &self.sandbox };
+                let child = sandbox.spawn_behind(spare, spec).await?;
                 child.capture(KEPT_BYTES_MAX, std::future::pending()).await?.stdout
             }
         };
@@ -160,7 +174,7 @@ async fn written(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn print(kinds: [Kind; 4], suffix: &str) {
+fn print(kinds: [Kind; 5], suffix: &str) {
     let figures = Figures { store: "none" };
     let middle = |times: &[f64]| {
         let mut times = times.to_vec();

@@ -21,7 +21,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(super) fn make(own: &str, mounts: &str, name: &str, limits: &Limits) -> Result<Self, String> {
+    pub(super) fn create(own: &str, mounts: &str, name: &str) -> Result<Self, String> {
         let place = |controller: &str| {
             let tree = mounts_of(mounts, "cgroup")
                 .find(|(_, options)| options.split(',').any(|option| option == controller))
@@ -29,11 +29,11 @@ impl Group {
             Ok::<PathBuf, String>(beneath_own(own, Path::new(tree.0), controller).join(name))
         };
         let group = Self { memory: place("memory")?, pids: place("pids")?, cpu: place("cpu")? };
-        group.set_up(limits).map_err(|(path, error)| format!("{}: {error}", path.display()))?;
+        group.make_folders().map_err(|(path, error)| format!("{}: {error}", path.display()))?;
         Ok(group)
     }
 
-    fn set_up(&self, limits: &Limits) -> Result<(), (PathBuf, io::Error)> {
+    fn make_folders(&self) -> Result<(), (PathBuf, io::Error)> {
         for folder in self.folders() {
             folder.parent().into_iter().for_each(sweep);
             match fs::create_dir(folder) {
@@ -42,6 +42,10 @@ impl Group {
                 made => made.map_err(|error| (folder.to_owned(), error))?,
             }
         }
+        Ok(())
+    }
+
+    pub(super) fn limit(&self, limits: &Limits) -> Result<(), (PathBuf, io::Error)> {
         let set =
             |file: PathBuf, value: u64| fs::write(&file, value.to_string()).map_err(|error| (file, error));
         let bytes = limits.memory_mb.saturating_mul(1024 * 1024);

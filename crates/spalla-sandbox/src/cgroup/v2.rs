@@ -19,23 +19,27 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(super) fn make(own: &str, mounts: &str, name: &str, limits: &Limits) -> Result<Self, String> {
+    pub(super) fn create(own: &str, mounts: &str, name: &str) -> Result<Self, String> {
         let (tree, _) = mounts_of(mounts, "cgroup2").next().ok_or("it is not mounted")?;
         let own =
             own.lines().find_map(|line| line.strip_prefix("0::")).ok_or("this process is in no group")?;
         let own = Path::new(tree).join(own.trim_start_matches('/'));
         let parent = place(&own)?;
         let group = Self { folder: parent.join(name) };
-        group.set_up(limits).map_err(|(path, error)| format!("{}: {error}", path.display()))?;
+        group.make_folder().map_err(|(path, error)| format!("{}: {error}", path.display()))?;
         Ok(group)
     }
 
-    fn set_up(&self, limits: &Limits) -> Result<(), (PathBuf, io::Error)> {
+    fn make_folder(&self) -> Result<(), (PathBuf, io::Error)> {
         self.folder.parent().into_iter().for_each(sweep);
         match fs::create_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.map_err(|error| (self.folder.clone(), error))?,
         }
+        Ok(())
+    }
+
+    pub(super) fn limit(&self, limits: &Limits) -> Result<(), (PathBuf, io::Error)> {
         let set = |file: &str, value: String| {
             let file = self.folder.join(file);
             fs::write(&file, value).map_err(|error| (file, error))
@@ -144,7 +148,8 @@ mod tests {
         let tree = delegated();
         let mounts = format!("1 1 0:1 / {} rw - cgroup2 cgroup2 rw", tree.path().display());
         let limits = Limits { cpu_percent: Some(150), ..Limits::default() };
-        let group = Group::make("0::/daemon\n", &mounts, "one", &limits).unwrap();
+        let group = Group::create("0::/daemon\n", &mounts, "one").unwrap();
+        group.limit(&limits).unwrap();
         let read = |file: &str| fs::read_to_string(group.folder.join(file)).unwrap();
         assert_eq!(read("memory.max"), "2147483648");
         assert_eq!(read("pids.max"), "513");

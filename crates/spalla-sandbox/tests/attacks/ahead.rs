@@ -48,7 +48,7 @@ impl Spare {
         let order = json!({ "policy": policy, "command": { "program": words[0], "arguments": words[1..] } });
         let order = serde_json::from_value(order).unwrap();
         let outside = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
-        let order = SupervisedOrder { order, outside, journal: None, ahead, survival: None };
+        let order = SupervisedOrder { order, outside, journal: None, label: None, ahead, survival: None };
         // A supervisor that is gone says why where its word is waited for.
         let _ = self.socket.write_all(&order.to_bytes(b"").unwrap());
     }

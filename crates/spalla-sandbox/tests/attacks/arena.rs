@@ -140,9 +140,14 @@ impl Arena {
 
     /// Returns a supervisor that waits for orders on its standard input; it has a secret variable and descriptor.
     pub(crate) fn supervising(&self) -> Command {
+        self.starting(&[HIDDEN_ARG, SUPERVISE, &self.mark()])
+    }
+
+    /// Returns the sandbox's program with these arguments; it has a secret variable and descriptor.
+    pub(crate) fn starting(&self, arguments: &[&str]) -> Command {
         let mut supervisor = command(self.who, "/bin/sh");
         supervisor.args(["-c", "exec 9<\"$0\"; exec \"$@\""]).arg(self.ground.outside.join("secret"));
-        supervisor.arg(&self.binary.path).args([HIDDEN_ARG, SUPERVISE, &self.mark()]);
+        supervisor.arg(&self.binary.path).args(arguments);
         supervisor.env("SPALLA_TRIAL_SECRET", "x");
         supervisor.stdout(Stdio::piped()).stderr(Stdio::piped());
         supervisor
@@ -193,6 +198,19 @@ impl Arena {
         attested_by(supervisor, policy)
     }
 
+    /// Runs a command in an inside that is put up for it.
+    pub(crate) fn cold(&self, policy: &Value, words: &[String]) -> Said {
+        let (near, far) = UnixStream::pair().unwrap();
+        let supervisor = self.supervising().stdin(Stdio::from(OwnedFd::from(far))).spawn().unwrap();
+        let order = json!({
+            "order": { "policy": policy, "command": { "program": words[0], "arguments": words[1..] } },
+            "outside": { "PATH": "/usr/bin:/bin" },
+        });
+        let order: SupervisedOrder = serde_json::from_value(order).unwrap();
+        (&near).write_all(&order.to_bytes(b"").unwrap()).unwrap();
+        supervisor.wait_with_output().unwrap().into()
+    }
+
     /// Has a command supervised, and returns what is attested of it.
     pub(crate) fn attested(&self, policy: &Value) -> Value {
         attested_by(self.supervising(), policy)
@@ -222,7 +240,14 @@ fn attested_by(mut supervisor: Command, policy: &Value) -> Value {
     let mut supervisor = supervisor.spawn().unwrap();
     let order = json!({ "policy": policy, "command": { "program": "/bin/true" } });
     let order = serde_json::from_value(order).unwrap();
-    let order = SupervisedOrder { order, outside: [].into(), journal: None, ahead: false, survival: None };
+    let order = SupervisedOrder {
+        order,
+        outside: [].into(),
+        journal: None,
+        label: None,
+        ahead: false,
+        survival: None,
+    };
     (&near).write_all(&order.to_bytes(b"").unwrap()).unwrap();
     let first = BufReader::new(&near).lines().next().unwrap().unwrap();
     assert!(supervisor.wait().unwrap().success());

@@ -322,7 +322,7 @@ fn supervised(arena: &Arena, inject: &str, at: &str, is_ahead: bool) -> (Vec<Wor
         let order = json!({ "policy": policy(arena, &[inject.to_owned()]), "command": command });
         let outside = BTreeMap::from([(KEY.to_owned(), SECRET.to_owned())]);
         let order = serde_json::from_value(order).unwrap();
-        SupervisedOrder { order, outside, journal: None, ahead, survival: None }
+        SupervisedOrder { order, outside, journal: None, label: None, ahead, survival: None }
     };
     let mut lines = BufReader::new(near.try_clone().unwrap()).lines();
     let mut word = || lines.next().and_then(Result::ok).and_then(|line| serde_json::from_str(&line).ok());

@@ -4,6 +4,7 @@
 
 mod ahead;
 mod arena;
+mod blank;
 mod builds;
 mod inject;
 mod limits;

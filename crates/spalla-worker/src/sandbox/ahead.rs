@@ -34,9 +34,10 @@ impl Sandbox {
         // Nothing of the command itself is known yet.
         wanted.order.command =
             spalla_sandbox::Command { program: like.program.clone(), ..spalla_sandbox::Command::default() };
-        let opened = Line::open(&self.supervisor, &like.label, None);
+        let opened = self.open(&like.label);
         let (mut line, pipes) = opened.map_err(|source| self.failed(source))?;
         line.send(&wanted, b"").await.map_err(|source| self.failed(source))?;
+        self.refill();
         Ok(Some(Spare { line, pipes, label: like.label.clone(), wanted, is_ready: false }))
     }
 

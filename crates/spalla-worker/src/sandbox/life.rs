@@ -90,7 +90,9 @@ pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrde
         // What runs leave lies in a data folder that is its owner's alone.
         umask: Some(0o077),
     };
-    SupervisedOrder { order: Order { policy, command }, outside, journal, ahead: false, survival: None }
+    let label = Some(spec.label.clone());
+    let order = Order { policy, command };
+    SupervisedOrder { order, outside, journal, label, ahead: false, survival: None }
 }
 
 impl Life {

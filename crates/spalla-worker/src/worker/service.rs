@@ -104,6 +104,7 @@ impl Service {
         let left = self.shared.executors.left_behind();
         self.awaits_beat = !left.is_empty();
         self.start_all(left);
+        self.shared.executors.get_ready();
         while !self.is_done() {
             self.place_calls();
             let time = self.next_time();
@@ -126,7 +127,9 @@ impl Service {
             self.wake(wake)?;
             self.tell_status();
         }
+        let shared = Arc::clone(&self.shared);
         self.leave().await;
+        shared.executors.leave().await;
         Ok(())
     }
 

@@ -56,6 +56,7 @@ impl Supervised {
             order: Order { policy, command },
             outside: [].into(),
             journal: Some(place.path().join("journal")),
+            label: None,
             ahead: false,
             survival: Some(survival.clone()),
         };
