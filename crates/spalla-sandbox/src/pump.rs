@@ -10,6 +10,11 @@ use std::thread::{self, JoinHandle};
 /// The most that is read of a stream when nothing of the command is left, in bytes: the most that a pipe can hold.
 const REST_BYTES_MAX: usize = 1024 * 1024;
 
+/// How many bytes are thrown away at a stretch,
+const STRETCH_BYTES: u64 = 512 * 1024;
+/// and how long the command waits then, in milliseconds: one that writes without end leaves the processors to others.
+const PAUSE_MS: u8 = 4;
+
 /// The thread, and the end of the pipe by whose end it knows that nothing of the command is left.
 pub(crate) struct Pump {
     thread: JoinHandle<u64>,
@@ -22,6 +27,8 @@ struct Pumping {
     over: PipeReader,
     output: OutputWriter,
     chunk: Vec<u8>,
+    /// How much was thrown away at the last pause.
+    paused_at: u64,
 }
 
 impl Pump {
@@ -32,7 +39,7 @@ impl Pump {
         }
         let (ended, over) = io::pipe()?;
         let pipes = [(OutputStream::Stdout, Some(stdout)), (OutputStream::Stderr, Some(stderr))];
-        let pumping = Pumping { pipes, over: ended, output, chunk: vec![0; FRAME_BYTES_MAX] };
+        let pumping = Pumping { pipes, over: ended, output, chunk: vec![0; FRAME_BYTES_MAX], paused_at: 0 };
         Ok(Self { thread: thread::spawn(move || pumping.run()), over })
     }
 
@@ -80,6 +87,10 @@ impl Pumping {
         match rustix::io::retry_on_intr(|| rustix::io::read(&*open, &mut self.chunk[..])) {
             Ok(read) if read > 0 => {
                 self.output.add(*stream, &self.chunk[..read]);
+                if self.output.dropped() >= self.paused_at + STRETCH_BYTES {
+                    self.paused_at = self.output.dropped();
+                    let _ = poll(&mut [], PollTimeout::from(PAUSE_MS));
+                }
                 read
             }
             Err(rustix::io::Errno::AGAIN) => 0,

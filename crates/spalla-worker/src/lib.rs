@@ -25,6 +25,7 @@ mod journals;
 mod left_behind;
 mod look;
 mod output;
+mod pace;
 mod programs;
 mod questions;
 mod refusals;

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod fuzz;
 
+use crate::pace::Discarding;
 use crate::run_log::RunLog;
 use crate::sandbox::{CHUNK_BYTES, PipeReader};
 use spalla_domain::log::{LINE_BYTES_MAX, Stream, text_of};
@@ -15,23 +16,25 @@ use tokio_util::sync::CancellationToken;
 /// Room for the notice at the end of a line that was cut, in bytes.
 const NOTICE_BYTES: usize = 100;
 
-/// Reads one stream of a step to its end into the log. Goes on reading when the log takes no more, so that the
-/// command never waits for it.
+/// Reads one stream of a step to its end into the log. Goes on reading when the log takes no more, so that the command
+/// does not wait for it; only one that writes without end is slowed down.
 pub(crate) async fn pump(mut pipe: PipeReader, stream: Stream, step: u32, log: &RunLog) {
     let mut buffer = vec![0; CHUNK_BYTES];
-    let mut splitter = Splitter::default();
+    let (mut splitter, mut discarding) = (Splitter::default(), Discarding::default());
     loop {
         let read = pipe.read(&mut buffer).await;
         let mut lines = Vec::new();
+        let mut discarded = read;
         if read == 0 {
             lines.extend(splitter.finish());
         } else if !log.is_full() {
-            splitter.push(&buffer[..read], &mut lines);
+            discarded = splitter.push(&buffer[..read], &mut lines);
         }
         log.output(stream, step, lines).await;
         if read == 0 {
             return;
         }
+        discarding.took(discarded).await;
     }
 }
 
@@ -82,16 +85,20 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) {
+    /// Adds bytes, and the lines that they end; returns how many bytes are not kept.
+    fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) -> usize {
+        let mut discarded = 0;
         let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = parts.next() {
             let room = part.len().min(LINE_BYTES_MAX - self.line.len());
             self.line.extend_from_slice(&part[..room]);
             self.cut_bytes += part.len() - room;
+            discarded += part.len() - room;
             if parts.peek().is_some() {
                 lines.push(self.take());
             }
         }
+        discarded
     }
 
     /// Returns the last line when nothing ended it.

@@ -5,6 +5,7 @@ use crate::backoff::Backoff;
 use crate::builtin::verifier::{Tally, Tests};
 use crate::control::{ControlSender, Stop};
 use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::pace::Turns;
 use crate::questions::Answer;
 use crate::spool::{Batch, Spool, cost_of_line};
 use crate::worker::{Clock, Randomness};
@@ -32,6 +33,9 @@ const BATCH_MS: u64 = 250;
 /// How many groups of lines, each no larger than a batch, may wait between the readers and the sender: enough to
 /// keep both busy. Behind it the readers wait, and behind them the command.
 const GROUPS_MAX: usize = 16;
+/// How much waits for a server that answers, in bytes, until readers and command wait as well: writing the rest into a file
+/// and reading it again would only take more of what others need.
+const AHEAD_BYTES_MAX: usize = 1024 * 1024;
 /// How often a batch that the server calls wrong is sent again before the run is given up: it may be an older
 /// server in the middle of being replaced.
 const REJECTIONS_MAX: u32 = 5;
@@ -279,6 +283,7 @@ pub(crate) struct Shipper {
     flush_at: Instant,
     retry_at: Option<Instant>,
     backoff: Backoff,
+    turns: Turns,
     randomness: Randomness,
     rejections: u32,
 }
@@ -309,6 +314,7 @@ pub(crate) fn run_log(
         flush_at: Instant::now(),
         retry_at: None,
         backoff: Backoff::default(),
+        turns: Turns::default(),
         randomness,
         rejections: 0,
     };
@@ -321,10 +327,14 @@ impl Shipper {
         let coordinator = Arc::clone(&self.coordinator);
         let mut sending: Option<BoxFuture<'_, Result<(), CoordinatorError>>> = None;
         loop {
-            if sending.is_none() && self.retry_at.is_none() {
+            if sending.is_none() && self.retry_at.is_none() && self.turns.may_send() {
                 match self.next_batch() {
-                    Some(batch) => sending = Some(coordinator.append_logs(batch)),
+                    Some(batch) => {
+                        self.turns.asked(Instant::now());
+                        sending = Some(coordinator.append_logs(batch));
+                    }
                     None => {
+                        self.turns.is_through();
                         self.answer_marks();
                         if self.closed {
                             return Shipped::Whole;
@@ -332,20 +342,28 @@ impl Shipper {
                     }
                 }
             }
-            let retry_at = self.retry_at;
+            let (retry_at, changes_at) = (self.retry_at, self.turns.changes_at());
             tokio::select! {
                 biased;
                 sent = pending_or(sending.as_mut()) => {
                     sending = None;
+                    self.turns.answered(Instant::now(), self.spool.front().map_or(0, Batch::bytes));
                     if self.is_over_after(sent) {
                         return self.discard().await;
                     }
                 }
-                group = self.groups.recv(), if !self.closed && self.spool.has_room() => self.gather(group),
+                group = self.groups.recv(), if self.may_gather() => self.gather(group),
                 () = tokio::time::sleep_until(self.flush_at), if !self.open.is_empty() => self.close_batch(),
                 () = sleep_until_or_never(retry_at) => self.retry_at = None,
+                () = sleep_until_or_never(changes_at) => self.turns.look(Instant::now()),
             }
         }
+    }
+
+    /// Tells whether more may be taken of the readers: for a server that answers not far more than it has taken.
+    fn may_gather(&self) -> bool {
+        let is_away = !self.backoff.is_calm() || self.turns.is_late();
+        !self.closed && if is_away { self.spool.has_room() } else { self.spool.is_below(AHEAD_BYTES_MAX) }
     }
 
     fn gather(&mut self, written: Option<Written>) {

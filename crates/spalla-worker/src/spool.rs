@@ -53,7 +53,7 @@ impl Spool {
 
     /// Adds a batch at the end. When the disk takes nothing it stays in memory, and there is no room for more.
     pub(crate) fn push(&mut self, batch: Batch) {
-        let bytes = cost(&batch);
+        let bytes = batch.bytes();
         let fits = self.memory.is_empty() || self.memory_bytes + bytes <= self.memory_bytes_max;
         let is_later = self.file.is_some() || !self.tail.is_empty();
         if fits && !is_later {
@@ -70,6 +70,11 @@ impl Spool {
         self.tail.is_empty() || self.memory_bytes < self.memory_bytes_max
     }
 
+    /// Tells whether all that waits is in memory, and less than so many bytes.
+    pub(crate) fn is_below(&self, bytes: usize) -> bool {
+        self.file.is_none() && self.memory_bytes < bytes
+    }
+
     /// Returns the oldest batch.
     pub(crate) fn front(&mut self) -> Option<&Batch> {
         if self.memory.is_empty() {
@@ -84,7 +89,7 @@ impl Spool {
     /// Forgets the oldest batch.
     pub(crate) fn pop(&mut self) {
         if let Some(batch) = self.memory.pop_front() {
-            self.memory_bytes -= cost(&batch);
+            self.memory_bytes -= batch.bytes();
         }
     }
 
@@ -104,7 +109,7 @@ impl Spool {
         let Some(file) = &mut self.file else { return };
         match file.take() {
             Ok(Some(batch)) => {
-                self.memory_bytes += cost(&batch);
+                self.memory_bytes += batch.bytes();
                 self.memory.push_back(batch);
             }
             Ok(None) => self.file = None,
@@ -143,8 +148,11 @@ impl Overflow {
     }
 }
 
-fn cost(batch: &Batch) -> usize {
-    batch.lines.iter().map(cost_of_line).sum()
+impl Batch {
+    /// Returns what it takes in memory, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.iter().map(cost_of_line).sum()
+    }
 }
 
 /// Returns what a line takes in memory, roughly.
