@@ -1,5 +1,6 @@
 //! What is heard of an agent, whatever its command line prints.
 
+use crate::act::Act;
 use crate::trouble::Trouble;
 use spalla_domain::agent_event::AgentEvent;
 
@@ -8,6 +9,8 @@ use spalla_domain::agent_event::AgentEvent;
 pub enum Heard {
     /// An event.
     Event(AgentEvent),
+    /// The agent did something, which is compared with what it did before. People are told by events.
+    Did(Act),
     /// The agent's own words; the last ones of a turn are its answer.
     Words(String),
     /// The name of the conversation, by which it is resumed.

@@ -9,6 +9,7 @@
 //! what a turn came to ─▶ diagnose ─▶ Diagnosis: its cause, and what is done about it within what policy allows
 //! ```
 
+pub mod act;
 pub mod command_line;
 pub mod definition;
 pub mod heard;

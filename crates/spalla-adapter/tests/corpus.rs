@@ -140,7 +140,7 @@ fn found(turn: &Turn) -> Diagnosis {
             Heard::Denied(one) => denied.push(one),
             Heard::Over(how) => end = Some(how),
             Heard::Thread(id) => thread = Some(id),
-            Heard::Event(_) | Heard::Words(_) | Heard::Spent(_) => {}
+            Heard::Event(_) | Heard::Did(_) | Heard::Words(_) | Heard::Spent(_) => {}
         }
     }
     let ended = Ended {

@@ -24,8 +24,8 @@ pub struct SandboxOptions {
     pub allow_degraded: Vec<Layer>,
     /// How much a command and all that it starts may use.
     pub limits: Limits,
-    /// The hosts that commands reach through the proxy, where their preset has one. With such a list, a step that has
-    /// network has this much of it; without one, it has the machine's.
+    /// The hosts that commands reach through the proxy, where their preset has one. With such a list, or with injections,
+    /// a step that has network has this much of it; without either, it has the machine's.
     pub hosts: Vec<String>,
     /// The servers of models on the loopback device that the operator's settings name.
     pub servers: Vec<SocketAddr>,
@@ -161,11 +161,12 @@ impl Run<'_> {
     }
 }
 
-/// Recipes have no network. A step whose tool says that it needs one reaches the operator's list of hosts, or, without
-/// such a list, whomever the machine reaches.
+/// Recipes have no network. A step whose tool says that it needs one reaches the operator's list of hosts and those of
+/// injections, or, where there is neither, whomever the machine reaches.
 fn preset_of(options: &SandboxOptions, network: bool) -> Preset {
     match (options.preset.unwrap_or(Preset::Strict), network) {
-        (Preset::Strict, true) if options.hosts.is_empty() => Preset::OpenNet,
+        // The hosts of injections are a list as well: without the proxy nothing would be injected.
+        (Preset::Strict, true) if options.hosts.is_empty() && options.inject.is_empty() => Preset::OpenNet,
         (Preset::Strict, true) => Preset::Build,
         (preset, _) => preset,
     }
@@ -209,6 +210,9 @@ mod tests {
         let listed = SandboxOptions { hosts: vec!["example.org".into()], ..strict };
         assert_eq!(preset_of(&listed, false), Preset::Strict);
         assert_eq!(preset_of(&listed, true), Preset::Build);
+        let inject = Injection::read_all(&["api.openai.com=OPENAI_API_KEY".into()], &mut Vec::new()).unwrap();
+        let injected = SandboxOptions { inject, ..SandboxOptions::default() };
+        assert_eq!(preset_of(&injected, true), Preset::Build, "the machine's network injects nothing");
         let agent = SandboxOptions { preset: Some(Preset::Agent), ..listed };
         assert_eq!(preset_of(&agent, true), Preset::Agent);
     }

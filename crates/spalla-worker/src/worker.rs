@@ -114,11 +114,18 @@ pub struct Limits {
     pub spool_memory_bytes: usize,
     /// How long its processes have between the wish to end and the end by force, in milliseconds.
     pub grace_ms: i64,
+    /// How often its agent may do the same in a row, with nothing new, until it is stopped; 0 is as often as it likes.
+    pub repeats_max: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { output_bytes_max: 64 * 1024 * 1024, spool_memory_bytes: 8 * 1024 * 1024, grace_ms: 3_000 }
+        Self {
+            output_bytes_max: 64 * 1024 * 1024,
+            spool_memory_bytes: 8 * 1024 * 1024,
+            grace_ms: 3_000,
+            repeats_max: 12,
+        }
     }
 }
 

@@ -160,6 +160,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) tick_interval_seconds: f64,
     /// How long it waits at first when the server does not answer as it should.
     pub(crate) error_backoff_seconds: f64,
+    /// How often an agent may do the same in a row, with nothing new; 0 means as often as it likes.
+    pub(crate) repeats_max: u32,
     /// How much of its context an agent has left; empty means unknown.
     pub(crate) context_remaining: String,
     /// What a remote worker shows to read secret answers; empty means none.

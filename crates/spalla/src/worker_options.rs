@@ -13,7 +13,7 @@ use spalla_policy::{PRESETS, Policy};
 use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, loopback_servers};
 use spalla_store::Clock;
 use spalla_worker::sandbox::{Supervisor, child_env};
-use spalla_worker::{Options, SandboxOptions, is_context_low};
+use spalla_worker::{Limits, Options, SandboxOptions, is_context_low};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -72,8 +72,15 @@ fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
     let mut servers = loopback_servers(&programs::variables().collect());
     let inject = Injection::read_all(&own.inject, &mut servers)
         .map_err(|error| Failure::usage(format!("sandbox.inject can't be used: {}", error.story())))?;
+    let preset = Preset::from_name(&own.preset);
+    // Commands would need the credential itself, and whoever wrote the setting believes that they do not.
+    if !inject.is_empty() && matches!(preset, Some(Preset::OpenNet | Preset::None)) {
+        let what = format!("sandbox.inject can't be used with sandbox.preset = {:?}", own.preset);
+        return Err(Failure::usage(format!("{what}: its commands have the machine's network, and no proxy"))
+            .mend("leave sandbox.inject out, or choose the preset default, agent or build"));
+    }
     Ok(SandboxOptions {
-        preset: Preset::from_name(&own.preset),
+        preset,
         allow_degraded: allowed_missing(own),
         limits: spalla_sandbox::Limits {
             memory_mb: own.memory_mb,
@@ -147,6 +154,7 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         wishes: Arc::new(settings.wishes()),
         sessions: settings.data.join("sessions"),
         tools: std::env::current_exe().ok(),
+        limits: Limits { repeats_max: own.repeats_max, ..Limits::default() },
         ..Options::new(
             worker_id,
             data_dir,
@@ -155,4 +163,39 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
             Arc::new(|| SystemClock.now()),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(preset: &str, inject: &[&str]) -> SandboxSettings {
+        SandboxSettings {
+            preset: preset.into(),
+            allow_degraded: Vec::new(),
+            allow_hosts: Vec::new(),
+            inject: inject.iter().map(|word| (*word).to_owned()).collect(),
+            read: Vec::new(),
+            write: Vec::new(),
+            memory_mb: 2_048,
+            processes: 512,
+            disk_mb: 2_048,
+            cpu_percent: 0,
+            lifetime: Lifetime::DieWithDaemon,
+            reattach_grace_ms: 30_000,
+        }
+    }
+
+    #[test]
+    fn an_injection_that_no_proxy_would_make_is_refused_with_the_mend() {
+        let inject = ["api.openai.com=OPENAI_API_KEY"];
+        for preset in ["open-net", "none"] {
+            let refused = walls(&own(preset, &inject)).unwrap_err().to_string();
+            assert!(refused.contains("no proxy") && refused.contains("default, agent or build"), "{refused}");
+            assert!(walls(&own(preset, &[])).is_ok());
+        }
+        for preset in ["default", "strict", "agent", "build"] {
+            assert!(walls(&own(preset, &inject)).is_ok(), "{preset}");
+        }
+    }
 }

@@ -9,10 +9,13 @@
 //! session/request_permission ─▶ answered as the guard says; whatever else is asked is refused
 //! ```
 
+mod calls;
+
 use super::{Ears, end_of, event, events, number_of, shown, str_of, words};
 use crate::command_line::Guard;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
 use crate::named::{input_of, paths_of};
+use calls::Calls;
 use serde_json::{Value, json};
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 
@@ -55,13 +58,15 @@ pub(super) struct Dialogue {
     /// The message that is coming in, piece by piece.
     message: String,
     outbox: Vec<String>,
+    calls: Calls,
 }
 
 impl Dialogue {
     /// Begins: what is sent first stands in the outbox.
     pub(super) fn new(opening: Opening) -> Self {
-        let (session, ways_in, has_tried_key, can_load, message, outbox) = Default::default();
-        let mut dialogue = Self { opening, session, ways_in, has_tried_key, can_load, message, outbox };
+        let (session, ways_in, has_tried_key, can_load, message, outbox, calls) = Default::default();
+        let mut dialogue =
+            Self { opening, session, ways_in, has_tried_key, can_load, message, outbox, calls };
         // What the agent does to files it does itself, behind the walls.
         let capabilities =
             json!({ "fs": { "readTextFile": false, "writeTextFile": false }, "terminal": false });
@@ -211,16 +216,19 @@ impl Dialogue {
             Some("tool_call") => {
                 let mut heard = self.said();
                 heard.push(Heard::Event(of_tool(update, AgentEventType::Progress)));
+                heard.extend(self.calls.hear(update));
                 heard
             }
             Some("tool_call_update") if update["status"] == "failed" => {
                 let said = words_of(update);
                 let mut heard = vec![Heard::Event(of_tool(update, AgentEventType::Finding))];
+                heard.extend(self.calls.hear(update));
                 if ears.is_denial(&said) {
                     heard.push(Heard::Denied(denied(update, said)));
                 }
                 heard
             }
+            Some("tool_call_update") => self.calls.hear(update).into_iter().collect(),
             Some("plan") => of_plan(update),
             _ => vec![],
         }
@@ -272,11 +280,14 @@ fn of_tool(update: &Value, kind: AgentEventType) -> AgentEvent {
     let said = if kind == AgentEventType::Finding { words_of(update) } else { String::new() };
     let text = if said.is_empty() { title.to_owned() } else { format!("{title}: {}", end_of(&said)) };
     let event = AgentEvent::new(kind, shown(&text));
-    let is_change = ["edit", "delete", "move"].iter().any(|change| update["kind"] == *change);
-    match str_of(update, "/locations/0/path").filter(|_| is_change) {
+    match str_of(update, "/locations/0/path").filter(|_| is_change(update)) {
         Some(path) => event.of_file(path),
         None => event,
     }
+}
+
+fn is_change(call: &Value) -> bool {
+    ["edit", "delete", "move"].iter().any(|change| call["kind"] == *change)
 }
 
 /// Returns what a tool said.

@@ -5,6 +5,7 @@ use super::{
     Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of,
     words,
 };
+use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -106,17 +107,18 @@ impl State {
         let id = str_of(block, "/tool_use_id").unwrap_or_default();
         let (tool, input) = self.calls.remove(id).unwrap_or_default();
         let text = text_of(&block["content"]);
+        let did = Heard::Did(Act::new(said_of(&tool, &input), &tool, &input, &text));
         if block["is_error"] != true {
             if CHANGING.contains(&tool.as_str()) {
                 let step =
                     ["/command", "/file_path", "/notebook_path"].iter().find_map(|path| str_of(&input, path));
                 self.held.pass(step.unwrap_or_default());
             }
-            return changed(&tool, &input).into_iter().collect();
+            return changed(&tool, &input).into_iter().chain([did]).collect();
         }
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(&text)))
             .with("output", end_of(&text));
-        let mut heard = vec![Heard::Event(finding)];
+        let mut heard = vec![Heard::Event(finding), did];
         if tool == "Bash" && (text.starts_with(EXITED) || OF_SYSTEM.is_match(&text)) {
             let command = str_of(&input, "/command").unwrap_or_default();
             self.held.keep(denied_by_output(&tool, command, &text));
@@ -209,6 +211,13 @@ fn begun(tool: &str, input: &Value) -> Vec<Heard> {
         }
         _ => vec![],
     }
+}
+
+/// Returns a call in a few words.
+fn said_of(tool: &str, input: &Value) -> String {
+    let given = ["/command", "/file_path", "/notebook_path", "/pattern", "/path", "/url", "/query"];
+    let given = given.iter().find_map(|path| str_of(input, path)).unwrap_or_default();
+    shown(format!("{tool} {given}").trim_end())
 }
 
 /// Returns what a tool that succeeded changed.

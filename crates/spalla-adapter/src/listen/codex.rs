@@ -3,6 +3,7 @@
 use super::{
     Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
 };
+use crate::act::Act;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -23,7 +24,11 @@ impl State {
             "turn.started" => vec![event(AgentEventType::Status, "began a turn")],
             "item.started" => started(&value["item"]),
             "item.updated" => plan(&value["item"]).into_iter().collect(),
-            "item.completed" => self.completed(&value["item"], ears),
+            "item.completed" => {
+                let mut heard = self.completed(&value["item"], ears);
+                heard.extend(did(&value["item"]).map(Heard::Did));
+                heard
+            }
             "turn.completed" => self.over(&value["usage"]),
             // Also how it says that it tries again; what ends a turn comes once more as its failure.
             "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
@@ -135,6 +140,24 @@ impl State {
             .chain(declined)
             .collect()
     }
+}
+
+/// Returns what a completed item did. What a change of files changed is not told.
+fn did(item: &Value) -> Option<Act> {
+    let kind = str_of(item, "/type").unwrap_or_default();
+    if matches!(kind, "agent_message" | "reasoning" | "todo_list" | "error") {
+        return None;
+    }
+    let what = ["/command", "/tool", "/query", "/changes/0/path"];
+    let said = shown(what.iter().find_map(|path| str_of(item, path)).unwrap_or(kind));
+    if kind == "file_change" && str_of(item, "/status") == Some("completed") {
+        return Some(Act::change(said));
+    }
+    let mut given = item.clone();
+    if let Some(members) = given.as_object_mut() {
+        members.retain(|name, _| name != "id" && name != "aggregated_output");
+    }
+    Some(Act::new(said, kind, &given, str_of(item, "/aggregated_output").unwrap_or_default()))
 }
 
 fn started(item: &Value) -> Vec<Heard> {

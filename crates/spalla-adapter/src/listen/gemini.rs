@@ -3,6 +3,7 @@
 use super::{
     Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
 };
+use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -91,27 +92,37 @@ impl State {
         let (tool, input) =
             self.calls.remove(str_of(value, "/tool_id").unwrap_or_default()).unwrap_or_default();
         let output = str_of(value, "/output").unwrap_or_default();
-        if str_of(value, "/status") == Some("error") {
-            return failed((&tool, &input), str_of(value, "/error/message").unwrap_or(output), value, ears);
-        }
-        match tool.as_str() {
+        let said = str_of(value, "/error/message").unwrap_or(output);
+        let given = ["/command", "/file_path", "/absolute_path", "/pattern", "/dir_path", "/query"];
+        let given = given.iter().find_map(|path| str_of(&input, path)).unwrap_or_default();
+        let did = Act::new(shown(format!("{tool} {given}").trim_end()), &tool, &input, said);
+        let mut heard = match str_of(value, "/status") {
+            Some("error") => failed((&tool, &input), said, value, ears),
+            _ => self.succeeded(&tool, &input, output),
+        };
+        heard.push(Heard::Did(did));
+        heard
+    }
+
+    fn succeeded(&mut self, tool: &str, input: &Value, output: &str) -> Vec<Heard> {
+        match tool {
             "write_file" | "replace" | "edit" => {
-                let file = str_of(&input, "/file_path").unwrap_or_default();
+                let file = str_of(input, "/file_path").unwrap_or_default();
                 self.held.pass(file);
                 vec![Heard::Event(
                     AgentEvent::new(AgentEventType::Progress, format!("{tool} {file}")).of_file(file),
                 )]
             }
             "run_shell_command" if output.contains(EXITED) => {
-                let command = str_of(&input, "/command").unwrap_or_default();
-                self.held.keep(denied_by_output(&tool, command, output));
+                let command = str_of(input, "/command").unwrap_or_default();
+                self.held.keep(denied_by_output(tool, command, output));
                 let finding =
                     AgentEvent::new(AgentEventType::Finding, format!("{}: it failed", shown(command)))
                         .with("output", end_of(output));
                 vec![Heard::Event(finding)]
             }
             "run_shell_command" => {
-                self.held.pass(str_of(&input, "/command").unwrap_or_default());
+                self.held.pass(str_of(input, "/command").unwrap_or_default());
                 vec![]
             }
             _ => vec![],

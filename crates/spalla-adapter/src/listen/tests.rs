@@ -442,3 +442,47 @@ proptest! {
         }
     }
 }
+
+/// The marks of what was done, in order.
+fn marks(heard: &[Heard]) -> Vec<Option<u64>> {
+    let mark = |heard: &Heard| match heard {
+        Heard::Did(act) => Some(act.mark),
+        _ => None,
+    };
+    heard.iter().filter_map(mark).collect()
+}
+
+#[test]
+fn every_command_line_that_tells_its_calls_tells_when_one_was_the_same() {
+    let codex = |id: &str, output: &str| {
+        vec![
+            json!({"type": "item.completed", "item": {"id": id, "type": "command_execution", "command": "ls",
+            "aggregated_output": output, "exit_code": 0, "status": "completed"}}),
+        ]
+    };
+    let claude = |id: &str, output: &str| {
+        vec![
+            json!({"type": "assistant", "message": {"content": [
+                {"type": "tool_use", "id": id, "name": "Glob", "input": {"pattern": "*"}}]}}),
+            json!({"type": "user", "message": {"content": [
+                {"type": "tool_result", "tool_use_id": id, "content": output}]}}),
+        ]
+    };
+    let gemini = |id: &str, output: &str| {
+        vec![
+            json!({"type": "tool_use", "tool_id": id, "tool_name": "glob", "parameters": {"pattern": "*"}}),
+            json!({"type": "tool_result", "tool_id": id, "status": "success", "output": output}),
+        ]
+    };
+    let calls = |of: &dyn Fn(&str, &str) -> Vec<Value>| [of("1", "a"), of("2", "a"), of("3", "b")].concat();
+    for (name, lines) in [("codex", calls(&codex)), ("claude", calls(&claude)), ("gemini", calls(&gemini))] {
+        let marks = marks(&heard(name, &lines));
+        assert!(
+            matches!(marks[..], [Some(one), Some(same), Some(other)] if one == same && one != other),
+            "{name}: {marks:?}"
+        );
+    }
+    let change = json!({"type": "item.completed", "item": {"id": "4", "type": "file_change", "status": "completed",
+        "changes": [{"path": "/w/a", "kind": "update"}]}});
+    assert_eq!(marks(&heard("codex", &[change])), [None], "what it changed is not told");
+}

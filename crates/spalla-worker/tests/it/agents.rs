@@ -247,3 +247,60 @@ async fn an_agent_that_was_denied_something_fails_where_a_person_ends_it() {
     assert!(error.message.contains("can't go on without a person"), "{}", error.message);
     assert_eq!(site.fake.state().asked.len(), 1);
 }
+
+/// A shell function that prints what Claude Code prints of a call and what came of it.
+const CALL: &str = r#"
+call() { # id, tool, input, result
+  printf '{"type":"assistant","message":{"content":[{"type":"tool_use","id":"%s","name":"%s","input":%s}]}}\n' "$1" "$2" "$3"
+  printf '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"%s","content":"%s"}]}}\n' "$1" "$4"
+}
+cat > /dev/null
+"#;
+
+#[tokio::test]
+async fn an_agent_that_calls_the_same_again_and_again_with_nothing_new_is_stopped_and_that_is_told() {
+    let site = Site::new();
+    let repository = repository(&site);
+    let endless = r#"n=0; while :; do n=$((n+1)); call $n Read '{"file_path":"a.rs"}' "took 0.0$n""s"; done"#;
+    let program = program(&site, "mine", &format!("{CALL}{endless}\n"));
+    let adapters = library(&[file_of("mine", &program, "claude-stream-json")]).definitions();
+    let mut worker = site.start_with(|options| {
+        options.adapters = Arc::new(adapters);
+        options.limits.repeats_max = 5;
+    });
+    let run = site.fake.add(agent("mine", &repository));
+    let completion = site.fake.ended(run).await;
+    let error = completion.error.clone().unwrap();
+    assert_eq!(error.class, ErrorClass::Failed);
+    assert_eq!(
+        error.message,
+        "Mine was stopped: it did the same again and again, with nothing new (Read a.rs)"
+    );
+    let events = fs::read_to_string(result(&completion)["events"].as_str().unwrap()).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = events.map(|event| event["payload"].clone()).find(|payload| payload["cause"] == "loop");
+    let told = told.expect("a loop is an event");
+    assert_eq!((&told["act"], &told["rounds"]), (&"Read a.rs".into(), &5.into()));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_changes_one_file_again_and_again_is_let_go_on() {
+    let site = Site::new();
+    let repository = repository(&site);
+    let work = r#"
+for n in $(seq 40); do
+  echo "$n" > file
+  call $n Edit "{\"file_path\":\"file\",\"new_string\":\"$n\"}" updated
+  call c$n Bash '{"command":"cat file"}' "$n"
+done
+echo '{"type":"result","subtype":"success","is_error":false,"result":"Done."}'
+"#;
+    let program = program(&site, "mine", &format!("{CALL}{work}"));
+    let adapters = library(&[file_of("mine", &program, "claude-stream-json")]).definitions();
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(adapters));
+    let run = site.fake.add(agent("mine", &repository));
+    let completion = site.fake.ended(run).await;
+    assert!(completion.success, "{completion:?}");
+    worker.stop().await;
+}

@@ -129,7 +129,6 @@ async fn a_host_gets_the_credential_that_a_step_behind_a_proxy_never_holds() {
     let secret = ("SPALLA_TRIAL_KEY".to_owned(), "sk-what-nobody-may-know".to_owned());
     let (site, completion) = ended(recipe(&yaml), |options| {
         let words = [format!("{at}=SPALLA_TRIAL_KEY")];
-        options.sandbox.hosts = vec!["allowed.test".into()];
         options.sandbox.inject = Injection::read_all(&words, &mut Vec::new()).unwrap();
         options.sandbox.credentials = HostCredentials::of(&options.sandbox.inject, [secret]);
     })

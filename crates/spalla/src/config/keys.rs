@@ -482,6 +482,13 @@ const OWN: &[Key] = &[
     )
     .env(&["CODEX_ERROR_BACKOFF"]),
     key(
+        "worker.repeats_max",
+        Kind::Whole(0, 1_000),
+        "12",
+        "how often an agent may do the same in a row, with nothing new, until it is stopped; 0 is as often as it likes",
+    )
+    .env(&["AGENT_REPEATS_MAX"]),
+    key(
         "worker.secret_key",
         Kind::Text,
         "",
@@ -514,7 +521,7 @@ const OWN: &[Key] = &[
         "sandbox.allow_hosts",
         Kind::Words(&[]),
         "",
-        "the hosts that commands with network reach, through a proxy; empty is all that this machine reaches",
+        "the hosts that commands with network reach, through a proxy; empty is all that this machine reaches, or those of sandbox.inject",
     )
     .env(&["ORCH_SANDBOX_ALLOW_HOSTS"]),
     key(

@@ -180,7 +180,8 @@ impl<'a> Work<'a> {
                 return Err(run.end_by(interruption));
             }
             let turn = self.turn(definition, &call, &prompt).await?;
-            if turn.loops.is_some() {
+            if let Some(act) = &turn.loops {
+                self.tell_loop(definition, act).await;
                 return Ok(Left::Over(Box::new((turn, looping(definition)))));
             }
             let diagnosis = self.diagnosed(definition, &turn, &tried).await?;
@@ -300,6 +301,18 @@ impl<'a> Work<'a> {
         };
         let allowed = Allowed { trust: true, longest_wait_ms: LONGEST_WAIT_MS, ..Allowed::default() };
         Ok(diagnose(definition, &ended, &allowed, tried, moment(self.run)))
+    }
+
+    /// Tells that an agent was stopped, since it did the same again and again.
+    async fn tell_loop(&mut self, definition: &Definition, act: &str) {
+        let rounds = self.run.options.limits.repeats_max;
+        let text =
+            format!("{} was stopped: it did the same {rounds} times, with nothing new", definition.title);
+        let event = AgentEvent::new(AgentEventType::Blocker, text)
+            .with("cause", "loop")
+            .with("act", act)
+            .with("rounds", rounds);
+        self.told.own(event).await;
     }
 
     /// Takes note of a recovery, and tells of it.

@@ -110,6 +110,14 @@ impl Review {
 
     /// Returns the end of the run.
     pub(super) fn end(&self, definition: &Definition, turn: &Turn, events: &Path, turns: u32) -> End {
+        if let Some(act) = &turn.loops {
+            let message = format!(
+                "{} was stopped: it did the same again and again, with nothing new ({act})",
+                definition.title
+            );
+            let result = Some(json!({ "agent": definition.name, "events": events, "turns": turns }));
+            return Failure { result, ..Failure::new(ErrorClass::Failed, message) }.into();
+        }
         let words = turn.words.as_deref().unwrap_or_default();
         let mut result = json!({ "agent": definition.name, "events": events, "turns": turns });
         if let Some(change) = &self.looked_at {

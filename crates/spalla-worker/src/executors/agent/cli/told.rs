@@ -62,7 +62,7 @@ impl<'a> Told<'a> {
                 let tool = denied.tool.as_deref().map(|tool| format!(" ({tool})")).unwrap_or_default();
                 self.run.log.say(format!("not allowed{tool}: {}", denied.reason)).await;
             }
-            Heard::Spent(_) | Heard::Trouble(_) | Heard::Thread(_) | Heard::Over(_) => {}
+            Heard::Did(_) | Heard::Spent(_) | Heard::Trouble(_) | Heard::Thread(_) | Heard::Over(_) => {}
         }
     }
 

@@ -52,7 +52,6 @@ enum Line {
 }
 
 /// What is heard while it goes on.
-#[derive(Default)]
 struct Hearing {
     words: Option<String>,
     thread: Option<String>,
@@ -133,7 +132,7 @@ async fn hear(
     told: &mut Told<'_>,
     is_enough: &CancellationToken,
 ) -> Hearing {
-    let mut all = Hearing { joins_words: listener.has_words_by_line(), ..Hearing::default() };
+    let mut all = Hearing::new(run.options.limits.repeats_max, listener.has_words_by_line());
     // One that is spoken with goes when nothing more is said to it, or else is sent away.
     let mut goes_until: Option<Instant> = None;
     loop {
@@ -209,11 +208,20 @@ fn marked(heard: Heard) -> Heard {
 }
 
 impl Hearing {
+    fn new(repeats_max: u32, joins_words: bool) -> Self {
+        let (words, thread, spent, denied, troubles, end, loops) = Default::default();
+        let repeats = Repeats::new(repeats_max);
+        Self { words, thread, spent, denied, troubles, end, repeats, loops, joins_words }
+    }
+
     async fn keep_all(&mut self, heard: Vec<Heard>, told: &mut Told<'_>) {
         let ends_turn = heard.iter().any(|heard| matches!(heard, Heard::Over(_)));
         for heard in heard {
             let heard = if ends_turn { marked(heard) } else { heard };
             told.tell(&heard).await;
+            if self.loops.is_none() {
+                self.loops = self.repeats.hear(&heard);
+            }
             self.keep(heard);
         }
     }
@@ -238,11 +246,7 @@ impl Hearing {
 
     fn keep(&mut self, heard: Heard) {
         match heard {
-            Heard::Event(event) => {
-                if self.loops.is_none() {
-                    self.loops = self.repeats.see(&event);
-                }
-            }
+            Heard::Event(_) | Heard::Did(_) => {}
             Heard::Words(words) => self.keep_words(words),
             Heard::Thread(name) => self.thread = Some(name),
             Heard::Spent(spent) => self.spent = Some(spent),
