@@ -26,6 +26,7 @@ mod quotas;
 mod refused_hosts;
 mod requeue;
 mod requirements;
+mod run_documents;
 mod run_events;
 mod schedules;
 pub(crate) mod scope;

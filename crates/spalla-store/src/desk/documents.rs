@@ -3,6 +3,7 @@
 use super::Desk;
 use crate::document::{Document, Kept, Kind};
 use crate::tx::{Result, Tx};
+use spalla_domain::Timestamp;
 
 impl<T: Tx> Desk<'_, T> {
     /// Returns a document, locked.
@@ -30,13 +31,23 @@ impl<T: Tx> Desk<'_, T> {
 
     /// Writes a new or changed document.
     pub(crate) fn keep<K: Kept>(&mut self, kept: &K) -> Result<()> {
-        let document = kept.document()?;
+        self.put(kept.document()?);
+        Ok(())
+    }
+
+    /// Writes a new or changed document at which the clock looks then, whatever it says of that itself.
+    pub(crate) fn keep_until<K: Kept>(&mut self, kept: &K, at: Timestamp) -> Result<()> {
+        self.put(Document { due_at: Some(at), ..kept.document()? });
+        Ok(())
+    }
+
+    /// Writes a document as it is kept.
+    pub(crate) fn put(&mut self, document: Document) {
         if let Some(at) = document.due_at {
             self.wait_until(at);
         }
         self.documents.insert((document.kind, document.id), Some(document.clone()));
         self.staged.documents.push(document);
-        Ok(())
     }
 
     /// Removes a document.

@@ -1,6 +1,7 @@
 //! Hosts that a run's proxy refused: each is an event, once in a run, and so many at most.
 
 use super::claim::held;
+use super::run_documents;
 use crate::command::Reply;
 use crate::desk::{Answer, Desk};
 use crate::document::RunRefusals;
@@ -30,7 +31,7 @@ pub(crate) async fn report<T: Tx>(
         |refused: &&RefusedHost| kept.hosts.len() < REFUSED_HOSTS_MAX && kept.hosts.insert(refused.name());
     let facts: Vec<Fact> = hosts.iter().filter(is_new).map(fact).collect();
     if !facts.is_empty() {
-        desk.keep(&kept)?;
+        run_documents::keep(desk, &kept)?;
         desk.facts(item, Some(run_id), facts);
     }
     Ok(Reply::Done)

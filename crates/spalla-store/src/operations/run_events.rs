@@ -1,7 +1,7 @@
 //! Events that are told of a run while it goes on: each is kept once where it has a name, and so many of a run at most.
 
 use super::claim::held;
-use super::work_items;
+use super::{run_documents, work_items};
 use crate::command::Reply;
 use crate::desk::{Answer, Desk};
 use crate::tx::Tx;
@@ -32,7 +32,7 @@ pub(crate) async fn tell<T: Tx>(
     };
     let (before, new) = (known.told, known.take(events));
     if !new.is_empty() {
-        desk.keep(&known)?;
+        run_documents::keep(desk, &known)?;
         let facts = new.into_iter().map(|event| Fact::AgentTold(Box::new(known.entry(event))));
         desk.facts(item, Some(run_id), facts.collect());
     }

@@ -3,12 +3,15 @@
 use crate::fixture::Fixture;
 use crate::fixture::verbs::beat;
 use spalla_domain::Fence;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::claim::Assignment;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::refused_host::{REFUSED_HOSTS_MAX, RefusedHost};
+use spalla_domain::run_event::RunEvent;
 use spalla_store::Command;
 use spalla_store::command::Reply;
+use spalla_store::document::Kind;
 use spalla_store::view::EventFilter;
 
 crate::fixture::claims!(
@@ -16,6 +19,7 @@ crate::fixture::claims!(
     a_host_is_told_of_once_in_a_run_whoever_holds_it,
     a_run_has_so_many_refused_hosts_and_no_more,
     an_old_token_tells_of_no_host,
+    what_is_known_only_for_a_run_that_goes_on_goes_after_its_end,
 );
 
 fn refused(host: &str, port: u16) -> RefusedHost {
@@ -83,4 +87,30 @@ async fn an_old_token_tells_of_no_host(f: Fixture) {
     f.complete(&run, true).await;
     assert_eq!(f.refused(report(&run, vec![refused("a.test", 443)])).await, Code::RunEnded);
     assert!(told(&f, &run).await.is_empty());
+}
+
+async fn what_is_known_only_for_a_run_that_goes_on_goes_after_its_end(f: Fixture) {
+    const HOUR_MS: i64 = 3_600_000;
+    f.queued::<1>().await;
+    let run = f.claim_one("w").await;
+    f.granted(report(&run, vec![refused("a.test", 443)])).await;
+    let event = RunEvent::of(&AgentEvent::new(AgentEventType::Finding, "a"));
+    f.granted(Command::TellEvents { holder: beat(&run), events: vec![event] }).await;
+    f.clock.advance_ms(HOUR_MS);
+    f.keep_time().await;
+    assert_eq!(kept(&f, &run).await, [true, true], "the run is not over, only its lease");
+    let again = f.claim_one("w").await;
+    f.granted(report(&again, vec![refused("a.test", 443)])).await;
+    assert_eq!(told(&f, &again).await, ["a.test:443"], "what was told is known as long as the run");
+    f.complete(&again, true).await;
+    f.clock.advance_ms(HOUR_MS);
+    f.keep_time().await;
+    assert_eq!(kept(&f, &run).await, [false, false]);
+    assert_eq!(told(&f, &run).await, ["a.test:443"], "the events stay");
+}
+
+async fn kept(f: &Fixture, run: &Assignment) -> [bool; 2] {
+    let read = f.store.read();
+    let found = async |kind| read.document(kind, run.run_id.0).await.unwrap().is_some();
+    [found(Kind::Refusals).await, found(Kind::RunEvents).await]
 }
