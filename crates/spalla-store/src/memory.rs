@@ -49,7 +49,7 @@ impl fmt::Debug for Memory {
 pub(crate) fn open(memory: &Memory, options: Options) -> Store {
     let timekeeper = Arc::new(Timekeeper::new());
     let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
-    let bounds = Bounds::from(&options.settings);
+    let (bounds, rules) = (Bounds::from(&options.settings), options.settings.rules());
     let writer = MemoryWriter {
         database: Mutex::new(Some(Arc::clone(&memory.0))),
         options,
@@ -58,7 +58,7 @@ pub(crate) fn open(memory: &Memory, options: Options) -> Store {
         committed: committed.clone(),
     };
     let reads = Arc::new(reads::MemoryReads { database: Arc::clone(&memory.0), bounds });
-    Store { writer: Arc::new(writer), reads, committed, timekeeper }
+    Store { writer: Arc::new(writer), reads, committed, timekeeper, rules }
 }
 
 /// There is one writer, so nobody moves rows meanwhile: what conflicts twice always will.

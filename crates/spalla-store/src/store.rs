@@ -84,6 +84,11 @@ impl Settings {
             None => Rules::built_in(self.retry).retries(class, self.retry),
         }
     }
+
+    /// Returns the rules that are in force.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.recovery.clone().unwrap_or_else(|| Arc::new(Rules::built_in(self.retry)))
+    }
 }
 
 /// Is asked around every commit. Nobody is in the shipped program; the simulator lets commits fail here.
@@ -156,6 +161,7 @@ pub struct Store {
     pub(crate) reads: Arc<dyn Read>,
     pub(crate) committed: broadcast::Sender<Committed>,
     pub(crate) timekeeper: Arc<Timekeeper>,
+    pub(crate) rules: Arc<Rules>,
 }
 
 impl Store {
@@ -190,6 +196,11 @@ impl Store {
     pub fn publish(&self, events: Arc<[Event]>) {
         // Without subscribers nobody waits for it.
         let _ = self.committed.send(Committed { events });
+    }
+
+    /// Returns the rules that say what is done about failures.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Returns the reads.

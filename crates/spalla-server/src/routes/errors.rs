@@ -71,5 +71,7 @@ async fn list_errors(
     let page: Vec<RunView> = found.into_iter().skip(offset as usize).take(limit as usize).collect();
     let last = page.last().map(|run| run.id.0);
     let total = paging.count.then_some(total);
-    Ok(Listed::new(page.into_iter().map(Into::into).collect(), last, &uri, paging, total))
+    let rules = app.engine.store().rules();
+    let page = page.into_iter().map(|run| ErrorEntry::of(run, rules)).collect();
+    Ok(Listed::new(page, last, &uri, paging, total))
 }

@@ -4,7 +4,7 @@ use super::run::ErrorClass;
 use super::words;
 use serde::Serialize;
 use spalla_domain::Timestamp;
-use spalla_domain::recovery;
+use spalla_domain::recovery::{self, Rules};
 use spalla_domain::retry;
 use spalla_store::view::RunView;
 use utoipa::ToSchema;
@@ -57,7 +57,7 @@ pub(crate) struct ErrorEntry {
     /// When the run ended.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
-    /// Whether trying again without a change can help.
+    /// Whether it is tried again: trying again without a change can help, and the rules want it.
     recoverable: bool,
 }
 
@@ -76,6 +76,8 @@ pub(crate) struct ErrorContext {
     attempt: u32,
     /// The kind of failure.
     class: ErrorClass,
+    /// The first rule that applies to it; null where none does, and a person has to look.
+    rule: Option<String>,
     /// The exit status of the step that decided.
     exit_code: Option<i32>,
     /// Who held the run last.
@@ -84,8 +86,9 @@ pub(crate) struct ErrorContext {
     trace_id: String,
 }
 
-impl From<RunView> for ErrorEntry {
-    fn from(view: RunView) -> Self {
+impl ErrorEntry {
+    /// Tells of a run that did not come to a good end, and what these rules say of that.
+    pub(crate) fn of(view: RunView, rules: &Rules) -> Self {
         // A run that was lost ended without a word.
         let class = view.error.as_ref().map_or(retry::ErrorClass::Lost, |error| error.class);
         let lost = || "its workers vanished, more often than it may be taken over".to_owned();
@@ -97,7 +100,7 @@ impl From<RunView> for ErrorEntry {
             category: class.category().into(),
             message: view.error.map_or_else(lost, |error| error.message),
             timestamp: view.ended_at.unwrap_or(view.created_at),
-            recoverable: class.is_retryable(),
+            recoverable: rules.is_recoverable(class),
             context: ErrorContext {
                 project_id: view.project_id.0,
                 work_item_id: view.work_item_id.0,
@@ -105,6 +108,7 @@ impl From<RunView> for ErrorEntry {
                 run_id: view.id.0,
                 attempt: view.attempt,
                 class: class.into(),
+                rule: rules.rule(class).map(|rule| rule.name.clone()),
                 exit_code: view.exit_code,
                 worker_id,
                 trace_id: view.trace_id,

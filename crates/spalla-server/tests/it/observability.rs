@@ -49,6 +49,8 @@ async fn errors_say_how_bad_what_about_and_whether_it_passes() {
             (&context["run_id"], &context["class"], &context["exit_code"]),
             (&denied, &json!("denied"), &json!(3))
         );
+        let rule = |error: &Value| error["context"]["rule"].clone();
+        assert_eq!((rule(&errors[0]), rule(&errors[1])), (json!("retry-network-errors"), Value::Null));
         assert_eq!(world.get("/api/errors?limit=1&offset=1").await.json(200)[0]["id"], denied);
         assert_eq!(world.get("/api/errors?project_id=99").await.json(200), json!([]));
         let due = world.get("/scheduler/queue?reason=delayed").await.json(200)[0]["due_at"].clone();

@@ -57,11 +57,11 @@ pub(crate) async fn open(url: &str, options: Options) -> Result<Store> {
     let readers = Readers::new(Arc::clone(&target));
     let randomness = Arc::clone(&options.randomness);
     let timekeeper = Arc::new(Timekeeper::new());
-    let bounds = Bounds::from(&options.settings);
+    let (bounds, rules) = (Bounds::from(&options.settings), options.settings.rules());
     let work = Commands::new(options, Arc::clone(&timekeeper), store_id.clone());
     let writer = PostgresWriter::start(&target, readers.clone(), work, randomness, committed.clone());
     let reads = super::reads::SqlReads::new(readers, store_id, bounds);
-    Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper })
+    Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper, rules })
 }
 
 impl migrate::Migrated for Session {

@@ -44,11 +44,11 @@ fn open_now(path: &Path, options: Options) -> Result<Store> {
     let committed = broadcast::Sender::new(COMMITTED_BACKLOG);
     let readers = Readers::new(file.clone());
     let timekeeper = Arc::new(Timekeeper::new());
-    let bounds = Bounds::from(&options.settings);
+    let (bounds, rules) = (Bounds::from(&options.settings), options.settings.rules());
     let work = Commands::new(options, Arc::clone(&timekeeper), store_id.clone());
     let writer = SqliteWriter::start(file, session, readers.clone(), work, committed.clone())?;
     let reads = SqlReads::new(readers, store_id, bounds);
-    Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper })
+    Ok(Store { writer: Arc::new(writer), reads: Arc::new(reads), committed, timekeeper, rules })
 }
 
 /// Runs what is asynchronous for Postgres' sake: here every step blocks and is done when it returns.
