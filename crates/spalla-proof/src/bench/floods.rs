@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// How many small runs are timed in quiet, and at most beside a flood.
 const SMALL_RUNS: usize = 100;
 /// How often one flood comes at most.
-const FLOODS_MAX: usize = 50;
+const FLOODS_MAX: u32 = 50;
 const LOOK: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(600);
 
