@@ -55,6 +55,8 @@ words! {
         Artifact = "artifact",
         /// Questions to people.
         InfoRequest = "info_request",
+        /// Messages between agents, and between agents and people.
+        Message = "message",
         /// What people answered to them.
         Secret = "secret",
         /// The queue.

@@ -5,8 +5,8 @@ use crate::problem::Code;
 use crate::retry::ErrorClass;
 use crate::work_item::{Dependency, Status, When};
 use crate::{
-    ApprovalId, ArtifactId, DraftId, EventSeq, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, Timestamp,
-    WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, DraftId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId, ScheduleId,
+    Timestamp, WorkItemId, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +192,58 @@ pub enum Fact {
     /// A run's agent, or its worker, told something. On the wire its type is the plain word, and what it says its payload.
     #[serde(rename = "agent.told")]
     AgentTold(Box<crate::run_event::Told>),
+    /// An agent does something else than before.
+    #[serde(rename = "agent.state_changed")]
+    AgentStateChanged {
+        /// Which.
+        agent: String,
+        /// What it did before; none where nothing was known of it.
+        before: Option<crate::agent_state::State>,
+        /// What it does.
+        after: crate::agent_state::State,
+    },
+    /// Somebody sent a message; what it says is read by whoever may.
+    #[serde(rename = "message.sent")]
+    MessageSent {
+        /// The message.
+        message_id: MessageId,
+        /// Its session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<String>,
+        /// Who sent it.
+        from: String,
+        /// To whom.
+        to: String,
+        /// What it is.
+        kind: crate::message::MessageType,
+        /// How urgent it is.
+        priority: crate::message::Priority,
+        /// The message that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_reply_to: Option<MessageId>,
+    },
+    /// Whom a message is for has taken it.
+    #[serde(rename = "message.acknowledged")]
+    MessageAcknowledged {
+        /// The message.
+        message_id: MessageId,
+        /// Its session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<String>,
+        /// Who took it.
+        to: String,
+    },
+    /// A message went that nobody had taken in all the time for which messages are kept.
+    #[serde(rename = "message.expired")]
+    MessageExpired {
+        /// The message.
+        message_id: MessageId,
+        /// Its session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<String>,
+        /// Whom it was for.
+        to: String,
+    },
     /// A run was made; nobody holds it yet.
     #[serde(rename = "run.created")]
     RunCreated {

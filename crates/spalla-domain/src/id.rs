@@ -52,6 +52,8 @@ numeric_ids! {
     TokenId;
     /// A webhook.
     WebhookId;
+    /// A message.
+    MessageId;
     /// The combination of project, executor and labels that claimers choose by.
     QueueId;
     /// The number of an event; a safe cursor on every store.

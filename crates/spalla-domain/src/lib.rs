@@ -4,10 +4,12 @@
 pub mod access;
 pub mod adapter;
 pub mod agent_event;
+pub mod agent_state;
 pub mod approval;
 pub mod approval_policy;
 pub mod artifact;
 pub mod audit;
+pub mod balance;
 pub mod claim;
 pub mod cloud;
 pub mod concurrency;
@@ -23,7 +25,9 @@ pub mod id;
 pub mod info_request;
 pub mod lease;
 pub mod log;
+pub mod message;
 pub mod network;
+pub mod notice;
 pub mod plan;
 #[cfg(debug_assertions)]
 pub mod plant;
@@ -52,8 +56,8 @@ pub mod webhook;
 pub mod work_item;
 
 pub use id::{
-    ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, ProjectId, QueueId,
-    RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId,
+    QueueId, RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 pub use problem::{Code, Refusal};
 pub use time::Timestamp;

@@ -114,6 +114,10 @@ codes! {
     ArtifactTooLarge = "artifact_too_large", TooLarge;
     /// The run has left as many or as large artifacts as are kept.
     ArtifactsFull = "artifacts_full", TooLarge;
+    /// The run has sent as many messages as it may.
+    MessagesFull = "messages_full", TooLarge;
+    /// As many messages wait for their receiver as may.
+    MailboxFull = "mailbox_full", Overloaded;
     /// The queue is full.
     QueueFull = "queue_full", Overloaded;
 }

@@ -29,6 +29,11 @@ const CUT_TEXT_BYTES: usize = 8 * 1024;
 /// How much is left of a file's name that does not fit, in bytes.
 const CUT_FILE_BYTES: usize = 1024;
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
 /// An event as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEvent {
@@ -75,6 +80,9 @@ pub struct RunEvents {
     pub bytes: u64,
     /// Whether it was told that no more are kept.
     pub is_full: bool,
+    /// How many messages were sent in it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub messages: u32,
     /// The newest names, oldest first.
     pub ids: VecDeque<String>,
 }
@@ -114,21 +122,25 @@ impl RunEvent {
 
     /// Cuts what the event says to what is kept: of one that is too large or too deep, the beginning of its text is left.
     pub fn cut(&mut self) {
-        if check_payload(&self.payload).is_ok() {
-            return;
-        }
-        let before = std::mem::take(&mut self.payload);
+        cut_payload(&mut self.payload);
+    }
+}
+
+/// Cuts what is said to what is kept: of a payload that is too large or too deep, the beginning of its text is left.
+pub fn cut_payload(payload: &mut Map<String, Value>) {
+    if check_payload(payload).is_err() {
+        let before = std::mem::take(payload);
         let texts = [("text", CUT_TEXT_BYTES), ("file", CUT_FILE_BYTES)];
         for (name, bytes) in texts {
             if let Some(text) = before.get(name).and_then(Value::as_str) {
                 let text = &text[..text.floor_char_boundary(bytes)];
-                self.payload.insert(name.to_owned(), text.into());
+                payload.insert(name.to_owned(), text.into());
             }
         }
         if let Some(progress) = before.get("progress").filter(|progress| progress.is_number()) {
-            self.payload.insert("progress".to_owned(), progress.clone());
+            payload.insert("progress".to_owned(), progress.clone());
         }
-        self.payload.insert("cut".to_owned(), true.into());
+        payload.insert("cut".to_owned(), true.into());
     }
 }
 
@@ -167,7 +179,16 @@ impl RunEvents {
     /// Begins with nothing told of the run of a work item with this agent and these labels.
     pub fn new(run_id: RunId, agent: Option<String>, labels: &[String]) -> Self {
         let session_id = session_of(labels).map(str::to_owned);
-        Self { run_id, agent, session_id, told: 0, bytes: 0, is_full: false, ids: VecDeque::new() }
+        Self {
+            run_id,
+            agent,
+            session_id,
+            told: 0,
+            bytes: 0,
+            is_full: false,
+            messages: 0,
+            ids: VecDeque::new(),
+        }
     }
 
     /// Returns an event of the run as it is in the log of events.

@@ -1,5 +1,6 @@
 //! Webhooks: to whom events are sent, how far each has come, and when it is tried again or given up.
 
+use crate::notice::{CAUSES_KEPT, Template};
 use crate::problem::Code;
 use crate::queue::Jitter;
 use crate::{EventSeq, ProjectId, Refusal, Timestamp, TokenId, WebhookId};
@@ -36,6 +37,9 @@ pub struct Spec {
     pub project_id: Option<ProjectId>,
     /// Whether anything is sent.
     pub enabled: bool,
+    /// As what a person is told of events that need one, of each cause once; none sends every event as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
 }
 
 /// A wish for a webhook.
@@ -114,6 +118,9 @@ pub struct Webhook {
     /// The newest attempts, the newest first.
     #[serde(default)]
     pub deliveries: VecDeque<Delivery>,
+    /// What people were told about, the newest last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub causes: VecDeque<String>,
 }
 
 /// What a sending server says of a webhook.
@@ -131,6 +138,8 @@ pub struct Noted {
     pub cursor: Option<EventSeq>,
     /// Why nothing is to be sent any more, where that is so.
     pub given_up: Option<String>,
+    /// What people were told about.
+    pub causes: Vec<String>,
 }
 
 impl NewWebhook {
@@ -150,6 +159,7 @@ impl NewWebhook {
             next_attempt_at: None,
             disabled: None,
             deliveries: VecDeque::new(),
+            causes: VecDeque::new(),
         })
     }
 }
@@ -208,6 +218,9 @@ impl Webhook {
         for delivery in &noted.deliveries {
             self.take(delivery.clone(), now, jitter);
         }
+        self.causes.extend(noted.causes.iter().cloned());
+        let too_many = self.causes.len().saturating_sub(CAUSES_KEPT);
+        self.causes.drain(..too_many);
         if let Some(reason) = &noted.given_up {
             self.disable(now, reason.clone());
         }
@@ -251,8 +264,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_000_000);
 
     fn webhook() -> Webhook {
-        let spec =
-            Spec { url: "http://a/".into(), events: vec!["run.*".into()], project_id: None, enabled: true };
+        let spec = Spec {
+            url: "http://a/".into(),
+            events: vec!["run.*".into()],
+            project_id: None,
+            enabled: true,
+            template: None,
+        };
         let new = NewWebhook { spec, sealed_secret: "s".into(), after: EventSeq(3), made_with: None };
         new.make(WebhookId(1), NOW).unwrap()
     }
@@ -267,7 +285,15 @@ mod tests {
             duration_ms: 1,
         };
         let (sender, deliveries) = ("s".to_owned(), vec![delivery]);
-        Noted { id: WebhookId(1), sender, hold_ms: 10, deliveries, cursor: None, given_up: None }
+        Noted {
+            id: WebhookId(1),
+            sender,
+            hold_ms: 10,
+            deliveries,
+            cursor: None,
+            given_up: None,
+            causes: vec![],
+        }
     }
 
     #[test]
@@ -306,6 +332,13 @@ mod tests {
         assert!(hook.disabled.unwrap().reason.ends_with("the last one so: never"));
         let gone = Noted { given_up: Some("410".into()), ..noted(Some("410")) };
         assert!(!webhook().noted(&gone, NOW, Jitter(0)).unwrap().is_enabled());
+    }
+
+    #[test]
+    fn so_many_causes_are_remembered_the_newest() {
+        let causes: Vec<String> = (0..=CAUSES_KEPT).map(|n| n.to_string()).collect();
+        let hook = webhook().noted(&Noted { causes, ..noted(None) }, NOW, Jitter(0)).unwrap();
+        assert_eq!((hook.causes.len(), hook.causes[0].as_str()), (CAUSES_KEPT, "1"));
     }
 
     #[test]

@@ -372,7 +372,8 @@ impl Spec {
     }
 }
 
-fn check_word(word: &str) -> Result<(), String> {
+/// Refuses what can't be a label, a category or the name of an agent.
+pub fn check_word(word: &str) -> Result<(), String> {
     let fits = (1..=WORD_CHARS_MAX).contains(&word.trim().chars().count());
     if fits && !word.chars().any(char::is_control) {
         Ok(())

@@ -121,7 +121,11 @@ impl History {
                 | Fact::DraftProposed { .. }
                 | Fact::DraftEdited { .. }
                 | Fact::DraftDecided { .. }
-                | Fact::QuotaChanged { .. },
+                | Fact::QuotaChanged { .. }
+                | Fact::AgentStateChanged { .. }
+                | Fact::MessageSent { .. }
+                | Fact::MessageAcknowledged { .. }
+                | Fact::MessageExpired { .. },
                 _,
             ) => {}
             (Fact::ProjectArchived {}, _) => {
@@ -202,6 +206,10 @@ impl History {
             | Fact::CommandFound { .. }
             | Fact::HostRefused { .. }
             | Fact::AgentTold(_)
+            | Fact::AgentStateChanged { .. }
+            | Fact::MessageSent { .. }
+            | Fact::MessageAcknowledged { .. }
+            | Fact::MessageExpired { .. }
             | Fact::InfoRequested { .. }
             | Fact::InfoAnswered { .. }
             | Fact::InfoCancelled { .. }

@@ -27,6 +27,8 @@ const ARTIFACT: &str = "/work-items/runs/{id}/artifacts/{*path}";
 
 /// Where secrets are read: that is recorded beforehand.
 const ANSWERS: &str = "/work-items/runs/info-requests/{id}";
+/// Where tools are called: each is recorded as the request that it stands for.
+const TOOLS: &str = "/mcp";
 /// Where whoever signs in comes back from the issuer: what comes of it is recorded.
 const CALLBACK: &str = "/sign-in/callback";
 
@@ -70,7 +72,8 @@ impl Audited {
     ) -> Option<Self> {
         let template = request.extensions().get::<MatchedPath>()?.as_str().trim_end_matches('/');
         let is_endless = !is_person(caller) && is_endless(request.method(), template);
-        if request.method().is_safe() && ![ANSWERS, CALLBACK].contains(&template) || is_endless {
+        let is_nothing = template == TOOLS || is_endless;
+        if request.method().is_safe() && ![ANSWERS, CALLBACK].contains(&template) || is_nothing {
             return None;
         }
         let path = request.uri().path().trim_end_matches('/');

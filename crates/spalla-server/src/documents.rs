@@ -101,6 +101,35 @@ impl Shared {
         Ok(Listed::new(found.into_iter().map(show).collect(), last, uri, paging, total))
     }
 
+    /// Lists those that are chosen, as clients see them. Each is looked at, so that a rare one is found by reading all.
+    pub(crate) async fn list_chosen<K: Kept, T>(
+        &self,
+        which: Which,
+        (uri, paging): (&Uri, Paging),
+        is_chosen: impl Fn(&K) -> bool,
+        show: impl Fn(K) -> T,
+    ) -> Result<Listed<T>, Problem> {
+        let (offset, limit) = (paging.page.offset as usize, paging.page.limit as usize);
+        let (mut found, mut seen) = (vec![], 0);
+        let mut page = Page { limit: AT_ONCE, before: paging.page.before, offset: 0 };
+        loop {
+            let kept: Vec<K> = self.page_of(which, page).await?;
+            page.before = kept.last().map(K::id);
+            let is_last = kept.len() < AT_ONCE as usize;
+            for kept in kept.into_iter().filter(&is_chosen) {
+                seen += 1;
+                if seen > offset && found.len() < limit {
+                    found.push(kept);
+                }
+            }
+            if is_last || (found.len() >= limit && !paging.count) {
+                break;
+            }
+        }
+        let (last, total) = (found.last().map(K::id), paging.count.then_some(seen as u64));
+        Ok(Listed::new(found.into_iter().map(show).collect(), last, uri, paging, total))
+    }
+
     /// Lists them as clients see them.
     pub(crate) async fn list_of<K: Kept, T>(
         &self,

@@ -19,7 +19,7 @@ pub(crate) use bulk::Bulk;
 pub(crate) use complaint::complaint;
 pub(crate) use id::{Id, Ids};
 pub(crate) use idempotency::PendingKey;
-pub(crate) use json::{ContentKind, content_kind, parse};
+pub(crate) use json::{ContentKind, check_message, content_kind, parse};
 pub(crate) use last_event::last_event_id;
 pub(crate) use params::{NoParams, Params};
 pub(crate) use run_file::RunFile;

@@ -10,6 +10,7 @@
 //! ```
 
 mod access;
+mod agents;
 mod api;
 mod artifacts;
 mod audit;
@@ -27,6 +28,7 @@ mod fuzz;
 mod health;
 mod host_guard;
 mod live;
+pub mod mcp;
 mod meters;
 mod oidc;
 mod openapi;

@@ -1,6 +1,7 @@
 //! What is served, one file per resource. A route reads wire types, asks the engine or the store's reads, and
 //! answers with wire types.
 
+mod agents;
 mod approvals;
 mod artifacts;
 mod audit;
@@ -14,6 +15,8 @@ mod health;
 mod home;
 mod info_requests;
 mod log_follow;
+mod mcp;
+mod messages;
 mod metrics;
 mod projects;
 mod queue;
@@ -59,6 +62,9 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         log_follow::add,
         artifacts::add,
         info_requests::add,
+        messages::add,
+        agents::add,
+        mcp::add,
         scheduler::add,
         queue::add,
         schedules::add,

@@ -188,7 +188,8 @@ impl Server {
             Some(cors) => routes.layer(cors),
             None => routes,
         };
-        let routes = routes.layer(enter).with_state(app.clone());
+        let tools = crate::mcp::Endpoint::new(&app, &app.shutdown);
+        let routes = routes.layer(axum::Extension(tools)).layer(enter).with_state(app.clone());
         Ok(Self { listener, address, app, routes, logs, grace: options.grace })
     }
 
@@ -210,6 +211,8 @@ impl Server {
         });
         let webhooks = app.clone();
         tasks.spawn(async move { crate::webhooks::follow(&webhooks, webhooks.shutdown.clone()).await });
+        let agents = app.clone();
+        tasks.spawn(async move { crate::agents::follow(&agents, agents.shutdown.clone()).await });
         let health = app.clone();
         tasks.spawn(async move { health.health.watch(&health, health.shutdown.clone()).await });
         let scratchpads = app.clone();

@@ -16,10 +16,11 @@ use spalla_domain::claim::{Completion, LogBatch, RunError};
 use spalla_domain::fernet::{IV_BYTES, KeyRing};
 use spalla_domain::found_command::{FoundCommand, TEXT_BYTES_MAX};
 use spalla_domain::info_request::Status;
+use spalla_domain::message::NewMessage;
 use spalla_domain::problem::Code;
 use spalla_domain::redact::{Redactor, SECRETS_BYTES_MAX};
 use spalla_domain::refused_host::RefusedHost;
-use spalla_domain::run_event::{EVENT_ID_BYTES_MAX, RunEvent};
+use spalla_domain::run_event::{EVENT_ID_BYTES_MAX, RunEvent, cut_payload};
 use spalla_domain::sandbox;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::WORD_CHARS_MAX;
@@ -142,6 +143,21 @@ impl Vault {
                 // A mask may be longer than what it hides.
                 event.cut();
             }
+        }
+        Ok(())
+    }
+
+    /// Masks, in a message that a run's agent sends, what was answered to the run.
+    pub async fn redact_message(&self, run_id: RunId, message: &mut NewMessage) -> Result<(), StoreError> {
+        let mask = self.mask(run_id).await?;
+        if !mask.is_empty() {
+            message.to = message.to.take().map(|to| {
+                let masked = mask.text(to);
+                masked[..masked.floor_char_boundary(WORD_CHARS_MAX)].to_owned()
+            });
+            mask.object(&mut message.payload);
+            // A mask may be longer than what it hides.
+            cut_payload(&mut message.payload);
         }
         Ok(())
     }

@@ -20,13 +20,14 @@ use crate::wire;
 use attempt::{Attempt, attempt};
 use behalf::{Maker, is_wanted};
 use spalla_domain::event::Event;
+use spalla_domain::notice::Notice;
 use spalla_domain::secret::Secret;
 use spalla_domain::webhook::{Noted, WEBHOOKS_MAX, Webhook, patterns};
 use spalla_domain::{EventSeq, WebhookId};
 use spalla_store::Command;
 use spalla_store::document::Kept;
 use spalla_store::view::{DocumentFilter, EventFilter, Page};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
@@ -150,6 +151,7 @@ async fn round(app: &App, id: WebhookId, passed: &mut EventSeq) -> Result<Round,
         .filter(|(shown, _)| wanted.want(&shown.kind))
         .map(|(shown, event)| (event, shown))
         .collect();
+    let to_send = told_once(&webhook, to_send);
     if to_send.is_empty() {
         *passed = last;
         // Unwanted events are passed without a word, and once in a while with one, so that a restart need not read them all.
@@ -159,6 +161,18 @@ async fn round(app: &App, id: WebhookId, passed: &mut EventSeq) -> Result<Round,
         return Ok(if is_full { Round::More } else { Round::Idle });
     }
     send_all(app, &webhook, to_send, last, passed).await
+}
+
+/// Leaves out, where people are told, what nobody has to do anything about and what they were told already.
+fn told_once(
+    webhook: &Webhook,
+    mut events: Vec<(Event, wire::event::Event)>,
+) -> Vec<(Event, wire::event::Event)> {
+    if webhook.spec.template.is_some() {
+        let mut told: BTreeSet<String> = webhook.causes.iter().cloned().collect();
+        events.retain(|(event, _)| Notice::of(event).is_some_and(|notice| told.insert(notice.cause)));
+    }
+    events
 }
 
 async fn send_all(
@@ -190,6 +204,8 @@ async fn send_all(
             return Ok(Round::Waits);
         }
         earlier = 0;
+        let notice = webhook.spec.template.as_ref().and_then(|_| Notice::of(&event));
+        noted.causes.extend(notice.map(|notice| notice.cause));
         noted.cursor = Some(if place + 1 == count { last } else { event.seq });
         if place + 1 == count || noted.deliveries.len() >= NOTED_TOGETHER {
             note(app, std::mem::replace(&mut noted, silent(app, webhook.id))).await?;
@@ -232,7 +248,7 @@ async fn attempt_while_wanted(
 
 fn silent(app: &App, id: WebhookId) -> Noted {
     let sender = app.name().to_owned();
-    Noted { id, sender, hold_ms: HOLD_MS, deliveries: vec![], cursor: None, given_up: None }
+    Noted { id, sender, hold_ms: HOLD_MS, deliveries: vec![], cursor: None, given_up: None, causes: vec![] }
 }
 
 async fn note(app: &App, noted: Noted) -> Result<(), Problem> {

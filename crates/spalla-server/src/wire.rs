@@ -2,6 +2,7 @@
 //! change in here is a change of what clients see.
 
 pub(crate) mod adapter;
+pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod artifact;
 pub(crate) mod audit;
@@ -13,6 +14,7 @@ pub(crate) mod health;
 pub(crate) mod info_request;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod message;
 pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod problem;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use spalla_domain::access::token::NewToken;
 use spalla_domain::access::{Conditions, Projects, Target};
+use spalla_domain::agent_state::Seen;
 use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{self, Decision};
 use spalla_domain::artifact::ArtifactPath;
@@ -14,6 +15,7 @@ use spalla_domain::claim::{
 };
 use spalla_domain::found_command::{self, FoundCommand};
 use spalla_domain::info_request::InfoField;
+use spalla_domain::message::{Address, NewMessage};
 use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::quota::Quota;
@@ -23,8 +25,8 @@ use spalla_domain::sandbox::Attested;
 use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
 use spalla_domain::{
-    ApprovalId, ArtifactId, DraftId, EntryId, Fence, InfoRequestId, ProjectId, RunId, ScheduleId, TokenId,
-    WebhookId, WorkItemId, WorkerId,
+    ApprovalId, ArtifactId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId,
+    ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 use spalla_domain::{requirements, schedule};
 use std::sync::Arc;
@@ -203,6 +205,29 @@ pub enum Command {
         /// The events.
         events: Vec<RunEvent>,
     },
+    /// A server tells what it derived that the agents of a project do.
+    NoteAgents {
+        /// Whose.
+        project_id: ProjectId,
+        /// Up to which event that was seen.
+        as_of: EventSeq,
+        /// What was seen.
+        seen: Vec<Seen>,
+    },
+    /// Somebody sends a message.
+    SendMessage {
+        /// Who.
+        sender: Sender,
+        /// What they say, and to whom.
+        message: Box<NewMessage>,
+    },
+    /// Whom a message is for has taken it.
+    AcknowledgeMessage {
+        /// Which.
+        id: MessageId,
+        /// The run whose agent takes it; none is whoever may for everybody.
+        reader: Option<Heartbeat>,
+    },
     /// A person gives the values, which were checked and encrypted before they came here.
     AnswerInfo {
         /// To what.
@@ -324,6 +349,20 @@ pub enum Command {
         worker: WorkerId,
         /// The runs whose leases stay: whoever comes after it carries them on.
         but: Vec<RunId>,
+    },
+}
+
+/// Who sends a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// The agent of a run, under the token of its lease.
+    Run(Heartbeat),
+    /// Somebody in a project, under a name.
+    Named {
+        /// The project; that of the message that is answered where none is named.
+        project_id: Option<ProjectId>,
+        /// Under which name, and in which session.
+        address: Address,
     },
 }
 
@@ -482,6 +521,8 @@ pub enum Reply {
         /// How many were new, and are kept.
         kept: u32,
     },
+    /// The message sent or acknowledged.
+    Message(MessageId),
     /// The info request made or answered.
     InfoRequest(InfoRequestId),
     /// The token made or revoked.

@@ -389,6 +389,8 @@ impl<'t, T: Tx> Desk<'t, T> {
                     | Fact::CommandFound { .. }
                     | Fact::HostRefused { .. }
                     | Fact::AgentTold(_)
+                    | Fact::MessageSent { .. }
+                    | Fact::MessageAcknowledged { .. }
                     | Fact::InfoRequested { .. }
                     | Fact::InfoAnswered { .. }
                     | Fact::InfoCancelled { .. }

@@ -6,8 +6,10 @@ use crate::tx::Result;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spalla_domain::access::token::Token;
+use spalla_domain::agent_state::AgentStates;
 use spalla_domain::approval::tally::{Need, Vote};
 use spalla_domain::info_request::InfoRequest;
+use spalla_domain::message::{MESSAGE_KEPT_MS, Mailboxes, Message};
 use spalla_domain::quota::Quota;
 use spalla_domain::requirements::{RequirementsDraft, Vision};
 use spalla_domain::run_event::RunEvents;
@@ -64,6 +66,12 @@ kinds! {
     Refusals = "refusals",
     /// What is known of the events that were told of a run.
     RunEvents = "run_events",
+    /// A message.
+    Message = "message",
+    /// What waits in the mailboxes of a project.
+    Mailboxes = "mailboxes",
+    /// What the agents of a project do.
+    AgentStates = "agent_states",
 }
 
 /// A document as it is kept.
@@ -274,6 +282,50 @@ impl Kept for RunEvents {
 
     fn owner(&self) -> i64 {
         self.run_id.0
+    }
+}
+
+impl Kept for Message {
+    const KIND: Kind = Kind::Message;
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.project_id.0
+    }
+
+    fn status(&self) -> &'static str {
+        self.status()
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
+        Some(self.sent_at.plus_ms(MESSAGE_KEPT_MS))
+    }
+}
+
+impl Kept for Mailboxes {
+    const KIND: Kind = Kind::Mailboxes;
+
+    fn id(&self) -> i64 {
+        self.project_id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.project_id.0
+    }
+}
+
+impl Kept for AgentStates {
+    const KIND: Kind = Kind::AgentStates;
+
+    fn id(&self) -> i64 {
+        self.project_id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.project_id.0
     }
 }
 

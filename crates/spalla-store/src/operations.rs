@@ -4,6 +4,7 @@
 //! A command is settled first; commands that pick items finish in a second half, when everything that the batch
 //! made eligible is written.
 
+mod agent_states;
 mod append_logs;
 mod approval_policy;
 mod approvals;
@@ -21,6 +22,7 @@ mod found_commands;
 mod info_requests;
 pub(crate) mod keep_time;
 mod lease;
+mod messages;
 mod projects;
 mod quotas;
 mod refused_hosts;
@@ -85,6 +87,11 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         }
         Command::ReportRefusedHosts { holder, hosts } => refused_hosts::report(desk, *holder, hosts).await,
         Command::TellEvents { holder, events } => run_events::tell(desk, *holder, events).await,
+        Command::NoteAgents { project_id, as_of, seen } => {
+            agent_states::note(desk, *project_id, *as_of, seen).await
+        }
+        Command::SendMessage { sender, message } => messages::send(desk, sender, message).await,
+        Command::AcknowledgeMessage { id, reader } => messages::acknowledge(desk, *id, *reader).await,
         Command::AnswerInfo { id, sealed, by } => info_requests::answer(desk, *id, sealed, by).await,
         Command::Reseal { what: Sealed::Answer(id), before, sealed } => {
             info_requests::reseal(desk, *id, before, sealed).await

@@ -3,8 +3,8 @@
 use crate::document::{Document, Kind};
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
-    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
+    AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
+    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::future::BoxFuture;
 use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
@@ -83,6 +83,8 @@ pub trait Read: Send + Sync {
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>>;
     /// Reads which workers and pools there are, and what of them is reserved.
     fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>>;
+    /// Reads which agents were ever given something to do, of one project or of all, and what they work at.
+    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>>;
     /// Reads how many there are of what.
     fn depths(&self) -> BoxFuture<'_, Result<Depths>>;
 }

@@ -3,10 +3,10 @@
 use crate::crew::NOTE_MS;
 use crate::store::Settings;
 use crate::tx::{HeardWorker, HeldRuns, KnownQueue, QueueKey};
-use crate::view::{PoolView, Supply, WorkerView};
+use crate::view::{AgentView, PoolView, Supply, WorkerView};
 use spalla_domain::concurrency::{Active, Limits, room};
 use spalla_domain::resources::{Amounts, Pool, Pools};
-use spalla_domain::{QueueId, Timestamp, WorkerId};
+use spalla_domain::{ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,6 +34,24 @@ pub(crate) struct Found {
     /// All runs that are not over.
     pub(crate) held: Vec<HeldRuns>,
     pub(crate) queues: Vec<KnownQueue>,
+}
+
+/// The most rows that are read of agents and what they work at: far more than agents are at work at once.
+pub(crate) const AGENT_ROWS_MAX: i64 = 20_000;
+
+/// An agent of a project, and one of its runs that somebody holds.
+pub(crate) type AgentRow = (ProjectId, String, Option<(WorkItemId, RunId)>);
+
+/// Puts the runs of each agent together; the rows come in the order of agents.
+pub(crate) fn gather_agents(rows: Vec<AgentRow>) -> Vec<AgentView> {
+    let mut agents = Vec::<AgentView>::new();
+    for (project_id, agent, held) in rows {
+        match agents.last_mut() {
+            Some(last) if last.project_id == project_id && last.agent == agent => last.held.extend(held),
+            _ => agents.push(AgentView { project_id, agent, held: held.into_iter().collect() }),
+        }
+    }
+    agents
 }
 
 /// Weighs up what there is against what is held.

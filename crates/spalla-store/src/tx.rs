@@ -265,6 +265,8 @@ pub(crate) enum Sequence {
     Token,
     /// Of webhooks.
     Webhook,
+    /// Of messages.
+    Message,
 }
 
 /// What may be claimed, and what decides between it and others.

@@ -255,6 +255,17 @@ pub struct WorkerView {
     pub reserved: Amounts,
 }
 
+/// An agent that was given something to do, and what it works at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentView {
+    /// In which project.
+    pub project_id: ProjectId,
+    /// Which.
+    pub agent: String,
+    /// Its runs that somebody holds, the oldest first.
+    pub held: Vec<(WorkItemId, RunId)>,
+}
+
 /// A configured pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolView {

@@ -197,6 +197,7 @@ mod tests {
             "logs",
             "approve",
             "answer",
+            "message",
             "audit",
             "config",
             "doctor",

@@ -13,6 +13,7 @@ mod item;
 mod logs;
 mod man;
 mod mcp;
+mod message;
 mod orchestrate;
 mod pipeline;
 mod project;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     Approve(approve::Approve),
     /// Gives a run the values that it asks a person for
     Answer(answer::Answer),
+    /// Sends, lists, reads and acknowledges messages between people and agents
+    #[command(subcommand)]
+    Message(message::Message),
     /// Shows who wanted what, and what came of it, and tells whether the record is whole
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -106,7 +110,7 @@ pub(crate) enum Command {
     /// Shows the administrator token, and makes and revokes those of others
     #[command(subcommand)]
     Token(token::Token),
-    /// Offers tools to an agent: tells events, asks people, reads and makes work items
+    /// Offers tools to an agent: tells events, asks people, sends and reads messages, reads and makes work items
     Mcp(mcp::Mcp),
     /// Prints what a shell needs to complete the command line
     Completions(completions::Completions),
@@ -133,6 +137,7 @@ impl Command {
             Self::Logs(args) => args.run(global),
             Self::Approve(args) => args.run(global),
             Self::Answer(args) => args.run(global),
+            Self::Message(command) => command.run(global),
             Self::Audit(command) => command.run(global),
             Self::Config(command) => command.run(global),
             Self::Doctor(args) => args.run(global),

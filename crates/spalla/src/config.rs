@@ -20,6 +20,7 @@ use keys::Key;
 use oidc::OidcSettings;
 use serde::{Deserialize, Serialize};
 use spalla_domain::adapter::Adapter;
+use spalla_domain::balance::Strategy;
 use spalla_domain::network::Networks;
 use spalla_domain::resources::Pools;
 use spalla_domain::review::Policy;
@@ -116,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) scratchpad: ScratchpadSettings,
     /// The settings of reviews.
     pub(crate) review: ReviewSettings,
+    /// How work is spread among agents.
+    pub(crate) balance: BalanceSettings,
     /// What can be switched on and off.
     pub(crate) features: Features,
     /// What is said of Codex.
@@ -207,6 +210,16 @@ pub(crate) struct ReviewSettings {
     pub(crate) while_working: bool,
     /// After how long without an event they do, in minutes; 0 is never.
     pub(crate) silence_minutes: i64,
+}
+
+/// How work is spread among agents.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BalanceSettings {
+    /// By what an agent is chosen.
+    pub(crate) strategy: Strategy,
+    /// What agents bear in comparison with others, as `codex=2`; 1 where nothing is said.
+    pub(crate) weights: Vec<String>,
 }
 
 /// The settings of `orchestrate`.

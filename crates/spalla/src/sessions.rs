@@ -11,6 +11,7 @@
 mod advance;
 mod agents;
 mod asked;
+mod balance;
 mod begin;
 mod contest;
 mod decompose;
@@ -36,6 +37,7 @@ mod workspace;
 pub(crate) use advance::overruled;
 pub(crate) use agents::Agents;
 pub(crate) use asked::ask;
+pub(crate) use balance::Balance;
 pub(crate) use begin::{Begun, Planned};
 pub(crate) use decompose::{Decomposer, planning};
 pub(crate) use folder::{SessionFolder, Wish, list};

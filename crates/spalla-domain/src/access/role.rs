@@ -23,7 +23,7 @@ words! {
 
 /// What everybody sees who sees anything. The audit, tokens, webhooks, scratchpads and what people answered are not among
 /// it.
-const SEEN: [Resource; 15] = [
+const SEEN: [Resource; 16] = [
     Resource::Project,
     Resource::Requirements,
     Resource::Quota,
@@ -33,6 +33,7 @@ const SEEN: [Resource; 15] = [
     Resource::Log,
     Resource::Artifact,
     Resource::InfoRequest,
+    Resource::Message,
     Resource::Queue,
     Resource::Schedule,
     Resource::Session,
@@ -67,7 +68,7 @@ impl Role {
 }
 
 /// What an operator does. Saying yes is not among it, nor are quotas: whoever gets work done does not lift what holds it.
-const OPERATED: [(Resource, &[Action]); 12] = [
+const OPERATED: [(Resource, &[Action]); 13] = [
     (Resource::Project, &[Action::Create, Action::Update]),
     (Resource::Requirements, &[Action::Create, Action::Update]),
     (Resource::WorkItem, &[Action::Create, Action::Update, Action::Delete, Action::Execute]),
@@ -76,6 +77,7 @@ const OPERATED: [(Resource, &[Action]); 12] = [
     (Resource::Log, &[Action::Report]),
     (Resource::Artifact, &[Action::Report]),
     (Resource::InfoRequest, &[Action::Answer]),
+    (Resource::Message, &[Action::Create, Action::Update]),
     (Resource::Queue, &[Action::Execute, Action::Tick]),
     (Resource::Schedule, &[Action::Create, Action::Update, Action::Delete]),
     (Resource::Scratchpad, &[Action::Read, Action::Create, Action::Update, Action::Execute]),
@@ -98,8 +100,8 @@ fn worker(conditions: &Conditions) -> Vec<Policy> {
     ]
 }
 
-/// Returns what the agent of one run may do: report on its run, ask, read its project, and make work items there, which
-/// somebody else has to queue. It never says yes, ends no run, and sees nothing of other runs.
+/// Returns what the agent of one run may do: report on its run, ask, send and read messages of its own, read its project,
+/// and make work items there, which somebody else has to queue. It never says yes, ends no run, and sees nothing of other runs.
 pub fn of_run(project_id: ProjectId, run_id: RunId) -> Vec<Policy> {
     let run = Conditions { run_ids: Some([run_id].into()), ..Conditions::default() };
     let project = Conditions { project_ids: Some([project_id].into()), ..Conditions::default() };
@@ -113,6 +115,8 @@ pub fn of_run(project_id: ProjectId, run_id: RunId) -> Vec<Policy> {
         allow(Resource::Event, &[Action::Report], &run),
         allow(Resource::Artifact, &[Action::Read, Action::Report], &run),
         allow(Resource::InfoRequest, &[Action::Read, Action::Ask], &run),
+        // Of the project's messages it is shown those from and to its own agent.
+        allow(Resource::Message, &[Action::Read, Action::Create, Action::Update], &project),
         allow(Resource::Secret, &[Action::Read], &run),
     ]
 }

@@ -137,7 +137,7 @@ fn the_agent_of_a_run_never_approves_never_completes_and_sees_no_other_run() {
         {
             let expected = match (resource, action) {
                 // Somebody else has to queue what it makes.
-                (Resource::WorkItem, Action::Create) => Decision::Allowed,
+                (Resource::WorkItem | Resource::Message, Action::Create) => Decision::Allowed,
                 _ => Decision::Denied,
             };
             assert_eq!(decide(&agent, *resource, action, &own), expected, "{resource:?} {action:?}");

@@ -9,6 +9,7 @@ use axum::extract::RawPathParams;
 use axum::http::request::Parts;
 use spalla_domain::access::Target;
 use spalla_domain::id::ID_MAX;
+use spalla_domain::message::Message;
 use spalla_domain::{ApprovalId, ProjectId, RunId, WorkItemId};
 use spalla_store::document::{KeptInfoRequest, KeptSchedule};
 
@@ -35,6 +36,10 @@ pub(super) async fn find(app: &App, caller: &Principal, place: Place, id: i64) -
             Some(kept) => run(app, caller, kept.request.run_id).await,
             None => Ok(Target::default()),
         },
+        Place::Message => {
+            let project_id = app.kept::<Message>(id).await?.map(|message| message.project_id);
+            Ok(Target { project_id, ..Target::default() })
+        }
         Place::Schedule => match app.kept::<KeptSchedule>(id).await? {
             Some(kept) => item(app, kept.schedule.spec.work_item_id).await,
             None => Ok(Target::default()),
@@ -64,6 +69,7 @@ pub(super) async fn not_found(place: Place, parts: &mut Parts) -> Problem {
         Place::Approval => "approval",
         Place::InfoRequest => "info request",
         Place::Schedule => "schedule",
+        Place::Message => "message",
     };
     let id = match parts.extract::<RawPathParams>().await {
         Ok(params) => first_id(&params),

@@ -24,6 +24,8 @@ pub(crate) enum Place {
     InfoRequest,
     /// To the schedule that the path names.
     Schedule,
+    /// To the message that the path names.
+    Message,
 }
 
 impl Place {
@@ -79,6 +81,15 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/api/decisions", R::Session, A::Read, Place::Named),
     rule("GET", "/api/recovery", R::Session, A::Read, Place::Named),
     rule("GET", "/api/summary", R::Session, A::Read, Place::Named),
+    // Each tool is looked at as the request that it stands for.
+    rule("POST", "/mcp", R::Document, A::Read, Place::Everywhere),
+    rule("DELETE", "/mcp", R::Document, A::Read, Place::Everywhere),
+    rule("POST", "/api/messages", R::Message, A::Create, Place::Named),
+    rule("GET", "/api/messages", R::Message, A::Read, Place::Named),
+    rule("GET", "/api/messages/inbox", R::Message, A::Read, Place::Named),
+    rule("GET", "/api/messages/{id}", R::Message, A::Read, Place::Message),
+    rule("POST", "/api/messages/{id}/ack", R::Message, A::Update, Place::Message),
+    rule("GET", "/api/agents/state", R::Run, A::Read, Place::Named),
     rule("POST", "/api/control/{action}", R::Session, A::Execute, Place::Named),
     rule("GET", "/audit", R::Audit, A::Read, Place::Everywhere),
     rule("GET", "/audit/export", R::Audit, A::Read, Place::Everywhere),

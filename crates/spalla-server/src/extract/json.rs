@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::wire::object::Object;
 use crate::wire::problem::FieldProblem;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// What a body says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,12 @@ pub(super) fn check_json(headers: &HeaderMap, is_empty: bool) -> Result<(), Prob
         ContentKind::Json => Ok(()),
         kind => Err(unsupported(headers, kind, "application/json")),
     }
+}
+
+/// Refuses a body that is not JSON or is nested too deep, for whatever reads it further on.
+pub(crate) fn check_message(headers: &HeaderMap, json: &[u8]) -> Result<(), Problem> {
+    check_json(headers, false)?;
+    read::<IgnoredAny>(json).map(drop)
 }
 
 /// Says that a body of this kind is not read here.

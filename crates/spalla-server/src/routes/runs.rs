@@ -174,8 +174,12 @@ pub(super) async fn count(app: &App, reach: &Reach, filter: &RunFilter) -> Resul
     Ok(count)
 }
 
-/// Reads a run, or says that it does not exist.
+/// Reads a run as clients see it, or says that it does not exist.
 pub(super) async fn show(app: &App, id: RunId) -> Result<Run, Problem> {
-    let run = app.read().run(id).await?;
-    run.map(Into::into).ok_or_else(|| Problem::not_found("run", id))
+    find(app, id).await.map(Into::into)
+}
+
+/// Reads a run, or says that it does not exist.
+pub(super) async fn find(app: &App, id: RunId) -> Result<RunView, Problem> {
+    app.read().run(id).await?.ok_or_else(|| Problem::not_found("run", id))
 }

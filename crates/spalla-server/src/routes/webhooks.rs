@@ -10,7 +10,7 @@ use crate::webhooks::Target;
 use crate::wire::Empty;
 use crate::wire::list::{Listed, list_query};
 use crate::wire::number::IdInPath;
-use crate::wire::webhook::{Delivery, MadeWebhook, NewWebhook, Webhook};
+use crate::wire::webhook::{Delivery, MadeWebhook, NewWebhook, TemplateName, Webhook};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
@@ -18,6 +18,7 @@ use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use spalla_domain::access::{Action, Resource, besides, projects};
+use spalla_domain::notice::{NEEDS_PERSON, Template};
 use spalla_domain::{ProjectId, TokenId, WebhookId, webhook};
 use spalla_store::{Command, Reply};
 use utoipa_axum::routes;
@@ -39,7 +40,9 @@ pub(super) fn add(api: Api) -> Api {
 /// Each event is one POST, signed as Standard Webhooks describes, in the order of the events, and at least once:
 /// `webhook-id` is the same when one comes again. Whatever is not answered with 2xx in 15 seconds is sent again, after
 /// longer and longer waits of up to an hour; after three days, or when the receiver answers 410, nothing is sent any more.
-/// It is sent on behalf of the token that makes it: only what that may read, and nothing once it opens no longer.
+/// It is sent on behalf of the token that makes it: only what that may read, and nothing once it opens no longer. With a
+/// template people are told of what needs one, of each cause once: questions, approvals, blockers, limits, messages to people,
+/// and work that nobody takes.
 #[utoipa::path(post, path = "/webhooks", tag = "webhooks",
     request_body(content = NewWebhook, example = json!({
         "url": "http://hooks.example.org/spalla", "events": ["run.*", "approval.requested"], "project_id": 1})),
@@ -48,22 +51,22 @@ async fn create_webhook(
     State(app): State<App>,
     wish: Wish<NewWebhook>,
 ) -> Result<impl IntoResponse, Problem> {
-    let NewWebhook { url, events, project_id, secret, enabled } = wish.body;
+    let NewWebhook { url, events, project_id, secret, enabled, template, template_text } = wish.body;
     let target = Target::parse(&url).map_err(|why| Problem::invalid("url", why))?;
     target.check(&app.webhook_networks)?;
     let secret = match secret {
         Some(given) => checked(given.into())?,
         None => made(&app),
     };
+    let template = chosen(template, template_text.map(String::from))?;
+    let mut events: Vec<String> = events.into_iter().map(Into::into).collect();
+    if events.is_empty() && template.is_some() {
+        events.extend(NEEDS_PERSON.map(str::to_owned));
+    }
     let project_id = project_id.map(|id| ProjectId(id.get()));
     let maker = wish.key.reach.principal().map(|principal| maker(principal, project_id));
     let made_with = maker.transpose()?;
-    let spec = webhook::Spec {
-        url,
-        events: events.into_iter().map(Into::into).collect(),
-        project_id,
-        enabled: enabled.unwrap_or(true),
-    };
+    let spec = webhook::Spec { url, events, project_id, enabled: enabled.unwrap_or(true), template };
     let sealed_secret = app.vault.seal_secret(&secret.clone().into());
     let after = app.read().newest_event().await?;
     let new = webhook::NewWebhook { spec, sealed_secret: sealed_secret.clone(), after, made_with };
@@ -94,6 +97,20 @@ fn maker(principal: &Principal, project_id: Option<ProjectId>) -> Result<TokenId
     match project_id {
         Some(id) if !within.is_some_and(|within| within.has(id)) => Err(Problem::not_found("project", id)),
         _ => Ok(token.id),
+    }
+}
+
+/// Reads the form in which people are told.
+fn chosen(name: Option<TemplateName>, text: Option<String>) -> Result<Option<Template>, Problem> {
+    match (name, text) {
+        (Some(name), text) => {
+            let template = Template::parse(name.as_str(), text);
+            template
+                .map(Some)
+                .map_err(|refusal| Problem::from(refusal).naming_one_of(&["template_text", "template"]))
+        }
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Problem::invalid("template_text", "only a custom template has a text")),
     }
 }
 

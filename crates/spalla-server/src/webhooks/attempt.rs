@@ -10,6 +10,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use spalla_domain::event::Event;
+use spalla_domain::notice::Notice;
 use spalla_domain::secret::Secret;
 use spalla_domain::webhook::{Delivery, Webhook};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
@@ -122,7 +123,12 @@ fn request(
 ) -> Result<Request<Body>, String> {
     let id = format!("msg_{}_{}", webhook.id, event.seq);
     let seconds = app.now().ms() / 1_000;
-    let body = json!({"type": shown.kind, "timestamp": event.at, "data": shown}).to_string();
+    let notice = webhook.spec.template.as_ref().and_then(|template| Some((template, Notice::of(event)?)));
+    let body = match notice {
+        Some((template, notice)) => template.body(&notice, event, &shown.kind),
+        None => json!({"type": shown.kind, "timestamp": event.at, "data": shown}),
+    };
+    let body = body.to_string();
     let text = secret.expose_text().map_err(|_| "its secret is no text")?;
     let signer = standardwebhooks::Webhook::new(text).map_err(|error| error.to_string())?;
     let signature = signer.sign(&id, seconds, body.as_bytes()).map_err(|error| error.to_string())?;

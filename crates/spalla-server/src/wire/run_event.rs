@@ -40,6 +40,12 @@ words! {
 #[derive(Debug)]
 pub(crate) struct Payload(Map<String, Value>);
 
+impl From<Payload> for Map<String, Value> {
+    fn from(payload: Payload) -> Self {
+        payload.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let members = Map::deserialize(deserializer)?;

@@ -2,10 +2,10 @@
 
 use super::Body;
 use super::number::IdNumber;
-use super::text::Needle;
+use super::text::{Needle, Text};
 use serde::{Deserialize, Serialize};
 use spalla_domain::Timestamp;
-use spalla_domain::webhook;
+use spalla_domain::{notice, webhook};
 use utoipa::ToSchema;
 
 /// A wish for a webhook.
@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 pub(crate) struct NewWebhook {
     /// To where: an http URL.
     pub(crate) url: String,
-    /// Events of these types; `run.*` is every type that begins with `run.`, and `*` is every event.
-    #[schema(inline)]
+    /// Events of these types; `run.*` is every type that begins with `run.`, and `*` is every event. With a template they may be
+    /// left out: those that may need a person.
+    #[serde(default)]
+    #[schema(inline, required = false)]
     pub(crate) events: Vec<Needle>,
     /// Of this project; of all when left out.
     #[serde(default)]
@@ -28,6 +30,53 @@ pub(crate) struct NewWebhook {
     /// Whether anything is sent; it is when left out.
     #[serde(default)]
     pub(crate) enabled: Option<bool>,
+    /// Tells people of what needs one, of each cause once, in the form that this receiver reads; left out, every event is sent
+    /// as it is.
+    #[serde(default)]
+    pub(crate) template: Option<TemplateName>,
+    /// Of a custom template, the JSON object that is sent, with `{{title}}`, `{{text}}`, `{{urgency}}`, `{{type}}`, `{{id}}` and
+    /// `{{project_id}}` in its texts.
+    #[serde(default)]
+    #[schema(inline)]
+    pub(crate) template_text: Option<TemplateText>,
+}
+
+/// The text of a template.
+pub(crate) type TemplateText = Text<{ spalla_domain::notice::TEMPLATE_BYTES_MAX }>;
+
+/// In which form people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TemplateName {
+    /// An incoming webhook of Slack.
+    Slack,
+    /// A webhook of Discord.
+    Discord,
+    /// A notifier on a desktop: title, body and urgency.
+    Desktop,
+    /// As `template_text` says.
+    Custom,
+}
+
+impl TemplateName {
+    /// Returns the name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Desktop => "desktop",
+            Self::Custom => "custom",
+        }
+    }
+
+    fn of(template: &notice::Template) -> Self {
+        match template {
+            notice::Template::Slack => Self::Slack,
+            notice::Template::Discord => Self::Discord,
+            notice::Template::Desktop => Self::Desktop,
+            notice::Template::Custom(_) => Self::Custom,
+        }
+    }
 }
 
 impl Body for NewWebhook {
@@ -57,6 +106,8 @@ pub(crate) struct Webhook {
     events: Vec<String>,
     /// Of this project; null is of all.
     project_id: Option<i64>,
+    /// In which form people are told; null where every event is sent as it is.
+    template: Option<TemplateName>,
     /// The token on whose behalf events are sent; null is the administrator.
     token_id: Option<i64>,
     /// Where it stands.
@@ -93,6 +144,7 @@ impl From<webhook::Webhook> for Webhook {
             status,
             disabled_at: webhook.disabled.as_ref().map(|disabled| disabled.at),
             disabled_reason: webhook.disabled.map(|disabled| disabled.reason),
+            template: webhook.spec.template.as_ref().map(TemplateName::of),
             url: webhook.spec.url,
             events: webhook.spec.events,
             project_id: webhook.spec.project_id.map(|id| id.0),

@@ -2,6 +2,7 @@
 //! memory, or the one that `SPALLA_TEST_STORE` names.
 
 mod access;
+mod agents;
 mod answer;
 mod approvals;
 mod artifacts;
@@ -21,6 +22,8 @@ mod lists;
 mod log_follow;
 mod log_restart;
 mod logs;
+mod mcp;
+mod messages;
 mod observability;
 #[cfg(feature = "oidc")]
 mod oidc;

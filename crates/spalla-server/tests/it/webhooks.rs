@@ -472,3 +472,60 @@ async fn what_is_under_way_breaks_off_before_a_removal_or_a_revocation_is_answer
         world.delete(&format!("/webhooks/{}", after["id"])).await;
     }
 }
+
+/// Makes a webhook that tells people.
+async fn telling(world: &World, receiver: &Receiver, more: Value) -> Answer {
+    let mut body = json!({"url": receiver.url()});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    world.post("/webhooks", body).await
+}
+
+#[tokio::test]
+async fn people_are_told_of_what_needs_them_of_each_cause_once_in_the_form_of_their_chat() {
+    for world in World::on_both_stores_with(loopback).await {
+        let mut slack = Receiver::start(&[Manner::Status(500), Manner::Status(204)]).await;
+        let mut custom = Receiver::start(&[Manner::Status(204)]).await;
+        let made = telling(&world, &slack, json!({"template": "slack"})).await.json(201);
+        assert_eq!(made["template"], "slack");
+        assert!(made["events"].as_array().unwrap().contains(&json!("approval.requested")), "{made}");
+        let text = r#"{"message": "{{title}} ({{type}}, {{urgency}})", "tags": ["spalla"]}"#;
+        telling(&world, &custom, json!({"template": "custom", "template_text": text})).await.json(201);
+        let (run, token) = world.claimed_run(json!({})).await;
+        for count in 1..=2 {
+            let event =
+                json!({"type": "blocker", "payload": {"text": format!("stuck <{count}>")}, "agent": "codex"});
+            let request = world.request("POST", &format!("/work-items/runs/{run}/events"));
+            world.send(request.header("x-fencing-token", token).json(&event)).await.json(200);
+        }
+        let ask = json!({"reason": "which", "fencing_token": token, "fields": [{"name": "KEY"}]});
+        world.post(&format!("/work-items/runs/{run}/info-requests"), ask).await.json(201);
+        let expected = json!({"text": "*codex can't go on*\nstuck &lt;1&gt;"});
+        assert_eq!(slack.next().await.body, expected);
+        until(&world, "/webhooks/1", |hook| hook["failures"] == 1).await;
+        world.clock.advance(60_000);
+        assert_eq!(slack.next().await.body, expected, "what failed is sent again");
+        let text = slack.next().await.body["text"].as_str().unwrap().to_owned();
+        assert!(text.contains("spalla answer 1"), "the second blocker of the run is the same cause: {text}");
+        let told = [custom.next().await.body, custom.next().await.body];
+        let message = |text: String| json!({"message": text, "tags": ["spalla"]});
+        let asks = format!("run {run} asks (info_request.asked, critical)");
+        assert_eq!(told, [message("codex can't go on (blocker, critical)".into()), message(asks)]);
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_can_not_be_sent_is_refused() {
+    let world = World::with(loopback()).await;
+    let receiver = Receiver::start(&[Manner::Status(204)]).await;
+    for (more, place) in [
+        (json!({}), "events"),
+        (json!({"template": "teams"}), "template"),
+        (json!({"template": "custom"}), "template_text"),
+        (json!({"template": "slack", "template_text": "{}"}), "template_text"),
+        (json!({"template_text": "{}", "events": ["*"]}), "template_text"),
+        (json!({"template": "custom", "template_text": "[]"}), "template_text"),
+        (json!({"template": "custom", "template_text": "{"}), "template_text"),
+    ] {
+        assert_eq!(telling(&world, &receiver, more.clone()).await.invalid(), [place], "{more}");
+    }
+}

@@ -312,7 +312,7 @@ alter table artifact_chunk alter column data set storage external;
 create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
-            'token', 'webhook', 'refusals', 'run_events')),
+            'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states')),
     id bigint not null,
     owner bigint not null,
     status text not null,

@@ -16,6 +16,18 @@ impl<T: Tx> Desk<'_, T> {
         self.documents[&key].as_ref().map(Document::read).transpose()
     }
 
+    /// Returns a document, locked; where there is none, nobody else makes one before the end of the transaction.
+    pub(crate) async fn document_to_make<K: Kept>(&mut self, id: i64) -> Result<Option<K>> {
+        let found = self.document(id).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        self.document_count(K::KIND).await?;
+        // Somebody may have made it before the lock was taken.
+        self.documents.remove(&(K::KIND, id));
+        self.document(id).await
+    }
+
     /// Returns the documents of one owner, locked, oldest first.
     pub(crate) async fn documents_of<K: Kept>(&mut self, owner: i64) -> Result<Vec<K>> {
         self.write_rows().await?;

@@ -8,12 +8,12 @@ use crate::document::{Document, Kind};
 use crate::event_chunk::fits;
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
-use crate::supply::{Bounds, Found, weigh};
+use crate::supply::{AgentRow, Bounds, Found, gather_agents, weigh};
 use crate::trace::trace_id;
 use crate::tx::{EndedRun, KnownQueue, PlaceRow, QueueKey, Result};
 use crate::view::{
-    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
-    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView, reason_of,
+    AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
+    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView, reason_of,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -383,6 +383,27 @@ impl Read for MemoryReads {
             };
             let queues = db.queues.range(..).map(queue).collect();
             weigh(&bounds, Found { workers, held: db.held_runs(true), queues }, now)
+        })
+    }
+
+    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>> {
+        self.read(move |db| {
+            let mut rows = Vec::<AgentRow>::new();
+            let is_wanted = |key: &QueueKey| project_id.is_none_or(|id| key.project_id == id);
+            for (id, key) in db.queues.range(..).filter(|(_, key)| is_wanted(key)) {
+                let Some(agent) = &key.agent else { continue };
+                rows.push((key.project_id, agent.clone(), None));
+                let held = db.live.range(..).filter_map(|(run, item)| {
+                    let row = db.places.get(item).filter(|row| row.queue == *id)?;
+                    let Place::Leased(live) = &row.placed.place else { return None };
+                    live.lease.as_ref().map(|_| (*item, *run))
+                });
+                rows.extend(held.map(|held| (key.project_id, agent.clone(), Some(held))));
+            }
+            rows.sort_by(|a, b| {
+                (a.0, &a.1, a.2.map(|held| held.1)).cmp(&(b.0, &b.1, b.2.map(|held| held.1)))
+            });
+            gather_agents(rows)
         })
     }
 

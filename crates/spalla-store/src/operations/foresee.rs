@@ -1,7 +1,7 @@
 //! What commands are sure to ask for, read off them before the first is applied.
 
 use super::picks;
-use crate::command::{Command, Request};
+use crate::command::{Command, Request, Sender};
 use crate::tx::{Foreseen, Sequence};
 
 /// Returns what a batch is sure to ask for.
@@ -49,7 +49,9 @@ fn name(command: &Command, foreseen: &mut Foreseen) {
         Command::ClaimRun { run_id, .. } | Command::CancelRun { run_id } => foreseen.runs.push(*run_id),
         Command::ReportCommands { holder, .. }
         | Command::ReportRefusedHosts { holder, .. }
-        | Command::TellEvents { holder, .. } => {
+        | Command::TellEvents { holder, .. }
+        | Command::SendMessage { sender: Sender::Run(holder), .. }
+        | Command::AcknowledgeMessage { reader: Some(holder), .. } => {
             foreseen.runs.push(holder.run_id);
         }
         Command::StoreArtifact(new) => foreseen.runs.push(new.run_id),

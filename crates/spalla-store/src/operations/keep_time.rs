@@ -1,7 +1,7 @@
 //! Keep time: move what is due, and free or give up what vanished holders held.
 
 use super::complete::{finish, record};
-use super::{artifacts, run_documents, schedules, starvation};
+use super::{artifacts, messages, run_documents, schedules, starvation};
 use crate::batch::Context;
 use crate::command::{Command, Request};
 use crate::desk::{Answer, Desk};
@@ -55,6 +55,7 @@ pub(crate) async fn keep_time<T: Tx>(desk: &mut Desk<'_, T>, max: u32) -> Result
                 artifacts::forget(desk, ArtifactId(document.id));
                 moved += 1;
             }
+            Kind::Message => moved += u32::from(messages::come_due(desk, &document).await?),
             Kind::Refusals | Kind::RunEvents => {
                 moved += u32::from(run_documents::come_due(desk, document).await?);
             }

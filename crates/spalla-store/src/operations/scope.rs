@@ -1,15 +1,18 @@
 //! Scope: what a command names has to be within what its sender may see. What is not does not exist for them, and is
 //! refused in the same words as what does not exist at all.
 
-use crate::command::{Command, EnqueueWish, PlannedItem, Requeued, RunEnd, Scope};
+use crate::command::{Command, EnqueueWish, PlannedItem, Requeued, RunEnd, Scope, Sender};
 use crate::desk::{Answer, Desk, Run};
 use crate::document::{Kept, KeptInfoRequest, KeptSchedule};
 use crate::error::ExecuteError;
 use crate::tx::Tx;
 use spalla_domain::access::Target;
+use spalla_domain::message::Message;
 use spalla_domain::problem::Code;
 use spalla_domain::requirements::RequirementsDraft;
-use spalla_domain::{ApprovalId, InfoRequestId, ProjectId, Refusal, RunId, ScheduleId, WorkItemId};
+use spalla_domain::{
+    ApprovalId, InfoRequestId, MessageId, ProjectId, Refusal, RunId, ScheduleId, WorkItemId,
+};
 use std::sync::Arc;
 
 /// Refuses a command that names anything beyond the scope of the desk. What does not exist is the operation's to refuse.
@@ -37,6 +40,14 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
             let Some(draft) = document::<_, RequirementsDraft>(desk, id.0).await? else { return Ok(()) };
             within(scope.projects.has(draft.project_id), "requirements draft", id)
         }
+        Command::SendMessage { sender: Sender::Named { project_id, .. }, message } => {
+            project_id.iter().try_for_each(|id| project(&scope, *id))?;
+            match message.in_reply_to {
+                Some(id) => self::message(desk, &scope, id).await,
+                None => Ok(()),
+            }
+        }
+        Command::AcknowledgeMessage { id, reader: None } => message(desk, &scope, *id).await,
         Command::CreateSchedule(spec) => item(desk, &scope, spec.work_item_id).await,
         Command::UpdateSchedule { id, patch } => {
             schedule(desk, &scope, *id).await?;
@@ -55,6 +66,8 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         | Command::ReportCommands { .. }
         | Command::ReportRefusedHosts { .. }
         | Command::TellEvents { .. }
+        | Command::SendMessage { sender: Sender::Run(_), .. }
+        | Command::AcknowledgeMessage { reader: Some(_), .. }
         | Command::BeginUpload { .. }
         | Command::AppendLogs(_)
         | Command::StoreArtifact(_) => check_of_run(desk, &scope, command).await,
@@ -70,6 +83,7 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         | Command::CreateWebhook(_)
         | Command::RemoveWebhook { .. }
         | Command::NoteDelivery(_)
+        | Command::NoteAgents { .. }
         | Command::Reseal { .. }
         | Command::Record(_)
         | Command::KeepTime { .. }
@@ -91,7 +105,9 @@ async fn check_of_run<T: Tx>(desk: &mut Desk<'_, T>, scope: &Scope, command: &Co
         Command::AskInfo { run_id, .. } | Command::BeginUpload { run_id, .. } => (*run_id, true),
         Command::ReportCommands { holder, .. }
         | Command::ReportRefusedHosts { holder, .. }
-        | Command::TellEvents { holder, .. } => (holder.run_id, true),
+        | Command::TellEvents { holder, .. }
+        | Command::SendMessage { sender: Sender::Run(holder), .. }
+        | Command::AcknowledgeMessage { reader: Some(holder), .. } => (holder.run_id, true),
         Command::AppendLogs(batch) => (batch.run_id, true),
         Command::StoreArtifact(new) => (new.run_id, true),
         _ => return Ok(()),
@@ -193,6 +209,11 @@ async fn info_request<T: Tx>(desk: &mut Desk<'_, T>, scope: &Arc<Scope>, id: Inf
         Err(ExecuteError::Refused(_)) => within(false, "info request", id),
         looked_at => looked_at,
     }
+}
+
+async fn message<T: Tx>(desk: &mut Desk<'_, T>, scope: &Scope, id: MessageId) -> Answer<()> {
+    let Some(message) = document::<_, Message>(desk, id.0).await? else { return Ok(()) };
+    within(scope.projects.has(message.project_id), "message", id)
 }
 
 async fn schedule<T: Tx>(desk: &mut Desk<'_, T>, scope: &Scope, id: ScheduleId) -> Answer<()> {

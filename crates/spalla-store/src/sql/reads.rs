@@ -23,8 +23,8 @@ use crate::read::Read;
 use crate::supply::Bounds;
 use crate::tx::Result;
 use crate::view::{
-    ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter, LogRecord, Page,
-    QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
+    AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
+    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -200,6 +200,10 @@ impl<R: Reader + 'static> Read for SqlReads<R> {
 
     fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>> {
         self.read_supply(now).boxed()
+    }
+
+    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>> {
+        self.list_agents(project_id).boxed()
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

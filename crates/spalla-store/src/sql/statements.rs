@@ -53,6 +53,7 @@ statements! {
         LOAD_BY_ID = both "queue/load_by_id";
         FIND = both "queue/find";
         LIST_LABELLED = both "queue/list_labelled";
+        LIST_AGENTS = both "queue/list_agents";
     }
     /// Work items.
     work_item {

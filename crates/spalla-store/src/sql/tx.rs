@@ -150,6 +150,7 @@ const fn sequence_name(sequence: Sequence) -> &'static str {
         Sequence::Artifact => "artifact",
         Sequence::Token => "token",
         Sequence::Webhook => "webhook",
+        Sequence::Message => "message",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The claims that hold on every store, by theme. Each claim is one function; `claims!` makes a test of it for each
 //! store.
 
+mod agents;
 mod approvals;
 mod archive;
 mod artifacts;
@@ -18,6 +19,7 @@ mod limits;
 mod lists;
 mod logs;
 mod many_queues;
+mod messages;
 mod parallel;
 mod priority;
 mod projects;

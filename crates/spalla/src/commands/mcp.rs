@@ -1,22 +1,17 @@
 //! `spalla mcp`: tools for an agent over the Model Context Protocol, on standard input and output. A run's agent gets it
 //! with the run's token, and reaches by it what that token opens.
 
-mod ask;
-mod calls;
-mod server;
-mod tools;
-
 use super::{ServerArgs, block_on};
 use crate::cli::Global;
 use crate::client::{Client, Place};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::telemetry;
-use calls::Calls;
 use clap::Args;
 use rmcp::ServiceExt as _;
 use rmcp::service::ServerInitializeError;
-use server::Server;
+use serde_json::Value;
+use spalla_server::mcp::{Asked, Extensions, Server, Way};
 
 /// Where the server is, as a run's agent is told.
 const URL_VARIABLE: &str = "SPALLA_API_URL";
@@ -62,7 +57,7 @@ fn told() -> Option<Place> {
 
 /// Serves until the other side has gone.
 async fn serve(client: Client, run: Option<i64>) -> Result<Exit> {
-    let server = Server::new(Calls::new(client, run));
+    let server = Server::new(Outside(client), run);
     let serving = match server.serve(rmcp::transport::stdio()).await {
         Ok(serving) => serving,
         // Whoever goes before saying anything wanted nothing.
@@ -72,4 +67,17 @@ async fn serve(client: Client, run: Option<i64>) -> Result<Exit> {
     let ended = serving.waiting().await;
     ended.map_err(|error| Failure::failed(format!("serving the protocol: {error}")))?;
     Ok(Exit::Done)
+}
+
+/// The way to a server elsewhere.
+struct Outside(Client);
+
+impl Way for Outside {
+    async fn ask(&self, _: &Extensions, path: &str, asked: Asked<'_>) -> std::result::Result<Value, String> {
+        let answer = match asked {
+            Asked::Get => self.0.get(path).await,
+            Asked::Post(body) => self.0.post(path, body).await,
+        };
+        answer.map_err(|failure| failure.to_string())
+    }
 }

@@ -677,6 +677,20 @@ const OWN: &[Key] = &[
         "after how many minutes without an event they look as well; 0 is never",
     ),
     key(
+        "balance.strategy",
+        Kind::Choice(&["round_robin", "least_connections", "weighted"]),
+        "least_connections",
+        "by what the agent of a piece is chosen that names none",
+    )
+    .env(&["SPALLA_BALANCE_STRATEGY"]),
+    key(
+        "balance.weights",
+        Kind::Words(&[]),
+        "",
+        "what agents bear in comparison with others where the strategy is weighted, as codex=2; 1 where nothing is said",
+    )
+    .env(&["SPALLA_BALANCE_WEIGHTS"]),
+    key(
         "features.langcache_enabled",
         Kind::Flag,
         "false",

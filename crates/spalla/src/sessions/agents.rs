@@ -1,12 +1,15 @@
 //! Which agents a session has: those that a person names, or those that are installed and have a login.
 
+use super::balance::Balance;
 use crate::adapters::{has_login, library, program_of};
+use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::library::Library;
 use spalla_domain::tier::Tier;
+use spalla_store::Clock as _;
 use std::collections::BTreeMap;
 
 /// The agents of a session, the one that works first in front.
@@ -16,6 +19,8 @@ pub(crate) struct Agents {
     pub(crate) names: Vec<String>,
     /// What the person should know of those that were left out.
     pub(crate) notes: Vec<String>,
+    /// How pieces are spread among them that name none.
+    pub(crate) balance: Balance,
 }
 
 /// In which order agents are taken where the person names none: who implements comes first.
@@ -24,12 +29,14 @@ const ORDER: [&str; 3] = ["claude", "codex", "gemini"];
 impl Agents {
     /// Takes those that a person names. One that is not there is an error: the person counts on it.
     pub(crate) fn named(settings: &Settings, names: &[String]) -> Result<Self> {
-        Known::read(settings)?.named(names)
+        let balance = Balance::of(settings, SystemClock.now())?;
+        Ok(Self { balance, ..Known::read(settings)?.named(names)? })
     }
 
     /// Takes those that are installed and have a login.
     pub(crate) fn found(settings: &Settings) -> Result<Self> {
-        Ok(Known::read(settings)?.found())
+        let balance = Balance::of(settings, SystemClock.now())?;
+        Ok(Self { balance, ..Known::read(settings)?.found() })
     }
 
     /// Returns with how many agents the session works.
@@ -37,9 +44,13 @@ impl Agents {
         Tier::of(&self.names)
     }
 
-    /// Returns the agent that does the piece with this number, where nobody is named for it.
-    pub(crate) fn for_piece(&self, number: usize) -> Option<String> {
-        self.names.get(number.checked_rem(self.names.len())?).cloned()
+    /// Returns the agent that does the piece with this number, where nobody is named for it, given how many pieces each has
+    /// to do already; and takes note of it.
+    pub(crate) fn for_piece(&self, number: usize, load: &mut BTreeMap<String, u32>) -> Option<String> {
+        let chosen = self.balance.choose(&self.names, load, number)?;
+        let name = self.names.get(chosen.place)?.clone();
+        *load.entry(name.clone()).or_default() += 1;
+        Some(name)
     }
 }
 
@@ -74,7 +85,7 @@ impl Known {
                 taken.push(name);
             }
         }
-        Ok(Agents { names: taken, notes: self.notes_of_broken() })
+        Ok(Agents { names: taken, notes: self.notes_of_broken(), ..Agents::default() })
     }
 
     fn unknown(&self, name: &str) -> Failure {
@@ -103,7 +114,7 @@ impl Known {
     fn found(&self) -> Agents {
         let known = self.library.definitions();
         let environment: BTreeMap<String, String> = programs::variables().collect();
-        let mut agents = Agents { names: Vec::new(), notes: self.notes_of_broken() };
+        let mut agents = Agents { notes: self.notes_of_broken(), ..Agents::default() };
         let in_order = ORDER.iter().filter_map(|name| known.iter().find(|one| one.name == *name));
         for definition in in_order.filter(|one| programs::find(self.program(one)).is_some()) {
             if has_login(definition, &environment) {
@@ -131,9 +142,11 @@ mod tests {
     #[test]
     fn pieces_go_round() {
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let agents = Agents { names, notes: vec![] };
-        assert_eq!([0, 4].map(|number| agents.for_piece(number)), [Some("a".into()), Some("b".into())]);
-        assert_eq!(Agents::default().for_piece(0), None);
+        let agents = Agents { names, ..Agents::default() };
+        let mut load = BTreeMap::new();
+        let spread = [0, 1, 2, 3].map(|number| agents.for_piece(number, &mut load).unwrap());
+        assert_eq!(spread, ["a", "b", "c", "a"]);
+        assert_eq!(Agents::default().for_piece(0, &mut load), None);
     }
 
     fn known(files: &[(&str, &str)]) -> Known {

@@ -1,6 +1,7 @@
 //! Begins a session: its folder, its repository, its workspace and its first record.
 
 use super::agents::Agents;
+use super::balance::Balance;
 use super::folder::SessionFolder;
 use super::plan::{Piece, items_of, left_out_of, needs_repository};
 use super::pursuit::Pursuit;
@@ -8,7 +9,8 @@ use super::screen::Screen;
 use super::settle::Revision;
 use super::target;
 use super::workspace::Workspace;
-use crate::clock::{SystemClock, stamp};
+use crate::clock::SystemClock;
+use crate::clock::stamp;
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::git;
@@ -105,7 +107,8 @@ impl Begun<'_> {
         };
         folder.write(&session)?;
         let (policy, looking) = (settings.review_policy()?, settings.looking());
+        let balance = Balance::of(settings, SystemClock.now())?;
         let is_patient = screen == Screen::Nobody;
-        Ok((Pursuit { folder, session, screen, revision, policy, looking, is_patient }, workspace))
+        Ok((Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient }, workspace))
     }
 }

@@ -3,6 +3,7 @@
 
 use super::agents::Agents;
 use super::asked::ask;
+use super::balance::Balance;
 use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
 use super::plan::{lay_out, of_text};
@@ -85,7 +86,8 @@ impl Host {
     fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
         let (screen, revision, looking) = (Screen::Nobody, Revision::None, self.0.settings.looking());
         let policy = self.0.settings.review_policy()?;
-        Ok(Pursuit { folder, session, screen, revision, policy, looking, is_patient: true })
+        let balance = Balance::of(&self.0.settings, SystemClock.now())?;
+        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient: true })
     }
 
     fn pursue(&self, pursuit: Pursuit) {

@@ -8,6 +8,7 @@ use crate::output;
 use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, LeftOut, SessionItem};
 use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The built-in agent that needs no model.
@@ -40,15 +41,22 @@ pub(crate) fn introduce(screen: &Screen, target: &Path, agents: &Agents) -> Resu
 
 /// Says who does what, in the order of the plan. A plan of which nothing can be done is an error.
 pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) -> Result<Vec<Piece>> {
-    let piece =
-        |(number, item): (usize, PlanItem)| match item.agent.clone().or_else(|| agents.for_piece(number)) {
-            _ if item.wishes.executor == Some(PieceExecutor::Recipe) => {
-                Piece { item, agent: RECIPE.into(), needs_model: None }
-            }
+    let mut load = BTreeMap::<String, u32>::new();
+    for agent in items.iter().filter_map(|item| item.agent.clone()) {
+        *load.entry(agent).or_default() += 1;
+    }
+    let piece = |(number, item): (usize, PlanItem)| {
+        let is_recipe = item.wishes.executor == Some(PieceExecutor::Recipe);
+        // A recipe is nobody's load.
+        let named = item.agent.clone().filter(|_| !is_recipe);
+        let spread = |load: &mut _| if is_recipe { None } else { agents.for_piece(number, load) };
+        match named.or_else(|| spread(&mut load)) {
+            _ if is_recipe => Piece { item, agent: RECIPE.into(), needs_model: None },
             Some(agent) => Piece { item, agent, needs_model: None },
             None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
             None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
-        };
+        }
+    };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
     screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {

@@ -3,6 +3,7 @@
 
 use super::advance::{advance, is_over, is_ready};
 use super::agents::Agents;
+use super::balance::Balance;
 use super::decompose::{Decomposed, decomposed};
 use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
@@ -61,6 +62,8 @@ pub(crate) struct Pursuit {
     pub(crate) revision: Revision,
     /// What follows from reviews.
     pub(crate) policy: Policy,
+    /// How pieces are spread among agents.
+    pub(crate) balance: Balance,
     /// When reviewers look at work that goes on.
     pub(crate) looking: Looking,
     /// Whether it goes on to wait where a person has to do something, since they can do it meanwhile.
@@ -326,7 +329,8 @@ impl Pursuit {
             let why = output::plain(why);
             screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
         }
-        let agents = Agents { names: self.session.agents.clone(), notes: Vec::new() };
+        let (names, balance) = (self.session.agents.clone(), self.balance.clone());
+        let agents = Agents { names, balance, ..Agents::default() };
         let wishes = (&decomposed.pattern, self.revision);
         let target = Path::new(&self.session.target);
         // A person may think about it for as long as they like.

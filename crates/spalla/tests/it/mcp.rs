@@ -124,8 +124,15 @@ async fn an_agent_tells_reads_and_makes_by_the_tools_of_its_run() {
     let listed = agent.ask("tools/list", json!({}));
     let tools = listed["result"]["tools"].as_array().expect("tools");
     let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().expect("a name")).collect();
-    let expected =
-        ["spalla_emit", "spalla_ask", "spalla_get_item", "spalla_create_item", "spalla_list_items"];
+    let expected = [
+        "spalla_emit",
+        "spalla_ask",
+        "spalla_get_item",
+        "spalla_create_item",
+        "spalla_list_items",
+        "spalla_send_message",
+        "spalla_read_messages",
+    ];
     assert_eq!(names, expected);
     assert!(tools.iter().all(|tool| tool["inputSchema"]["type"] == "object"), "{listed}");
 

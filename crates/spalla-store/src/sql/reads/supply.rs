@@ -5,10 +5,10 @@ use crate::crew::WORKER_KEPT_MS;
 use crate::sql::driver::Reader;
 use crate::sql::row::{each, project, row, worker};
 use crate::sql::statements::{leased, queue, worker as sql};
-use crate::supply::{Found, weigh};
+use crate::supply::{AGENT_ROWS_MAX, Found, gather_agents, weigh};
 use crate::tx::Result;
-use crate::view::Supply;
-use spalla_domain::Timestamp;
+use crate::view::{AgentView, Supply};
+use spalla_domain::{ProjectId, Timestamp};
 
 impl<R: Reader> SqlReads<R> {
     pub(super) async fn read_supply(&self, now: Timestamp) -> Result<Supply> {
@@ -17,5 +17,10 @@ impl<R: Reader> SqlReads<R> {
         let held = each("leased", self.rows(&leased::BY_WORKER, row![1]).await?, worker::read_held)?;
         let queues = project::read_queues(self.rows(&queue::LOAD, vec![]).await?)?.found;
         Ok(weigh(&self.bounds, Found { workers, held, queues }, now))
+    }
+
+    pub(super) async fn list_agents(&self, project_id: Option<ProjectId>) -> Result<Vec<AgentView>> {
+        let rows = self.rows(&queue::LIST_AGENTS, row![project_id, AGENT_ROWS_MAX]).await?;
+        Ok(gather_agents(each("agent", rows, worker::read_agent)?))
     }
 }

@@ -3,8 +3,9 @@
 use super::project::wish;
 use super::{Fields, json, row};
 use crate::sql::statement::Row;
+use crate::supply::AgentRow;
 use crate::tx::{HeardWorker, HeldRuns, Result};
-use spalla_domain::WorkerId;
+use spalla_domain::{RunId, WorkItemId, WorkerId};
 
 /// Reads a worker.
 pub(crate) fn read(fields: &mut Fields) -> Result<HeardWorker> {
@@ -31,6 +32,14 @@ pub(crate) fn read_held(fields: &mut Fields) -> Result<HeldRuns> {
         wish: wish(fields)?,
         runs: fields.number("runs")?,
     })
+}
+
+/// Reads an agent, and one of its runs that somebody holds.
+pub(crate) fn read_agent(fields: &mut Fields) -> Result<AgentRow> {
+    let (project_id, agent) = (fields.id("project_id")?, fields.text("agent")?);
+    let run: Option<i64> = fields.maybe_number("run_id")?;
+    let item: Option<i64> = fields.maybe_number("work_item_id")?;
+    Ok((project_id, agent, item.map(WorkItemId).zip(run.map(RunId))))
 }
 
 fn name(fields: &mut Fields, column: &str) -> Result<WorkerId> {

@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
+use crate::sessions::Balance;
 use crate::sessions::{
     self, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
 };
@@ -70,7 +71,8 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
     let looking = settings.looking();
     let is_patient = output::can_ask() && reach.has_page();
-    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, is_patient };
+    let balance = Balance::of(settings, SystemClock.now())?;
+    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

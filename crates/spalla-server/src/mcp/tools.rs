@@ -14,6 +14,11 @@ pub(super) const CREATE_ITEM: &str = "spalla_create_item";
 /// Lists work items.
 pub(super) const LIST_ITEMS: &str = "spalla_list_items";
 
+/// Sends a message.
+pub(super) const SEND_MESSAGE: &str = "spalla_send_message";
+/// Reads messages.
+pub(super) const READ_MESSAGES: &str = "spalla_read_messages";
+
 /// Returns all tools.
 pub(super) fn all() -> Vec<Tool> {
     vec![
@@ -71,6 +76,35 @@ pub(super) fn all() -> Vec<Tool> {
                 "label": {"type": "string"},
                 "q": {"type": "string", "description": "A text in title, description or prompt."},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 500, "description": "50 when left out."},
+            }),
+        ),
+        tool(
+            SEND_MESSAGE,
+            "Sends a message to another agent of your session, or to people. Whoever answers it sends a response, which you \
+             read with spalla_read_messages.",
+            &["payload"],
+            &json!({
+                "to": {"type": "string", "description": "The agent, such as codex, or people. Left out, whoever sent what it \
+                    answers."},
+                "type": {"type": "string", "enum": ["request", "response", "notification"], "description": "notification \
+                    when left out; a response names what it answers."},
+                "payload": {"type": "object", "description": "What it says: text, and whatever else belongs to it. At most \
+                    64 KiB."},
+                "priority": {"type": "string", "enum": ["low", "medium", "high", "critical"], "description": "medium when \
+                    left out."},
+                "in_reply_to": {"type": "integer", "description": "The id of the message that it answers."},
+            }),
+        ),
+        tool(
+            READ_MESSAGES,
+            "Reads the messages to you, the most urgent first. Each comes again until you acknowledge it.",
+            &[],
+            &json!({
+                "acknowledge": {"type": "array", "items": {"type": "integer"}, "description": "Ids of messages that you have \
+                    dealt with; they are not shown again."},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 200, "description": "50 when left out."},
+                "wait_seconds": {"type": "integer", "minimum": 0, "maximum": super::calls::WAIT_SECONDS_MAX,
+                    "description": "Waits so long for a message where there is none; 0 when left out."},
             }),
         ),
     ]

@@ -1,6 +1,7 @@
 //! `spalla_ask`: an info request of the run, and the wait for its answer.
 
-use super::calls::{Called, Calls, taken, words};
+use super::Way;
+use super::calls::{Called, Calls, taken};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -25,7 +26,7 @@ struct Ask {
     timeout_seconds: Option<u64>,
 }
 
-impl Calls {
+impl<W: Way> Calls<'_, W> {
     /// Asks a person in the name of the run, and returns what they answered.
     pub(super) async fn ask(&self, arguments: Value) -> Called {
         let Ask { question, mut fields, timeout_seconds } = taken(arguments)?;
@@ -38,11 +39,11 @@ impl Calls {
             fields.push(json!({"name": ANSWER, "secret": false}));
         }
         let path = format!("/work-items/runs/{}/info-requests", self.run().await?);
-        let asked = self.client.post(&path, &json!({"reason": question, "fields": fields})).await;
-        let id = asked.map_err(words)?["id"].to_string();
+        let asked = self.post(&path, &json!({"reason": question, "fields": fields})).await?;
+        let id = asked["id"].to_string();
         let path = format!("/work-items/runs/info-requests/{id}?reveal=true");
         loop {
-            let shown = self.client.get(&path).await.map_err(words)?;
+            let shown = self.get(&path).await?;
             match shown["status"].as_str() {
                 Some("answered") => return Ok(answer(&shown)),
                 Some("pending") if Instant::now() < until => {

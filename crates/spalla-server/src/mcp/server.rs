@@ -1,6 +1,7 @@
 //! The server of tools: which there are, and how a call of one is answered. What goes wrong in a tool is told to the agent,
 //! which can do something about it.
 
+use super::Way;
 use super::calls::Calls;
 use super::tools;
 use rmcp::handler::server::ServerHandler;
@@ -14,22 +15,24 @@ use serde_json::Value;
 
 /// What an agent reads first.
 const INSTRUCTIONS: &str = "Spalla runs you. Tell it what you find and finish with spalla_emit, ask a person with \
-    spalla_ask where only a person can decide, and read what you are to do with spalla_get_item.";
+    spalla_ask where only a person can decide, and read what you are to do with spalla_get_item. Speak with other agents \
+    by spalla_send_message and spalla_read_messages.";
 
 /// The tools, and what they call.
 #[derive(Debug)]
-pub(super) struct Server {
-    calls: Calls,
+pub struct Server<W> {
+    way: W,
+    run: Option<i64>,
 }
 
-impl Server {
-    /// Offers what can be called.
-    pub(super) const fn new(calls: Calls) -> Self {
-        Self { calls }
+impl<W: Way> Server<W> {
+    /// Offers the tools by a way to the interface, in the name of a run; where none is named, of the run whose token it is.
+    pub const fn new(way: W, run: Option<i64>) -> Self {
+        Self { way, run }
     }
 }
 
-impl ServerHandler for Server {
+impl<W: Way> ServerHandler for Server<W> {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().build();
         ServerConfig::new(capabilities)
@@ -55,13 +58,16 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let calls = Calls::new(&self.way, &context.extensions, self.run);
         let called = async {
             match request.name.as_ref() {
-                tools::EMIT => Some(self.calls.emit(arguments).await),
-                tools::ASK => Some(Box::pin(self.calls.ask(arguments)).await),
-                tools::GET_ITEM => Some(self.calls.item(arguments).await),
-                tools::CREATE_ITEM => Some(self.calls.create_item(arguments).await),
-                tools::LIST_ITEMS => Some(self.calls.items(arguments).await),
+                tools::EMIT => Some(calls.emit(arguments).await),
+                tools::ASK => Some(Box::pin(calls.ask(arguments)).await),
+                tools::GET_ITEM => Some(calls.item(arguments).await),
+                tools::CREATE_ITEM => Some(calls.create_item(arguments).await),
+                tools::LIST_ITEMS => Some(calls.items(arguments).await),
+                tools::SEND_MESSAGE => Some(calls.send_message(arguments).await),
+                tools::READ_MESSAGES => Some(Box::pin(calls.read_messages(arguments)).await),
                 _ => None,
             }
         };

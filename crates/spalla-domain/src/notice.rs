@@ -1,0 +1,318 @@
+//! Notices: what a person is told when something waits for them, and how chats and desktops want to be told. One cause is one
+//! notice, however many events speak of it.
+
+use crate::Refusal;
+use crate::agent_event::AgentEventType;
+use crate::event::{Event, Fact};
+use crate::message::PEOPLE;
+use crate::problem::Code;
+use crate::retry::ErrorClass;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The types of events that may need a person: what a webhook with a template is sent where it names none.
+pub const NEEDS_PERSON: [&str; 6] =
+    ["info_request.asked", "approval.requested", "message.sent", "blocker", "run.failed", "heartbeat_miss"];
+/// The longest text of a template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 8 * 1024;
+/// How many causes are remembered of a webhook, the newest.
+pub const CAUSES_KEPT: usize = 200;
+/// How much of a text is told, in characters: chats cut at about twice that.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// As what a notice is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Template {
+    /// As an incoming webhook of Slack reads it.
+    Slack,
+    /// As a webhook of Discord reads it.
+    Discord,
+    /// As a notifier on a desktop reads it: title, body and urgency.
+    Desktop,
+    /// JSON with `{{title}}`, `{{text}}`, `{{urgency}}`, `{{type}}`, `{{id}}` and `{{project_id}}` in its texts.
+    Custom(String),
+}
+
+/// What a person is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about: of several with the same cause one is sent.
+    pub cause: String,
+    /// In a few words.
+    pub title: String,
+    /// What is to be done.
+    pub text: String,
+    /// Whether work stands still until somebody does it.
+    pub is_urgent: bool,
+}
+
+impl Notice {
+    /// Returns what a person is told of an event; none where nobody has to do anything.
+    pub fn of(event: &Event) -> Option<Self> {
+        let run = || event.run_id.map_or_else(|| "a run".to_owned(), |id| format!("run {id}"));
+        let item =
+            || event.work_item_id.map_or_else(|| "a work item".to_owned(), |id| format!("work item {id}"));
+        let (cause, title, text, is_urgent) = match &event.fact {
+            Fact::InfoRequested { info_request_id: id, fields } => (
+                format!("info_request:{id}"),
+                format!("{} asks", run()),
+                format!("Info request {id} wants {}: spalla answer {id}", fields.join(", ")),
+                true,
+            ),
+            Fact::ApprovalRequested { approval_id: id, kind } => (
+                format!("approval:{id}"),
+                format!("{} waits for a yes", item()),
+                format!("Approval {id} is wanted ({}): spalla approve {id}", kind.as_str()),
+                true,
+            ),
+            Fact::MessageSent { message_id: id, from, to, .. } if to == PEOPLE => (
+                format!("message:{id}"),
+                format!("{from} writes to you"),
+                format!("Message {id} waits: spalla message read --project {}", event.project_id),
+                false,
+            ),
+            Fact::AgentTold(told) if told.kind == AgentEventType::Blocker => (
+                format!("blocker:{}", event.run_id.map_or(0, |id| id.0)),
+                format!("{} can't go on", told.agent.clone().unwrap_or_else(run)),
+                told.payload.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                true,
+            ),
+            Fact::RunFailed { class: ErrorClass::RateLimited, .. } => (
+                // Each attempt meets the same wall.
+                format!("limit:{}", event.work_item_id.map_or(0, |id| id.0)),
+                format!("{} met a limit", item()),
+                format!(
+                    "{} failed at a limit of its service: spalla runs show {}",
+                    run(),
+                    event.run_id.map_or(0, |id| id.0)
+                ),
+                false,
+            ),
+            Fact::HeartbeatMiss { agent, since } => (
+                format!("heartbeat_miss:{agent}:{since}"),
+                format!("nobody carries out what {agent} is to do"),
+                format!("Entries of {agent} wait since {since}, and no worker takes them: spalla worker"),
+                true,
+            ),
+            _ => return None,
+        };
+        Some(Self { cause, title, text: cut(&text), is_urgent })
+    }
+
+    /// Returns how urgent it is, as desktops say it.
+    const fn urgency(&self) -> &'static str {
+        if self.is_urgent { "critical" } else { "normal" }
+    }
+}
+
+impl Template {
+    /// Reads a template by its name, and the text of a custom one.
+    pub fn parse(name: &str, text: Option<String>) -> Result<Self, Refusal> {
+        let template = match (name, text) {
+            ("slack", None) => Self::Slack,
+            ("discord", None) => Self::Discord,
+            ("desktop", None) => Self::Desktop,
+            ("custom", Some(text)) => Self::Custom(text),
+            ("custom", None) => return Err(invalid("template_text: a custom template has a text")),
+            ("slack" | "discord" | "desktop", Some(_)) => {
+                return Err(invalid("template_text: only a custom template has a text"));
+            }
+            _ => return Err(invalid("template: it is slack, discord, desktop or custom")),
+        };
+        template.check()?;
+        Ok(template)
+    }
+
+    /// Returns its name.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Desktop => "desktop",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let Self::Custom(text) = self else { return Ok(()) };
+        if text.len() > TEMPLATE_BYTES_MAX {
+            return Err(invalid(format!(
+                "template_text: {} bytes; at most {TEMPLATE_BYTES_MAX} are kept",
+                text.len()
+            )));
+        }
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(_)) => Ok(()),
+            Ok(_) => Err(invalid("template_text: it is no JSON object")),
+            Err(error) => Err(invalid(format!("template_text: it is no JSON: {error}"))),
+        }
+    }
+
+    /// Writes a notice of an event as it is sent.
+    pub fn body(&self, notice: &Notice, event: &Event, kind: &str) -> Value {
+        let Notice { title, text, .. } = notice;
+        match self {
+            // Both read marks in texts, so that what agents say calls nobody by name.
+            Self::Slack => json!({"text": format!("*{}*\n{}", plain(title), plain(text))}),
+            Self::Discord => json!({
+                "content": format!("**{}**\n{}", plain(title), plain(text)),
+                "allowed_mentions": {"parse": []},
+            }),
+            Self::Desktop => json!({"title": title, "body": text, "urgency": notice.urgency()}),
+            Self::Custom(template) => {
+                let mut body: Value = serde_json::from_str(template).unwrap_or_default();
+                let (id, project) = (event.seq.to_string(), event.project_id.to_string());
+                let values = [
+                    ("{{title}}", title.as_str()),
+                    ("{{text}}", text),
+                    ("{{urgency}}", notice.urgency()),
+                    ("{{type}}", kind),
+                    ("{{id}}", &id),
+                    ("{{project_id}}", &project),
+                ];
+                fill(&mut body, &values);
+                body
+            }
+        }
+    }
+}
+
+/// Puts values in the place of their names, in texts alone: no value becomes anything but a part of a text. What a value says
+/// is not looked at again.
+fn fill(value: &mut Value, values: &[(&str, &str)]) {
+    match value {
+        Value::String(text) => *text = filled(text, values),
+        Value::Array(members) => members.iter_mut().for_each(|member| fill(member, values)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, values)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn filled(text: &str, values: &[(&str, &str)]) -> String {
+    let (mut rest, mut whole) = (text, String::with_capacity(text.len()));
+    while let Some(at) = rest.find("{{") {
+        let (before, from) = rest.split_at(at);
+        whole.push_str(before);
+        match values.iter().find(|(name, _)| from.starts_with(name)) {
+            Some((name, value)) => {
+                whole.push_str(value);
+                rest = &from[name.len()..];
+            }
+            None => {
+                whole.push_str("{{");
+                rest = &from[2..];
+            }
+        }
+    }
+    whole.push_str(rest);
+    whole
+}
+
+/// Takes from a text what chats read as marks.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "@\u{200b}")
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Refusal {
+    Refusal::new(Code::Invalid, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_event::Told;
+    use crate::{ApprovalId, EventSeq, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId};
+
+    fn event(fact: Fact) -> Event {
+        Event {
+            seq: EventSeq(9),
+            at: Timestamp::from_ms(0),
+            project_id: ProjectId(1),
+            work_item_id: Some(WorkItemId(2)),
+            run_id: Some(RunId(3)),
+            fact,
+        }
+    }
+
+    fn asked() -> Event {
+        event(Fact::InfoRequested { info_request_id: InfoRequestId(4), fields: vec!["KEY".into()] })
+    }
+
+    fn blocked(text: &str) -> Event {
+        let payload = json!({ "text": text }).as_object().unwrap().clone();
+        let told =
+            Told { kind: AgentEventType::Blocker, agent: Some("codex".into()), session_id: None, payload };
+        event(Fact::AgentTold(Box::new(told)))
+    }
+
+    #[test]
+    fn what_needs_a_person_says_what_to_do_and_everything_else_says_nothing() {
+        let notice = Notice::of(&asked()).unwrap();
+        assert_eq!((notice.cause.as_str(), notice.title.as_str()), ("info_request:4", "run 3 asks"));
+        assert!(notice.text.contains("spalla answer 4") && notice.is_urgent);
+        let approval = Fact::ApprovalRequested { approval_id: ApprovalId(5), kind: Default::default() };
+        assert!(Notice::of(&event(approval)).unwrap().text.contains("spalla approve 5"));
+        let limit = |class| Notice::of(&event(Fact::RunFailed { fence: None, class }));
+        assert_eq!(limit(ErrorClass::RateLimited).unwrap().cause, "limit:2");
+        assert_eq!(limit(ErrorClass::Failed), None);
+        assert_eq!(Notice::of(&event(Fact::RunPaused {})), None);
+    }
+
+    #[test]
+    fn each_template_has_its_own_form_and_what_agents_say_marks_nothing() {
+        let event = blocked("<!channel> @everyone \"quoted\" {{id}}");
+        let notice = Notice::of(&event).unwrap();
+        let body = |template: &Template| template.body(&notice, &event, "blocker");
+        let slack = body(&Template::Slack)["text"].as_str().unwrap().to_owned();
+        assert!(slack.starts_with("*codex can't go on*\n&lt;!channel&gt;"), "{slack}");
+        let discord = body(&Template::Discord);
+        assert!(!discord["content"].as_str().unwrap().contains("@everyone"), "{discord}");
+        assert_eq!(discord["allowed_mentions"], json!({"parse": []}));
+        let desktop = body(&Template::Desktop);
+        assert_eq!(
+            (&desktop["title"], &desktop["urgency"]),
+            (&json!("codex can't go on"), &json!("critical"))
+        );
+        let custom =
+            r#"{"message": "{{title}}: {{text}} {{odd}}", "tags": ["{{type}}"], "n": 1, "id": "{{id}}"}"#;
+        let custom = body(&Template::parse("custom", Some(custom.into())).unwrap());
+        assert_eq!(
+            (&custom["tags"], &custom["n"], &custom["id"]),
+            (&json!(["blocker"]), &json!(1), &json!("9"))
+        );
+        let message = custom["message"].as_str().unwrap();
+        assert!(message.ends_with("\"quoted\" {{id}} {{odd}}"), "a value is not filled in again: {message}");
+    }
+
+    #[test]
+    fn a_template_that_can_not_be_sent_is_refused() {
+        for (name, text) in [
+            ("teams", None),
+            ("custom", None),
+            ("slack", Some("{}".to_owned())),
+            ("custom", Some("[]".to_owned())),
+            ("custom", Some("{".to_owned())),
+            ("custom", Some(format!("{{\"a\": \"{}\"}}", "x".repeat(TEMPLATE_BYTES_MAX)))),
+        ] {
+            assert_eq!(
+                Template::parse(name, text.clone()).unwrap_err().code,
+                Code::Invalid,
+                "{name} {text:.50?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let notice = Notice::of(&blocked(&"ä".repeat(5_000))).unwrap();
+        assert_eq!(notice.text.chars().count(), TEXT_CHARS_MAX + 1);
+    }
+}

@@ -1,0 +1,73 @@
+//! What agents do: what was seen is kept where it is news, and told with what was before. And which agents there are.
+
+use crate::fixture::Fixture;
+use spalla_domain::agent_state::{AgentStates, Seen, State};
+use spalla_domain::event::Fact;
+use spalla_domain::work_item::{Executor, SpecPatch};
+use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
+use spalla_store::Command;
+use spalla_store::document::Kept;
+use spalla_store::view::{AgentView, EventFilter};
+
+crate::fixture::claims!(
+    a_change_is_told_once_with_what_was_before_and_is_kept,
+    the_agents_are_those_that_were_given_something_and_their_held_runs,
+);
+
+async fn note(f: &Fixture, as_of: i64, state: State, current: Option<(WorkItemId, RunId)>) {
+    let seen = vec![Seen { agent: "codex".into(), state, current }];
+    f.granted(Command::NoteAgents { project_id: ProjectId(1), as_of: EventSeq(as_of), seen }).await;
+}
+
+async fn a_change_is_told_once_with_what_was_before_and_is_kept(mut f: Fixture) {
+    let [item] = f.queued::<1>().await;
+    note(&f, 1, State::Idle, None).await;
+    for _ in 0..2 {
+        note(&f, 2, State::Busy, Some((item, RunId(7)))).await;
+    }
+    note(&f, 3, State::Busy, Some((item, RunId(8)))).await;
+    note(&f, 1, State::Offline, None).await;
+    f.restart().await;
+    note(&f, 4, State::Error, None).await;
+    let events = f.store.read().events(EventFilter::default(), 1_000).await.unwrap();
+    let told = events.into_iter().filter_map(|event| match event.fact {
+        Fact::AgentStateChanged { agent, before, after } => {
+            Some((agent, before, after, event.work_item_id, event.run_id))
+        }
+        _ => None,
+    });
+    let codex = || "codex".to_owned();
+    let expected = [
+        (codex(), None, State::Idle, None, None),
+        (codex(), Some(State::Idle), State::Busy, Some(item), Some(RunId(7))),
+        (codex(), Some(State::Busy), State::Error, None, None),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let document = f.store.read().document(AgentStates::KIND, 1).await.unwrap().unwrap();
+    assert_eq!(document.read::<AgentStates>().unwrap().agents["codex"].state, State::Error);
+}
+
+async fn the_agents_are_those_that_were_given_something_and_their_held_runs(f: Fixture) {
+    let [one, two, three, _] = f.queued::<4>().await;
+    for (item, agent) in [(one, "codex"), (two, "codex"), (three, "claude")] {
+        let (executor, agent) = (Some(Executor::Agent), Some(Some(agent.to_owned())));
+        f.update(item, SpecPatch { executor, agent, ..SpecPatch::default() }).await;
+    }
+    let view = |agent: &str, held: Vec<(WorkItemId, RunId)>| AgentView {
+        project_id: ProjectId(1),
+        agent: agent.into(),
+        held,
+    };
+    let agents = async |project| f.store.read().agents(project).await.unwrap();
+    assert_eq!(agents(None).await, [view("claude", vec![]), view("codex", vec![])]);
+    let runs = f.claim("w", 4).await;
+    let of = |item| (item, runs.iter().find(|run| run.work_item_id == item).unwrap().run_id);
+    let mut both = vec![of(one), of(two)];
+    both.sort_by_key(|held| held.1);
+    assert_eq!(agents(Some(ProjectId(1))).await, [view("claude", vec![of(three)]), view("codex", both)]);
+    assert_eq!(agents(Some(ProjectId(2))).await, []);
+    for run in &runs {
+        f.complete(run, true).await;
+    }
+    assert_eq!(agents(None).await, [view("claude", vec![]), view("codex", vec![])]);
+}

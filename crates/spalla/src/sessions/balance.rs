@@ -1,0 +1,117 @@
+//! Which agent does a piece that names none: by strategy, among those that can be called now.
+
+use crate::config::Settings;
+use crate::failure::{Failure, Result};
+use spalla_domain::Timestamp;
+use spalla_domain::balance::{Chosen, Instance, Strategy, choose};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The largest weight.
+const WEIGHT_MAX: u32 = 1_000;
+
+/// How work is spread, and who can't be called now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Balance {
+    strategy: Strategy,
+    weights: BTreeMap<String, u32>,
+    at_limit: BTreeSet<String>,
+}
+
+impl Balance {
+    /// Reads how work is spread, and which agents wait for the end of a limit: they get nothing until it is over.
+    pub(crate) fn of(settings: &Settings, now: Timestamp) -> Result<Self> {
+        let weights = read_weights(&settings.balance.weights);
+        let weights = weights.map_err(|wrong| Failure::usage(format!("balance.weights: {wrong}")))?;
+        // A clock beyond what a calendar holds knows no limits.
+        let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
+        let at_limit = spalla_worker::agents_at_limits(&settings.data, now).into_keys().collect();
+        Ok(Self { strategy: settings.balance.strategy, weights, at_limit })
+    }
+
+    /// Chooses among agents, given how many pieces each has to do already. Where all wait for the end of a limit, the one
+    /// is taken that would be if none did: the run waits for it.
+    pub(crate) fn choose(
+        &self,
+        names: &[String],
+        load: &BTreeMap<String, u32>,
+        turn: usize,
+    ) -> Option<Chosen> {
+        let instance = |is_healthy: &dyn Fn(&str) -> bool| -> Vec<Instance> {
+            let make = |name: &String| Instance {
+                name: name.clone(),
+                active: load.get(name).copied().unwrap_or(0),
+                weight: self.weights.get(name).copied().unwrap_or(1),
+                is_healthy: is_healthy(name),
+            };
+            names.iter().map(make).collect()
+        };
+        let healthy = choose(self.strategy, &instance(&|name| !self.at_limit.contains(name)), turn);
+        healthy.or_else(|| choose(self.strategy, &instance(&|_| true), turn))
+    }
+}
+
+/// Reads weights as `codex=2`.
+pub(crate) fn read_weights(words: &[String]) -> std::result::Result<BTreeMap<String, u32>, String> {
+    let read = |word: &String| {
+        let (name, weight) = word.split_once('=').unwrap_or((word, ""));
+        let weight = weight.trim().parse::<u32>().ok().filter(|weight| *weight <= WEIGHT_MAX);
+        match weight {
+            Some(weight) if !name.trim().is_empty() => Ok((name.trim().to_lowercase(), weight)),
+            _ => Err(format!("{word:?} is no AGENT=WEIGHT with a weight from 0 to {WEIGHT_MAX}")),
+        }
+    };
+    words.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> [String; 3] {
+        ["claude", "codex", "gemini"].map(str::to_owned)
+    }
+
+    fn spread(balance: &Balance, pinned: &[(&str, u32)], pieces: usize) -> Vec<String> {
+        let mut load: BTreeMap<String, u32> =
+            pinned.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let mut spread = vec![];
+        for turn in 0..pieces {
+            let chosen = balance.choose(&names(), &load, turn).unwrap();
+            let name = names()[chosen.place].clone();
+            *load.entry(name.clone()).or_default() += 1;
+            spread.push(name);
+        }
+        spread
+    }
+
+    #[test]
+    fn pieces_go_round_and_whoever_has_pieces_of_its_own_gets_fewer() {
+        let balance = Balance::default();
+        assert_eq!(spread(&balance, &[], 4), ["claude", "codex", "gemini", "claude"]);
+        assert_eq!(spread(&balance, &[("claude", 2)], 4), ["codex", "gemini", "codex", "gemini"]);
+        assert_eq!(balance.choose(&[], &BTreeMap::new(), 0), None);
+    }
+
+    #[test]
+    fn an_agent_at_a_limit_gets_nothing_until_it_is_over() {
+        let walled = |names: &[&str]| Balance {
+            at_limit: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Balance::default()
+        };
+        assert_eq!(spread(&walled(&["claude"]), &[], 3), ["codex", "gemini", "codex"]);
+        assert_eq!(spread(&walled(&["claude", "codex", "gemini"]), &[], 3), ["claude", "codex", "gemini"]);
+    }
+
+    #[test]
+    fn weights_are_read_strictly() {
+        let read =
+            |words: &[&str]| read_weights(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            read(&["Codex=2", " claude = 0"]).unwrap(),
+            BTreeMap::from([("codex".into(), 2), ("claude".into(), 0)])
+        );
+        for odd in ["codex", "codex=", "=2", "codex=-1", "codex=1001", "codex=x"] {
+            assert!(read(&[odd]).is_err(), "{odd}");
+        }
+    }
+}
