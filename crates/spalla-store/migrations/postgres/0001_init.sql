@@ -27,6 +27,7 @@ create sequence info_request_seq as bigint;
 create sequence artifact_seq as bigint;
 create sequence token_seq as bigint;
 create sequence webhook_seq as bigint;
+create sequence message_seq as bigint;
 
 create table project (
     id bigint not null primary key,

@@ -14,6 +14,7 @@ mod history;
 mod life_of_a_work_item;
 mod made_session;
 mod mcp;
+mod messages;
 mod orchestrate;
 mod pipelines;
 mod process;

@@ -15,6 +15,7 @@ fn make() -> Command {
         events: vec!["*".into()],
         project_id: None,
         enabled: false,
+        template: None,
     };
     let sealed_secret = "sealed".into();
     Command::CreateWebhook(Box::new(NewWebhook { spec, sealed_secret, after: EventSeq(0), made_with: None }))
