@@ -154,7 +154,7 @@ impl NewMessage {
         }
         let answers = answered.filter(|answered| answered.project_id == project_id);
         if let Some(id) = self.in_reply_to
-            && !answers.is_some_and(|answered| answered.receiver() == from)
+            && answers.is_none_or(|answered| answered.receiver() != from)
         {
             return Err(Refusal::not_found("message", id));
         }

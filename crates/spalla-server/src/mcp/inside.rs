@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
@@ -89,6 +89,8 @@ impl Endpoint {
         }
         if let Some(id) = named.filter(|_| is_end) {
             self.0.owners.remove(&id);
+            // Some clients take only this for an end.
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
         Ok(answer)
     }

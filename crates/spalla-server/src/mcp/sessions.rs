@@ -100,7 +100,7 @@ mod tests {
         let other = full(&owners, OTHER, 1, "b");
         let living = [own.clone(), other].concat();
         assert_eq!(owners.make_room(ONE, &living).unwrap(), [own[0].clone()]);
-        assert_eq!(owners.make_room(OTHER, &living).unwrap(), [String::new(); 0]);
+        assert_eq!(owners.make_room(OTHER, &living).unwrap(), Vec::<String>::new());
         assert!(owners.has("b0000", OTHER) && !owners.has(&own[0], ONE));
     }
 
@@ -114,6 +114,6 @@ mod tests {
         let newcomer = Client::Run(RunId(9_999));
         let refused = owners.make_room(newcomer, &living).unwrap_err();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(owners.make_room(newcomer, &[]).unwrap(), [String::new(); 0]);
+        assert_eq!(owners.make_room(newcomer, &[]).unwrap(), Vec::<String>::new());
     }
 }

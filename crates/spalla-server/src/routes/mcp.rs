@@ -78,7 +78,7 @@ async fn answer_message(
 
 /// Ends a session of the Model Context Protocol
 #[utoipa::path(delete, path = "/mcp", tag = "protocols", params(McpHeaders),
-    responses((status = 202, description = "It is ended.")))]
+    responses((status = 204, description = "It is ended.")))]
 async fn end_mcp_session(
     Extension(endpoint): Extension<Endpoint>,
     Extension(client): Extension<Client>,

@@ -126,7 +126,8 @@ impl AgentMetrics {
             tokens: usage()
                 .map(|usage| usage.input_tokens.unwrap_or(0).saturating_add(usage.output_tokens.unwrap_or(0)))
                 .fold(0, u64::saturating_add),
-            cost_usd: usage().filter_map(|usage| usage.cost_usd).sum(),
+            // The sum of nothing is -0.0, which nobody wants to read.
+            cost_usd: usage().filter_map(|usage| usage.cost_usd).fold(0.0, |sum, cost| sum + cost),
             average_ms: average_ms.map(|count| took.iter().sum::<i64>() / count),
         }
     }

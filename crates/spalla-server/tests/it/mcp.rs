@@ -145,7 +145,7 @@ async fn somebody_else_s_session_does_not_exist_and_an_ended_one_neither() {
     };
     read(end(&stolen)).await.problem(404, "not_found");
     said(client.request(&list).send().await.unwrap()).await;
-    assert_eq!(end(&client).send().await.unwrap().status(), 202);
+    assert_eq!(end(&client).send().await.unwrap().status(), 204);
     read(client.request(&list)).await.problem(404, "not_found");
     let invented = Client { session: "00000000-0000-4000-8000-000000000000".into(), ..client };
     read(invented.request(&list)).await.problem(404, "not_found");

@@ -62,7 +62,7 @@ pub(crate) async fn send<T: Tx>(desk: &mut Desk<'_, T>, sender: &Sender, new: &N
         priority: message.priority,
         in_reply_to: message.in_reply_to,
     };
-    tell(desk, project_id, run.map(|(item, known)| (item, known)), fact);
+    tell(desk, project_id, run, fact);
     Ok(Reply::Message(message.id))
 }
 
