@@ -1,0 +1,189 @@
+//! From a folder of agents' files to everything that is published. The same bytes come out for the same bytes in, with
+//! any number of threads.
+
+use crate::collisions::{self, Given};
+use crate::definition::Definition;
+use crate::derive;
+use crate::folder::{self, Found, Listing};
+use crate::index::{self, BRIEF_END, DEFINITION_END, INDEX, TRIGGERS};
+use crate::problem::{Problem, Severity};
+use crate::source::{self, Reading, Source};
+use crate::words::Fleet;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The most threads that read at a time.
+pub const JOBS_MAX: usize = 64;
+
+/// What was read of a folder before: who looks again reads only what changed.
+#[derive(Debug, Default)]
+pub struct Memory {
+    readings: BTreeMap<String, ((u128, u64, u64), Arc<Reading>)>,
+    written: BTreeMap<String, (Definition, Arc<[u8]>)>,
+}
+
+/// Everything that was read.
+#[derive(Debug)]
+pub struct Sources {
+    readings: Vec<Arc<Reading>>,
+    problems: Vec<Problem>,
+    /// The newest change of a file or folder, in seconds since 1970.
+    pub newest_s: i64,
+}
+
+/// Everything that is to be published.
+#[derive(Debug)]
+pub struct Converted {
+    /// The files, by their paths below the output folder.
+    pub files: BTreeMap<String, Arc<[u8]>>,
+    /// The definitions, by their ids.
+    pub definitions: BTreeMap<String, Definition>,
+    /// Everything that is to be said, by file and line.
+    pub problems: Vec<Problem>,
+    /// How many files are no agents.
+    pub documents: usize,
+    /// How many files could not be converted.
+    pub broken: usize,
+}
+
+/// Reads a folder.
+pub fn read(root: &Path, skip: Option<&Path>, jobs: usize, memory: &mut Memory) -> io::Result<Sources> {
+    let Listing { files, problems, newest_s } = folder::list(root, skip)?;
+    let known = std::mem::take(&mut memory.readings);
+    let readings = in_parallel(jobs, &files, |found| match known.get(&found.path) {
+        Some((stamp, reading)) if *stamp == found.stamp => reading.clone(),
+        _ => Arc::new(reading(root, found)),
+    });
+    let stamps = files.iter().zip(&readings).map(|(file, reading)| (file.path.clone(), (file.stamp, reading.clone())));
+    memory.readings = stamps.collect();
+    Ok(Sources { readings, problems, newest_s })
+}
+
+fn reading(root: &Path, found: &Found) -> Reading {
+    match folder::read(root, found) {
+        Ok(bytes) => source::read(&found.path, &bytes),
+        Err(error) => {
+            let problem = Problem::new(&found.path, Severity::Error, "unreadable", format!("it can't be read: {error}"));
+            Reading::Broken(vec![problem.mend("look at its permissions")])
+        }
+    }
+}
+
+/// Makes everything that is published; `generated_at` as in [`index::Index`].
+pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut Memory) -> Converted {
+    let agents: Vec<&Source> = sources.readings.iter().filter_map(|reading| agent(reading)).collect();
+    let mut problems = sources.problems.clone();
+    let mut broken = problems.len();
+    let mut documents = 0;
+    for reading in &sources.readings {
+        match &**reading {
+            Reading::Agent(source) => problems.extend(source.problems.iter().cloned()),
+            Reading::Document(problem) => {
+                documents += 1;
+                problems.push(problem.clone());
+            }
+            Reading::Broken(all) => {
+                broken += 1;
+                problems.extend(all.iter().cloned());
+            }
+        }
+    }
+    let (ids, collisions) = collisions::give(&agents);
+    problems.extend(collisions);
+    problems.sort();
+    let fleet = Fleet::of(agents.iter().map(|source| &source.counts));
+    let named: Vec<(&Source, &Given)> = agents.into_iter().zip(&ids).collect();
+    let written = std::mem::take(&mut memory.written);
+    let made = in_parallel(jobs, &named, |(source, given)| {
+        let definition = derive::definition(source, &given.id, given.rule, &fleet);
+        let bytes = match written.get(&given.id) {
+            Some((before, bytes)) if *before == definition => Ok(bytes.clone()),
+            _ => yaml(&definition, &source.path).map(|text| Arc::from(text.into_bytes())),
+        };
+        (definition, bytes)
+    });
+    let mut converted = Converted { files: BTreeMap::new(), definitions: BTreeMap::new(), problems, documents, broken };
+    for ((source, _), (definition, bytes)) in named.into_iter().zip(made) {
+        converted.add(source, definition, bytes, memory);
+    }
+    converted.finish(generated_at);
+    converted
+}
+
+fn agent(reading: &Arc<Reading>) -> Option<&Source> {
+    match &**reading {
+        Reading::Agent(source) => Some(source),
+        _ => None,
+    }
+}
+
+/// Writes a definition as it is published.
+pub fn yaml(definition: &Definition, path: &str) -> Result<String, String> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let text = serde_saphyr::to_string_with_options(definition, options).map_err(|error| error.to_string())?;
+    let path: String = path.chars().filter(|letter| !letter.is_control()).collect();
+    Ok(format!("# Written by `spalla convert` from {path}: change that file, and convert again.\n{text}"))
+}
+
+impl Converted {
+    fn add(&mut self, source: &Source, definition: Definition, bytes: Result<Arc<[u8]>, String>, memory: &mut Memory) {
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.broken += 1;
+                self.problems.push(Problem::new(&source.path, Severity::Error, "unwritable", why));
+                return;
+            }
+        };
+        let (stem, id) = (definition.stem(), definition.agent.id.clone());
+        if !source.body.is_empty() {
+            self.files.insert(format!("{stem}{BRIEF_END}"), Arc::from(source.body.as_bytes()));
+        }
+        self.files.insert(format!("{stem}{DEFINITION_END}"), bytes.clone());
+        memory.written.insert(id.clone(), (definition.clone(), bytes));
+        self.definitions.insert(id, definition);
+    }
+
+    fn finish(&mut self, generated_at: &str) {
+        let triggers = index::triggers(self.definitions.values());
+        self.files.insert(TRIGGERS.to_owned(), index::written(&triggers).into());
+        let digest = digest(&self.files);
+        let index = index::index(self.definitions.values(), &triggers, digest, generated_at.to_owned());
+        self.files.insert(INDEX.to_owned(), index::written(&index).into());
+    }
+
+    /// Returns the error that most speaks against the folder as it is, if there is one.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+fn digest(files: &BTreeMap<String, Arc<[u8]>>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (path, bytes) in files {
+        hasher.update(path.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(blake3::hash(bytes).as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Does the same to each item with several threads; the answers stand in the items' order.
+fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let jobs = jobs.clamp(1, JOBS_MAX).min(items.len().max(1));
+    let share = items.len().div_ceil(jobs).max(1);
+    if jobs == 1 {
+        return items.iter().map(work).collect();
+    }
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}

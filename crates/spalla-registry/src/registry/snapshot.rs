@@ -1,0 +1,234 @@
+//! One publication as it serves.
+
+use super::{HOT_MAX, Missing};
+use crate::definition::SCHEMA_VERSION;
+use crate::id;
+use crate::index::{BRIEF_END, DEFINITION_END, Entry, INDEX, Index, TRIGGERS, Triggers};
+use crate::publish::MANIFEST;
+use crate::read::{self, DEFINITION_BYTES_MAX, Loaded};
+use jiff::Timestamp;
+use lru::LruCache;
+use rustix::fs::{Mode, OFlags};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The largest index, in bytes.
+const INDEX_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why a folder is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It can't be read.
+    #[error("reading {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// Its index is none.
+    #[error("{} is no index: {why}", place.display())]
+    Index {
+        /// The file.
+        place: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its index has another version.
+    #[error("{} has the version {version}; {SCHEMA_VERSION} is read", place.display())]
+    Version {
+        /// The file.
+        place: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+}
+
+/// One publication: its index, and the definitions that were used.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The folder itself: its files are those of this publication, whatever takes its place.
+    folder: Option<File>,
+    index: Index,
+    generated_at: Timestamp,
+    places: HashMap<String, usize>,
+    manifest: Vec<u8>,
+    hot: Mutex<LruCache<String, Arc<Loaded>>>,
+    /// Definitions that serve in the place of those that are published.
+    pub(super) held: HashMap<String, Option<Arc<Loaded>>>,
+}
+
+impl Snapshot {
+    /// Opens a folder, and reads its index.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let place = path.join(INDEX);
+        let io = |error| OpenError::Io(place.clone(), error);
+        let folder = File::open(path).map_err(io)?;
+        let bytes = bytes(&folder, INDEX, INDEX_BYTES_MAX).map_err(io)?;
+        let index = read_index(&place, &bytes)?;
+        let generated_at = index.generated_at.parse().map_err(|error: jiff::Error| OpenError::Index {
+            place: place.clone(),
+            why: format!("generatedAt {:?}: {error}", index.generated_at),
+        })?;
+        let manifest = self::bytes(&folder, MANIFEST, INDEX_BYTES_MAX).unwrap_or_default();
+        Ok(Self { folder: Some(folder), generated_at, manifest, ..Self::of(index) })
+    }
+
+    /// One that has no agents.
+    pub(super) fn empty() -> Self {
+        Self::of(Index {
+            version: SCHEMA_VERSION,
+            generated_at: Timestamp::UNIX_EPOCH.to_string(),
+            digest: String::new(),
+            keywords: BTreeMap::new(),
+            agents: Vec::new(),
+        })
+    }
+
+    fn of(index: Index) -> Self {
+        let places = index.agents.iter().enumerate().map(|(place, entry)| (entry.id.clone(), place)).collect();
+        let hot = LruCache::new(NonZeroUsize::new(HOT_MAX).unwrap_or(NonZeroUsize::MIN));
+        let (folder, manifest) = (None, Vec::new());
+        let generated_at = Timestamp::UNIX_EPOCH;
+        Self { folder, index, generated_at, places, manifest, hot: Mutex::new(hot), held: HashMap::new() }
+    }
+
+    /// Returns the index.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Returns when the newest source of it changed.
+    pub fn generated_at(&self) -> Timestamp {
+        self.generated_at
+    }
+
+    /// Returns what the index says of an id.
+    pub fn entry(&self, id: &str) -> Option<&Entry> {
+        self.places.get(id).and_then(|place| self.index.agents.get(*place))
+    }
+
+    /// Returns the definition of an id: read on first use, and then the same for everybody.
+    pub fn definition(&self, id: &str) -> Result<Arc<Loaded>, Missing> {
+        if let Some(held) = self.held.get(id) {
+            return held.clone().ok_or_else(|| Missing::Unknown(id.to_owned()));
+        }
+        let entry = self.entry(id).ok_or_else(|| Missing::Unknown(id.to_owned()))?;
+        if let Some(loaded) = self.hot().get(id) {
+            return Ok(loaded.clone());
+        }
+        let loaded = Arc::new(self.load(entry)?);
+        let mut hot = self.hot();
+        // Of two who read it at once, both get the one that is kept.
+        if let Some(other) = hot.get(id) {
+            return Ok(other.clone());
+        }
+        hot.put(id.to_owned(), loaded.clone());
+        Ok(loaded)
+    }
+
+    /// Returns the brief of an id; none where it has none.
+    pub fn brief(&self, id: &str) -> io::Result<Option<String>> {
+        let (Some(folder), Some(entry)) = (&self.folder, self.entry(id)) else { return Ok(None) };
+        let path = format!("{}{BRIEF_END}", entry.stem());
+        match bytes(folder, &path, DEFINITION_BYTES_MAX as u64) {
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the triggers.
+    pub fn triggers(&self) -> io::Result<Triggers> {
+        let Some(folder) = &self.folder else { return Ok(Triggers::default()) };
+        serde_json::from_slice(&bytes(folder, TRIGGERS, INDEX_BYTES_MAX)?).map_err(io::Error::other)
+    }
+
+    /// Returns the ids that work most often leads to: those whose keywords most of the fleet has.
+    pub(super) fn most_frequent(&self, count: usize) -> Vec<String> {
+        let Ok(triggers) = self.triggers() else { return Vec::new() };
+        let mut points: BTreeMap<&str, u64> = BTreeMap::new();
+        for (word, ids) in &triggers.keywords {
+            let often = self.index.keywords.get(word).copied().unwrap_or_default();
+            for id in ids {
+                *points.entry(id).or_default() += often;
+            }
+        }
+        let mut ids: Vec<(&str, u64)> = points.into_iter().collect();
+        ids.sort_by(|(one, a), (other, b)| b.cmp(a).then(one.cmp(other)));
+        ids.into_iter().take(count).map(|(id, _)| id.to_owned()).collect()
+    }
+
+    /// Returns the digest of each published file.
+    pub(super) fn digests(&self) -> BTreeMap<String, String> {
+        #[derive(serde::Deserialize)]
+        struct Files {
+            files: BTreeMap<String, String>,
+        }
+        serde_json::from_slice::<Files>(&self.manifest).map(|manifest| manifest.files).unwrap_or_default()
+    }
+
+    /// Takes over a definition that another publication has read already.
+    pub(super) fn warm(&self, id: &str, loaded: Arc<Loaded>) {
+        self.hot().put(id.to_owned(), loaded);
+    }
+
+    /// Returns the definitions that were read.
+    pub(super) fn read_so_far(&self) -> Vec<(String, Arc<Loaded>)> {
+        self.hot().iter().map(|(id, loaded)| (id.clone(), loaded.clone())).collect()
+    }
+
+    fn hot(&self) -> std::sync::MutexGuard<'_, LruCache<String, Arc<Loaded>>> {
+        self.hot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self, entry: &Entry) -> Result<Loaded, Missing> {
+        let broken = |why: String| Missing::Broken { id: entry.id.clone(), why };
+        let path = format!("{}{DEFINITION_END}", entry.stem());
+        let Some(folder) = &self.folder else { return Err(Missing::Unknown(entry.id.clone())) };
+        let bytes = bytes(folder, &path, DEFINITION_BYTES_MAX as u64).map_err(|error| broken(format!("{path}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| broken(format!("{path} is not UTF-8")))?;
+        let loaded = read::definition(&path, &text)
+            .map_err(|problems| broken(problems.first().map(ToString::to_string).unwrap_or_default()))?;
+        if Entry::of(&loaded.definition).stem() != entry.stem() {
+            return Err(broken(format!("{path} is the definition of {}", loaded.definition.stem())));
+        }
+        Ok(loaded)
+    }
+}
+
+fn read_index(place: &Path, bytes: &[u8]) -> Result<Index, OpenError> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    let wrong = |why: String| OpenError::Index { place: place.to_owned(), why };
+    let Version { version } = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+    if version != u64::from(SCHEMA_VERSION) {
+        return Err(OpenError::Version { place: place.to_owned(), version });
+    }
+    let index: Index = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+    let is_path_like = |entry: &&Entry| {
+        let subdomain = entry.subdomain.as_deref();
+        !id::is_id(&entry.id) || !id::is_folder(&entry.domain) || subdomain.is_some_and(|name| !id::is_folder(name))
+    };
+    match index.agents.iter().find(is_path_like) {
+        Some(entry) => Err(wrong(format!("{:?} is no id with its folders", entry.stem()))),
+        None => Ok(index),
+    }
+}
+
+/// Reads a file below a folder that is open already, so that the folder may go in the meantime.
+fn bytes(folder: &File, path: &str, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::openat(folder, path, flags, Mode::empty())?);
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    if data.len() > bytes_max {
+        return Err(io::Error::other(format!("it has {} bytes; at most {bytes_max} are read", data.len())));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
