@@ -61,7 +61,8 @@ mod tests {
     use serde_json::json;
 
     fn base() -> Definition {
-        let classification = Classification { domain: "x".into(), subdomain: None, tier: "specialist".into() };
+        let classification =
+            Classification { domain: "x".into(), subdomain: None, tier: "specialist".into() };
         let (id, name, description) = ("a".into(), "A".into(), "d".into());
         let mut base = Definition::new(Agent {
             id,

@@ -23,7 +23,9 @@ pub(crate) fn title(body: &str) -> Option<String> {
 pub(crate) fn first_paragraph(body: &str) -> Option<String> {
     let mut lines = Vec::new();
     for line in body.lines().map(str::trim) {
-        let is_prose = line.starts_with(char::is_alphanumeric) || line.starts_with("**") || line.starts_with(['"', '\'']);
+        let is_prose = line.starts_with(char::is_alphanumeric)
+            || line.starts_with("**")
+            || line.starts_with(['"', '\'']);
         match (is_prose, lines.is_empty()) {
             (true, _) => lines.push(line),
             (false, false) => break,

@@ -8,7 +8,10 @@ use std::sync::{Arc, LazyLock};
 const TEXTS: &[(&str, &str)] = &[
     (include_str!("../builtin/codex-architect.codex.yaml"), include_str!("../builtin/codex-architect.md")),
     (include_str!("../builtin/codex-codegen.codex.yaml"), include_str!("../builtin/codex-codegen.md")),
-    (include_str!("../builtin/codex-integration.codex.yaml"), include_str!("../builtin/codex-integration.md")),
+    (
+        include_str!("../builtin/codex-integration.codex.yaml"),
+        include_str!("../builtin/codex-integration.md"),
+    ),
 ];
 
 /// An agent that comes with the program.

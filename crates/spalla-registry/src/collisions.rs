@@ -29,7 +29,8 @@ pub(crate) fn give(sources: &[&Source]) -> (Vec<Given>, Vec<Problem>) {
         let (source, wish) = (sources[place], &wanted[place].id);
         let Some(holder) = holders.get(wish.as_str()).filter(|holder| **holder != place) else { continue };
         let id = other(source, wish, &taken);
-        let message = format!("the id {wish:?} is that of {} already; this one is {id:?}", sources[*holder].path);
+        let message =
+            format!("the id {wish:?} is that of {} already; this one is {id:?}", sources[*holder].path);
         let problem = Problem::new(&source.path, Severity::Warning, "collision", message);
         problems.push(problem.at(2, 1).mend("give it a name of its own"));
         taken.insert(id.clone());
@@ -50,7 +51,8 @@ fn other(source: &Source, wish: &str, taken: &BTreeSet<String>) -> String {
     let mut folders: Vec<&str> = source.path.split('/').collect();
     folders.pop();
     let below = folders.last().and_then(|folder| id::folder(folder));
-    let base = below.and_then(|folder| id::id(&format!("{folder}-{wish}"))).unwrap_or_else(|| wish.to_owned());
+    let base =
+        below.and_then(|folder| id::id(&format!("{folder}-{wish}"))).unwrap_or_else(|| wish.to_owned());
     if !taken.contains(&base) {
         return base;
     }
@@ -74,7 +76,12 @@ mod tests {
 
     #[test]
     fn of_equal_names_the_file_that_is_named_like_it_keeps_the_id() {
-        let all = [source("a/x.md", "dev"), source("b/dev.md", "dev"), source("a/y.md", "Dev"), source("z.md", "a-dev")];
+        let all = [
+            source("a/x.md", "dev"),
+            source("b/dev.md", "dev"),
+            source("a/y.md", "Dev"),
+            source("z.md", "a-dev"),
+        ];
         let (given, problems) = give(&all.iter().collect::<Vec<_>>());
         let ids: Vec<_> = given.iter().map(|given| given.id.as_str()).collect();
         assert_eq!(ids, ["a-dev-2", "dev", "a-dev-3", "a-dev"]);

@@ -56,7 +56,8 @@ pub fn read(root: &Path, skip: Option<&Path>, jobs: usize, memory: &mut Memory) 
         Some((stamp, reading)) if *stamp == found.stamp => reading.clone(),
         _ => Arc::new(reading(root, found)),
     });
-    let stamps = files.iter().zip(&readings).map(|(file, reading)| (file.path.clone(), (file.stamp, reading.clone())));
+    let stamps =
+        files.iter().zip(&readings).map(|(file, reading)| (file.path.clone(), (file.stamp, reading.clone())));
     memory.readings = stamps.collect();
     Ok(Sources { readings, problems, newest_s })
 }
@@ -65,7 +66,12 @@ fn reading(root: &Path, found: &Found) -> Reading {
     match folder::read(root, found) {
         Ok(bytes) => source::read(&found.path, &bytes),
         Err(error) => {
-            let problem = Problem::new(&found.path, Severity::Error, "unreadable", format!("it can't be read: {error}"));
+            let problem = Problem::new(
+                &found.path,
+                Severity::Error,
+                "unreadable",
+                format!("it can't be read: {error}"),
+            );
             Reading::Broken(vec![problem.mend("look at its permissions")])
         }
     }
@@ -104,11 +110,12 @@ pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut 
         };
         (definition, bytes)
     });
-    let mut converted = Converted { files: BTreeMap::new(), definitions: BTreeMap::new(), problems, documents, broken };
+    let mut converted =
+        Converted { files: BTreeMap::new(), definitions: BTreeMap::new(), problems, documents, broken };
     for ((source, _), (definition, bytes)) in named.into_iter().zip(made) {
         converted.add(source, definition, bytes, memory);
     }
-    converted.finish(generated_at);
+    converted.index_anew(generated_at);
     converted
 }
 
@@ -122,13 +129,20 @@ fn agent(reading: &Arc<Reading>) -> Option<&Source> {
 /// Writes a definition as it is published.
 pub fn yaml(definition: &Definition, path: &str) -> Result<String, String> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    let text = serde_saphyr::to_string_with_options(definition, options).map_err(|error| error.to_string())?;
+    let text =
+        serde_saphyr::to_string_with_options(definition, options).map_err(|error| error.to_string())?;
     let path: String = path.chars().filter(|letter| !letter.is_control()).collect();
     Ok(format!("# Written by `spalla convert` from {path}: change that file, and convert again.\n{text}"))
 }
 
 impl Converted {
-    fn add(&mut self, source: &Source, definition: Definition, bytes: Result<Arc<[u8]>, String>, memory: &mut Memory) {
+    fn add(
+        &mut self,
+        source: &Source,
+        definition: Definition,
+        bytes: Result<Arc<[u8]>, String>,
+        memory: &mut Memory,
+    ) {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(why) => {
@@ -146,7 +160,9 @@ impl Converted {
         self.definitions.insert(id, definition);
     }
 
-    fn finish(&mut self, generated_at: &str) {
+    /// Makes index and triggers again, after definitions were taken out or exchanged.
+    pub fn index_anew(&mut self, generated_at: &str) {
+        self.files.remove(INDEX);
         let triggers = index::triggers(self.definitions.values());
         self.files.insert(TRIGGERS.to_owned(), index::written(&triggers).into());
         let digest = digest(&self.files);
@@ -154,7 +170,7 @@ impl Converted {
         self.files.insert(INDEX.to_owned(), index::written(&index).into());
     }
 
-    /// Returns the error that most speaks against the folder as it is, if there is one.
+    /// Tells whether something could not be converted.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }

@@ -4,8 +4,8 @@ mod parts;
 
 pub use parts::{
     Capabilities, Classification, Concurrency, Delegations, Dependencies, Detail, Escalation, Hooks, Memory,
-    Metrics, Observability, Pattern, Quality, QueueStrategy, ResourceLimits, Responsibilities, Retention, Runtime,
-    SharingPolicy, Testing, Thresholds, Tools, Tracing, Triggers, VerificationPolicy, Workflow,
+    Metrics, Observability, Pattern, Quality, QueueStrategy, ResourceLimits, Responsibilities, Retention,
+    Runtime, SharingPolicy, Testing, Thresholds, Tools, Tracing, Triggers, VerificationPolicy, Workflow,
 };
 
 use schemars::JsonSchema;

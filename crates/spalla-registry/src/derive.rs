@@ -12,8 +12,20 @@ use serde_json::{Map, Value, json};
 
 /// Words of a folder that gathers agents of every field, and so is none.
 const GATHERING: &[&str] = &[
-    "agent", "agents", "subagents", "awesome", "categories", "category", "plugins", "plugin", "components", "claude",
-    "cli-tool", "src", "packages", "templates",
+    "agent",
+    "agents",
+    "subagents",
+    "awesome",
+    "categories",
+    "category",
+    "plugins",
+    "plugin",
+    "components",
+    "claude",
+    "cli-tool",
+    "src",
+    "packages",
+    "templates",
 ];
 /// Words of a name or description that speak for a wide tier.
 const WIDE: &[&str] = &["generalist", "general-purpose", "fullstack", "full-stack", "all-round", "versatile"];
@@ -216,7 +228,10 @@ impl Made<'_> {
         distinct(&mut triggers.keywords);
         distinct(&mut triggers.avoid);
         distinct(&mut triggers.delegations.prefers);
-        self.mark("triggers.keywords", if rules.is_empty() { "said".into() } else { rules.join(", ") }.as_str());
+        self.mark(
+            "triggers.keywords",
+            if rules.is_empty() { "said".into() } else { rules.join(", ") }.as_str(),
+        );
         if !shape.avoid.is_empty() {
             self.mark("triggers.avoid", "lines of the description");
         }
@@ -251,7 +266,8 @@ impl Made<'_> {
 pub(crate) fn tools(source: &Source) -> Tools {
     let said = &source.said;
     let mut tools = Tools::default();
-    if let Some(section) = said.sections.get("capabilities").and_then(|value| value.pointer("/detail/tools")) {
+    if let Some(section) = said.sections.get("capabilities").and_then(|value| value.pointer("/detail/tools"))
+    {
         take(&mut tools, section.clone());
     }
     tools.allowed.extend(said.tools.iter().flatten().cloned());
@@ -276,7 +292,8 @@ fn folders(path: &str) -> (Option<String>, Option<String>) {
     let mut folders: Vec<&str> = path.split('/').collect();
     folders.pop();
     let gathers = |name: &String| {
-        GATHERING.contains(&name.as_str()) || name.split(['-', '_']).any(|word| ["agents", "subagents"].contains(&word))
+        GATHERING.contains(&name.as_str())
+            || name.split(['-', '_']).any(|word| ["agents", "subagents"].contains(&word))
     };
     let mut named = folders.into_iter().filter_map(id::folder).filter(|name| !gathers(name));
     (named.next(), named.next())

@@ -69,7 +69,8 @@ fn examples_at(text: &str) -> usize {
         .min()
         .unwrap_or(text.len());
     let before = small[..at].trim_end();
-    let before = before.strip_suffix("examples:").or_else(|| before.strip_suffix("example:")).unwrap_or(before);
+    let before =
+        before.strip_suffix("examples:").or_else(|| before.strip_suffix("example:")).unwrap_or(before);
     before.trim_end().len()
 }
 
@@ -128,7 +129,8 @@ mod tests {
         assert_eq!(shape.uses, ["code review", "pull requests"]);
         assert_eq!(shape.avoid, ["writing docs", "tests"]);
         assert_eq!(shape.invokes, ["test-writer", "linter"]);
-        let shape = super::shape("Privacy. Triggers on: 'GDPR', 'right to deletion', and 'consent'.\nMore, words.");
+        let shape =
+            super::shape("Privacy. Triggers on: 'GDPR', 'right to deletion', and 'consent'.\nMore, words.");
         assert_eq!(shape.uses, ["gdpr", "right to deletion", "consent"]);
     }
 

@@ -75,7 +75,8 @@ pub fn export(target: Target, definition: &Definition, brief: &str) -> Result<Ex
 /// Writes a Markdown file with a front matter.
 fn markdown<T: Serialize>(front_matter: &T, brief: &str) -> Result<String, String> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    let yaml = serde_saphyr::to_string_with_options(front_matter, options).map_err(|error| error.to_string())?;
+    let yaml =
+        serde_saphyr::to_string_with_options(front_matter, options).map_err(|error| error.to_string())?;
     let between = if brief.starts_with(['\n', '\r']) || brief.is_empty() { "" } else { "\n" };
     Ok(format!("---\n{}\n---\n{between}{brief}", yaml.trim_end()))
 }
@@ -93,6 +94,8 @@ fn kept<'a>(definition: &'a Definition, key: &str) -> Option<&'a str> {
 /// Tells whether the agent may use a tool.
 fn may_use(definition: &Definition, tool: &str) -> bool {
     let tools = &definition.capabilities.detail.tools;
-    let is = |one: &String| one == tool || one == "*" || one.strip_prefix(tool).is_some_and(|rest| rest.starts_with('('));
+    let is = |one: &String| {
+        one == tool || one == "*" || one.strip_prefix(tool).is_some_and(|rest| rest.starts_with('('))
+    };
     tools.allowed.iter().any(is) && !tools.restricted.iter().any(|one| one == tool)
 }

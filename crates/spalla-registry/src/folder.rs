@@ -43,7 +43,9 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
         for entry in entries(&folder, &prefix, &mut listing)? {
             let path = folder.join(&entry);
             let below = format!("{prefix}{entry}");
-            if entry.starts_with('.') || skip.is_some_and(|skip| path.canonicalize().is_ok_and(|path| path == skip)) {
+            if entry.starts_with('.')
+                || skip.is_some_and(|skip| path.canonicalize().is_ok_and(|path| path == skip))
+            {
                 continue;
             }
             let kind = match fs::symlink_metadata(&path) {
@@ -53,7 +55,12 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
             };
             if kind.is_dir() {
                 if depth + 1 >= DEPTH_MAX {
-                    listing.problem(&below, "deep", format!("folders are read {DEPTH_MAX} deep"), "move it up");
+                    listing.problem(
+                        &below,
+                        "deep",
+                        format!("folders are read {DEPTH_MAX} deep"),
+                        "move it up",
+                    );
                     continue;
                 }
                 open.push((path, format!("{below}/"), depth + 1));
@@ -119,7 +126,8 @@ impl Listing {
 
 /// Reads a file, or as much of it as is more than may be read.
 pub fn read(root: &Path, found: &Found) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(found.stamp.1.min(FILE_BYTES_MAX)).unwrap_or_default() + 1);
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(found.stamp.1.min(FILE_BYTES_MAX)).unwrap_or_default() + 1);
     File::open(path(root, &found.path))?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -52,7 +52,13 @@ pub fn divide(text: &str) -> Parts<'_> {
         let end = at + line.len();
         if is_fence(line) {
             let yaml = Some(&text[start..at]);
-            return Parts { head: &text[..end], yaml, yaml_line: first_line, body: &text[end..], is_open: false };
+            return Parts {
+                head: &text[..end],
+                yaml,
+                yaml_line: first_line,
+                body: &text[end..],
+                is_open: false,
+            };
         }
         at = end;
     }

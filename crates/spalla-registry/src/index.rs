@@ -102,12 +102,19 @@ pub fn triggers<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Trigge
             expressions.entry(key).or_default().push(id.clone());
         }
     }
-    for ids in triggers.keywords.values_mut().chain(triggers.file_patterns.values_mut()).chain(expressions.values_mut()) {
+    for ids in triggers
+        .keywords
+        .values_mut()
+        .chain(triggers.file_patterns.values_mut())
+        .chain(expressions.values_mut())
+    {
         ids.sort_unstable();
         ids.dedup();
     }
-    let expression = |((negated, pattern), agents): ((i64, String), _)| {
-        Expression { pattern, priority: negated.saturating_neg(), agents }
+    let expression = |((negated, pattern), agents): ((i64, String), _)| Expression {
+        pattern,
+        priority: negated.saturating_neg(),
+        agents,
     };
     triggers.regex = expressions.into_iter().map(expression).collect();
     triggers

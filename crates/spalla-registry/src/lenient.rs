@@ -6,7 +6,8 @@ use crate::problem::{Problem, Severity};
 use crate::tree::{self, Fault, Node, Tree};
 
 /// How a person names the speakers and notes of an example; in a description such a line begins no key.
-const SPOKEN: &[&str] = &["user", "assistant", "context", "commentary", "example", "examples", "system", "human"];
+const SPOKEN: &[&str] =
+    &["user", "assistant", "context", "commentary", "example", "examples", "system", "human"];
 
 /// What the second pass made of a front matter.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +32,8 @@ struct Entry<'a> {
 /// Reads a front matter that begins at that line of its file, after the first pass found a fault in it.
 pub(crate) fn read(path: &str, yaml: &str, first_line: u64, fault: &Fault) -> Mended {
     let (entries, stray) = entries(yaml, first_line);
-    let mut mended = Mended { members: Vec::new(), earlier: Vec::new(), stray: Vec::new(), problems: Vec::new() };
+    let mut mended =
+        Mended { members: Vec::new(), earlier: Vec::new(), stray: Vec::new(), problems: Vec::new() };
     for entry in &entries {
         let (key, value) = value(path, entry, &mut mended.problems);
         let name = key.scalar().unwrap_or_default();
@@ -119,7 +121,6 @@ fn value(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> (Node, N
         column: column as u64,
         message: "not a value of its own".to_owned(),
         is_limit: false,
-        is_duplicate: false,
     });
     let message = format!("{}: {}; it is read as plain text", entry.key, fault.message);
     let problem = Problem::new(path, Severity::Warning, "not-yaml", message).at(fault.line, fault.column);

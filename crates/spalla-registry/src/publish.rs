@@ -118,7 +118,8 @@ fn foreign(changes: &Changes, old: &Manifest, out: &Path) -> Option<PathBuf> {
     if old.files.is_empty() && out.join(crate::index::INDEX).is_file() {
         return None;
     }
-    let stands = |path: &&String| !old.files.contains_key(*path) && place(out, path).symlink_metadata().is_ok();
+    let stands =
+        |path: &&String| !old.files.contains_key(*path) && place(out, path).symlink_metadata().is_ok();
     changes.written.iter().find(stands).map(|path| place(out, path))
 }
 

@@ -28,7 +28,10 @@ pub struct Loaded {
 pub fn definition(path: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
     let error = |code, message: String| Problem::new(path, Severity::Error, code, message);
     if text.len() > DEFINITION_BYTES_MAX {
-        return Err(vec![error("too-large", format!("it has {} bytes; at most {DEFINITION_BYTES_MAX} are read", text.len()))]);
+        return Err(vec![error(
+            "too-large",
+            format!("it has {} bytes; at most {DEFINITION_BYTES_MAX} are read", text.len()),
+        )]);
     }
     let node = tree::parse(text, 1)
         .map_err(|fault| vec![error("not-yaml", fault.message).at(fault.line, fault.column)])?;
@@ -40,7 +43,8 @@ pub fn definition(path: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
         .map(|(pointer, why)| {
             let at = node.at(&pointer);
             let field = pointer.trim_start_matches('/').replace('/', ".");
-            error("schema", if field.is_empty() { why } else { format!("{field}: {why}") }).at(at.line, at.column)
+            error("schema", if field.is_empty() { why } else { format!("{field}: {why}") })
+                .at(at.line, at.column)
         })
         .collect();
     if !errors.is_empty() {
@@ -64,7 +68,9 @@ fn check_version(path: &str, node: &Node, value: &Value) -> Result<(), Vec<Probl
     let at = node.at("/schema_version");
     let message = format!("schema_version is {version}; {SCHEMA_VERSION} is read");
     let problem = Problem::new(path, Severity::Error, "version", message).at(at.line, at.column);
-    Err(vec![problem.mend(format!("write `schema_version: {SCHEMA_VERSION}`, or use the program that wrote it"))])
+    Err(vec![
+        problem.mend(format!("write `schema_version: {SCHEMA_VERSION}`, or use the program that wrote it")),
+    ])
 }
 
 fn set_aside(path: &str, node: &Node, value: &mut Value) -> Vec<Problem> {
@@ -101,7 +107,11 @@ fn unsafe_parts(path: &str, node: &Node, definition: &Definition) -> Vec<Problem
     }
     for (place, one) in definition.triggers.regex.iter().enumerate() {
         if let Err(why) = regexes::check(&one.pattern) {
-            wrong(&format!("/triggers/regex/{place}/pattern"), "regex", format!("the expression {:?}: {why}", one.pattern));
+            wrong(
+                &format!("/triggers/regex/{place}/pattern"),
+                "regex",
+                format!("the expression {:?}: {why}", one.pattern),
+            );
         }
     }
     for (place, glob) in definition.triggers.file_patterns.iter().enumerate() {
@@ -131,7 +141,10 @@ mod tests {
         let loaded = definition("a.yaml", &text).unwrap();
         let told: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told.iter().any(|told| told.starts_with("a.yaml:11:") && told.contains("x-runtime-colour")), "{told:?}");
+        assert!(
+            told.iter().any(|told| told.starts_with("a.yaml:11:") && told.contains("x-runtime-colour")),
+            "{told:?}"
+        );
         let extra = &loaded.definition.extra;
         assert_eq!(extra["x-flavour"], "mild");
         assert_eq!(extra["x-runtime-colour"], "red");

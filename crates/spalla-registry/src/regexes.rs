@@ -18,7 +18,8 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
         return Err(format!("it has {} bytes, and 1 to {BYTES_MAX} are read", pattern.len()));
     }
     let parsed = ast::parse::ParserBuilder::new().nest_limit(DEPTH_MAX).build().parse(pattern);
-    let parsed = parsed.map_err(|error| format!("{} (look-around and back references are not known)", error.kind()))?;
+    let parsed = parsed
+        .map_err(|error| format!("{} (look-around and back references are not known)", error.kind()))?;
     ast::visit(&parsed, Walk::default())?;
     let compiled = regex::RegexBuilder::new(pattern).size_limit(SIZE_MAX).build();
     compiled.map(drop).map_err(|_| "it grows too large".to_owned())
@@ -74,7 +75,9 @@ impl Walk {
     fn literal(&self, literal: &ast::Literal) -> Result<(), String> {
         match literal.kind {
             ast::LiteralKind::HexBrace(_) => Err("\\x{…} is not read alike everywhere".into()),
-            ast::LiteralKind::Special(ast::SpecialLiteralKind::Bell) => Err("\\a is not read alike everywhere".into()),
+            ast::LiteralKind::Special(ast::SpecialLiteralKind::Bell) => {
+                Err("\\a is not read alike everywhere".into())
+            }
             _ => Ok(()),
         }
     }
@@ -83,7 +86,9 @@ impl Walk {
         if is_endless(&repetition.op.kind) {
             self.endless += 1;
             if self.endless > 1 {
-                return Err("a repetition without end inside of another takes exponential time elsewhere".into());
+                return Err(
+                    "a repetition without end inside of another takes exponential time elsewhere".into()
+                );
             }
         }
         match &repetition.op.kind {
@@ -100,7 +105,9 @@ impl Walk {
 fn is_endless(kind: &RepetitionKind) -> bool {
     matches!(
         kind,
-        RepetitionKind::ZeroOrMore | RepetitionKind::OneOrMore | RepetitionKind::Range(RepetitionRange::AtLeast(_))
+        RepetitionKind::ZeroOrMore
+            | RepetitionKind::OneOrMore
+            | RepetitionKind::Range(RepetitionRange::AtLeast(_))
     )
 }
 
@@ -110,7 +117,9 @@ mod tests {
 
     #[test]
     fn plain_expressions_are_used() {
-        for pattern in [r"\bapi\b", "(?:rest|graphql) (?<verb>get|post)", "a{2,5}b+[^c-f]*", r"^\w+\.rs$", "é.*ü"] {
+        for pattern in
+            [r"\bapi\b", "(?:rest|graphql) (?<verb>get|post)", "a{2,5}b+[^c-f]*", r"^\w+\.rs$", "é.*ü"]
+        {
             assert_eq!(check(pattern), Ok(()), "{pattern}");
         }
     }

@@ -88,10 +88,13 @@ pub(crate) fn read(path: &str, parts: &Parts<'_>, problems: &mut Vec<Problem>) -
         Ok(Node { value: Tree::Null, .. }) => Vec::new(),
         Ok(node) => {
             let problem = Problem::new(path, Severity::Error, "no-keys", "the front matter has no keys");
-            return Err(problem.at(node.line, node.column).mend("write `name: …` and `description: …` there"));
+            return Err(problem
+                .at(node.line, node.column)
+                .mend("write `name: …` and `description: …` there"));
         }
         Err(fault) if fault.is_limit => {
-            let problem = Problem::new(path, Severity::Error, "limit", format!("the front matter: {}", fault.message));
+            let problem =
+                Problem::new(path, Severity::Error, "limit", format!("the front matter: {}", fault.message));
             return Err(problem.at(fault.line, fault.column).mend("an agent needs a few keys"));
         }
         Err(fault) => {
@@ -157,7 +160,9 @@ impl Reader<'_> {
 
     fn text(&mut self, name: &str, value: &Node, of: impl Fn(&mut Said) -> &mut Option<String>) -> bool {
         let text = match &value.value {
-            Tree::List(items) => items.iter().map(Node::scalar).collect::<Option<Vec<_>>>().map(|all| all.join("\n")),
+            Tree::List(items) => {
+                items.iter().map(Node::scalar).collect::<Option<Vec<_>>>().map(|all| all.join("\n"))
+            }
             _ => value.scalar(),
         };
         match text {
@@ -181,7 +186,12 @@ impl Reader<'_> {
     ) -> bool {
         let written = value.scalar().unwrap_or_default();
         let Some(word) = made(&written) else {
-            self.warn("no-word", value, format!("{name} {written:?} has no letters of ASCII"), "use small letters");
+            self.warn(
+                "no-word",
+                value,
+                format!("{name} {written:?} has no letters of ASCII"),
+                "use small letters",
+            );
             return false;
         };
         if word != written {
@@ -202,7 +212,12 @@ impl Reader<'_> {
 
     fn tools(&mut self, value: &Node) -> bool {
         let Some((allowed, restricted)) = tools::read(value) else {
-            self.warn("no-tools", value, "the tools are neither text nor a list".into(), "write `tools: Read, Grep`");
+            self.warn(
+                "no-tools",
+                value,
+                "the tools are neither text nor a list".into(),
+                "write `tools: Read, Grep`",
+            );
             return false;
         };
         self.said.tools.get_or_insert_default().extend(allowed);
@@ -253,13 +268,19 @@ impl Reader<'_> {
             let at = value.at(pointer.trim_start_matches('/').trim_start_matches(name));
             let (line, column) = (at.line, at.column);
             let problem = Problem::new(self.path, Severity::Warning, "no-fit", format!("{name}: {why}"));
-            self.problems.push(problem.at(line, column).mend("see docs/agents.md; until then it is kept in x-source"));
+            self.problems
+                .push(problem.at(line, column).mend("see docs/agents.md; until then it is kept in x-source"));
             return false;
         }
         for (pointer, unknown) in unknown {
             let key = format!("x{}", pointer.replace('/', "-"));
             let message = format!("{} is not known; it is kept as {key}", &pointer[1..].replace('/', "."));
-            self.warn("unknown-key", value.at(pointer.trim_start_matches('/').trim_start_matches(name)), message, "");
+            self.warn(
+                "unknown-key",
+                value.at(pointer.trim_start_matches('/').trim_start_matches(name)),
+                message,
+                "",
+            );
             self.said.extra.insert(key, unknown);
         }
         self.said.sections.insert(name.to_owned(), said);

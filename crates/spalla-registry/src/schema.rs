@@ -102,7 +102,8 @@ fn escaped(key: &str) -> String {
 
 /// Follows a reference, and looks past the null of what may be missing.
 fn resolved(schema: &Value) -> &Value {
-    let reference = |schema: &Value| schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')).map(str::to_owned);
+    let reference =
+        |schema: &Value| schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')).map(str::to_owned);
     let mut schema = schema;
     for _ in 0..4 {
         if let Some(found) = reference(schema).and_then(|path| PUBLISHED.pointer(&path)) {

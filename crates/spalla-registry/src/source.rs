@@ -13,7 +13,8 @@ const DESCRIPTION_WEIGHT: u32 = 2;
 const HEADING_WEIGHT: u32 = 1;
 
 /// Files for people that stand beside agents.
-const PAPERS: &[&str] = &["readme.md", "license.md", "contributing.md", "changelog.md", "code_of_conduct.md", "security.md"];
+const PAPERS: &[&str] =
+    &["readme.md", "license.md", "contributing.md", "changelog.md", "code_of_conduct.md", "security.md"];
 
 /// An agent's file.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +60,9 @@ pub fn read(path: &str, bytes: &[u8]) -> Reading {
     let parts = front_matter::divide(text);
     if let Some(why) = document(path, &parts) {
         let problem = Problem::new(path, Severity::Note, "document", why);
-        return Reading::Document(problem.mend("give it a front matter with name and description to make it an agent"));
+        return Reading::Document(
+            problem.mend("give it a front matter with name and description to make it an agent"),
+        );
     }
     let mut problems = about_fences(path, &parts);
     let said = match said::read(path, &parts, &mut problems) {
@@ -70,7 +73,8 @@ pub fn read(path: &str, bytes: &[u8]) -> Reading {
         }
     };
     if parts.body.trim().is_empty() && said.description.is_none() {
-        let problem = Problem::new(path, Severity::Error, "empty", "it has neither a description nor a prompt");
+        let problem =
+            Problem::new(path, Severity::Error, "empty", "it has neither a description nor a prompt");
         problems.push(problem.mend("write what the agent is to do"));
         return Reading::Broken(problems);
     }
@@ -92,13 +96,24 @@ fn document(path: &str, parts: &Parts<'_>) -> Option<&'static str> {
 fn about_fences(path: &str, parts: &Parts<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if parts.yaml.is_none() {
-        let problem = Problem::new(path, Severity::Warning, "no-front-matter", "the file has no front matter");
+        let problem =
+            Problem::new(path, Severity::Warning, "no-front-matter", "the file has no front matter");
         problems.push(problem.mend("begin it with ---, name, description, and ---"));
     } else if parts.is_open {
-        let problem = Problem::new(path, Severity::Warning, "no-end", "the front matter has no end; an empty line is taken for it");
+        let problem = Problem::new(
+            path,
+            Severity::Warning,
+            "no-end",
+            "the front matter has no end; an empty line is taken for it",
+        );
         problems.push(problem.at(parts.yaml_line, 1).mend("write --- below its last key"));
     } else if parts.yaml_line > 2 {
-        let problem = Problem::new(path, Severity::Warning, "late", "the front matter does not begin at the first line");
+        let problem = Problem::new(
+            path,
+            Severity::Warning,
+            "late",
+            "the front matter does not begin at the first line",
+        );
         problems.push(problem.mend("remove the empty lines before it"));
     }
     problems
@@ -112,7 +127,12 @@ fn source(path: &str, digest: String, parts: &Parts<'_>, said: Said, mut problem
         (None, None) => (stem.to_owned(), "file name"),
     };
     if said.name.is_none() && parts.yaml.is_some() {
-        let problem = Problem::new(path, Severity::Warning, "no-name", format!("it has no name; {name:?} is taken, the {name_rule}"));
+        let problem = Problem::new(
+            path,
+            Severity::Warning,
+            "no-name",
+            format!("it has no name; {name:?} is taken, the {name_rule}"),
+        );
         problems.push(problem.at(parts.yaml_line, 1).mend("write `name: …`"));
     }
     let (text, description_rule) = match (&said.description, body::first_paragraph(parts.body)) {
@@ -120,7 +140,7 @@ fn source(path: &str, digest: String, parts: &Parts<'_>, said: Said, mut problem
         (None, Some(paragraph)) => (paragraph, "first paragraph"),
         (None, None) => (name.clone(), "name"),
     };
-    if said.description.is_none() {
+    if said.description.is_none() && parts.yaml.is_some() {
         let message = format!("it has no description; its {description_rule} is taken");
         let problem = Problem::new(path, Severity::Warning, "no-description", message);
         problems.push(problem.at(parts.yaml_line, 1).mend("write `description: …`: when to use it"));

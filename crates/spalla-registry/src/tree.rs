@@ -51,8 +51,6 @@ pub struct Fault {
     pub message: String,
     /// Whether a limit was passed: such a text is not looked at a second time.
     pub is_limit: bool,
-    /// Whether a key stands there twice.
-    pub is_duplicate: bool,
 }
 
 /// Parses a text that begins at that line of its file; an empty one is a null.
@@ -88,11 +86,18 @@ fn fault(error: &serde_saphyr::Error, before: u64) -> Fault {
     use serde_saphyr::Error;
     let at = error.location().filter(|at| at.line() > 0);
     let (line, column) = at.map_or((1, 1), |at| (at.line(), at.column()));
-    let inner = error.without_snippet();
-    let is_limit = matches!(inner, Error::Budget { .. }) || is_alias_limit(inner);
-    let is_duplicate = matches!(inner, Error::DuplicateMappingKey { .. });
+    let mut inner = error.without_snippet();
+    while let Error::AliasError { error, .. } = inner {
+        inner = error;
+    }
+    // The scanner has a limit of its own, which is known by its words alone.
+    let is_scanners =
+        || inner.render_with_formatter(&serde_saphyr::UserMessageFormatter).contains("recursion limit");
+    let is_limit = matches!(inner, Error::Budget { .. }) || is_alias_limit(inner) || is_scanners();
     let message = match inner {
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {key:?} stands here a second time"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key:?} stands here a second time")
+        }
         _ if is_limit => "it is too large, too deeply nested, or repeats an alias too often".to_owned(),
         other => {
             let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
@@ -100,7 +105,7 @@ fn fault(error: &serde_saphyr::Error, before: u64) -> Fault {
             format!("not valid YAML: {}", text.strip_suffix(&place).unwrap_or(&text))
         }
     };
-    Fault { line: line + before, column, message, is_limit, is_duplicate }
+    Fault { line: line + before, column, message, is_limit }
 }
 
 fn is_alias_limit(error: &serde_saphyr::Error) -> bool {
@@ -138,9 +143,10 @@ impl Node {
         for part in pointer.split('/').skip(1) {
             let part = part.replace("~1", "/").replace("~0", "~");
             let next = match &here.value {
-                Tree::Map(members) => {
-                    members.iter().find(|(key, _)| key.scalar().as_deref() == Some(&part)).map(|(_, value)| value)
-                }
+                Tree::Map(members) => members
+                    .iter()
+                    .find(|(key, _)| key.scalar().as_deref() == Some(&part))
+                    .map(|(_, value)| value),
                 Tree::List(items) => part.parse::<usize>().ok().and_then(|place| items.get(place)),
                 _ => None,
             };
@@ -161,7 +167,8 @@ impl Node {
             Tree::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Tree::Map(members) => {
                 let name = |key: &Node| key.scalar().unwrap_or_else(|| key.to_json().to_string());
-                let mut sorted: Vec<_> = members.iter().map(|(key, value)| (name(key), value.to_json())).collect();
+                let mut sorted: Vec<_> =
+                    members.iter().map(|(key, value)| (name(key), value.to_json())).collect();
                 sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Value::Object(sorted.into_iter().collect::<Map<_, _>>())
             }
@@ -172,7 +179,8 @@ impl Node {
 /// A number whose digits would be lost is text, such as the version 1.10; `1.0` and `1e3` stay numbers.
 fn as_written(text: &str, number: &serde_json::Number) -> Value {
     let is_version = text.contains('.') && text.ends_with('0') && !text.ends_with(".0");
-    let has_prefix = text.len() > 1 && text.trim_start_matches(['-', '+']).starts_with('0') && !text.contains('.');
+    let has_prefix =
+        text.len() > 1 && text.trim_start_matches(['-', '+']).starts_with('0') && !text.contains('.');
     if is_version || has_prefix { Value::String(text.to_owned()) } else { Value::Number(number.clone()) }
 }
 

@@ -77,12 +77,14 @@ pub(crate) fn frameworks(counts: &BTreeMap<String, u32>, text: &str) -> Found {
 
 fn found(table: &[Named], counts: &BTreeMap<String, u32>, text: &str) -> Found {
     let is_named = |named: &&Named| {
-        named.words.iter().any(|word| counts.contains_key(word)) || named.names.iter().any(|name| has(text, name))
+        named.words.iter().any(|word| counts.contains_key(word))
+            || named.names.iter().any(|name| has(text, name))
     };
     let mut found = Found::default();
     for named in table.iter().filter(is_named) {
         found.names.push(named.name.clone());
-        let new: Vec<_> = named.patterns.iter().filter(|one| !found.patterns.contains(one)).cloned().collect();
+        let new: Vec<_> =
+            named.patterns.iter().filter(|one| !found.patterns.contains(one)).cloned().collect();
         found.patterns.extend(new);
     }
     found
@@ -93,7 +95,8 @@ fn has(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + name.len()..].chars().next();
-        let is_apart = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric() && letter != '-');
+        let is_apart =
+            |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric() && letter != '-');
         is_apart(before) && is_apart(after)
     })
 }

@@ -28,7 +28,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|letter: char| !(letter.is_alphanumeric() || "+#-.'’".contains(letter))).filter_map(|piece| {
         let word = piece.trim_matches(|letter: char| "-.'’#+".contains(letter));
         let end = &piece[piece.find(word)? + word.len()..];
-        let sign = ["++", "#"].into_iter().find(|sign| end.starts_with(sign) && word.len() <= 2).unwrap_or("");
+        let sign =
+            ["++", "#"].into_iter().find(|sign| end.starts_with(sign) && word.len() <= 2).unwrap_or("");
         (!word.is_empty()).then(|| format!("{word}{sign}").to_lowercase())
     })
 }

@@ -25,7 +25,7 @@ pub struct Classification {
     pub domain: String,
     /// A part of the field; the second folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(inner(regex(pattern = r"^[a-z0-9]+([_-][a-z0-9]+)*$"), length(min = 1, max = 64)))]
+    #[schemars(regex(pattern = r"^[a-z0-9]+([_-][a-z0-9]+)*$"), length(min = 1, max = 64))]
     pub subdomain: Option<String>,
     /// How wide its work is; `generalist` takes what nobody else of the domain takes.
     #[schemars(regex(pattern = r"^[a-z0-9]+([_-][a-z0-9]+)*$"), length(min = 1, max = 64))]
@@ -75,24 +75,24 @@ sections! {
         /// How it is carried out.
         execution_mode: Option<String>,
         /// How much it may do without asking, from 0 to 1.
-        #[schemars(inner(range(min = 0.0, max = 1.0)))]
+        #[schemars(range(min = 0.0, max = 1.0))]
         autonomy_level: Option<f64>,
         /// How many tasks it has at a time, and in which order.
         concurrency: Concurrency,
         /// Hard caps.
         resource_limits: ResourceLimits,
         /// Milliseconds between signs of life.
-        #[schemars(inner(range(min = 1)))]
+        #[schemars(range(min = 1))]
         heartbeat_interval_ms: Option<u64>,
         /// The longest that a run may take, in milliseconds.
-        #[schemars(inner(range(min = 1)))]
+        #[schemars(range(min = 1))]
         timeout_ms: Option<u64>,
     }
 
     /// How many tasks an agent has at a time.
     Concurrency {
         /// The most at a time.
-        #[schemars(inner(range(min = 1, max = 10000)))]
+        #[schemars(range(min = 1, max = 10000))]
         max_parallel_tasks: Option<u32>,
         /// The order of those that wait.
         queue_strategy: Option<QueueStrategy>,
@@ -101,7 +101,7 @@ sections! {
     /// Hard caps of one run.
     ResourceLimits {
         /// Cores.
-        #[schemars(inner(range(min = 0.0)))]
+        #[schemars(range(min = 0.0))]
         cpu: Option<f64>,
         /// Memory, in MiB.
         memory_mb: Option<u64>,
@@ -144,13 +144,13 @@ sections! {
     /// How good an agent is held to be, each from 0 to 1.
     Quality {
         /// How often it comes to a good end.
-        #[schemars(inner(range(min = 0.0, max = 1.0)))]
+        #[schemars(range(min = 0.0, max = 1.0))]
         reliability: Option<f64>,
         /// How soon it answers.
-        #[schemars(inner(range(min = 0.0, max = 1.0)))]
+        #[schemars(range(min = 0.0, max = 1.0))]
         responsiveness: Option<f64>,
         /// How good its work is.
-        #[schemars(inner(range(min = 0.0, max = 1.0)))]
+        #[schemars(range(min = 0.0, max = 1.0))]
         quality: Option<f64>,
     }
 
@@ -243,10 +243,10 @@ sections! {
     /// When somebody is told.
     Thresholds {
         /// After how many signs of life that did not come.
-        #[schemars(inner(range(min = 1)))]
+        #[schemars(range(min = 1))]
         heartbeat_miss: Option<u32>,
         /// Above which share of failed runs, in percent.
-        #[schemars(inner(range(min = 0.0, max = 100.0)))]
+        #[schemars(range(min = 0.0, max = 100.0))]
         failure_rate_pct: Option<f64>,
     }
 
@@ -291,7 +291,7 @@ sections! {
         /// Whether there are any.
         enabled: Option<bool>,
         /// Of which share of its runs, from 0 to 1.
-        #[schemars(inner(range(min = 0.0, max = 1.0)))]
+        #[schemars(range(min = 0.0, max = 1.0))]
         sample_rate: Option<f64>,
     }
 }

@@ -35,7 +35,10 @@ pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, S
         description: description(definition),
         tools: listed(&tools.allowed).filter(|_| !is_all),
         restricted: listed(&tools.restricted),
-        rest: rest.into_iter().filter(|(key, _)| !["name", "description", "tools"].contains(&key.as_str())).collect(),
+        rest: rest
+            .into_iter()
+            .filter(|(key, _)| !["name", "description", "tools"].contains(&key.as_str()))
+            .collect(),
     };
     let text = markdown(&front_matter, brief)?;
     let written = [
@@ -53,7 +56,8 @@ pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, S
 fn path(definition: &Definition) -> String {
     let from = definition.source().and_then(|source| source.get("path")).and_then(Value::as_str);
     let stays = |path: &&str| {
-        path.ends_with(".md") && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains('\0'))
+        path.ends_with(".md")
+            && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains('\0'))
     };
     from.filter(stays).map_or_else(|| format!("{}.md", definition.agent.id), str::to_owned)
 }
@@ -66,7 +70,9 @@ fn as_it_was(definition: &Definition, brief: &str) -> Option<String> {
     if source.get("digest")?.as_str()? != digest {
         return None;
     }
-    let Reading::Agent(read) = source::read(source.get("path")?.as_str()?, text.as_bytes()) else { return None };
+    let Reading::Agent(read) = source::read(source.get("path")?.as_str()?, text.as_bytes()) else {
+        return None;
+    };
     let agent = &definition.agent;
     let tools = &definition.capabilities.detail.tools;
     let is_same = agent.name == read.name

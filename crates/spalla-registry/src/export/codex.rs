@@ -17,9 +17,11 @@ struct Role<'a> {
 }
 
 pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, String> {
-    let is_known = |model: &&str| ["gpt", "codex", "o1", "o3", "o4"].iter().any(|start| model.starts_with(start));
+    let is_known =
+        |model: &&str| ["gpt", "codex", "o1", "o3", "o4"].iter().any(|start| model.starts_with(start));
     let model = kept(definition, "model").filter(is_known);
-    let changes = ["Write", "Edit", "MultiEdit", "NotebookEdit", "Bash"].iter().any(|tool| may_use(definition, tool));
+    let changes =
+        ["Write", "Edit", "MultiEdit", "NotebookEdit", "Bash"].iter().any(|tool| may_use(definition, tool));
     let role = Role {
         name: &definition.agent.id,
         description: description(definition),

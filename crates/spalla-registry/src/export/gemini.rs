@@ -49,7 +49,8 @@ pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, S
         }
     }
     let model = kept(definition, "model").filter(|model| model.starts_with("gemini") || *model == "inherit");
-    let front_matter = FrontMatter { name: id, description: description(definition), kind: "local", tools, model };
+    let front_matter =
+        FrontMatter { name: id, description: description(definition), kind: "local", tools, model };
     let text = markdown(&front_matter, brief)?;
     let mut written =
         vec!["agent.id", "agent.description", "agent.long_description", "capabilities.detail.tools.allowed"];

@@ -16,7 +16,9 @@ pub(super) fn losses(definition: &Definition, written: &[&str], target: &str) ->
             _ => leaves(value, key, 2, &mut fields),
         }
     }
-    let is_covered = |field: &str, by: &str| field == by || field.strip_prefix(by).is_some_and(|rest| rest.starts_with('.'));
+    let is_covered = |field: &str, by: &str| {
+        field == by || field.strip_prefix(by).is_some_and(|rest| rest.starts_with('.'))
+    };
     let is_lost = |field: &String| {
         !written.iter().any(|by| is_covered(field, by))
             && !definition.provenance.keys().any(|derived| is_covered(field, derived))

@@ -16,7 +16,8 @@ pub(super) struct Manifest {
 
 impl Manifest {
     pub(super) fn of(files: &BTreeMap<String, Arc<[u8]>>) -> Self {
-        let digest = |(path, bytes): (&String, &Arc<[u8]>)| (path.clone(), blake3::hash(bytes).to_hex().to_string());
+        let digest =
+            |(path, bytes): (&String, &Arc<[u8]>)| (path.clone(), blake3::hash(bytes).to_hex().to_string());
         Self { files: files.iter().map(digest).collect() }
     }
 
@@ -27,7 +28,8 @@ impl Manifest {
     /// Reads the list of a folder. One that nobody can read names nothing: then nothing is removed.
     pub(super) fn read(out: &Path) -> Result<Self, Error> {
         let bytes = staging::plain_file(&out.join(MANIFEST)).map_err(at(out))?;
-        let mut manifest: Self = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let mut manifest: Self =
+            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         // Whoever changed the list does not make us remove something else.
         manifest.files.retain(|path, _| is_ours(path));
         Ok(manifest)
@@ -42,7 +44,9 @@ fn is_ours(path: &str) -> bool {
     let mut parts: Vec<&str> = path.split('/').collect();
     let file = parts.pop().unwrap_or_default();
     let stem = file.strip_suffix(DEFINITION_END).or_else(|| file.strip_suffix(BRIEF_END));
-    stem.is_some_and(id::is_id) && matches!(parts.len(), 1 | 2) && parts.iter().all(|part| id::is_folder(part))
+    stem.is_some_and(id::is_id)
+        && matches!(parts.len(), 1 | 2)
+        && parts.iter().all(|part| id::is_folder(part))
 }
 
 #[cfg(test)]
@@ -54,7 +58,9 @@ mod tests {
         for path in ["index.json", "data/sql-pro.codex.yaml", "game/unity/a.md"] {
             assert!(is_ours(path), "{path}");
         }
-        for path in ["../x.md", "/etc/a.md", "a/../../b.md", "a/b/c/d.md", "a.md", "a/.md", "notes.txt", "a//b.md"] {
+        for path in
+            ["../x.md", "/etc/a.md", "a/../../b.md", "a/b/c/d.md", "a.md", "a/.md", "notes.txt", "a//b.md"]
+        {
             assert!(!is_ours(path), "{path}");
         }
     }

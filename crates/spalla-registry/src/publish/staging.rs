@@ -3,8 +3,8 @@
 use super::{Error, at, place};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use spalla_crash::crash_point;
-use std::collections::BTreeSet;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -119,7 +119,8 @@ impl Staging {
         match swapped {
             Ok(()) => {}
             Err(rustix::io::Errno::NOENT) => {
-                crash_point!("registry.publish.first", fs::rename(&self.new, &self.out)).map_err(at(&self.out))?;
+                crash_point!("registry.publish.first", fs::rename(&self.new, &self.out))
+                    .map_err(at(&self.out))?;
             }
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => self.replace()?,
             Err(error) => return Err(at(&self.out)(error.into())),

@@ -48,6 +48,8 @@ pub enum OpenError {
 pub struct Snapshot {
     /// The folder itself: its files are those of this publication, whatever takes its place.
     folder: Option<File>,
+    /// Where it stood when it was opened.
+    path: PathBuf,
     index: Index,
     generated_at: Timestamp,
     places: HashMap<String, usize>,
@@ -70,7 +72,7 @@ impl Snapshot {
             why: format!("generatedAt {:?}: {error}", index.generated_at),
         })?;
         let manifest = self::bytes(&folder, MANIFEST, INDEX_BYTES_MAX).unwrap_or_default();
-        Ok(Self { folder: Some(folder), generated_at, manifest, ..Self::of(index) })
+        Ok(Self { folder: Some(folder), path: path.to_owned(), generated_at, manifest, ..Self::of(index) })
     }
 
     /// One that has no agents.
@@ -85,11 +87,21 @@ impl Snapshot {
     }
 
     fn of(index: Index) -> Self {
-        let places = index.agents.iter().enumerate().map(|(place, entry)| (entry.id.clone(), place)).collect();
+        let places =
+            index.agents.iter().enumerate().map(|(place, entry)| (entry.id.clone(), place)).collect();
         let hot = LruCache::new(NonZeroUsize::new(HOT_MAX).unwrap_or(NonZeroUsize::MIN));
         let (folder, manifest) = (None, Vec::new());
-        let generated_at = Timestamp::UNIX_EPOCH;
-        Self { folder, index, generated_at, places, manifest, hot: Mutex::new(hot), held: HashMap::new() }
+        let (path, generated_at) = (PathBuf::new(), Timestamp::UNIX_EPOCH);
+        Self {
+            folder,
+            path,
+            index,
+            generated_at,
+            places,
+            manifest,
+            hot: Mutex::new(hot),
+            held: HashMap::new(),
+        }
     }
 
     /// Returns the index.
@@ -128,9 +140,8 @@ impl Snapshot {
 
     /// Returns the brief of an id; none where it has none.
     pub fn brief(&self, id: &str) -> io::Result<Option<String>> {
-        let (Some(folder), Some(entry)) = (&self.folder, self.entry(id)) else { return Ok(None) };
-        let path = format!("{}{BRIEF_END}", entry.stem());
-        match bytes(folder, &path, DEFINITION_BYTES_MAX as u64) {
+        let Some(entry) = self.entry(id) else { return Ok(None) };
+        match self.file(&format!("{}{BRIEF_END}", entry.stem())) {
             Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -181,11 +192,24 @@ impl Snapshot {
         self.hot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads a file of this publication. When another one has taken its place, the file is read there, if it is the same.
+    fn file(&self, path: &str) -> io::Result<Vec<u8>> {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let read = |folder: &File| bytes(folder, path, DEFINITION_BYTES_MAX as u64);
+        let folder = self.folder.as_ref().ok_or_else(gone)?;
+        match read(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        let digest = self.digests().remove(path).ok_or_else(gone)?;
+        let found = read(&File::open(&self.path)?)?;
+        if blake3::hash(&found).to_hex().as_str() == digest { Ok(found) } else { Err(gone()) }
+    }
+
     fn load(&self, entry: &Entry) -> Result<Loaded, Missing> {
         let broken = |why: String| Missing::Broken { id: entry.id.clone(), why };
         let path = format!("{}{DEFINITION_END}", entry.stem());
-        let Some(folder) = &self.folder else { return Err(Missing::Unknown(entry.id.clone())) };
-        let bytes = bytes(folder, &path, DEFINITION_BYTES_MAX as u64).map_err(|error| broken(format!("{path}: {error}")))?;
+        let bytes = self.file(&path).map_err(|error| broken(format!("{path}: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| broken(format!("{path} is not UTF-8")))?;
         let loaded = read::definition(&path, &text)
             .map_err(|problems| broken(problems.first().map(ToString::to_string).unwrap_or_default()))?;
@@ -209,7 +233,9 @@ fn read_index(place: &Path, bytes: &[u8]) -> Result<Index, OpenError> {
     let index: Index = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
     let is_path_like = |entry: &&Entry| {
         let subdomain = entry.subdomain.as_deref();
-        !id::is_id(&entry.id) || !id::is_folder(&entry.domain) || subdomain.is_some_and(|name| !id::is_folder(name))
+        !id::is_id(&entry.id)
+            || !id::is_folder(&entry.domain)
+            || subdomain.is_some_and(|name| !id::is_folder(name))
     };
     match index.agents.iter().find(is_path_like) {
         Some(entry) => Err(wrong(format!("{:?} is no id with its folders", entry.stem()))),

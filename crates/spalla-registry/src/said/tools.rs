@@ -51,7 +51,8 @@ fn at(text: &str, divides: impl Fn(char) -> bool) -> Vec<String> {
         }
         depth == 0 && divides(letter)
     });
-    let bare = |piece: &str| piece.trim().trim_start_matches("- ").trim_matches(['"', '\'']).trim().to_owned();
+    let bare =
+        |piece: &str| piece.trim().trim_start_matches("- ").trim_matches(['"', '\'']).trim().to_owned();
     pieces.map(bare).filter(|piece| !piece.is_empty()).collect()
 }
 
