@@ -188,6 +188,8 @@ mod tests {
             "orchestrate",
             "session",
             "replay",
+            "init",
+            "convert",
             "agents",
             "project",
             "item",

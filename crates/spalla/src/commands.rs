@@ -7,8 +7,10 @@ mod audit;
 mod cleanup;
 mod completions;
 mod config;
+mod convert;
 mod demo;
 mod doctor;
+mod init;
 mod item;
 mod logs;
 mod man;
@@ -57,7 +59,11 @@ pub(crate) enum Command {
     Session(session::Session),
     /// Tells again what the agents of a session told
     Replay(replay::Replay),
-    /// Lists the agents' command lines that are known, and shows how they are called
+    /// Validates the agents of this project, and registers them
+    Init(init::Init),
+    /// Converts the agents' files of this project into the definitions that are published
+    Convert(convert::Convert),
+    /// Lists, shows, validates and exports the agents that are known, and shows how their command lines are called
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Makes, lists and shows projects
@@ -128,6 +134,8 @@ impl Command {
             Self::Orchestrate(args) => args.run(global),
             Self::Session(command) => command.run(global),
             Self::Replay(args) => args.run(global),
+            Self::Init(args) => args.run(global),
+            Self::Convert(args) => args.run(global),
             Self::Agents(command) => command.run(global),
             Self::Project(command) => command.run(global),
             Self::Item(command) => command.run(global),

@@ -19,6 +19,7 @@ mod control;
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
 mod data_folder;
+mod definitions;
 mod embedded;
 mod escapes;
 mod exit;

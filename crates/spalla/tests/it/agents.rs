@@ -69,7 +69,10 @@ fn agents_are_listed_with_what_of_them_is_here() {
     let all = json_of(&ended.good());
     let names: Vec<&str> =
         all.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(names, ["codex", "claude", "gemini", "jsonl", "text", "acp", "mine"]);
+    let (lines, definitions) = names.split_at(7);
+    assert_eq!(lines, ["codex", "claude", "gemini", "jsonl", "text", "acp", "mine"]);
+    assert_eq!(definitions, ["codex-architect", "codex-codegen", "codex-integration"]);
+    assert_eq!((&all[6]["kind"], &all[7]["kind"]), (&json!("command-line"), &json!("definition")));
     let mine = &all[6];
     assert_eq!(mine["version"], "3.2.1");
     assert_eq!((&mine["login"], &mine["output"]), (&json!(false), &json!("jsonl-events")));

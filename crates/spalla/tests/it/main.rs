@@ -1,6 +1,7 @@
 //! The program as its users meet it: the real binary, real HTTP, real processes, on SQLite and on Postgres.
 
 mod access;
+mod agent_definitions;
 mod agents;
 mod artifacts;
 mod canary;

@@ -1,9 +1,10 @@
-//! `spalla agents list`: the agents' command lines that are known, and what of them is on this machine.
+//! `spalla agents list`: the definitions that are known, and the agents' command lines with what of them is on this machine.
 
 use super::asked::Program;
 use crate::adapters::{has_login, library};
 use crate::cli::Global;
 use crate::commands::block_on_all_cores;
+use crate::definitions::PublishedArgs;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::{output, programs};
@@ -13,19 +14,37 @@ use serde::Serialize;
 use spalla_adapter::library::{Entry, Library};
 use spalla_adapter::listen::Format;
 use spalla_domain::adapter::Adapter;
+use spalla_registry::built_in;
+use spalla_registry::index;
 use std::collections::BTreeMap;
 
-/// Lists the agents' command lines that are known, and what of them is on this machine.
+/// Lists the definitions that are known, and the agents' command lines with what of them is on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    #[command(flatten)]
+    published: PublishedArgs,
     /// Prints them as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// One agent as it is listed.
+/// One definition as it is listed.
+#[derive(Debug, Serialize)]
+struct Defined {
+    kind: &'static str,
+    name: String,
+    title: String,
+    domain: String,
+    subdomain: Option<String>,
+    tier: String,
+    /// The folder that it is published in; none where it comes with the program.
+    source: Option<String>,
+}
+
+/// One command line as it is listed.
 #[derive(Debug, Serialize)]
 struct Row {
+    kind: &'static str,
     name: String,
     title: String,
     /// The program that is called; none where each work item names it.
@@ -46,9 +65,15 @@ impl List {
         global.listen(&config, "error")?;
         let (library, wishes) = (library(&config.settings)?, config.settings.wishes());
         let rows = block_on_all_cores(async { Ok(rows(&library, &wishes).await) })?;
+        let defined = self.defined()?;
         if self.json {
-            output::json(&rows)?;
+            output::json(
+                &rows.iter().map(Listed::Line).chain(defined.iter().map(Listed::Defined)).collect::<Vec<_>>(),
+            )?;
         } else {
+            let headings = ["agent", "name", "domain", "tier", "source"];
+            output::table(&headings, defined.iter().map(Defined::cells).collect())?;
+            output::line("")?;
             let headings = ["name", "title", "program", "version", "login", "output", "source"];
             output::table(&headings, rows.iter().map(Row::cells).collect())?;
         }
@@ -57,6 +82,47 @@ impl List {
             anstream::eprintln!("{} {}", output::notable("note:"), output::plain(&why));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Command lines and definitions stand in one list.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Line(&'a Row),
+    Defined(&'a Defined),
+}
+
+impl List {
+    /// Returns the definitions: those that are published, and those that come with the program and are not replaced.
+    fn defined(&self) -> Result<Vec<Defined>> {
+        let registry = self.published.open()?;
+        let snapshot = registry.snapshot();
+        let folder = self.published.agents.display().to_string();
+        let of = |entry: &index::Entry, source| Defined {
+            kind: "definition",
+            name: entry.id.clone(),
+            title: entry.name.clone(),
+            domain: entry.domain.clone(),
+            subdomain: entry.subdomain.clone(),
+            tier: entry.tier.clone(),
+            source,
+        };
+        let published = snapshot.index().agents.iter().map(|entry| of(entry, Some(folder.clone())));
+        let ours = built_in::all().iter().map(|agent| index::Entry::of(&agent.loaded.definition));
+        let ours = ours.filter(|entry| snapshot.entry(&entry.id).is_none()).map(|entry| of(&entry, None));
+        Ok(published.chain(ours).collect())
+    }
+}
+
+impl Defined {
+    fn cells(&self) -> Vec<String> {
+        let domain = match &self.subdomain {
+            Some(subdomain) => format!("{}/{subdomain}", self.domain),
+            None => self.domain.clone(),
+        };
+        let source = self.source.as_deref().unwrap_or("built in");
+        [self.name.as_str(), &self.title, &domain, &self.tier, source].map(output::plain).into()
     }
 }
 
@@ -80,6 +146,7 @@ async fn row(
     let named = command.first().unwrap_or(&definition.program);
     let has_logins = !definition.login.variables.is_empty() || !definition.login.files.is_empty();
     Row {
+        kind: "command-line",
         name: definition.name.clone(),
         title: definition.title.clone(),
         program: Some(named.clone()).filter(|named| !named.is_empty()),
