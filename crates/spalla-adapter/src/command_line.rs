@@ -143,12 +143,13 @@ pub fn command_line(
 }
 
 fn unmet(definition: &Definition, installed: &Installed, wishes: &Wishes) -> Vec<WishName> {
-    let is_met =
-        |name: WishName| {
-            definition.command.parts.iter().any(|part| {
+    let is_met = |name: WishName| {
+        let is_said = definition.is_dialogue() && definition.output.says(name);
+        is_said
+            || definition.command.parts.iter().any(|part| {
                 part.when == Some(name) && part.flag.as_ref().is_none_or(|flag| installed.has(flag))
             })
-        };
+    };
     WISHES.into_iter().filter(|name| !wishes.of(*name).is_empty() && !is_met(*name)).collect()
 }
 
@@ -227,11 +228,20 @@ mod tests {
         Installed::read(definition, "", "")
     }
 
-    fn words(name: &str, wishes: &Wishes) -> String {
-        let definition = built(name);
-        let line = command_line(&definition, &newest(&definition), wishes, "the prompt");
-        assert_eq!(line.stdin, "the prompt");
+    fn words_of(definition: &Definition, wishes: &Wishes) -> String {
+        let line = command_line(definition, &newest(definition), wishes, "the prompt");
+        assert_eq!(line.stdin, if definition.is_dialogue() { "" } else { "the prompt" });
         format!("{} {}", line.program, line.args.join(" "))
+    }
+
+    /// The call in which the program is spoken with.
+    fn spoken(name: &str, wishes: &Wishes) -> String {
+        words_of(&built(name), wishes)
+    }
+
+    /// The call of a program that can't be spoken with.
+    fn words(name: &str, wishes: &Wishes) -> String {
+        words_of(&built(name).other_way().unwrap(), wishes)
     }
 
     #[test]
@@ -253,6 +263,21 @@ mod tests {
             "gemini --output-format stream-json --skip-trust --approval-mode yolo --include-directories /a \
              --include-directories /b --model m"
         );
+        assert_eq!(spoken("codex", &wishes), "codex app-server");
+        assert_eq!(
+            spoken("claude", &wishes),
+            "claude --print --verbose --input-format stream-json --output-format stream-json --strict-mcp-config \
+             --dangerously-skip-permissions --add-dir /a --add-dir /b --model m"
+        );
+        assert_eq!(
+            spoken("gemini", &wishes),
+            "gemini --acp --skip-trust --approval-mode yolo --include-directories /a --include-directories /b --model m"
+        );
+        for name in ["codex", "claude", "gemini"] {
+            let definition = built(name);
+            let line = command_line(&definition, &newest(&definition), &wishes, "");
+            assert_eq!(line.unmet, [], "{name}");
+        }
     }
 
     #[test]
@@ -262,14 +287,17 @@ mod tests {
         assert!(words("claude", &wishes).contains("--permission-mode plan"));
         assert!(words("gemini", &wishes).contains("--approval-mode plan"));
         for name in ["codex", "claude", "gemini"] {
-            let line = words(name, &wishes);
-            assert!(!line.contains("yolo") && !line.contains("dangerously"), "{line}");
+            for line in [words(name, &wishes), spoken(name, &wishes)] {
+                assert!(!line.contains("yolo") && !line.contains("dangerously"), "{line}");
+            }
         }
+        assert!(spoken("claude", &wishes).contains("--permission-mode plan"));
+        assert!(spoken("gemini", &wishes).contains("--approval-mode plan"));
     }
 
     #[test]
     fn a_flag_that_the_program_lacks_is_left_out_and_told() {
-        let definition = built("codex");
+        let definition = built("codex").other_way().unwrap();
         let old = Installed::read(&definition, "codex-cli 0.58.0", "");
         let wishes = Wishes { folders: vec!["/a".into()], tools: vec!["t".into()], ..Wishes::default() };
         let line = command_line(&definition, &old, &wishes, "");
@@ -301,13 +329,12 @@ mod tests {
             ..Adapter::default()
         };
         let operator = says("theirs", false);
-        let words_of =
-            |name: &str, item| words(name, &Wishes::from(said(&built(name), item, Some(&operator))));
-        let line = words_of("codex", says("own", true));
+        let of = |name: &str, item| words(name, &Wishes::from(said(&built(name), item, Some(&operator))));
+        let line = of("codex", says("own", true));
         assert!(line.contains("--model own") && line.contains("web_search=\"live\""), "{line}");
-        let line = words_of("codex", Adapter::default());
+        let line = of("codex", Adapter::default());
         assert!(line.contains("--model theirs") && line.contains("web_search=\"disabled\""), "{line}");
-        assert!(words_of("claude", Adapter::default()).contains("--disallowedTools WebSearch"));
+        assert!(of("claude", Adapter::default()).contains("--disallowedTools WebSearch"));
         let gemini = built("gemini");
         assert_eq!(said(&gemini, Adapter::default(), Some(&operator)).web_search, None);
         assert_eq!(said(&gemini, says("m", false), Some(&operator)).web_search, Some(false));

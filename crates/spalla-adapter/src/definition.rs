@@ -5,6 +5,7 @@ use crate::listen::Format;
 use crate::place::{self, Place};
 use crate::recovery::rules::Rule;
 use crate::trouble::{Cause, Patterns};
+use crate::way::Fallback;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -36,6 +37,12 @@ pub struct Definition {
     pub output: Format,
     /// How it takes the prompt.
     pub prompt: PromptBy,
+    /// The flag without which it can't be called like this, but as `fallback` says.
+    #[serde(default)]
+    pub needs: Option<String>,
+    /// How it is called where it can't be called like this.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
     /// Which flags versions have, where their help can't be read.
     #[serde(default)]
     pub known: Vec<KnownFlags>,
@@ -311,9 +318,7 @@ impl Definition {
         if let Some(file) = files.find(|file| file.contains('/') || file.as_str() == "..") {
             return Err(("home.files", format!("{file:?} is no name of a file in its folder")));
         }
-        if (self.prompt == PromptBy::Dialogue) != self.output.is_dialogue() {
-            return Err(("prompt", "it is \"dialogue\" with the output \"acp\", and with no other".into()));
-        }
+        self.check_ways()?;
         self.environment.check()
     }
 }

@@ -22,3 +22,4 @@ mod place;
 pub mod recovery;
 pub mod reset;
 pub mod trouble;
+pub mod way;

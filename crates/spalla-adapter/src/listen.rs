@@ -2,20 +2,24 @@
 //! understands is never lost: it is heard as an error with an excerpt, or as words.
 
 mod acp;
+mod app_server;
 mod claude;
 mod codex;
+mod dialogue;
 mod events;
 mod gemini;
 mod gemini_json;
 mod held;
 mod text;
 
-pub use acp::Opening;
+pub use dialogue::{Opening, ToolServer};
 
+use crate::definition::WishName;
 use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
 use crate::trouble::{Cause, Patterns, Trouble};
+use dialogue::Dialogue;
 use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -54,6 +58,8 @@ pub enum Format {
     Text,
     /// Messages of the Agent Client Protocol, which are answered.
     Acp,
+    /// Messages of `codex app-server`, which are answered.
+    AppServer,
 }
 
 impl Format {
@@ -62,9 +68,24 @@ impl Format {
         matches!(self, Self::JsonlEvents | Self::Text)
     }
 
-    /// Tells whether it is spoken with while it works.
-    pub const fn is_dialogue(self) -> bool {
-        matches!(self, Self::Acp)
+    /// Tells whether whoever prints it can be spoken with while it works.
+    pub const fn may_be_dialogue(self) -> bool {
+        matches!(self, Self::Acp | Self::AppServer | Self::ClaudeStreamJson)
+    }
+
+    /// Tells whether whoever prints it has to be spoken with.
+    pub const fn is_dialogue_alone(self) -> bool {
+        matches!(self, Self::Acp | Self::AppServer)
+    }
+
+    /// Tells whether a wish is said in the dialogue itself, so that no argument has to say it.
+    pub const fn says(self, wish: WishName) -> bool {
+        use WishName::{Bypass, Folder, Guarded, Mcp, Model, ReadOnly, Resume, Schema};
+        match self {
+            Self::Acp => matches!(wish, Bypass | Guarded | ReadOnly | Mcp | Resume),
+            Self::AppServer => matches!(wish, Bypass | Guarded | ReadOnly | Model | Folder | Schema | Resume),
+            _ => false,
+        }
     }
 }
 
@@ -78,7 +99,7 @@ pub struct Listener {
     gemini: gemini::State,
     gemini_json: gemini_json::State,
     /// The conversation, where there is one.
-    dialogue: Option<acp::Dialogue>,
+    dialogue: Option<Dialogue>,
 }
 
 impl Listener {
@@ -88,14 +109,22 @@ impl Listener {
         Self { format, patterns, codex, claude, gemini, gemini_json, dialogue: None }
     }
 
-    /// Begins a conversation.
+    /// Begins a conversation, or another turn with the process that had one before.
     pub fn speak(&mut self, opening: Opening) {
-        self.dialogue = Some(acp::Dialogue::new(opening));
+        match &mut self.dialogue {
+            Some(dialogue) => dialogue.again(opening),
+            None => self.dialogue = Dialogue::new(self.format, opening),
+        }
+    }
+
+    /// Asks whoever is spoken with to stop where it is; tells whether there is somebody who can be asked.
+    pub fn interrupt(&mut self) -> bool {
+        self.dialogue.as_mut().is_some_and(Dialogue::interrupt)
     }
 
     /// Takes what is to be said now, a line each.
     pub fn outbox(&mut self) -> Vec<String> {
-        self.dialogue.as_mut().map(acp::Dialogue::outbox).unwrap_or_default()
+        self.dialogue.as_mut().map(Dialogue::outbox).unwrap_or_default()
     }
 
     /// Tells whether each line is words of its own, so that all of them together are the answer.
@@ -109,17 +138,17 @@ impl Listener {
             return vec![];
         }
         let ears = Ears { patterns: &self.patterns, now };
+        if let Some(dialogue) = &mut self.dialogue {
+            return by_value(line, |value| dialogue.hear(value, &ears));
+        }
         match self.format {
             Format::CodexJsonl => by_value(line, |value| self.codex.hear(value, &ears)),
             Format::ClaudeStreamJson => by_value(line, |value| self.claude.hear(value, &ears)),
             Format::GeminiStreamJson => by_value(line, |value| self.gemini.hear(value, &ears)),
             Format::GeminiJson => self.gemini_json.hear(line),
             Format::JsonlEvents => events::hear(line),
-            Format::Text => text::hear(line),
-            Format::Acp => match &mut self.dialogue {
-                Some(dialogue) => acp::hear(dialogue, line, &ears),
-                None => text::hear(line),
-            },
+            // Nobody spoke with it yet.
+            Format::Text | Format::Acp | Format::AppServer => text::hear(line),
         }
     }
 
@@ -245,6 +274,15 @@ fn shown(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Returns an event of the agent's own, or a line of a version that nobody here knows.
+fn unknown(value: &Value, name: &str) -> Heard {
+    Heard::Event(
+        serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+            AgentEvent::new(AgentEventType::Status, shown(name)).with("line", value.clone())
+        }),
+    )
 }
 
 fn str_of<'v>(value: &'v Value, path: &str) -> Option<&'v str> {

@@ -123,7 +123,11 @@ fn read(half: &str) -> Vec<Turn> {
 
 fn found(turn: &Turn) -> Diagnosis {
     static ADAPTERS: std::sync::LazyLock<Vec<spalla_adapter::definition::Definition>> =
-        std::sync::LazyLock::new(|| built_in().unwrap());
+        std::sync::LazyLock::new(|| {
+            // The lines are those of programs that nobody spoke with.
+            let all = built_in().unwrap().into_iter();
+            all.map(|adapter| adapter.other_way().unwrap_or(adapter)).collect()
+        });
     let adapter = ADAPTERS.iter().find(|adapter| adapter.name == turn.adapter).unwrap();
     let mut listener = Listener::new(adapter.output, adapter.trouble.clone());
     let (mut troubles, mut denied, mut end, mut thread) = (vec![], vec![], None, None);

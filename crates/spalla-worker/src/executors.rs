@@ -55,6 +55,11 @@ pub trait Execute: Send + Sync + 'static {
         false
     }
 
+    /// Ends what goes on beside the runs, once they are over; every process of it is gone then.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
     /// The server knows how a run ended, or nobody will tell it: what would let another worker carry it on may go.
     fn forget(&self, _run: &Heartbeat) {}
 }
@@ -167,6 +172,10 @@ impl Execute for Executors {
 
     fn goes_on(&self, assignment: &Assignment) -> bool {
         self.left().contains_key(&key_of(assignment))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.agents.close().boxed()
     }
 
     fn forget(&self, run: &Heartbeat) {

@@ -1,6 +1,6 @@
 //! The Agent Client Protocol: JSON-RPC over standard input and output, one message on a line
 //! (agentclientprotocol.com, protocol version 1). Seen with the Gemini CLI 0.61, codex-acp 0.16, claude-agent-acp 0.49 and
-//! OpenCode 1.18. One conversation has one turn here.
+//! OpenCode 1.18. One conversation has one turn here; a process may have one conversation after another.
 //!
 //! ```text
 //! initialize ─▶ session/new, or session/load ─▶ session/prompt ─▶ session/update … ─▶ its answer: the turn is over
@@ -11,13 +11,20 @@
 
 mod calls;
 
-use super::{Ears, end_of, event, events, number_of, shown, str_of, words};
+use super::held::Held;
+use super::{
+    Ears, Opening, ToolServer, denied_by_output, end_of, event, number_of, shown, str_of, unknown, words,
+};
 use crate::command_line::Guard;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
 use crate::named::{input_of, paths_of};
+use crate::pattern::compiled;
 use calls::Calls;
+use regex::Regex;
 use serde_json::{Value, json};
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// The version of the protocol that is spoken.
 const VERSION: u32 = 1;
@@ -25,48 +32,51 @@ const VERSION: u32 = 1;
 const AUTH_REQUIRED: i64 = -32_000;
 /// The code of a method that is not known.
 const NO_METHOD: i64 = -32_601;
-/// The ids of our requests.
+/// The ids of our requests within a turn.
 const INITIALIZE: u64 = 1;
 const AUTHENTICATE: u64 = 2;
 const OPEN: u64 = 3;
 const PROMPT: u64 = 4;
+/// By how much they grow from turn to turn: what answers an earlier turn answers nothing of this one.
+const IDS_OF_A_TURN: u64 = 8;
 /// The most words that are kept of one message, in bytes.
 const WORDS_BYTES_MAX: usize = 256 * 1024;
+/// No more calls of tools than these wait for their results at once.
+const CALLS_MAX: usize = 1_000;
 
-/// What a turn of a dialogue is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
-    /// The folder in which the agent works, as an absolute path.
-    pub folder: String,
-    /// What it is told.
-    pub prompt: String,
-    /// The conversation that goes on; a new one where none is named.
-    pub thread: Option<String>,
-    /// What it may do without asking.
-    pub guard: Guard,
-}
+/// How the output of a command says that it failed.
+static FAILED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)exit(?:ed with)?(?: code| status)?:? *[1-9]"));
 
-/// One conversation.
-#[derive(Debug)]
+/// One conversation after another with one process.
+#[derive(Debug, Default)]
 pub(super) struct Dialogue {
     opening: Opening,
+    /// How many turns are over.
+    turns: u64,
     session: Option<String>,
     /// How the agent can be let in, by its own names.
     ways_in: Vec<String>,
     has_tried_key: bool,
     can_load: bool,
+    /// Whether the prompt was sent and its answer did not come yet.
+    is_asked: bool,
     /// The message that is coming in, piece by piece.
     message: String,
+    /// The last whole one.
+    answer: Option<String>,
+    /// The commands that were not over when they were told of, by the ids of their calls.
+    steps: BTreeMap<String, String>,
+    held: Held,
     outbox: Vec<String>,
+    /// What is told of calls, until they are over.
     calls: Calls,
 }
 
 impl Dialogue {
     /// Begins: what is sent first stands in the outbox.
     pub(super) fn new(opening: Opening) -> Self {
-        let (session, ways_in, has_tried_key, can_load, message, outbox, calls) = Default::default();
-        let mut dialogue =
-            Self { opening, session, ways_in, has_tried_key, can_load, message, outbox, calls };
+        let mut dialogue = Self { opening, ..Self::default() };
         // What the agent does to files it does itself, behind the walls.
         let capabilities =
             json!({ "fs": { "readTextFile": false, "writeTextFile": false }, "terminal": false });
@@ -79,6 +89,23 @@ impl Dialogue {
         dialogue
     }
 
+    /// Begins another turn, in a conversation of its own.
+    pub(super) fn again(&mut self, opening: Opening) {
+        let (turns, can_load) = (self.turns + 1, self.can_load);
+        let ways_in = std::mem::take(&mut self.ways_in);
+        let has_tried_key = self.has_tried_key;
+        *self = Self { opening, turns, can_load, ways_in, has_tried_key, ..Self::default() };
+        self.open();
+    }
+
+    /// Asks for the end of the turn; tells whether there is one.
+    pub(super) fn interrupt(&mut self) -> bool {
+        let Some(session) = self.session.clone().filter(|_| self.is_asked) else { return false };
+        let params = json!({ "sessionId": session });
+        self.send(&json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": params }));
+        true
+    }
+
     /// Takes what is to be sent, a line each.
     pub(super) fn outbox(&mut self) -> Vec<String> {
         std::mem::take(&mut self.outbox)
@@ -86,6 +113,9 @@ impl Dialogue {
 
     /// Hears a message.
     pub(super) fn hear(&mut self, message: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        if message["jsonrpc"] != "2.0" {
+            return vec![unknown(message, "a line that is no message")];
+        }
         let id = message.get("id").filter(|id| !id.is_null());
         match (str_of(message, "/method"), id) {
             (Some("session/update"), None) => self.update(&message["params"]["update"], ears),
@@ -96,11 +126,14 @@ impl Dialogue {
                 vec![]
             }
             (Some(_), None) => vec![],
-            (None, Some(id)) => match (id.as_u64(), message.get("error").filter(|error| error.is_object())) {
-                (Some(id), Some(error)) => self.refused(id, error, ears),
-                (Some(id), None) => self.answered(id, &message["result"]),
-                (None, _) => vec![],
-            },
+            (None, Some(id)) => {
+                let id = id.as_u64().and_then(|id| id.checked_sub(self.turns * IDS_OF_A_TURN));
+                match (id, message.get("error").filter(|error| error.is_object())) {
+                    (Some(id), Some(error)) => self.refused(id, error, ears),
+                    (Some(id), None) => self.answered(id, &message["result"]),
+                    (None, _) => vec![],
+                }
+            }
             (None, None) => {
                 vec![event(AgentEventType::Error, "a message is neither a request nor an answer")]
             }
@@ -108,6 +141,7 @@ impl Dialogue {
     }
 
     fn ask(&mut self, id: u64, method: &str, params: &Value) {
+        let id = self.turns * IDS_OF_A_TURN + id;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
     }
 
@@ -116,18 +150,20 @@ impl Dialogue {
     }
 
     fn open(&mut self) {
-        let folder = &self.opening.folder;
-        match self.opening.thread.clone().filter(|_| self.can_load) {
+        let servers: Vec<Value> = self.opening.servers.iter().map(of_server).collect();
+        let mut params = json!({ "cwd": self.opening.folder, "mcpServers": servers });
+        let method = match self.opening.thread.clone().filter(|_| self.can_load) {
             Some(thread) => {
-                let params = json!({ "sessionId": thread, "cwd": folder, "mcpServers": [] });
+                params["sessionId"] = thread.as_str().into();
                 self.session = Some(thread);
-                self.ask(OPEN, "session/load", &params);
+                "session/load"
             }
             None => {
-                let params = json!({ "cwd": folder, "mcpServers": [] });
-                self.ask(OPEN, "session/new", &params);
+                self.opening.begin_anew();
+                "session/new"
             }
-        }
+        };
+        self.ask(OPEN, method, &params);
     }
 
     fn answered(&mut self, id: u64, result: &Value) -> Vec<Heard> {
@@ -150,6 +186,7 @@ impl Dialogue {
                 self.message.clear();
                 let prompt = json!([{ "type": "text", "text": self.opening.prompt }]);
                 self.ask(PROMPT, "session/prompt", &json!({ "sessionId": session, "prompt": prompt }));
+                self.is_asked = true;
                 self.session = Some(session.clone());
                 vec![Heard::Thread(session)]
             }
@@ -159,8 +196,12 @@ impl Dialogue {
     }
 
     fn over(&mut self, result: &Value) -> Vec<Heard> {
+        self.is_asked = false;
         let mut heard = self.said();
-        if let Some(usage) = result.get("usage").or_else(|| result.pointer("/_meta/usage")) {
+        let answer = self.answer.take();
+        heard.extend(self.held.tell(answer.as_deref().unwrap_or_default()));
+        let places = ["/usage", "/_meta/usage", "/_meta/quota/token_count"];
+        if let Some(usage) = places.iter().find_map(|place| result.pointer(place)) {
             heard.push(Heard::Spent(spent(usage)));
         }
         let end = match str_of(result, "/stopReason") {
@@ -172,7 +213,8 @@ impl Dialogue {
                 TurnEnd::Failed
             }
         };
-        heard.push(event(AgentEventType::Milestone, "ended a turn"));
+        let said = answer.map_or_else(|| "ended a turn".to_owned(), |text| shown(&text));
+        heard.push(event(AgentEventType::Milestone, said));
         heard.push(Heard::Over(end));
         heard
     }
@@ -189,11 +231,16 @@ impl Dialogue {
         }
         if id == OPEN && self.session.take().is_some() {
             // A conversation that can't go on is begun anew.
-            self.opening.thread = None;
+            self.opening.begin_anew();
             self.open();
             return vec![];
         }
+        if ![INITIALIZE, AUTHENTICATE, OPEN, PROMPT].contains(&id) {
+            return vec![];
+        }
+        self.is_asked = false;
         let mut heard = self.said();
+        heard.extend(self.held.tell(""));
         let status = u16::try_from(code).ok().filter(|code| (400..600).contains(code));
         let words = str_of(error, "/message").unwrap_or("the agent refused");
         let more =
@@ -205,6 +252,10 @@ impl Dialogue {
     }
 
     fn update(&mut self, update: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        // A conversation that goes on tells first what was said and done in it before.
+        if !self.is_asked {
+            return vec![];
+        }
         match str_of(update, "/sessionUpdate") {
             Some("agent_message_chunk") => {
                 let text = str_of(update, "/content/text").unwrap_or_default();
@@ -216,27 +267,57 @@ impl Dialogue {
             Some("tool_call") => {
                 let mut heard = self.said();
                 heard.push(Heard::Event(of_tool(update, AgentEventType::Progress)));
-                heard.extend(self.calls.hear(update));
-                heard
-            }
-            Some("tool_call_update") if update["status"] == "failed" => {
-                let said = words_of(update);
-                let mut heard = vec![Heard::Event(of_tool(update, AgentEventType::Finding))];
-                heard.extend(self.calls.hear(update));
-                if ears.is_denial(&said) {
-                    heard.push(Heard::Denied(denied(update, said)));
+                if let (Some(id), true) = (str_of(update, "/toolCallId"), self.steps.len() < CALLS_MAX) {
+                    let given = input_of(&update["rawInput"]);
+                    let step = given.unwrap_or_else(|| step_of(update).to_owned());
+                    self.steps.insert(id.to_owned(), step);
                 }
+                heard.extend(self.call_over(update, ears));
+                heard.extend(self.calls.hear(update));
                 heard
             }
-            Some("tool_call_update") => self.calls.hear(update).into_iter().collect(),
+            Some("tool_call_update") => {
+                let mut heard = self.call_over(update, ears);
+                heard.extend(self.calls.hear(update));
+                heard
+            }
             Some("plan") => of_plan(update),
             _ => vec![],
         }
     }
 
+    /// A call of a tool may be over: well, or with a failure, which some agents call completed all the same.
+    fn call_over(&mut self, update: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let has_failed = update["status"] == "failed";
+        if !has_failed && update["status"] != "completed" {
+            return vec![];
+        }
+        let call = str_of(update, "/toolCallId").and_then(|id| self.steps.remove(id));
+        let step = call.unwrap_or_else(|| step_of(update).to_owned());
+        let said = words_of(update);
+        let is_command = update["kind"] == "execute";
+        if !(has_failed || is_command && FAILED.is_match(&said)) {
+            if is_command || is_change(update) {
+                self.held.pass(&step);
+            }
+            return vec![];
+        }
+        let mut heard = vec![Heard::Event(of_tool(update, AgentEventType::Finding))];
+        match denied_by_output("shell", &step, &said).filter(|_| is_command) {
+            Some(denied) => self.held.keep(Some(denied)),
+            None if ears.is_denial(&said) => heard.push(Heard::Denied(denied(update, said))),
+            None => {}
+        }
+        heard
+    }
+
     /// Returns what the agent said since it did something last.
     fn said(&mut self) -> Vec<Heard> {
-        words(&std::mem::take(&mut self.message))
+        let said = std::mem::take(&mut self.message);
+        if !said.trim().is_empty() {
+            self.answer = Some(said.clone());
+        }
+        words(&said)
     }
 
     fn permit(&mut self, id: &Value, params: &Value) -> Vec<Heard> {
@@ -261,6 +342,22 @@ impl Dialogue {
         }
         vec![Heard::Denied(denied(call, "it asked for what it may not do here".to_owned()))]
     }
+}
+
+fn of_server(server: &ToolServer) -> Value {
+    let ToolServer { name, command, args, env } = server;
+    let env: Vec<Value> = env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    json!({ "name": name, "command": command, "args": args, "env": env })
+}
+
+fn is_change(update: &Value) -> bool {
+    ["edit", "delete", "move"].iter().any(|change| update["kind"] == *change)
+}
+
+/// Returns what a call is about, where what it was given is not told.
+fn step_of(update: &Value) -> &str {
+    let place = str_of(update, "/locations/0/path").filter(|_| is_change(update));
+    place.or_else(|| str_of(update, "/title")).unwrap_or_default()
 }
 
 fn denied(call: &Value, reason: String) -> Denied {
@@ -318,180 +415,5 @@ fn spent(usage: &Value) -> Spent {
     }
 }
 
-/// Hears a line: a message, or what the program prints besides.
-pub(super) fn hear(dialogue: &mut Dialogue, line: &[u8], ears: &Ears<'_>) -> Vec<Heard> {
-    match spalla_domain::agent_event::read_json(line) {
-        Ok(message) if message["jsonrpc"] == "2.0" => dialogue.hear(&message, ears),
-        Ok(value) => events::of(&value).map(Heard::Event).into_iter().collect(),
-        Err(why) => super::hostile(line, &why),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trouble::{Cause, Patterns};
-    use jiff::Timestamp;
-
-    /// A conversation in which one side is ours and the other one is written down.
-    struct Talk(Dialogue);
-
-    impl Talk {
-        fn begin(guard: Guard, thread: Option<&str>) -> Self {
-            let (folder, prompt, thread) = ("/w".to_owned(), "Do it".to_owned(), thread.map(str::to_owned));
-            Self(Dialogue::new(Opening { folder, prompt, thread, guard }))
-        }
-
-        /// Returns what is sent, as methods and answers.
-        fn sent(&mut self) -> Vec<Value> {
-            self.0.outbox().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-        }
-
-        fn hears(&mut self, message: Value) -> Vec<Heard> {
-            let patterns = Patterns::default();
-            let ears = Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH };
-            hear(&mut self.0, message.to_string().as_bytes(), &ears)
-        }
-
-        fn answers(&mut self, id: u64, result: Value) -> Vec<Heard> {
-            self.hears(json!({ "jsonrpc": "2.0", "id": id, "result": result }))
-        }
-
-        fn updates(&mut self, update: Value) -> Vec<Heard> {
-            let params = json!({ "sessionId": "s", "update": update });
-            self.hears(json!({ "jsonrpc": "2.0", "method": "session/update", "params": params }))
-        }
-
-        fn opened(guard: Guard) -> Self {
-            let mut talk = Self::begin(guard, None);
-            assert_eq!(talk.sent()[0]["method"], "initialize");
-            talk.answers(1, json!({ "protocolVersion": 1 }));
-            assert_eq!(talk.sent()[0]["method"], "session/new");
-            assert_eq!(talk.answers(3, json!({ "sessionId": "s" })), [Heard::Thread("s".into())]);
-            let prompt = &talk.sent()[0];
-            assert_eq!(
-                (&prompt["method"], &prompt["params"]["prompt"][0]["text"]),
-                (&json!("session/prompt"), &json!("Do it"))
-            );
-            talk
-        }
-    }
-
-    #[test]
-    fn a_turn_is_words_tools_and_an_end() {
-        let mut talk = Talk::opened(Guard::Bypass);
-        for text in ["I wi", "ll write."] {
-            talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } }));
-        }
-        let tool = json!({ "sessionUpdate": "tool_call", "title": "Writing to a.txt", "kind": "edit",
-            "locations": [{ "path": "/w/a.txt" }] });
-        let heard = talk.updates(tool);
-        assert_eq!(heard[0], Heard::Words("I will write.".into()));
-        assert!(
-            matches!(&heard[1], Heard::Event(event) if event.payload.file.as_deref() == Some("/w/a.txt"))
-        );
-        talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": "Done." } }));
-        let heard = talk.answers(
-            4,
-            json!({ "stopReason": "end_turn", "usage": { "inputTokens": 9, "outputTokens": 2 } }),
-        );
-        assert_eq!(heard.first(), Some(&Heard::Words("Done.".into())));
-        assert!(
-            heard.iter().any(|heard| matches!(heard, Heard::Spent(spent) if spent.input_tokens == Some(9)))
-        );
-        assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Completed)));
-    }
-
-    #[test]
-    fn who_asks_for_a_login_is_given_the_key_once() {
-        let mut talk = Talk::begin(Guard::Bypass, None);
-        talk.sent();
-        talk.answers(1, json!({ "authMethods": [{ "id": "oauth" }, { "id": "gemini-api-key" }] }));
-        talk.sent();
-        let refusal = json!({ "jsonrpc": "2.0", "id": 3, "error": { "code": -32000, "message": "Authentication required" } });
-        assert_eq!(talk.hears(refusal.clone()), []);
-        let sent = talk.sent();
-        assert_eq!(
-            (&sent[0]["method"], &sent[0]["params"]["methodId"]),
-            (&json!("authenticate"), &json!("gemini-api-key"))
-        );
-        talk.answers(2, json!({}));
-        assert_eq!(talk.sent()[0]["method"], "session/new");
-        assert_eq!(talk.hears(refusal).last(), Some(&Heard::Over(TurnEnd::Failed)));
-    }
-
-    #[test]
-    fn a_conversation_goes_on_where_the_agent_can_and_begins_anew_where_it_cant() {
-        let mut talk = Talk::begin(Guard::Bypass, Some("old"));
-        talk.sent();
-        talk.answers(1, json!({ "agentCapabilities": { "loadSession": true } }));
-        let sent = talk.sent();
-        assert_eq!(
-            (&sent[0]["method"], &sent[0]["params"]["sessionId"]),
-            (&json!("session/load"), &json!("old"))
-        );
-        talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": "of before" } }));
-        assert_eq!(
-            talk.hears(json!({ "jsonrpc": "2.0", "id": 3, "error": { "code": -32602, "message": "gone" } })),
-            []
-        );
-        assert_eq!(talk.sent()[0]["method"], "session/new");
-        assert_eq!(talk.answers(3, json!({ "sessionId": "new" })), [Heard::Thread("new".into())]);
-        let heard = talk.answers(4, json!({ "stopReason": "end_turn" }));
-        assert!(!heard.iter().any(|heard| matches!(heard, Heard::Words(_))), "{heard:?}");
-    }
-
-    #[test]
-    fn what_an_agent_may_do_is_as_its_guard_says() {
-        let ask = |kind: &str| {
-            json!({ "jsonrpc": "2.0", "id": "p", "method": "session/request_permission", "params": {
-                "options": [{ "kind": "allow_always", "optionId": "all" }, { "kind": "allow_once", "optionId": "yes" },
-                            { "kind": "reject_once", "optionId": "no" }],
-                "toolCall": { "title": "Do", "kind": kind, "rawInput": { "command": "make" } } } })
-        };
-        for (guard, kind, option) in [
-            (Guard::Bypass, "execute", "yes"),
-            (Guard::Guarded, "edit", "yes"),
-            (Guard::Guarded, "execute", "no"),
-            (Guard::ReadOnly, "edit", "no"),
-            (Guard::ReadOnly, "read", "yes"),
-        ] {
-            let mut talk = Talk::opened(guard);
-            let heard = talk.hears(ask(kind));
-            let sent = talk.sent();
-            assert_eq!(
-                (&sent[0]["id"], &sent[0]["result"]["outcome"]["optionId"]),
-                (&json!("p"), &json!(option))
-            );
-            assert_eq!(
-                heard.iter().any(|heard| matches!(heard, Heard::Denied(_))),
-                option == "no",
-                "{guard:?} {kind}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_not_offered_is_refused_and_what_is_strange_ends_nothing() {
-        let mut talk = Talk::opened(Guard::Bypass);
-        talk.hears(json!({ "jsonrpc": "2.0", "id": 7, "method": "fs/read_text_file", "params": {} }));
-        assert_eq!(talk.sent()[0]["error"]["code"], NO_METHOD);
-        for odd in
-            [json!({ "jsonrpc": "2.0" }), json!([1]), json!({ "jsonrpc": "2.0", "id": 99, "result": 1 })]
-        {
-            talk.hears(odd);
-        }
-        let patterns = Patterns::default();
-        let ears = Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH };
-        assert!(matches!(&hear(&mut talk.0, b"{", &ears)[..], [Heard::Event(_)]));
-        let failed = json!({ "jsonrpc": "2.0", "id": 4, "error": { "code": 429, "message": "slow down" } });
-        let heard = talk.hears(failed);
-        assert!(
-            heard
-                .iter()
-                .any(|heard| matches!(heard, Heard::Trouble(trouble) if trouble.cause == Cause::RateLimit)),
-            "{heard:?}"
-        );
-        assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Failed)));
-    }
-}
+mod tests;

@@ -1,9 +1,11 @@
 //! `claude --output-format stream-json`: messages of the Messages API, one content block a line, between an `init` and a
 //! `result`. Seen with 2.1.197 and 2.1.328.
 
+pub(super) mod dialogue;
+
 use super::{
     Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of,
-    words,
+    unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
@@ -37,9 +39,7 @@ impl State {
             "result" => self.result(value, ears),
             // Pieces of what comes whole, and the answers to what was asked of the command line.
             "stream_event" | "control_response" | "control_request" | "keep_alive" => vec![],
-            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
-                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
-            }))],
+            other => vec![unknown(value, other)],
         }
     }
 

@@ -1,7 +1,7 @@
 //! `codex exec --json`: threads, turns and items, one object a line. Seen with 0.169.
 
 use super::{
-    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
@@ -24,29 +24,45 @@ impl State {
             "turn.started" => vec![event(AgentEventType::Status, "began a turn")],
             "item.started" => started(&value["item"]),
             "item.updated" => plan(&value["item"]).into_iter().collect(),
-            "item.completed" => {
-                let mut heard = self.completed(&value["item"], ears);
-                heard.extend(did(&value["item"]).map(Heard::Did));
-                heard
-            }
-            "turn.completed" => self.over(&value["usage"]),
+            "item.completed" => self.completed(&value["item"], ears),
+            "turn.completed" => self.over(spent(&value["usage"])),
             // Also how it says that it tries again; what ends a turn comes once more as its failure.
             "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
             "turn.failed" => {
                 let text = str_of(value, "/error/message").unwrap_or("the turn failed");
-                let mut heard = self.held.tell(text);
+                let mut heard = self.fail(text);
                 heard.extend(ears.failed(text, None, true));
                 heard.push(Heard::Over(TurnEnd::Failed));
                 heard
             }
-            // An event of the agent's own, or of a version that nobody here knows.
-            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
-                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
-            }))],
+            other => vec![unknown(value, other)],
         }
     }
 
-    fn completed(&mut self, item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+    /// Hears that an item began.
+    pub(super) fn started(&self, item: &Value) -> Vec<Heard> {
+        started(item)
+    }
+
+    /// Hears of a plan.
+    pub(super) fn plan(&self, item: &Value) -> Vec<Heard> {
+        plan(item).into_iter().collect()
+    }
+
+    /// Hears that the turn failed, with these words.
+    pub(super) fn fail(&mut self, text: &str) -> Vec<Heard> {
+        self.answer = None;
+        self.held.tell(text)
+    }
+
+    /// Hears that an item is over.
+    pub(super) fn completed(&mut self, item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let mut heard = self.item(item, ears);
+        heard.extend(did(item).map(Heard::Did));
+        heard
+    }
+
+    fn item(&mut self, item: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match str_of(item, "/type").unwrap_or_default() {
             "agent_message" => {
                 let text = str_of(item, "/text").unwrap_or_default();
@@ -73,13 +89,8 @@ impl State {
         }
     }
 
-    fn over(&mut self, usage: &Value) -> Vec<Heard> {
-        let spent = Spent {
-            input_tokens: number_of(usage, "/input_tokens"),
-            cached_input_tokens: number_of(usage, "/cached_input_tokens"),
-            output_tokens: number_of(usage, "/output_tokens"),
-            ..Spent::default()
-        };
+    /// Hears that the turn is over, and what it used.
+    pub(super) fn over(&mut self, spent: Spent) -> Vec<Heard> {
         let answer = self.answer.take();
         let mut heard = self.held.tell(answer.as_deref().unwrap_or_default());
         let answer = answer.map_or_else(|| "ended a turn".to_owned(), |text| shown(&text));
@@ -158,6 +169,15 @@ fn did(item: &Value) -> Option<Act> {
         members.retain(|name, _| name != "id" && name != "aggregated_output");
     }
     Some(Act::new(said, kind, &given, str_of(item, "/aggregated_output").unwrap_or_default()))
+}
+
+fn spent(usage: &Value) -> Spent {
+    Spent {
+        input_tokens: number_of(usage, "/input_tokens"),
+        cached_input_tokens: number_of(usage, "/cached_input_tokens"),
+        output_tokens: number_of(usage, "/output_tokens"),
+        ..Spent::default()
+    }
 }
 
 fn started(item: &Value) -> Vec<Heard> {

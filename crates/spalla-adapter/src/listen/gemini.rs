@@ -1,7 +1,7 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
 use super::{
-    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, words,
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
@@ -53,9 +53,7 @@ impl State {
                 let denied = self.held.tell(answer.as_deref().unwrap_or_default());
                 denied.into_iter().chain(result(value, answer, ears)).collect()
             }
-            other => vec![Heard::Event(serde_json::from_value(value.clone()).unwrap_or_else(|_| {
-                AgentEvent::new(AgentEventType::Status, shown(other)).with("line", value.clone())
-            }))],
+            other => vec![unknown(value, other)],
         });
         heard
     }

@@ -12,7 +12,18 @@ static ADAPTERS: LazyLock<Vec<Definition>> = LazyLock::new(|| built_in().unwrap(
 
 fn listener(name: &str) -> Listener {
     let found = ADAPTERS.iter().find(|definition| definition.name == name).unwrap();
-    Listener::new(found.output, found.trouble.clone())
+    // What is printed is heard here; what is said in a dialogue is heard beside each of them.
+    let output = found.fallback.as_ref().map_or(found.output, |fallback| fallback.output);
+    Listener::new(output, found.trouble.clone())
+}
+
+/// Begins a dialogue.
+fn spoken(name: &str) -> Listener {
+    let found = ADAPTERS.iter().find(|definition| definition.name == name).unwrap();
+    let mut listener = Listener::new(found.output, found.trouble.clone());
+    listener.speak(Opening { folder: "/w".into(), prompt: "Do it".into(), ..Opening::default() });
+    assert!(!listener.outbox().is_empty());
+    listener
 }
 
 fn now() -> Timestamp {
@@ -273,6 +284,11 @@ fn an_agent_emits_events_as_lines_of_its_words_or_of_its_output() {
 #[test]
 fn an_agent_of_any_command_line_emits_an_event_by_printing_it() {
     let line = r#"{"type":"error","payload":{"text":"lost","code":7}}"#;
+    for mut listener in ["codex", "claude", "gemini"].map(spoken) {
+        let heard = listener.hear(line.as_bytes(), now());
+        let [Heard::Event(event)] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!((event.kind, event.payload.more["code"].as_u64()), (AgentEventType::Error, Some(7)));
+    }
     for format in [
         Format::CodexJsonl,
         Format::ClaudeStreamJson,
@@ -391,13 +407,15 @@ fn hostile_lines_are_heard_as_errors_with_an_excerpt() {
     let long = vec![b'{'; spalla_domain::agent_event::LINE_BYTES_MAX + 1];
     for line in [&b"\xff\xfe"[..], b"{\"type\":", b"Killed", &long, "[".repeat(70).as_bytes()] {
         for name in ["codex", "claude", "gemini"] {
-            let heard = listener(name).hear(line, now());
-            assert_eq!(
-                kinds(&heard),
-                [AgentEventType::Error],
-                "{:?}",
-                String::from_utf8_lossy(&line[..line.len().min(20)])
-            );
+            for mut listener in [listener(name), spoken(name)] {
+                let heard = listener.hear(line, now());
+                assert_eq!(
+                    kinds(&heard),
+                    [AgentEventType::Error],
+                    "{:?}",
+                    String::from_utf8_lossy(&line[..line.len().min(20)])
+                );
+            }
         }
     }
     assert_eq!(listener("codex").hear(b"  \t", now()), []);
@@ -425,6 +443,9 @@ proptest! {
             listener(&adapter.name).hear(&line, now());
             listener(&adapter.name).hear_error(&line, now());
         }
+        for name in ["codex", "claude", "gemini"] {
+            spoken(name).hear(&line, now());
+        }
         document(&line);
         document(&[&b"{"[..], &line].concat());
     }
@@ -439,6 +460,26 @@ proptest! {
         ];
         for name in ["codex", "claude", "gemini"] {
             heard(name, &shapes);
+        }
+        let messages = [
+            json!({"id": number, "result": {"thread": text, "sessionId": number, "stopReason": inner}}),
+            json!({"id": number, "error": {"code": number, "message": number, "data": text}}),
+            json!({"method": kind, "id": text, "params": number}),
+            json!({"method": "item/completed", "params": {"item": {"type": inner, "changes": [number, {"kind": text}], "summary": [number]}}}),
+            json!({"method": "session/update", "params": {"update": {"sessionUpdate": "tool_call", "content": [number], "kind": inner}}}),
+            json!({"method": "turn/completed", "params": {"turn": {"status": inner, "error": number}}}),
+            json!({"type": "control_request", "request": {"subtype": inner, "input": number}, "request_id": number}),
+        ];
+        for name in ["codex", "claude", "gemini"] {
+            let mut listener = spoken(name);
+            for mut message in messages.iter().chain(&shapes).cloned() {
+                listener.hear(message.to_string().as_bytes(), now());
+                message["jsonrpc"] = "2.0".into();
+                listener.hear(message.to_string().as_bytes(), now());
+                for line in listener.outbox() {
+                    prop_assert!(serde_json::from_str::<Value>(&line).is_ok());
+                }
+            }
         }
     }
 }

@@ -157,7 +157,8 @@ proptest! {
         let allowed = Allowed { folders, longest_wait_ms: 0, ..Allowed::default() };
         let adapter = ADAPTERS.iter().find(|adapter| adapter.name == "gemini").unwrap();
         let said = format!("Path not in workspace: Attempted path \"{path}\" {words}");
-        let mut listener = Listener::new(adapter.output, adapter.trouble.clone());
+        let output = adapter.other_way().unwrap().output;
+        let mut listener = Listener::new(output, adapter.trouble.clone());
         let lines = [
             json!({"type": "tool_use", "tool_name": "write_file", "tool_id": "w", "parameters": {"file_path": path}}),
             json!({"type": "tool_result", "tool_id": "w", "status": "error", "error": {"message": said}}),

@@ -420,6 +420,7 @@ impl Service {
         self.returned.extend(self.leases.values());
         self.returned.sort_by_key(|lease| (lease.run_id, lease.fencing_token));
         self.runs.shutdown().await;
+        self.shared.executors.close().await;
         if !self.reports.is_empty() {
             tracing::warn!("the ends of some runs are not on the server; their leases will expire");
         }

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! worktree ─▶ agent: program, home, call ─▶ turn ─▶ diagnosis ─┬─ again, changed as allowed ─▶ turn
-//!                                                              ├─ the limit is waited for
+//!                                              ▲               ├─ no conversation begins ─▶ the other way of speaking
+//!                                              └─ process      ├─ the limit is waited for
 //!                                                              ├─ next agent, same worktree, a note
 //!                                                              └─ over ─▶ the change is taken ─▶ judged
 //! ```
@@ -16,6 +17,7 @@ mod lines;
 mod look;
 mod note;
 mod person;
+mod process;
 mod program;
 mod repeats;
 mod review;
@@ -34,13 +36,16 @@ use call::Call;
 use home::Home;
 use judge::Judged;
 use person::Decided;
+use process::Process;
+use program::Program;
 use review::{Review, Subject};
 use serde::Serialize;
+use spalla_adapter::command_line::Wishes;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::recovery::{Action, Allowed, Change, Diagnosis, Ended, diagnose};
 use spalla_adapter::trouble::Cause;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
-use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::claim::RunError;
 use spalla_domain::retry::ErrorClass;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -79,6 +84,8 @@ struct Work<'a> {
 enum Left {
     /// Its turn is over.
     Over(Box<(Turn, Diagnosis)>),
+    /// A conversation with it did not begin; it may be spoken with in another way.
+    Unopened(Box<(Turn, Diagnosis)>),
     /// It can't go on, and the next one may.
     Next { reason: String, limit: Option<Limit>, words: Option<String> },
 }
@@ -123,7 +130,7 @@ impl<'a> Work<'a> {
                 words: words.as_deref(),
             });
             match self.by(definition, handed).await? {
-                Left::Over(over) => {
+                Left::Over(over) | Left::Unopened(over) => {
                     let (turn, diagnosis) = *over;
                     return match &self.review {
                         Some(review) => Ok(review.end(definition, &turn, self.told.path(), self.turns)),
@@ -132,7 +139,7 @@ impl<'a> Work<'a> {
                 }
                 Left::Next { reason, limit, words } => {
                     if let Some(limit) = &limit {
-                        self.run.agents.close(&definition.name, limit.clone());
+                        self.run.agents.wall(&definition.name, limit.clone());
                     }
                     reasons.push(format!("{}: {reason}", definition.title));
                     earliest = sooner(earliest, limit);
@@ -161,7 +168,6 @@ impl<'a> Work<'a> {
         let mut home = Home::make(run, definition).map_err(|error| {
             End::from(Failure::new(ErrorClass::System, format!("making the agent's home: {error}")))
         })?;
-        tools::give(run, definition, &mut home).await;
         let program = match program::find(run, definition, &home.folder).await {
             Ok(program) => program,
             // One that stands in for another may be missing.
@@ -170,9 +176,30 @@ impl<'a> Work<'a> {
             }
             Err(end) => return Err(end),
         };
-        let mut call = Call::new(run, definition, &program, &home, self.review.as_ref());
+        let way = definition.way(&program.installed, &Wishes::from(call::said_of(run, definition)));
+        let left = self.in_way(&way, (&program, &mut home), handed.as_ref()).await?;
+        match (left, way.other_way()) {
+            (Left::Unopened(over), Some(other)) => {
+                let diagnosis = over.1;
+                self.recover(definition, &diagnosis, "another_way_of_speaking").await;
+                self.in_way(&other, (&program, &mut home), handed.as_ref()).await
+            }
+            (left, _) => Ok(left),
+        }
+    }
+
+    /// Lets one agent work that is called and spoken with in one way.
+    async fn in_way(
+        &mut self,
+        definition: &Definition,
+        (program, home): (&Program, &mut Home),
+        handed: Option<&note::Handed<'_>>,
+    ) -> Result<Left, End> {
+        let run = self.run;
+        tools::give(run, definition, home).await;
+        let mut call = Call::new(run, definition, program, home, self.review.as_ref());
         let own = note::own_words(run);
-        let mut prompt = handed.map_or_else(|| own.clone(), |handed| note::of_handed(&handed, &own));
+        let mut prompt = handed.map_or_else(|| own.clone(), |handed| note::of_handed(handed, &own));
         let mut tried = BTreeSet::new();
         loop {
             run.hold().await;
@@ -185,6 +212,9 @@ impl<'a> Work<'a> {
                 return Ok(Left::Over(Box::new((turn, looping(definition)))));
             }
             let diagnosis = self.diagnosed(definition, &turn, &tried).await?;
+            if definition.fallback.is_some() && turn.is_unopened() {
+                return Ok(Left::Unopened(Box::new((turn, diagnosis))));
+            }
             let words = turn.words.clone();
             if let Some(told) = self.mended(definition, &diagnosis).await? {
                 prompt = format!("{told}\n\n{}", call.go_on(turn.thread.as_deref(), &own, words.as_deref()));
@@ -254,7 +284,7 @@ impl<'a> Work<'a> {
         let run = self.run;
         self.turns += 1;
         let (mut spec, listener) = call.of(prompt, self.scratchpad, self.turns).await;
-        let speech = match definition.output.is_dialogue() {
+        let speech = match definition.is_dialogue() {
             true => Some(call.speech().map_err(|error| {
                 End::from(Failure::new(ErrorClass::System, format!("making the way to the agent: {error}")))
             })?),
@@ -271,15 +301,12 @@ impl<'a> Work<'a> {
             None => begins,
         };
         self.told.own(begins).await;
-        let turn = turn::take(run, spec, listener, speech, &mut self.told).await?;
+        let walls = spec.walls.clone();
+        let child = run.sandbox.spawn(spec).await;
+        let child = child.map_err(|error| End::from(Failure::of(run.unstarted(&walls, &error))))?;
+        let process = Process::of(child, listener, speech, run.agents);
+        let turn = turn::take(run, process, definition.output, &mut self.told).await?;
         run.log.remark(format!("{title}: {}", turn.ended.how)).await;
-        if let Some(spent) = &turn.spent {
-            run.spend(Usage {
-                input_tokens: spent.input_tokens,
-                output_tokens: spent.output_tokens,
-                cost_usd: spent.cost_usd,
-            });
-        }
         Ok(turn)
     }
 

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use tokio::task::JoinSet;
 
 /// The file of the limits, in the worker's data folder.
 const LIMITS: &str = "agent-limits.json";
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
     programs: Mutex<HashMap<Asked, Installed>>,
     limits: Mutex<BTreeMap<String, Limit>>,
     merging: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
+    /// What goes on beside the runs, each to the end of one process.
+    kept: Mutex<JoinSet<()>>,
     path: PathBuf,
 }
 
@@ -54,8 +57,22 @@ impl Memory {
             programs: Mutex::default(),
             limits: Mutex::new(limits.unwrap_or_default()),
             merging: Mutex::default(),
+            kept: Mutex::default(),
             path,
         }
+    }
+
+    /// Carries on what belongs to a process, until it is over.
+    pub(super) fn keep(&self, life: impl Future<Output = ()> + Send + 'static) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        while kept.try_join_next().is_some() {}
+        kept.spawn(life);
+    }
+
+    /// Waits until every process is gone that was kept.
+    pub(crate) async fn close(&self) {
+        let mut kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        while kept.join_next().await.is_some() {}
     }
 
     /// Returns what a program is known to be able to do.
@@ -74,7 +91,7 @@ impl Memory {
     }
 
     /// Remembers that an agent met a limit.
-    pub(super) fn close(&self, agent: &str, limit: Limit) {
+    pub(super) fn wall(&self, agent: &str, limit: Limit) {
         let mut limits = self.limits();
         limits.insert(agent.to_owned(), limit);
         let new = self.path.with_extension("new");
@@ -108,7 +125,7 @@ mod tests {
     fn a_limit_is_kept_over_a_restart_until_it_is_over() {
         let data = tempfile::tempdir().unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();
-        Memory::open(data.path()).close("codex", Limit { until: at(100), reason: "limit".into() });
+        Memory::open(data.path()).wall("codex", Limit { until: at(100), reason: "limit".into() });
         let memory = Memory::open(data.path());
         assert_eq!(memory.limit("codex", at(99)).map(|limit| limit.reason), Some("limit".into()));
         assert_eq!(memory.limit("codex", at(100)), None);

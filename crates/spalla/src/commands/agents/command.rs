@@ -78,6 +78,7 @@ impl Command {
             Some(program) => block_on_all_cores(async { Ok(program.installed(definition).await) })?,
             None => Installed::read(definition, "", ""),
         };
+        let definition = &definition.way(&installed, &wishes);
         let line = command_line(definition, &installed, &wishes, &self.prompt);
         notes(definition, program.is_some(), &line);
         // A run calls the file itself, unless somebody's own command is called.

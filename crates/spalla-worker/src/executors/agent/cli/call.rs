@@ -25,6 +25,8 @@ pub(super) struct Call<'a> {
     program: &'a Program,
     home: &'a Home,
     wishes: Wishes,
+    /// What is said where a conversation that is to go on can't.
+    anew: Option<String>,
     is_review: bool,
 }
 
@@ -42,7 +44,7 @@ impl<'a> Call<'a> {
         let mut wishes = Wishes { folders, mcp_file, ..Wishes::from(said_of(run, definition)) };
         let schema = review.and_then(|review| review.schema(&home.scratch()));
         wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
-        Self { run, definition, program, home, wishes, is_review: review.is_some() }
+        Self { run, definition, program, home, wishes, anew: None, is_review: review.is_some() }
     }
 
     /// Returns what is started for a prompt, and what listens to it.
@@ -85,15 +87,25 @@ impl<'a> Call<'a> {
             walls,
         };
         let mut listener = Listener::new(definition.output, definition.trouble.clone());
-        if definition.output.is_dialogue() {
-            listener.speak(Opening {
-                folder: scratchpad.folder.to_string_lossy().into_owned(),
-                prompt: prompt.to_owned(),
-                thread: wishes.resume,
-                guard: wishes.guard,
-            });
+        if definition.is_dialogue() {
+            listener.speak(self.opening(prompt, scratchpad, wishes));
         }
         (spec, listener)
+    }
+
+    /// Returns what a turn is about, for whoever is spoken with.
+    fn opening(&self, prompt: &str, scratchpad: &Scratchpad, wishes: Wishes) -> Opening {
+        Opening {
+            folder: scratchpad.folder.to_string_lossy().into_owned(),
+            prompt: prompt.to_owned(),
+            thread: wishes.resume,
+            anew: self.anew.clone(),
+            guard: wishes.guard,
+            model: wishes.model,
+            folders: wishes.folders,
+            schema: wishes.schema.map(|(text, _)| text),
+            servers: self.home.server.iter().cloned().collect(),
+        }
     }
 
     /// Makes the way on which the agent is spoken with.
@@ -135,6 +147,7 @@ impl<'a> Call<'a> {
         match thread {
             Some(thread) => {
                 self.wishes.resume = Some(thread.to_owned());
+                self.anew = Some(note::of_full_context(words, own));
                 note::of_interruption()
             }
             None => {

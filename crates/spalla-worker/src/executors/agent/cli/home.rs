@@ -3,6 +3,7 @@
 
 use crate::run::Run;
 use spalla_adapter::definition::{Definition, KeysOfFile};
+use spalla_adapter::listen::ToolServer;
 use spalla_crash::crash_point;
 use spalla_sandbox::loopback_servers;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,8 @@ pub(super) struct Home {
     pub(super) tools: Vec<PathBuf>,
     /// The file that names servers of tools.
     pub(super) mcp_file: Option<String>,
+    /// The server of tools, where it is named in the conversation.
+    pub(super) server: Option<ToolServer>,
 }
 
 impl Home {
@@ -55,7 +58,7 @@ impl Home {
         }
         let urls = base_urls(definition, &own, &env);
         let (hosts, servers) = places(&urls);
-        Ok(Self { folder, env, hosts, servers, tools: Vec::new(), mcp_file: None })
+        Ok(Self { folder, env, hosts, servers, tools: Vec::new(), mcp_file: None, server: None })
     }
 
     /// Returns the folder for the agent's notes.

@@ -77,7 +77,7 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
 /// A command line that prints words has no way to say that a turn is over but to end well.
 fn ends_silently(judged: &Judged<'_>) -> bool {
     use spalla_adapter::listen::Format;
-    let says_nothing = matches!(judged.definition.output, Format::Text | Format::JsonlEvents);
+    let says_nothing = matches!(judged.turn.output, Format::Text | Format::JsonlEvents);
     says_nothing && judged.turn.ended.how.code() == Some(0)
 }
 

@@ -7,7 +7,9 @@ use crate::questions::heartbeat;
 use crate::run::Run;
 use serde_json::{Value, json};
 use spalla_adapter::definition::{Definition, ToolServers, WishName};
+use spalla_adapter::listen::ToolServer;
 use spalla_sandbox::{Network, Policy, Preset};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -24,16 +26,24 @@ const FILE: &str = "spalla-mcp.json";
 /// Gives the agent the server of tools, where its program takes one and the server can be reached from inside.
 pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home) {
     let Some(program) = run.options.tools.clone().filter(|program| program.is_file()) else { return };
-    let takes_file = definition.command.parts.iter().any(|part| part.when == Some(WishName::Mcp));
-    if !(takes_file || definition.home.tool_servers.is_some()) || !has_network(run, &home.folder) {
+    let takes_file = definition.takes(WishName::Mcp);
+    let hears_of_it = definition.is_dialogue() && definition.output.says(WishName::Mcp);
+    let has_file = definition.home.tool_servers.is_some();
+    if !(takes_file || has_file || hears_of_it) || !has_network(run, &home.folder) {
         return;
     }
     let Some((grant, places)) = granted(run).await else { return };
-    let env = json!({"SPALLA_API_URL": grant.url, "SPALLA_API_TOKEN": grant.token.expose_text().unwrap_or_default()});
-    let entry = json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": env});
+    let env = variables(&grant);
+    let entry =
+        json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": BTreeMap::from(env.clone())});
     let written = match &definition.home.tool_servers {
         Some(servers) => add(&home.folder.join(&definition.home.folder), servers, entry).map(|()| None),
-        None => name_alone(&home.folder.join(FILE), entry).map(Some),
+        None if takes_file => name_alone(&home.folder.join(FILE), entry).map(Some),
+        None => {
+            let (command, args) = (program.to_string_lossy().into_owned(), vec!["mcp".to_owned()]);
+            home.server = Some(ToolServer { name: NAME.to_owned(), command, args, env: env.into() });
+            Ok(None)
+        }
     };
     match written {
         Ok(file) => {
@@ -46,6 +56,13 @@ pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home
             tracing::warn!(agent = %name, %error, "the agent is not given the tools of the server");
         }
     }
+}
+
+/// Returns how the server of tools finds this one.
+fn variables(grant: &Grant) -> [(String, String); 2] {
+    let token = grant.token.expose_text().unwrap_or_default();
+    [("SPALLA_API_URL", grant.url.as_str()), ("SPALLA_API_TOKEN", token)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// Tells whether what the agent starts reaches a server on this machine.

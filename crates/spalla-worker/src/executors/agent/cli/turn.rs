@@ -1,24 +1,25 @@
-//! One process of an agent's command line: started behind the walls, heard line by line, and ended with all that it started.
+//! One turn of an agent: what it is told and what it says until it is over, whatever becomes of its process then.
 
-use super::lines::Lines;
+use super::process::{Line, Process};
 use super::repeats::Repeats;
-use super::speech::Speech;
 use super::told::Told;
 use crate::run::{End, Failure, Run};
-use crate::sandbox::{CHUNK_BYTES, Child, CommandSpec, Ended, PipeReader};
+use crate::sandbox::Ended;
 use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
-use spalla_adapter::listen::Listener;
-use spalla_adapter::trouble::Trouble;
+use spalla_adapter::listen::Format;
+use spalla_adapter::trouble::{Cause, Trouble};
 use spalla_domain::agent_event::AgentEventType;
+use spalla_domain::claim::Usage;
+use spalla_domain::retry::ErrorClass;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-/// How many lines the readers may be ahead of whoever understands them.
-const LINES_AHEAD: usize = 64;
 /// How long an agent has to go by itself once its turn is over and nothing more is said to it.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long an agent that is asked to stop has to say that it did, before its process is ended.
+const INTERRUPTION: Duration = Duration::from_secs(2);
+/// How long an agent that is spoken with may take until its conversation begins: far above what a crowded machine needs.
+const OPENING: Duration = Duration::from_secs(120);
 /// The most words of an agent that are kept as its answer, in bytes.
 const WORDS_BYTES_MAX: usize = 256 * 1024;
 /// The most denials and troubles that are kept, each.
@@ -27,12 +28,12 @@ const KEPT_MAX: usize = 200;
 /// What a turn came to.
 #[derive(Debug)]
 pub(super) struct Turn {
+    /// What its words were understood by.
+    pub(super) output: Format,
     /// The agent's last words.
     pub(super) words: Option<String>,
     /// The name of the conversation.
     pub(super) thread: Option<String>,
-    /// What it used; none where nothing was told.
-    pub(super) spent: Option<Spent>,
     /// What was not allowed.
     pub(super) denied: Vec<Denied>,
     /// What went wrong outside the work.
@@ -43,12 +44,6 @@ pub(super) struct Turn {
     pub(super) loops: Option<String>,
     /// How its process ended.
     pub(super) ended: Ended,
-}
-
-/// A line of one of the two streams.
-enum Line {
-    Out(Vec<u8>),
-    Err(Vec<u8>),
 }
 
 /// What is heard while it goes on.
@@ -63,125 +58,120 @@ struct Hearing {
     loops: Option<String>,
     /// Whether all words together are the answer, and not the last ones.
     joins_words: bool,
+    /// Whether the run was interrupted meanwhile.
+    was_interrupted: bool,
 }
 
-/// Starts the command and hears it to its end.
+impl Turn {
+    /// Tells whether a conversation did not even begin, for no reason that another way of speaking would meet as well.
+    pub(super) fn is_unopened(&self) -> bool {
+        let of_speaking = [Cause::Usage, Cause::Unknown, Cause::Crashed, Cause::BadRequest];
+        let last = self.troubles.iter().rev().find(|trouble| trouble.is_final);
+        self.thread.is_none()
+            && self.end != Some(TurnEnd::Completed)
+            && last.is_none_or(|trouble| of_speaking.contains(&trouble.cause))
+    }
+}
+
+/// Hears a process until its turn is over and it is gone.
 pub(super) async fn take(
     run: &Run<'_>,
-    spec: CommandSpec,
-    listener: Listener,
-    speech: Option<Speech>,
+    mut process: Process,
+    output: Format,
     told: &mut Told<'_>,
 ) -> Result<Turn, End> {
-    let walls = spec.walls.clone();
-    let child = run.sandbox.spawn(spec).await;
-    let child = child.map_err(|error| End::from(Failure::of(run.unstarted(&walls, &error))))?;
-    let Child { stdout, stderr, life } = child;
-    let (sender, lines) = mpsc::channel(LINES_AHEAD);
-    let is_enough = CancellationToken::new();
-    let stop = async {
-        tokio::select! {
-            _ = run.interrupted() => {}
-            () = is_enough.cancelled() => {}
-        }
+    let heard = hear(run, &mut process, told).await;
+    let Some(ended) = process.ended().await else {
+        return Err(Failure::new(ErrorClass::System, "nobody knows how the agent's process ended").into());
     };
-    let heard = hear(run, lines, (listener, speech), told, &is_enough);
-    let (ended, (), (), heard) = tokio::join!(
-        life.ended(stop),
-        read(stdout, sender.clone(), Line::Out),
-        read(stderr, sender, Line::Err),
-        heard
-    );
     run.attest(&ended);
     for host in &ended.refused_hosts {
         run.log.say(format!("the agent was refused a host: {host}")).await;
     }
-    if let (true, Some(interruption)) = (ended.stopped, run.interruption()) {
+    heard.spend(run);
+    if let (true, Some(interruption)) = (ended.stopped || heard.was_interrupted, run.interruption()) {
         return Err(run.end_by(interruption));
     }
-    let Hearing { words, thread, spent, denied, troubles, end, loops, .. } = heard;
-    Ok(Turn { words, thread, spent, denied, troubles, end, loops, ended })
+    let Hearing { words, thread, spent: _, denied, troubles, end, loops, .. } = heard;
+    Ok(Turn { output, words, thread, denied, troubles, end, loops, ended })
 }
 
-/// Reads a stream to its end. The process never waits for what is made of its lines longer than a few of them.
-async fn read(mut pipe: PipeReader, lines: mpsc::Sender<Line>, of: fn(Vec<u8>) -> Line) {
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut cutter = Lines::default();
-    loop {
-        let read = pipe.read(&mut buffer).await;
-        let mut whole = Vec::new();
-        if read == 0 {
-            std::mem::take(&mut cutter).finish(|line| whole.push(line.to_vec()));
-        } else {
-            cutter.push(&buffer[..read], |line| whole.push(line.to_vec()));
-        }
-        for line in whole {
-            // Whoever hears goes on to the end.
-            let _ = lines.send(of(line)).await;
-        }
-        if read == 0 {
-            return;
-        }
-    }
+/// What becomes of a conversation besides what is heard.
+struct Course {
+    /// When the process is ended, if nothing comes until then.
+    ends_at: Option<Instant>,
+    /// Whether it is waited for the beginning of the conversation.
+    is_opening: bool,
 }
 
-async fn hear(
-    run: &Run<'_>,
-    mut lines: mpsc::Receiver<Line>,
-    (mut listener, mut speech): (Listener, Option<Speech>),
-    told: &mut Told<'_>,
-    is_enough: &CancellationToken,
-) -> Hearing {
-    let mut all = Hearing::new(run.options.limits.repeats_max, listener.has_words_by_line());
-    // One that is spoken with goes when nothing more is said to it, or else is sent away.
-    let mut goes_until: Option<Instant> = None;
+async fn hear(run: &Run<'_>, process: &mut Process, told: &mut Told<'_>) -> Hearing {
+    let mut all = Hearing::new(run.options.limits.repeats_max, process.listener.has_words_by_line());
+    let is_opening = process.speech.is_some();
+    let mut course = Course { ends_at: is_opening.then(|| Instant::now() + OPENING), is_opening };
     loop {
-        if !say(run, &mut speech, listener.outbox()).await {
-            is_enough.cancel();
-            speech = None;
+        if !say(run, process, all.was_interrupted).await {
+            process.stop();
+            process.speech = None;
         }
-        let next = async {
-            match goes_until {
-                Some(until) => tokio::time::timeout_at(until, lines.recv()).await,
-                None => Ok(lines.recv().await),
+        let line = tokio::select! {
+            line = process.line() => line,
+            _ = run.interrupted(), if !all.was_interrupted => {
+                all.was_interrupted = true;
+                // Whoever can be asked to stop is asked first, and is ended afterwards.
+                let is_asked = process.speech.is_some() && process.listener.interrupt();
+                match is_asked {
+                    true => course.ends_at = Some(Instant::now() + INTERRUPTION),
+                    false => process.stop(),
+                }
+                continue;
             }
-        };
-        let line = match next.await {
-            Ok(Some(line)) => line,
-            Ok(None) => break,
-            Err(_) => {
-                is_enough.cancel();
-                goes_until = None;
+            () = sleep_until_or_never(course.ends_at) => {
+                process.stop();
+                course.ends_at = None;
                 continue;
             }
         };
-        let now = moment(run);
-        let heard = match &line {
-            Line::Out(bytes) => listener.hear(bytes, now),
-            Line::Err(bytes) => {
-                told.complaint(bytes).await;
-                listener.hear_error(bytes, now)
-            }
-        };
-        all.keep_all(heard, told).await;
-        if all.loops.is_some() {
-            is_enough.cancel();
-        }
-        if all.end.is_some() && speech.take().is_some() {
-            goes_until = Some(Instant::now() + FAREWELL);
-        }
+        let Some(line) = line else { break };
+        all.hear_line(run, process, told, line).await;
+        course.follow(process, &all);
     }
-    all.keep_all(listener.finish(moment(run)), told).await;
+    all.keep_all(process.listener.finish(moment(run)), told).await;
     all
 }
 
-/// Says lines to whoever is spoken with; tells whether they were taken.
-async fn say(run: &Run<'_>, speech: &mut Option<Speech>, lines: Vec<String>) -> bool {
-    let Some(speech) = speech else { return true };
+impl Course {
+    /// Lets go of whoever is done, and no longer waits for what has begun.
+    fn follow(&mut self, process: &mut Process, all: &Hearing) {
+        if all.loops.is_some() {
+            process.stop();
+        }
+        if self.is_opening && all.thread.is_some() {
+            self.is_opening = false;
+            self.ends_at = None;
+        }
+        // One that is spoken with goes when nothing more is said to it, or else is sent away.
+        if all.end.is_some() && process.speech.take().is_some() {
+            self.ends_at = Some(Instant::now() + FAREWELL);
+        }
+    }
+}
+
+async fn sleep_until_or_never(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says what is to be said to whoever is spoken with; tells whether it was taken.
+async fn say(run: &Run<'_>, process: &mut Process, is_interrupted: bool) -> bool {
+    let lines = process.listener.outbox();
+    let Some(speech) = &mut process.speech else { return true };
     for line in lines {
         let said = tokio::select! {
             said = speech.say(&line) => said,
-            _ = run.interrupted() => return false,
+            _ = run.interrupted(), if !is_interrupted => return false,
+            () = tokio::time::sleep(INTERRUPTION), if is_interrupted => return false,
         };
         if let Err(error) = said {
             tracing::info!(%error, "an agent does not hear what it is told");
@@ -211,7 +201,31 @@ impl Hearing {
     fn new(repeats_max: u32, joins_words: bool) -> Self {
         let (words, thread, spent, denied, troubles, end, loops) = Default::default();
         let repeats = Repeats::new(repeats_max);
-        Self { words, thread, spent, denied, troubles, end, repeats, loops, joins_words }
+        let was_interrupted = false;
+        Self { words, thread, spent, denied, troubles, end, repeats, loops, joins_words, was_interrupted }
+    }
+
+    async fn hear_line(&mut self, run: &Run<'_>, process: &mut Process, told: &mut Told<'_>, line: Line) {
+        let now = moment(run);
+        let heard = match &line {
+            Line::Out(bytes) => process.listener.hear(bytes, now),
+            Line::Err(bytes) => {
+                told.complaint(bytes).await;
+                process.listener.hear_error(bytes, now)
+            }
+        };
+        self.keep_all(heard, told).await;
+    }
+
+    /// Takes note of what was used, also where it came to nothing.
+    fn spend(&self, run: &Run<'_>) {
+        if let Some(spent) = &self.spent {
+            run.spend(Usage {
+                input_tokens: spent.input_tokens,
+                output_tokens: spent.output_tokens,
+                cost_usd: spent.cost_usd,
+            });
+        }
     }
 
     async fn keep_all(&mut self, heard: Vec<Heard>, told: &mut Told<'_>) {

@@ -1,0 +1,251 @@
+//! Conversations over ACP in which one side is written down.
+
+use super::*;
+use crate::trouble::{Cause, Patterns};
+use jiff::Timestamp;
+
+/// A conversation in which one side is ours and the other one is written down.
+struct Talk(Dialogue);
+
+impl Talk {
+    fn begin(guard: Guard, thread: Option<&str>) -> Self {
+        let (folder, prompt, thread) = ("/w".to_owned(), "Do it".to_owned(), thread.map(str::to_owned));
+        let anew = Some("Do it anew".to_owned());
+        Self(Dialogue::new(Opening { folder, prompt, thread, anew, guard, ..Opening::default() }))
+    }
+
+    /// Returns what is sent, as methods and answers.
+    fn sent(&mut self) -> Vec<Value> {
+        self.0.outbox().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn hears(&mut self, message: Value) -> Vec<Heard> {
+        let patterns = Patterns::default();
+        let ears = Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH };
+        self.0.hear(&message, &ears)
+    }
+
+    fn answers(&mut self, id: u64, result: Value) -> Vec<Heard> {
+        self.hears(json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+    }
+
+    fn updates(&mut self, update: Value) -> Vec<Heard> {
+        let params = json!({ "sessionId": "s", "update": update });
+        self.hears(json!({ "jsonrpc": "2.0", "method": "session/update", "params": params }))
+    }
+
+    fn opened(guard: Guard) -> Self {
+        let mut talk = Self::begin(guard, None);
+        assert_eq!(talk.sent()[0]["method"], "initialize");
+        talk.answers(1, json!({ "protocolVersion": 1 }));
+        assert_eq!(talk.sent()[0]["method"], "session/new");
+        assert_eq!(talk.answers(3, json!({ "sessionId": "s" })), [Heard::Thread("s".into())]);
+        let prompt = &talk.sent()[0];
+        assert_eq!(
+            (&prompt["method"], &prompt["params"]["prompt"][0]["text"]),
+            (&json!("session/prompt"), &json!("Do it"))
+        );
+        talk
+    }
+}
+
+#[test]
+fn a_turn_is_words_tools_and_an_end() {
+    let mut talk = Talk::opened(Guard::Bypass);
+    for text in ["I wi", "ll write."] {
+        talk.updates(
+            json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } }),
+        );
+    }
+    let tool = json!({ "sessionUpdate": "tool_call", "title": "Writing to a.txt", "kind": "edit",
+        "locations": [{ "path": "/w/a.txt" }] });
+    let heard = talk.updates(tool);
+    assert_eq!(heard[0], Heard::Words("I will write.".into()));
+    assert!(matches!(&heard[1], Heard::Event(event) if event.payload.file.as_deref() == Some("/w/a.txt")));
+    talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": "Done." } }));
+    let heard = talk
+        .answers(4, json!({ "stopReason": "end_turn", "usage": { "inputTokens": 9, "outputTokens": 2 } }));
+    assert_eq!(heard.first(), Some(&Heard::Words("Done.".into())));
+    assert!(heard.iter().any(|heard| matches!(heard, Heard::Spent(spent) if spent.input_tokens == Some(9))));
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Completed)));
+}
+
+#[test]
+fn who_asks_for_a_login_is_given_the_key_once() {
+    let mut talk = Talk::begin(Guard::Bypass, None);
+    talk.sent();
+    talk.answers(1, json!({ "authMethods": [{ "id": "oauth" }, { "id": "gemini-api-key" }] }));
+    talk.sent();
+    let refusal = json!({ "jsonrpc": "2.0", "id": 3, "error": { "code": -32000, "message": "Authentication required" } });
+    assert_eq!(talk.hears(refusal.clone()), []);
+    let sent = talk.sent();
+    assert_eq!(
+        (&sent[0]["method"], &sent[0]["params"]["methodId"]),
+        (&json!("authenticate"), &json!("gemini-api-key"))
+    );
+    talk.answers(2, json!({}));
+    assert_eq!(talk.sent()[0]["method"], "session/new");
+    assert_eq!(talk.hears(refusal).last(), Some(&Heard::Over(TurnEnd::Failed)));
+}
+
+#[test]
+fn a_conversation_goes_on_where_the_agent_can_and_begins_anew_where_it_cant() {
+    let mut talk = Talk::begin(Guard::Bypass, Some("old"));
+    talk.sent();
+    talk.answers(1, json!({ "agentCapabilities": { "loadSession": true } }));
+    let sent = talk.sent();
+    assert_eq!(
+        (&sent[0]["method"], &sent[0]["params"]["sessionId"]),
+        (&json!("session/load"), &json!("old"))
+    );
+    talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": "of before" } }));
+    assert_eq!(
+        talk.hears(json!({ "jsonrpc": "2.0", "id": 3, "error": { "code": -32602, "message": "gone" } })),
+        []
+    );
+    assert_eq!(talk.sent()[0]["method"], "session/new");
+    assert_eq!(talk.answers(3, json!({ "sessionId": "new" })), [Heard::Thread("new".into())]);
+    assert_eq!(talk.sent()[0]["params"]["prompt"][0]["text"], "Do it anew");
+    let heard = talk.answers(4, json!({ "stopReason": "end_turn" }));
+    assert!(!heard.iter().any(|heard| matches!(heard, Heard::Words(_))), "{heard:?}");
+}
+
+#[test]
+fn what_an_agent_may_do_is_as_its_guard_says() {
+    let ask = |kind: &str| {
+        json!({ "jsonrpc": "2.0", "id": "p", "method": "session/request_permission", "params": {
+            "options": [{ "kind": "allow_always", "optionId": "all" }, { "kind": "allow_once", "optionId": "yes" },
+                        { "kind": "reject_once", "optionId": "no" }],
+            "toolCall": { "title": "Do", "kind": kind, "rawInput": { "command": "make" } } } })
+    };
+    for (guard, kind, option) in [
+        (Guard::Bypass, "execute", "yes"),
+        (Guard::Guarded, "edit", "yes"),
+        (Guard::Guarded, "execute", "no"),
+        (Guard::ReadOnly, "edit", "no"),
+        (Guard::ReadOnly, "read", "yes"),
+    ] {
+        let mut talk = Talk::opened(guard);
+        let heard = talk.hears(ask(kind));
+        let sent = talk.sent();
+        assert_eq!(
+            (&sent[0]["id"], &sent[0]["result"]["outcome"]["optionId"]),
+            (&json!("p"), &json!(option))
+        );
+        assert_eq!(
+            heard.iter().any(|heard| matches!(heard, Heard::Denied(_))),
+            option == "no",
+            "{guard:?} {kind}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_offered_is_refused_and_what_is_strange_ends_nothing() {
+    let mut talk = Talk::opened(Guard::Bypass);
+    talk.hears(json!({ "jsonrpc": "2.0", "id": 7, "method": "fs/read_text_file", "params": {} }));
+    assert_eq!(talk.sent()[0]["error"]["code"], NO_METHOD);
+    for odd in [json!({ "jsonrpc": "2.0" }), json!([1]), json!({ "jsonrpc": "2.0", "id": 99, "result": 1 })] {
+        talk.hears(odd);
+    }
+    let failed = json!({ "jsonrpc": "2.0", "id": 4, "error": { "code": 429, "message": "slow down" } });
+    let heard = talk.hears(failed);
+    assert!(
+        heard
+            .iter()
+            .any(|heard| matches!(heard, Heard::Trouble(trouble) if trouble.cause == Cause::RateLimit)),
+        "{heard:?}"
+    );
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Failed)));
+}
+
+#[test]
+fn the_tools_of_a_server_are_handed_over_with_the_conversation() {
+    let server = ToolServer {
+        name: "spalla".into(),
+        command: "/bin/spalla".into(),
+        args: vec!["mcp".into()],
+        env: vec![("TOKEN".into(), "t".into())],
+    };
+    let wanted = json!([{ "name": "spalla", "command": "/bin/spalla", "args": ["mcp"],
+        "env": [{ "name": "TOKEN", "value": "t" }] }]);
+    for (thread, method) in [(None, "session/new"), (Some("old".to_owned()), "session/load")] {
+        let servers = vec![server.clone()];
+        let mut talk = Talk(Dialogue::new(Opening { servers, thread, ..Opening::default() }));
+        talk.sent();
+        talk.answers(1, json!({ "agentCapabilities": { "loadSession": true } }));
+        let opens = &talk.sent()[0];
+        assert_eq!((&opens["method"], &opens["params"]["mcpServers"]), (&json!(method), &wanted));
+    }
+}
+
+#[test]
+fn another_turn_of_the_process_has_a_conversation_of_its_own_and_hears_no_answer_of_the_last() {
+    let mut talk = Talk::opened(Guard::Bypass);
+    talk.answers(4, json!({ "stopReason": "end_turn" }));
+    talk.0.again(Opening { folder: "/other".into(), prompt: "Next".into(), ..Opening::default() });
+    let opens = &talk.sent()[0];
+    assert_eq!((&opens["method"], &opens["params"]["cwd"]), (&json!("session/new"), &json!("/other")));
+    assert_eq!(talk.answers(4, json!({ "stopReason": "end_turn" })), []);
+    assert_eq!(talk.answers(11, json!({ "sessionId": "s2" })), [Heard::Thread("s2".into())]);
+    assert_eq!(talk.sent()[0]["params"]["sessionId"], "s2");
+    let heard = talk.answers(12, json!({ "stopReason": "end_turn" }));
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Completed)));
+}
+
+#[test]
+fn a_turn_is_cancelled_once_there_is_one() {
+    let mut talk = Talk::begin(Guard::Bypass, None);
+    talk.sent();
+    assert!(!talk.0.interrupt() && talk.sent().is_empty());
+    let mut talk = Talk::opened(Guard::Bypass);
+    assert!(talk.0.interrupt());
+    let cancel = &talk.sent()[0];
+    assert_eq!((&cancel["method"], &cancel["params"]["sessionId"]), (&json!("session/cancel"), &json!("s")));
+    let heard = talk.answers(4, json!({ "stopReason": "cancelled" }));
+    assert_eq!(heard.last(), Some(&Heard::Over(TurnEnd::Interrupted)));
+    assert!(!talk.0.interrupt());
+}
+
+#[test]
+fn what_gemini_used_is_heard_of_its_answer() {
+    let mut talk = Talk::opened(Guard::Bypass);
+    let quota = json!({ "token_count": { "input_tokens": 1_000, "output_tokens": 50 } });
+    let heard = talk.answers(4, json!({ "stopReason": "end_turn", "_meta": { "quota": quota } }));
+    let wanted = Spent { input_tokens: Some(1_000), output_tokens: Some(50), ..Spent::default() };
+    assert!(heard.contains(&Heard::Spent(wanted)), "{heard:?}");
+}
+
+#[test]
+fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it() {
+    let (command, said) = ("echo hi > /etc/x", "Read-only file system\nExited with code: 1");
+    for (next, answer, was_passed) in [
+        (None, "Done.", false),
+        (Some("echo hi > ./x"), "Done.", false),
+        (Some("tee /tmp/x hi"), "I could not write it.", false),
+        (Some("cp hi /tmp/x"), "Done.", true),
+    ] {
+        let mut talk = Talk::opened(Guard::Bypass);
+        let call = |id: &str, command: &str| {
+            json!({ "sessionUpdate": "tool_call", "toolCallId": id, "kind": "execute",
+            "title": command, "status": "in_progress" })
+        };
+        let over = |id: &str, text: &str| {
+            json!({ "sessionUpdate": "tool_call_update", "toolCallId": id, "kind": "execute",
+            "status": "completed", "content": [{ "type": "content", "content": { "type": "text", "text": text } }] })
+        };
+        talk.updates(call("1", command));
+        assert_eq!(talk.updates(over("1", said)).len(), 1);
+        if let Some(next) = next {
+            talk.updates(call("2", next));
+            assert_eq!(talk.updates(over("2", "")), []);
+        }
+        talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": answer } }));
+        let heard = talk.answers(4, json!({ "stopReason": "end_turn" }));
+        let by = heard.iter().find_map(|heard| match heard {
+            Heard::Denied(denied) => Some(denied.by),
+            _ => None,
+        });
+        assert_eq!(by, Some(DeniedBy::Output { was_passed }), "{next:?} {answer}: {heard:?}");
+    }
+}

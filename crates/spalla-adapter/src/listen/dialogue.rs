@@ -1,0 +1,108 @@
+//! Conversations with agents that go both ways while they work, whichever protocol carries them. One process may have one
+//! turn after another; each but those of a conversation that goes on begins with nothing in its context.
+
+use super::{Ears, Format, acp, app_server, claude};
+use crate::command_line::Guard;
+use crate::heard::Heard;
+use serde_json::Value;
+
+/// What a turn of a dialogue is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opening {
+    /// The folder in which the agent works, as an absolute path.
+    pub folder: String,
+    /// What it is told.
+    pub prompt: String,
+    /// The conversation that goes on; a new one where none is named.
+    pub thread: Option<String>,
+    /// What it is told instead where that conversation can't go on.
+    pub anew: Option<String>,
+    /// What it may do without asking.
+    pub guard: Guard,
+    /// The model; its own choice where none is wished.
+    pub model: Option<String>,
+    /// Folders beside its own in which it may write.
+    pub folders: Vec<String>,
+    /// The shape of its answer, as JSON.
+    pub schema: Option<String>,
+    /// Servers of tools that it is given.
+    pub servers: Vec<ToolServer>,
+}
+
+/// A server of tools, which the agent starts itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolServer {
+    /// Its name.
+    pub name: String,
+    /// Its program.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its variables.
+    pub env: Vec<(String, String)>,
+}
+
+impl Opening {
+    /// Lets a conversation begin in the place of one that can't go on.
+    pub(super) fn begin_anew(&mut self) {
+        if let (Some(_), Some(anew)) = (self.thread.take(), self.anew.take()) {
+            self.prompt = anew;
+        }
+    }
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(super) enum Dialogue {
+    Acp(acp::Dialogue),
+    AppServer(Box<app_server::Dialogue>),
+    Claude(claude::dialogue::Dialogue),
+}
+
+impl Dialogue {
+    /// Begins; none with a format that is none of a dialogue.
+    pub(super) fn new(format: Format, opening: Opening) -> Option<Self> {
+        match format {
+            Format::Acp => Some(Self::Acp(acp::Dialogue::new(opening))),
+            Format::AppServer => Some(Self::AppServer(Box::new(app_server::Dialogue::new(opening)))),
+            Format::ClaudeStreamJson => Some(Self::Claude(claude::dialogue::Dialogue::new(&opening))),
+            _ => None,
+        }
+    }
+
+    /// Begins another turn with the same process.
+    pub(super) fn again(&mut self, opening: Opening) {
+        match self {
+            Self::Acp(dialogue) => dialogue.again(opening),
+            Self::AppServer(dialogue) => dialogue.again(opening),
+            Self::Claude(dialogue) => dialogue.again(&opening),
+        }
+    }
+
+    /// Takes what is to be said now, a line each.
+    pub(super) fn outbox(&mut self) -> Vec<String> {
+        match self {
+            Self::Acp(dialogue) => dialogue.outbox(),
+            Self::AppServer(dialogue) => dialogue.outbox(),
+            Self::Claude(dialogue) => dialogue.outbox(),
+        }
+    }
+
+    /// Asks the agent to stop where it is; tells whether there is a turn that it can be asked to stop.
+    pub(super) fn interrupt(&mut self) -> bool {
+        match self {
+            Self::Acp(dialogue) => dialogue.interrupt(),
+            Self::AppServer(dialogue) => dialogue.interrupt(),
+            Self::Claude(dialogue) => dialogue.interrupt(),
+        }
+    }
+
+    /// Hears a line of JSON.
+    pub(super) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        match self {
+            Self::Acp(dialogue) => dialogue.hear(value, ears),
+            Self::AppServer(dialogue) => dialogue.hear(value, ears),
+            Self::Claude(dialogue) => dialogue.hear(value, ears),
+        }
+    }
+}
