@@ -1,6 +1,8 @@
 //! The real agent CLIs, called as their adapters say by their own help, and heard. `make test-agents` installs them and runs
 //! this where only loopback can be reached.
 
+mod warm;
+
 #[expect(dead_code, reason = "the other tests of these CLIs use the rest of it")]
 #[path = "../../../spalla-fake-model/tests/agents/world.rs"]
 mod world;
@@ -73,37 +75,56 @@ struct Work {
 }
 
 impl Work {
-    fn begin(world: &World, (way, installed): &(Definition, Installed), guard: Guard) -> Self {
+    fn begin(world: &World, way: &(Definition, Installed), guard: Guard) -> Self {
+        Self::begin_with(world, way, guard, None)
+    }
+
+    /// Begins in a conversation that an earlier process had.
+    fn go_on(world: &World, way: &(Definition, Installed), thread: &str) -> Self {
+        Self::begin_with(world, way, Guard::Bypass, Some(thread.to_owned()))
+    }
+
+    fn begin_with(
+        world: &World,
+        (way, installed): &(Definition, Installed),
+        guard: Guard,
+        resume: Option<String>,
+    ) -> Self {
         let name = &way.name;
         // Without a model the Gemini CLI asks another one first which it should be, and waits for an answer of a shape.
         let model = (name == "gemini").then(|| "gemini-2.5-pro".to_owned());
-        let wishes = Wishes { guard, model, ..Wishes::default() };
+        let wishes = Wishes { guard, model, resume: resume.clone(), ..Wishes::default() };
         let line = command_line(way, installed, &wishes, "Do it.");
         assert_eq!(line.unmet, [], "{name}");
         let mut child = command(world, name).args(&line.args).stdin(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut listener = Listener::new(way.output, way.trouble.clone());
         if way.is_dialogue() {
-            listener.speak(opening(world, guard, "Do it."));
+            listener.speak(Opening { thread: resume, ..opening(world, guard, "Do it.") });
         }
         let stdin = child.stdin.take();
         Self { listener, child, stdin, lines, heard: Vec::new() }
+    }
+
+    /// Says what is to be said now.
+    async fn say(&mut self) {
+        for line in self.listener.outbox() {
+            let Some(stdin) = &mut self.stdin else { return };
+            stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        }
     }
 
     /// Listens and answers until something is heard, or until nothing more is.
     async fn until(&mut self, is_wanted: impl Fn(&Heard) -> bool) -> bool {
         let mut is_heard = false;
         while !is_heard {
-            for line in self.listener.outbox() {
-                let Some(stdin) = &mut self.stdin else { break };
-                stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-            }
             let line = tokio::time::timeout(LIMIT, self.lines.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("nothing more is said: {:?}", self.heard)).unwrap();
             let Some(line) = line else { return false };
             let heard = self.listener.hear(line.as_bytes(), now());
             is_heard = heard.iter().any(&is_wanted);
             self.heard.extend(heard);
+            self.say().await;
         }
         true
     }
@@ -134,6 +155,7 @@ fn is_over(heard: &Heard) -> bool {
 async fn heard(world: &World, way: &(Definition, Installed), guard: Guard) -> Vec<Heard> {
     let mut work = Work::begin(world, way, guard);
     if way.0.is_dialogue() {
+        work.say().await;
         work.until(is_over).await;
     } else {
         work.stdin.take().unwrap().write_all(b"Do it.").await.unwrap();
@@ -252,16 +274,23 @@ async fn each_cli_in_a_dialogue_stops_when_it_is_asked_to_and_takes_another_turn
         ]));
         let ways = ways(&world, name).await;
         let mut work = Work::begin(&world, &ways[0], Guard::Bypass);
+        work.say().await;
         assert!(work.until(|heard| matches!(heard, Heard::Thread(_))).await, "{name}");
         let begun = tokio::task::block_in_place(|| {
             world.model.wait_for(LIMIT, |asked| asked.iter().any(|entry| entry.answer.contains("hang")))
         });
-        assert!(begun && work.listener.interrupt(), "{name}: {:?}", world.answers());
+        assert!(begun, "{name}: {:?}", world.answers());
+        // Of a turn that the model was asked for, the CLI has told already or tells now.
+        while !work.listener.interrupt() {
+            assert!(work.until(|heard| matches!(heard, Heard::Event(_))).await, "{name}");
+        }
+        work.say().await;
         assert!(work.until(is_over).await, "{name}");
         assert_eq!(work.heard.last(), Some(&Heard::Over(TurnEnd::Interrupted)), "{name}: {:?}", work.heard);
 
         work.heard.clear();
         work.listener.speak(opening(&world, Guard::Bypass, "Another task."));
+        work.say().await;
         assert!(work.until(is_over).await, "{name}");
         assert_eq!(work.heard.last(), Some(&Heard::Over(TurnEnd::Completed)), "{name}: {:?}", work.heard);
         assert!(work.heard.contains(&Heard::Words("Next.".into())), "{name}: {:?}", work.heard);
@@ -269,6 +298,32 @@ async fn each_cli_in_a_dialogue_stops_when_it_is_asked_to_and_takes_another_turn
         let asked = world.asked();
         assert_ne!(asked[0].run, asked[asked.len() - 1].run, "{name}: {asked:?}");
         work.end(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_in_another_process() {
+    for name in CLIS {
+        let world = World::of_acts(json!([{ "say": "First." }, { "say": "Second." }]));
+        let way = ways(&world, name).await[0].clone();
+        let mut threads = Vec::new();
+        for round in 0..2 {
+            let mut work = match threads.first() {
+                None => Work::begin(&world, &way, Guard::Bypass),
+                Some(thread) => Work::go_on(&world, &way, thread),
+            };
+            work.say().await;
+            assert!(work.until(is_over).await, "{name} {round}");
+            let heard = work.end(&world).await;
+            assert!(heard.contains(&Heard::Over(TurnEnd::Completed)), "{name} {round}: {heard:?}");
+            threads.extend(heard.into_iter().filter_map(|heard| match heard {
+                Heard::Thread(thread) => Some(thread),
+                _ => None,
+            }));
+        }
+        let asked = world.asked();
+        assert_eq!(asked.len(), 2, "{name}: {:?}", world.answers());
+        assert_eq!(asked[0].run, asked[1].run, "{name}: another conversation");
     }
 }
 
@@ -282,6 +337,7 @@ async fn a_shape_of_the_answer_is_asked_for_in_the_conversation_with_codex() {
     work.listener = Listener::new(way.0.output, way.0.trouble.clone());
     work.listener
         .speak(Opening { schema: Some(schema.to_string()), ..opening(&world, Guard::ReadOnly, "Judge.") });
+    work.say().await;
     assert!(work.until(is_over).await);
     assert!(work.heard.contains(&Heard::Words(r#"{"verdict":"approved"}"#.into())), "{:?}", work.heard);
     work.end(&world).await;

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// Makes a repository with one commit.
-fn repository(site: &Site) -> PathBuf {
+pub(crate) fn repository(site: &Site) -> PathBuf {
     let path = site.path("repo");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("file"), "committed\n").unwrap();
@@ -33,7 +33,7 @@ fn repository(site: &Site) -> PathBuf {
 }
 
 /// Makes a program of a shell script.
-fn program(site: &Site, name: &str, script: &str) -> String {
+pub(crate) fn program(site: &Site, name: &str, script: &str) -> String {
     let folder = site.path("programs");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
@@ -52,7 +52,7 @@ fn file_of(name: &str, program: &str, output: &str) -> String {
     )
 }
 
-fn agent(name: &'static str, repository: &Path) -> Wanted {
+pub(crate) fn agent(name: &'static str, repository: &Path) -> Wanted {
     Wanted {
         title: "Change the file",
         executor: Executor::Agent,
@@ -62,11 +62,11 @@ fn agent(name: &'static str, repository: &Path) -> Wanted {
     }
 }
 
-fn result(completion: &Completion) -> Value {
+pub(crate) fn result(completion: &Completion) -> Value {
     serde_json::from_str(completion.result.as_ref().unwrap().get()).unwrap()
 }
 
-fn library(files: &[String]) -> Library {
+pub(crate) fn library(files: &[String]) -> Library {
     let mut library = Library::built_in().unwrap();
     for text in files {
         library.add("mine.toml", Ok(text.clone()));

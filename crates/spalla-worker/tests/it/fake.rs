@@ -15,7 +15,7 @@ use spalla_domain::run_event::RunEvent;
 use spalla_domain::secret::Secret;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{ApprovalId, Fence, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId, WorkerId};
-use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError};
+use spalla_worker::{Answer, ArtifactFile, Coordinator, CoordinatorError, Grant};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) said: Option<bool>,
     /// What a person answers.
     pub(crate) answers: BTreeMap<String, String>,
+    /// Where agents may speak to the server, and by which token.
+    pub(crate) grant: Option<(&'static str, &'static str)>,
 }
 
 pub(crate) struct Row {
@@ -381,6 +383,12 @@ impl Coordinator for Fake {
             }
         });
         Box::pin(std::future::ready(self.answer(answer)))
+    }
+
+    fn grant(&self, _run: Heartbeat) -> BoxFuture<'_, Result<Option<Grant>, CoordinatorError>> {
+        let grant = self.state().grant;
+        let grant = grant.map(|(url, token)| Grant { url: url.to_owned(), token: token.into() });
+        Box::pin(std::future::ready(Ok(grant)))
     }
 
     fn report_refused_hosts(

@@ -4,6 +4,7 @@ mod agents;
 mod ahead;
 mod clouds;
 mod commands;
+mod dialogues;
 mod failing;
 mod fake;
 mod leases;

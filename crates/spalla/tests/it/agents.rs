@@ -109,15 +109,22 @@ fn a_command_is_printed_as_a_run_would_call_it() {
 #[test]
 fn settings_reach_the_command_and_the_flags_come_before_them() {
     let agents = Agents::new();
-    let said = |flags: &[&str], env: &[(&str, &str)]| {
+    let argv_and_notes = |flags: &[&str], env: &[(&str, &str)]| {
         let args = [&["agents", "command", "codex", "do it", "--json"], flags].concat();
         let ended = ended(agents.command(&args).envs(env.iter().copied()).output().expect("it runs"));
-        assert!(
-            ended.stderr.contains("not installed") && ended.stderr.contains("standard input"),
-            "{ended:?}"
-        );
+        assert!(ended.stderr.contains("not installed"), "{ended:?}");
+        let notes = ended.stderr.clone();
         let argv: Vec<String> = serde_json::from_str(&ended.good()).expect("a list");
-        argv.join(" ")
+        (argv.join(" "), notes)
+    };
+    let (plain, notes) = argv_and_notes(&["--model", "own"], &[]);
+    assert_eq!(plain, "codex app-server -c web_search=\"disabled\"");
+    assert!(notes.contains("said in the conversation") && !notes.contains("no way"), "{notes}");
+    // A profile can be named in one way alone, and so what else is wished is said in that.
+    let said = |flags: &[&str], env: &[(&str, &str)]| {
+        let (argv, notes) = argv_and_notes(flags, &[env, &[("CODEX__PROFILE", "work")]].concat());
+        assert!(notes.contains("standard input"), "{notes}");
+        argv
     };
     let plain = said(&[], &[]);
     assert!(plain.starts_with("codex exec --json") && plain.ends_with(" -"), "{plain}");
@@ -128,7 +135,6 @@ fn settings_reach_the_command_and_the_flags_come_before_them() {
     assert!(!plain.contains("--model") && plain.contains("web_search=\"disabled\""), "{plain}");
     let env = [
         ("CODEX__MODEL", "theirs"),
-        ("CODEX__PROFILE", "work"),
         ("CODEX__COMMAND", r#"["no-such-npx", "codex"]"#),
         ("CODEX__ENABLE_WEB_SEARCH", "true"),
     ];

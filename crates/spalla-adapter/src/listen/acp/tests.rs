@@ -218,12 +218,12 @@ fn what_gemini_used_is_heard_of_its_answer() {
 
 #[test]
 fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it() {
-    let (command, said) = ("echo hi > /etc/x", "Read-only file system\nExited with code: 1");
+    let (command, said) = ("echo hi > /etc/notes.md", "Read-only file system\nExited with code: 1");
     for (next, answer, was_passed) in [
         (None, "Done.", false),
-        (Some("echo hi > ./x"), "Done.", false),
-        (Some("tee /tmp/x hi"), "I could not write it.", false),
-        (Some("cp hi /tmp/x"), "Done.", true),
+        (Some("echo hi > ./other.md"), "Done.", false),
+        (Some("tee /tmp/notes.md"), "I could not write it.", false),
+        (Some("cp base.md notes.md"), "Done.", true),
     ] {
         let mut talk = Talk::opened(Guard::Bypass);
         let call = |id: &str, command: &str| {

@@ -150,7 +150,10 @@ fn notes(definition: &Definition, is_installed: bool, line: &CommandLine) {
     notes.extend(missed.map(|wish| format!("{title} has no way to do what is wished: {wish:?}")));
     match definition.prompt {
         PromptBy::Stdin => notes.push("the prompt is its standard input".to_owned()),
-        PromptBy::Dialogue => notes.push("the prompt is said in a conversation".to_owned()),
+        PromptBy::Dialogue => notes.push(
+            "the prompt is said in the conversation, and so is what else is wished and no argument says"
+                .to_owned(),
+        ),
         PromptBy::Argument => {}
     }
     for note in notes {
