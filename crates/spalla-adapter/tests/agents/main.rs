@@ -306,7 +306,7 @@ async fn a_conversation_goes_on_in_another_process() {
     for name in CLIS {
         let world = World::of_acts(json!([{ "say": "First." }, { "say": "Second." }]));
         let way = ways(&world, name).await[0].clone();
-        let mut threads = Vec::new();
+        let mut threads: Vec<String> = Vec::new();
         for round in 0..2 {
             let mut work = match threads.first() {
                 None => Work::begin(&world, &way, Guard::Bypass),
