@@ -383,10 +383,6 @@ fn of_tool(update: &Value, kind: AgentEventType) -> AgentEvent {
     }
 }
 
-fn is_change(call: &Value) -> bool {
-    ["edit", "delete", "move"].iter().any(|change| call["kind"] == *change)
-}
-
 /// Returns what a tool said.
 fn words_of(update: &Value) -> String {
     let parts = update["content"].as_array().into_iter().flatten();
