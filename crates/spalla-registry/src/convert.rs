@@ -17,10 +17,13 @@ use std::sync::Arc;
 /// The most threads that read at a time.
 pub const JOBS_MAX: usize = 64;
 
+/// By what a file is known to be the one that was read: its change, its length and its number.
+type Stamp = (u128, u64, u64);
+
 /// What was read of a folder before: who looks again reads only what changed.
 #[derive(Debug, Default)]
 pub struct Memory {
-    readings: BTreeMap<String, ((u128, u64, u64), Arc<Reading>)>,
+    readings: BTreeMap<String, (Stamp, Arc<Reading>)>,
     written: BTreeMap<String, (Definition, Arc<[u8]>)>,
 }
 

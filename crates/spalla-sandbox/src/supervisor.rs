@@ -62,10 +62,10 @@ fn supervise(label: &str, birth: Birth) -> io::Result<()> {
     };
     let (first, input) = SupervisedOrder::read(&socket)?;
     let (supervised, input, behind) = match first.ahead {
-        false => (first, input, Behind::Blank(blank)),
+        false => (first, input, Behind::Blank(blank.map(Box::new))),
         true => match ahead::wait(&first, &socket, blank)? {
             Some(Called { supervised, input, walls, start }) => {
-                (supervised, input, Behind::Walls(walls, start))
+                (supervised, input, Behind::Walls(Box::new(walls), start))
             }
             None => return Ok(()),
         },
@@ -105,9 +105,9 @@ struct Wanted {
 /// What stands already.
 enum Behind {
     /// At most an inside that is nobody's yet.
-    Blank(Option<Blank>),
+    Blank(Option<Box<Blank>>),
     /// All walls of this command.
-    Walls(Walls, Start),
+    Walls(Box<Walls>, Start),
 }
 
 impl Wanted {
@@ -167,7 +167,7 @@ impl Wanted {
             (Behind::Walls(walls, start), _) => walls.carry_out(&start, outside, stdio, watcher),
             (_, Preset::None) => unwalled::run(&order.policy, &order.command, stdio, watcher),
             (Behind::Blank(blank), _) => {
-                run_in(blank, (&order.policy, &order.command), outside, stdio, watcher)
+                run_in(blank.map(|blank| *blank), (&order.policy, &order.command), outside, stdio, watcher)
             }
         };
         ended.map_or_else(Word::from, Word::from)

@@ -54,7 +54,7 @@ impl Opening {
 /// One conversation.
 #[derive(Debug)]
 pub(super) enum Dialogue {
-    Acp(acp::Dialogue),
+    Acp(Box<acp::Dialogue>),
     AppServer(Box<app_server::Dialogue>),
     Claude(claude::dialogue::Dialogue),
 }
@@ -63,7 +63,7 @@ impl Dialogue {
     /// Begins; none with a format that is none of a dialogue.
     pub(super) fn new(format: Format, opening: Opening) -> Option<Self> {
         match format {
-            Format::Acp => Some(Self::Acp(acp::Dialogue::new(opening))),
+            Format::Acp => Some(Self::Acp(Box::new(acp::Dialogue::new(opening)))),
             Format::AppServer => Some(Self::AppServer(Box::new(app_server::Dialogue::new(opening)))),
             Format::ClaudeStreamJson => Some(Self::Claude(claude::dialogue::Dialogue::new(&opening))),
             _ => None,

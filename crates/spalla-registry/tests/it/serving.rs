@@ -174,5 +174,5 @@ fn ten_thousand_agents_are_opened_by_their_index_alone() {
     let registry = Registry::open(&rooms.out()).unwrap();
     assert_eq!(registry.definition("plain").unwrap().definition.agent.id, "plain");
     assert!(matches!(registry.definition("agent-7"), Err(Missing::Broken { .. })));
-    assert!(HOT_MAX < 1_000);
+    const { assert!(HOT_MAX < 1_000) };
 }

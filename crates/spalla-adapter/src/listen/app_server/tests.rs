@@ -114,7 +114,7 @@ fn what_is_wished_is_said_with_the_thread_and_the_turn() {
         let wanted = json!({ "cwd": "/w", "model": "m", "approvalPolicy": approval, "sandbox": sandbox });
         assert_eq!(thread, wanted);
         assert_eq!(turn["outputSchema"], json!({ "type": "object" }));
-        let roots = (guard == Guard::Guarded).then(|| json!(["/a"])).unwrap_or_default();
+        let roots = if guard == Guard::Guarded { json!(["/a"]) } else { Value::Null };
         assert_eq!(turn["sandboxPolicy"]["writableRoots"], roots);
     }
 }

@@ -1,3 +1,5 @@
+//! Plans and what each pattern makes of them.
+
 use super::*;
 
 fn plan(text: &str) -> Vec<PlanItem> {
