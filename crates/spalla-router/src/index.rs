@@ -1,0 +1,191 @@
+//! A fleet made ready to be asked: built once for each version, then only read.
+
+use crate::fleet::{Entry, Fleet, Number};
+use crate::fold::folded;
+use crate::globs::Globs;
+use crate::keywords::{Collected, Texts};
+use crate::meaning::Meanings;
+use crate::patterns::Patterns;
+use crate::problem::Problems;
+use crate::published::Details;
+use crate::score::Micro;
+use crate::source::{Source, Told};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// How much it says that a task calls an agent by its name.
+const NAME_WEIGHT: Micro = Micro::of_millionths(1_500_000);
+/// Shorter names stand in too many texts by chance.
+const NAME_BYTES_MIN: usize = 3;
+/// How many of the words that an agent is not for are looked at.
+const NEGATIVES_MAX: usize = 32;
+
+/// An index of a fleet.
+pub struct Index {
+    pub(crate) version: String,
+    pub(crate) entries: Vec<Entry>,
+    /// The number of each agent's domain.
+    pub(crate) domain_of: Vec<u32>,
+    pub(crate) domains: usize,
+    pub(crate) texts: Texts,
+    pub(crate) patterns: Patterns,
+    pub(crate) globs: Globs,
+    details: Vec<OnceLock<Known>>,
+    meanings: OnceLock<Result<Meanings, String>>,
+    source: Option<Arc<dyn Source>>,
+    problems: Problems,
+}
+
+/// What is known of an agent once its details are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) details: Details,
+    /// What it is not for, as it is compared.
+    pub(crate) negatives: Vec<String>,
+    /// Why its details could not be read.
+    pub(crate) unreadable: Option<String>,
+}
+
+impl From<Details> for Known {
+    fn from(details: Details) -> Self {
+        let words = details.negative_keywords.iter().map(|word| folded(word.trim()).into_owned());
+        let negatives = words.filter(|word| !word.is_empty()).take(NEGATIVES_MAX).collect();
+        Self { details, negatives, unreadable: None }
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index")
+            .field("version", &self.version)
+            .field("agents", &self.entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Index {
+    /// Builds an index. What is read late comes from the source; without one, the fleet's own details are all there is.
+    #[must_use]
+    pub fn build(fleet: Fleet, source: Option<Arc<dyn Source>>) -> Self {
+        let Fleet { version, entries, keywords, regexes, globs, details, mut problems } = fleet;
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let mut collected = Collected::default();
+        for (word, agents) in keywords {
+            collected.keyword(&word, agents, &mut problems);
+        }
+        add_names(&entries, &mut collected, &mut problems);
+        let patterns = Patterns::build(regexes, count, &mut collected, &mut problems);
+        let globs = Globs::build(globs, count, &mut problems);
+        let texts = collected.build(count, &mut problems);
+        let (domain_of, domains) = domains(&entries);
+        let known =
+            |details: Option<Details>| details.map_or_else(OnceLock::new, |own| Known::from(own).into());
+        Self {
+            version,
+            domain_of,
+            domains,
+            texts,
+            patterns,
+            globs,
+            details: details.into_iter().map(known).collect(),
+            meanings: OnceLock::new(),
+            source,
+            problems,
+            entries,
+        }
+    }
+
+    /// Returns the version: an index of other agents or triggers has another one.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Returns how many agents there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the triggers that are not used.
+    #[must_use]
+    pub const fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// Returns the triggers that are not used, with those that show only when they are compiled. Takes long.
+    #[must_use]
+    pub fn lint(&self) -> Problems {
+        let mut problems = self.problems.clone();
+        self.patterns.lint(&mut problems);
+        problems
+    }
+
+    /// Returns how many bytes of memory the automaton has.
+    #[must_use]
+    pub fn automaton_bytes(&self) -> usize {
+        self.texts.automaton_bytes()
+    }
+
+    /// Returns what is known of an agent, read when it is first asked for.
+    pub(crate) fn known(&self, agent: Number) -> &Known {
+        self.details[agent as usize].get_or_init(|| self.read(agent))
+    }
+
+    fn read(&self, agent: Number) -> Known {
+        let entry = &self.entries[agent as usize];
+        let told = Told { id: &entry.id, domain: &entry.domain, subdomain: &entry.subdomain };
+        match self.source.as_ref().map(|source| source.details(told)) {
+            Some(Ok(details)) => details.into(),
+            Some(Err(why)) => Known { unreadable: Some(why), ..Known::default() },
+            None => Known::default(),
+        }
+    }
+
+    /// Returns what the agents are for; in words why that is not known.
+    pub(crate) fn meanings(&self) -> Result<&Meanings, &str> {
+        let read = || {
+            let source = self.source.as_ref().ok_or("there is no table of meanings")?;
+            Meanings::read(&self.entries, source.as_ref(), |agent| {
+                self.known(agent).details.description.clone()
+            })
+        };
+        self.meanings.get_or_init(read).as_ref().map_err(String::as_str)
+    }
+}
+
+/// Whoever calls an agent by its name means it.
+fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Problems) {
+    let mut names: BTreeMap<String, Vec<Number>> = BTreeMap::new();
+    for (entry, number) in entries.iter().zip(0..) {
+        let spaced = entry.id.replace(['-', '_'], " ");
+        let mut own = [entry.id.as_str(), &spaced, &entry.name].map(|name| folded(name).into_owned());
+        own.sort_unstable();
+        for (place, name) in own.iter().enumerate() {
+            let is_long = name.len() >= NAME_BYTES_MIN && name.len() <= crate::keywords::KEYWORD_BYTES_MAX;
+            if is_long && !own[..place].contains(name) {
+                names.entry(name.clone()).or_default().push(number);
+            }
+        }
+    }
+    for (name, numbers) in names {
+        collected.keyword(&name, numbers.into_iter().map(|number| (number, NAME_WEIGHT)), problems);
+    }
+}
+
+/// Numbers the domains, and returns each agent's and how many there are.
+fn domains(entries: &[Entry]) -> (Vec<u32>, usize) {
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut numbered = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        numbered.push(*numbers.entry(entry.domain.as_str()).or_insert(next));
+    }
+    (numbered, numbers.len())
+}

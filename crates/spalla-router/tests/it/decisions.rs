@@ -1,0 +1,114 @@
+//! What speaks for and against an agent, and who is left out.
+
+use crate::fleets::{agent, ids, router, router_with, small, task};
+use spalla_router::{Condition, Constraints, Micro, Options, Question, Stage, Weights};
+
+#[test]
+fn the_score_is_the_sum_of_the_terms_that_are_told() {
+    let answer = router(small()).route(&task("Write a Dockerfile for the container"));
+    let best = &answer.candidates[0];
+    assert_eq!((best.id.as_str(), answer.stage), ("docker-expert", Stage::Keywords));
+    assert_eq!(best.score, best.terms.total());
+    assert!(best.terms.keyword > Micro::ZERO && best.terms.regex > Micro::ZERO);
+    let found: Vec<_> = best.matched.iter().map(|one| (one.by, one.trigger.as_str(), one.at)).collect();
+    assert_eq!(found, [(Stage::Keywords, "container", 27), (Stage::Regex, r"\bdocker[- ]?files?\b", 8)]);
+}
+
+#[test]
+fn ties_go_to_the_id_that_comes_first_and_are_ambiguous() {
+    let agents = ["b", "c", "a"].map(|id| agent(id, "x", &["parser"]));
+    let answer = router(agents.into()).route(&task("mend the parser"));
+    assert_eq!(
+        (ids(&answer), answer.ambiguous, answer.margin),
+        (vec!["a", "b", "c"], true, Some(Micro::ZERO))
+    );
+}
+
+#[test]
+fn a_clear_margin_is_not_ambiguous() {
+    let answer = router(small()).route(&task("cargo says the borrow checker is right about this rust code"));
+    assert_eq!((ids(&answer)[0], answer.ambiguous), ("rust-engineer", false));
+}
+
+#[test]
+fn whoever_is_called_by_name_is_meant() {
+    let answer = router(small()).route(&task("let the python pro look at it"));
+    assert_eq!(ids(&answer), ["python-pro"]);
+}
+
+#[test]
+fn what_an_agent_is_not_for_counts_against_it() {
+    let answer = router(small()).route(&task("port this python module to rust"));
+    assert_eq!(ids(&answer), ["rust-engineer", "python-pro"]);
+    assert_eq!(answer.candidates[1].terms.penalties.conflicts, Micro::of(0.5));
+}
+
+fn constrained(constraints: Constraints) -> Question {
+    Question { constraints, ..task("review the python code in the docker image") }
+}
+
+#[test]
+fn constraints_leave_out_whoever_does_not_fit() {
+    let router = router(small());
+    let route = |constraints| ids(&router.route(&constrained(constraints))).join(" ");
+    assert_eq!(route(Constraints::default()), "code-reviewer docker-expert python-pro");
+    let domain = Constraints { domain: Some("languages".into()), ..Constraints::default() };
+    assert_eq!(route(domain), "python-pro");
+    let tools = |tool: &str| Constraints { tools: vec![tool.into()], ..Constraints::default() };
+    assert_eq!(route(tools("bash")), "docker-expert");
+    assert_eq!(route(tools("Write")), "code-reviewer docker-expert python-pro");
+    let excluded = Constraints { excluded: vec!["docker-expert".into()], ..Constraints::default() };
+    assert_eq!(route(excluded), "code-reviewer python-pro");
+}
+
+#[test]
+fn memory_is_read_by_its_owner_and_by_those_it_is_shared_with() {
+    let mut agents = small();
+    agents[2].details.share_with = vec!["code-reviewer".into()];
+    let constraints = Constraints { memory_of: Some("python-pro".into()), ..Constraints::default() };
+    let answer = router(agents).route(&constrained(constraints));
+    assert_eq!((ids(&answer), answer.filtered), (vec!["code-reviewer", "python-pro"], 1));
+}
+
+#[test]
+fn who_is_down_is_left_out_and_who_is_busy_pays() {
+    let router = router(small());
+    let mut question = constrained(Constraints::default());
+    let down = Condition { is_down: true, ..Condition::default() };
+    let busy =
+        Condition { is_broken: true, busy: Micro::ONE, policy: Micro::of(0.25), ..Condition::default() };
+    question.conditions = [("docker-expert".to_owned(), down), ("code-reviewer".to_owned(), busy)].into();
+    let answer = router.route(&question);
+    assert_eq!(ids(&answer), ["python-pro", "code-reviewer"]);
+    let penalties = answer.candidates[1].terms.penalties;
+    assert_eq!((penalties.load, penalties.policy), (Micro::of(1.3), Micro::of(0.25)));
+}
+
+#[test]
+fn what_was_learned_decides_between_equals() {
+    let agents = || ["a", "b"].map(|id| agent(id, "x", &["parser"])).to_vec();
+    let rewards = [("b".to_owned(), Micro::of(0.9))].into();
+    let weights = Weights { version: "7".into(), rewards };
+    let answer = router_with(agents(), Options::default(), weights).route(&task("mend the parser"));
+    assert_eq!((ids(&answer), answer.weights.as_str(), answer.ambiguous), (vec!["b", "a"], "7", false));
+    let mut known = agents();
+    known[1].details.prior = Some(Micro::of(0.6));
+    assert_eq!(ids(&router(known).route(&task("mend the parser"))), ["b", "a"]);
+}
+
+#[test]
+fn a_domain_that_much_points_to_gains() {
+    let mut agents: Vec<_> = (0..5).map(|n| agent(&format!("m{n}"), "marketing", &["campaign"])).collect();
+    agents.push(agent("a-loner", "finance", &["campaign"]));
+    let answer = router(agents).route(&task("plan the campaign"));
+    assert_eq!(ids(&answer), ["m0", "m1", "m2"]);
+    assert!(answer.candidates[0].terms.domain > Micro::of(0.3));
+}
+
+#[test]
+fn only_so_many_candidates_are_told() {
+    let options = Options { candidates: 1, ..Options::default() };
+    let agents = ["a", "b"].map(|id| agent(id, "x", &["parser"])).to_vec();
+    let answer = router_with(agents, options, Weights::default()).route(&task("mend the parser"));
+    assert_eq!((ids(&answer), answer.ambiguous), (vec!["a"], true));
+}
