@@ -43,7 +43,10 @@ fn letters(letter: char) -> impl Iterator<Item = char> {
     })
 }
 
-/// Tells whether what was found from `start` to `end` is no part of a longer word.
+/// The shortest word of which several are told by an `s`.
+const PLURAL_BYTES_MIN: usize = 4;
+
+/// Tells whether what was found from `start` to `end` is no part of a longer word, but for the plural's `s`.
 pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let (Some(before), Some(found), Some(after)) = (text.get(..start), text.get(start..end), text.get(end..))
     else {
@@ -53,6 +56,8 @@ pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
         (Some(one), Some(other)) => joins(one) && joins(other),
         _ => false,
     };
+    let is_word = found.len() >= PLURAL_BYTES_MIN && found.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let after = after.strip_prefix('s').filter(|_| is_word).unwrap_or(after);
     !goes_on(before.chars().next_back(), found.chars().next())
         && !goes_on(found.chars().next_back(), after.chars().next())
 }
@@ -106,6 +111,7 @@ mod tests {
             !whole("django", "go") && !whole("good", "go") && !whole("go_x", "go") && !whole("gö go", "g")
         );
         assert!(whole("use c++ now", "c++") && whole("c++11", "c++"));
+        assert!(whole("two tests", "test") && !whole("testsuite", "test") && !whole("gos", "go"));
         assert!(whole("请修复测试", "修复") && !whole("überall", "über"));
     }
 

@@ -27,6 +27,8 @@ pub struct Index {
     /// The number of each agent's domain.
     pub(crate) domain_of: Vec<u32>,
     pub(crate) domains: usize,
+    /// The agents that take what nobody else does.
+    pub(crate) generalists: Vec<Number>,
     pub(crate) texts: Texts,
     pub(crate) patterns: Patterns,
     pub(crate) globs: Globs,
@@ -84,6 +86,7 @@ impl Index {
             version,
             domain_of,
             domains,
+            generalists: generalists(&entries),
             texts,
             patterns,
             globs,
@@ -177,6 +180,14 @@ fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Proble
     for (name, numbers) in names {
         collected.keyword(&name, numbers.into_iter().map(|number| (number, NAME_WEIGHT)), problems);
     }
+}
+
+/// The tier that takes what nobody else does.
+const GENERALIST: &str = "generalist";
+
+fn generalists(entries: &[Entry]) -> Vec<Number> {
+    let all = entries.iter().zip(0..).filter(|(entry, _)| entry.tier == GENERALIST);
+    all.map(|(_, number)| number).collect()
 }
 
 /// Numbers the domains, and returns each agent's and how many there are.

@@ -1,5 +1,6 @@
 //! One automaton for all texts that are looked for in a task: keywords, and the literals without which a regex can't match.
 
+use crate::everyday;
 use crate::fleet::Number;
 use crate::fold::{folded, is_whole_word};
 use crate::hits::Postings;
@@ -122,7 +123,9 @@ impl Collected {
         for (text, meaning) in self.texts {
             let mut entry = Entry { keyword: NONE, regexes: (index(texts.regexes.len()), 0) };
             if !meaning.agents.is_empty() {
-                entry.keyword = texts.agents.push(meaning.agents, agents);
+                let says = everyday::says(&text);
+                let worth = meaning.agents.into_iter().map(|(agent, weight)| (agent, weight.times(says)));
+                entry.keyword = texts.agents.push(worth.collect(), agents);
                 texts.words.push_str(&text);
                 texts.word_ends.push(index(texts.words.len()));
             }

@@ -12,6 +12,7 @@
 //! id that comes first.
 
 mod answer;
+mod everyday;
 mod fleet;
 mod fold;
 mod globs;

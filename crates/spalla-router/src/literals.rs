@@ -8,44 +8,48 @@ const BYTES_MIN: usize = 3;
 /// More would make the automaton larger without making it surer.
 const CHOICES_MAX: usize = 8;
 
-/// Returns literals, folded, of which one is in every text that a regex matches; none where there are none worth it.
-/// One long literal is preferred to several, and several to short ones.
-pub(crate) fn required(regex: &Hir) -> Option<Vec<String>> {
-    let found = best(regex)?;
-    let mut found: Vec<String> = found.into_iter().map(|literal| folded(&literal).into_owned()).collect();
-    found.sort_unstable();
-    found.dedup();
-    (shortest(&found) >= BYTES_MIN).then_some(found)
+/// What a regex can't match without: one of these literals, folded, stands in every text that it matches.
+pub(crate) type Choices = Vec<String>;
+
+/// Returns the choices of which a regex needs each; none where there are none worth looking for. Any one of them is enough to tell
+/// that a regex can't match, and which is the best depends on what other regexes need.
+pub(crate) fn required(regex: &Hir) -> Vec<Choices> {
+    let mut all = Vec::new();
+    collect(regex, &mut all);
+    all.retain(|choices| choices.iter().all(|literal| literal.len() >= BYTES_MIN));
+    all
 }
 
-fn best(regex: &Hir) -> Option<Vec<String>> {
+fn collect(regex: &Hir, all: &mut Vec<Choices>) {
     match regex.kind() {
-        HirKind::Literal(literal) => Some(vec![std::str::from_utf8(&literal.0).ok()?.to_owned()]),
-        HirKind::Capture(capture) => best(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => best(&repetition.sub),
-        HirKind::Concat(parts) => parts.iter().filter_map(best).max_by_key(|choices| worth(choices)),
-        HirKind::Alternation(parts) => {
-            let mut all = Vec::new();
-            for part in parts {
-                all.extend(best(part)?);
-                if all.len() > CHOICES_MAX {
-                    return None;
-                }
-            }
-            Some(all)
-        }
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) | HirKind::Repetition(_) => None,
+        HirKind::Literal(literal) => all.extend(std::str::from_utf8(&literal.0).map(|text| vec![fold(text)])),
+        HirKind::Capture(capture) => collect(&capture.sub, all),
+        HirKind::Repetition(repetition) if repetition.min > 0 => collect(&repetition.sub, all),
+        HirKind::Concat(parts) => parts.iter().for_each(|part| collect(part, all)),
+        HirKind::Alternation(parts) => all.extend(united(parts)),
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) | HirKind::Repetition(_) => {}
     }
 }
 
-/// Orders choices: few are better than many as soon as they are long enough.
-fn worth(choices: &[String]) -> (bool, std::cmp::Reverse<usize>, usize) {
-    let shortest = shortest(choices);
-    (shortest >= BYTES_MIN, std::cmp::Reverse(choices.len()), shortest)
+/// Of each alternative the longest is taken: one of them has to be there.
+fn united(parts: &[Hir]) -> Option<Choices> {
+    let mut united = Vec::new();
+    for part in parts {
+        let mut own = Vec::new();
+        collect(part, &mut own);
+        let shortest = |choices: &Choices| choices.iter().map(String::len).min();
+        united.extend(own.into_iter().max_by_key(shortest)?);
+        if united.len() > CHOICES_MAX {
+            return None;
+        }
+    }
+    united.sort_unstable();
+    united.dedup();
+    Some(united)
 }
 
-fn shortest(choices: &[String]) -> usize {
-    choices.iter().map(String::len).min().unwrap_or_default()
+fn fold(literal: &str) -> String {
+    folded(literal).into_owned()
 }
 
 /// Returns about how many states a regex has: what it costs for each byte of a text, at the worst.
@@ -71,26 +75,27 @@ pub(crate) fn cost(regex: &Hir) -> u64 {
 mod tests {
     use super::*;
 
-    fn of(pattern: &str) -> Option<Vec<String>> {
-        required(&regex_syntax::parse(pattern).unwrap())
+    fn of(pattern: &str) -> Vec<String> {
+        let all = required(&regex_syntax::parse(pattern).unwrap());
+        all.iter().map(|choices| choices.join("|")).collect()
     }
 
     #[test]
-    fn the_one_long_literal_is_taken() {
-        assert_eq!(of(r"\bDocker\s+(the\s+)?compose\b").unwrap(), ["compose"]);
-        assert_eq!(of(r"k8s[-_ ]?(v\d+|file|service)").unwrap(), ["k8s"]);
-        assert_eq!(of("(?:fix|mend) the tests+").unwrap(), [" the test"]);
-        assert_eq!(of("(kubernetes)+").unwrap(), ["kubernetes"]);
+    fn every_part_that_has_to_be_there_is_found() {
+        assert_eq!(of(r"\bDocker\s+(the\s+)?compose\b"), ["docker", "compose"]);
+        assert_eq!(of(r"k8s[-_ ]?(v\d+|file|service)"), ["k8s"]);
+        assert_eq!(of("(kubernetes)+ x"), ["kubernetes"]);
+        assert_eq!(of(r"\b(jest|pytest|Mocha)\b"), ["jest|mocha|pytest"]);
+        assert_eq!(of(r"(?:unit test|spec \w+ helper) run"), [" helper|unit test", " run"]);
     }
 
     #[test]
-    fn choices_are_taken_where_there_is_no_one() {
-        assert_eq!(of(r"\b(jest|pytest|Mocha)\b").unwrap(), ["jest", "mocha", "pytest"]);
-        assert_eq!(of("(?i)docker"), None);
-        assert_eq!(of("a|kubernetes"), None);
-        assert_eq!(of(r"\w+\s\d*"), None);
-        assert_eq!(of("(docker)?"), None);
-        assert_eq!(of("abc|abd|abe|abf|abg|abh|abi|abj|abk|abl"), None);
+    fn what_may_be_missing_is_not_needed() {
+        for pattern in
+            ["(?i)docker", "a|kubernetes", r"\w+\s\d*", "(docker)?", "abc|abd|abe|abf|abg|abh|abi|abj|xyz"]
+        {
+            assert_eq!(of(pattern), [""; 0], "{pattern}");
+        }
     }
 
     #[test]

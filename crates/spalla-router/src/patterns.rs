@@ -6,7 +6,7 @@
 use crate::fleet::{Number, Pattern};
 use crate::hits::Postings;
 use crate::keywords::Collected;
-use crate::literals;
+use crate::literals::{self, Choices};
 use crate::problem::Problems;
 use crate::score::Micro;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
@@ -81,9 +81,20 @@ impl Patterns {
             compiled: RwLock::default(),
             agents: Postings::new(),
         };
-        let mut unaided_cost = 0;
+        let mut read = Vec::with_capacity(sorted.len());
         for (pattern, numbers) in sorted {
-            if let Err(why) = built.add(&pattern, numbers, agents, &mut unaided_cost, texts, problems) {
+            match self::read(&pattern.pattern) {
+                Ok(found) => read.push((pattern, numbers, found)),
+                Err(why) => problems.add(&pattern.pattern, why),
+            }
+        }
+        let needed = needed(&read);
+        let mut unaided_cost = 0;
+        for (pattern, numbers, found) in read {
+            let best = best(&found.needs, &needed).cloned();
+            let aid = Aid { literals: best.unwrap_or_default(), cost: found.cost };
+            if let Err(why) = built.add(&pattern, numbers, agents, aid, &mut unaided_cost, (texts, problems))
+            {
                 problems.add(&pattern.pattern, why);
             }
         }
@@ -96,17 +107,17 @@ impl Patterns {
         pattern: &Pattern,
         numbers: Vec<Number>,
         agents: u32,
+        aid: Aid,
         unaided_cost: &mut u64,
-        texts: &mut Collected,
-        problems: &mut Problems,
+        (texts, problems): (&mut Collected, &mut Problems),
     ) -> Result<(), String> {
         if self.patterns.len() == REGEXES_MAX {
             return Err(format!("there are {REGEXES_MAX} regexes already"));
         }
-        let (literals, cost) = read(&pattern.pattern)?;
         let number = u32::try_from(self.patterns.len()).map_err(|error| error.to_string())?;
+        let Aid { literals, cost } = aid;
         let is_aided =
-            literals.is_some_and(|all| all.iter().all(|literal| texts.literal(literal, number, problems)));
+            !literals.is_empty() && literals.iter().all(|literal| texts.literal(literal, number, problems));
         if !is_aided {
             let (count, sum) = (self.unaided_numbers.len(), *unaided_cost + cost);
             if count == UNAIDED_MAX || sum > UNAIDED_COST_MAX {
@@ -235,8 +246,38 @@ fn worth(priority: i64) -> Micro {
     Micro::of_millionths((100 + priority.clamp(0, 100)) * 5_000)
 }
 
-/// Returns the literals of a regex, if it has any worth looking for, and its cost.
-fn read(pattern: &str) -> Result<(Option<Vec<String>>, u64), String> {
+/// What was read of a regex: what it needs, and its cost.
+struct Read {
+    needs: Vec<Choices>,
+    cost: u64,
+}
+
+/// The literals by which a regex is found, none where it is tried always; and its cost.
+struct Aid {
+    literals: Choices,
+    cost: u64,
+}
+
+/// Returns how many regexes need each literal.
+fn needed(read: &[(Pattern, Vec<Number>, Read)]) -> HashMap<String, u32> {
+    let mut needed = HashMap::new();
+    for literal in read.iter().flat_map(|(.., found)| found.needs.iter().flatten()) {
+        *needed.entry(literal.clone()).or_default() += 1;
+    }
+    needed
+}
+
+/// Returns the choices that are met the least: those that few regexes need, then few, then long ones. A word that many regexes need
+/// would have all of them tried whenever it is said.
+fn best<'a>(needs: &'a [Choices], needed: &HashMap<String, u32>) -> Option<&'a Choices> {
+    let often = |choices: &Choices| {
+        choices.iter().map(|one| needed.get(one).copied().unwrap_or_default()).sum::<u32>()
+    };
+    let shortest = |choices: &Choices| choices.iter().map(String::len).min();
+    needs.iter().min_by_key(|choices| (often(choices), choices.len(), std::cmp::Reverse(shortest(choices))))
+}
+
+fn read(pattern: &str) -> Result<Read, String> {
     if pattern.len() > REGEX_BYTES_MAX {
         return Err(format!("it has {} bytes, at most {REGEX_BYTES_MAX}", pattern.len()));
     }
@@ -249,7 +290,7 @@ fn read(pattern: &str) -> Result<(Option<Vec<String>>, u64), String> {
     if cost > COST_MAX {
         return Err(format!("it has about {cost} states, at most {COST_MAX}"));
     }
-    Ok((literals::required(&parsed), cost))
+    Ok(Read { needs: literals::required(&parsed), cost })
 }
 
 /// The parser draws a picture of several lines; the last says what is wrong.

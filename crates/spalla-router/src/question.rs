@@ -18,6 +18,8 @@ pub struct Question {
     pub constraints: Constraints,
     /// How agents stand just now, by their ids; one that is not named stands well.
     pub conditions: BTreeMap<String, Condition>,
+    /// How many candidates are wanted; as many as the settings say where nothing is said.
+    pub candidates: Option<usize>,
 }
 
 /// What an agent has to be like, to be looked at at all.
@@ -80,6 +82,7 @@ impl Question {
         if self.constraints != Constraints::default() {
             add(format!("{:?}", self.constraints).as_bytes());
         }
+        add(&self.candidates.unwrap_or(usize::MAX).to_le_bytes());
         add(b"conditions");
         if !self.conditions.is_empty() {
             add(format!("{:?}", self.conditions).as_bytes());

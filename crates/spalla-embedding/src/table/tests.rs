@@ -60,6 +60,18 @@ fn of_a_long_text_the_beginning_counts() {
 }
 
 #[test]
+fn the_table_that_is_shipped_is_the_one_that_was_built() {
+    let embedding = Embedding::load(include_bytes!("../../assets/minilm-256.bin")).unwrap();
+    let digest: String = embedding.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest, crate::SHIPPED_DIGEST);
+    let alike = |one: &str, other: &str| embedding.embed(one).cosine(&embedding.embed(other));
+    assert!(
+        alike("mend the failing test", "repair a broken test")
+            > alike("mend the failing test", "paint a house")
+    );
+}
+
+#[test]
 fn what_is_no_table_is_refused_with_its_reason() {
     let good = small();
     let refused = |bytes: &[u8]| Embedding::load(bytes).unwrap_err();

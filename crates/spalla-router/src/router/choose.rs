@@ -66,8 +66,12 @@ impl Router {
         }
         chosen.sort_unstable_by_key(order);
         // The second says how sure the first is, also where only one is told.
-        chosen.truncate(self.options.candidates.max(2));
+        chosen.truncate(self.told(question).max(2));
         chosen
+    }
+
+    fn told(&self, question: &Question) -> usize {
+        question.candidates.unwrap_or(self.options.candidates)
     }
 
     /// Tells whether an agent is what the question asks for, as far as the index knows.
@@ -154,7 +158,7 @@ impl Router {
             }
         }
         let margin = chosen.first().zip(chosen.get(1)).map(|(best, second)| best.score - second.score);
-        let told = self.options.candidates;
+        let told = self.told(question);
         let candidates: Vec<Candidate> =
             chosen.into_iter().take(told).map(|one| self.candidate(question, scratch, one)).collect();
         Answer {

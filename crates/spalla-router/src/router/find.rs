@@ -5,7 +5,6 @@ use crate::answer::Cut;
 use crate::fold::fold_into;
 use crate::patterns::{Bounds, Stopped};
 use crate::question::{FILES_MAX, Question};
-use crate::score::Micro;
 use crate::scratch::{Hit, Scratch};
 
 /// How many places of a task are looked at at which some text was found: more than there are bytes, unless texts are parts of
@@ -13,8 +12,6 @@ use crate::scratch::{Hit, Scratch};
 const FOUND_MAX: usize = 256 * 1024;
 /// How many agents are looked at for keywords, each as often as a keyword of it was found. The rarest keywords come first.
 const POSTINGS_MAX: u64 = 32 * 1024;
-/// The tier that takes what nobody else does.
-const GENERALIST: &str = "generalist";
 
 impl Router {
     /// Stages 0 to 2: files, keywords, regexes.
@@ -167,9 +164,9 @@ impl Router {
     pub(super) fn find_generalists(&self, question: &Question, scratch: &mut Scratch, aside: &mut Aside) {
         scratch.begin();
         let wanted = question.constraints.domain.as_deref();
-        for (entry, agent) in self.index.entries.iter().zip(0..) {
-            if entry.tier == GENERALIST && wanted.is_none_or(|domain| domain == entry.domain) {
-                scratch.touch(agent).semantic = Micro::ZERO;
+        for agent in &self.index.generalists {
+            if wanted.is_none_or(|domain| domain == self.index.entries[*agent as usize].domain) {
+                scratch.touch(*agent);
             }
         }
         aside.touched = scratch.touched.len();

@@ -2,7 +2,7 @@
 //! `cargo test --release -p spalla-router --test bench -- decide AGENTS.json…`.
 
 #[path = "../it/fleets.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the tests use the rest")]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod fleets;
 
 mod accuracy;
@@ -11,6 +11,10 @@ mod decide;
 mod meaning;
 mod measure;
 mod published;
+
+/// The program has the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--nocapture").collect();

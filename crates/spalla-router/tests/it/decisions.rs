@@ -51,14 +51,14 @@ fn constrained(constraints: Constraints) -> Question {
 fn constraints_leave_out_whoever_does_not_fit() {
     let router = router(small());
     let route = |constraints| ids(&router.route(&constrained(constraints))).join(" ");
-    assert_eq!(route(Constraints::default()), "code-reviewer docker-expert python-pro");
+    assert_eq!(route(Constraints::default()), "docker-expert python-pro code-reviewer");
     let domain = Constraints { domain: Some("languages".into()), ..Constraints::default() };
     assert_eq!(route(domain), "python-pro");
     let tools = |tool: &str| Constraints { tools: vec![tool.into()], ..Constraints::default() };
     assert_eq!(route(tools("bash")), "docker-expert");
-    assert_eq!(route(tools("Write")), "code-reviewer docker-expert python-pro");
+    assert_eq!(route(tools("Write")), "docker-expert python-pro code-reviewer");
     let excluded = Constraints { excluded: vec!["docker-expert".into()], ..Constraints::default() };
-    assert_eq!(route(excluded), "code-reviewer python-pro");
+    assert_eq!(route(excluded), "python-pro code-reviewer");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn memory_is_read_by_its_owner_and_by_those_it_is_shared_with() {
     agents[2].details.share_with = vec!["code-reviewer".into()];
     let constraints = Constraints { memory_of: Some("python-pro".into()), ..Constraints::default() };
     let answer = router(agents).route(&constrained(constraints));
-    assert_eq!((ids(&answer), answer.filtered), (vec!["code-reviewer", "python-pro"], 1));
+    assert_eq!((ids(&answer), answer.filtered), (vec!["python-pro", "code-reviewer"], 1));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use spalla_router::{
 use std::sync::Arc;
 
 /// Makes an agent with keywords.
-pub fn agent(id: &str, domain: &str, keywords: &[&str]) -> Agent {
+pub(crate) fn agent(id: &str, domain: &str, keywords: &[&str]) -> Agent {
     Agent {
         id: id.into(),
         name: id.into(),
@@ -19,12 +19,12 @@ pub fn agent(id: &str, domain: &str, keywords: &[&str]) -> Agent {
     }
 }
 
-pub fn pattern(pattern: &str, priority: i64) -> Pattern {
+pub(crate) fn pattern(pattern: &str, priority: i64) -> Pattern {
     Pattern { pattern: pattern.into(), priority }
 }
 
 /// A few agents as people have them.
-pub fn small() -> Vec<Agent> {
+pub(crate) fn small() -> Vec<Agent> {
     let mut docker = agent("docker-expert", "infrastructure", &["docker", "container", "image", "compose"]);
     docker.file_patterns = vec!["Dockerfile".into(), "*compose*.yml".into()];
     docker.regexes = vec![pattern(r"\bdocker[- ]?files?\b", 80)];
@@ -41,25 +41,25 @@ pub fn small() -> Vec<Agent> {
 }
 
 /// Answers with the settings of everybody.
-pub fn router(agents: Vec<Agent>) -> Router {
+pub(crate) fn router(agents: Vec<Agent>) -> Router {
     router_with(agents, Options::default(), Weights::default())
 }
 
-pub fn router_with(agents: Vec<Agent>, options: Options, weights: Weights) -> Router {
+pub(crate) fn router_with(agents: Vec<Agent>, options: Options, weights: Weights) -> Router {
     Router::new(Arc::new(Index::build(Fleet::of(agents), None)), weights, options)
 }
 
-pub fn task(text: &str) -> Question {
+pub(crate) fn task(text: &str) -> Question {
     Question { task: text.into(), ..Question::default() }
 }
 
 /// Returns the ids of an answer, the best first.
-pub fn ids(answer: &Answer) -> Vec<&str> {
+pub(crate) fn ids(answer: &Answer) -> Vec<&str> {
     answer.candidates.iter().map(|one| one.id.as_str()).collect()
 }
 
 /// A source with the table that is shipped, and details for each agent by its id.
-pub struct Shipped;
+pub(crate) struct Shipped;
 
 impl Source for Shipped {
     fn details(&self, agent: Told<'_>) -> Result<Details, String> {
@@ -79,16 +79,20 @@ const WORDS: [&str; 24] = [
 ];
 
 /// Numbers that look like chance and are the same everywhere.
-pub struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    pub fn from(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
+    }
+
+    fn folder(&mut self) -> &'static str {
+        WORDS[self.below(WORDS.len() as u64) as usize]
     }
 
     fn word(&mut self) -> String {
@@ -98,28 +102,28 @@ impl Numbers {
 }
 
 /// A fleet of so many agents, each with keywords, phrases, regexes and globs.
-pub fn large(count: u64) -> Vec<Agent> {
-    let mut numbers = Numbers::from(7);
+pub(crate) fn large(count: u64) -> Vec<Agent> {
+    let mut numbers = Numbers::of(7);
     let one = |number: u64| {
         let mut made = agent(&format!("agent-{number:05}"), &format!("domain-{}", number % 12), &[]);
         let mut texts: Vec<String> = (0..6).map(|_| numbers.word()).collect();
         texts.push(format!("{} {}", numbers.word(), numbers.word()));
         made.keywords = texts.into_iter().map(|text| Keyword { text, weight: Micro::ONE }).collect();
         made.regexes = vec![pattern(&format!(r"{}\s+(the\s+)?{}", numbers.word(), numbers.word()), 50)];
-        made.file_patterns = vec![format!("src/{}/**/*.rs", numbers.word())];
+        made.file_patterns = vec![format!("src/{}/**/*.rs", numbers.folder())];
         made
     };
     (0..count).map(one).collect()
 }
 
 /// Tasks that hit some of the agents of such a fleet.
-pub fn prompts(count: u64) -> Vec<Question> {
-    let mut numbers = Numbers::from(11);
+pub(crate) fn prompts(count: u64) -> Vec<Question> {
+    let mut numbers = Numbers::of(11);
     let one = |number: u64| {
         let words: Vec<String> = (0..3 + number % 9).map(|_| numbers.word()).collect();
         let mut question = task(&words.join(" "));
         if number.is_multiple_of(3) {
-            question.files = vec![format!("src/{}/a/b.rs", numbers.word())];
+            question.files = vec![format!("src/{}/a/b.rs", numbers.folder())];
         }
         question
     };
