@@ -24,6 +24,7 @@ mod quotas;
 mod recipes;
 mod refused_hosts;
 mod requirements;
+mod route;
 mod run_events;
 mod run_logs;
 mod runs;
@@ -71,6 +72,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         scratchpads::add,
         sessions::add,
         session_parts::add,
+        route::add,
         errors::add,
         events::add,
         conversation::add,

@@ -18,6 +18,7 @@ use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
 use crate::oidc::Oidc;
 use crate::rate_limit::RateLimit;
+use crate::routing::Routing;
 use crate::sessions::Sessions;
 use crate::state::{App, Shared};
 use crate::strangers::Strangers;
@@ -78,6 +79,8 @@ pub struct Options {
     pub scratchpads: Scratchpads,
     /// Keeps sessions and pursues them.
     pub sessions: Arc<dyn Sessions>,
+    /// Finds agents for tasks.
+    pub routing: Arc<dyn Routing>,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
     /// The networks that webhooks may lead into although they are not public.
@@ -161,6 +164,7 @@ impl Server {
             scratchpads: options.scratchpads,
             agent_secret: options.agent_secret,
             sessions: options.sessions,
+            routing: options.routing,
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix,

@@ -12,6 +12,7 @@ use crate::oidc::Oidc;
 use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
+use crate::routing::Routing;
 use crate::sessions::Sessions;
 use crate::strangers::Strangers;
 use crate::vault::Vault;
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) agent_secret: Option<Token>,
     /// Keeps sessions and pursues them.
     pub(crate) sessions: Arc<dyn Sessions>,
+    /// Finds agents for tasks.
+    pub(crate) routing: Arc<dyn Routing>,
     /// How full the queue is.
     pub(crate) gauge: Gauge,
     /// Tells the time.

@@ -25,6 +25,7 @@ pub(crate) mod recipe;
 pub(crate) mod refused_host;
 pub(crate) mod requirements;
 pub(crate) mod resources;
+pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod run_event;
 pub(crate) mod sandbox;

@@ -191,6 +191,7 @@ mod tests {
             "init",
             "convert",
             "agents",
+            "route",
             "project",
             "item",
             "queue",

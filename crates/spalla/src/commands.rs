@@ -21,6 +21,7 @@ mod pipeline;
 mod project;
 mod queue;
 mod replay;
+mod route;
 mod runs;
 mod sandbox;
 mod scratchpad;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     /// Lists, shows, validates and exports the agents that are known, and shows how their command lines are called
     #[command(subcommand)]
     Agents(agents::Agents),
+    /// Finds the agents that a task is for, and says why
+    Route(route::Route),
     /// Makes, lists and shows projects
     #[command(subcommand)]
     Project(project::Project),
@@ -137,6 +140,7 @@ impl Command {
             Self::Init(args) => args.run(global),
             Self::Convert(args) => args.run(global),
             Self::Agents(command) => command.run(global),
+            Self::Route(args) => args.run(global),
             Self::Project(command) => command.run(global),
             Self::Item(command) => command.run(global),
             Self::Queue(args) => args.run(global),

@@ -7,9 +7,11 @@ mod keys;
 mod oidc;
 mod resource_pools;
 mod review;
+mod routing;
 mod sources;
 
 pub(crate) use keys::KEYS;
+pub(crate) use routing::RoutingSettings;
 pub(crate) use sources::{Override, Sources, config_folder};
 
 use crate::failure::{Failure, Result};
@@ -18,6 +20,7 @@ use agents::AgentSettings;
 use figment::Figment;
 use keys::Key;
 use oidc::OidcSettings;
+use routing::AgentsSettings;
 use serde::{Deserialize, Serialize};
 use spalla_domain::adapter::Adapter;
 use spalla_domain::balance::Strategy;
@@ -119,6 +122,10 @@ pub(crate) struct Settings {
     pub(crate) review: ReviewSettings,
     /// How work is spread among agents.
     pub(crate) balance: BalanceSettings,
+    /// Where the agents are published that tasks are given to.
+    pub(crate) agents: AgentsSettings,
+    /// How an agent is chosen for a task.
+    pub(crate) routing: RoutingSettings,
     /// What can be switched on and off.
     pub(crate) features: Features,
     /// What is said of Codex.

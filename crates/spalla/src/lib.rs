@@ -33,6 +33,7 @@ mod otlp;
 mod output;
 mod pipeline;
 mod programs;
+mod routing;
 mod saved;
 mod scratchpads;
 mod secret_key;

@@ -91,6 +91,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("POST", "/api/messages/{id}/ack", R::Message, A::Update, Place::Message),
     rule("GET", "/api/agents/state", R::Run, A::Read, Place::Named),
     rule("POST", "/api/control/{action}", R::Session, A::Execute, Place::Named),
+    // Whoever may see what agents do may ask which there are.
+    rule("POST", "/api/route", R::Session, A::Read, Place::Named),
     rule("GET", "/audit", R::Audit, A::Read, Place::Everywhere),
     rule("GET", "/audit/export", R::Audit, A::Read, Place::Everywhere),
     rule("GET", "/audit/head", R::Audit, A::Read, Place::Everywhere),

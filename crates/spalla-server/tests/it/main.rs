@@ -41,6 +41,7 @@ mod recipes;
 mod refused_hosts;
 mod requirements;
 mod resources;
+mod routing;
 mod run_events;
 mod run_tokens;
 mod runs;

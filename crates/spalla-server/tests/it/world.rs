@@ -10,7 +10,8 @@ use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_scratchpad::{Quota, Scratchpads};
 use spalla_server::{
-    Access, Cors, HealthOptions, NoSessions, Oidc, Options, Server, Sessions, Token, Vault, WebhookTrust,
+    Access, Cors, HealthOptions, NoRouting, NoSessions, Oidc, Options, Routing, Server, Sessions, Token,
+    Vault, WebhookTrust,
 };
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;
@@ -94,6 +95,7 @@ pub(crate) struct Setup {
     pub(crate) grace: Duration,
     pub(crate) agent_secret: Option<&'static str>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) routing: Arc<dyn Routing>,
     pub(crate) queue_limit: u64,
     pub(crate) settings: Settings,
     pub(crate) webhook_networks: Networks,
@@ -113,6 +115,7 @@ impl Default for Setup {
             grace: Duration::from_secs(5),
             agent_secret: Some(AGENT_SECRET),
             sessions: Arc::new(NoSessions),
+            routing: Arc::new(NoRouting),
             queue_limit: 100_000,
             settings: Settings::default(),
             webhook_networks: Networks::default(),
@@ -208,6 +211,7 @@ impl World {
             scratchpads: scratchpads_in(data.path()),
             agent_secret: setup.agent_secret.map(Token::new),
             sessions: setup.sessions,
+            routing: setup.routing,
             queue_limit: setup.queue_limit,
             webhook_networks: setup.webhook_networks,
             webhook_trust: setup.webhook_trust,

@@ -1,6 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{agents, health_checks, oidc, resource_pools, review};
+use super::{agents, health_checks, oidc, resource_pools, review, routing};
 use figment::value::{Num, Value};
 use spalla_domain::adapter::{Adapter, WORD_BYTES_MAX};
 use spalla_domain::resources::Capacity;
@@ -202,7 +202,7 @@ const DAY: f64 = 86_400.0;
 
 /// Every setting there is.
 pub(crate) static KEYS: LazyLock<Vec<Key>> =
-    LazyLock::new(|| OWN.iter().copied().chain(agents::KEYS.into_iter().flatten()).collect());
+    LazyLock::new(|| [OWN, routing::KEYS, agents::KEYS.as_flattened()].concat());
 
 /// The settings of Spalla's own parts.
 const OWN: &[Key] = &[

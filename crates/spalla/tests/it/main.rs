@@ -23,6 +23,7 @@ mod reattach;
 mod remote_worker;
 mod repository;
 mod rest;
+mod route;
 mod sandbox;
 mod scratchpad;
 mod scripted;
