@@ -172,15 +172,12 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_routers_own() {
-        let table: toml::Table = KEYS
-            .iter()
-            .filter_map(|key| Some((key.name.strip_prefix("routing.")?, key)))
-            .map(|(name, key)| {
-                let value = serde_json::to_value(key.kind.parse(key.default).unwrap()).unwrap();
-                (name.to_owned(), toml::Value::try_from(value).unwrap())
-            })
-            .collect();
-        let settings: RoutingSettings = table.try_into().unwrap();
+        let own = KEYS.iter().filter_map(|key| Some((key.name.strip_prefix("routing.")?, key)));
+        let default = |(name, key): (&str, &Key)| {
+            (name.to_owned(), serde_json::to_value(key.kind.parse(key.default).unwrap()).unwrap())
+        };
+        let table: serde_json::Value = own.map(default).collect::<serde_json::Map<_, _>>().into();
+        let settings: RoutingSettings = serde_json::from_value(table).unwrap();
         assert_eq!(settings.options(), Options::default());
     }
 }
