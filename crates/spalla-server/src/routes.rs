@@ -1,6 +1,7 @@
 //! What is served, one file per resource. A route reads wire types, asks the engine or the store's reads, and
 //! answers with wire types.
 
+mod agent_pool;
 mod agents;
 mod approvals;
 mod artifacts;
@@ -73,6 +74,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         sessions::add,
         session_parts::add,
         route::add,
+        agent_pool::add,
         errors::add,
         events::add,
         conversation::add,

@@ -2,6 +2,7 @@
 //! people's wishes on.
 
 use futures_util::future::BoxFuture;
+use spalla_domain::agent_pool::PoolState;
 use spalla_domain::session::{Request, Session};
 use std::path::PathBuf;
 
@@ -76,6 +77,11 @@ pub trait Sessions: Send + Sync {
 
     /// Finds one by its name; the newest where none is given.
     fn find(&self, id: Option<&str>) -> Result<Found, Unfollowed>;
+
+    /// Returns which processes of agents are kept for further runs in this process.
+    fn pool(&self) -> Vec<PoolState> {
+        Vec::new()
+    }
 
     /// Begins one. Asked again with the same key, it returns the one that was begun.
     fn begin(&self, wanted: Wanted) -> BoxFuture<'static, Result<Found, Unfollowed>>;

@@ -3,6 +3,7 @@
 
 pub(crate) mod adapter;
 pub(crate) mod agent;
+pub(crate) mod agent_pool;
 pub(crate) mod approval;
 pub(crate) mod artifact;
 pub(crate) mod audit;

@@ -94,7 +94,7 @@ impl Executors {
         let left = left_behind::find(&options.data_dir).into_iter();
         let left = left.map(|state| (key_of(&state.assignment), state)).collect();
         let left_behind = Mutex::new(left);
-        let agents = agent::Memory::open(&options.data_dir);
+        let agents = agent::Memory::open(&options.data_dir, options.pool.clone(), options.pool_board.clone());
         Ok(Self { options: options.clone(), coordinator, sandbox, scratchpads, agents, left_behind })
     }
 

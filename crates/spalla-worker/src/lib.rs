@@ -42,7 +42,7 @@ pub use artifact::ArtifactFile;
 pub use control::{Control, Stop};
 pub use coordinator::{Coordinator, CoordinatorError, Grant, HttpCoordinator};
 pub use executors::Execute;
-pub use executors::agent::agents_at_limits;
+pub use executors::agent::{PoolBoard, PoolOptions, agents_at_limits};
 pub use left_behind::runs_left_behind;
 pub use look::{LOOK_ARG, look_for_files, look_main};
 pub use questions::Answer;

@@ -38,6 +38,18 @@ impl Refusals {
         }
     }
 
+    /// Hands on what a process was refused that serves several runs: it belongs to the one that it serves now.
+    pub(crate) fn hand_over(&self, to: &Self) {
+        let waiting = {
+            let mut told = self.told();
+            told.known.clear();
+            std::mem::take(&mut told.waiting)
+        };
+        for RefusedHost { host, port, reason } in waiting {
+            to.add(&spalla_sandbox::RefusedHost { host, port, reason });
+        }
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

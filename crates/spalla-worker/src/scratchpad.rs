@@ -243,6 +243,19 @@ pub(crate) async fn make(path: &Path) -> Result<(), Error> {
     blocking("making the folder", path.to_owned(), move || folder::make(&made)).await
 }
 
+/// Moves all that is in one folder into another one.
+pub(crate) async fn move_all(from: &Path, to: &Path) -> Result<(), Error> {
+    let (source, target) = (from.to_owned(), to.to_owned());
+    blocking("moving the files of", from.to_owned(), move || {
+        for entry in folder::entries(&source)? {
+            let Some(name) = entry.file_name() else { continue };
+            folder::rename(&entry, &target.join(name))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Removes whatever is at a path, and follows no link out of it.
 pub(crate) async fn remove(path: &Path) -> Result<(), Error> {
     let removed = path.to_owned();

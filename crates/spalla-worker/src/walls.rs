@@ -120,6 +120,11 @@ impl Run<'_> {
         self.join(attested);
     }
 
+    /// Takes note of the walls around a process that goes on after its turn.
+    pub(crate) fn attest_standing(&self, attestation: &Attestation) {
+        self.join(attested(attestation));
+    }
+
     /// Takes note that a command was not started, because a wall can't stand.
     pub(crate) fn attest_refusal(&self, walls: &Walls, layer: Layer, reason: &str) {
         let Walls::Up(confined) = walls else { return };

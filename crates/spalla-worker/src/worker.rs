@@ -5,6 +5,7 @@ mod reports;
 mod service;
 
 use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::executors::agent::{PoolBoard, PoolOptions};
 use crate::executors::{Execute, Executors};
 use crate::sandbox::Supervisor;
 use crate::walls::SandboxOptions;
@@ -72,6 +73,10 @@ pub struct Options {
     pub sessions: PathBuf,
     /// The program that offers agents the tools of the server when it is called with `mcp`.
     pub tools: Option<PathBuf>,
+    /// Which processes of agents are kept for further runs.
+    pub pool: PoolOptions,
+    /// What is known of them, for whoever asks.
+    pub pool_board: PoolBoard,
     /// How child processes are supervised.
     pub supervisor: Supervisor,
     /// Which walls stand around the commands of runs.
@@ -144,6 +149,8 @@ impl Options {
             adapters: Arc::default(),
             wishes: Arc::default(),
             tools: None,
+            pool: PoolOptions::default(),
+            pool_board: PoolBoard::default(),
             worker_id,
             concurrency: 1,
             ttl_ms: LEASE_TTL_MS_DEFAULT,

@@ -109,7 +109,8 @@ impl App {
         }
         self.send_traces(settings)?;
         if wishes.worker {
-            let options = crate::worker_options::embedded(settings, &self.folder, worker_id)?;
+            let mut options = crate::worker_options::embedded(settings, &self.folder, worker_id)?;
+            options.pool_board = self.sessions.pool_board();
             let coordinator = Arc::new(Masked {
                 embedded: Embedded(self.engine.clone()),
                 vault: self.vault.clone(),

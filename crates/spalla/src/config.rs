@@ -118,6 +118,8 @@ pub(crate) struct Settings {
     pub(crate) orchestrate: OrchestrateSettings,
     /// The settings of scratchpads.
     pub(crate) scratchpad: ScratchpadSettings,
+    /// The agents' processes that are kept for further runs.
+    pub(crate) pool: PoolSettings,
     /// The settings of reviews.
     pub(crate) review: ReviewSettings,
     /// How work is spread among agents.
@@ -249,6 +251,18 @@ pub(crate) struct ScratchpadSettings {
     pub(crate) quota_mb: u64,
     /// How many files one may have.
     pub(crate) quota_files: u64,
+}
+
+/// The agents' processes that are kept for further runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PoolSettings {
+    /// How many of one kind wait for a run.
+    pub(crate) size: usize,
+    /// After how many turns one is ended.
+    pub(crate) max_tasks: u32,
+    /// How long one waits for a run.
+    pub(crate) idle_seconds: f64,
 }
 
 /// Who may use the server.

@@ -13,7 +13,7 @@ use spalla_policy::{PRESETS, Policy};
 use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, loopback_servers};
 use spalla_store::Clock;
 use spalla_worker::sandbox::{Supervisor, child_env};
-use spalla_worker::{Limits, Options, SandboxOptions, is_context_low};
+use spalla_worker::{Limits, Options, PoolOptions, SandboxOptions, is_context_low};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -120,6 +120,19 @@ fn known_adapters(settings: &Settings) -> Result<Vec<Definition>> {
     Ok(library.definitions())
 }
 
+/// Returns which processes of agents are kept.
+fn pool(settings: &Settings, cores: usize) -> PoolOptions {
+    let own = &settings.pool;
+    let agents = [("codex", &settings.codex), ("claude", &settings.claude), ("gemini", &settings.gemini)];
+    let without = agents.into_iter().filter(|(_, said)| !said.enable_process_reuse);
+    PoolOptions {
+        size: own.size.min(cores),
+        tasks_max: own.max_tasks,
+        idle_ms: ms(own.idle_seconds).unsigned_abs(),
+        without: without.map(|(name, _)| name.to_owned()).collect(),
+    }
+}
+
 fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Result<Options> {
     let own = &settings.worker;
     let shell = own.shell.to_str().filter(|shell| programs::find(shell).is_some()).ok_or_else(|| {
@@ -153,6 +166,7 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         adapters: Arc::new(known_adapters(settings)?),
         wishes: Arc::new(settings.wishes()),
         sessions: settings.data.join("sessions"),
+        pool: pool(settings, usize::try_from(cores()).unwrap_or(1)),
         tools: std::env::current_exe().ok(),
         limits: Limits { repeats_max: own.repeats_max, ..Limits::default() },
         ..Options::new(

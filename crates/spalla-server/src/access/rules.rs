@@ -80,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/api/reviews", R::Session, A::Read, Place::Named),
     rule("GET", "/api/decisions", R::Session, A::Read, Place::Named),
     rule("GET", "/api/recovery", R::Session, A::Read, Place::Named),
+    rule("GET", "/api/pool", R::Worker, A::Read, Place::Everywhere),
     rule("GET", "/api/summary", R::Session, A::Read, Place::Named),
     // Each tool is looked at as the request that it stands for.
     rule("POST", "/mcp", R::Document, A::Read, Place::Everywhere),

@@ -3,10 +3,12 @@
 mod change;
 mod cli;
 mod integrate;
+mod keeper;
 mod memory;
 mod surveyor;
 mod verify;
 
+pub use cli::pool::{PoolBoard, PoolOptions};
 pub(crate) use cli::sweep;
 pub(crate) use memory::Memory;
 pub use memory::agents_at_limits;

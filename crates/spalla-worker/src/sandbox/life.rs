@@ -33,6 +33,8 @@ pub struct Life {
     tree: Option<String>,
     /// The process with which everything behind walls ends.
     first: Option<OwnedFd>,
+    /// The number of that process.
+    pid: i32,
     attestation: Option<Attestation>,
     refused_hosts: Vec<String>,
     refusals: Refusals,
@@ -117,6 +119,7 @@ impl Life {
             line,
             tree,
             first: None,
+            pid: 0,
             attestation: None,
             refused_hosts: Vec::new(),
             refusals,
@@ -130,6 +133,7 @@ impl Life {
         match tokio::time::timeout(Duration::from_millis(START_MS), answer).await.unwrap_or_else(|_| late()) {
             (_, Some(Word::Started { attestation, pid })) => {
                 life.first = handle_of(pid);
+                life.pid = pid;
                 life.attestation = Some(attestation);
                 Ok(Some(life))
             }
@@ -159,6 +163,7 @@ impl Life {
             line,
             tree: terms.tree.clone(),
             first: None,
+            pid: 0,
             attestation: None,
             refused_hosts: Vec::new(),
             refusals: terms.refusals.clone(),
@@ -176,6 +181,11 @@ impl Life {
             }
             _ => None,
         }
+    }
+
+    /// Returns the number of the first process of the tree, and which walls stand around it.
+    pub(crate) fn standing(&self) -> (i32, Option<Attestation>) {
+        (self.pid, self.attestation.clone())
     }
 
     /// Returns what is cancelled when the command is over and all that it wrote can be read.

@@ -20,6 +20,11 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     crash_point!("worker.scratchpad.alternates.write", fs::write(path, text))
 }
 
+/// Gives something another place on the same disk.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    crash_point!("worker.folder.rename", fs::rename(from, to))
+}
+
 /// Returns what is in a folder; nothing when it is not there.
 pub(super) fn entries(path: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(path) {

@@ -162,7 +162,7 @@ async fn an_agent_without_a_program_of_its_own_is_called_by_the_items_command() 
 }
 
 /// An agent that is spoken with, and writes once it may.
-const TALKER: &str = r#"
+pub(crate) const TALKER: &str = r#"
 while read -r line; do
     id=$(printf '%s' "$line" | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
     case "$line" in

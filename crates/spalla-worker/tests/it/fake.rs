@@ -82,6 +82,7 @@ pub(crate) struct Wanted {
     pub(crate) repository: Option<String>,
     pub(crate) timeout_ms: i64,
     pub(crate) item: i64,
+    pub(crate) project: i64,
 }
 
 impl Default for Wanted {
@@ -95,6 +96,7 @@ impl Default for Wanted {
             repository: None,
             timeout_ms: 60_000,
             item: 1,
+            project: 1,
         }
     }
 }
@@ -121,7 +123,7 @@ impl Fake {
             let assignment = Assignment {
                 run_id,
                 work_item_id: WorkItemId(wanted.item),
-                project_id: ProjectId(1),
+                project_id: ProjectId(wanted.project),
                 fencing_token: Fence(0),
                 expires_at: Timestamp::from_ms(0),
                 attempt: 1,

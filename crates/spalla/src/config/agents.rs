@@ -87,7 +87,7 @@ macro_rules! keys_of {
                 concat!($table, ".enable_process_reuse"),
                 Kind::Flag,
                 "true",
-                "its process serves one run after another (takes effect where a pool of processes is built in)",
+                "its process serves one run of a project after another",
             )
             .env(&[concat!($prefix, "__ENABLE_PROCESS_REUSE")]),
             key(

@@ -658,6 +658,22 @@ const OWN: &[Key] = &[
     key("scratchpad.quota_files", Kind::Whole(10, 200_000), "100000", "how many files a scratchpad may have")
         .env(&["SCRATCHPAD_QUOTA_FILES"]),
     key(
+        "pool.size",
+        Kind::Whole(0, 64),
+        "0",
+        "how many processes of one agent, for one project, wait for a further run, and never more than there are cores; 0 keeps none",
+    )
+    .env(&["SPALLA_POOL_SIZE"]),
+    key("pool.max_tasks", Kind::Whole(1, 10_000), "20", "after how many turns such a process is ended")
+        .env(&["SPALLA_POOL_MAX_TASKS"]),
+    key(
+        "pool.idle_seconds",
+        Kind::Number(0.0, 86_400.0),
+        "300",
+        "how long such a process waits for a further run",
+    )
+    .env(&["SPALLA_POOL_IDLE_SECONDS"]),
+    key(
         "review.policy",
         Kind::Reviews,
         "{}",

@@ -18,9 +18,11 @@ use crate::failure::{Failure, Result};
 use crate::git;
 use crate::signals::Signals;
 use futures_util::future::BoxFuture;
+use spalla_domain::agent_pool::PoolState;
 use spalla_domain::session::{Asked, Request, Session, SessionStatus};
 use spalla_server::{Control as Wanted, Found, Sessions, Unfollowed};
 use spalla_store::Clock as _;
+use spalla_worker::PoolBoard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -39,15 +41,23 @@ struct Inner {
     control: Control,
     tasks: TaskTracker,
     leave: CancellationToken,
+    /// The agents' processes that the worker of this process keeps.
+    pool: PoolBoard,
     /// Held while a session begins, so that one that is asked for twice begins once.
     beginning: Mutex<()>,
 }
 
 impl Host {
+    /// Returns what the worker of this process tells its kept processes of agents by.
+    pub(crate) fn pool_board(&self) -> PoolBoard {
+        self.0.pool.clone()
+    }
+
     /// Makes it; nothing is pursued yet.
     pub(crate) fn new(settings: &Settings, control: Control) -> Self {
         Self(Arc::new(Inner {
             settings: settings.clone(),
+            pool: PoolBoard::default(),
             control,
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),
@@ -305,6 +315,10 @@ impl Host {
 }
 
 impl Sessions for Host {
+    fn pool(&self) -> Vec<PoolState> {
+        self.0.pool.states()
+    }
+
     fn list(&self) -> Result<Vec<Found>, Unfollowed> {
         let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
         Ok(all.into_iter().map(|(folder, session)| found(&folder, session)).collect())

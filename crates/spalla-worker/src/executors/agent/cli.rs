@@ -17,6 +17,7 @@ mod lines;
 mod look;
 mod note;
 mod person;
+pub(super) mod pool;
 mod process;
 mod program;
 mod repeats;
@@ -30,18 +31,23 @@ pub(crate) use home::sweep;
 
 use super::memory::Limit;
 use super::{change, end_of};
+use crate::refusals::Refusals;
 use crate::run::{End, Failure, Run};
+use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
 use call::Call;
 use home::Home;
 use judge::Judged;
 use person::Decided;
+use pool::Seat;
 use process::Process;
 use program::Program;
 use review::{Review, Subject};
 use serde::Serialize;
 use spalla_adapter::command_line::Wishes;
 use spalla_adapter::definition::Definition;
+use spalla_adapter::heard::TurnEnd;
+use spalla_adapter::listen::Opening;
 use spalla_adapter::recovery::{Action, Allowed, Change, Diagnosis, Ended, diagnose};
 use spalla_adapter::trouble::Cause;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
@@ -165,7 +171,8 @@ impl<'a> Work<'a> {
     async fn by(&mut self, definition: &Definition, handed: Option<note::Handed<'_>>) -> Result<Left, End> {
         let run = self.run;
         self.told.of_agent(&definition.name);
-        let mut home = Home::make(run, definition).map_err(|error| {
+        let mut seat = run.agents.pool().seat(run, definition, self.review.is_some());
+        let mut home = Home::make(run, definition, seat.as_ref()).map_err(|error| {
             End::from(Failure::new(ErrorClass::System, format!("making the agent's home: {error}")))
         })?;
         let program = match program::find(run, definition, &home.folder).await {
@@ -177,12 +184,12 @@ impl<'a> Work<'a> {
             Err(end) => return Err(end),
         };
         let way = definition.way(&program.installed, &Wishes::from(call::said_of(run, definition)));
-        let left = self.in_way(&way, (&program, &mut home), handed.as_ref()).await?;
+        let left = self.in_way(&way, (&program, &mut home, &mut seat), handed.as_ref()).await?;
         match (left, way.other_way()) {
             (Left::Unopened(over), Some(other)) => {
                 let diagnosis = over.1;
                 self.recover(definition, &diagnosis, "another_way_of_speaking").await;
-                self.in_way(&other, (&program, &mut home), handed.as_ref()).await
+                self.in_way(&other, (&program, &mut home, &mut seat), handed.as_ref()).await
             }
             (left, _) => Ok(left),
         }
@@ -192,7 +199,7 @@ impl<'a> Work<'a> {
     async fn in_way(
         &mut self,
         definition: &Definition,
-        (program, home): (&Program, &mut Home),
+        (program, home, seat): (&Program, &mut Home, &mut Option<Seat>),
         handed: Option<&note::Handed<'_>>,
     ) -> Result<Left, End> {
         let run = self.run;
@@ -206,7 +213,7 @@ impl<'a> Work<'a> {
             if let Some(interruption) = run.interruption() {
                 return Err(run.end_by(interruption));
             }
-            let turn = self.turn(definition, &call, &prompt).await?;
+            let turn = self.turn(definition, (&call, seat.as_mut()), &prompt).await?;
             if let Some(act) = &turn.loops {
                 self.tell_loop(definition, act).await;
                 return Ok(Left::Over(Box::new((turn, looping(definition)))));
@@ -280,10 +287,98 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn turn(&mut self, definition: &Definition, call: &Call<'_>, prompt: &str) -> Result<Turn, End> {
+    /// Says that a turn begins, and on which commit: whoever looks at the work while it goes on sees what is different from there.
+    fn begins(&self, text: String) -> AgentEvent {
+        let begins = AgentEvent::new(AgentEventType::Status, text);
+        match &self.scratchpad.commit {
+            Some(commit) => begins.with("base", commit.clone()),
+            None => begins,
+        }
+    }
+
+    /// Takes a turn with the process of the seat, or with a new one.
+    async fn turn(
+        &mut self,
+        definition: &Definition,
+        (call, seat): (&Call<'_>, Option<&mut Seat>),
+        prompt: &str,
+    ) -> Result<Turn, End> {
         let run = self.run;
         self.turns += 1;
-        let (mut spec, listener) = call.of(prompt, self.scratchpad, self.turns).await;
+        let title = &definition.title;
+        let Some(seat) = seat.filter(|_| definition.is_dialogue()) else {
+            let (spec, opening) =
+                call.of(prompt, (self.scratchpad, &self.scratchpad.folder), self.turns).await;
+            let process = self.start(definition, call, spec, opening).await?;
+            self.told.own(self.begins(format!("{title} begins"))).await;
+            let (turn, _) = turn::take(run, process, (definition.output, false), &mut self.told).await?;
+            run.log.remark(format!("{title}: {}", turn.how())).await;
+            return Ok(turn);
+        };
+        let folder = self.scratchpad.folder.clone();
+        seat.move_in(&folder).await.map_err(|error| end_of(run, error))?;
+        let taken = self.turn_in(definition, (call, seat), prompt).await;
+        // Whatever became of the turn, what it changed is the run's.
+        seat.move_out(&folder).await.map_err(|error| end_of(run, error))?;
+        taken
+    }
+
+    /// Takes a turn in a seat that has the run's files.
+    async fn turn_in(
+        &mut self,
+        definition: &Definition,
+        (call, seat): (&Call<'_>, &mut Seat),
+        prompt: &str,
+    ) -> Result<Turn, End> {
+        let (run, title) = (self.run, &definition.title);
+        let (mut spec, opening) = call.of(prompt, (self.scratchpad, &seat.work()), self.turns).await;
+        seat.share(&mut spec);
+        let mut warm = match (seat.take(&spec), opening) {
+            (Some(mut warm), Some(opening)) => {
+                warm.process.listener.speak(opening);
+                warm
+            }
+            (_, opening) => {
+                let mut refusals = None;
+                if let Walls::Up(confined) = &mut spec.walls {
+                    confined.refusals = Refusals::default();
+                    refusals = Some(confined.refusals.clone());
+                }
+                let mut process = self.start(definition, call, spec.clone(), opening).await?;
+                process.refusals = refusals;
+                seat.begin(process, &spec)
+            }
+        };
+        let which = if warm.is_reused() { " with a process that was there" } else { "" };
+        self.told.own(self.begins(format!("{title} begins{which}"))).await;
+        seat.count(&mut warm);
+        let (process, rest) = warm.apart();
+        let output = (definition.output, call.may_be_shared());
+        let (turn, process) = match turn::take(run, process, output, &mut self.told).await {
+            Ok(taken) => taken,
+            Err(end) => {
+                seat.lost(false);
+                return Err(end);
+            }
+        };
+        match process {
+            Some(process) => seat.keep(rest.with(process)),
+            None => seat.lost(turn.end != Some(TurnEnd::Completed)),
+        }
+        run.log.remark(format!("{title}: {}", turn.how())).await;
+        Ok(turn)
+    }
+
+    /// Starts a process of an agent.
+    async fn start(
+        &self,
+        definition: &Definition,
+        call: &Call<'_>,
+        mut spec: CommandSpec,
+        opening: Option<Opening>,
+    ) -> Result<Process, End> {
+        let run = self.run;
+        let mut listener = call.listener();
         let speech = match definition.is_dialogue() {
             true => Some(call.speech().map_err(|error| {
                 End::from(Failure::new(ErrorClass::System, format!("making the way to the agent: {error}")))
@@ -293,21 +388,11 @@ impl<'a> Work<'a> {
         if let Some(speech) = &speech {
             speech.lead_to(&mut spec);
         }
-        let title = &definition.title;
-        let begins = AgentEvent::new(AgentEventType::Status, format!("{title} begins"));
-        // Whoever looks at the work while it goes on sees what is different from there.
-        let begins = match &self.scratchpad.commit {
-            Some(commit) => begins.with("base", commit.clone()),
-            None => begins,
-        };
-        self.told.own(begins).await;
+        opening.into_iter().for_each(|opening| listener.speak(opening));
         let walls = spec.walls.clone();
         let child = run.sandbox.spawn(spec).await;
         let child = child.map_err(|error| End::from(Failure::of(run.unstarted(&walls, &error))))?;
-        let process = Process::of(child, listener, speech, run.agents);
-        let turn = turn::take(run, process, definition.output, &mut self.told).await?;
-        run.log.remark(format!("{title}: {}", turn.ended.how)).await;
-        Ok(turn)
+        Ok(Process::of(child, (listener, speech), call.tools(), run.agents.keeper()))
     }
 
     async fn diagnosed(
@@ -322,7 +407,7 @@ impl<'a> Work<'a> {
             troubles: &turn.troubles,
             denied: &turn.denied,
             end: turn.end,
-            exit_code: turn.ended.how.code().filter(|code| *code < 128),
+            exit_code: turn.exit_code().filter(|code| *code < 128),
             has_changed,
             thread: turn.thread.as_deref(),
         };
@@ -381,7 +466,7 @@ impl<'a> Work<'a> {
             }
             Some(error) => {
                 self.told.own(AgentEvent::new(AgentEventType::Error, &error.message)).await;
-                let exit_code = turn.ended.how.code();
+                let exit_code = turn.exit_code();
                 Ok(End::Failed(Failure { error, exit_code, result: Some(result) }))
             }
         }

@@ -1,6 +1,8 @@
 //! What a worker remembers of agents between runs: what their programs can do, and which of them met a limit that is not over.
 //! An agent is not called again before its limit ends, also not by a worker that was started meanwhile.
 
+use super::cli::pool::{Pool, PoolBoard, PoolOptions};
+use super::keeper::Keeper;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spalla_adapter::installed::Installed;
@@ -11,7 +13,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
-use tokio::task::JoinSet;
 
 /// The file of the limits, in the worker's data folder.
 const LIMITS: &str = "agent-limits.json";
@@ -27,7 +28,9 @@ pub(crate) struct Memory {
     limits: Mutex<BTreeMap<String, Limit>>,
     merging: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
     /// What goes on beside the runs, each to the end of one process.
-    kept: Mutex<JoinSet<()>>,
+    keeper: Keeper,
+    /// The processes that serve one run after another.
+    pool: Arc<Pool>,
     path: PathBuf,
 }
 
@@ -50,29 +53,34 @@ pub fn agents_at_limits(data_dir: &Path, now: Timestamp) -> BTreeMap<String, Tim
 
 impl Memory {
     /// Remembers what an earlier worker of the data folder knew of limits.
-    pub(crate) fn open(data_dir: &Path) -> Self {
+    pub(crate) fn open(data_dir: &Path, pool: PoolOptions, board: PoolBoard) -> Self {
+        let keeper = Keeper::default();
         let path = data_dir.join(LIMITS);
         let limits = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         Self {
             programs: Mutex::default(),
             limits: Mutex::new(limits.unwrap_or_default()),
             merging: Mutex::default(),
-            kept: Mutex::default(),
+            pool: Pool::new(data_dir, pool, board, keeper.clone()),
+            keeper,
             path,
         }
     }
 
-    /// Carries on what belongs to a process, until it is over.
-    pub(super) fn keep(&self, life: impl Future<Output = ()> + Send + 'static) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        while kept.try_join_next().is_some() {}
-        kept.spawn(life);
+    /// Returns what carries on each process to its end.
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
-    /// Waits until every process is gone that was kept.
+    /// Returns the processes that serve one run after another.
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Ends every process that waits for a run, and waits until all are gone.
     pub(crate) async fn close(&self) {
-        let mut kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
-        while kept.join_next().await.is_some() {}
+        self.pool.close();
+        self.keeper.close().await;
     }
 
     /// Returns what a program is known to be able to do.
@@ -121,12 +129,16 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn open(data: &Path) -> Memory {
+        Memory::open(data, PoolOptions::default(), PoolBoard::default())
+    }
+
     #[test]
     fn a_limit_is_kept_over_a_restart_until_it_is_over() {
         let data = tempfile::tempdir().unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();
-        Memory::open(data.path()).wall("codex", Limit { until: at(100), reason: "limit".into() });
-        let memory = Memory::open(data.path());
+        open(data.path()).wall("codex", Limit { until: at(100), reason: "limit".into() });
+        let memory = open(data.path());
         assert_eq!(memory.limit("codex", at(99)).map(|limit| limit.reason), Some("limit".into()));
         assert_eq!(memory.limit("codex", at(100)), None);
         assert_eq!(memory.limit("claude", at(99)), None);

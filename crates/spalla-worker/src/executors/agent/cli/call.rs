@@ -17,6 +17,7 @@ use spalla_adapter::recovery::Change;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::trace::Part;
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// The calls of one agent in one run.
 pub(super) struct Call<'a> {
@@ -47,20 +48,21 @@ impl<'a> Call<'a> {
         Self { run, definition, program, home, wishes, anew: None, is_review: review.is_some() }
     }
 
-    /// Returns what is started for a prompt, and what listens to it.
+    /// Returns what is started for a prompt, and what is said to whoever is spoken with. The work is done in a folder that
+    /// has the scratchpad's files.
     pub(super) async fn of(
         &self,
         prompt: &str,
-        scratchpad: &Scratchpad,
+        (scratchpad, folder): (&Scratchpad, &Path),
         number: u32,
-    ) -> (CommandSpec, Listener) {
+    ) -> (CommandSpec, Option<Opening>) {
         let (run, definition) = (self.run, self.definition);
-        let walls = self.walls(scratchpad);
+        let walls = self.walls(scratchpad, folder);
         let mut wishes = self.wishes.clone();
         let approval = said_of(run, definition).approval;
         wishes.guard = Guard::of(approval, matches!(walls, Walls::Up(_)), self.is_review);
         if !self.is_review {
-            wishes.folders.push(scratchpad.folder.to_string_lossy().into_owned());
+            wishes.folders.push(folder.to_string_lossy().into_owned());
         }
         let line = command_line(definition, &self.program.installed, &wishes, prompt);
         for wish in line.missed(definition) {
@@ -73,30 +75,43 @@ impl<'a> Call<'a> {
         };
         let mut env = run.env(&walls);
         env.extend(self.home.env.clone());
-        env.insert("PWD".into(), scratchpad.folder.to_string_lossy().into_owned());
+        env.insert("PWD".into(), folder.to_string_lossy().into_owned());
         env.insert(TRACEPARENT.into(), run.trace_parent(Part::Step(number)));
         let spec = CommandSpec {
             label: run.label(),
             program,
             args: line.args,
-            cwd: scratchpad.folder.clone(),
+            cwd: folder.to_owned(),
             env,
             stdin: line.stdin.into_bytes(),
             timeout_ms: None,
             grace_ms: run.options.limits.grace_ms,
             walls,
         };
-        let mut listener = Listener::new(definition.output, definition.trouble.clone());
-        if definition.is_dialogue() {
-            listener.speak(self.opening(prompt, scratchpad, wishes));
-        }
-        (spec, listener)
+        let opening = definition.is_dialogue().then(|| self.opening(prompt, folder, wishes));
+        (spec, opening)
+    }
+
+    /// Returns what listens to a new process.
+    pub(super) fn listener(&self) -> Listener {
+        Listener::new(self.definition.output, self.definition.trouble.clone())
+    }
+
+    /// Tells whether its process may serve another run after this one: nothing of this one's is kept in it. A server of
+    /// tools that a program reads of when it starts would have the token of this run.
+    pub(super) fn may_be_shared(&self) -> bool {
+        self.home.mcp_file.is_none()
+    }
+
+    /// Returns the programs that it may start besides its own.
+    pub(super) fn tools(&self) -> Option<PathBuf> {
+        self.home.tools.first().cloned()
     }
 
     /// Returns what a turn is about, for whoever is spoken with.
-    fn opening(&self, prompt: &str, scratchpad: &Scratchpad, wishes: Wishes) -> Opening {
+    fn opening(&self, prompt: &str, folder: &Path, wishes: Wishes) -> Opening {
         Opening {
-            folder: scratchpad.folder.to_string_lossy().into_owned(),
+            folder: folder.to_string_lossy().into_owned(),
             prompt: prompt.to_owned(),
             thread: wishes.resume,
             anew: self.anew.clone(),
@@ -113,7 +128,7 @@ impl<'a> Call<'a> {
         Speech::make(&self.home.folder)
     }
 
-    fn walls(&self, scratchpad: &Scratchpad) -> Walls {
+    fn walls(&self, scratchpad: &Scratchpad, folder: &Path) -> Walls {
         let mut hosts = self.definition.network.hosts.clone();
         hosts.extend(self.home.hosts.iter().cloned());
         let mut needs = Needs {
@@ -125,11 +140,11 @@ impl<'a> Call<'a> {
         };
         if self.is_review {
             // What is reviewed is seen and can't be written.
-            needs.read.push(scratchpad.folder.clone());
+            needs.read.push(folder.to_owned());
             return self.run.walls(&self.home.folder, needs);
         }
         needs.write.push(self.home.folder.clone());
-        self.run.walls(&scratchpad.folder, needs)
+        self.run.walls(folder, needs)
     }
 
     /// Adds what a recovery allows.

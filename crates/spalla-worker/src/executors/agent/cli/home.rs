@@ -1,6 +1,7 @@
 //! The private home of a run's agent: what of the person's own configuration it gets, and what of the environment. It is the
 //! run's alone and goes with it.
 
+use super::pool::Seat;
 use crate::run::Run;
 use spalla_adapter::definition::{Definition, KeysOfFile};
 use spalla_adapter::listen::ToolServer;
@@ -35,17 +36,25 @@ pub(super) struct Home {
     pub(super) mcp_file: Option<String>,
     /// The server of tools, where it is named in the conversation.
     pub(super) server: Option<ToolServer>,
+    /// Whether it goes with its seat, and not with this.
+    is_of_seat: bool,
 }
 
 impl Home {
-    /// Makes the home of a run's agent and fills it.
-    pub(super) fn make(run: &Run<'_>, definition: &Definition) -> io::Result<Self> {
-        let folder = run.options.data_dir.join("homes").join(run.label());
-        let folder = std::path::absolute(folder)?;
-        clear(&folder)?;
+    /// Makes the home of a run's agent and fills it: a new one, or the one of its seat, in which a process may live that
+    /// reads its configuration anew.
+    pub(super) fn make(run: &Run<'_>, definition: &Definition, seat: Option<&Seat>) -> io::Result<Self> {
+        let own = || std::path::absolute(run.options.data_dir.join("homes").join(run.label()));
+        let folder = seat.map_or_else(own, |seat| Ok(seat.home()))?;
+        if !seat.is_some_and(Seat::is_warm) {
+            clear(&folder)?;
+        }
+        clear(&folder.join(SCRATCH))?;
         make_folder(&folder.join(SCRATCH))?;
         let own = folder.join(&definition.home.folder);
         make_folder(&own)?;
+        // What an earlier run wrote there is nobody's configuration.
+        remove_files(definition, &own)?;
         let outside = &run.options.environment;
         if let Some(theirs) = configuration(definition, outside) {
             copy_files(definition, &theirs, &own)?;
@@ -58,7 +67,16 @@ impl Home {
         }
         let urls = base_urls(definition, &own, &env);
         let (hosts, servers) = places(&urls);
-        Ok(Self { folder, env, hosts, servers, tools: Vec::new(), mcp_file: None, server: None })
+        Ok(Self {
+            folder,
+            env,
+            hosts,
+            servers,
+            tools: Vec::new(),
+            mcp_file: None,
+            server: None,
+            is_of_seat: seat.is_some(),
+        })
     }
 
     /// Returns the folder for the agent's notes.
@@ -69,6 +87,9 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        if self.is_of_seat {
+            return;
+        }
         // There may be a login in it.
         if let Err(error) = clear(&self.folder) {
             tracing::warn!(home = %self.folder.display(), %error, "an agent's home was not removed");
@@ -78,7 +99,7 @@ impl Drop for Home {
 
 /// Removes the homes that an earlier worker's runs left, and the repositories in which their changes were taken.
 pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
-    ["homes", "changes"].into_iter().try_for_each(|name| clear(&data_dir.join(name)))
+    ["homes", "changes", "pool"].into_iter().try_for_each(|name| clear(&data_dir.join(name)))
 }
 
 fn clear(folder: &Path) -> io::Result<()> {
@@ -99,6 +120,22 @@ fn configuration(definition: &Definition, outside: &BTreeMap<String, String>) ->
     let named = named.map(|path| if home.is_parent { path.join(&home.folder) } else { path });
     let usual = || outside.get("HOME").map(|person| Path::new(person).join(&home.folder));
     named.or_else(usual).filter(|folder| folder.is_dir())
+}
+
+/// Removes the files that would be taken from a person's configuration, and that names servers of tools.
+fn remove_files(definition: &Definition, own: &Path) -> io::Result<()> {
+    let tools = definition.home.tool_servers.as_ref().map(|servers| servers.file.as_str());
+    for entry in fs::read_dir(own)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        let is_one =
+            definition.home.files.iter().map(String::as_str).chain(tools).any(|pattern| fits(pattern, &text));
+        if is_one {
+            clear(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn copy_files(definition: &Definition, from: &Path, to: &Path) -> io::Result<()> {

@@ -45,13 +45,13 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
         Action::Fail { class } => return failed(*class, format!("{title}: {}", diagnosis.reason)),
         _ => {}
     }
-    if let Some(limit) = &turn.ended.exceeded {
+    if let Some(limit) = turn.ended.as_ref().and_then(|ended| ended.exceeded.as_ref()) {
         return failed(ErrorClass::Failed, format!("{title} reached its limit of {limit}"));
     }
     if turn.end != Some(TurnEnd::Completed) && !ends_silently(judged) {
         return failed(
             ErrorClass::Failed,
-            format!("{title} did not come to an end of its own ({})", turn.ended.how),
+            format!("{title} did not come to an end of its own ({})", turn.how()),
         );
     }
     if judged.change.is_some() {
@@ -78,7 +78,7 @@ pub(super) fn judge(judged: &Judged<'_>) -> Option<RunError> {
 fn ends_silently(judged: &Judged<'_>) -> bool {
     use spalla_adapter::listen::Format;
     let says_nothing = matches!(judged.turn.output, Format::Text | Format::JsonlEvents);
-    says_nothing && judged.turn.ended.how.code() == Some(0)
+    says_nothing && judged.turn.exit_code() == Some(0)
 }
 
 /// Says in one line what came of it.

@@ -42,8 +42,8 @@ pub(super) struct Turn {
     pub(super) end: Option<TurnEnd>,
     /// What it did again and again, where it was ended for that.
     pub(super) loops: Option<String>,
-    /// How its process ended.
-    pub(super) ended: Ended,
+    /// How its process ended; none where it goes on.
+    pub(super) ended: Option<Ended>,
 }
 
 /// What is heard while it goes on.
@@ -63,6 +63,16 @@ struct Hearing {
 }
 
 impl Turn {
+    /// Returns the exit status of its process as a shell counts it; none where it goes on.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        self.ended.as_ref()?.how.code()
+    }
+
+    /// Says what became of its process.
+    pub(super) fn how(&self) -> String {
+        self.ended.as_ref().map_or_else(|| "its process goes on".to_owned(), |ended| ended.how.to_string())
+    }
+
     /// Tells whether a conversation did not even begin, for no reason that another way of speaking would meet as well.
     pub(super) fn is_unopened(&self) -> bool {
         let of_speaking = [Cause::Usage, Cause::Unknown, Cause::Crashed, Cause::BadRequest];
@@ -73,27 +83,46 @@ impl Turn {
     }
 }
 
-/// Hears a process until its turn is over and it is gone.
+/// Hears a process until its turn is over; it is gone then, or it goes on, where it may and took the turn well.
 pub(super) async fn take(
     run: &Run<'_>,
     mut process: Process,
-    output: Format,
+    (output, may_go_on): (Format, bool),
     told: &mut Told<'_>,
-) -> Result<Turn, End> {
-    let heard = hear(run, &mut process, told).await;
-    let Some(ended) = process.ended().await else {
-        return Err(Failure::new(ErrorClass::System, "nobody knows how the agent's process ended").into());
-    };
-    run.attest(&ended);
-    for host in &ended.refused_hosts {
-        run.log.say(format!("the agent was refused a host: {host}")).await;
+) -> Result<(Turn, Option<Process>), End> {
+    let mut heard = hear(run, &mut process, (output, may_go_on), told).await;
+    heard.spend(run, &mut process);
+    if let Some(refusals) = &process.refusals {
+        refusals.hand_over(&run.refusals);
     }
-    heard.spend(run);
-    if let (true, Some(interruption)) = (ended.stopped || heard.was_interrupted, run.interruption()) {
+    let (ended, process) = match may_go_on && heard.is_well() && process.rests() {
+        true => (None, Some(process)),
+        false => match process.ended(FAREWELL).await {
+            Some(ended) => (Some(ended), None),
+            None => {
+                let what = "nobody knows how the agent's process ended";
+                return Err(Failure::new(ErrorClass::System, what).into());
+            }
+        },
+    };
+    match (&ended, &process) {
+        (Some(ended), _) => {
+            run.attest(ended);
+            for host in &ended.refused_hosts {
+                run.log.say(format!("the agent was refused a host: {host}")).await;
+            }
+        }
+        (None, process) => {
+            let standing = process.as_ref().and_then(|process| process.attestation.as_ref());
+            standing.into_iter().for_each(|standing| run.attest_standing(standing));
+        }
+    }
+    let was_stopped = ended.as_ref().is_some_and(|ended| ended.stopped);
+    if let (true, Some(interruption)) = (was_stopped || heard.was_interrupted, run.interruption()) {
         return Err(run.end_by(interruption));
     }
-    let Hearing { words, thread, spent: _, denied, troubles, end, loops, .. } = heard;
-    Ok(Turn { output, words, thread, denied, troubles, end, loops, ended })
+    let Hearing { words, thread, denied, troubles, end, loops, .. } = heard;
+    Ok((Turn { output, words, thread, denied, troubles, end, loops, ended }, process))
 }
 
 /// What becomes of a conversation besides what is heard.
@@ -104,10 +133,19 @@ struct Course {
     is_opening: bool,
 }
 
-async fn hear(run: &Run<'_>, process: &mut Process, told: &mut Told<'_>) -> Hearing {
+async fn hear(
+    run: &Run<'_>,
+    process: &mut Process,
+    (output, may_go_on): (Format, bool),
+    told: &mut Told<'_>,
+) -> Hearing {
     let mut all = Hearing::new(run.options.limits.repeats_max, process.listener.has_words_by_line());
     let is_opening = process.speech.is_some();
     let mut course = Course { ends_at: is_opening.then(|| Instant::now() + OPENING), is_opening };
+    // Claude Code is asked at once; others once their conversation began.
+    if output == Format::ClaudeStreamJson {
+        process.know_own();
+    }
     loop {
         if !say(run, process, all.was_interrupted).await {
             process.stop();
@@ -133,6 +171,12 @@ async fn hear(run: &Run<'_>, process: &mut Process, told: &mut Told<'_>) -> Hear
         };
         let Some(line) = line else { break };
         all.hear_line(run, process, told, line).await;
+        if all.thread.is_some() {
+            process.know_own();
+        }
+        if may_go_on && all.is_well() {
+            return all;
+        }
         course.follow(process, &all);
     }
     all.keep_all(process.listener.finish(moment(run)), told).await;
@@ -217,15 +261,23 @@ impl Hearing {
         self.keep_all(heard, told).await;
     }
 
-    /// Takes note of what was used, also where it came to nothing.
-    fn spend(&self, run: &Run<'_>) {
-        if let Some(spent) = &self.spent {
-            run.spend(Usage {
-                input_tokens: spent.input_tokens,
-                output_tokens: spent.output_tokens,
-                cost_usd: spent.cost_usd,
-            });
+    /// Tells whether the turn is over, and nothing is against another one.
+    fn is_well(&self) -> bool {
+        self.end == Some(TurnEnd::Completed) && self.loops.is_none() && !self.was_interrupted
+    }
+
+    /// Takes note of what was used, also where it came to nothing. Some tell what their process cost in all its turns.
+    fn spend(&mut self, run: &Run<'_>, process: &mut Process) {
+        let Some(mut spent) = self.spent.take() else { return };
+        if let (true, Some(all)) = (spent.is_cost_of_process, spent.cost_usd) {
+            spent.cost_usd = Some((all - process.cost_usd).max(0.0));
+            process.cost_usd = all;
         }
+        run.spend(Usage {
+            input_tokens: spent.input_tokens,
+            output_tokens: spent.output_tokens,
+            cost_usd: spent.cost_usd,
+        });
     }
 
     async fn keep_all(&mut self, heard: Vec<Heard>, told: &mut Told<'_>) {
