@@ -51,6 +51,9 @@ pub enum Error {
     /// A file of somebody's own stands where one is to be published.
     #[error("{} is not a file that was published before; move it away", .0.display())]
     Foreign(PathBuf),
+    /// The file system can't do it at once, and a reader is never to see half of it.
+    #[error("the file system of {} can't let two folders change places at once; choose another output folder", .0.display())]
+    NoExchange(PathBuf),
     /// The output folder is no folder.
     #[error("{} is no folder", .0.display())]
     NoFolder(PathBuf),

@@ -64,6 +64,8 @@ pub(super) enum Kind {
     Copy,
     /// Scratchpads of a repository and of a folder, from their making to their removal; the command dies.
     Scratchpad,
+    /// Agents of files, published twice and exported; the command dies.
+    Agents,
     /// The demo.
     Demo,
 }
@@ -78,7 +80,7 @@ pub(super) struct Played {
 
 impl Kind {
     /// Every kind, those first that pass the most.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Server,
         Self::Bulk,
         Self::Noisy,
@@ -89,6 +91,7 @@ impl Kind {
         Self::Session,
         Self::Copy,
         Self::Scratchpad,
+        Self::Agents,
         Self::Demo,
     ];
 
@@ -137,6 +140,14 @@ impl Kind {
                     own(&[&export[..], &["--patch", &at("patch")]].concat()),
                     own(&["scratchpad", "clean"]),
                 ]
+            }
+            Self::Agents => {
+                let (source, out) = (site.path("agents-source"), site.path("published"));
+                let (source, out) = (source.display().to_string(), out.display().to_string());
+                let convert = ["convert", "--source", &source, "--out", &out];
+                let exported = site.path("exported").display().to_string();
+                let export = ["agents", "export", "--agents", &out, "--to", "claude", "--out", &exported];
+                vec![own(&convert), own(&convert), own(&export)]
             }
             Self::Demo => vec![own(&["demo", "--data", &site.path("data").display().to_string()])],
         }
@@ -231,12 +242,17 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
     if matches!(kind, Kind::Session | Kind::Copy) {
         site.make_target(kind == Kind::Session)?;
     }
-    if kind == Kind::Scratchpad {
-        site.make_plain()?;
+    match kind {
+        Kind::Scratchpad => site.make_plain()?,
+        Kind::Agents => site.make_agents()?,
+        _ => {}
     }
     for (number, args) in kind.commands(site).into_iter().enumerate() {
         if kind == Kind::Scratchpad && number == 2 {
             site.work_in_scratchpads()?;
+        }
+        if kind == Kind::Agents && number == 1 {
+            site.change_agents()?;
         }
         if kind == Kind::Session && number == 1 {
             site.go_on_in_target()?;
@@ -259,6 +275,9 @@ async fn command(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) 
     }
     if kind == Kind::Scratchpad {
         played.violations.extend(site.wrong_in_scratchpads());
+    }
+    if kind == Kind::Agents {
+        played.violations.extend(site.wrong_in_agents());
     }
     if played.violations.is_empty() {
         audit_again(&client, site, &Told::default(), played).await?;

@@ -210,6 +210,44 @@ impl Site {
         std::os::unix::fs::symlink("a.txt", plain.join("link")).map_err(Into::into)
     }
 
+    /// Makes the files of two agents, of which one has a trial of its own.
+    pub(super) fn make_agents(&self) -> anyhow::Result<()> {
+        let source = self.path("agents-source");
+        fs::create_dir(&source)?;
+        fs::write(source.join("first.md"), agent_of("first", "testing:\n  smoke: 'true'\n"))?;
+        fs::write(source.join("second.md"), agent_of("second", ""))?;
+        Ok(())
+    }
+
+    /// Changes one of them, and puts something of its own beside what is published.
+    pub(super) fn change_agents(&self) -> anyhow::Result<()> {
+        fs::write(self.path("agents-source/second.md"), agent_of("second", "color: red\n"))?;
+        let out = self.path("published");
+        fs::write(out.join("own.txt"), "own\n")?;
+        match std::os::unix::fs::symlink("own.txt", out.join("link")) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what is not as it should be when agents were published and exported.
+    pub(super) fn wrong_in_agents(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let exported = self.path("exported");
+        let texts = ["first.md", "second.md"].map(|name| found_below(&exported, name));
+        let wanted = [agent_of("first", "testing:\n  smoke: 'true'\n"), agent_of("second", "color: red\n")];
+        if texts != wanted.map(Some) {
+            wrong.push(format!("what was exported is {texts:?}"));
+        }
+        if fs::read_to_string(self.path("published/link")).unwrap_or_default() != "own\n" {
+            wrong.push("what somebody put beside the published agents is gone".to_owned());
+        }
+        if self.path(".published.publishing").exists() {
+            wrong.push("a half-made publication is left".to_owned());
+        }
+        wrong
+    }
+
     /// Does in every scratchpad what an agent does.
     pub(super) fn work_in_scratchpads(&self) -> anyhow::Result<()> {
         for entry in fs::read_dir(self.path("data/scratchpad"))? {
@@ -277,6 +315,8 @@ impl Site {
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
         // The time of a scratchpad is over at once.
         command.env("SCRATCHPAD_RETENTION_HOURS", "0");
+        // An agent that is spoken with is kept for the next run.
+        command.env("SPALLA_POOL_SIZE", "1");
         // Clients ask far more often than people.
         command.env("ORCH_RATE_LIMIT_PER_MIN", "0");
         // A worker of its own is found missing quickly.
@@ -313,6 +353,29 @@ impl Site {
     pub(super) fn keep(self) -> PathBuf {
         self.root.keep()
     }
+}
+
+/// The file of an agent as a person writes it.
+fn agent_of(name: &str, more: &str) -> String {
+    format!(
+        "---\nname: {name}\ndescription: Does the {name} part of the work\n{more}---\n\nYou are the {name} one.\n"
+    )
+}
+
+/// Reads the file of that name, wherever it is beneath a folder.
+fn found_below(folder: &Path, name: &str) -> Option<String> {
+    for entry in fs::read_dir(folder).ok()?.flatten() {
+        let path = entry.path();
+        let found = match path.is_dir() {
+            true => found_below(&path, name),
+            false if entry.file_name() == name => fs::read_to_string(&path).ok(),
+            false => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
 fn make_repository(folder: &Path) -> anyhow::Result<()> {

@@ -122,22 +122,13 @@ impl Staging {
                 crash_point!("registry.publish.first", fs::rename(&self.new, &self.out))
                     .map_err(at(&self.out))?;
             }
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => self.replace()?,
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                return Err(Error::NoExchange(self.out.clone()));
+            }
             Err(error) => return Err(at(&self.out)(error.into())),
         }
         // Dropping removes what stands there now: the old publication.
         Ok(())
-    }
-
-    /// Where the file system can't let two folders change places, the old one steps aside for a moment.
-    fn replace(&self) -> Result<(), Error> {
-        let mut aside = self.new.clone().into_os_string();
-        aside.push(".old");
-        let aside = PathBuf::from(aside);
-        remove(&aside).map_err(at(&aside))?;
-        crash_point!("registry.publish.aside", fs::rename(&self.out, &aside)).map_err(at(&self.out))?;
-        crash_point!("registry.publish.place", fs::rename(&self.new, &self.out)).map_err(at(&self.out))?;
-        remove(&aside).map_err(at(&aside))
     }
 }
 

@@ -685,13 +685,15 @@ const OWN: &[Key] = &[
         Kind::Flag,
         "true",
         "reviewers look at work that goes on when its agent tells a milestone or a blocker, or asks for it",
-    ),
+    )
+    .env(&["SPALLA_REVIEW_WHILE_WORKING"]),
     key(
         "review.silence_minutes",
         Kind::Whole(0, 10_080),
         "15",
         "after how many minutes without an event they look as well; 0 is never",
-    ),
+    )
+    .env(&["SPALLA_REVIEW_SILENCE_MINUTES"]),
     key(
         "balance.strategy",
         Kind::Choice(&["round_robin", "least_connections", "weighted"]),

@@ -216,6 +216,12 @@ fn what_gemini_used_is_heard_of_its_answer() {
     assert!(heard.contains(&Heard::Spent(wanted)), "{heard:?}");
 }
 
+/// Leaves out what is heard for the sake of loops.
+fn without_acts(mut heard: Vec<Heard>) -> Vec<Heard> {
+    heard.retain(|heard| !matches!(heard, Heard::Did(_)));
+    heard
+}
+
 #[test]
 fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it() {
     let (command, said) = ("echo hi > /etc/notes.md", "Read-only file system\nExited with code: 1");
@@ -235,10 +241,10 @@ fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it(
             "status": "completed", "content": [{ "type": "content", "content": { "type": "text", "text": text } }] })
         };
         talk.updates(call("1", command));
-        assert_eq!(talk.updates(over("1", said)).len(), 1);
+        assert_eq!(without_acts(talk.updates(over("1", said))).len(), 1);
         if let Some(next) = next {
             talk.updates(call("2", next));
-            assert_eq!(talk.updates(over("2", "")), []);
+            assert_eq!(without_acts(talk.updates(over("2", ""))), []);
         }
         talk.updates(json!({ "sessionUpdate": "agent_message_chunk", "content": { "text": answer } }));
         let heard = talk.answers(4, json!({ "stopReason": "end_turn" }));

@@ -71,12 +71,12 @@ fn a_turn_is_changes_commands_words_usage_and_an_end() {
     let change = json!({ "item": { "type": "fileChange", "id": "2", "status": "completed",
         "changes": [{ "path": "/w/hello.txt", "kind": { "type": "add" }, "diff": "hello\n" }] } });
     let heard = talk.tells("item/completed", change);
-    let [Heard::Event(event)] = &heard[..] else { panic!("{heard:?}") };
+    let [Heard::Event(event), Heard::Did(_)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!(event.payload.file.as_deref(), Some("/w/hello.txt"));
     let command = json!({ "item": { "type": "commandExecution", "id": "3", "command": "make", "status": "failed",
         "aggregatedOutput": "no rule", "exitCode": 2 } });
     let heard = talk.tells("item/completed", command);
-    let [Heard::Event(event)] = &heard[..] else { panic!("{heard:?}") };
+    let [Heard::Event(event), Heard::Did(_)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!(
         (event.kind, event.payload.text.as_deref()),
         (AgentEventType::Finding, Some("make: exit status 2"))
