@@ -48,7 +48,7 @@ pub(super) enum Kind {
     Server,
     /// The same server with more rows than its log should hold.
     Bulk,
-    /// A run that prints faster than its log is taken.
+    /// A run of a worker of its own that prints while its server does not answer; the worker dies.
     Noisy,
     /// A worker of its own; the worker dies.
     Remote,
@@ -181,7 +181,7 @@ pub(super) async fn play(kind: Kind, store: Store, binary: &Path, arming: &Armin
 /// Plays one whose processes live on until they are told to go.
 async fn serve(kind: Kind, site: &Site, arming: &Arming, played: &mut Played) -> anyhow::Result<()> {
     let client = Client::new(site.url())?;
-    let is_remote = matches!(kind, Kind::Remote | Kind::Surviving);
+    let is_remote = matches!(kind, Kind::Noisy | Kind::Remote | Kind::Surviving);
     let (flags, of_server): (&[&str], _) =
         if is_remote { (&["--no-worker"], &Arming::None) } else { (&["--concurrency", "3"], arming) };
     let mut server = Spawned::start(site, site.server(flags), of_server, 0)?;

@@ -3,6 +3,7 @@
 use super::scenario::Arming;
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use spalla_crash::{AT_VARIABLE, TRACE_VARIABLE};
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 #[path = "../../../spalla-store/tests/it/postgres_fixture.rs"]
@@ -92,6 +94,9 @@ done
 /// How that one is called.
 const TALKERS_ADAPTER: &str = "name = 'talker'\ntitle = 'Talker'\nprogram = 'talker'\ninstall = 'write it'\noutput = 'acp'\n\
                                prompt = 'dialogue'\n";
+
+/// How long a server stands still: longer than a worker waits until it takes it for gone.
+const STALL: Duration = Duration::from_secs(3);
 
 /// Everything in a folder: each path with its mode and its bytes.
 pub(super) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
@@ -246,6 +251,21 @@ impl Site {
             wrong.push("a half-made publication is left".to_owned());
         }
         wrong
+    }
+
+    /// Lets the server stand still while a run prints, until whoever keeps its lines has died or has kept them for long enough.
+    pub(super) async fn stall_server(&self) -> anyhow::Result<()> {
+        let file = fs::read_to_string(self.path("data/server.json")).context("looking for the server")?;
+        let file: serde_json::Value = serde_json::from_str(&file).context("looking for the server")?;
+        let pid = file["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pid = pid.context("the server has no process")?;
+        kill_process(pid, Signal::STOP).context("stopping the server")?;
+        fs::write(self.path("shared/go"), "").context("letting the run print")?;
+        let began = Instant::now();
+        while began.elapsed() < STALL && !self.witness().exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        kill_process(pid, Signal::CONT).context("letting the server go on")
     }
 
     /// Does in every scratchpad what an agent does.

@@ -6,17 +6,20 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::Child;
 
 /// How long it may take to go once it is told to.
 const GOING: Duration = Duration::from_secs(40);
+/// How long after its start it may not know yet what it does when it is told to go: then it just goes.
+const NEW: Duration = Duration::from_secs(2);
 
 /// The process, through its deaths.
 pub(super) struct Spawned<'s> {
     site: &'s Site,
     args: Vec<String>,
     child: Child,
+    started: Instant,
     /// Whether it died as it was ordered to.
     pub(super) died: bool,
 }
@@ -30,7 +33,7 @@ impl<'s> Spawned<'s> {
         process: usize,
     ) -> anyhow::Result<Self> {
         let child = start(site, &args, arming, process)?;
-        Ok(Self { site, args, child, died: false })
+        Ok(Self { site, args, child, started: Instant::now(), died: false })
     }
 
     /// Keeps it running. Returns only when it ended in another way than it should have.
@@ -42,11 +45,13 @@ impl<'s> Spawned<'s> {
             }
             self.died = true;
             self.child = start(self.site, &self.args, &Arming::None, 0)?;
+            self.started = Instant::now();
         }
     }
 
     /// Tells it to go and waits for that; it may die as ordered on its way. Returns what went wrong.
     pub(super) async fn stop(&mut self) -> anyhow::Result<Option<String>> {
+        let is_new = self.started.elapsed() < NEW;
         let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = pid {
             let _ = kill_process(pid, Signal::TERM);
@@ -60,7 +65,8 @@ impl<'s> Spawned<'s> {
             self.died = true;
             return Ok(None);
         }
-        Ok((!status.success()).then(|| format!("{} went with {status}", self.args[0])))
+        let just_went = is_new && status.signal() == Some(Signal::TERM.as_raw());
+        Ok((!status.success() && !just_went).then(|| format!("{} went with {status}", self.args[0])))
     }
 
     /// Waits until it ends by itself.

@@ -38,7 +38,7 @@ pub(super) async fn drive(kind: Kind, client: &Client, site: &Site, told: &mut T
     let mut work = Work { client, project: id(&client.post("/projects/", &project).await?)?, told };
     match kind {
         Kind::Bulk => work.bulk().await,
-        Kind::Noisy => work.noise().await,
+        Kind::Noisy => work.noise(site).await,
         Kind::Remote | Kind::Surviving => work.some(site).await,
         _ => work.everything(site).await,
     }
@@ -103,9 +103,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn noise(&mut self) -> anyhow::Result<()> {
-        let item = self.item("noise", &[&format!("seq {NOISE}")], &[], SUCCEEDS).await?;
+    /// A run prints while its server does not answer: the worker keeps its lines in a file until it does.
+    async fn noise(&mut self, site: &Site) -> anyhow::Result<()> {
+        let go = site.path("shared/go").display().to_string();
+        let step = format!("echo begun; until test -e {go}; do sleep 0.02; done; seq {NOISE}");
+        let item = self.item("noise", &[&step], &[], SUCCEEDS).await?;
         self.enqueue(item).await?;
+        self.see_log(item, &["begun"]).await?;
+        site.stall_server().await?;
         self.all_end().await
     }
 
