@@ -79,6 +79,7 @@ const READS_ALL: &[&str] = &[
     "leased/pick_held_by",
     "leased/pick_overdue",
     "project/is_active",
+    "queue/list_agents",
     "queue/load",
     "usage/active",
     "work_item/list_queued",
