@@ -32,7 +32,10 @@ async fn at_a_quota_wall_the_next_agent_goes_on_in_the_same_worktree_and_the_fir
 
     let asked_of_codex = workshop.world.asked().iter().filter(|entry| entry.key == "key-of-openai").count();
     let again = workshop.orchestrate("codex,claude", "Add whole.txt once more").await;
-    assert!(again.stdout.contains("1. Add whole.txt once more (claude)"), "nothing is given to it: {again:?}");
+    assert!(
+        again.stdout.contains("1. Add whole.txt once more (claude)"),
+        "nothing is given to it: {again:?}"
+    );
     let asked_since = workshop.world.asked().iter().filter(|entry| entry.key == "key-of-openai").count();
     assert_eq!(asked_since, asked_of_codex, "the first agent was called again before its limit ended");
 
