@@ -46,6 +46,16 @@ fn letters(letter: char) -> impl Iterator<Item = char> {
 /// The shortest word of which several are told by an `s`.
 const PLURAL_BYTES_MIN: usize = 4;
 
+/// Returns a word without the `s` of its plural. What only looks like one, such as `class` or `status`, stays.
+pub(crate) fn singular(word: &str) -> &str {
+    let is_one = |stem: &&str| {
+        stem.len() >= PLURAL_BYTES_MIN
+            && !stem.ends_with(['s', 'u', 'i'])
+            && stem.bytes().all(|byte| byte.is_ascii_alphabetic())
+    };
+    word.strip_suffix('s').filter(is_one).unwrap_or(word)
+}
+
 /// Tells whether what was found from `start` to `end` is no part of a longer word, but for the plural's `s`.
 pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let (Some(before), Some(found), Some(after)) = (text.get(..start), text.get(start..end), text.get(end..))
@@ -118,5 +128,12 @@ mod tests {
     #[test]
     fn a_place_inside_a_letter_ends_no_word() {
         assert!(!is_whole_word("ü", 1, 2));
+    }
+
+    #[test]
+    fn a_plural_loses_its_s_and_what_only_looks_like_one_keeps_it() {
+        let all = ["dockerfiles", "services", "class", "status", "analysis", "bus", "c++s", "aws"];
+        let wanted = ["dockerfile", "service", "class", "status", "analysis", "bus", "c++s", "aws"];
+        assert_eq!(all.map(singular), wanted);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::everyday;
 use crate::fleet::Number;
-use crate::fold::{folded, is_whole_word};
+use crate::fold::{folded, is_whole_word, singular};
 use crate::hits::Postings;
 use crate::problem::Problems;
 use crate::score::Micro;
@@ -85,7 +85,8 @@ impl Collected {
         if word.len() > KEYWORD_BYTES_MAX {
             return problems.add(word, format!("it has {} bytes, at most {KEYWORD_BYTES_MAX}", word.len()));
         }
-        if let Some(meaning) = self.place(word, problems) {
+        // Found in the plural as well, so that a keyword in the plural is one in the singular.
+        if let Some(meaning) = self.place(singular(&folded(word)), problems) {
             meaning.agents.extend(agents);
         }
     }
