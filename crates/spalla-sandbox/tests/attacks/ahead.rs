@@ -1,10 +1,10 @@
 //! Walls that are put up before their command is known: they hold it as if it had been started cold, and hold nobody else.
 
-use super::arena::{Arena, Said, everybody, marked, plant_setuid, until, words};
-use super::walls::{OF_EVERYBODY, OF_ROOT};
+use super::arena::{Arena, Said, everybody, marked, until};
+use super::trials::{every_attack_fails, limits_hold, order_of, strict, words_of_shell};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use spalla_sandbox::{Attestation, SupervisedOrder, Word};
+use spalla_sandbox::{Attestation, Word};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -45,12 +45,8 @@ impl Spare {
     }
 
     fn send(&mut self, policy: &Value, words: &[String], ahead: bool) {
-        let order = json!({ "policy": policy, "command": { "program": words[0], "arguments": words[1..] } });
-        let order = serde_json::from_value(order).unwrap();
-        let outside = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
-        let order = SupervisedOrder { order, outside, journal: None, label: None, ahead, survival: None };
         // A supervisor that is gone says why where its word is waited for.
-        let _ = self.socket.write_all(&order.to_bytes(b"").unwrap());
+        let _ = self.socket.write_all(&order_of(policy, words, ahead));
     }
 
     fn word(&mut self) -> Option<Word> {
@@ -72,19 +68,6 @@ impl Spare {
     }
 }
 
-fn strict(arena: &Arena, limits: &Value) -> Value {
-    json!({
-        "preset": "strict",
-        "workspace": arena.workspace,
-        "network": { "mode": "none" },
-        "limits": limits,
-    })
-}
-
-fn words_of_shell(script: &str) -> Vec<String> {
-    words(&["/bin/sh", "-c", script])
-}
-
 /// Makes an attempt behind walls that were put up for its program.
 fn attempted(arena: &Arena, trial: &str, policy: &Value) -> Answer {
     let words = arena.attempt(trial);
@@ -93,35 +76,18 @@ fn attempted(arena: &Arena, trial: &str, policy: &Value) -> Answer {
 
 #[test]
 fn behind_walls_put_up_ahead_every_attack_fails_as_behind_those_of_a_cold_start() {
-    for who in everybody() {
-        let of_root = if who.is_root() { OF_ROOT } else { &[] };
-        for trial in OF_EVERYBODY.iter().chain(of_root) {
-            let arena = Arena::new(who);
-            plant_setuid(&arena);
-            let Answer { word, said, .. } = attempted(&arena, trial, &strict(&arena, &json!({})));
-            let Word::Ended { code, signal, .. } = word else { panic!("{trial} as {who:?}: {word:?}") };
-            let is_over = said.stdout.contains(": held") || code != 0 || signal.is_some();
-            assert!(is_over && !said.stdout.contains(": escaped"), "{trial} as {who:?} works: {said:?}");
-            assert!(said.stderr.is_empty(), "{trial} as {who:?} was not tried: {said:?}");
-        }
-    }
+    every_attack_fails(|arena, trial, policy| {
+        let Answer { word, said, .. } = attempted(arena, trial, policy);
+        (word, said)
+    });
 }
 
 #[test]
 fn limits_hold_behind_walls_put_up_ahead() {
-    for who in everybody() {
-        for (trial, amount, limits) in [
-            ("fork-bomb", 200, json!({ "processes": 32 })),
-            ("memory-together", 0, json!({ "memory_mb": 128 })),
-            ("fill-inodes", 8_000, json!({ "files": 1_000 })),
-        ] {
-            let mut arena = Arena::new(who);
-            arena.ground.amount = amount;
-            let Answer { word, said, .. } = attempted(&arena, trial, &strict(&arena, &limits));
-            assert!(matches!(word, Word::Ended { .. }), "{trial} as {who:?}: {word:?}");
-            assert!(!said.stdout.contains(": escaped"), "{trial} as {who:?} works: {said:?}");
-        }
-    }
+    limits_hold(|arena, trial, policy| {
+        let Answer { word, said, .. } = attempted(arena, trial, policy);
+        (word, said)
+    });
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! An inside that stood before anybody knew whose it would be: it holds its command as one that was started cold, and nobody
 //! else, and has nothing of anybody before.
 
-use super::arena::{Arena, Said, everybody, marked, plant_setuid, until, words};
-use super::walls::{OF_EVERYBODY, OF_ROOT};
+use super::arena::{Arena, Said, everybody, marked, until};
+use super::trials::{every_attack_fails, limits_hold, order_of, strict, words_of_shell};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use spalla_sandbox::{Attestation, HIDDEN_ARG, SupervisedOrder, WAIT, Word};
@@ -35,12 +35,7 @@ impl Waiting {
     }
 
     fn serve(self, policy: &Value, words: &[String]) -> Answer {
-        let order = json!({ "policy": policy, "command": { "program": words[0], "arguments": words[1..] } });
-        let order = serde_json::from_value(order).unwrap();
-        let outside = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
-        let order =
-            SupervisedOrder { order, outside, journal: None, label: None, ahead: false, survival: None };
-        (&self.socket).write_all(&order.to_bytes(b"").unwrap()).unwrap();
+        (&self.socket).write_all(&order_of(policy, words, false)).unwrap();
         let said = self.supervisor.wait_with_output().unwrap().into();
         let lines = BufReader::new(&self.socket).lines().map_while(Result::ok);
         let words: Vec<Word> = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
@@ -52,54 +47,20 @@ impl Waiting {
     }
 }
 
-fn strict(arena: &Arena, limits: &Value) -> Value {
-    json!({
-        "preset": "strict",
-        "workspace": arena.workspace,
-        "network": { "mode": "none" },
-        "limits": limits,
-    })
-}
-
-fn words_of_shell(script: &str) -> Vec<String> {
-    words(&["/bin/sh", "-c", script])
+/// Has an attempt served; returns the last word about it and what it said.
+fn attempted(arena: &Arena, trial: &str, policy: &Value) -> (Word, Said) {
+    let Answer { mut words, said, .. } = Waiting::start(arena).serve(policy, &arena.attempt(trial));
+    (words.pop().unwrap_or_else(|| panic!("{trial}: not a word: {said:?}")), said)
 }
 
 #[test]
 fn in_an_inside_that_waited_every_attack_fails_as_in_one_of_a_cold_start() {
-    for who in everybody() {
-        let of_root = if who.is_root() { OF_ROOT } else { &[] };
-        for trial in OF_EVERYBODY.iter().chain(of_root) {
-            let arena = Arena::new(who);
-            plant_setuid(&arena);
-            let policy = strict(&arena, &json!({}));
-            let Answer { words, said, .. } = Waiting::start(&arena).serve(&policy, &arena.attempt(trial));
-            let Some(Word::Ended { code, signal, .. }) = words.last() else {
-                panic!("{trial} as {who:?}: {words:?}")
-            };
-            let is_over = said.stdout.contains(": held") || *code != 0 || signal.is_some();
-            assert!(is_over && !said.stdout.contains(": escaped"), "{trial} as {who:?} works: {said:?}");
-            assert!(said.stderr.is_empty(), "{trial} as {who:?} was not tried: {said:?}");
-        }
-    }
+    every_attack_fails(attempted);
 }
 
 #[test]
 fn limits_hold_in_an_inside_that_waited() {
-    for who in everybody() {
-        for (trial, amount, limits) in [
-            ("fork-bomb", 200, json!({ "processes": 32 })),
-            ("memory-together", 0, json!({ "memory_mb": 128 })),
-            ("fill-inodes", 8_000, json!({ "files": 1_000 })),
-        ] {
-            let mut arena = Arena::new(who);
-            arena.ground.amount = amount;
-            let policy = strict(&arena, &limits);
-            let Answer { words, said, .. } = Waiting::start(&arena).serve(&policy, &arena.attempt(trial));
-            assert!(matches!(words.last(), Some(Word::Ended { .. })), "{trial} as {who:?}: {words:?}");
-            assert!(!said.stdout.contains(": escaped"), "{trial} as {who:?} works: {said:?}");
-        }
-    }
+    limits_hold(attempted);
 }
 
 #[test]

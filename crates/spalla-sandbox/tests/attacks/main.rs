@@ -12,4 +12,5 @@ mod lives;
 mod missing;
 mod model;
 mod proxy;
+mod trials;
 mod walls;
