@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo up down dev seed agent up-agent down-agent demo-aws demo-gcp demo-azure \
-	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check lints test test-agents prove bench
+	codex-up codex-agent codex-demo-aws codex-demo-gcp codex-demo-azure codex-test check lints test test-all test-proofs \
+	test-agents prove bench
 
 # rustup's folder is often missing from the PATH of a shell that is not interactive.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -76,16 +77,24 @@ test: ## Everything CI runs: installs what tests need, then all checks and all t
 	./scripts/timed.sh --begin
 	$(timed) setup ./scripts/setup-build.sh
 	$(timed) setup-test ./scripts/setup-test.sh
+	$(timed) setup-agents ./scripts/setup-agents.sh
 	$(timed) lints $(MAKE) lints
 	$(timed) dependencies ./scripts/check-dependencies.sh
-	$(timed) sample-app ./scripts/check-sample-app.sh
 	$(timed) build cargo test $(LOCKED) --workspace --all-targets --no-run
+	$(timed) build-agents cargo test $(LOCKED) --workspace --test agents --no-run
+	$(MAKE) --jobs=2 --output-sync=line test-all test-proofs
+
+# The two halves of what is run once everything is built: each waits more than it computes, so they go side by side.
+test-all:
 	$(timed) test cargo test $(LOCKED) --workspace --all-targets
 	$(timed) api-sqlite env SPALLA_TEST_STORE=sqlite cargo test $(LOCKED) --workspace --test api
 	$(timed) api-postgres env SPALLA_TEST_STORE=postgres cargo test $(LOCKED) --workspace --test api
+	$(MAKE) test-agents
+
+test-proofs:
+	$(timed) sample-app ./scripts/check-sample-app.sh
 	$(timed) api-document ./scripts/check-api.sh $(SPALLA)
 	$(MAKE) prove
-	$(MAKE) test-agents
 
 lints:
 	cargo fmt --all --check
