@@ -5,12 +5,17 @@ use crate::{Refusal, problem::Code};
 use std::ops::Range;
 
 mod file;
+mod kind;
 mod part;
+mod prose;
+mod sentences;
 mod wishes;
 
 pub use file::{PLAN_BYTES_MAX, SCHEMA, read, written};
 pub use part::Part;
-pub use wishes::{Backoff, Group, OnError, PieceExecutor, Retry, Wishes};
+pub use prose::{Likeness, tiny};
+pub use crate::retry::Backoff;
+pub use wishes::{Group, OnError, PieceExecutor, Retry, Wishes};
 
 /// The most items of a plan: a longer list is work for several sessions.
 pub const ITEMS_MAX: usize = 100;

@@ -177,6 +177,7 @@ impl Rules {
         };
         RetryPolicy {
             max_retries: attempts.unwrap_or(server.max_retries),
+            backoff: server.backoff,
             backoff_base_ms: delay_ms.unwrap_or(server.backoff_base_ms),
             // A base of its own brings its own jitter: half of it.
             backoff_jitter_ms: delay_ms.map_or(server.backoff_jitter_ms, |base| base / 2),
@@ -193,7 +194,7 @@ impl Rules {
 mod tests {
     use super::*;
 
-    const SERVER: RetryPolicy = RetryPolicy { max_retries: 9, backoff_base_ms: 7_000, backoff_jitter_ms: 7 };
+    const SERVER: RetryPolicy = RetryPolicy { max_retries: 9, backoff: crate::retry::Backoff::Exponential, backoff_base_ms: 7_000, backoff_jitter_ms: 7 };
 
     #[test]
     fn the_network_is_tried_three_times_a_crash_once_and_work_as_the_server_says() {
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(told(ErrorClass::Crashed), (1, 5_000));
         assert_eq!([ErrorClass::Failed, ErrorClass::Lost].map(told), [(9, 7_000); 2]);
         assert_eq!(told(ErrorClass::Denied).0, 0);
-        let hasty = RetryPolicy { max_retries: 0, backoff_base_ms: 50, backoff_jitter_ms: 0 };
+        let hasty = RetryPolicy { max_retries: 0, backoff_base_ms: 50, backoff_jitter_ms: 0, ..SERVER };
         let policy = Rules::built_in(hasty).retries(ErrorClass::Network, hasty);
         assert_eq!((policy.max_retries, policy.backoff_base_ms), (0, 50));
     }

@@ -36,11 +36,40 @@ impl ErrorClass {
     }
 }
 
+/// How the wait between two tries grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backoff {
+    /// Not at all: each wait is the base.
+    Fixed,
+    /// It doubles: the first wait is twice the base.
+    #[default]
+    Exponential,
+}
+
+impl Backoff {
+    /// Returns its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Exponential => "exponential",
+        }
+    }
+
+    /// Returns the one with this name.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Fixed, Self::Exponential].into_iter().find(|backoff| backoff.as_str() == word)
+    }
+}
+
 /// How failures of a work item are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// How many times a failed run is tried again.
     pub max_retries: u32,
+    /// How the delay grows.
+    #[serde(default)]
+    pub backoff: Backoff,
     /// The base of the delay, in milliseconds.
     pub backoff_base_ms: i64,
     /// The delay is moved by at most this much either way, in milliseconds.
@@ -52,15 +81,18 @@ pub const BACKOFF_MS_MAX: i64 = 86_400_000;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 3, backoff_base_ms: 5_000, backoff_jitter_ms: 2_500 }
+        Self { max_retries: 3, backoff: Backoff::Exponential, backoff_base_ms: 5_000, backoff_jitter_ms: 2_500 }
     }
 }
 
 impl RetryPolicy {
-    /// Returns the wait after the given number of failures, in milliseconds: base × 2^failures, moved by
-    /// `jitter` (−1 to 1) times the configured jitter, never negative and never above a day.
+    /// Returns the wait after the given number of failures, in milliseconds: base × 2^failures, or the base where it does not
+    /// grow; moved by `jitter` (−1 to 1) times the configured jitter, never negative and never above a day.
     pub fn delay_ms(&self, failures: u32, jitter: f64) -> i64 {
-        let factor = 1_i64 << failures.min(32);
+        let factor = match self.backoff {
+            Backoff::Fixed => 1,
+            Backoff::Exponential => 1_i64 << failures.min(32),
+        };
         let base = self.backoff_base_ms.saturating_mul(factor).min(BACKOFF_MS_MAX);
         let moved = (self.backoff_jitter_ms as f64 * jitter.clamp(-1.0, 1.0)).round() as i64;
         base.saturating_add(moved).clamp(0, BACKOFF_MS_MAX)
@@ -84,12 +116,19 @@ mod tests {
         assert_eq!([-1.0, 1.0].map(|j| policy.delay_ms(1, j)), [7_500, 12_500]);
     }
 
+    #[test]
+    fn a_fixed_delay_is_the_base_after_each_failure() {
+        let policy = RetryPolicy { backoff: Backoff::Fixed, ..RetryPolicy::default() };
+        assert_eq!([1, 2, 3, 40].map(|n| policy.delay_ms(n, 0.0)), [5_000; 4]);
+        assert_eq!([-1.0, 1.0].map(|j| policy.delay_ms(3, j)), [2_500, 7_500]);
+    }
+
     proptest! {
         #[test]
         fn no_delay_is_negative_or_longer_than_a_day(
             base in 0..i64::MAX, jitter_ms in 0..i64::MAX, failures in any::<u32>(), jitter in -1.0..1.0_f64,
         ) {
-            let policy = RetryPolicy { max_retries: 3, backoff_base_ms: base, backoff_jitter_ms: jitter_ms };
+            let policy = RetryPolicy { backoff_base_ms: base, backoff_jitter_ms: jitter_ms, ..RetryPolicy::default() };
             prop_assert!((0..=BACKOFF_MS_MAX).contains(&policy.delay_ms(failures, jitter)));
         }
     }

@@ -3,7 +3,7 @@
 use crate::adapter::Adapter;
 use crate::project::Project;
 use crate::resources::Amounts;
-use crate::retry::RetryPolicy;
+use crate::retry::{Backoff, RetryPolicy};
 use crate::{ProjectId, Refusal, Timestamp, WorkItemId, problem::Code};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,9 @@ pub struct Policy {
     /// How many times a failed run is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_retries: Option<u32>,
+    /// How the delay before a retry grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
     /// The base of the delay before a retry, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_base_ms: Option<i64>,
@@ -155,6 +158,7 @@ impl Policy {
         let own_jitter = self.backoff_jitter_ms.or(self.backoff_base_ms.map(|base| base / 2));
         RetryPolicy {
             max_retries: self.max_retries.unwrap_or(server.max_retries),
+            backoff: self.backoff.unwrap_or(server.backoff),
             backoff_base_ms: self.backoff_base_ms.unwrap_or(server.backoff_base_ms),
             backoff_jitter_ms: own_jitter.unwrap_or(server.backoff_jitter_ms),
         }
@@ -165,6 +169,7 @@ impl Policy {
     pub fn overlaid(self, newer: Self) -> Self {
         Self {
             max_retries: newer.max_retries.or(self.max_retries),
+            backoff: newer.backoff.or(self.backoff),
             backoff_base_ms: newer.backoff_base_ms.or(self.backoff_base_ms),
             backoff_jitter_ms: newer.backoff_jitter_ms.or(self.backoff_jitter_ms),
             token_budget: newer.token_budget.or(self.token_budget),

@@ -250,6 +250,7 @@ fn store_settings(settings: &Settings) -> Result<spalla_store::Settings> {
             max_retries: settings.max_retries,
             backoff_base_ms: ms(settings.backoff_base_seconds),
             backoff_jitter_ms: ms(jitter),
+            ..RetryPolicy::default()
         },
         recovery: recovery_rules(&settings.recovery_rules)?,
         takeovers_max: settings.max_takeovers,

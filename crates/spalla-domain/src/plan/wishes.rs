@@ -1,6 +1,7 @@
 //! How one piece of a plan is carried out, where its plan says more than who does it.
 
 use crate::resources::{Amounts, Named};
+use crate::retry::Backoff;
 use crate::work_item::{Policy, WORD_CHARS_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -67,17 +68,6 @@ pub struct Retry {
     pub base_ms: Option<i64>,
 }
 
-/// How the wait between two tries grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backoff {
-    /// Not at all. Work items know no such wait yet: it doubles from the third try on.
-    Fixed,
-    /// It doubles.
-    #[default]
-    Exponential,
-}
-
 /// Pieces that share bounds.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -125,7 +115,12 @@ impl Wishes {
         let Some(retry) = self.retry else { return Policy::default() };
         Policy {
             max_retries: Some(retry.attempts.saturating_sub(1)),
-            backoff_base_ms: retry.base_ms.map(|base| base / 2),
+            backoff: Some(retry.backoff),
+            // What doubles begins with twice its base.
+            backoff_base_ms: retry.base_ms.map(|base| match retry.backoff {
+                Backoff::Fixed => base,
+                Backoff::Exponential => base / 2,
+            }),
             ..Policy::default()
         }
     }
@@ -194,7 +189,10 @@ mod tests {
     fn a_retry_waits_its_base_before_the_second_try() {
         let policy = read(r#"{"retry": {"attempts": 3, "base_ms": 500}}"#).policy();
         let retries = policy.retries(crate::retry::RetryPolicy::default());
-        assert_eq!((retries.max_retries, retries.delay_ms(1, 0.0)), (2, 500));
+        assert_eq!((retries.max_retries, [1, 2].map(|n| retries.delay_ms(n, 0.0))), (2, [500, 1_000]));
+        let policy = read(r#"{"retry": {"attempts": 4, "backoff": "fixed", "base_ms": 500}}"#).policy();
+        let retries = policy.retries(crate::retry::RetryPolicy::default());
+        assert_eq!([1, 2, 3].map(|n| retries.delay_ms(n, 0.0)), [500; 3]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ const NOW: Timestamp = Timestamp::from_ms(1_000_000);
 const STANDING: Standing = Standing { prio: 5, fence: Fence(2), attempt: 1, failures: 0 };
 
 fn policy() -> RetryPolicy {
-    RetryPolicy { max_retries: 1, backoff_base_ms: 1_000, backoff_jitter_ms: 0 }
+    RetryPolicy { max_retries: 1, backoff_base_ms: 1_000, backoff_jitter_ms: 0, ..RetryPolicy::default() }
 }
 
 fn end(outcome: Outcome) -> Command {

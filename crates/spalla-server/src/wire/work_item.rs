@@ -8,6 +8,7 @@ use super::seconds::{Backoff, TimeLimit};
 use super::text::{Prose, Title, Word};
 use super::{Body, either, nullable, present, words};
 use serde::{Deserialize, Serialize};
+use spalla_domain::retry;
 use spalla_domain::work_item::{
     self, Dependency, LABELS_MAX, NewWorkItem as DomainNew, PRIORITY_DEFAULT, Policy, Spec, SpecPatch,
 };
@@ -123,11 +124,42 @@ pub(crate) struct DependencyView {
     when: When,
 }
 
+/// How the delay before a retry grows.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Growth {
+    /// Not at all: each is the base.
+    Fixed,
+    /// It is base × 2^failures.
+    Exponential,
+}
+
+impl From<retry::Backoff> for Growth {
+    fn from(backoff: retry::Backoff) -> Self {
+        match backoff {
+            retry::Backoff::Fixed => Self::Fixed,
+            retry::Backoff::Exponential => Self::Exponential,
+        }
+    }
+}
+
+impl From<Growth> for retry::Backoff {
+    fn from(growth: Growth) -> Self {
+        match growth {
+            Growth::Fixed => Self::Fixed,
+            Growth::Exponential => Self::Exponential,
+        }
+    }
+}
+
 /// What a work item says differently from the server's settings; null is the server's.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PolicyView {
     /// How many times a failed run is tried again.
     max_retries: Option<u32>,
+    /// How that delay grows.
+    #[schema(inline)]
+    backoff: Option<Growth>,
     /// The base of the delay before a retry.
     #[schema(value_type = Option<f64>)]
     backoff_base_seconds: Option<Backoff>,
@@ -144,6 +176,7 @@ impl From<Policy> for PolicyView {
     fn from(policy: Policy) -> Self {
         Self {
             max_retries: policy.max_retries,
+            backoff: policy.backoff.map(Into::into),
             backoff_base_seconds: policy.backoff_base_ms.map(Backoff::of_ms),
             backoff_jitter_seconds: policy.backoff_jitter_ms.map(Backoff::of_ms),
             token_budget: policy.token_budget,
@@ -385,7 +418,10 @@ pub(crate) struct PolicyChange {
     /// How many times a failed run is tried again.
     #[schema(inline)]
     max_retries: Option<Retries>,
-    /// The base of the delay before a retry: base × 2^failures.
+    /// Whether the delay before a retry doubles with each failure, or is always the base.
+    #[schema(inline)]
+    backoff: Option<Growth>,
+    /// The base of the delay before a retry: base × 2^failures, or the base alone where it is fixed.
     #[schema(inline)]
     backoff_base_seconds: Option<Backoff>,
     /// The delay is moved by at most this much either way.
@@ -404,6 +440,7 @@ impl From<PolicyChange> for Policy {
     fn from(change: PolicyChange) -> Self {
         Self {
             max_retries: change.max_retries.map(Retries::small),
+            backoff: change.backoff.map(Into::into),
             backoff_base_ms: change.backoff_base_seconds.map(Backoff::ms),
             backoff_jitter_ms: change.backoff_jitter_seconds.map(Backoff::ms),
             token_budget: change.token_budget.map(Tokens::small),

@@ -16,7 +16,7 @@ async fn a_work_item_shows_all_that_was_said_of_it() {
             "executor": "recipe", "agent": null, "category": null, "priority": 5, "critical": true,
             "on_critical_path": false,
             "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "status": "open", "reason": null,
-            "depends_on": [], "policy": {"max_retries": null, "backoff_base_seconds": null,
+            "depends_on": [], "policy": {"max_retries": null, "backoff": null, "backoff_base_seconds": null,
                 "backoff_jitter_seconds": null, "token_budget": null, "review": null},
             "has_recipe": false,
             "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
@@ -159,16 +159,17 @@ async fn how_its_agent_is_called_is_kept_handed_to_the_worker_and_taken_away() {
 async fn the_policy_of_an_item_is_given_in_seconds_and_laid_over_what_was_there() {
     let world = World::start().await;
     let path = format!("/work-items/{}/policy", world.item(json!({})).await);
-    world.post(&path, json!({"max_retries": 1, "backoff_base_seconds": 0.5})).await.json(200);
+    world.post(&path, json!({"max_retries": 1, "backoff": "fixed", "backoff_base_seconds": 0.5})).await.json(200);
     world.post(&path, json!({"token_budget": 2500})).await.json(200);
     let item = world.post(&path, json!({"backoff_jitter_seconds": 0, "review": false})).await.json(200);
-    let expected = json!({"max_retries": 1, "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0,
+    let expected = json!({"max_retries": 1, "backoff": "fixed", "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0,
         "token_budget": 2500, "review": false});
     assert_eq!(item["policy"], expected);
     for bad in [json!({"token_budget": 0}), json!({"review": "twice"})] {
         let member = bad.as_object().unwrap().keys().next().unwrap().clone();
         assert_eq!(world.post(&path, bad).await.invalid(), [member]);
     }
+    assert_eq!(world.post(&path, json!({"backoff": "linear"})).await.invalid(), ["backoff"]);
     assert_eq!(world.post(&path, json!({"max_retries": -1})).await.invalid(), ["max_retries"]);
     assert_eq!(
         world.post(&path, json!({"backoff_base_seconds": -1})).await.invalid(),

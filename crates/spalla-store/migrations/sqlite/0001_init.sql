@@ -55,6 +55,7 @@ create table work_item (
     on_critical_path integer not null check (on_critical_path in (0, 1)),
     timeout_ms integer check (timeout_ms > 0),
     max_retries integer check (max_retries >= 0),
+    backoff text check (backoff in ('fixed', 'exponential')),
     backoff_base_ms integer,
     backoff_jitter_ms integer,
     token_budget integer check (token_budget > 0),
@@ -377,7 +378,7 @@ create view work_item_state as
 select
     work_item.id, work_item.project_id, work_item.priority, work_item.critical,
     work_item.on_critical_path, work_item.timeout_ms,
-    work_item.max_retries, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.token_budget,
+    work_item.max_retries, work_item.backoff, work_item.backoff_base_ms, work_item.backoff_jitter_ms, work_item.token_budget,
     work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
     work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,

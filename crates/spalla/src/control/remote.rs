@@ -45,6 +45,9 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     if let Some(max_retries) = item.policy.max_retries {
         policy["max_retries"] = json!(max_retries);
     }
+    if let Some(backoff) = item.policy.backoff {
+        policy["backoff"] = json!(backoff);
+    }
     if let Some(base) = item.policy.backoff_base_ms {
         policy["backoff_base_seconds"] = json!(base as f64 / 1e3);
     }

@@ -7,6 +7,7 @@ use crate::view::WorkItemView;
 use spalla_domain::QueueId;
 use spalla_domain::problem::Code;
 use spalla_domain::queue::Entry;
+use spalla_domain::retry::Backoff;
 use spalla_domain::work_item::{Executor, Policy, Spec, Status, When, WorkItem};
 
 /// Writes a new work item.
@@ -22,6 +23,7 @@ pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         on_critical_path,
         spec.timeout_ms,
         policy.max_retries,
+        policy.backoff.map(Backoff::as_str),
         policy.backoff_base_ms,
         policy.backoff_jitter_ms,
         policy.token_budget,
@@ -52,6 +54,7 @@ pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.critical,
         spec.timeout_ms,
         policy.max_retries,
+        policy.backoff.map(Backoff::as_str),
         policy.backoff_base_ms,
         policy.backoff_jitter_ms,
         policy.token_budget,
@@ -74,6 +77,7 @@ pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
 fn policy(fields: &mut Fields) -> Result<Policy> {
     Ok(Policy {
         max_retries: fields.maybe_number("max_retries")?,
+        backoff: fields.maybe_word("backoff", Backoff::parse)?,
         backoff_base_ms: fields.maybe_int("backoff_base_ms")?,
         backoff_jitter_ms: fields.maybe_int("backoff_jitter_ms")?,
         token_budget: fields.maybe_number("token_budget")?,

@@ -6,7 +6,7 @@ use spalla_domain::claim::RunError;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
 use spalla_domain::recovery::Rules;
-use spalla_domain::retry::{ErrorClass, RetryPolicy};
+use spalla_domain::retry::{Backoff, ErrorClass, RetryPolicy};
 use spalla_domain::work_item::{Policy, Status};
 use spalla_domain::{Fence, Timestamp, WorkItemId};
 use spalla_store::command::{Command, RunEnd};
@@ -86,7 +86,7 @@ async fn rules_of_the_server_decide_which_failures_are_tried_again(f: Fixture) {
 }
 
 fn calm(base_ms: i64) -> RetryPolicy {
-    RetryPolicy { max_retries: 3, backoff_base_ms: base_ms, backoff_jitter_ms: 0 }
+    RetryPolicy { max_retries: 3, backoff_base_ms: base_ms, backoff_jitter_ms: 0, ..RetryPolicy::default() }
 }
 
 async fn a_failed_item_is_tried_again_after_a_growing_delay(f: Fixture) {
@@ -143,12 +143,19 @@ async fn after_the_last_retry_an_item_is_a_dead_letter(f: Fixture) {
 }
 
 async fn an_items_own_policy_outweighs_the_servers(f: Fixture) {
-    let [once, slow, jittery] = f.open_items().await;
+    let [once, slow, jittery, steady] = f.open_items().await;
     f.set_policy(once, Policy { max_retries: Some(0), ..Policy::default() }).await;
     let own = Policy { backoff_base_ms: Some(60_000), backoff_jitter_ms: Some(0), ..Policy::default() };
     f.set_policy(slow, own).await;
     f.set_policy(jittery, Policy { backoff_base_ms: Some(10_000), ..Policy::default() }).await;
-    for id in [once, slow, jittery] {
+    let fixed = Policy {
+        backoff: Some(Backoff::Fixed),
+        backoff_base_ms: Some(30_000),
+        backoff_jitter_ms: Some(0),
+        ..Policy::default()
+    };
+    f.set_policy(steady, fixed).await;
+    for id in [once, slow, jittery, steady] {
         f.enqueue(id).await;
         f.run_next(false).await;
     }
@@ -161,7 +168,7 @@ async fn an_items_own_policy_outweighs_the_servers(f: Fixture) {
             entry.due_at.unwrap().ms() - f.now().ms()
         }
     };
-    assert_eq!(delay(slow).await, 120_000);
+    assert_eq!((delay(slow).await, delay(steady).await), (120_000, 30_000));
     assert!((15_000..=25_000).contains(&delay(jittery).await));
 }
 

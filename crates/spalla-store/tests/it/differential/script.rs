@@ -82,6 +82,7 @@ impl Script {
                 max_retries: pick(1, 3) as u32,
                 backoff_base_ms: pick(2, 2) as i64 * 1_000,
                 backoff_jitter_ms: pick(3, 2) as i64 * 700,
+                ..RetryPolicy::default()
             },
             takeovers_max: pick(4, 3) as u32,
             require_approval: pick(5, 4) > 0,
