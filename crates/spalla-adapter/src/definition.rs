@@ -25,6 +25,9 @@ pub struct Definition {
     pub title: String,
     /// The program: a name to look for, or a path; empty where each work item names it.
     pub program: String,
+    /// The name of its strongest model, where it has one for that; none is said where names change with each release.
+    #[serde(default)]
+    pub strongest: Option<String>,
     /// How it is installed, in words.
     pub install: String,
     /// The arguments with which it says its version.

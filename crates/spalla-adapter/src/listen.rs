@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spalla_domain::agent_event::{AgentEvent, AgentEventType, read_json};
+use spalla_domain::agent_event::{AgentEvent, AgentEventType, DENIED, read_json};
 use std::sync::LazyLock;
 
 /// The most of a command or an output that an event shows, in characters.
@@ -257,6 +257,11 @@ fn words(text: &str) -> Vec<Heard> {
 
 fn event(kind: AgentEventType, text: impl Into<String>) -> Heard {
     Heard::Event(AgentEvent::new(kind, text))
+}
+
+/// Tells of something that was not allowed: not what the agent says, but what its program met.
+fn not_allowed(text: impl Into<String>) -> Heard {
+    Heard::Event(AgentEvent::new(AgentEventType::Blocker, text).with(DENIED, true))
 }
 
 /// Returns what an event shows of a longer text: its end, where the reason of a failure stands.

@@ -10,6 +10,9 @@ pub const DEPTH_MAX: usize = 64;
 /// The most of a line that can't be an event that is shown, in characters.
 pub const EXCERPT_CHARS: usize = 200;
 
+/// The member of a blocker that says that something was not allowed: nobody says it, it was met.
+pub const DENIED: &str = "denied";
+
 /// What an event means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

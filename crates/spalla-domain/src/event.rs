@@ -3,6 +3,7 @@
 use crate::artifact::ArtifactPath;
 use crate::problem::Code;
 use crate::retry::ErrorClass;
+use crate::session_event::SessionNews;
 use crate::work_item::{Dependency, Status, When};
 use crate::{
     ApprovalId, ArtifactId, DraftId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId, ScheduleId,
@@ -244,6 +245,24 @@ pub enum Fact {
         /// Whom it was for.
         to: String,
     },
+    /// A session is pursued for the first time.
+    #[serde(rename = "session.begun")]
+    SessionBegun(Box<SessionNews>),
+    /// Nothing more of a session begins for now.
+    #[serde(rename = "session.paused")]
+    SessionPaused(Box<SessionNews>),
+    /// A session goes on.
+    #[serde(rename = "session.resumed")]
+    SessionResumed(Box<SessionNews>),
+    /// Only a person brings a session further.
+    #[serde(rename = "session.waiting")]
+    SessionWaiting(Box<SessionNews>),
+    /// A person, a decision, a conflict or an interruption ended a session.
+    #[serde(rename = "session.stopped")]
+    SessionStopped(Box<SessionNews>),
+    /// A session came to its end.
+    #[serde(rename = "session.ended")]
+    SessionEnded(Box<SessionNews>),
     /// A run was made; nobody holds it yet.
     #[serde(rename = "run.created")]
     RunCreated {

@@ -50,6 +50,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod session;
+pub mod session_event;
 pub mod tier;
 pub mod time;
 pub mod trace;

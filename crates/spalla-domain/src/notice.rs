@@ -7,12 +7,22 @@ use crate::event::{Event, Fact};
 use crate::message::PEOPLE;
 use crate::problem::Code;
 use crate::retry::ErrorClass;
+use crate::session_event::SessionNews;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The types of events that may need a person: what a webhook with a template is sent where it names none.
-pub const NEEDS_PERSON: [&str; 6] =
-    ["info_request.asked", "approval.requested", "message.sent", "blocker", "run.failed", "heartbeat_miss"];
+pub const NEEDS_PERSON: [&str; 9] = [
+    "info_request.asked",
+    "approval.requested",
+    "message.sent",
+    "blocker",
+    "run.failed",
+    "heartbeat_miss",
+    "session.paused",
+    "session.waiting",
+    "session.stopped",
+];
 /// The longest text of a template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 8 * 1024;
 /// How many causes are remembered of a webhook, the newest.
@@ -95,6 +105,9 @@ impl Notice {
                 format!("Entries of {agent} wait since {since}, and no worker takes them: spalla worker"),
                 true,
             ),
+            Fact::SessionPaused(news) => of_session(event, news, "is held", "resume"),
+            Fact::SessionWaiting(news) => of_session(event, news, "waits for a person", "show"),
+            Fact::SessionStopped(news) => of_session(event, news, "is stopped", "show"),
             _ => return None,
         };
         Some(Self { cause, title, text: cut(&text), is_urgent })
@@ -104,6 +117,18 @@ impl Notice {
     const fn urgency(&self) -> &'static str {
         if self.is_urgent { "critical" } else { "normal" }
     }
+}
+
+/// Says what became of a session; that it happens again is a cause of its own.
+fn of_session(event: &Event, news: &SessionNews, what: &str, verb: &str) -> (String, String, String, bool) {
+    let SessionNews { session_id: id, goal, why, .. } = news;
+    let why = why.as_ref().map(|why| format!("{why}. ")).unwrap_or_default();
+    (
+        format!("session:{id}:{}", event.seq),
+        format!("session {id} {what}"),
+        format!("\"{goal}\": {why}spalla session {verb} {id}"),
+        true,
+    )
 }
 
 impl Template {
@@ -244,6 +269,20 @@ mod tests {
 
     fn asked() -> Event {
         event(Fact::InfoRequested { info_request_id: InfoRequestId(4), fields: vec!["KEY".into()] })
+    }
+
+    #[test]
+    fn a_session_that_is_held_waits_or_is_stopped_is_told_of_and_one_that_goes_on_is_not() {
+        use crate::session_event::SessionChange::{Begun, Ended, Paused, Resumed, Stopped, Waiting};
+        let news = || SessionNews::new("orch_1", "Mend it", "waiting", Some("a merge is red"));
+        for change in [Paused, Waiting, Stopped] {
+            let notice = Notice::of(&event(news().fact(change))).unwrap();
+            assert!(notice.title.contains("session orch_1") && notice.is_urgent, "{notice:?}");
+            assert!(notice.text.contains("a merge is red. spalla session"), "{notice:?}");
+        }
+        for change in [Begun, Resumed, Ended] {
+            assert_eq!(Notice::of(&event(news().fact(change))), None);
+        }
     }
 
     fn blocked(text: &str) -> Event {

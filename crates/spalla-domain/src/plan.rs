@@ -11,10 +11,10 @@ mod prose;
 mod sentences;
 mod wishes;
 
+pub use crate::retry::Backoff;
 pub use file::{PLAN_BYTES_MAX, SCHEMA, read, written};
 pub use part::Part;
 pub use prose::{Likeness, tiny};
-pub use crate::retry::Backoff;
 pub use wishes::{Group, OnError, PieceExecutor, Retry, Wishes};
 
 /// The most items of a plan: a longer list is work for several sessions.
@@ -44,6 +44,8 @@ pub struct PlanItem {
     pub prompt: String,
     /// Who does it; none leaves that to the session.
     pub agent: Option<String>,
+    /// Why it is for them, where somebody chose.
+    pub why: Option<String>,
     /// The keys of what has to be done before.
     pub depends_on: Vec<String>,
     /// By what its reviewers know that it is done.
@@ -88,12 +90,13 @@ pub fn heuristic(goal: &str) -> Result<Plan, Refusal> {
 }
 
 fn item(number: usize, title: String, prompt: String) -> PlanItem {
-    let (agent, depends_on, acceptance, timeout_ms, wishes, part) = Default::default();
+    let (agent, why, depends_on, acceptance, timeout_ms, wishes, part) = Default::default();
     PlanItem {
         key: number.to_string(),
         title,
         prompt,
         agent,
+        why,
         depends_on,
         acceptance,
         timeout_ms,

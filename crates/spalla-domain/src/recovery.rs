@@ -194,7 +194,12 @@ impl Rules {
 mod tests {
     use super::*;
 
-    const SERVER: RetryPolicy = RetryPolicy { max_retries: 9, backoff: crate::retry::Backoff::Exponential, backoff_base_ms: 7_000, backoff_jitter_ms: 7 };
+    const SERVER: RetryPolicy = RetryPolicy {
+        max_retries: 9,
+        backoff: crate::retry::Backoff::Exponential,
+        backoff_base_ms: 7_000,
+        backoff_jitter_ms: 7,
+    };
 
     #[test]
     fn the_network_is_tried_three_times_a_crash_once_and_work_as_the_server_says() {

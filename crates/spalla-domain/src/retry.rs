@@ -81,7 +81,12 @@ pub const BACKOFF_MS_MAX: i64 = 86_400_000;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 3, backoff: Backoff::Exponential, backoff_base_ms: 5_000, backoff_jitter_ms: 2_500 }
+        Self {
+            max_retries: 3,
+            backoff: Backoff::Exponential,
+            backoff_base_ms: 5_000,
+            backoff_jitter_ms: 2_500,
+        }
     }
 }
 

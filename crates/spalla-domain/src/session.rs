@@ -54,6 +54,9 @@ pub struct Session {
     pub tier: u8,
     /// The agents that it has.
     pub agents: Vec<String>,
+    /// Who says which agent takes a piece.
+    #[serde(default, skip_serializing_if = "Selector::is_usual")]
+    pub selector: Selector,
     /// Where it stands.
     pub status: SessionStatus,
     /// When it began.
@@ -90,6 +93,24 @@ pub struct Session {
     /// How a server was asked for it; such a session is pursued by the server, which goes on with it when it starts again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_server: Option<Request>,
+}
+
+/// Who says which agent takes a piece that names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Selector {
+    /// How work is spread among agents.
+    #[default]
+    Heuristic,
+    /// What the piece is most like of what agents are good at.
+    Tiny,
+}
+
+impl Selector {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a server was asked for a session.
@@ -211,6 +232,12 @@ pub struct SessionItem {
     pub prompt: String,
     /// Who does it.
     pub agent: String,
+    /// Why they do it, where somebody chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The model that is asked for; none is the agent's own choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The keys of what has to be done before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
@@ -450,6 +477,7 @@ mod tests {
             workspace: "/w".into(),
             tier: 4,
             agents: vec!["codex".into()],
+            selector: Selector::default(),
             status: SessionStatus::Running,
             created_at: Timestamp::from_ms(0),
             ended_at: None,
@@ -474,6 +502,8 @@ mod tests {
             title,
             prompt,
             agent,
+            why: None,
+            model: None,
             depends_on: vec![],
             acceptance: None,
             timeout_ms: None,

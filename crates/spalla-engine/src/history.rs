@@ -125,7 +125,13 @@ impl History {
                 | Fact::AgentStateChanged { .. }
                 | Fact::MessageSent { .. }
                 | Fact::MessageAcknowledged { .. }
-                | Fact::MessageExpired { .. },
+                | Fact::MessageExpired { .. }
+                | Fact::SessionBegun(_)
+                | Fact::SessionPaused(_)
+                | Fact::SessionResumed(_)
+                | Fact::SessionWaiting(_)
+                | Fact::SessionStopped(_)
+                | Fact::SessionEnded(_),
                 _,
             ) => {}
             (Fact::ProjectArchived {}, _) => {
@@ -210,6 +216,12 @@ impl History {
             | Fact::MessageSent { .. }
             | Fact::MessageAcknowledged { .. }
             | Fact::MessageExpired { .. }
+            | Fact::SessionBegun(_)
+            | Fact::SessionPaused(_)
+            | Fact::SessionResumed(_)
+            | Fact::SessionWaiting(_)
+            | Fact::SessionStopped(_)
+            | Fact::SessionEnded(_)
             | Fact::InfoRequested { .. }
             | Fact::InfoAnswered { .. }
             | Fact::InfoCancelled { .. }

@@ -5,12 +5,13 @@ use futures_util::future::BoxFuture;
 use spalla_domain::agent_pool::PoolState;
 use spalla_domain::session::{Request, Session};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A session with what its record does not say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// The record.
-    pub session: Session,
+    pub session: Arc<Session>,
     /// Where its branch is; none for a session that changes nothing.
     pub repository: Option<PathBuf>,
     /// Whether a process pursues it now.

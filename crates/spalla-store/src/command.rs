@@ -22,6 +22,7 @@ use spalla_domain::quota::Quota;
 use spalla_domain::refused_host::RefusedHost;
 use spalla_domain::run_event::RunEvent;
 use spalla_domain::sandbox::Attested;
+use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
 use spalla_domain::{
@@ -213,6 +214,15 @@ pub enum Command {
         as_of: EventSeq,
         /// What was seen.
         seen: Vec<Seen>,
+    },
+    /// Whoever pursues a session tells what became of it.
+    NoteSession {
+        /// The project of its work items.
+        project_id: ProjectId,
+        /// What became of it.
+        change: SessionChange,
+        /// What is told of it.
+        news: Box<SessionNews>,
     },
     /// Somebody sends a message.
     SendMessage {

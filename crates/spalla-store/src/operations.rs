@@ -90,6 +90,9 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::NoteAgents { project_id, as_of, seen } => {
             agent_states::note(desk, *project_id, *as_of, seen).await
         }
+        Command::NoteSession { project_id, change, news } => {
+            projects::tell(desk, *project_id, news.as_ref().clone().fact(*change)).await
+        }
         Command::SendMessage { sender, message } => messages::send(desk, sender, message).await,
         Command::AcknowledgeMessage { id, reader } => messages::acknowledge(desk, *id, *reader).await,
         Command::AnswerInfo { id, sealed, by } => info_requests::answer(desk, *id, sealed, by).await,

@@ -122,6 +122,8 @@ pub(crate) struct Settings {
     pub(crate) pool: PoolSettings,
     /// The settings of reviews.
     pub(crate) review: ReviewSettings,
+    /// The aliases of models.
+    pub(crate) models: ModelsSettings,
     /// How work is spread among agents.
     pub(crate) balance: BalanceSettings,
     /// Where the agents are published that tasks are given to.
@@ -219,6 +221,14 @@ pub(crate) struct ReviewSettings {
     pub(crate) while_working: bool,
     /// After how long without an event they do, in minutes; 0 is never.
     pub(crate) silence_minutes: i64,
+}
+
+/// The aliases of models.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelsSettings {
+    /// Who plans where the best plan is wanted, as `AGENT` or `AGENT:MODEL`; empty means whose adapter names one.
+    pub(crate) smart: String,
 }
 
 /// How work is spread among agents.

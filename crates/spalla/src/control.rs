@@ -14,6 +14,8 @@ use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
 use spalla_domain::resources::Amounts;
 use spalla_domain::run;
+use spalla_domain::session::Session;
+use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::work_item::{self, Executor, Policy};
 use spalla_engine::EngineHandle;
 
@@ -50,6 +52,8 @@ pub(crate) struct NewItem {
     pub(crate) labels: Vec<String>,
     /// The agents that may go on for its own.
     pub(crate) fallback: Vec<String>,
+    /// The model that is asked for.
+    pub(crate) model: Option<String>,
     /// How long a run may take, in milliseconds; none is as usual.
     pub(crate) timeout_ms: Option<i64>,
     /// What kind of work it is.
@@ -73,6 +77,7 @@ impl NewItem {
             depends_on: Vec::new(),
             labels: Vec::new(),
             fallback: Vec::new(),
+            model: None,
             timeout_ms: None,
             category: None,
             resources: None,
@@ -155,6 +160,24 @@ impl Control {
         match self {
             Self::Remote(client) => remote::project(client, name, repository).await,
             Self::InProcess(engine) => in_process::project(engine, name, repository).await,
+        }
+    }
+
+    /// Tells what became of a session.
+    pub(crate) async fn tell_session(
+        &self,
+        session: &Session,
+        change: SessionChange,
+        why: Option<&str>,
+    ) -> Result<()> {
+        let Some(project) = session.project_id else { return Ok(()) };
+        match self {
+            Self::Remote(client) => remote::tell_session(client, &session.id, change, why).await,
+            Self::InProcess(engine) => {
+                let Session { id, goal, status, .. } = session;
+                let news = SessionNews::new(id, goal, status.as_str(), why);
+                in_process::tell_session(engine, project, change, news).await
+            }
         }
     }
 

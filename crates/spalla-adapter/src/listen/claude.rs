@@ -4,8 +4,8 @@
 pub(super) mod dialogue;
 
 use super::{
-    Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of,
-    unknown, words,
+    Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown,
+    str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
@@ -189,7 +189,7 @@ fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
 fn denied(tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
     let name = tool.unwrap_or("a tool");
     vec![
-        event(AgentEventType::Blocker, format!("{name} was not allowed: {}", shown(reason))),
+        not_allowed(format!("{name} was not allowed: {}", shown(reason))),
         Heard::Denied(denied_tool(tool, input, reason)),
     ]
 }

@@ -1,7 +1,8 @@
 //! `codex exec --json`: threads, turns and items, one object a line. Seen with 0.169.
 
 use super::{
-    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, unknown, words,
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown, str_of,
+    unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
@@ -115,10 +116,7 @@ impl State {
         if str_of(item, "/status") == Some("declined") || (!has_run && ears.is_denial(output)) {
             let reason = if output.is_empty() { "it was declined" } else { output };
             let denied = denied_tool(Some("shell"), item, reason);
-            return vec![
-                event(AgentEventType::Blocker, format!("{} was not allowed", shown(command))),
-                Heard::Denied(denied),
-            ];
+            return vec![not_allowed(format!("{} was not allowed", shown(command))), Heard::Denied(denied)];
         }
         self.held.keep(denied_by_output("shell", command, output));
         let code = item["exit_code"].as_i64();

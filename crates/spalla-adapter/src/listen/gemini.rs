@@ -1,7 +1,8 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
 use super::{
-    Ears, denied_by_output, denied_tool, end_of, event, held::Held, number_of, shown, str_of, unknown, words,
+    Ears, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown, str_of,
+    unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
@@ -139,7 +140,7 @@ fn failed((tool, input): (&str, &Value), text: &str, value: &Value, ears: &Ears<
     let mut heard = vec![Heard::Event(finding)];
     // What it may not use is not offered to the model at all.
     if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind)) {
-        heard.push(event(AgentEventType::Blocker, format!("{tool} was not allowed: {}", shown(text))));
+        heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
         heard.push(Heard::Denied(denied_tool(Some(tool), input, text)));
     }
     heard

@@ -161,6 +161,7 @@ impl Item {
         };
         let wishes = self.wishes();
         PlanItem {
+            why: None,
             wishes,
             part: Part::default(),
             title: self

@@ -219,7 +219,17 @@ fn clause(goal: &str, (begin, end): (usize, usize), begins_sentence: bool) -> Cl
     }
     let words = goal[start..end].trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == ';');
     let (end, till, text) = (start + words.len(), end, text.trim());
-    Clause { begin, start, end, till, text, words, begins_sentence, is_later, is_besides: is_later || is_besides }
+    Clause {
+        begin,
+        start,
+        end,
+        till,
+        text,
+        words,
+        begins_sentence,
+        is_later,
+        is_besides: is_later || is_besides,
+    }
 }
 
 /// Whether a place is within quotes, brackets or code.

@@ -130,7 +130,12 @@ impl World {
         let dice = Arc::new(Dice::new(plan.seed, plan.faults));
         let takes_eligible = dice.chance(850);
         let settings = Settings {
-            retry: RetryPolicy { max_retries: 2, backoff_base_ms: 200, backoff_jitter_ms: 100, ..RetryPolicy::default() },
+            retry: RetryPolicy {
+                max_retries: 2,
+                backoff_base_ms: 200,
+                backoff_jitter_ms: 100,
+                ..RetryPolicy::default()
+            },
             takeovers_max: dice.between(1, 3) as u32,
             require_approval: true,
             claims_take_eligible: takes_eligible,

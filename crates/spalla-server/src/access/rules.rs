@@ -91,6 +91,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/api/messages/{id}", R::Message, A::Read, Place::Message),
     rule("POST", "/api/messages/{id}/ack", R::Message, A::Update, Place::Message),
     rule("GET", "/api/agents/state", R::Run, A::Read, Place::Named),
+    rule("POST", "/api/session/changes", R::Session, A::Execute, Place::Named),
     rule("POST", "/api/control/{action}", R::Session, A::Execute, Place::Named),
     // Whoever may see what agents do may ask which there are.
     rule("POST", "/api/route", R::Session, A::Read, Place::Named),

@@ -8,7 +8,7 @@ use crate::sessions::{Control, Found, Sessions, Unfollowed, Wanted};
 use crate::state::{App, Shared};
 use crate::wire::list::{Listed, list_query};
 use crate::wire::number::IdNumber;
-use crate::wire::session::{AGENTS_MAX, ControlBody, NewSession, Session, SessionEntry};
+use crate::wire::session::{AGENTS_MAX, ChangeBody, ControlBody, NewSession, Session, SessionEntry};
 use crate::wire::text::Needle;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -18,7 +18,9 @@ use serde::Deserialize;
 use spalla_domain::ProjectId;
 use spalla_domain::access::{Action, Resource};
 use spalla_domain::problem::Code;
-use spalla_domain::session::Request;
+use spalla_domain::session::{Request, Session as Record};
+use spalla_domain::session_event::SessionNews;
+use spalla_store::Command;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
@@ -28,7 +30,10 @@ const LATEST: &str = "latest";
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
-    api.add(routes!(begin_session, list_sessions)).add(routes!(get_session)).add(routes!(control_session))
+    api.add(routes!(begin_session, list_sessions))
+        .add(routes!(get_session))
+        .add(routes!(control_session))
+        .add(routes!(tell_session))
 }
 
 /// Begins a session: pursues a goal in a folder of the server's machine with the agents that it has
@@ -172,7 +177,27 @@ async fn control_session(
         )
         .mend(format!("its agents are: {agents}")));
     }
-    Ok(Json(app.sessions.control(found.session.id, worker, control).await?.into()))
+    Ok(Json(app.sessions.control(found.session.id.clone(), worker, control).await?.into()))
+}
+
+/// Tells what became of a session, which is an event from then on: `session.begun`, `session.paused` and the like
+///
+/// It is for whoever pursues a session beside the server, such as `spalla orchestrate`; nothing of the session changes.
+#[utoipa::path(post, path = "/api/session/changes", tag = "sessions",
+    request_body(content = ChangeBody, example = json!({"session_id": "orch_20260101_120000", "change": "paused"})),
+    responses((status = 200, description = "The session as its record has it.", body = Session)))]
+async fn tell_session(State(app): State<App>, wish: Wish<ChangeBody>) -> Result<Json<Session>, Problem> {
+    let ChangeBody { session_id, change, why } = wish.body;
+    let found = find_by_name(&app, &wish.key.reach, session_id.into()).await?;
+    let Record { id, goal, status, project_id, .. } = &*found.session;
+    let Some(project) = project_id.map(ProjectId) else {
+        let detail = format!("session {id} has no project yet");
+        return Err(Unfollowed::Conflict(detail).into());
+    };
+    let why = why.map(String::from);
+    let news = Box::new(SessionNews::new(id, goal, status.as_str(), why.as_deref()));
+    app.execute(Command::NoteSession { project_id: project, change: change.into(), news }, wish.key).await?;
+    Ok(Json(found.into()))
 }
 
 /// Finds a session that the caller may see; the newest of those where none is named.

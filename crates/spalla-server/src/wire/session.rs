@@ -10,7 +10,9 @@ use crate::sessions::Found;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spalla_domain::session::{self, SessionStatus as Standing};
+use spalla_domain::session_event::SessionChange;
 use spalla_domain::{Timestamp, review};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The most agents of a session.
@@ -37,6 +39,55 @@ pub(crate) struct NewSession {
 }
 
 impl Body for NewSession {}
+
+/// What became of a session.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Change {
+    /// It is pursued for the first time.
+    Begun,
+    /// Nothing more of it begins for now.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// Only a person brings it further.
+    Waiting,
+    /// A person, a decision, a conflict or an interruption ended it.
+    Stopped,
+    /// It came to its end: done, or failed for good.
+    Ended,
+}
+
+impl From<Change> for SessionChange {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Begun => Self::Begun,
+            Change::Paused => Self::Paused,
+            Change::Resumed => Self::Resumed,
+            Change::Waiting => Self::Waiting,
+            Change::Stopped => Self::Stopped,
+            Change::Ended => Self::Ended,
+        }
+    }
+}
+
+/// What whoever pursues a session tells of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeBody {
+    /// The session.
+    #[schema(inline)]
+    pub(crate) session_id: Needle,
+    /// What became of it.
+    #[schema(inline)]
+    pub(crate) change: Change,
+    /// Why.
+    #[serde(default)]
+    #[schema(inline)]
+    pub(crate) why: Option<Prose>,
+}
+
+impl Body for ChangeBody {}
 
 /// Which session a wish is about.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -236,6 +287,8 @@ pub(crate) struct SessionItem {
     title: String,
     /// Who does it.
     agent: String,
+    /// Why they do it, where somebody chose.
+    why: Option<String>,
     /// The keys of what has to be done before.
     depends_on: Vec<String>,
     /// By what its reviewers know that it is done.
@@ -332,6 +385,7 @@ impl From<Found> for Session {
     fn from(found: Found) -> Self {
         let entry = SessionEntry::from(&found);
         let Found { session: record, repository, .. } = found;
+        let record = Arc::unwrap_or_clone(record);
         let branch = record.base.is_some().then(|| record.branch());
         let sandbox = record.sandbox().map(SandboxView::from);
         let decisions = record.decisions.iter().map(|decision| Decision::of(&record.id, decision)).collect();
@@ -386,6 +440,7 @@ impl From<session::SessionItem> for SessionItem {
             kind: item.kind.into(),
             title: item.title,
             agent: item.agent,
+            why: item.why,
             depends_on: item.depends_on,
             acceptance: item.acceptance,
             work_item_id: item.work_item_id,

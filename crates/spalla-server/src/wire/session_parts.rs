@@ -148,7 +148,7 @@ fn worker(found: &Found, agent: &str) -> SessionWorker {
         (true, _, true) => AgentStatus::Error,
         (true, _, false) => AgentStatus::Idle,
     };
-    let of_agent = Session { items: own().cloned().collect(), ..session.clone() };
+    let of_agent = Session { items: own().cloned().collect(), ..Session::clone(session) };
     SessionWorker {
         session_id: session.id.clone(),
         agent: agent.to_owned(),
@@ -254,7 +254,7 @@ pub(crate) fn summary(all: &[Found]) -> SessionsSummary {
         items.extend(session.items.iter().cloned());
     }
     if let Some(first) = all.first() {
-        summary.usage = Session { items, ..first.session.clone() }.usage().into();
+        summary.usage = Session { items, ..Session::clone(&first.session) }.usage().into();
     }
     summary
 }

@@ -82,6 +82,8 @@ fn item(key: &str, kind: ItemKind, agent: &str, status: &str, runs: Vec<SessionR
         title: format!("title of {key}"),
         prompt: "p".into(),
         agent: agent.into(),
+        why: None,
+        model: None,
         depends_on: if kind == ItemKind::Work { vec![] } else { vec!["1".into()] },
         acceptance: None,
         timeout_ms: None,
@@ -106,6 +108,7 @@ fn found(id: &str, project: i64) -> Found {
         workspace: "/w".into(),
         tier: 4,
         agents: vec!["codex".into(), "claude".into()],
+        selector: Default::default(),
         status: SessionStatus::Running,
         created_at: Timestamp::from_ms(0),
         ended_at: None,
@@ -137,7 +140,7 @@ fn found(id: &str, project: i64) -> Found {
         applied: vec![],
         by_server: None,
     };
-    Found { session, repository: None, is_pursued: true }
+    Found { session: session.into(), repository: None, is_pursued: true }
 }
 
 async fn world(kept: &Arc<Kept>) -> World {

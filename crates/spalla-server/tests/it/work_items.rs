@@ -159,7 +159,10 @@ async fn how_its_agent_is_called_is_kept_handed_to_the_worker_and_taken_away() {
 async fn the_policy_of_an_item_is_given_in_seconds_and_laid_over_what_was_there() {
     let world = World::start().await;
     let path = format!("/work-items/{}/policy", world.item(json!({})).await);
-    world.post(&path, json!({"max_retries": 1, "backoff": "fixed", "backoff_base_seconds": 0.5})).await.json(200);
+    world
+        .post(&path, json!({"max_retries": 1, "backoff": "fixed", "backoff_base_seconds": 0.5}))
+        .await
+        .json(200);
     world.post(&path, json!({"token_budget": 2500})).await.json(200);
     let item = world.post(&path, json!({"backoff_jitter_seconds": 0, "review": false})).await.json(200);
     let expected = json!({"max_retries": 1, "backoff": "fixed", "backoff_base_seconds": 0.5, "backoff_jitter_seconds": 0,

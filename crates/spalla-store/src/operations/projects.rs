@@ -40,6 +40,14 @@ pub(crate) async fn update<T: Tx>(
     Ok(Reply::Project(id))
 }
 
+/// Tells something about a project that changes nothing in it.
+pub(crate) async fn tell<T: Tx>(desk: &mut Desk<'_, T>, id: ProjectId, fact: Fact) -> Answer<Reply> {
+    let project = desk.project(id).await?;
+    check_not_archived(&project, None)?;
+    desk.fact(id, None, None, fact);
+    Ok(Reply::Done)
+}
+
 /// Puts a project away. Doing it twice is once.
 pub(crate) async fn archive<T: Tx>(desk: &mut Desk<'_, T>, id: ProjectId) -> Answer<Reply> {
     let mut project = desk.project(id).await?;

@@ -84,6 +84,8 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         | Command::RemoveWebhook { .. }
         | Command::NoteDelivery(_)
         | Command::NoteAgents { .. }
+        // Whoever tells it was looked at by the session's own record.
+        | Command::NoteSession { .. }
         | Command::Reseal { .. }
         | Command::Record(_)
         | Command::KeepTime { .. }

@@ -7,18 +7,25 @@ pub(super) use resume::{resume, review, wish};
 
 use super::block_on_all_cores;
 use crate::cli::{Global, path_flag};
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
 use crate::output;
 
 use crate::sessions::{
-    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, settle,
+    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, refused,
+    settle, smartest, tiny,
 };
 use crate::signals::Signals;
 use clap::Args;
 use reach::Reach;
+use spalla_domain::plan::PlanItem;
+use spalla_domain::session::Selector;
 use std::path::{Path, PathBuf};
+
+/// What is said where nobody is the strongest planner.
+const NO_SMART: &str = "note: no strongest model is named, so the goal is split as it is written; name one with models.smart \
+     (SPALLA_MODELS_SMART), such as claude:opus";
 
 /// Pursues a goal and reports.
 #[derive(Debug, Args)]
@@ -51,6 +58,9 @@ pub(crate) struct Orchestrate {
     /// Who splits the goal into pieces
     #[arg(long, value_enum, default_value_t, conflicts_with = "plan", value_name = "WHO")]
     decomposer: Decomposer,
+    /// Who says which agent takes a piece that names none: heuristic, as balance.strategy spreads them; tiny, by what it is like
+    #[arg(long, default_value = "heuristic", value_parser = selector, value_name = "heuristic|tiny")]
+    selector: Selector,
     /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
     #[arg(long)]
     revise_plan: bool,
@@ -80,17 +90,24 @@ impl Orchestrate {
             true => Agents::found(&config.settings)?,
             false => Agents::named(&config.settings, &self.agents)?,
         };
+        let agents = Agents { selector: self.selector, ..agents };
         introduce(&screen, &target, &agents)?;
-        let plan = self.planned(&screen, &agents, &target)?;
+        let plan = self.planned(&config.settings, &screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))
     }
 
     /// Makes the plan, or the item in which an agent makes it.
-    fn planned(&self, screen: &Screen, agents: &Agents, target: &Path) -> Result<Planned> {
+    fn planned(
+        &self,
+        settings: &Settings,
+        screen: &Screen,
+        agents: &Agents,
+        target: &Path,
+    ) -> Result<Planned> {
         let items = match (&self.plan, self.decomposer) {
             (Some(path), _) => sessions::of_file(path, agents)?,
             (None, Decomposer::Llm) => {
-                let planning = planning(&self.goal, agents, &self.pattern).ok_or_else(|| {
+                let planning = planning(&self.goal, agents, &self.pattern, None).ok_or_else(|| {
                     Failure::failed(
                         "--decomposer llm: a plan by a model needs an agent CLI, and this session has none",
                     )
@@ -99,16 +116,28 @@ impl Orchestrate {
                 screen.say(format_args!("plan: made by {} first", planning.agent))?;
                 return Ok(Planned::First(Box::new(planning)));
             }
-            (None, Decomposer::Heuristic) => {
-                let plan = spalla_domain::plan::heuristic(&self.goal);
-                let plan = plan.map_err(|refusal| match refusal.mend {
-                    Some(mend) => Failure::usage(refusal.detail).mend(mend),
-                    None => Failure::usage(refusal.detail),
-                })?;
-                plan.items
-            }
+            (None, Decomposer::Cloud) => match smartest(settings, agents)? {
+                Some(smart) => {
+                    screen.say(format_args!("plan: made by {} ({}) first", smart.agent, smart.model))?;
+                    if let Some(planning) = planning(&self.goal, agents, &self.pattern, Some(&smart)) {
+                        return Ok(Planned::First(Box::new(planning)));
+                    }
+                    self.heuristic()?
+                }
+                None => {
+                    screen.say(NO_SMART)?;
+                    self.heuristic()?
+                }
+            },
+            (None, Decomposer::Tiny) => tiny(&self.goal, agents)?,
+            (None, Decomposer::Heuristic) => self.heuristic()?,
         };
         settle(screen, items, agents, (&self.pattern, self.revision()), target).map(Planned::Pieces)
+    }
+
+    fn heuristic(&self) -> Result<Vec<PlanItem>> {
+        let plan = spalla_domain::plan::heuristic(&self.goal).map_err(refused)?;
+        Ok(plan.items)
     }
 
     fn revision(&self) -> Revision {
@@ -143,6 +172,15 @@ impl Orchestrate {
         };
         reach.leave(matches!(exit, Ok(Exit::Interrupted | Exit::Waits)), &mut signals).await;
         exit
+    }
+}
+
+/// Reads who chooses among agents.
+fn selector(text: &str) -> std::result::Result<Selector, String> {
+    match text {
+        "heuristic" => Ok(Selector::Heuristic),
+        "tiny" => Ok(Selector::Tiny),
+        _ => Err("it is heuristic or tiny".to_owned()),
     }
 }
 

@@ -695,6 +695,13 @@ const OWN: &[Key] = &[
     )
     .env(&["SPALLA_REVIEW_SILENCE_MINUTES"]),
     key(
+        "models.smart",
+        Kind::Text,
+        "",
+        "who plans for --decomposer cloud, as AGENT or AGENT:MODEL; empty is an agent whose adapter names its strongest model",
+    )
+    .env(&["SPALLA_MODELS_SMART"]),
+    key(
         "balance.strategy",
         Kind::Choice(&["round_robin", "least_connections", "weighted"]),
         "least_connections",

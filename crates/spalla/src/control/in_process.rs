@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::project::NewProject;
+use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
 use spalla_domain::{EventSeq, ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
@@ -33,6 +34,16 @@ pub(super) async fn project(engine: &EngineHandle, name: &str, repository: &str)
     }
 }
 
+pub(super) async fn tell_session(
+    engine: &EngineHandle,
+    project: i64,
+    change: SessionChange,
+    news: SessionNews,
+) -> Result<()> {
+    let command = Command::NoteSession { project_id: ProjectId(project), change, news: Box::new(news) };
+    execute(engine, command).await.map(drop)
+}
+
 pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64> {
     let spec = Spec {
         prompt: item.prompt.clone(),
@@ -43,7 +54,11 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         timeout_ms: item.timeout_ms,
         category: item.category.clone(),
         resources: item.resources.clone(),
-        adapter: Some(Adapter { fallback: item.fallback.clone(), ..Adapter::default() }),
+        adapter: Some(Adapter {
+            fallback: item.fallback.clone(),
+            model: item.model.clone(),
+            ..Adapter::default()
+        }),
         ..Spec::new(&item.title)
     };
     let depends_on = item.depends_on.iter().map(|id| Dependency { id: WorkItemId(*id), when: When::Success });

@@ -5,6 +5,7 @@ use crate::client::{Client, query};
 use crate::failure::{Failure, Result};
 use crate::output::{cell, elements};
 use serde_json::{Value, json};
+use spalla_domain::session_event::SessionChange;
 
 /// How many projects are looked at for one with the repository: the newest, in one call.
 const PROJECTS_MAX: usize = 500;
@@ -15,6 +16,19 @@ pub(super) async fn project(client: &Client, name: &str, repository: &str) -> Re
         return id(known);
     }
     id(&client.post("/projects/", &json!({"name": name, "repository": repository})).await?)
+}
+
+pub(super) async fn tell_session(
+    client: &Client,
+    session: &str,
+    change: SessionChange,
+    why: Option<&str>,
+) -> Result<()> {
+    let mut body = json!({"session_id": session, "change": change});
+    if let Some(why) = why {
+        body["why"] = Value::from(why);
+    }
+    client.post("/api/session/changes", &body).await.map(drop)
 }
 
 pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
@@ -38,7 +52,10 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
         body["resources"] = json!(resources.named());
     }
     if !item.fallback.is_empty() {
-        body["adapter"] = json!({ "fallback": item.fallback });
+        body["adapter"]["fallback"] = json!(item.fallback);
+    }
+    if let Some(model) = &item.model {
+        body["adapter"]["model"] = json!(model);
     }
     let id = id(&client.post("/work-items/", &body).await?)?;
     let mut policy = json!({});

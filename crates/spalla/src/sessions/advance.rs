@@ -284,6 +284,8 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         title,
         prompt,
         agent: agent.to_owned(),
+        why: None,
+        model: None,
         depends_on: Vec::new(),
         acceptance: None,
         timeout_ms: None,

@@ -8,6 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::library::Library;
+use spalla_domain::session::Selector;
 use spalla_domain::tier::Tier;
 use spalla_store::Clock as _;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub(crate) struct Agents {
     pub(crate) notes: Vec<String>,
     /// How pieces are spread among them that name none.
     pub(crate) balance: Balance,
+    /// Who says which of them takes a piece that names none.
+    pub(crate) selector: Selector,
 }
 
 /// In which order agents are taken where the person names none: who implements comes first.

@@ -28,6 +28,11 @@ impl Balance {
         Ok(Self { strategy: settings.balance.strategy, weights, at_limit })
     }
 
+    /// Tells whether an agent can be called now.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        !self.at_limit.contains(name)
+    }
+
     /// Chooses among agents, given how many pieces each has to do already. Where all wait for the end of a limit, the one
     /// is taken that would be if none did: the run waits for it.
     pub(crate) fn choose(

@@ -91,6 +91,7 @@ impl Begun<'_> {
             workspace: workspace.path().to_string_lossy().into_owned(),
             tier: agents.tier().number,
             agents: agents.names.clone(),
+            selector: agents.selector,
             status: SessionStatus::Running,
             created_at: SystemClock.now(),
             ended_at: None,
@@ -109,6 +110,9 @@ impl Begun<'_> {
         let (policy, looking) = (settings.review_policy()?, settings.looking());
         let balance = Balance::of(settings, SystemClock.now())?;
         let is_patient = screen == Screen::Nobody;
-        Ok((Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient }, workspace))
+        let why = None;
+        let pursuit =
+            Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient, why };
+        Ok((pursuit, workspace))
     }
 }

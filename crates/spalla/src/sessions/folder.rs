@@ -191,8 +191,8 @@ impl SessionFolder {
     }
 }
 
-/// Returns the sessions of a data folder, the newest first. One whose record can't be read is left out, and told.
-pub(crate) fn list(data: &Path) -> Result<Vec<(SessionFolder, Session)>> {
+/// Returns the folders of all sessions of a data folder, with how the records look; in no order.
+pub(super) fn folders(data: &Path) -> Result<Vec<(SessionFolder, fs::Metadata)>> {
     let sessions = data.join(SESSIONS);
     let entries = match fs::read_dir(&sessions) {
         Ok(entries) => entries,
@@ -203,9 +203,19 @@ pub(crate) fn list(data: &Path) -> Result<Vec<(SessionFolder, Session)>> {
     for entry in entries {
         let folder = SessionFolder { path: entry.map_err(file("reading", &sessions))?.path() };
         // One that was left before its first record is none.
-        if !folder.path.join(RECORD).is_file() {
-            continue;
+        if let Ok(looks) = fs::metadata(folder.path.join(RECORD))
+            && looks.is_file()
+        {
+            found.push((folder, looks));
         }
+    }
+    Ok(found)
+}
+
+/// Returns the sessions of a data folder, the newest first. One whose record can't be read is left out, and told.
+pub(crate) fn list(data: &Path) -> Result<Vec<(SessionFolder, Session)>> {
+    let mut found = Vec::new();
+    for (folder, _) in folders(data)? {
         match folder.read() {
             Ok(session) => found.push((folder, session)),
             Err(failure) => tracing::warn!("{failure}"),
@@ -216,12 +226,12 @@ pub(crate) fn list(data: &Path) -> Result<Vec<(SessionFolder, Session)>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use spalla_domain::Timestamp;
     use spalla_domain::session::SessionStatus;
 
-    fn session(id: &str, at: i64) -> Session {
+    pub(in crate::sessions) fn session(id: &str, at: i64) -> Session {
         Session {
             id: id.into(),
             goal: "g".into(),
@@ -229,6 +239,7 @@ mod tests {
             workspace: "/w".into(),
             tier: 4,
             agents: vec![],
+            selector: Default::default(),
             status: SessionStatus::Running,
             created_at: Timestamp::from_ms(at),
             ended_at: None,

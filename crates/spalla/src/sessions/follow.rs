@@ -5,9 +5,12 @@ use crate::control::{Control, ItemState, Question, RunState};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::{self, plain};
+use spalla_domain::Timestamp;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::run;
 use spalla_domain::work_item::Status;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +30,42 @@ pub(crate) struct Follower<'a> {
     said_to_wait: bool,
     /// How many items rested when that was looked at last.
     rested: usize,
+    live: LiveRuns,
+}
+
+/// A run that is under way, as it was seen last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveRun {
+    /// Its id.
+    pub(crate) id: i64,
+    /// Where it stands.
+    pub(crate) status: run::Status,
+    /// When it was first claimed.
+    pub(crate) started_at: Timestamp,
+}
+
+/// The runs under way of the items that are followed, for whoever looks on meanwhile; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LiveRuns(Arc<Mutex<BTreeMap<i64, LiveRun>>>);
+
+impl LiveRuns {
+    /// Returns the run under way of a work item.
+    pub(crate) fn of(&self, item: i64) -> Option<LiveRun> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&item).copied()
+    }
+
+    /// Takes note of the newest run of a work item.
+    fn note(&self, item: i64, run: Option<&RunState>) {
+        let live = run.filter(|run| run.ended_at.is_none()).and_then(|run| {
+            let (id, status, started_at) = (run.id, run.status, run.started_at?);
+            Some(LiveRun { id, status, started_at })
+        });
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match live {
+            Some(live) => runs.insert(item, live),
+            None => runs.remove(&item),
+        };
+    }
 }
 
 /// A work item with what was seen of it.
@@ -101,12 +140,25 @@ impl Followed {
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub(crate) fn new(control: &'a Control, screen: &'a Screen, items: Vec<Followed>) -> Self {
-        Self { control, screen, items, quiet_since: Instant::now(), said_to_wait: false, rested: 0 }
+        Self {
+            control,
+            screen,
+            items,
+            quiet_since: Instant::now(),
+            said_to_wait: false,
+            rested: 0,
+            live: LiveRuns::default(),
+        }
     }
 
     /// Returns what was seen so far.
     pub(crate) fn items(&self) -> &[Followed] {
         &self.items
+    }
+
+    /// Returns the runs under way, as they are seen from now on.
+    pub(crate) fn live(&self) -> LiveRuns {
+        self.live.clone()
     }
 
     /// Follows further items as well; those that are followed already stay as they are.
@@ -186,6 +238,7 @@ impl<'a> Follower<'a> {
         let id = self.items[index].id;
         let state = self.control.item(id).await?;
         let run = self.control.newest_run(id).await?;
+        self.live.note(id, run.as_ref());
         let item = &mut self.items[index];
         if item.is_old && state.is_over() {
             (item.state, item.run) = (Some(state), run);

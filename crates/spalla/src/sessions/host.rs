@@ -6,8 +6,10 @@ use super::asked::ask;
 use super::balance::Balance;
 use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
+use super::holding::hold;
+use super::known::KnownSessions;
 use super::plan::{lay_out, of_text};
-use super::pursuit::{Pursuit, hold};
+use super::pursuit::Pursuit;
 use super::screen::Screen;
 use super::settle::Revision;
 use super::{Reached, leave, overruled};
@@ -20,6 +22,7 @@ use crate::signals::Signals;
 use futures_util::future::BoxFuture;
 use spalla_domain::agent_pool::PoolState;
 use spalla_domain::session::{Asked, Request, Session, SessionStatus};
+use spalla_domain::session_event::SessionChange;
 use spalla_server::{Control as Wanted, Found, Sessions, Unfollowed};
 use spalla_store::Clock as _;
 use spalla_worker::PoolBoard;
@@ -43,6 +46,8 @@ struct Inner {
     leave: CancellationToken,
     /// The agents' processes that the worker of this process keeps.
     pool: PoolBoard,
+    /// The records that were read.
+    records: KnownSessions,
     /// Held while a session begins, so that one that is asked for twice begins once.
     beginning: Mutex<()>,
 }
@@ -61,6 +66,7 @@ impl Host {
             control,
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),
+            records: KnownSessions::default(),
             beginning: Mutex::new(()),
         }))
     }
@@ -97,7 +103,8 @@ impl Host {
         let (screen, revision, looking) = (Screen::Nobody, Revision::None, self.0.settings.looking());
         let policy = self.0.settings.review_policy()?;
         let balance = Balance::of(&self.0.settings, SystemClock.now())?;
-        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient: true })
+        let why = None;
+        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient: true, why })
     }
 
     fn pursue(&self, pursuit: Pursuit) {
@@ -131,7 +138,7 @@ impl Host {
         let Some(key) = &request.key else { return Ok(None) };
         let is_same =
             |session: &Session| session.by_server.as_ref().and_then(|by| by.key.as_ref()) == Some(key);
-        let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
+        let all = self.0.records.list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
         let Some((folder, session)) = all.into_iter().find(|(_, session)| is_same(session)) else {
             return Ok(None);
         };
@@ -241,6 +248,13 @@ impl Host {
                 tracing::info!("work item {id}: {failure}");
             }
         }
+        let change = match wish {
+            Wish::Pause => SessionChange::Paused,
+            Wish::Stop => SessionChange::Stopped,
+        };
+        if let Err(failure) = control.tell_session(&session, change, None).await {
+            tracing::info!("telling of session {}: {failure}", session.id);
+        }
         Ok(())
     }
 
@@ -320,7 +334,7 @@ impl Sessions for Host {
     }
 
     fn list(&self) -> Result<Vec<Found>, Unfollowed> {
-        let all = folder::list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
+        let all = self.0.records.list(&self.0.settings.data).map_err(|failure| broken(&failure))?;
         Ok(all.into_iter().map(|(folder, session)| found(&folder, session)).collect())
     }
 
@@ -353,7 +367,8 @@ impl Sessions for Host {
     }
 }
 
-fn found(folder: &SessionFolder, session: Session) -> Found {
+fn found(folder: &SessionFolder, session: impl Into<Arc<Session>>) -> Found {
+    let session = session.into();
     let repository = session.base.is_some().then(|| folder.repository());
     Found { session, repository, is_pursued: folder.is_pursued() }
 }

@@ -99,7 +99,7 @@ impl Pursuit {
             ItemKind::Plan => Some(PLANS_LABEL.to_owned()),
         });
         // A reviewer is asked for its own opinion.
-        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan);
+        let has_fallback = matches!(item.kind, ItemKind::Work | ItemKind::Plan) && item.model.is_none();
         let fallback =
             self.session.agents.iter().filter(|agent| has_fallback && **agent != item.agent).cloned();
         let is_model = self.session.agents.contains(&item.agent);
@@ -112,6 +112,7 @@ impl Pursuit {
             timeout_ms: item.timeout_ms,
             category: item.wishes.category.clone(),
             resources: item.wishes.resources(),
+            model: item.model.clone(),
             policy: policy.overlaid(item.wishes.policy()),
             ..NewItem::new(project_id, &item.title, Executor::Agent)
         };

@@ -162,6 +162,7 @@ fn tournament(item: &PlanItem, tries: usize, agents: &[String]) -> Vec<PlanItem>
 
 fn debate(item: PlanItem, agents: &[String]) -> Vec<PlanItem> {
     let opinion = |round: &str, agent: &String, prompt: String, hears: Vec<String>| PlanItem {
+        why: None,
         key: format!("{}.{round}-{agent}", item.key),
         title: format!("{round} of {agent}: {}", item.title),
         prompt,

@@ -121,10 +121,10 @@ pub(crate) fn left_out_of(pieces: &[Piece]) -> Vec<LeftOut> {
 pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
     let done = pieces.iter().filter(|piece| piece.needs_model.is_none());
     done.map(|piece| {
-        let PlanItem { key, title, prompt, depends_on, acceptance, timeout_ms, wishes, part, .. } =
+        let PlanItem { key, title, prompt, why, depends_on, acceptance, timeout_ms, wishes, part, .. } =
             piece.item.clone();
         let item = item(key, ItemKind::Work, title, prompt, &piece.agent);
-        SessionItem { depends_on, acceptance, timeout_ms, wishes, part, ..item }
+        SessionItem { why, depends_on, acceptance, timeout_ms, wishes, part, ..item }
     })
     .collect()
 }

@@ -1,12 +1,14 @@
 //! One goal from its plan to its report: makes the work items, follows them, gives back what could not be merged, and says how
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
-use super::advance::{advance, is_over, is_ready};
+use super::advance::{advance, is_over, is_ready, overruled};
 use super::agents::Agents;
 use super::balance::Balance;
 use super::decompose::{Decomposed, decomposed};
 use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
+use super::holding::said;
+use super::news::change_of;
 use super::plan::{items_of, left_out_of};
 use super::report::{self, Reported};
 use super::screen::Screen;
@@ -20,21 +22,21 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::signals::Signals;
+use spalla_domain::plan::OnError;
 use spalla_domain::review::Policy;
-use spalla_domain::session::{
-    ItemKind, Look, Session, SessionDecision, SessionItem, SessionRun, SessionStatus,
-};
+use spalla_domain::session::{ItemKind, Look, Session, SessionItem, SessionRun, SessionStatus};
+use spalla_domain::session_event::SessionChange;
 use spalla_domain::tier::Tier;
 use spalla_domain::work_item::Status;
 use spalla_store::Clock as _;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 /// How long stopped work has to end after an interruption.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether a person wishes something.
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// What a pursuit waits for.
 enum Event {
@@ -68,6 +70,8 @@ pub(crate) struct Pursuit {
     pub(crate) looking: Looking,
     /// Whether it goes on to wait where a person has to do something, since they can do it meanwhile.
     pub(crate) is_patient: bool,
+    /// Why it stops or waits, where that is known.
+    pub(crate) why: Option<String>,
 }
 
 impl Pursuit {
@@ -92,10 +96,16 @@ impl Pursuit {
         }
         let screen = self.screen;
         let mut follower = Follower::new(control, &screen, Vec::new());
-        let mut watch = Watch::new(self.looking);
+        let mut watch = Watch::new(self.looking, follower.live());
+        let is_new = self.session.items.iter().all(|item| item.work_item_id.is_none());
+        let mut begins = Some(if is_new { SessionChange::Begun } else { SessionChange::Resumed });
         let exit = loop {
             self.make_items(control).await?;
             follower.adopt(self.followed());
+            // It has a project from now on, to which its events belong.
+            if let Some(change) = begins.take() {
+                self.tell(control, change, None).await;
+            }
             let event = tokio::select! {
                 followed = self.news(&mut follower) => followed.map(|()| Event::News)?,
                 wished = self.wished() => wished,
@@ -106,11 +116,13 @@ impl Pursuit {
             match event {
                 Event::Signal(name) => {
                     screen.progress(format_args!("{name}: stopping what is under way"))?;
+                    self.why = Some(format!("it was interrupted ({name})"));
                     self.stop(control, &mut follower, signals).await;
                     break Exit::Interrupted;
                 }
                 Event::Wish(Wish::Stop) => {
                     screen.progress("a person stops the session")?;
+                    self.why = Some("a person stopped it".to_owned());
                     self.stop(control, &mut follower, signals).await;
                     break Exit::Stopped;
                 }
@@ -135,7 +147,9 @@ impl Pursuit {
         };
         let items = follower.into_items();
         self.take_note(&items)?;
-        self.finish(&items, exit)
+        let exit = self.finish(&items, exit)?;
+        self.tell(control, change_of(exit), self.why.as_deref()).await;
+        Ok(exit)
     }
 
     /// Waits for news of the items: where a person is waited for, until they did something.
@@ -146,13 +160,15 @@ impl Pursuit {
         }
     }
 
-    /// Takes note of whether a person is waited for; tells whether they are.
-    fn waits(&mut self, exit: Exit) -> Result<bool> {
+    /// Takes note of whether a person is waited for, and tells it where that is news; tells whether they are.
+    async fn waits(&mut self, control: &Control, exit: Exit) -> Result<bool> {
         let is_waiting = self.is_patient && exit == Exit::Waits;
         let status = if is_waiting { SessionStatus::Waiting } else { SessionStatus::Running };
         if status != self.session.status {
             self.session.status = status;
             self.folder.write(&self.session)?;
+            let change = if is_waiting { SessionChange::Waiting } else { SessionChange::Resumed };
+            self.tell(control, change, self.why.as_deref().filter(|_| is_waiting)).await;
         }
         Ok(is_waiting)
     }
@@ -185,62 +201,24 @@ impl Pursuit {
         Ok(())
     }
 
-    /// Holds everything until a person lets it go on; tells whether that was so, and not a signal.
-    async fn pause(&mut self, control: &Control, signals: &mut Signals) -> Result<bool> {
-        self.session.status = SessionStatus::Paused;
-        self.folder.write(&self.session)?;
-        let id = &self.session.id;
-        self.screen.say(format_args!("paused; `spalla session resume {id}` lets it go on"))?;
-        let released = async {
-            let mut held = BTreeSet::new();
-            while self.folder.wish() == Some(Wish::Pause) {
-                // What waited in the queue may have begun meanwhile.
-                self.hold_new_runs(control, &mut held).await;
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        let goes_on = tokio::select! {
-            () = released => true,
-            _ = signals.next() => false,
-        };
-        self.let_runs_go_on(control).await;
-        self.session.status = SessionStatus::Running;
-        self.folder.write(&self.session)?;
-        Ok(goes_on)
-    }
-
-    /// Holds the runs that are under way and were not before.
-    async fn hold_new_runs(&self, control: &Control, held: &mut BTreeSet<i64>) {
-        for id in self.under_way() {
-            match live_run(control, id).await {
-                Ok(Some(run)) if held.insert(run) => said(id, control.hold_run(run, true).await),
-                Ok(_) => {}
-                Err(failure) => said(id, Err(failure)),
-            }
-        }
-    }
-
-    async fn let_runs_go_on(&self, control: &Control) {
-        for id in self.under_way() {
-            said(id, hold(control, id, false).await);
-        }
-    }
-
-    /// Returns the work items that have not come to their ends.
-    fn under_way(&self) -> impl Iterator<Item = i64> {
-        let items = self.session.items.iter().filter(|item| !is_over(item));
-        items.filter_map(|item| item.work_item_id)
-    }
-
-    /// Lets go on what was stopped before.
+    /// Lets go on what was stopped before, and tries anew what failed where the plan says to stop then: without that it would
+    /// stop for the same reason at once.
     pub(crate) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
         let wanted = self.session.items.iter().filter(|item| !rounds::is_replaced(&self.session, item));
-        for id in wanted.filter_map(|item| item.work_item_id) {
-            if control.item(id).await?.status == Status::Cancelled {
+        for item in wanted {
+            let Some(id) = item.work_item_id else { continue };
+            let status = control.item(id).await?.status;
+            if status == Status::Cancelled || (status == Status::Failed && self.stops_all(item)) {
                 control.requeue(id).await?;
             }
         }
         Ok(())
+    }
+
+    /// Tells whether the session stops where an item of this piece fails for good.
+    fn stops_all(&self, item: &SessionItem) -> bool {
+        let is_of_piece = matches!(item.kind, ItemKind::Work | ItemKind::Merge);
+        is_of_piece && rounds::piece_of(&self.session, item).wishes.on_error == Some(OnError::Stop)
     }
 
     /// Decides what comes next; returns how it ends where nothing does.
@@ -263,17 +241,16 @@ impl Pursuit {
         self.halt(control, &next.halt).await;
         if let Some(why) = next.stop {
             self.screen.say(format_args!("{}: {}", output::bad("stopped"), output::plain(&why)))?;
-            let id = &self.session.id;
-            self.screen.say(format_args!(
-                "a person may merge it all the same: spalla session resume {id} --overrule"
-            ))?;
+            self.say_how_to_go_on()?;
+            self.why = Some(why);
             return Ok(Some(Exit::Stopped));
         }
         if is_more || !follower.all_rest() {
-            return self.waits(Exit::Done).map(|_| None);
+            return self.waits(control, Exit::Done).await.map(|_| None);
         }
         if let Some(why) = next.person {
             self.screen.say(format_args!("a person has to decide: {}", output::plain(&why)))?;
+            self.why = Some(why);
             let id = &self.session.id;
             self.screen
                 .say(format_args!("to merge it all the same: spalla session resume {id} --overrule"))?;
@@ -285,7 +262,19 @@ impl Pursuit {
             return Ok(None);
         }
         let exit = self.exit(follower.items());
-        Ok(if self.waits(exit)? { None } else { Some(exit) })
+        Ok(if self.waits(control, exit).await? { None } else { Some(exit) })
+    }
+
+    /// Says what a person may do about what stopped it: reviewers are overruled, and what failed is tried anew.
+    fn say_how_to_go_on(&self) -> Result<()> {
+        let id = &self.session.id;
+        if overruled(&self.session, SystemClock.now()).is_empty() {
+            self.screen.say(format_args!("to try it anew: spalla session resume {id}"))
+        } else {
+            self.screen.say(format_args!(
+                "a person may merge it all the same: spalla session resume {id} --overrule"
+            ))
+        }
     }
 
     /// Ends work that must not go on as it does.
@@ -330,7 +319,7 @@ impl Pursuit {
             screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
         }
         let (names, balance) = (self.session.agents.clone(), self.balance.clone());
-        let agents = Agents { names, balance, ..Agents::default() };
+        let agents = Agents { names, balance, selector: self.session.selector, ..Agents::default() };
         let wishes = (&decomposed.pattern, self.revision);
         let target = Path::new(&self.session.target);
         // A person may think about it for as long as they like.
@@ -347,26 +336,6 @@ impl Pursuit {
 
     fn has_ready(&self) -> bool {
         self.session.items.iter().any(|item| item.work_item_id.is_none() && is_ready(&self.session, item))
-    }
-
-    fn announce(&self, decision: &SessionDecision) -> Result<()> {
-        let look = self.session.looks.iter().find(|look| look.key() == decision.key);
-        let key = look.map_or(&decision.key, |look| &look.work);
-        let item = self.session.items.iter().find(|item| item.key == *key);
-        let title = item.map(|item| output::plain(&item.title)).unwrap_or_default();
-        let word = serde_json::to_value(decision.decision).unwrap_or_default();
-        let word = word.as_str().unwrap_or_default().to_owned();
-        let by = if decision.by_rules { "by rules, no reviewer was there" } else { "by its reviewers" };
-        tracing::info!(decision = word, rule = decision.rule, title, "decided");
-        self.screen.progress(format_args!("review of \"{title}\": {word} ({}, {by})", decision.rule))?;
-        for vote in &decision.votes {
-            let said = match (&vote.verdict, &vote.absent) {
-                (Some(verdict), _) => format!("{:?}: {}", verdict.verdict, verdict.text).to_lowercase(),
-                (None, absent) => format!("absent: {}", absent.as_deref().unwrap_or_default()),
-            };
-            self.screen.progress(format_args!("  {}: {}", vote.reviewer, output::plain(&said)))?;
-        }
-        Ok(())
     }
 
     fn followed(&self) -> Vec<Followed> {
@@ -432,7 +401,7 @@ impl Pursuit {
     }
 
     /// Writes the report and says where it is.
-    fn finish(mut self, items: &[Followed], exit: Exit) -> Result<Exit> {
+    fn finish(&mut self, items: &[Followed], exit: Exit) -> Result<Exit> {
         let workspace = Workspace::of(&self.session);
         mirror::write(&workspace, &self.session.id, items)?;
         self.session.ended_at = Some(SystemClock.now());
@@ -462,26 +431,6 @@ impl Pursuit {
         output::line(format_args!("session: {}", self.session.id))?;
         output::line(format_args!("report: {}", paths.markdown.display()))?;
         Ok(exit)
-    }
-}
-
-/// Holds the run of a work item that is under way, or lets it go on.
-pub(super) async fn hold(control: &Control, item: i64, held: bool) -> Result<()> {
-    match live_run(control, item).await? {
-        Some(run) => control.hold_run(run, held).await,
-        None => Ok(()),
-    }
-}
-
-async fn live_run(control: &Control, item: i64) -> Result<Option<i64>> {
-    let run = control.newest_run(item).await?;
-    Ok(run.filter(|run| run.ended_at.is_none()).map(|run| run.id))
-}
-
-/// What ended meanwhile needs nothing any more.
-fn said(item: i64, done: Result<()>) {
-    if let Err(failure) = done {
-        tracing::debug!("work item {item}: {failure}");
     }
 }
 

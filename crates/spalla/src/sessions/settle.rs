@@ -5,6 +5,7 @@ use super::pattern::{Pattern, in_order, unfolded};
 use super::plan::{Piece, lay_out};
 use super::revise::revise;
 use super::screen::Screen;
+use super::selector::select;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
@@ -36,6 +37,7 @@ pub(crate) fn settle(
         items = revise(items, agents)?;
     }
     let items = unfolded(items, pattern, (&agents.names, target))?;
+    let items = select(items, agents)?;
     let pieces = lay_out(screen, items, agents)?;
     if revision == Revision::Confirm && output::can_ask() && !output::confirm("Go ahead?")? {
         return Err(Failure::new(Exit::Stopped, "nothing was started"));

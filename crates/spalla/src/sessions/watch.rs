@@ -1,15 +1,17 @@
 //! Watches the agents of a session while they work, and says when one's work wants a look.
 
 use super::advance::is_over;
+use super::follow::{LiveRun, LiveRuns};
 use super::looks::{may_look, number, trigger};
 use crate::clock::SystemClock;
-use crate::control::{Control, RunState, ToldEvent};
+use crate::control::{Control, ToldEvent};
 use crate::failure::Result;
+use spalla_domain::agent_event::DENIED;
 use spalla_domain::session::{ItemKind, Look, Session, SessionItem, Trigger};
 use spalla_domain::{Timestamp, run};
 use spalla_store::Clock as _;
 use spalla_worker::agents_at_limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ pub(crate) struct Looking {
 #[derive(Debug)]
 pub(super) struct Watch {
     looking: Looking,
+    live: LiveRuns,
     runs: BTreeMap<i64, Heard>,
     /// The agents that are not called now, and when each will be.
     away: BTreeMap<String, jiff::Timestamp>,
@@ -54,12 +57,14 @@ struct Heard {
     at: Timestamp,
     /// The commit on which it began.
     base: Option<String>,
+    /// What was not allowed, so that the same once more is known as such.
+    denied: BTreeSet<String>,
 }
 
 impl Watch {
-    /// Begins to watch.
-    pub(super) const fn new(looking: Looking) -> Self {
-        Self { looking, runs: BTreeMap::new(), away: BTreeMap::new() }
+    /// Begins to watch the runs that are followed.
+    pub(super) const fn new(looking: Looking, live: LiveRuns) -> Self {
+        Self { looking, live, runs: BTreeMap::new(), away: BTreeMap::new() }
     }
 
     /// Waits until something is noticed. Nothing is lost when this is dropped half-way and called again.
@@ -100,10 +105,7 @@ impl Watch {
 
     async fn of(&mut self, session: &Session, work: &SessionItem, control: &Control) -> Result<Option<Look>> {
         let Some(item) = work.work_item_id else { return Ok(None) };
-        let newest = control.newest_run(item).await?;
-        let Some(run) = newest.filter(|run| run.ended_at.is_none() && run.started_at.is_some()) else {
-            return Ok(None);
-        };
+        let Some(run) = self.live.of(item) else { return Ok(None) };
         let known = self.runs.entry(run.id).or_insert_with(|| Heard::of(&run));
         let told = control.events(run.id, known.after).await?;
         let since = session.looks.iter().filter(|look| look.work == work.key).map(|look| look.at).max();
@@ -111,8 +113,10 @@ impl Watch {
         for event in told {
             known.hear(&event);
             let is_new = since.is_none_or(|since| event.timestamp > since);
-            let why = trigger(&event.kind, &event.payload).filter(|_| is_new);
-            wanted = wanted.or_else(|| Some((why?, event.timestamp, text_of(&event))));
+            let why = trigger(&event.kind, &event.payload).filter(|_| known.speaks(&event) && is_new);
+            let text = text_of(&event);
+            let why = why.filter(|why| !was_looked_at(session, work, (*why, &text)));
+            wanted = wanted.or_else(|| Some((why?, event.timestamp, text)));
         }
         if !may_look(session, work) {
             return Ok(None);
@@ -131,8 +135,13 @@ impl Watch {
 }
 
 impl Heard {
-    fn of(run: &RunState) -> Self {
-        Self { after: 0, at: run.started_at.unwrap_or_else(|| SystemClock.now()), base: None }
+    const fn of(run: &LiveRun) -> Self {
+        Self { after: 0, at: run.started_at, base: None, denied: BTreeSet::new() }
+    }
+
+    /// Tells whether an event is the agent's own word, or something that it was kept from once more.
+    fn speaks(&mut self, event: &ToldEvent) -> bool {
+        event.payload[DENIED] != true || !self.denied.insert(text_of(event))
     }
 
     fn hear(&mut self, event: &ToldEvent) {
@@ -146,7 +155,7 @@ impl Heard {
     }
 
     /// Tells whether a run that goes on was not heard of for too long. It counts anew from there.
-    fn silent(&mut self, run: &RunState, silence_ms: i64) -> Option<(Trigger, Timestamp, String)> {
+    fn silent(&mut self, run: &LiveRun, silence_ms: i64) -> Option<(Trigger, Timestamp, String)> {
         let now = SystemClock.now();
         let is_at_work = run.status == run::Status::Running;
         let quiet_ms = now.ms().saturating_sub(self.at.ms());
@@ -156,6 +165,12 @@ impl Heard {
         self.at = now;
         Some((Trigger::Silence, now, String::new()))
     }
+}
+
+/// Tells whether there was a look for the same cause already.
+fn was_looked_at(session: &Session, work: &SessionItem, (why, text): (Trigger, &str)) -> bool {
+    let is_same = |look: &&Look| look.work == work.key && look.why == why && look.text == text;
+    why == Trigger::Blocker && session.looks.iter().any(|look| is_same(&look))
 }
 
 fn is_commit(text: &str) -> bool {
@@ -172,15 +187,25 @@ mod tests {
     use serde_json::json;
 
     fn heard(at: i64) -> Heard {
-        Heard { after: 0, at: Timestamp::from_ms(at), base: None }
+        Heard { after: 0, at: Timestamp::from_ms(at), base: None, denied: BTreeSet::new() }
     }
 
-    fn run(status: run::Status) -> RunState {
-        serde_json::from_value(json!({
-            "id": 7, "status": status, "attempt": 1, "started_at": Timestamp::from_ms(0), "ended_at": null,
-            "result": null, "error": null,
-        }))
-        .unwrap()
+    fn run(status: run::Status) -> LiveRun {
+        LiveRun { id: 7, status, started_at: Timestamp::from_ms(0) }
+    }
+
+    #[test]
+    fn what_was_denied_once_is_nobodys_word_and_the_same_again_is() {
+        let event = |text: &str, denied: bool| ToldEvent {
+            id: 3,
+            kind: "blocker".into(),
+            timestamp: Timestamp::from_ms(5),
+            payload: json!({ "text": text, "denied": denied }),
+        };
+        let mut known = heard(0);
+        let told = [("rm", true), ("mv", true), ("rm", true), ("the key is missing", false)];
+        let spoken = told.map(|(text, denied)| known.speaks(&event(text, denied)));
+        assert_eq!(spoken, [false, false, true, true]);
     }
 
     #[test]

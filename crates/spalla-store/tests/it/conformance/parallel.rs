@@ -72,7 +72,12 @@ async fn work(store: Store, name: String, seed: u64, done: Arc<watch::Sender<usi
 }
 
 async fn many_workers_carry_out_a_graph_each_item_once_and_in_order(f: Fixture) {
-    let retry = RetryPolicy { max_retries: 1_000, backoff_base_ms: 0, backoff_jitter_ms: 0, ..RetryPolicy::default() };
+    let retry = RetryPolicy {
+        max_retries: 1_000,
+        backoff_base_ms: 0,
+        backoff_jitter_ms: 0,
+        ..RetryPolicy::default()
+    };
     let f = f.with(|settings| settings.retry = retry).await;
     let ids = make_graph(&f).await;
     let other = f.second_server().await;

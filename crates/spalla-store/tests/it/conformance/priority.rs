@@ -21,7 +21,8 @@ crate::fixture::claims!(
 
 /// Retries follow at once, so that a claim takes the item again.
 async fn impatient(f: Fixture) -> Fixture {
-    let retry = RetryPolicy { max_retries: 5, backoff_base_ms: 0, backoff_jitter_ms: 0, ..RetryPolicy::default() };
+    let retry =
+        RetryPolicy { max_retries: 5, backoff_base_ms: 0, backoff_jitter_ms: 0, ..RetryPolicy::default() };
     f.with(|settings| settings.retry = retry).await
 }
 

@@ -25,7 +25,12 @@ crate::fixture::claims!(
 
 async fn a_finished_item_comes_back_with_its_entry_and_all_its_retries(f: Fixture) {
     let f = f.with(|settings| {
-        settings.retry = RetryPolicy { max_retries: 1, backoff_base_ms: 0, backoff_jitter_ms: 0, ..RetryPolicy::default() };
+        settings.retry = RetryPolicy {
+            max_retries: 1,
+            backoff_base_ms: 0,
+            backoff_jitter_ms: 0,
+            ..RetryPolicy::default()
+        };
     });
     let f = f.await;
     let [id] = f.open_items().await;

@@ -72,7 +72,8 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let looking = settings.looking();
     let is_patient = output::can_ask() && reach.has_page();
     let balance = Balance::of(settings, SystemClock.now())?;
-    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient };
+    let why = None;
+    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient, why };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

@@ -12,6 +12,7 @@ fn session(agents: &[&str]) -> Session {
         workspace: "/w".into(),
         tier: 1,
         agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+        selector: Default::default(),
         status: SessionStatus::Running,
         created_at: Timestamp::from_ms(0),
         ended_at: None,
