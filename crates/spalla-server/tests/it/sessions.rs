@@ -11,7 +11,9 @@ use spalla_domain::review::{Decision, Opinion, Verdict};
 use spalla_domain::session::{
     ItemKind, Session, SessionDecision, SessionItem, SessionRun, SessionStatus, Vote,
 };
+use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_server::{Access, Control, Found, Sessions, Token, Unfollowed, Wanted};
+use spalla_store::view::EventFilter;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -253,6 +255,27 @@ async fn whoever_is_bounded_to_a_project_sees_and_controls_its_sessions_alone() 
     let viewer = world.post("/tokens", viewer).await.json(201)["token"].as_str().unwrap().to_owned();
     let stop = world.bare("POST", "/api/control/stop").bearer_auth(viewer).json(&json!({}));
     world.send(stop).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_session_is_an_event_of_its_project() {
+    let kept = Arc::new(Kept::default());
+    let world = world(&kept).await;
+    let project = world.project().await;
+    kept.all.lock().unwrap().push(found("orch_1", project));
+    let told = json!({"session_id": "orch_1", "change": "paused", "why": "a person\nwants it"});
+    world.post("/api/session/changes", told).await.json(200);
+    let events = world.store.read().events(EventFilter::default(), 100).await.unwrap();
+    let event = events.into_iter().next_back().unwrap();
+    let news = SessionNews::new("orch_1", "g", "running", Some("a person wants it"));
+    assert_eq!((event.project_id.0, event.fact), (project, news.fact(SessionChange::Paused)));
+    for (wish, status) in [
+        (json!({"session_id": "orch_2", "change": "paused"}), 404),
+        (json!({"session_id": "orch_1", "change": "lost"}), 422),
+        (json!({"change": "paused"}), 422),
+    ] {
+        world.post("/api/session/changes", wish).await.json(status);
+    }
 }
 
 type Socket = WebSocketStream<TcpStream>;

@@ -170,3 +170,67 @@ fn in_a_debate_an_agent_hears_what_all_think_before_it_does_the_work() {
     let alone = place.orchestrate("Write hello.txt", &two, &[]);
     assert_eq!((alone.status, alone.stderr.contains("two agent CLIs")), (Some(1), true), "{alone:?}");
 }
+
+#[test]
+fn the_static_model_splits_prose_and_lets_what_comes_later_wait() {
+    let place = Place::make();
+    place.let_go();
+    let goal = "Design a schema for invoices. Then implement an export of reports to PDF.";
+    let flags = ["--agents", "codex", "--decomposer", "tiny", "--yes"];
+    place.orchestrate(goal, &flags, &[]).good();
+    let session = shown(&place);
+    assert_eq!(keys(&session, "work"), ["1", "2"]);
+    let second = &session["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .find(|item| item["key"] == "2")
+        .expect("it")["depends_on"];
+    assert_eq!(second, &json!(["1"]));
+    assert_eq!(place.applied(), "hello\nhello\n", "the second saw what the first wrote");
+}
+
+#[test]
+fn the_static_model_gives_a_piece_to_whoever_is_good_at_it_and_says_why() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "claude,codex", "--selector", "tiny", "--yes"];
+    place.orchestrate("Find out why the upload crashes, and fix the bug", &flags, &[]).good();
+    let item = &shown(&place)["items"][0];
+    assert_eq!(item["agent"], "codex", "{item}");
+    assert!(item["why"].as_str().is_some_and(|why| why.starts_with("tiny: it is ")), "{item}");
+    let ended = place.orchestrate("Write it", &["--selector", "large", "--yes"], &[]);
+    assert_eq!((ended.status, ended.stderr.contains("heuristic or tiny")), (Some(2), true), "{ended:?}");
+}
+
+#[test]
+fn the_strongest_model_plans_where_it_is_named_and_else_the_goal_is_split_as_it_is_written() {
+    let place = Place::make();
+    place.let_go();
+    let flags = ["--agents", "codex", "--decomposer", "cloud", "--yes"];
+    let said = place.orchestrate("Write it", &flags, &[("SPALLA_MODELS_SMART", "codex:best")]).good();
+    assert!(said.contains("plan: made by codex (best) first"), "{said}");
+    let session = shown(&place);
+    assert_eq!((keys(&session, "work").len(), &session["items"][0]["model"]), (2, &json!("best")));
+    let said = place.orchestrate("Write it", &flags, &[]).good();
+    assert!(said.contains("name one with models.smart"), "{said}");
+    assert_eq!(keys(&shown(&place), "work"), ["1"]);
+    let ended = place.orchestrate("Write it", &flags, &[("SPALLA_MODELS_SMART", "claude:opus")]);
+    assert_eq!((ended.status, ended.stderr.contains("not among the agents")), (Some(2), true), "{ended:?}");
+}
+
+#[test]
+fn what_stopped_a_session_is_tried_anew_when_it_goes_on() {
+    let place = Place::make();
+    let plan = json!({"items": [
+        {"key": "a", "prompt": "Write once it may", "on_error": "stop", "retry": {"attempts": 1, "backoff": "fixed"}}]});
+    let ended = by_plan(&place, &plan, &[]);
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("to try it anew: spalla session resume"), "{ended:?}");
+    let ended = place.resume();
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    assert_eq!(shown(&place)["items"][0]["runs"].as_array().map(Vec::len), Some(2), "it was tried anew");
+    fs::write(place.home.shared("mended"), "").expect("a file");
+    place.resume().good();
+    assert_eq!(place.applied(), "hello\n");
+}

@@ -112,6 +112,26 @@ async fn people_hold_a_session_let_it_go_on_and_have_it_reviewed_again() {
         reviews.as_array().expect("a list").iter().map(|review| review["key"].clone()).collect();
     assert_eq!(keys, ["1.review.claude", "1.review-2.claude"]);
     assert_eq!(place.applied(), "hello\n", "nothing was merged twice");
+    for kind in ["begun", "paused", "resumed", "ended"] {
+        let event = server.rest.event(&format!("session.{kind}")).await;
+        assert_eq!(event["payload"]["session_id"], done["id"], "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_pursued_beside_the_server_is_told_of_there() {
+    let place = Place::make();
+    let server = place.up();
+    let plan = place.home.path("plan.json");
+    let items = json!({"items": [
+        {"key": "a", "prompt": "Write once it may", "on_error": "stop", "retry": {"attempts": 1}}]});
+    std::fs::write(&plan, items.to_string()).expect("a file");
+    let flags = ["--agents", "codex", "--yes", "--plan", crate::process::text(&plan)];
+    let ended = place.orchestrate("Write it", &flags, &[]);
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    let stopped = server.rest.event("session.stopped").await;
+    let why = stopped["payload"]["why"].as_str().unwrap_or_default();
+    assert!(why.contains("the plan says to stop then"), "{stopped}");
 }
 
 #[tokio::test]
