@@ -42,9 +42,10 @@ impl Sessions for Kept {
             "impossible" => Err(Unfollowed::Invalid("goal: it needs a model".into())),
             _ => {
                 let mut begun = found("orch_new", 1);
-                begun.session.goal = wanted.goal;
-                begun.session.agents = wanted.agents;
-                begun.session.by_server = Some(wanted.request);
+                let session = Arc::make_mut(&mut begun.session);
+                session.goal = wanted.goal;
+                session.agents = wanted.agents;
+                session.by_server = Some(wanted.request);
                 self.all.lock().unwrap().insert(0, begun.clone());
                 Ok(begun)
             }
