@@ -83,13 +83,7 @@ impl Pursuit {
                 format!("another process pursues session {}", self.session.id),
             ));
         };
-        self.take_over()?;
-        let Session { id, goal, target, .. } = &self.session;
-        tracing::info!(session = id, goal, target, "the session begins");
-        self.session.status = SessionStatus::Running;
-        self.session.ended_at = None;
-        self.session.asked = asked::all(&self.folder);
-        self.folder.write(&self.session)?;
+        self.begin()?;
         if self.folder.wish() != Some(Wish::Pause) {
             // Whoever held its runs may have gone before it could let them go on.
             self.let_runs_go_on(control).await;
@@ -150,6 +144,17 @@ impl Pursuit {
         let exit = self.finish(&items, exit)?;
         self.tell(control, change_of(exit), self.why.as_deref()).await;
         Ok(exit)
+    }
+
+    /// Takes the record over, and writes down that it is pursued.
+    fn begin(&mut self) -> Result<()> {
+        self.take_over()?;
+        let Session { id, goal, target, .. } = &self.session;
+        tracing::info!(session = id, goal, target, "the session begins");
+        self.session.status = SessionStatus::Running;
+        self.session.ended_at = None;
+        self.session.asked = asked::all(&self.folder);
+        self.folder.write(&self.session)
     }
 
     /// Waits for news of the items: where a person is waited for, until they did something.
