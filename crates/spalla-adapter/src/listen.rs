@@ -84,6 +84,7 @@ impl Format {
         match self {
             Self::Acp => matches!(wish, Bypass | Guarded | ReadOnly | Mcp | Resume),
             Self::AppServer => matches!(wish, Bypass | Guarded | ReadOnly | Model | Folder | Schema | Resume),
+            Self::ClaudeStreamJson => matches!(wish, Mcp),
             _ => false,
         }
     }
@@ -202,7 +203,7 @@ impl Ears<'_> {
 
     /// Tells whether a text says that something was not allowed.
     fn is_denial(&self, text: &str) -> bool {
-        matches!(self.patterns.cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
+        matches!(self.patterns.own_cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
     }
 
     /// What was not allowed is heard as such, and everything else as trouble.

@@ -237,6 +237,7 @@ impl Case<'_> {
             Cause::RateLimit | Cause::Quota | Cause::Overloaded => ErrorClass::RateLimited,
             Cause::Network | Cause::ServerError => ErrorClass::Network,
             Cause::Crashed => ErrorClass::Crashed,
+            Cause::Machine => ErrorClass::System,
             Cause::ContextFull | Cause::Refusal | Cause::Unknown => ErrorClass::Failed,
         };
         Action::Fail { class }

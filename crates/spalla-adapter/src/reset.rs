@@ -27,7 +27,7 @@ static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
 });
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:resets?|again|renews?|available|until)(?: (?:at|on))? (?:([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?((?:utc|gmt)(?:[+-]\d{1,2}(?::?\d\d)?)?|[a-z]+(?:/[a-z0-9_+-]+)+)\)?)?(?:\W|$)",
+        r"(?i)(?:resets?|again|renews?|available|until)(?: (?:at|on))? (?:([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?(\d{1,2})(?::(\d\d))? ?(am|pm)?(?: ?\(?((?:utc|gmt)(?:[+-]\d{1,2}(?::?\d\d)?)?|[a-z]+(?:/[a-z0-9_+-]+)+|p[sd]?t|m[sd]t|c[sd]t|e[sd]?t|cet|cest|bst|jst|aest|ist)\)?)?(?:\W|$)",
     )
 });
 
@@ -105,8 +105,31 @@ fn time_of_day(text: &str, now: Timestamp) -> Option<Timestamp> {
     Some(next.timestamp())
 }
 
+/// Short names of zones, each with a place where that time is kept.
+const ZONES: [(&str, &str); 16] = [
+    ("pt", "America/Los_Angeles"),
+    ("pst", "America/Los_Angeles"),
+    ("pdt", "America/Los_Angeles"),
+    ("mst", "America/Denver"),
+    ("mdt", "America/Denver"),
+    ("cst", "America/Chicago"),
+    ("cdt", "America/Chicago"),
+    ("et", "America/New_York"),
+    ("est", "America/New_York"),
+    ("edt", "America/New_York"),
+    ("cet", "Europe/Berlin"),
+    ("cest", "Europe/Berlin"),
+    ("bst", "Europe/London"),
+    ("jst", "Asia/Tokyo"),
+    ("aest", "Australia/Sydney"),
+    ("ist", "Asia/Kolkata"),
+];
+
 /// Returns a zone by its name, or by its distance from UTC.
 fn zone_of(name: &str) -> Option<TimeZone> {
+    if let Some((_, zone)) = ZONES.iter().find(|(short, _)| name.eq_ignore_ascii_case(short)) {
+        return TimeZone::get(zone).ok();
+    }
     let name = name.to_owned();
     let Some(distance) =
         name.get(..3).filter(|start| ["utc", "gmt"].contains(&start.to_ascii_lowercase().as_str()))
@@ -167,6 +190,9 @@ mod tests {
             ("Retry in: 12s", "2026-11-20T10:00:12Z"),
             ("Access resets at 10:57 PM GMT-3.", "2026-11-21T01:57:00Z"),
             ("available again at 18:30 UTC+05:30", "2026-11-20T13:00:00Z"),
+            ("Access resets at 3:00 PM PST.", "2026-11-20T23:00:00Z"),
+            ("resets 6pm (ET)", "2026-11-20T23:00:00Z"),
+            ("try again at 4:00 PM today", "2026-11-20T16:00:00Z"),
             ("You will regain access on 2026-12-01 at 00:00 UTC.", "2026-12-01T00:00:00Z"),
         ] {
             assert_eq!(at(text).as_deref(), Some(wanted), "{text}");

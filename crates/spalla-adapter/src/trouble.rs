@@ -4,6 +4,7 @@ use crate::reset::resets_at;
 use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// Why something went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub enum Cause {
     Usage,
     /// The agent's process broke.
     Crashed,
+    /// The machine lacks what is needed: room on its disk, or a version that fits.
+    Machine,
     /// Nobody knows.
     Unknown,
 }
@@ -63,7 +66,13 @@ pub struct Pattern {
     pub words: Regex,
     /// What it means.
     pub cause: Cause,
+    /// Whether what is known of all command lines says more.
+    #[serde(default)]
+    pub weak: bool,
 }
+
+/// What goes wrong around any command line.
+static GENERAL: LazyLock<Patterns> = LazyLock::new(general);
 
 /// Patterns in the order in which they are tried.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -71,8 +80,16 @@ pub struct Pattern {
 pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
-    /// Returns what a text means by the first pattern that it has.
+    /// Returns what a text means: by these patterns, by what is known of all command lines, or by those of these that are
+    /// weak; by the first that fits.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
+        let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
+        let mut all = own.into_iter().chain(&GENERAL.0).chain(weak);
+        all.find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
+    }
+
+    /// Returns what a text means by these patterns alone, the words of one program.
+    pub fn own_cause_of(&self, text: &str) -> Option<Cause> {
         self.0.iter().find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
     }
 
@@ -94,7 +111,8 @@ impl Cause {
     /// Returns what a status of HTTP means.
     pub const fn of_status(status: u16) -> Option<Self> {
         Some(match status {
-            401 | 403 => Self::Auth,
+            // A proxy wants a login of its own.
+            401 | 403 | 407 => Self::Auth,
             408 => Self::Network,
             402 => Self::Quota,
             // What is sent is the conversation: nothing else of a request grows.
@@ -107,6 +125,16 @@ impl Cause {
             _ => return None,
         })
     }
+}
+
+/// Reads the patterns for all command lines; a test keeps them readable.
+fn general() -> Patterns {
+    #[derive(Deserialize)]
+    struct File {
+        trouble: Patterns,
+    }
+    let read: Result<File, _> = toml::from_str(include_str!("trouble/general.toml"));
+    read.map_or_else(|_| Patterns::default(), |file| file.trouble)
 }
 
 fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
@@ -142,5 +170,57 @@ mod tests {
         assert_eq!(trouble("last status: 429 Too Many Requests", None), Cause::RateLimit);
         assert_eq!(trouble("something", None), Cause::Unknown);
         assert_eq!(trouble("something", Some(200)), Cause::Unknown);
+    }
+
+    #[test]
+    fn what_one_program_says_comes_first_and_what_says_little_comes_last() {
+        assert!(!GENERAL.0.is_empty());
+        let own: Patterns = toml::from_str::<std::collections::BTreeMap<String, Patterns>>(
+            r#"
+            [[trouble]]
+            match = "everything"
+            cause = "bad_request"
+            weak = true
+            [[trouble]]
+            match = "enospc of mine"
+            cause = "usage"
+            "#,
+        )
+        .unwrap()
+        .remove("trouble")
+        .unwrap();
+        for (text, wanted) in [
+            ("everything: ENOSPC of mine", Some(Cause::Usage)),
+            ("everything: no space left on device", Some(Cause::Machine)),
+            ("everything", Some(Cause::BadRequest)),
+            ("nothing known", None),
+        ] {
+            assert_eq!(own.cause_of(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_anywhere_is_known_by_its_cause() {
+        for (text, wanted) in [
+            ("write EDQUOT", Cause::Machine),
+            ("error while loading shared libraries: libssl.so.3", Cause::Machine),
+            ("This tool requires Node.js 20 or newer", Cause::Machine),
+            ("503 Service Unavailable", Cause::Overloaded),
+            ("HTTP 529", Cause::Overloaded),
+            ("x509: certificate signed by unknown authority", Cause::Network),
+            ("connect EHOSTUNREACH 10.0.0.1:443", Cause::Network),
+            ("Your session has expired", Cause::Auth),
+            ("Proxy authentication required", Cause::Auth),
+            ("The project has been suspended", Cause::Auth),
+            ("Payment required", Cause::Quota),
+            ("You have exceeded your monthly quota", Cause::Quota),
+            ("quota of 30 requests per minute exceeded", Cause::RateLimit),
+            ("the model gpt-1 is deprecated", Cause::BadRequest),
+            ("Your input is too long", Cause::ContextFull),
+            ("unrecognized option '--fast'", Cause::Usage),
+            ("thread 'main' panicked at src/main.rs:1:1", Cause::Crashed),
+        ] {
+            assert_eq!(Patterns::default().cause_of(text), Some(wanted), "{text}");
+        }
     }
 }

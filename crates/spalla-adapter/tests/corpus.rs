@@ -66,6 +66,11 @@ fn the_turns_of_the_third_set_that_nobody_looked_at_are_understood() {
     check("later");
 }
 
+#[test]
+fn the_turns_of_the_fourth_set_that_nobody_looked_at_are_understood() {
+    check("newest");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];

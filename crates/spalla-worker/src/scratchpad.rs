@@ -10,12 +10,15 @@
 mod folder;
 mod git;
 mod mirror;
+mod place;
 mod source;
 
 pub(crate) use git::{FETCH, Git, GitError};
+pub(crate) use place::Place;
 pub(crate) use source::Source;
 
 use crate::run::{Interruption, Run};
+use place::Places;
 use spalla_domain::ProjectId;
 use spalla_domain::retry::ErrorClass;
 use std::collections::{BTreeSet, HashMap};
@@ -28,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Scratchpads {
     data_dir: PathBuf,
     mirrors: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
-    in_use: Arc<Mutex<BTreeSet<PathBuf>>>,
+    in_use: Places,
 }
 
 /// A folder for one run. The files stay when this is dropped; it only stops to be in use.
@@ -40,14 +43,8 @@ pub(crate) struct Scratchpad {
     pub(crate) commit: Option<String>,
     /// What lies elsewhere and its repository reads.
     pub(crate) borrowed: Vec<PathBuf>,
-    _in_use: InUse,
-}
-
-/// Keeps other runs from removing the folder.
-#[derive(Debug)]
-struct InUse {
-    folder: PathBuf,
-    all: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Where its files are; nobody else removes the folder meanwhile.
+    pub(crate) place: Place,
 }
 
 /// Why there is no scratchpad.
@@ -152,7 +149,7 @@ impl Scratchpads {
             folder::make(&path).map_err(|source| Error::Io { doing: "making the folder", path, source })?;
         }
         git::write_config(data_dir)?;
-        Ok(Self { data_dir: data_dir.to_owned(), mirrors: Mutex::default(), in_use: Arc::default() })
+        Ok(Self { data_dir: data_dir.to_owned(), mirrors: Mutex::default(), in_use: Places::default() })
     }
 
     /// Makes the folder for a run, after removing those of earlier runs of its work item.
@@ -160,12 +157,12 @@ impl Scratchpads {
         let source = run.assignment.repository.as_deref().map(Source::parse).transpose()?;
         let item = self.data_dir.join("scratchpads").join(format!("item-{}", run.assignment.work_item_id));
         let folder = item.join(run.label());
-        let kept = self.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let in_use = self.claim(folder.clone());
+        let kept = self.in_use.folders();
+        let place = self.in_use.claim(folder.clone());
         let Some(source) = source else {
             remove_earlier(&item, kept).await?;
             make(&folder).await?;
-            return Ok(Scratchpad { folder, commit: None, borrowed: Vec::new(), _in_use: in_use });
+            return Ok(Scratchpad { folder, commit: None, borrowed: Vec::new(), place });
         };
         source.check()?;
         let mirror = mirror::Mirror::new(self, run, &source);
@@ -177,7 +174,7 @@ impl Scratchpads {
         remove_earlier(&item, kept).await?;
         make(&item).await?;
         let commit = mirror.add_worktree(&folder).await?;
-        Ok(Scratchpad { folder, commit: Some(commit), borrowed: vec![mirror.objects()], _in_use: in_use })
+        Ok(Scratchpad { folder, commit: Some(commit), borrowed: vec![mirror.objects()], place })
     }
 
     /// Returns the folder of a run that an earlier worker left.
@@ -187,8 +184,17 @@ impl Scratchpads {
         commit: Option<String>,
         borrowed: Vec<PathBuf>,
     ) -> Scratchpad {
-        let in_use = self.claim(folder.clone());
-        Scratchpad { folder, commit, borrowed, _in_use: in_use }
+        let place = self.in_use.claim(folder.clone());
+        Scratchpad { folder, commit, borrowed, place }
+    }
+
+    /// Returns where the files of the newest run of a work item are on this machine; none where it has none here.
+    pub(crate) async fn find(&self, work_item: i64) -> Option<place::Held> {
+        let item = self.data_dir.join("scratchpads").join(format!("item-{work_item}"));
+        let folders = std::fs::read_dir(std::path::absolute(item).ok()?).ok()?.flatten();
+        let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let newest = folders.max_by_key(|entry| entry.metadata().and_then(|data| data.created()).ok());
+        Some(self.in_use.hold(newest?.path()).await)
     }
 
     /// Returns git for a run.
@@ -210,17 +216,6 @@ impl Scratchpads {
     fn lock_of(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
         let mut mirrors = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(mirrors.entry(project).or_default())
-    }
-
-    fn claim(&self, folder: PathBuf) -> InUse {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone());
-        InUse { folder, all: Arc::clone(&self.in_use) }
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.folder);
     }
 }
 

@@ -41,13 +41,14 @@ pub struct Rule {
 }
 
 /// The table for all adapters: each cause, what is tried, and how people call the cause.
-const TABLE: [(Cause, Recovery, &str); 15] = [
+const TABLE: [(Cause, Recovery, &str); 16] = [
     (Cause::RateLimit, Recovery::Wait, "it was asked too often"),
     (Cause::Overloaded, Recovery::Wait, "the service has too much to do"),
     (Cause::Quota, Recovery::WaitIfTold, "what may be used is used up"),
     (Cause::ServerError, Recovery::Restart, "the service failed"),
     (Cause::Network, Recovery::Restart, "the service was not reached"),
     (Cause::Crashed, Recovery::Restart, "the process broke"),
+    (Cause::Machine, Recovery::Ask, "the machine lacks what it needs"),
     (Cause::ContextFull, Recovery::Compact, "the conversation is too long"),
     (Cause::Auth, Recovery::Ask, "the key or the login is missing or wrong"),
     (Cause::Untrusted, Recovery::Trust, "the folder is not trusted"),

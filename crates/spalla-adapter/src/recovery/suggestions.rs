@@ -21,6 +21,7 @@ pub(super) fn of(case: &Case<'_>) -> Vec<String> {
     let mut suggestions = match case.cause {
         Cause::Auth => of_login(case),
         Cause::Untrusted => of_trust(case.adapter),
+        Cause::Machine => of_machine(case),
         Cause::OutsideWorkspace => case.denied.iter().flat_map(|denied| of_folders(case, denied)).collect(),
         Cause::Denied => case.denied.iter().flat_map(|denied| of_denial(case, denied)).collect(),
         _ => vec![],
@@ -48,6 +49,18 @@ fn of_login(case: &Case<'_>) -> Vec<String> {
     });
     // A variable that the words name is what is missing; a login would not help.
     command.filter(|_| VARIABLE.find(case.text).is_none()).chain(set).collect()
+}
+
+fn of_machine(case: &Case<'_>) -> Vec<String> {
+    let said = shown(case.text);
+    let adapter = case.adapter;
+    let install = (!adapter.install.is_empty()).then(|| {
+        format!("install a version of {} that fits this machine: `{}`", adapter.program, adapter.install)
+    });
+    let room = format!(
+        "see whether the worker's disks have room and files may be opened (`df -h`, `df -i`, `ulimit -n`): {said}"
+    );
+    std::iter::once(room).chain(install).collect()
 }
 
 fn of_trust(adapter: &Definition) -> Vec<String> {

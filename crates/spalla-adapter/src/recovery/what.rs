@@ -141,7 +141,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
 /// tools come next time, with their own cause.
 fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> {
     let is_outside =
-        |denied: &&Denied| adapter.trouble.cause_of(&denied.reason) == Some(Cause::OutsideWorkspace);
+        |denied: &&Denied| adapter.trouble.own_cause_of(&denied.reason) == Some(Cause::OutsideWorkspace);
     let by_guard = denied.iter().filter(|denied| denied.by == DeniedBy::Guard);
     let (outside, other): (Vec<_>, Vec<_>) = by_guard.partition(is_outside);
     match (outside.is_empty(), other.is_empty()) {

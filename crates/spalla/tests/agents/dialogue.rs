@@ -57,30 +57,3 @@ async fn an_agent_that_speaks_acp_delivers_the_change_and_goes_when_its_turn_is_
     assert_eq!(workshop.file("src/hello.txt").as_deref(), Some("hello\n"), "{applied:?}");
     workshop.world.is_deserted().await;
 }
-
-#[tokio::test]
-async fn each_cli_does_one_run_of_a_session_after_another_with_the_same_process() {
-    for name in ["codex", "claude", "gemini"] {
-        let workshop = Workshop::new(json!([
-            { "when": { "user": "second step" }, "then": [
-                { "run": "cat first.txt > second.txt && echo second >> second.txt" },
-                { "say": "It is written." },
-            ] },
-            { "then": [{ "write": { "path": "first.txt", "text": "first\n" } }, { "say": "It is written." }] },
-        ]));
-        let plan = workshop.world.work().join("plan.json");
-        let items = json!({ "items": [
-            { "key": "first", "prompt": "Do the first step", "agent": name },
-            { "key": "second", "prompt": "Do the second step", "agent": name, "depends_on": ["first"] },
-        ] });
-        std::fs::write(&plan, items.to_string()).unwrap();
-        let mut command = workshop.orchestration(name, "Both");
-        command.arg("--plan").arg(&plan).env("SPALLA_POOL_SIZE", "2");
-        let done = workshop.end_of(command).await;
-        assert_eq!(done.code, Some(0), "{name}: {done:?}");
-        assert!(done.stdout.contains("begins with a process that was there"), "{name}: {done:?}");
-        workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
-        assert_eq!(workshop.file("second.txt").as_deref(), Some("first\nsecond\n"), "{name}");
-        workshop.world.is_deserted().await;
-    }
-}

@@ -2,6 +2,7 @@
 //! only loopback can be reached.
 
 mod dialogue;
+mod kept;
 mod one_agent;
 mod several;
 mod stopped;

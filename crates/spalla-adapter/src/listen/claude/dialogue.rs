@@ -2,16 +2,20 @@
 //! as without. Seen with 2.1.197 and 2.1.328.
 //!
 //! ```text
+//! control_request mcp_set_servers ─▶ control_response: these servers of tools are there, and no others
 //! user message ─▶ init, assistant, user … ─▶ result: the turn is over
-//! user message `/clear` ─▶ result: the context is empty, and the next turn is asked for
+//! user message `/clear` ─▶ result: the context is empty
 //! control_request interrupt ─▶ result
 //! ```
+//!
+//! The tools are named in the conversation and not in a file of the command line, so that each run has them by its own token.
 
 use super::State;
 use crate::command_line::Guard;
-use crate::heard::Heard;
-use crate::listen::{Ears, Opening, str_of};
+use crate::heard::{Heard, TurnEnd};
+use crate::listen::{Ears, Opening, ToolServer, event, shown, str_of};
 use serde_json::{Value, json};
+use spalla_domain::agent_event::AgentEventType;
 
 /// What empties the context.
 const CLEAR: &str = "/clear";
@@ -21,26 +25,37 @@ const CLEAR: &str = "/clear";
 pub(in crate::listen) struct Dialogue {
     guard: Guard,
     state: State,
-    /// What is asked once the context is empty.
+    /// What is asked once nothing of a turn before is left.
     next: Option<String>,
+    /// The request for the tools that is not answered yet.
+    tools: Option<String>,
+    /// Whether the context is being emptied.
+    is_clearing: bool,
     is_asked: bool,
-    interrupts: u64,
+    /// How many requests were made.
+    requests: u64,
     outbox: Vec<String>,
 }
 
 impl Dialogue {
     /// Begins: what is sent first stands in the outbox.
     pub(in crate::listen) fn new(opening: &Opening) -> Self {
-        let mut dialogue = Self { guard: opening.guard, ..Self::default() };
-        dialogue.ask(&opening.prompt);
+        let next = Some(opening.prompt.clone());
+        let mut dialogue = Self { guard: opening.guard, next, ..Self::default() };
+        if !opening.servers.is_empty() {
+            dialogue.give(&opening.servers);
+        }
+        dialogue.ask_where_ready();
         dialogue
     }
 
-    /// Begins another turn, with an empty context.
+    /// Begins another turn, with an empty context and the tools of this one alone.
     pub(in crate::listen) fn again(&mut self, opening: &Opening) {
-        *self = Self { guard: opening.guard, interrupts: self.interrupts, ..Self::default() };
+        let next = Some(opening.prompt.clone());
+        *self = Self { guard: opening.guard, requests: self.requests, next, ..Self::default() };
+        self.give(&opening.servers);
+        self.is_clearing = true;
         self.say(CLEAR);
-        self.next = Some(opening.prompt.clone());
     }
 
     /// Asks for the end of the turn; tells whether there is one.
@@ -48,10 +63,7 @@ impl Dialogue {
         if !self.is_asked {
             return false;
         }
-        self.interrupts += 1;
-        let id = format!("interrupt-{}", self.interrupts);
-        let request = json!({ "subtype": "interrupt" });
-        self.send(&json!({ "type": "control_request", "request_id": id, "request": request }));
+        self.request(&json!({ "subtype": "interrupt" }));
         true
     }
 
@@ -63,25 +75,71 @@ impl Dialogue {
     /// Hears a line.
     pub(in crate::listen) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         let kind = str_of(value, "/type").unwrap_or_default();
-        if kind == "control_request" {
-            self.asked(value);
-            return vec![];
+        match kind {
+            "control_request" => {
+                self.asked(value);
+                return vec![];
+            }
+            "control_response" => return self.answered(&value["response"]),
+            _ => {}
         }
         if !self.is_asked {
             // What is said of an empty context, or after the end of a turn, is nothing of a turn.
-            let next = self.next.take_if(|_| kind == "result");
-            if let Some(next) = next {
-                self.ask(&next);
-            }
+            self.is_clearing &= kind != "result";
+            self.ask_where_ready();
             return vec![];
         }
         self.is_asked = kind != "result";
         self.state.hear(value, ears)
     }
 
-    fn ask(&mut self, prompt: &str) {
-        self.say(prompt);
-        self.is_asked = true;
+    fn ask_where_ready(&mut self) {
+        if self.tools.is_some() || self.is_clearing {
+            return;
+        }
+        if let Some(prompt) = self.next.take() {
+            self.say(&prompt);
+            self.is_asked = true;
+        }
+    }
+
+    fn give(&mut self, servers: &[ToolServer]) {
+        let named = servers.iter().map(|server| {
+            let env: serde_json::Map<_, _> =
+                server.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            let how = json!({ "type": "stdio", "command": server.command, "args": server.args, "env": env });
+            (server.name.clone(), how)
+        });
+        let servers: serde_json::Map<_, _> = named.collect();
+        self.tools = Some(self.request(&json!({ "subtype": "mcp_set_servers", "servers": servers })));
+    }
+
+    /// Who can't be given tools so is called in another way. Tools that can't be reached keep nobody from the work.
+    fn answered(&mut self, response: &Value) -> Vec<Heard> {
+        let id = str_of(response, "/request_id");
+        if id.is_none() || self.tools.take_if(|wanted| Some(wanted.as_str()) == id).is_none() {
+            return vec![];
+        }
+        if str_of(response, "/subtype") != Some("success") {
+            self.next = None;
+            let why = str_of(response, "/error").unwrap_or("no reason is given");
+            let said = format!("it takes no tools in a conversation: {}", shown(why));
+            return vec![event(AgentEventType::Status, said), Heard::Over(TurnEnd::Failed)];
+        }
+        self.ask_where_ready();
+        let errors = response["response"]["errors"].as_object().into_iter().flatten();
+        let said = errors.map(|(name, why)| {
+            let why = why.as_str().map_or_else(|| why.to_string(), str::to_owned);
+            event(AgentEventType::Status, format!("the tools of {name} are not there: {}", shown(&why)))
+        });
+        said.collect()
+    }
+
+    fn request(&mut self, request: &Value) -> String {
+        self.requests += 1;
+        let id = format!("spalla-{}", self.requests);
+        self.send(&json!({ "type": "control_request", "request_id": id, "request": request }));
+        id
     }
 
     fn say(&mut self, text: &str) {
@@ -135,6 +193,25 @@ mod tests {
         dialogue.hear(value, &Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH })
     }
 
+    /// The servers of tools that were asked for are there.
+    fn given(request: &Value) -> Value {
+        let added = json!({ "added": ["spalla"], "removed": [], "errors": {} });
+        let id = &request["request_id"];
+        json!({ "type": "control_response",
+            "response": { "subtype": "success", "request_id": id, "response": added } })
+    }
+
+    fn with_tools(prompt: &str, token: &str) -> Opening {
+        let env = vec![("TOKEN".to_owned(), token.to_owned())];
+        let server = ToolServer {
+            name: "spalla".into(),
+            command: "/bin/spalla".into(),
+            args: vec!["mcp".into()],
+            env,
+        };
+        Opening { servers: vec![server], ..opening(prompt, Guard::Bypass) }
+    }
+
     fn result(text: &str) -> Value {
         json!({ "type": "result", "is_error": false, "result": text, "usage": {} })
     }
@@ -145,15 +222,54 @@ mod tests {
         assert_eq!(words(&sent(&mut talk)), ["First"]);
         assert_eq!(hears(&mut talk, &result("One")).last(), Some(&Heard::Over(TurnEnd::Completed)));
         talk.again(&opening("Second", Guard::Bypass));
-        assert_eq!(words(&sent(&mut talk)), ["/clear"]);
+        let asked = sent(&mut talk);
+        assert_eq!((words(&asked), &asked[0]["request"]["servers"]), (vec!["/clear"], &json!({})));
         let init = json!({ "type": "system", "subtype": "init", "session_id": "old" });
         assert_eq!(hears(&mut talk, &init), []);
         assert_eq!(hears(&mut talk, &result("")), []);
+        assert_eq!(words(&sent(&mut talk)), [""; 0]);
+        assert_eq!(hears(&mut talk, &given(&asked[0])), []);
         assert_eq!(words(&sent(&mut talk)), ["Second"]);
         let init = json!({ "type": "system", "subtype": "init", "session_id": "new" });
         assert_eq!(hears(&mut talk, &init)[0], Heard::Thread("new".into()));
         assert_eq!(hears(&mut talk, &result("Two")).last(), Some(&Heard::Over(TurnEnd::Completed)));
         assert_eq!(hears(&mut talk, &result("late")), []);
+    }
+
+    #[test]
+    fn each_turn_has_the_tools_by_its_own_token_before_it_is_asked_for() {
+        let mut talk = Dialogue::new(&with_tools("First", "one"));
+        let asked = sent(&mut talk);
+        let wanted = json!({ "spalla": { "type": "stdio", "command": "/bin/spalla", "args": ["mcp"], "env": { "TOKEN": "one" } } });
+        assert_eq!(asked[0]["request"]["subtype"], "mcp_set_servers");
+        assert_eq!((&asked[0]["request"]["servers"], asked.len()), (&wanted, 1));
+        assert_eq!(hears(&mut talk, &given(&asked[0])), []);
+        assert_eq!(words(&sent(&mut talk)), ["First"]);
+        hears(&mut talk, &result("One"));
+        talk.again(&with_tools("Second", "two"));
+        let again = sent(&mut talk);
+        assert_eq!(again[0]["request"]["servers"]["spalla"]["env"]["TOKEN"], "two");
+        // What answers an earlier request answers nothing of this turn.
+        assert_eq!(hears(&mut talk, &given(&asked[0])), []);
+        hears(&mut talk, &given(&again[0]));
+        assert_eq!(words(&sent(&mut talk)), [""; 0]);
+        hears(&mut talk, &result(""));
+        assert_eq!(words(&sent(&mut talk)), ["Second"]);
+    }
+
+    #[test]
+    fn who_takes_no_tools_in_a_conversation_has_none_and_tools_that_are_not_there_stop_nobody() {
+        let mut talk = Dialogue::new(&with_tools("First", "one"));
+        let id = sent(&mut talk)[0]["request_id"].clone();
+        let refused = json!({ "type": "control_response",
+            "response": { "subtype": "error", "request_id": id, "error": "Unsupported control request subtype" } });
+        assert_eq!(hears(&mut talk, &refused).last(), Some(&Heard::Over(TurnEnd::Failed)));
+        assert_eq!(words(&sent(&mut talk)), [""; 0]);
+        let mut talk = Dialogue::new(&with_tools("First", "one"));
+        let mut answer = given(&sent(&mut talk)[0]);
+        answer["response"]["response"]["errors"] = json!({ "spalla": "it did not start" });
+        assert!(matches!(&hears(&mut talk, &answer)[..], [Heard::Event(_)]));
+        assert_eq!(words(&sent(&mut talk)), ["First"]);
     }
 
     #[test]

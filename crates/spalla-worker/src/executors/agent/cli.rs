@@ -315,11 +315,11 @@ impl<'a> Work<'a> {
             run.log.remark(format!("{title}: {}", turn.how())).await;
             return Ok(turn);
         };
-        let folder = self.scratchpad.folder.clone();
-        seat.move_in(&folder).await.map_err(|error| end_of(run, error))?;
+        let files = &self.scratchpad.place;
+        seat.move_in(files).await.map_err(|error| end_of(run, error))?;
         let taken = self.turn_in(definition, (call, seat), prompt).await;
         // Whatever became of the turn, what it changed is the run's.
-        seat.move_out(&folder).await.map_err(|error| end_of(run, error))?;
+        files.move_back().await.map_err(|error| end_of(run, error))?;
         taken
     }
 

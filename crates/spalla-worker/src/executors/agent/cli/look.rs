@@ -7,7 +7,7 @@ use crate::scratchpad::Scratchpad;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::session::{LOOKS_LABEL, Session};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Beneath which name a session's repository keeps what was looked at.
 const LOOKS_PREFIX: &str = "refs/spalla/looks/item-";
@@ -49,24 +49,18 @@ impl Look {
         if !is_of_session(&repository, self.item) {
             return Err(missing("it is of another session"));
         }
-        let worktree = self.worktree(run).ok_or_else(|| missing("it has no worktree here"))?;
+        let worktree = run.scratchpads.find(self.item).await;
+        let worktree = worktree.ok_or_else(|| missing("it has no worktree here"))?;
         let base = self.base.clone().or_else(|| scratchpad.commit.clone());
         let base = base.ok_or_else(|| missing("it began on no commit"))?;
         let borrowed = scratchpad.borrowed.clone();
         let name = format!("{LOOKS_PREFIX}{}", self.item);
-        let taken = change::take_of(run, (&worktree, &borrowed), &base, (&repository, &name, report)).await?;
+        let taken =
+            change::take_of(run, (worktree.folder(), &borrowed), &base, (&repository, &name, report)).await?;
+        drop(worktree);
         let commit = taken.as_ref().map_or(&base, |change| &change.commit);
         change::check_out(run, scratchpad, vec![repository.join("objects")], commit).await?;
         Ok(taken)
-    }
-
-    /// Finds the worktree of the item's newest run on this machine.
-    fn worktree(&self, run: &Run<'_>) -> Option<PathBuf> {
-        let item = run.options.data_dir.join("scratchpads").join(format!("item-{}", self.item));
-        let folders = fs::read_dir(std::path::absolute(item).ok()?).ok()?.flatten();
-        let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let newest = folders.max_by_key(|entry| entry.metadata().and_then(|data| data.created()).ok());
-        newest.map(|entry| entry.path())
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) enum Decided {
 /// Tells whether a person may mend a cause while the run waits. A key or a login that is missing is none: the environment of a
 /// worker that goes on stays as it is.
 pub(super) const fn may_mend(cause: Option<Cause>) -> bool {
-    matches!(cause, Some(Cause::Denied | Cause::OutsideWorkspace | Cause::Untrusted))
+    matches!(cause, Some(Cause::Denied | Cause::OutsideWorkspace | Cause::Untrusted | Cause::Machine))
 }
 
 /// Tells what stands in the agent's way and what may be done about it, and waits for what a person decides.

@@ -11,7 +11,7 @@ use super::process::Process;
 use crate::executors::agent::keeper::Keeper;
 use crate::run::Run;
 use crate::sandbox::{CommandSpec, Walls};
-use crate::scratchpad;
+use crate::scratchpad::{self, Place};
 use spalla_adapter::definition::Definition;
 use spalla_domain::ProjectId;
 use spalla_domain::agent_pool::PoolState;
@@ -224,8 +224,9 @@ impl Pool {
         });
     }
 
-    /// Lets a process wait for the next run of its kind, for a while.
+    /// Lets a process wait for the next run of its kind, for a while. One that ends meanwhile does not wait any more.
     fn park(self: &Arc<Self>, seat: &mut Seat, warm: Warm) {
+        let gone = warm.process.gone();
         let waiting = Waiting {
             number: seat.number,
             kind: seat.kind.clone(),
@@ -247,18 +248,19 @@ impl Pool {
         let (pool, number, idle) =
             (Arc::clone(self), seat.number, Duration::from_millis(self.options.idle_ms));
         self.keeper.keep(async move {
-            tokio::select! {
-                () = tokio::time::sleep(idle) => {}
+            let is_fault = tokio::select! {
+                () = tokio::time::sleep(idle) => false,
+                () = gone.cancelled() => true,
                 () = pool.closing.cancelled() => return,
-            }
-            let old = |waiting: &Waiting| waiting.number == number && waiting.since.elapsed() >= idle;
+            };
+            let over =
+                |waiting: &Waiting| waiting.number == number && (is_fault || waiting.since.elapsed() >= idle);
             let mut state = pool.board.state();
-            let at = state.idle.iter().position(old);
-            let waiting = at.map(|at| state.idle.remove(at));
+            let at = state.idle.iter().position(over);
+            let Some(Waiting { kind, folder, warm, .. }) = at.map(|at| state.idle.remove(at)) else { return };
+            state.tallies.entry(kind.clone()).or_default().faults += u64::from(is_fault);
             drop(state);
-            if let Some(Waiting { kind, folder, warm, .. }) = waiting {
-                pool.retire(&kind, folder, Some(warm));
-            }
+            pool.retire(&kind, folder, Some(warm));
         });
     }
 }
@@ -368,14 +370,9 @@ impl Seat {
     }
 
     /// Moves a run's files into the place for the work.
-    pub(super) async fn move_in(&self, from: &Path) -> Result<(), scratchpad::Error> {
+    pub(super) async fn move_in(&self, files: &Place) -> Result<(), scratchpad::Error> {
         scratchpad::make(&self.work()).await?;
-        scratchpad::move_all(from, &self.work()).await
-    }
-
-    /// Moves them back.
-    pub(super) async fn move_out(&self, to: &Path) -> Result<(), scratchpad::Error> {
-        scratchpad::move_all(&self.work(), to).await
+        files.move_to(&self.work()).await
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Process {
     tools: Option<PathBuf>,
     lines: mpsc::Receiver<Line>,
     end: CancellationToken,
+    gone: CancellationToken,
     _ends_when_dropped: DropGuard,
     ended: oneshot::Receiver<Ended>,
 }
@@ -66,7 +67,10 @@ impl Process {
         let (over, ended) = oneshot::channel();
         let end = CancellationToken::new();
         let stop = end.clone();
+        let gone = CancellationToken::new();
+        let is_gone = gone.clone().drop_guard();
         keeper.keep(async move {
+            let _is_gone = is_gone;
             let Child { stdout, stderr, life } = child;
             let (ended, (), ()) = tokio::join!(
                 life.ended(async move { stop.cancelled().await }),
@@ -88,8 +92,14 @@ impl Process {
             lines,
             _ends_when_dropped: end.clone().drop_guard(),
             end,
+            gone,
             ended,
         }
+    }
+
+    /// Returns what is cancelled once it is gone with all that it started.
+    pub(super) fn gone(&self) -> CancellationToken {
+        self.gone.clone()
     }
 
     /// Returns the next line; none when there are no more.
