@@ -102,6 +102,9 @@ async fn work_is_looked_at_where_it_is_and_its_agent_goes_on() {
 #[tokio::test]
 async fn a_program_that_is_killed_leaves_no_process_neither_one_at_work_nor_one_that_waits() {
     let workshop = Workshop::new(json!([
+        { "when": { "user": "You review another agent" }, "then": [
+            { "json": { "verdict": "approved", "severity": "low", "text": "Good." } },
+        ] },
         { "when": { "user": "second step" }, "then": [{ "run": "until [ -e never ]; do sleep 0.1; done" }] },
         { "then": [{ "write": { "path": "first.txt", "text": "first\n" } }, { "say": "It is written." }] },
     ]));
