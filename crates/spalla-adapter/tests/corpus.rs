@@ -71,6 +71,11 @@ fn the_turns_of_the_fourth_set_that_nobody_looked_at_are_understood() {
     check("newest");
 }
 
+#[test]
+fn the_turns_of_the_fifth_set_that_nobody_looked_at_are_understood() {
+    check("last");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];
