@@ -3,7 +3,9 @@
 //!
 //! The rules were written with the half `seen`, and without the half `unseen`, of which the first run understood 92 of
 //! 98 cases (93.9 %), with no grant too much and no turn wrongly taken as done. What it missed was mended where the rule
-//! was wrong in general, so that its figure of today says less than that first one.
+//! was wrong in general, so that its figure of today says less than that first one. The same
+//! holds for the sets after it: of `fresh` 74 of 86 were understood at the first run, of `later` 25 of 32, of `newest` 48 of 81
+//! and of `last` 58 of 68, each without a grant too much or a turn wrongly taken as done.
 
 use jiff::Timestamp;
 use serde::Deserialize;
