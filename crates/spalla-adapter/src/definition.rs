@@ -209,6 +209,9 @@ pub struct ToolServers {
     /// What such a table says besides the command, its arguments and its variables.
     #[serde(default)]
     pub entry: toml::Table,
+    /// Whether its program remembers what it read there, so that the token of a run stands in a file of its own.
+    #[serde(default)]
+    pub is_remembered: bool,
 }
 
 /// What an exit code means.

@@ -17,6 +17,8 @@ use spalla_server::mcp::{Asked, Extensions, Server, Way};
 const URL_VARIABLE: &str = "SPALLA_API_URL";
 /// The token that opens it.
 const TOKEN_VARIABLE: &str = "SPALLA_API_TOKEN";
+/// The file with the token, where it is not said itself.
+const TOKEN_FILE_VARIABLE: &str = "SPALLA_API_TOKEN_FILE";
 
 /// Offers tools to an agent on standard input and output.
 #[derive(Debug, Args)]
@@ -51,7 +53,8 @@ impl Mcp {
 fn told() -> Option<Place> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let url = variable(URL_VARIABLE)?.trim().trim_end_matches('/').to_owned();
-    let token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
+    let by_file = || std::fs::read_to_string(variable(TOKEN_FILE_VARIABLE)?).ok();
+    let token = variable(TOKEN_VARIABLE).or_else(by_file).map(|token| token.trim().to_owned());
     Some(Place { url, token, found: URL_VARIABLE.to_owned() })
 }
 

@@ -2,6 +2,7 @@
 //! run's alone and goes with it.
 
 use super::pool::Seat;
+use super::tools::TOKEN_FILE;
 use crate::run::Run;
 use spalla_adapter::definition::{Definition, KeysOfFile};
 use spalla_adapter::listen::ToolServer;
@@ -50,6 +51,7 @@ impl Home {
             clear(&folder)?;
         }
         clear(&folder.join(SCRATCH))?;
+        clear(&folder.join(TOKEN_FILE))?;
         make_folder(&folder.join(SCRATCH))?;
         let own = folder.join(&definition.home.folder);
         make_folder(&own)?;

@@ -22,6 +22,8 @@ const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 const NAME: &str = "spalla";
 /// The file that names it where a command line takes one.
 const FILE: &str = "spalla-mcp.json";
+/// The file with the run's token, in the home, where a program remembers the configuration that names the server of tools.
+pub(super) const TOKEN_FILE: &str = "spalla-token";
 
 /// Gives the agent the server of tools, where its program takes one and the server can be reached from inside.
 pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home) {
@@ -34,8 +36,19 @@ pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home
     }
     let Some((grant, places)) = granted(run).await else { return };
     let env = variables(&grant);
-    let entry =
-        json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": BTreeMap::from(env.clone())});
+    let is_remembered = definition.home.tool_servers.as_ref().is_some_and(|servers| servers.is_remembered);
+    let told = match is_remembered {
+        true => by_file(&grant, &home.folder),
+        false => Ok(env.clone()),
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => {
+            tracing::warn!(agent = %definition.title, %error, "the agent is not given the tools of the server");
+            return;
+        }
+    };
+    let entry = json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": BTreeMap::from(told)});
     let written = match &definition.home.tool_servers {
         Some(servers) => add(&home.folder.join(&definition.home.folder), servers, entry).map(|()| None),
         None if takes_file => name_alone(&home.folder.join(FILE), entry).map(Some),
@@ -63,6 +76,15 @@ fn variables(grant: &Grant) -> [(String, String); 2] {
     let token = grant.token.expose_text().unwrap_or_default();
     [("SPALLA_API_URL", grant.url.as_str()), ("SPALLA_API_TOKEN", token)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+/// Writes the token into a file of its own; returns how the server of tools finds this one by it, which is the same for every
+/// run that has this home.
+fn by_file(grant: &Grant, home: &Path) -> io::Result<[(String, String); 2]> {
+    let file = home.join(TOKEN_FILE);
+    write_file(&file, grant.token.expose_text().unwrap_or_default().as_bytes())?;
+    let file = file.to_string_lossy().into_owned();
+    Ok([("SPALLA_API_URL".to_owned(), grant.url.clone()), ("SPALLA_API_TOKEN_FILE".to_owned(), file)])
 }
 
 /// Tells whether what the agent starts reaches a server on this machine.
@@ -132,7 +154,7 @@ mod tests {
 
     fn servers(file: &str, key: &str) -> ToolServers {
         let entry = toml::from_str("tool_timeout_sec = 60").unwrap();
-        ToolServers { file: file.into(), key: key.into(), entry }
+        ToolServers { file: file.into(), key: key.into(), entry, is_remembered: false }
     }
 
     fn entry() -> Value {
