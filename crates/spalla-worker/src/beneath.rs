@@ -28,6 +28,16 @@ impl Beneath {
         }
     }
 
+    /// Opens a folder by its path relative to the folder.
+    pub(crate) fn folder(&self, path: &str) -> io::Result<File> {
+        let folder = self.any(path)?;
+        if folder.metadata()?.is_dir() {
+            Ok(folder)
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no folder"))
+        }
+    }
+
     #[cfg(target_os = "linux")]
     fn any(&self, path: &str) -> io::Result<File> {
         use rustix::fs::ResolveFlags;

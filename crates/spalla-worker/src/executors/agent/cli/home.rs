@@ -3,6 +3,7 @@
 
 use super::pool::Seat;
 use super::tools::TOKEN_FILE;
+use crate::beneath::Beneath;
 use crate::run::Run;
 use spalla_adapter::definition::{Definition, KeysOfFile};
 use spalla_adapter::listen::ToolServer;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -54,12 +56,12 @@ impl Home {
         clear(&folder.join(TOKEN_FILE))?;
         make_folder(&folder.join(SCRATCH))?;
         let own = folder.join(&definition.home.folder);
-        make_folder(&own)?;
+        let held = hold(&folder, &definition.home.folder)?;
         // What an earlier run wrote there is nobody's configuration.
-        remove_files(definition, &own)?;
+        remove_files(definition, &held.path())?;
         let outside = &run.options.environment;
         if let Some(theirs) = configuration(definition, outside) {
-            copy_files(definition, &theirs, &own)?;
+            copy_files(definition, &theirs, &held.path())?;
         }
         let mut env = variables(definition, &own, outside);
         env.insert("HOME".into(), folder.to_string_lossy().into_owned());
@@ -110,6 +112,32 @@ fn clear(folder: &Path) -> io::Result<()> {
 
 fn make_folder(path: &Path) -> io::Result<()> {
     crash_point!("worker.home.create", fs::DirBuilder::new().recursive(true).mode(0o700).create(path))
+}
+
+/// A folder that is held open: what is done in it is done there, also where somebody puts another one or a link in its place.
+pub(super) struct HeldFolder(fs::File);
+
+impl HeldFolder {
+    /// Returns a path that leads there as long as this is held.
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+/// Holds a folder beneath a home, and makes it where it is not there. An agent that had the home before may have put a link in its
+/// place, which leads wherever it likes and is not followed.
+pub(super) fn hold(home: &Path, inner: &str) -> io::Result<HeldFolder> {
+    if inner.is_empty() {
+        return fs::File::open(home).map(HeldFolder);
+    }
+    let beneath = Beneath::open(home)?;
+    let folder = beneath.folder(inner).or_else(|_| {
+        let first = inner.split('/').next().unwrap_or(inner);
+        clear(&home.join(first))?;
+        make_folder(&home.join(inner))?;
+        beneath.folder(inner)
+    });
+    folder.map(HeldFolder)
 }
 
 /// Returns where a person's own configuration of the program is.
@@ -164,11 +192,12 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     write_file(to, &bytes)
 }
 
-/// Writes a file that is its owner's alone.
+/// Writes a file that is its owner's alone, in the place of whatever is there; a link is not followed.
 pub(super) fn write_file(to: &Path, bytes: &[u8]) -> io::Result<()> {
     crash_point!("worker.home.file.write", {
+        clear(to)?;
         let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(to);
+        let opened = options.write(true).create_new(true).mode(0o600).open(to);
         opened.and_then(|mut file| io::Write::write_all(&mut file, bytes))
     })
 }
@@ -298,6 +327,30 @@ mod tests {
             places(&["http://127.0.0.1:8080/v1".into(), "https://models.example.org:443/x".into()]);
         assert_eq!(hosts, ["models.example.org"]);
         assert_eq!(servers, ["127.0.0.1:8080".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_link_in_a_home_leads_nobody_to_the_files_of_a_person() {
+        let (home, person) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(person.path().join("config.toml"), "theirs").unwrap();
+        fs::write(person.path().join("token"), "theirs").unwrap();
+        let codex = adapter("codex");
+        std::os::unix::fs::symlink(person.path(), home.path().join(".codex")).unwrap();
+        let held = hold(home.path(), ".codex").unwrap();
+        remove_files(&codex, &held.path()).unwrap();
+        write_file(&held.path().join("config.toml"), b"ours").unwrap();
+        // Also where it is put there while the folder is held, or in the place of a file.
+        fs::rename(home.path().join(".codex"), home.path().join("away")).unwrap();
+        std::os::unix::fs::symlink(person.path(), home.path().join(".codex")).unwrap();
+        write_file(&held.path().join("auth.json"), b"ours").unwrap();
+        std::os::unix::fs::symlink(person.path().join("token"), home.path().join("token")).unwrap();
+        write_file(&home.path().join("token"), b"ours").unwrap();
+        let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+        assert_eq!(read(person.path().join("config.toml")), "theirs");
+        assert_eq!(read(person.path().join("token")), "theirs");
+        assert_eq!(read(home.path().join("token")), "ours");
+        assert_eq!(read(home.path().join("away/config.toml")), "ours");
+        assert!(home.path().join("away/auth.json").is_file() && !person.path().join("auth.json").exists());
     }
 
     #[test]

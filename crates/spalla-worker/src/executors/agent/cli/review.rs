@@ -1,6 +1,7 @@
 //! An answer in place of a change: a reviewer looks at what another agent did, or a planner at what there is, can touch neither,
 //! and says what it thinks in a form that is read strictly, with one more try.
 
+use super::home::write_file;
 use super::look::Look;
 use super::turn::Turn;
 use crate::executors::agent::change::{self, Change};
@@ -75,7 +76,8 @@ impl Review {
             Subject::Opinion => return None,
         };
         let file = scratch.join("answer.schema.json");
-        let written = spalla_crash::crash_point!("worker.review.schema.write", std::fs::write(&file, shape));
+        let written =
+            spalla_crash::crash_point!("worker.review.schema.write", write_file(&file, shape.as_bytes()));
         written.ok().map(|()| (shape.to_owned(), file))
     }
 

@@ -1,7 +1,7 @@
 //! The server of tools that an agent is given: this program as `spalla mcp`, which the agent starts inside its walls with the
 //! run's own token. Whatever keeps it from being given keeps no run from going on.
 
-use super::home::{Home, write_file};
+use super::home::{Home, hold, write_file};
 use crate::coordinator::{Grant, places_here};
 use crate::questions::heartbeat;
 use crate::run::Run;
@@ -50,7 +50,8 @@ pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home
     };
     let entry = json!({"command": program.to_string_lossy(), "args": ["mcp"], "env": BTreeMap::from(told)});
     let written = match &definition.home.tool_servers {
-        Some(servers) => add(&home.folder.join(&definition.home.folder), servers, entry).map(|()| None),
+        Some(servers) => hold(&home.folder, &definition.home.folder)
+            .and_then(|held| add(&held.path(), servers, entry).map(|()| None)),
         None if takes_file => name_alone(&home.folder.join(FILE), entry).map(Some),
         None => {
             let (command, args) = (program.to_string_lossy().into_owned(), vec!["mcp".to_owned()]);
