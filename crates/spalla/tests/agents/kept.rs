@@ -1,10 +1,12 @@
-//! Processes of the real CLIs that serve one run after another, as they do where nobody says otherwise.
+//! Processes of the real CLIs that serve one run after another.
 
 use crate::workshop::{Done, Workshop};
 use crate::world::LIMIT;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// How many of a kind are kept.
+const KEPT: (&str, &str) = ("SPALLA_POOL_SIZE", "2");
 /// The CLIs, and what each of them calls the tool that shows the work item of a run's token. Codex offers its tools only to
 /// whoever searches for them.
 const CLIS: [(&str, Option<&str>); 3] = [
@@ -33,7 +35,7 @@ async fn one_after_the_other(workshop: &Workshop, name: &str) -> Done {
     ] });
     std::fs::write(&plan, items.to_string()).unwrap();
     let mut command = workshop.command(&["orchestrate", "--agents", name, "--port", "0", "--yes", "Both"]);
-    command.arg("--target").arg(workshop.target()).arg("--plan").arg(&plan);
+    command.arg("--target").arg(workshop.target()).arg("--plan").arg(&plan).env(KEPT.0, KEPT.1);
     workshop.end_of(command).await
 }
 
@@ -96,7 +98,7 @@ async fn work_is_looked_at_where_it_is_and_its_agent_goes_on() {
     ]));
     let mut command =
         workshop.command(&["orchestrate", "--agents", "claude,codex", "--port", "0", "--yes", "Write"]);
-    command.arg("--target").arg(workshop.target());
+    command.arg("--target").arg(workshop.target()).env(KEPT.0, KEPT.1);
     let child = command.spawn().unwrap();
     until("the look is told", || async {
         let session = workshop.spalla(&["session", "show", "latest", "--json"]).await;
@@ -130,7 +132,7 @@ async fn a_program_that_is_killed_leaves_no_process_neither_one_at_work_nor_one_
     ] });
     std::fs::write(&plan, items.to_string()).unwrap();
     let mut command = workshop.orchestration("gemini,claude", "Both");
-    command.arg("--plan").arg(&plan);
+    command.arg("--plan").arg(&plan).env(KEPT.0, KEPT.1);
     let mut child = command.spawn().unwrap();
     until("the second agent works", || async {
         workshop.world.asked().iter().any(|entry| entry.user.contains("second step")).then_some(())
