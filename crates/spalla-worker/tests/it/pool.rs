@@ -101,29 +101,6 @@ async fn a_process_serves_one_run_where_reuse_is_off_and_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn each_run_has_the_tools_by_its_own_token_in_a_process_that_served_another() {
-    let tells = TALKER.replace(
-        "*'\"method\":\"session/new\"'*)",
-        "*'\"method\":\"session/new\"'*)
-        case \"$line\" in *'\"value\":\"token-1\"'*) echo '{\"type\":\"status\",\"payload\":{\"text\":\"by token 1\"}}' ;; esac
-        case \"$line\" in *'\"value\":\"token-2\"'*) echo '{\"type\":\"status\",\"payload\":{\"text\":\"by token 2\"}}' ;; esac",
-    );
-    assert_ne!(tells, TALKER);
-    let mut house = House::new(&tells, |options| options.tools = std::env::current_exe().ok());
-    for (number, token) in [(1, "token-1"), (2, "token-2")] {
-        house.site.fake.change(|state| state.grant = Some(("http://127.0.0.1:1", token)));
-        let run =
-            house.site.fake.add(Wanted { item: number, project: 1, ..agent("mine", &house.repository) });
-        assert!(house.site.fake.ended(run).await.success);
-        let lines = house.site.fake.lines(run, Stream::Stdout);
-        let told: Vec<_> = lines.iter().filter(|line| line.starts_with("[status] by token")).collect();
-        assert_eq!(told, [&format!("[status] by token {number}")], "{lines:?}");
-    }
-    assert_eq!(house.state(1).reused, 1);
-    house.worker.stop().await;
-}
-
-#[tokio::test]
 async fn a_process_that_dies_while_it_waits_is_counted_as_a_fault_and_waits_no_more() {
     let mut house = House::new(TALKER, |_| {});
     assert!(!house.is_reused(1, 1).await);
