@@ -10,6 +10,7 @@
 mod folder;
 mod git;
 mod mirror;
+mod moved;
 mod place;
 mod source;
 
@@ -241,15 +242,24 @@ pub(crate) async fn make(path: &Path) -> Result<(), Error> {
 /// Moves all that is in one folder into another one.
 pub(crate) async fn move_all(from: &Path, to: &Path) -> Result<(), Error> {
     let (source, target) = (from.to_owned(), to.to_owned());
-    blocking("moving the files of", from.to_owned(), move || {
-        for entry in folder::entries(&source)? {
-            let Some(name) = entry.file_name() else { continue };
-            folder::rename(&entry, &target.join(name))?;
-        }
-        Ok(())
-    })
-    .await
+    blocking("moving the files of", from.to_owned(), move || moved::move_all(&source, &target)).await
 }
+
+/// Removes all that is in a folder.
+pub(crate) async fn empty(path: &Path) -> Result<(), Error> {
+    let emptied = path.to_owned();
+    let empty =
+        move || folder::entries(&emptied)?.iter().try_for_each(|entry| spalla_scratchpad::remove(entry));
+    blocking("emptying", path.to_owned(), empty).await
+}
+
+/// Writes down beside a seat whose files are moved into it.
+pub(crate) async fn note_owner(seat: &Path, owner: &Path) -> Result<(), Error> {
+    let (noted, owner) = (seat.to_owned(), owner.to_owned());
+    blocking("noting whose files are in", seat.to_owned(), move || moved::note_owner(&noted, &owner)).await
+}
+
+pub(crate) use moved::bring_back;
 
 /// Removes whatever is at a path, and follows no link out of it.
 pub(crate) async fn remove(path: &Path) -> Result<(), Error> {

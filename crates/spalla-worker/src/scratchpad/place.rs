@@ -66,6 +66,11 @@ impl Place {
         Ok(())
     }
 
+    /// Returns the run's own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Moves them back into the run's own folder.
     pub(crate) async fn move_back(&self) -> Result<(), Error> {
         self.move_to(&self.folder).await

@@ -319,7 +319,7 @@ impl<'a> Work<'a> {
         seat.move_in(files).await.map_err(|error| end_of(run, error))?;
         let taken = self.turn_in(definition, (call, seat), prompt).await;
         // Whatever became of the turn, what it changed is the run's.
-        files.move_back().await.map_err(|error| end_of(run, error))?;
+        seat.move_out(files).await.map_err(|error| end_of(run, error))?;
         taken
     }
 

@@ -60,16 +60,18 @@ impl Home {
         // What an earlier run wrote there is nobody's configuration.
         remove_files(definition, &held.path())?;
         let outside = &run.options.environment;
-        if let Some(theirs) = configuration(definition, outside) {
-            copy_files(definition, &theirs, &held.path())?;
+        let theirs = configuration(definition, outside);
+        if let Some(theirs) = &theirs {
+            copy_files(definition, theirs, &held.path())?;
         }
-        let mut env = variables(definition, &own, outside);
+        // What the files say is asked of the person's: the copies, an agent that had the home before may write.
+        let mut env = variables(definition, theirs.as_deref(), outside);
         env.insert("HOME".into(), folder.to_string_lossy().into_owned());
         if let Some(variable) = &definition.home.variable {
             let place = if definition.home.is_parent { &folder } else { &own };
             env.insert(variable.clone(), place.to_string_lossy().into_owned());
         }
-        let urls = base_urls(definition, &own, &env);
+        let urls = base_urls(definition, theirs.as_deref(), &env);
         let (hosts, servers) = places(&urls);
         Ok(Self {
             folder,
@@ -101,8 +103,10 @@ impl Drop for Home {
     }
 }
 
-/// Removes the homes that an earlier worker's runs left, and the repositories in which their changes were taken.
+/// Removes the homes that an earlier worker's runs left, and the repositories in which their changes were taken. What is left in
+/// a seat of a run's files goes back to its folder before.
 pub(crate) fn sweep(data_dir: &Path) -> io::Result<()> {
+    crate::scratchpad::bring_back(&data_dir.join("pool"), &data_dir.join("scratchpads"));
     ["homes", "changes", "pool"].into_iter().try_for_each(|name| clear(&data_dir.join(name)))
 }
 
@@ -215,11 +219,11 @@ fn fits(pattern: &str, name: &str) -> bool {
 /// Chooses the variables that the program gets.
 fn variables(
     definition: &Definition,
-    own: &Path,
+    theirs: Option<&Path>,
     outside: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let environment = &definition.environment;
-    let named: BTreeSet<String> = values_of(&environment.named_in, own).collect();
+    let named: BTreeSet<String> = values_of(&environment.named_in, theirs).collect();
     let is_theirs = |name: &str| {
         environment.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
             || environment.names.iter().any(|wanted| wanted == name)
@@ -234,9 +238,10 @@ fn variables(
 }
 
 /// Returns what keys of configuration files say: texts, and the texts of tables beneath them.
-fn values_of<'a>(files: &'a [KeysOfFile], own: &'a Path) -> impl Iterator<Item = String> + 'a {
+fn values_of<'a>(files: &'a [KeysOfFile], folder: Option<&'a Path>) -> impl Iterator<Item = String> + 'a {
     files.iter().flat_map(move |wanted| {
-        let text = fs::read_to_string(own.join(&wanted.file)).unwrap_or_default();
+        let text = folder.map(|folder| fs::read_to_string(folder.join(&wanted.file)).unwrap_or_default());
+        let text = text.unwrap_or_default();
         let parsed: serde_json::Value = match wanted.file.ends_with(".toml") {
             true => toml::from_str(&text).unwrap_or_default(),
             false => serde_json::from_str(&text).unwrap_or_default(),
@@ -267,9 +272,9 @@ fn look_for(value: &serde_json::Value, keys: &[String], found: &mut Vec<String>)
 }
 
 /// Returns the addresses of models that variables and files name.
-fn base_urls(definition: &Definition, own: &Path, env: &BTreeMap<String, String>) -> Vec<String> {
+fn base_urls(definition: &Definition, theirs: Option<&Path>, env: &BTreeMap<String, String>) -> Vec<String> {
     let named = definition.network.base_urls.iter().filter_map(|name| env.get(name).cloned());
-    named.chain(values_of(&definition.home.base_urls, own)).collect()
+    named.chain(values_of(&definition.home.base_urls, theirs)).collect()
 }
 
 /// Divides addresses into servers on this machine and hosts elsewhere.
@@ -316,9 +321,9 @@ mod tests {
             ["MY_KEY", "TEAM_TOKEN", "CODEX_X", "CODEX__MODEL", "OTHER", "AWS_SECRET", "OPENAI_API_KEY"];
         let outside: BTreeMap<_, _> = outside.map(|name| (name.to_owned(), "v".to_owned())).into();
         let codex = adapter("codex");
-        let names: Vec<_> = variables(&codex, own.path(), &outside).into_keys().collect();
+        let names: Vec<_> = variables(&codex, Some(own.path()), &outside).into_keys().collect();
         assert_eq!(names, ["CODEX_X", "MY_KEY", "OPENAI_API_KEY", "TEAM_TOKEN"]);
-        assert_eq!(base_urls(&codex, own.path(), &BTreeMap::new()), ["http://127.0.0.1:8080/v1"]);
+        assert_eq!(base_urls(&codex, Some(own.path()), &BTreeMap::new()), ["http://127.0.0.1:8080/v1"]);
     }
 
     #[test]

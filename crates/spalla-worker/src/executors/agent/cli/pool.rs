@@ -369,10 +369,36 @@ impl Seat {
         });
     }
 
-    /// Moves a run's files into the place for the work.
-    pub(super) async fn move_in(&self, files: &Place) -> Result<(), scratchpad::Error> {
+    /// Moves a run's files into the place for the work, which is emptied of whatever a process left there. A process that
+    /// has only a part of them serves nobody else.
+    pub(super) async fn move_in(&mut self, files: &Place) -> Result<(), scratchpad::Error> {
+        let moved = self.try_move_in(files).await;
+        if moved.is_err() {
+            self.spoil();
+        }
+        moved
+    }
+
+    async fn try_move_in(&self, files: &Place) -> Result<(), scratchpad::Error> {
         scratchpad::make(&self.work()).await?;
+        scratchpad::empty(&self.work()).await?;
+        scratchpad::note_owner(&self.folder, files.folder()).await?;
         files.move_to(&self.work()).await
+    }
+
+    /// Moves them back. A process that keeps some of them serves nobody else.
+    pub(super) async fn move_out(&mut self, files: &Place) -> Result<(), scratchpad::Error> {
+        let moved = files.move_back().await;
+        if moved.is_err() {
+            self.spoil();
+        }
+        moved
+    }
+
+    fn spoil(&mut self) {
+        if let Some(warm) = self.warm.take() {
+            self.end(warm, true);
+        }
     }
 }
 
