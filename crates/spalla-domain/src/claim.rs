@@ -2,6 +2,7 @@
 //! worker carries the run's id and the fencing token that it was given.
 
 use crate::adapter::Adapter;
+use crate::chosen::ChosenDefinition;
 use crate::log::LogLine;
 use crate::resources::Capacity;
 use crate::retry::ErrorClass;
@@ -103,6 +104,9 @@ pub struct Assignment {
     /// How the agent is to be called, where that differs from what its adapter says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
+    /// The definition that the agent works by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Box<ChosenDefinition>>,
     /// How many tokens the run may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_budget: Option<u32>,

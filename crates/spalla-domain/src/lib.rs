@@ -11,6 +11,7 @@ pub mod approval_policy;
 pub mod artifact;
 pub mod audit;
 pub mod balance;
+pub mod chosen;
 pub mod claim;
 pub mod cloud;
 pub mod concurrency;

@@ -1,6 +1,7 @@
 //! A work item: what is to be done, how urgent it is, and what it waits for.
 
 use crate::adapter::Adapter;
+use crate::chosen::ChosenDefinition;
 use crate::project::Project;
 use crate::resources::Amounts;
 use crate::retry::{Backoff, RetryPolicy};
@@ -209,6 +210,9 @@ pub struct Spec {
     /// How an agent's command line is to be called for it; none is as its adapter says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
+    /// The agent's definition that it is carried out by; none where the agent's command line is told the task alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Box<ChosenDefinition>>,
 }
 
 /// A work item as it is kept.
@@ -272,6 +276,8 @@ pub struct SpecPatch {
     pub resources: Option<Option<Amounts>>,
     /// How an agent is to be called from now on; an inner none removes it.
     pub adapter: Option<Option<Adapter>>,
+    /// The definition that it is carried out by from now on; an inner none removes it.
+    pub definition: Option<Option<Box<ChosenDefinition>>>,
 }
 
 impl SpecPatch {
@@ -291,6 +297,7 @@ impl SpecPatch {
             labels: self.labels.unwrap_or_else(|| old.labels.clone()),
             resources: self.resources.unwrap_or_else(|| old.resources.clone()),
             adapter: self.adapter.unwrap_or_else(|| old.adapter.clone()),
+            definition: self.definition.unwrap_or_else(|| old.definition.clone()),
         }
     }
 }
@@ -327,6 +334,7 @@ impl Spec {
             labels: Vec::new(),
             resources: None,
             adapter: None,
+            definition: None,
         }
     }
 
@@ -364,6 +372,9 @@ impl Spec {
         self.adapter = self.adapter.filter(|adapter| *adapter != Adapter::default());
         if let Some(adapter) = &self.adapter {
             adapter.check()?;
+        }
+        if let Some(definition) = &self.definition {
+            definition.check()?;
         }
         self.labels.sort();
         self.labels.dedup();

@@ -8,6 +8,7 @@ pub(crate) mod approval;
 pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod claim;
+pub(crate) mod definition;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod found_command;

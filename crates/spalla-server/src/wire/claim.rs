@@ -2,6 +2,7 @@
 //! `Assignment`, so that a remote worker and one in process see the same.
 
 use super::adapter::Adapter;
+use super::definition::ChosenDefinition;
 use super::number::{ClaimMax, Dollars, ExchangeMax, ExitCode, IdNumber, Ordinal};
 use super::object::{object, objects};
 use super::resources::Stock;
@@ -165,6 +166,8 @@ pub(crate) struct Assignment {
     recipe: Option<String>,
     /// How the agent is to be called, where that differs from what its adapter says.
     adapter: Option<Adapter>,
+    /// The definition that the agent works by; null where it is told the task alone.
+    definition: Option<ChosenDefinition>,
     /// How many tokens the run may use; null where nobody said.
     token_budget: Option<u32>,
     /// How long the run may take, in milliseconds.
@@ -192,6 +195,7 @@ impl From<claim::Assignment> for Assignment {
             labels: a.labels,
             recipe: a.recipe,
             adapter: a.adapter.map(Into::into),
+            definition: a.definition.map(|chosen| ChosenDefinition::whole(*chosen)),
             token_budget: a.token_budget,
             timeout_ms: a.timeout_ms,
             repository: a.repository,
@@ -447,6 +451,7 @@ impl From<ExchangeReply> for ExchangeAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spalla_domain::chosen::{ChosenBy, ChosenDefinition, StandsIn};
     use spalla_domain::{ProjectId, WorkItemId, work_item};
 
     #[test]
@@ -472,6 +477,17 @@ mod tests {
                 args: vec!["-v".into()],
                 ..Default::default()
             }),
+            definition: Some(Box::new(ChosenDefinition {
+                id: "reviewer".into(),
+                alias: Some("careful".into()),
+                digest: "d".into(),
+                publication: "p".into(),
+                by: ChosenBy::Routed,
+                ambiguous: true,
+                stands_in: Some(StandsIn { wanted: "lost".into(), notify: vec!["ada".into()] }),
+                explanation: Some(serde_json::json!({"stage": "keywords"})),
+                instructions: "You review.".into(),
+            })),
             token_budget: Some(9_000),
             timeout_ms: 60_000,
             repository: Some("/srv/app".into()),

@@ -1,6 +1,7 @@
 //! Work items on the wire.
 
 use super::adapter::{Adapter, AdapterBody};
+use super::definition::ChosenDefinition;
 use super::number::{IdNumber, Priority, Retries, Tokens};
 use super::object::object;
 use super::resources::{Resources, Wish};
@@ -97,6 +98,8 @@ pub(crate) struct WorkItem {
     resources: Option<Resources>,
     /// How its agent is to be called, where that differs from what the adapter says.
     adapter: Option<Adapter>,
+    /// The agent's definition that it is carried out by; null where the agent is told the task alone.
+    definition: Option<ChosenDefinition>,
     /// Where it stands.
     status: WorkItemStatus,
     /// Why it does not start; null unless something holds it.
@@ -206,6 +209,7 @@ impl From<WorkItemView> for WorkItem {
             labels: spec.labels,
             resources: spec.resources.as_ref().map(Resources::from),
             adapter: spec.adapter.map(Into::into),
+            definition: spec.definition.map(|chosen| ChosenDefinition::shown(*chosen)),
             status: view.status.into(),
             reason: view.reason.map(|code| code.as_str()),
             depends_on: depends_on.map(|d| DependencyView { id: d.id.0, when: d.when.into() }).collect(),
@@ -323,6 +327,7 @@ impl From<NewWorkItem> for DomainNew {
                 labels: new.labels.into_iter().map(Into::into).collect(),
                 resources: new.resources.map(|wish| wish.0),
                 adapter: new.adapter.map(Into::into),
+                definition: None,
             },
             depends_on: new.depends_on.into_iter().map(Into::into).collect(),
         }
@@ -407,6 +412,7 @@ impl From<WorkItemChange> for SpecPatch {
             labels: change.labels.map(|labels| labels.into_iter().map(Into::into).collect()),
             resources: change.resources.map(|wish| wish.map(|wish| wish.0)),
             adapter: change.adapter.map(|adapter| adapter.map(Into::into)),
+            definition: None,
         }
     }
 }

@@ -83,6 +83,7 @@ create table work_item (
     prompt text,
     recipe text,
     adapter text,
+    definition text,
     check (executor <> 'agent' or agent is not null)
 );
 
@@ -394,7 +395,7 @@ select
     work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
     work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
-    work_item.adapter,
+    work_item.adapter, work_item.definition,
     case
         when work_item.archived_at is not null then 'archived'
         when finished.work_item_id is not null then finished.status

@@ -229,6 +229,7 @@ fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, b
         labels: spec.labels.clone(),
         recipe: spec.recipe.clone(),
         adapter: spec.adapter.clone(),
+        definition: spec.definition.clone(),
         token_budget: body.item.policy.token_budget,
         timeout_ms: spec.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT),
         repository: body.repository.clone(),

@@ -235,6 +235,7 @@ fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
         labels,
         resources,
         adapter,
+        definition,
     } = old;
     let members = [
         ("title", *title != new.title),
@@ -250,6 +251,7 @@ fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
         ("labels", *labels != new.labels),
         ("resources", *resources != new.resources),
         ("adapter", *adapter != new.adapter),
+        ("definition", *definition != new.definition),
     ];
     members.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
 }

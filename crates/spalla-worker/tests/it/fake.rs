@@ -4,6 +4,7 @@
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use spalla_domain::adapter::Adapter;
+use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::claim::{
     Assignment, Completion, Exchange, ExchangeReply, Heartbeat, HeartbeatAnswer, LogBatch, Refused,
 };
@@ -79,6 +80,7 @@ pub(crate) struct Wanted {
     pub(crate) executor: Executor,
     pub(crate) agent: Option<&'static str>,
     pub(crate) adapter: Option<Adapter>,
+    pub(crate) definition: Option<Box<ChosenDefinition>>,
     pub(crate) repository: Option<String>,
     pub(crate) timeout_ms: i64,
     pub(crate) item: i64,
@@ -93,6 +95,7 @@ impl Default for Wanted {
             executor: Executor::Recipe,
             agent: None,
             adapter: None,
+            definition: None,
             repository: None,
             timeout_ms: 60_000,
             item: 1,
@@ -137,6 +140,7 @@ impl Fake {
                 labels: Vec::new(),
                 recipe: wanted.recipe,
                 adapter: wanted.adapter,
+                definition: wanted.definition,
                 token_budget: None,
                 timeout_ms: wanted.timeout_ms,
                 repository: wanted.repository,

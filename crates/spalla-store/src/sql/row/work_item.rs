@@ -41,6 +41,7 @@ pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.prompt,
         spec.recipe,
         spec.adapter.as_ref().map(json).transpose()?,
+        spec.definition.as_ref().map(json).transpose()?,
     ])
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.prompt,
         spec.recipe,
         spec.adapter.as_ref().map(json).transpose()?,
+        spec.definition.as_ref().map(json).transpose()?,
     ])
 }
 
@@ -132,7 +134,7 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
     let (labels, resources) = (fields.json("labels")?, fields.maybe_json("resources")?);
     let (title, description) = (fields.text("title")?, fields.maybe_text("description")?);
     let (prompt, recipe) = (fields.maybe_text("prompt")?, fields.maybe_text("recipe")?);
-    let adapter = fields.maybe_json("adapter")?;
+    let (adapter, definition) = (fields.maybe_json("adapter")?, fields.maybe_json("definition")?);
     let spec = Spec {
         title,
         description,
@@ -147,6 +149,7 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
         labels,
         resources,
         adapter,
+        definition,
     };
     Ok(WorkItem { id, project_id, spec, policy, on_critical_path, created_at, updated_at, archived_at })
 }

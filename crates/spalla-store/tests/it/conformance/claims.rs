@@ -3,6 +3,7 @@
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{LEASE_MS, claim_run, item, request};
 use spalla_domain::adapter::Adapter;
+use spalla_domain::chosen::{ChosenBy, ChosenDefinition, StandsIn};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
 use spalla_domain::problem::Code;
 use spalla_domain::project::NewProject;
@@ -59,6 +60,17 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         panic!("no project")
     };
     let adapter = Some(Adapter { args: vec!["--deep".into()], web_search: Some(true), ..Adapter::default() });
+    let definition = Some(Box::new(ChosenDefinition {
+        id: "reviewer".into(),
+        alias: Some("careful".into()),
+        digest: "d".into(),
+        publication: "p".into(),
+        by: ChosenBy::Routed,
+        ambiguous: true,
+        stands_in: Some(StandsIn { wanted: "lost".into(), notify: vec!["ada".into()] }),
+        explanation: Some(serde_json::json!({"stage": "keywords"})),
+        instructions: "You review.".into(),
+    }));
     let spec = Spec {
         title: "survey the banks".into(),
         description: Some("both of them".into()),
@@ -73,6 +85,7 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         labels: vec!["field".into(), "river".into()],
         resources: Some(Amounts { memory_mb: 512, ..Amounts::default() }),
         adapter: adapter.clone(),
+        definition: definition.clone(),
     };
     let id = f.make_one(NewWorkItem { project_id, spec: spec.clone(), depends_on: vec![] }).await;
     let policy = Policy { token_budget: Some(2_500), review: Some(true), ..Policy::default() };
@@ -98,6 +111,7 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         labels: vec!["field".into(), "river".into()],
         recipe: Some("steps: [echo]".into()),
         adapter,
+        definition,
         token_budget: Some(2_500),
         timeout_ms: 90_000,
         repository: Some("https://host/span.git".into()),

@@ -1,5 +1,5 @@
-//! What an agent is told: the person's own words, and where it goes on for another one, or for itself, a short note before
-//! them.
+//! What an agent is told: the person's own words, behind the instructions of the definition that it works by, and where it
+//! goes on for another one, or for itself, a short note before them.
 
 use crate::run::Run;
 
@@ -18,11 +18,12 @@ pub(super) struct Handed<'a> {
     pub(super) words: Option<&'a str>,
 }
 
-/// Returns the person's own words, unchanged.
+/// Returns the person's own words, behind the instructions of the agent's definition where it works by one.
 pub(super) fn own_words(run: &Run<'_>) -> String {
     let assignment = run.assignment;
     let words = assignment.prompt.as_ref().or(assignment.description.as_ref());
-    words.unwrap_or(&assignment.title).clone()
+    let words = words.unwrap_or(&assignment.title);
+    assignment.definition.as_ref().map_or_else(|| words.clone(), |definition| definition.told(words))
 }
 
 /// Tells the next agent where its task stands.
