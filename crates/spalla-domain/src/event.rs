@@ -18,7 +18,7 @@ pub struct Event {
     pub seq: EventSeq,
     /// When it happened.
     pub at: Timestamp,
-    /// The project it belongs to.
+    /// The project it belongs to; [`ProjectId::NONE`] where it concerns every one.
     pub project_id: ProjectId,
     /// The work item it is about.
     pub work_item_id: Option<WorkItemId>,
@@ -452,6 +452,36 @@ pub enum Fact {
         agent: String,
         /// Since when they wait.
         since: Timestamp,
+    },
+    /// An agent that was meant is not there, and the generalist of its domain does the work.
+    #[serde(rename = "agent.missing")]
+    AgentMissing {
+        /// Who was meant.
+        wanted: String,
+        /// Who does it.
+        used: String,
+        /// Who is to be told.
+        notify: Vec<String>,
+    },
+    /// A publication of agents serves from now on. It belongs to no project.
+    #[serde(rename = "registry.reloaded")]
+    RegistryReloaded(Box<crate::registry_news::Reloaded>),
+    /// A publication of agents does not serve, and the one before serves on. It belongs to no project.
+    #[serde(rename = "registry.refused")]
+    RegistryRefused(Box<crate::registry_news::Refused>),
+    /// It was said what an alias is. It belongs to no project.
+    #[serde(rename = "alias.set")]
+    AliasSet {
+        /// Its name.
+        name: String,
+        /// The id of its agent.
+        agent: String,
+    },
+    /// An alias is gone. It belongs to no project.
+    #[serde(rename = "alias.removed")]
+    AliasRemoved {
+        /// Its name.
+        name: String,
     },
     /// A run was given up after too many holders had vanished.
     #[serde(rename = "run.lost")]

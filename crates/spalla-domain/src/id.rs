@@ -54,12 +54,19 @@ numeric_ids! {
     WebhookId;
     /// A message.
     MessageId;
+    /// An alias of an agent.
+    AliasId;
     /// The combination of project, executor and labels that claimers choose by.
     QueueId;
     /// The number of an event; a safe cursor on every store.
     EventSeq;
     /// The fencing token: grows with every lease of a work item, so that late writes of an old holder fail.
     Fence;
+}
+
+impl ProjectId {
+    /// What an event belongs to that concerns every project.
+    pub const NONE: Self = Self(0);
 }
 
 impl Fence {

@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod agent_event;
 pub mod agent_pool;
 pub mod agent_state;
+pub mod alias;
 pub mod approval;
 pub mod approval_policy;
 pub mod artifact;
@@ -41,6 +42,7 @@ pub mod recipe;
 pub mod recovery;
 pub mod redact;
 pub mod refused_host;
+pub mod registry_news;
 pub mod requirements;
 pub mod resources;
 pub mod retry;
@@ -59,7 +61,7 @@ pub mod webhook;
 pub mod work_item;
 
 pub use id::{
-    ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId,
+    AliasId, ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId,
     QueueId, RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 pub use problem::{Code, Refusal};

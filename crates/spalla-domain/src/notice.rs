@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The types of events that may need a person: what a webhook with a template is sent where it names none.
-pub const NEEDS_PERSON: [&str; 9] = [
+pub const NEEDS_PERSON: [&str; 11] = [
     "info_request.asked",
     "approval.requested",
     "message.sent",
@@ -22,6 +22,8 @@ pub const NEEDS_PERSON: [&str; 9] = [
     "session.paused",
     "session.waiting",
     "session.stopped",
+    "agent.missing",
+    "registry.refused",
 ];
 /// The longest text of a template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 8 * 1024;
@@ -108,6 +110,21 @@ impl Notice {
             Fact::SessionPaused(news) => of_session(event, news, "is held", "resume"),
             Fact::SessionWaiting(news) => of_session(event, news, "waits for a person", "show"),
             Fact::SessionStopped(news) => of_session(event, news, "is stopped", "show"),
+            Fact::AgentMissing { wanted, used, notify } => (
+                format!("agent_missing:{wanted}"),
+                format!("the agent {wanted} is not there"),
+                format!(
+                    "{used} does what was meant for {wanted}: spalla agents show {wanted}{}",
+                    if notify.is_empty() { String::new() } else { format!(" (to be told: {})", notify.join(", ")) }
+                ),
+                false,
+            ),
+            Fact::RegistryRefused(refused) => (
+                format!("registry_refused:{}", refused.reason),
+                "the newest agents do not serve".to_owned(),
+                format!("{}; those from before serve on: spalla convert --check", refused.reason),
+                false,
+            ),
             _ => return None,
         };
         Some(Self { cause, title, text: cut(&text), is_urgent })

@@ -106,6 +106,10 @@ codes! {
     Delayed = "delayed", Conflict;
     /// As many webhooks are kept as there may be.
     TooManyWebhooks = "too_many_webhooks", Conflict;
+    /// As many aliases are kept as there may be.
+    TooManyAliases = "too_many_aliases", Conflict;
+    /// The alias stands in the settings, which a request changes nothing of.
+    AliasConfigured = "alias_configured", Conflict;
     /// Log lines are missing between what is kept and what was sent.
     LogGap = "log_gap", Conflict;
     /// What was answered to the run can't be read, so that nobody can tell whether a text holds it.
@@ -120,6 +124,8 @@ codes! {
     MailboxFull = "mailbox_full", Overloaded;
     /// The queue is full.
     QueueFull = "queue_full", Overloaded;
+    /// As many entries wait for an alias as may.
+    AliasQueueFull = "alias_queue_full", Overloaded;
 }
 
 /// A wish that was not granted. It changed nothing.

@@ -123,6 +123,10 @@ impl History {
                 | Fact::DraftDecided { .. }
                 | Fact::QuotaChanged { .. }
                 | Fact::AgentStateChanged { .. }
+                | Fact::RegistryReloaded(_)
+                | Fact::RegistryRefused(_)
+                | Fact::AliasSet { .. }
+                | Fact::AliasRemoved { .. }
                 | Fact::MessageSent { .. }
                 | Fact::MessageAcknowledged { .. }
                 | Fact::MessageExpired { .. }
@@ -213,6 +217,11 @@ impl History {
             | Fact::HostRefused { .. }
             | Fact::AgentTold(_)
             | Fact::AgentStateChanged { .. }
+            | Fact::AgentMissing { .. }
+            | Fact::RegistryReloaded(_)
+            | Fact::RegistryRefused(_)
+            | Fact::AliasSet { .. }
+            | Fact::AliasRemoved { .. }
             | Fact::MessageSent { .. }
             | Fact::MessageAcknowledged { .. }
             | Fact::MessageExpired { .. }

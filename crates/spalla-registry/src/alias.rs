@@ -12,6 +12,8 @@ pub struct Alias {
     pub id: String,
     /// What is said otherwise, in the form of a definition.
     pub overrides: Value,
+    /// The domain of the agent when this was said, as far as it is known: its generalist stands in should the agent go.
+    pub domain: Option<String>,
 }
 
 /// Fields that make an agent the one that it is.

@@ -1,14 +1,17 @@
 //! The published agents as they serve: the index read once, definitions on first use and then frozen, and a reload that
 //! swaps one pointer. Whoever has a definition keeps it, whatever is published later.
 
+mod given;
 mod reload;
 mod snapshot;
 
+pub use given::Given;
 pub use reload::{Held, Refused, Reloaded};
-pub use snapshot::{OpenError, Snapshot};
+pub use snapshot::{OpenError, Snapshot, Trial};
 
 use crate::alias::{self, Alias};
 use crate::built_in;
+use crate::index::INDEX;
 use crate::read::Loaded;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,14 @@ pub struct Registry {
     folder: PathBuf,
     current: RwLock<Arc<Snapshot>>,
     aliases: RwLock<Arc<BTreeMap<String, Alias>>>,
+    /// Why the newest publication does not serve.
+    refused: RwLock<Option<String>>,
+    /// Where those stood that are not published any more: id → domain.
+    gone: RwLock<BTreeMap<String, String>>,
 }
+
+/// How many agents are remembered that are not published any more.
+const GONE_MAX: usize = 10_000;
 
 /// Why a definition is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,14 +86,69 @@ pub struct Escalated {
 impl Registry {
     /// Opens a published folder. Only its index is read.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        let current = RwLock::new(Arc::new(Snapshot::open(folder)?));
-        Ok(Self { folder: folder.to_owned(), current, aliases: RwLock::default() })
+        Ok(Self::of(folder, Snapshot::open(folder)?))
     }
 
     /// Makes one that has nothing but what is built in.
     pub fn built_in(folder: &Path) -> Self {
-        let current = RwLock::new(Arc::new(Snapshot::empty()));
-        Self { folder: folder.to_owned(), current, aliases: RwLock::default() }
+        Self::of(folder, Snapshot::empty())
+    }
+
+    /// Opens a folder for a server, which goes on without it: what can't be served is kept as refused, and there is what comes
+    /// with the program until something can be.
+    pub fn serve(folder: &Path) -> Self {
+        match Snapshot::open(folder) {
+            Ok(snapshot) => Self::of(folder, snapshot),
+            Err(error) => {
+                let registry = Self::built_in(folder);
+                let is_there = folder.join(INDEX).exists();
+                let refused = is_there.then(|| Refused::from(error).to_string());
+                Self { refused: RwLock::new(refused), ..registry }
+            }
+        }
+    }
+
+    fn of(folder: &Path, snapshot: Snapshot) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            current: RwLock::new(Arc::new(snapshot)),
+            aliases: RwLock::default(),
+            refused: RwLock::default(),
+            gone: RwLock::default(),
+        }
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns why the newest publication does not serve; none where it does.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers where those stood that go, so that the generalist of their domain can stand in for them.
+    fn note_gone(&self, old: &Snapshot, new: &Snapshot) {
+        let mut gone = self.gone.write().unwrap_or_else(PoisonError::into_inner);
+        gone.retain(|id, _| new.entry(id).is_none());
+        for entry in old.index().agents.iter().filter(|entry| new.entry(&entry.id).is_none()) {
+            if gone.len() < GONE_MAX {
+                gone.insert(entry.id.clone(), entry.domain.clone());
+            }
+        }
+    }
+
+    /// Returns the domain of whoever a name means, or meant.
+    fn domain_of(&self, name: &str) -> Option<String> {
+        let aliases = self.aliases();
+        let alias = aliases.get(name);
+        let id = alias.map_or(name, |alias| alias.id.as_str());
+        if let Some(entry) = self.snapshot().entry(id) {
+            return Some(entry.domain.clone());
+        }
+        let gone = self.gone.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        gone.or_else(|| alias.and_then(|alias| alias.domain.clone()))
     }
 
     /// Returns what is served now.
@@ -109,6 +174,11 @@ impl Registry {
         self.of_id(name)
     }
 
+    /// Returns the definition of an id, whatever aliases there are.
+    pub fn definition_of_id(&self, id: &str) -> Result<Arc<Loaded>, Missing> {
+        self.of_id(id)
+    }
+
     fn of_id(&self, id: &str) -> Result<Arc<Loaded>, Missing> {
         match self.snapshot().definition(id) {
             Err(Missing::Unknown(id)) => built_in::find(&id).ok_or(Missing::Unknown(id)),
@@ -130,7 +200,8 @@ impl Registry {
             Err(missing) => missing,
         };
         let snapshot = self.snapshot();
-        let domain = domain.or_else(|| snapshot.entry(name).map(|entry| entry.domain.as_str()));
+        let known = self.domain_of(name);
+        let domain = domain.or(known.as_deref());
         let fits = |entry: &&crate::index::Entry| {
             entry.tier == GENERALIST && Some(entry.domain.as_str()) == domain && entry.id != name
         };

@@ -49,6 +49,8 @@ pub enum Builtin {
     Worker,
     /// Whether the data folder's disk has room.
     Disk,
+    /// Whether the newest publication of agents serves.
+    Agents,
 }
 
 /// What the checks are made with.
@@ -131,6 +133,7 @@ impl Health {
             },
             Check::Builtin(Builtin::Store) => builtin::store(app).await,
             Check::Builtin(Builtin::Worker) => worker.look(app).await,
+            Check::Builtin(Builtin::Agents) => builtin::agents(app),
             Check::Builtin(Builtin::Disk) => builtin::disk(self.options.data.as_deref()),
         }
     }
@@ -160,6 +163,7 @@ fn own_checks(has_folder: bool) -> Vec<HealthCheck> {
         check: Check::Builtin(builtin),
     };
     let mut checks = vec![own("store", 10, Builtin::Store), own("worker", 60, Builtin::Worker)];
+    checks.push(own("agents", 5, Builtin::Agents));
     if has_folder {
         checks.push(own("disk", 30, Builtin::Disk));
     }
@@ -181,7 +185,7 @@ mod tests {
         let options = HealthOptions { checks: vec![check.clone()], data: Some("/".into()), runner: None };
         let health = Health::new(options);
         let names: Vec<&str> = health.checks.iter().map(|check| check.name.as_str()).collect();
-        assert_eq!(names, ["store", "disk", "worker"]);
+        assert_eq!(names, ["store", "agents", "disk", "worker"]);
         assert_eq!((health.checks.last(), health.reports()), (Some(&check), vec![]));
     }
 }

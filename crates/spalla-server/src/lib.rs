@@ -16,10 +16,12 @@ mod artifacts;
 mod audit;
 mod auth;
 mod backpressure;
+mod chosen;
 mod cors;
 #[cfg(test)]
 #[path = "../../../fuzz/damage.rs"]
 mod damage;
+mod definitions;
 mod documents;
 mod entrance;
 mod extract;
@@ -49,9 +51,10 @@ mod wire;
 pub use artifacts::{ArtifactError, Artifacts, Incoming};
 pub use auth::{Access, Token};
 pub use cors::Cors;
+pub use definitions::Definitions;
 pub use health::{Builtin, Check, HealthCheck, HealthOptions, Runner};
 pub use oidc::{Grant, Oidc};
-pub use routing::{NoRouting, Routing, Unrouted};
+pub use routing::{Choice, NoRouting, Routing, Unchosen, Unrouted, Work};
 pub use server::{Error, Options, Server};
 pub use sessions::{Control, Found, NoSessions, Sessions, Unfollowed, Wanted};
 pub use vault::{Answers, Rotated, Vault};

@@ -2,7 +2,9 @@
 //! answers with wire types.
 
 mod agent_pool;
+mod agent_definitions;
 mod agents;
+mod aliases;
 mod approvals;
 mod artifacts;
 mod audit;
@@ -66,6 +68,8 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         info_requests::add,
         messages::add,
         agents::add,
+        agent_definitions::add,
+        aliases::add,
         mcp::add,
         scheduler::add,
         queue::add,

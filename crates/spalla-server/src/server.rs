@@ -11,6 +11,7 @@ use crate::artifacts::Artifacts;
 use crate::auth::{Access, Gate, Token};
 use crate::backpressure::Gauge;
 use crate::cors::Cors;
+use crate::definitions::{AliasGauges, Definitions};
 use crate::entrance;
 use crate::health::{Health, HealthOptions};
 use crate::host_guard::Hosts;
@@ -81,6 +82,8 @@ pub struct Options {
     pub sessions: Arc<dyn Sessions>,
     /// Finds agents for tasks.
     pub routing: Arc<dyn Routing>,
+    /// The agents that are known.
+    pub definitions: Definitions,
     /// How many entries the queue has at most.
     pub queue_limit: u64,
     /// The networks that webhooks may lead into although they are not public.
@@ -165,6 +168,8 @@ impl Server {
             agent_secret: options.agent_secret,
             sessions: options.sessions,
             routing: options.routing,
+            definitions: options.definitions,
+            alias_gauges: AliasGauges::default(),
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix,

@@ -3,7 +3,9 @@
 
 pub(crate) mod adapter;
 pub(crate) mod agent;
+pub(crate) mod agent_definition;
 pub(crate) mod agent_pool;
+pub(crate) mod alias;
 pub(crate) mod approval;
 pub(crate) mod artifact;
 pub(crate) mod audit;

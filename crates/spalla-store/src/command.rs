@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use spalla_domain::access::token::NewToken;
 use spalla_domain::access::{Conditions, Projects, Target};
 use spalla_domain::agent_state::Seen;
+use spalla_domain::alias::NewAlias;
 use spalla_domain::approval::tally::Need;
 use spalla_domain::approval::{self, Decision};
 use spalla_domain::artifact::ArtifactPath;
@@ -20,13 +21,14 @@ use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::quota::Quota;
 use spalla_domain::refused_host::RefusedHost;
+use spalla_domain::registry_news::RegistryNews;
 use spalla_domain::run_event::RunEvent;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
 use spalla_domain::{
-    ApprovalId, ArtifactId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId,
+    AliasId, ApprovalId, ArtifactId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId,
     ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 use spalla_domain::{requirements, schedule};
@@ -337,6 +339,15 @@ pub enum Command {
         /// Which.
         id: TokenId,
     },
+    /// Makes an alias of an agent, or says what the one of its name is from now on.
+    SetAlias(Box<NewAlias>),
+    /// Removes an alias.
+    RemoveAlias {
+        /// Which.
+        name: String,
+    },
+    /// A server tells what became of a publication of agents.
+    TellRegistry(Box<RegistryNews>),
     /// Makes a webhook.
     CreateWebhook(Box<NewWebhook>),
     /// Removes a webhook.
@@ -539,6 +550,13 @@ pub enum Reply {
     Token(TokenId),
     /// The webhook made, removed or noted.
     Webhook(WebhookId),
+    /// The alias made, said otherwise or removed.
+    Alias {
+        /// Which.
+        id: AliasId,
+        /// Whether there was none of its name.
+        is_new: bool,
+    },
     /// The artifact kept, or under which its parts are kept from now on.
     Artifact(ArtifactId),
     /// What a tick did.

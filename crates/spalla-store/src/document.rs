@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spalla_domain::access::token::Token;
 use spalla_domain::agent_state::AgentStates;
+use spalla_domain::alias::Alias;
 use spalla_domain::approval::tally::{Need, Vote};
 use spalla_domain::info_request::InfoRequest;
 use spalla_domain::message::{MESSAGE_KEPT_MS, Mailboxes, Message};
@@ -72,6 +73,8 @@ kinds! {
     Mailboxes = "mailboxes",
     /// What the agents of a project do.
     AgentStates = "agent_states",
+    /// An agent under another name.
+    Alias = "alias",
 }
 
 /// A document as it is kept.
@@ -326,6 +329,19 @@ impl Kept for AgentStates {
 
     fn owner(&self) -> i64 {
         self.project_id.0
+    }
+}
+
+impl Kept for Alias {
+    const KIND: Kind = Kind::Alias;
+
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    /// An alias belongs to no project.
+    fn owner(&self) -> i64 {
+        0
     }
 }
 

@@ -5,6 +5,7 @@
 //! made eligible is written.
 
 mod agent_states;
+mod aliases;
 mod append_logs;
 mod approval_policy;
 mod approvals;
@@ -143,6 +144,9 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::DropUpload { id } => artifacts::give_up(desk, *id).await,
         Command::CreateToken(new) => tokens::create(desk, new).await,
         Command::RevokeToken { id } => tokens::revoke(desk, *id).await,
+        Command::SetAlias(new) => aliases::set(desk, new).await,
+        Command::RemoveAlias { name } => aliases::remove(desk, name).await,
+        Command::TellRegistry(news) => Ok(aliases::tell(desk, news)),
         Command::CreateWebhook(new) => webhooks::create(desk, new).await,
         Command::RemoveWebhook { id } => webhooks::remove(desk, *id).await,
         Command::NoteDelivery(noted) => webhooks::note(desk, noted).await,

@@ -267,6 +267,8 @@ pub(crate) enum Sequence {
     Webhook,
     /// Of messages.
     Message,
+    /// Of aliases.
+    Alias,
 }
 
 /// What may be claimed, and what decides between it and others.

@@ -1,6 +1,6 @@
 //! From one publication to the next: an older one is refused, and a definition that fails its smoke test does not serve.
 
-use super::snapshot::{OpenError, Snapshot};
+use super::snapshot::{Before, OpenError, Snapshot};
 use super::{Missing, Registry};
 use crate::definition::Definition;
 use crate::index::DEFINITION_END;
@@ -52,6 +52,16 @@ impl Registry {
         &self,
         mut smoke: impl FnMut(&Definition, &str) -> Result<(), String>,
     ) -> Result<Reloaded, Refused> {
+        let reloaded = self.reload_if_fit(&mut smoke);
+        let refused = reloaded.as_ref().err().map(ToString::to_string);
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
+        reloaded
+    }
+
+    fn reload_if_fit(
+        &self,
+        mut smoke: &mut dyn FnMut(&Definition, &str) -> Result<(), String>,
+    ) -> Result<Reloaded, Refused> {
         let old = self.snapshot();
         let mut new = Snapshot::open(&self.folder)?;
         if new.generated_at() < old.generated_at() {
@@ -63,16 +73,31 @@ impl Registry {
         }
         let mut reloaded = compare(&old, &new);
         for id in reloaded.changed.clone() {
-            let Err(why) = tried(&new, &id, &mut smoke) else { continue };
-            let before = old.definition(&id).ok();
+            let why = match tried(&new, &id, &mut smoke) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    new.passed.insert(id);
+                    continue;
+                }
+                Err(why) => why,
+            };
+            let before = old.definition(&id).ok().map(|loaded| {
+                // One that was never used may be gone with its folder.
+                let brief = old.shared_brief(&id).ok().flatten();
+                Before { loaded, brief }
+            });
             reloaded.held.push(Held { id: id.clone(), why, old_serves: before.is_some() });
             new.held.insert(id, before);
         }
+        let is_same = |id: &&String| new.entry(id).is_some() && !reloaded.changed.contains(*id);
+        let passed: Vec<String> = old.passed.iter().filter(is_same).cloned().collect();
+        new.passed.extend(passed);
         for (id, loaded) in old.read_so_far() {
             if new.entry(&id).is_some() && !reloaded.changed.contains(&id) {
                 new.warm(&id, loaded);
             }
         }
+        self.note_gone(&old, &new);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(reloaded)
     }
@@ -95,14 +120,15 @@ fn compare(old: &Snapshot, new: &Snapshot) -> Reloaded {
     reloaded
 }
 
+/// Tries a definition; tells whether it has a test.
 fn tried(
     new: &Snapshot,
     id: &str,
-    smoke: &mut impl FnMut(&Definition, &str) -> Result<(), String>,
-) -> Result<(), String> {
+    smoke: &mut dyn FnMut(&Definition, &str) -> Result<(), String>,
+) -> Result<bool, String> {
     let loaded: Arc<Loaded> = new.definition(id).map_err(|missing: Missing| missing.to_string())?;
     match &loaded.definition.testing.smoke {
-        Some(command) => smoke(&loaded.definition, command),
-        None => Ok(()),
+        Some(command) => smoke(&loaded.definition, command).map(|()| true),
+        None => Ok(false),
     }
 }

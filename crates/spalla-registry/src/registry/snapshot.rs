@@ -9,7 +9,7 @@ use crate::read::{self, DEFINITION_BYTES_MAX, Loaded};
 use jiff::Timestamp;
 use lru::LruCache;
 use rustix::fs::{Mode, OFlags};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::num::NonZeroUsize;
@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The largest index, in bytes.
 const INDEX_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The largest file of triggers, in bytes.
+const TRIGGERS_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Why a folder is not served.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,20 @@ pub enum OpenError {
     },
 }
 
+/// How a definition came through its own test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// It has none, or was not tried here.
+    Untried,
+    /// It passed.
+    Passed,
+    /// It failed, and does not serve.
+    Failed {
+        /// Whether the one before it serves on.
+        old_serves: bool,
+    },
+}
+
 /// One publication: its index, and the definitions that were used.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -54,9 +70,21 @@ pub struct Snapshot {
     generated_at: Timestamp,
     places: HashMap<String, usize>,
     manifest: Vec<u8>,
+    /// The index and the triggers as they are published; none where nothing is, or one is missing.
+    texts: Option<(Vec<u8>, Vec<u8>)>,
+    briefs: Mutex<LruCache<String, Option<Arc<str>>>>,
     hot: Mutex<LruCache<String, Arc<Loaded>>>,
     /// Definitions that serve in the place of those that are published.
-    pub(super) held: HashMap<String, Option<Arc<Loaded>>>,
+    pub(super) held: HashMap<String, Option<Before>>,
+    /// Those whose definitions passed their tests here.
+    pub(super) passed: HashSet<String>,
+}
+
+/// A definition that serves on, with its brief.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) brief: Option<Arc<str>>,
 }
 
 impl Snapshot {
@@ -72,7 +100,11 @@ impl Snapshot {
             why: format!("generatedAt {:?}: {error}", index.generated_at),
         })?;
         let manifest = self::bytes(&folder, MANIFEST, INDEX_BYTES_MAX).unwrap_or_default();
-        Ok(Self { folder: Some(folder), path: path.to_owned(), generated_at, manifest, ..Self::of(index) })
+        // Read with the index: the folder may be gone when somebody first asks for them.
+        let triggers = self::bytes(&folder, TRIGGERS, TRIGGERS_BYTES_MAX).ok();
+        let texts = triggers.map(|triggers| (bytes, triggers));
+        let (folder, path) = (Some(folder), path.to_owned());
+        Ok(Self { folder, path, generated_at, manifest, texts, ..Self::of(index) })
     }
 
     /// One that has no agents.
@@ -99,8 +131,11 @@ impl Snapshot {
             generated_at,
             places,
             manifest,
+            texts: None,
+            briefs: Mutex::new(LruCache::new(hot.cap())),
             hot: Mutex::new(hot),
             held: HashMap::new(),
+            passed: HashSet::new(),
         }
     }
 
@@ -122,7 +157,7 @@ impl Snapshot {
     /// Returns the definition of an id: read on first use, and then the same for everybody.
     pub fn definition(&self, id: &str) -> Result<Arc<Loaded>, Missing> {
         if let Some(held) = self.held.get(id) {
-            return held.clone().ok_or_else(|| Missing::Unknown(id.to_owned()));
+            return held.as_ref().map(|before| before.loaded.clone()).ok_or_else(|| Missing::Unknown(id.to_owned()));
         }
         let entry = self.entry(id).ok_or_else(|| Missing::Unknown(id.to_owned()))?;
         if let Some(loaded) = self.hot().get(id) {
@@ -140,18 +175,60 @@ impl Snapshot {
 
     /// Returns the brief of an id; none where it has none.
     pub fn brief(&self, id: &str) -> io::Result<Option<String>> {
-        let Some(entry) = self.entry(id) else { return Ok(None) };
-        match self.file(&format!("{}{BRIEF_END}", entry.stem())) {
-            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        self.shared_brief(id).map(|brief| brief.map(|brief| brief.to_string()))
+    }
+
+    /// The same, read on first use and kept like a definition.
+    pub(super) fn shared_brief(&self, id: &str) -> io::Result<Option<Arc<str>>> {
+        if let Some(held) = self.held.get(id) {
+            return Ok(held.as_ref().and_then(|before| before.brief.clone()));
         }
+        let Some(entry) = self.entry(id) else { return Ok(None) };
+        if let Some(brief) = self.briefs().get(id) {
+            return Ok(brief.clone());
+        }
+        let brief: Option<Arc<str>> = match self.file(&format!("{}{BRIEF_END}", entry.stem())) {
+            Ok(bytes) => Some(String::from_utf8(bytes).map_err(io::Error::other)?.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        self.briefs().put(id.to_owned(), brief.clone());
+        Ok(brief)
     }
 
     /// Returns the triggers.
     pub fn triggers(&self) -> io::Result<Triggers> {
-        let Some(folder) = &self.folder else { return Ok(Triggers::default()) };
-        serde_json::from_slice(&bytes(folder, TRIGGERS, INDEX_BYTES_MAX)?).map_err(io::Error::other)
+        let Some((_, triggers)) = &self.texts else { return Ok(Triggers::default()) };
+        serde_json::from_slice(triggers).map_err(io::Error::other)
+    }
+
+    /// Returns the index and the triggers as they are published; none where nothing is, or one is missing.
+    pub fn texts(&self) -> Option<(&[u8], &[u8])> {
+        self.texts.as_ref().map(|(index, triggers)| (index.as_slice(), triggers.as_slice()))
+    }
+
+    /// Tells whether this is a publication, and not only what comes with the program.
+    pub fn is_published(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Returns the text of a definition as it stands there, whatever it is worth.
+    pub fn text(&self, id: &str) -> Result<String, Missing> {
+        if let Some(held) = self.held.get(id) {
+            let before = held.as_ref().ok_or_else(|| Missing::Unknown(id.to_owned()))?;
+            return Ok(before.loaded.raw.to_string());
+        }
+        let entry = self.entry(id).ok_or_else(|| Missing::Unknown(id.to_owned()))?;
+        self.read_text(entry)
+    }
+
+    /// Tells how the definition of an id came through its own test, as far as it is known here.
+    pub fn trial(&self, id: &str) -> Trial {
+        match self.held.get(id) {
+            Some(before) => Trial::Failed { old_serves: before.is_some() },
+            None if self.passed.contains(id) => Trial::Passed,
+            None => Trial::Untried,
+        }
     }
 
     /// Returns the ids that work most often leads to: those whose keywords most of the fleet has.
@@ -206,11 +283,21 @@ impl Snapshot {
         if blake3::hash(&found).to_hex().as_str() == digest { Ok(found) } else { Err(gone()) }
     }
 
-    fn load(&self, entry: &Entry) -> Result<Loaded, Missing> {
+    fn briefs(&self) -> std::sync::MutexGuard<'_, LruCache<String, Option<Arc<str>>>> {
+        self.briefs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_text(&self, entry: &Entry) -> Result<String, Missing> {
         let broken = |why: String| Missing::Broken { id: entry.id.clone(), why };
         let path = format!("{}{DEFINITION_END}", entry.stem());
         let bytes = self.file(&path).map_err(|error| broken(format!("{path}: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| broken(format!("{path} is not UTF-8")))?;
+        String::from_utf8(bytes).map_err(|_| broken(format!("{path} is not UTF-8")))
+    }
+
+    fn load(&self, entry: &Entry) -> Result<Loaded, Missing> {
+        let broken = |why: String| Missing::Broken { id: entry.id.clone(), why };
+        let path = format!("{}{DEFINITION_END}", entry.stem());
+        let text = self.read_text(entry)?;
         let loaded = read::definition(&path, &text)
             .map_err(|problems| broken(problems.first().map(ToString::to_string).unwrap_or_default()))?;
         if Entry::of(&loaded.definition).stem() != entry.stem() {

@@ -107,7 +107,7 @@ fn a_definition_that_fails_its_smoke_test_does_not_serve() {
 fn an_alias_is_the_agent_with_some_fields_said_otherwise() {
     let rooms = Rooms::odd();
     let registry = served(&rooms);
-    let alias = |id: &str, overrides| Alias { id: id.into(), overrides };
+    let alias = |id: &str, overrides| Alias { id: id.into(), overrides, domain: None };
     registry.set_aliases(BTreeMap::from([
         ("careful".into(), alias("plain", json!({"runtime": {"autonomy_level": 0.1}}))),
         ("lost".into(), alias("nobody", json!({}))),

@@ -90,6 +90,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/api/messages/inbox", R::Message, A::Read, Place::Named),
     rule("GET", "/api/messages/{id}", R::Message, A::Read, Place::Message),
     rule("POST", "/api/messages/{id}/ack", R::Message, A::Update, Place::Message),
+    // Whoever may see what agents do may see which there are, and under which names.
+    rule("GET", "/api/agents", R::Session, A::Read, Place::Named),
+    rule("GET", "/api/agents/{id}", R::Session, A::Read, Place::Named),
+    rule("GET", "/schemas/agent.json", R::Document, A::Read, Place::Everywhere),
+    rule("GET", "/api/aliases", R::Session, A::Read, Place::Named),
+    // An alias is for all projects.
+    rule("POST", "/api/aliases", R::Session, A::Create, Place::Everywhere),
+    rule("DELETE", "/api/aliases/{name}", R::Session, A::Create, Place::Everywhere),
     rule("GET", "/api/agents/state", R::Run, A::Read, Place::Named),
     rule("POST", "/api/session/changes", R::Session, A::Execute, Place::Named),
     rule("POST", "/api/control/{action}", R::Session, A::Execute, Place::Named),

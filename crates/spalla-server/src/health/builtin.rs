@@ -15,6 +15,14 @@ pub(super) async fn store(app: &App) -> Result<(), String> {
     })
 }
 
+/// Tells whether what serves of the agents is what was published last.
+pub(super) fn agents(app: &App) -> Result<(), String> {
+    match app.definitions.registry.refused() {
+        Some(reason) => Err(format!("the newest agents do not serve: {reason}")),
+        None => Ok(()),
+    }
+}
+
 /// Looks for room on the disk that holds a folder.
 pub(super) fn disk(folder: Option<&Path>) -> Result<(), String> {
     let Some(folder) = folder else { return Err("no data folder is known".into()) };

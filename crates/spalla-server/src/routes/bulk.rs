@@ -1,9 +1,11 @@
 //! Making and enqueuing many work items in one transaction, all of them or none.
 
 use crate::api::Api;
+use crate::chosen::settle;
 use crate::extract::Bulk;
 use crate::principal::Who;
 use crate::problem::Problem;
+use crate::routing::Routing;
 use crate::state::App;
 use crate::wire::recipe;
 use crate::wire::scheduler::EnqueueBody;
@@ -14,6 +16,7 @@ use axum::http::StatusCode;
 use spalla_domain::work_item;
 use spalla_store::command::PlannedItem;
 use spalla_store::{Command, Reply};
+use std::sync::Arc;
 use utoipa_axum::routes;
 
 /// Adds the routes.
@@ -38,8 +41,13 @@ async fn create_work_items(
     if bodies.is_empty() {
         return Ok((StatusCode::CREATED, Json(vec![])));
     }
+    app.read_aliases().await?;
+    let routing = Arc::clone(&app.routing);
     // Ten thousand recipes take their time, during which others are to be answered.
-    let plan_all = || bodies.into_iter().enumerate().map(plan).collect::<Result<Vec<PlannedItem>, Problem>>();
+    let plan_all = move || {
+        let plan = |entry| plan(&*routing, entry);
+        bodies.into_iter().enumerate().map(plan).collect::<Result<Vec<PlannedItem>, Problem>>()
+    };
     let items = tokio::task::spawn_blocking(plan_all).await.map_err(|_| Problem::internal())??;
     let made = app.execute(Command::CreateWorkItems { items, enqueue: false }, key).await;
     match made.map_err(Problem::naming_the_entry)? {
@@ -48,9 +56,10 @@ async fn create_work_items(
     }
 }
 
-fn plan((place, body): (usize, NewWorkItem)) -> Result<PlannedItem, Problem> {
+fn plan(routing: &dyn Routing, (place, body): (usize, NewWorkItem)) -> Result<PlannedItem, Problem> {
     let checked = || {
         let mut item = work_item::NewWorkItem::from(body);
+        settle(routing, &mut item.spec)?;
         item.spec = item.spec.checked()?;
         item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
         Ok(item.into())
@@ -72,6 +81,8 @@ async fn enqueue_all(
         return Ok((StatusCode::CREATED, Json(vec![])));
     }
     app.admit_entries(bodies.len()).await?;
+    let items: Vec<_> = bodies.iter().map(EnqueueBody::work_item_id).collect();
+    app.admit_for_aliases(&key.reach, &items).await?;
     let command = Command::EnqueueAll { wishes: bodies.into_iter().map(Into::into).collect() };
     match app.execute(command, key).await.map_err(Problem::naming_the_entry)? {
         Reply::Entries(ids) => Ok((StatusCode::CREATED, Json(ids.into_iter().map(|id| id.0).collect()))),

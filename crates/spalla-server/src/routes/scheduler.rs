@@ -50,6 +50,7 @@ pub(super) fn add(api: Api) -> Api {
     responses((status = 201, description = "The queue entry.", body = Enqueued)))]
 async fn enqueue(State(app): State<App>, wish: Wish<EnqueueBody>) -> Result<impl IntoResponse, Problem> {
     app.admit_entries(1).await?;
+    app.admit_for_aliases(&wish.key.reach, &[wish.body.work_item_id()]).await?;
     let entry = app.execute(wish.body.into(), wish.key).await?;
     let (id, entry) = show(&app, entry).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/work-items/{id}"))], Json(entry)))

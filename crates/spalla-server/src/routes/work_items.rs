@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::chosen::settle;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::principal::Who;
 use crate::problem::Problem;
@@ -17,10 +18,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use spalla_domain::session::is_of_sessions;
-use spalla_domain::work_item::{self, Policy, SpecPatch};
+use spalla_domain::alias::ALIAS_LABEL;
+use spalla_domain::work_item::{self, Policy, Spec, SpecPatch};
 use spalla_domain::{ProjectId, WorkItemId};
 use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
+use std::sync::Arc;
 use utoipa_axum::routes;
 
 /// Adds the routes.
@@ -63,7 +66,6 @@ async fn create_work_item(
     wish: Wish<NewWorkItem>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut item = work_item::NewWorkItem::from(wish.body);
-    item.spec = item.spec.checked()?;
     let is_agent = wish.key.reach.principal().is_some_and(|who| matches!(who.kind, Who::Agent(..)));
     if let Some(label) = item.spec.labels.iter().find(|label| is_agent && is_of_sessions(label)) {
         let detail = format!("the label {label:?} is one by which sessions know their own items");
@@ -71,6 +73,13 @@ async fn create_work_item(
             .mend("leave it out")
             .naming("labels"));
     }
+    if is_agent && item.spec.definition.is_some() {
+        let detail = "by which definition an agent works is not for an agent to say";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+            .mend("name it in agent, or leave it out")
+            .naming("definition"));
+    }
+    item.spec = settled(&app, item.spec).await?.checked()?;
     item.spec.recipe.as_deref().map_or(Ok(()), |yaml| recipe::check(yaml, "recipe"))?;
     match app.execute(Command::CreateWorkItems { items: vec![item.into()], enqueue: false }, wish.key).await?
     {
@@ -80,6 +89,28 @@ async fn create_work_item(
         }
         other => Err(Problem::unexpected_reply(&other)),
     }
+}
+
+/// Settles by which definition an agent's work is done.
+async fn settled(app: &App, mut spec: Spec) -> Result<Spec, Problem> {
+    if spec.executor != work_item::Executor::Agent {
+        return Ok(spec);
+    }
+    app.read_aliases().await?;
+    let routing = Arc::clone(&app.routing);
+    let settled = tokio::task::spawn_blocking(move || settle(&*routing, &mut spec).map(|()| spec)).await;
+    settled.map_err(|_| Problem::internal())?
+}
+
+/// Whoever names another agent names another definition, or none.
+async fn redefined(app: &App, id: WorkItemId, patch: SpecPatch) -> Result<SpecPatch, Problem> {
+    let Some(Some(_)) = &patch.agent else { return Ok(patch) };
+    let Some(view) = app.read().work_item(id).await? else { return Ok(patch) };
+    let mut before = view.item.spec;
+    before.labels.retain(|label| !label.starts_with(ALIAS_LABEL));
+    let spec = SpecPatch { definition: Some(None), ..patch.clone() }.apply(&before);
+    let Spec { agent, definition, labels, .. } = settled(app, spec).await?;
+    Ok(SpecPatch { agent: Some(agent), definition: Some(definition), labels: Some(labels), ..patch })
 }
 
 /// Lists work items, newest first
@@ -127,6 +158,7 @@ async fn update_work_item(
     if let Some(Some(yaml)) = &patch.recipe {
         recipe::check(yaml, "recipe")?;
     }
+    let patch = redefined(&app, id, patch).await?;
     let command = Command::UpdateWorkItem { id, patch: Box::new(patch), policy: Policy::default() };
     app.execute(command, wish.key).await?;
     Ok(Json(show(&app, id).await?))

@@ -1,8 +1,9 @@
 //! The agent's definition that a work item is carried out by, on the wire.
 
+use super::text::{Needle, Prose, Word};
 use super::words;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use spalla_domain::chosen;
 use utoipa::ToSchema;
 
@@ -71,6 +72,75 @@ impl ChosenDefinition {
             stands_in,
             explanation: chosen.explanation,
             instructions: Some(chosen.instructions),
+        }
+    }
+}
+
+/// The definition by which a client that chose itself wants a work item carried out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChosenDefinitionBody {
+    /// The agent's id.
+    #[schema(inline)]
+    id: Word,
+    /// The alias under which it works.
+    #[serde(default)]
+    #[schema(inline)]
+    alias: Option<Word>,
+    /// The digest of the definition and its instructions.
+    #[schema(inline)]
+    digest: Word,
+    /// The digest of the publication that it is of; empty for an agent that comes with the program.
+    #[serde(default)]
+    #[schema(inline)]
+    publication: Option<Needle>,
+    /// Who chose it.
+    by: ChosenBy,
+    /// Whether another one was nearly as good.
+    #[serde(default)]
+    ambiguous: bool,
+    /// For whom it stands in.
+    #[serde(default)]
+    stands_in: Option<StandsInBody>,
+    /// Why it was chosen, as `POST /api/route` says it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    explanation: Option<Map<String, Value>>,
+    /// What the agent is told before its task.
+    #[serde(default)]
+    #[schema(inline)]
+    instructions: Option<Prose>,
+}
+
+/// That the agent that was meant is not there.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandsInBody {
+    /// Who was meant.
+    #[schema(inline)]
+    wanted: Word,
+    /// Who is to be told.
+    #[serde(default)]
+    #[schema(inline, max_items = 100)]
+    notify: Vec<Word>,
+}
+
+impl From<ChosenDefinitionBody> for chosen::ChosenDefinition {
+    fn from(body: ChosenDefinitionBody) -> Self {
+        let stands_in = body.stands_in.map(|one| chosen::StandsIn {
+            wanted: one.wanted.into(),
+            notify: one.notify.into_iter().map(Into::into).collect(),
+        });
+        Self {
+            id: body.id.into(),
+            alias: body.alias.map(Into::into),
+            digest: body.digest.into(),
+            publication: body.publication.map(Into::into).unwrap_or_default(),
+            by: body.by.into(),
+            ambiguous: body.ambiguous,
+            stands_in,
+            explanation: body.explanation.map(Value::Object),
+            instructions: body.instructions.map(Into::into).unwrap_or_default(),
         }
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct EnqueueBody {
 
 impl Body for EnqueueBody {}
 
+impl EnqueueBody {
+    /// Returns which work item is meant.
+    pub(crate) fn work_item_id(&self) -> WorkItemId {
+        WorkItemId(self.work_item_id.get())
+    }
+}
+
 impl From<EnqueueBody> for EnqueueWish {
     fn from(body: EnqueueBody) -> Self {
         Self {

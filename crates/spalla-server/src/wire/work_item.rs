@@ -1,7 +1,7 @@
 //! Work items on the wire.
 
 use super::adapter::{Adapter, AdapterBody};
-use super::definition::ChosenDefinition;
+use super::definition::{ChosenDefinition, ChosenDefinitionBody};
 use super::number::{IdNumber, Priority, Retries, Tokens};
 use super::object::object;
 use super::resources::{Resources, Wish};
@@ -275,7 +275,7 @@ pub(crate) struct NewWorkItem {
     prompt: Option<Prose>,
     /// What carries it out; `recipe` when left out.
     executor: Option<Executor>,
-    /// The agent, where the executor is one.
+    /// The agent, where the executor is one: a command line, or the id or alias of a definition.
     #[schema(inline)]
     agent: Option<Word>,
     /// A free word to sort by.
@@ -305,6 +305,10 @@ pub(crate) struct NewWorkItem {
     /// How its agent is to be called, where that differs from what the adapter says.
     #[serde(default, deserialize_with = "object")]
     adapter: Option<AdapterBody>,
+    /// The agent's definition that it is carried out by, where the client chose it; otherwise the one that `agent` names, or, where
+    /// nobody is named and agents are published, the one that the task is for.
+    #[serde(default, deserialize_with = "object")]
+    definition: Option<ChosenDefinitionBody>,
 }
 
 impl Body for NewWorkItem {}
@@ -327,7 +331,7 @@ impl From<NewWorkItem> for DomainNew {
                 labels: new.labels.into_iter().map(Into::into).collect(),
                 resources: new.resources.map(|wish| wish.0),
                 adapter: new.adapter.map(Into::into),
-                definition: None,
+                definition: new.definition.map(|chosen| Box::new(chosen.into())),
             },
             depends_on: new.depends_on.into_iter().map(Into::into).collect(),
         }

@@ -27,6 +27,7 @@ create sequence info_request_seq as bigint;
 create sequence artifact_seq as bigint;
 create sequence token_seq as bigint;
 create sequence webhook_seq as bigint;
+create sequence alias_seq as bigint;
 create sequence message_seq as bigint;
 
 create table project (
@@ -315,7 +316,8 @@ alter table artifact_chunk alter column data set storage external;
 create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
-            'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states')),
+            'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states',
+            'alias')),
     id bigint not null,
     owner bigint not null,
     status text not null,

@@ -20,7 +20,7 @@ create table sequence (
 insert into sequence (name, next)
 values ('project', 1), ('work_item', 1), ('entry', 1), ('run', 1), ('approval', 1), ('queue', 1), ('vision', 1),
     ('draft', 1), ('schedule', 1), ('info_request', 1), ('artifact', 1),
-    ('token', 1), ('webhook', 1), ('message', 1);
+    ('token', 1), ('webhook', 1), ('message', 1), ('alias', 1);
 
 create table project (
     id integer not null primary key,
@@ -303,7 +303,8 @@ create table artifact_chunk (
 create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
-            'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states')),
+            'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states',
+            'alias')),
     id integer not null,
     owner integer not null,
     status text not null,

@@ -80,6 +80,9 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         | Command::DropUpload { .. }
         | Command::CreateToken(_)
         | Command::RevokeToken { .. }
+        | Command::SetAlias(_)
+        | Command::RemoveAlias { .. }
+        | Command::TellRegistry(_)
         | Command::CreateWebhook(_)
         | Command::RemoveWebhook { .. }
         | Command::NoteDelivery(_)

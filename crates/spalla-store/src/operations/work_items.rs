@@ -7,6 +7,7 @@ use crate::command::{PlannedItem, Reply};
 use crate::desk::{Answer, Desk};
 use crate::error::ExecuteError;
 use crate::tx::{EdgeRow, Head, QueueKey, Sequence, Tx};
+use spalla_domain::chosen::StandsIn;
 use spalla_domain::event::Fact;
 #[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
@@ -126,7 +127,13 @@ async fn make<T: Tx>(
     desk.staged.items_made.push((queue, item));
     let depends_on = parents.iter().map(|(id, when)| Dependency { id: *id, when: *when }).collect();
     let made = Fact::WorkItemCreated { title: spec.title.clone(), critical: spec.critical, depends_on };
-    desk.facts(id, None, vec![made]);
+    let mut facts = vec![made];
+    if let Some(chosen) = &spec.definition
+        && let Some(StandsIn { wanted, notify }) = chosen.stands_in.clone()
+    {
+        facts.push(Fact::AgentMissing { wanted, used: chosen.id.clone(), notify });
+    }
+    desk.facts(id, None, facts);
     Ok(())
 }
 

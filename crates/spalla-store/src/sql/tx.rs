@@ -151,6 +151,7 @@ const fn sequence_name(sequence: Sequence) -> &'static str {
         Sequence::Token => "token",
         Sequence::Webhook => "webhook",
         Sequence::Message => "message",
+        Sequence::Alias => "alias",
     }
 }
 

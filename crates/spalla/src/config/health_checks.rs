@@ -107,7 +107,7 @@ fn target(kind: Kind, target: Target) -> Result<Check, String> {
         }
         (Kind::Command, _) => Err("target is a program, or a list of a program and its arguments".into()),
         (Kind::Builtin, Target::Word(name)) => builtin(&name),
-        (Kind::Builtin, Target::Words(_)) => Err("target is one of store, worker, disk".into()),
+        (Kind::Builtin, Target::Words(_)) => Err("target is one of store, worker, disk, agents".into()),
     }
 }
 
@@ -116,7 +116,8 @@ fn builtin(name: &str) -> Result<Check, String> {
         "store" => Builtin::Store,
         "worker" => Builtin::Worker,
         "disk" => Builtin::Disk,
-        _ => return Err("target is one of store, worker, disk".into()),
+        "agents" => Builtin::Agents,
+        _ => return Err("target is one of store, worker, disk, agents".into()),
     };
     Ok(Check::Builtin(builtin))
 }
