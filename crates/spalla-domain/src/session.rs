@@ -10,6 +10,7 @@
 //! ```
 
 use crate::Timestamp;
+use crate::chosen::ChosenDefinition;
 use crate::claim::{RunError, Usage};
 use crate::plan::{Part, Wishes};
 use crate::review::{Decision, Verdict};
@@ -247,6 +248,9 @@ pub struct SessionItem {
     /// How long a run of it may take, in milliseconds; none is as usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
+    /// The agent's definition by which it is done, and why that one; none where its agent is told the task alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Box<ChosenDefinition>>,
     /// How it is carried out.
     #[serde(default, skip_serializing_if = "Wishes::is_empty")]
     pub wishes: Wishes,

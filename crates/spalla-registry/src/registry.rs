@@ -139,6 +139,11 @@ impl Registry {
         }
     }
 
+    /// Tells whether a name is that of an alias, or of an agent that is or was published or comes with the program.
+    pub fn knows(&self, name: &str) -> bool {
+        self.aliases().contains_key(name) || self.domain_of(name).is_some() || built_in::find(name).is_some()
+    }
+
     /// Returns the domain of whoever a name means, or meant.
     fn domain_of(&self, name: &str) -> Option<String> {
         let aliases = self.aliases();

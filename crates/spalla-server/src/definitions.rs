@@ -13,6 +13,7 @@ use spalla_registry::alias::Alias;
 use spalla_registry::registry::Registry;
 use spalla_store::document::Kind;
 use spalla_store::view::{DocumentFilter, Page, WorkItemFilter};
+use spalla_store::{Read, StoreError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,25 @@ impl Definitions {
     /// Makes one that has nothing but what comes with the program.
     pub fn built_in() -> Self {
         Self { registry: Arc::new(Registry::built_in(Path::new(""))), configured: Arc::default() }
+    }
+
+    /// Reads the aliases that people made, the newest first, and lets them serve.
+    pub async fn refresh(&self, read: &dyn Read) -> Result<Vec<alias::Alias>, StoreError> {
+        let filter = DocumentFilter { kind: Kind::Alias, owner: Some(0), status: None };
+        let mut all: Vec<alias::Alias> = vec![];
+        loop {
+            let page = Page { limit: AT_ONCE, before: all.last().map(|alias| alias.id.0), offset: 0 };
+            let found = read.documents(filter, page).await?;
+            let is_last = found.len() < AT_ONCE as usize;
+            for document in &found {
+                all.push(document.read()?);
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.serve(&all);
+        Ok(all)
     }
 
     /// Puts the aliases of people beside those of the settings, which win.
@@ -96,21 +116,7 @@ impl AliasGauges {
 impl Shared {
     /// Reads the aliases that people made, the newest first, and lets them serve.
     pub(crate) async fn read_aliases(&self) -> Result<Vec<alias::Alias>, Problem> {
-        let filter = DocumentFilter { kind: Kind::Alias, owner: Some(0), status: None };
-        let mut all: Vec<alias::Alias> = vec![];
-        loop {
-            let page = Page { limit: AT_ONCE, before: all.last().map(|alias| alias.id.0), offset: 0 };
-            let found = self.read().documents(filter, page).await?;
-            let is_last = found.len() < AT_ONCE as usize;
-            for document in &found {
-                all.push(document.read()?);
-            }
-            if is_last {
-                break;
-            }
-        }
-        self.definitions.serve(&all);
-        Ok(all)
+        Ok(self.definitions.refresh(self.read()).await?)
     }
 
     /// Lets entries of work items into the queues of the aliases that they are for, or says which has no room.

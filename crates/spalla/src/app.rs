@@ -10,11 +10,13 @@ use crate::clock::{SystemClock, SystemRandomness, random_hex};
 use crate::config::{Auth, Settings, location, without_password};
 use crate::control::Control;
 use crate::data_folder::{DataFolder, Owned, ServerFile};
+use crate::definitions::Watching;
 use crate::embedded::Embedded;
 use crate::escapes;
 use crate::failure::{Failure, Result};
 use crate::masked::Masked;
 use crate::no_core;
+use crate::routing::Serving;
 use crate::secret_key;
 use crate::sessions::Host;
 use crate::signals::Signals;
@@ -41,6 +43,8 @@ pub(crate) struct App {
     pub(crate) start_link: Option<String>,
     /// Its sessions.
     pub(crate) sessions: Host,
+    /// The agents' definitions.
+    serving: Arc<Serving>,
     vault: Vault,
     folder: Owned,
     running: Engine,
@@ -60,6 +64,7 @@ impl App {
             "" => folder.make_token()?,
             given => folder.adopt_token(given)?,
         };
+        let serving = Arc::new(Serving::open(settings)?);
         // A key that can't be used is said before anything is encrypted, not when it is needed.
         let keys = secret_key::key_ring(&folder, &settings.secret_key)?;
         let store = open_store(settings).await?;
@@ -70,7 +75,8 @@ impl App {
         };
         let (engine, running) = Engine::start(store, engine_options);
         let mut app = Self {
-            sessions: Host::new(settings, Control::InProcess(engine.clone())),
+            sessions: Host::new(settings, Control::InProcess(engine.clone()), Arc::clone(&serving)),
+            serving,
             engine,
             vault,
             url: None,
@@ -106,6 +112,7 @@ impl App {
             let secrets = Secrets { token, code };
             let server = listening::bind(settings, listen, self, &secrets).await?;
             self.serve(server, secrets.code.as_deref());
+            self.watch_agents(settings);
         }
         self.send_traces(settings)?;
         if wishes.worker {
@@ -122,6 +129,17 @@ impl App {
                 .start(Part::Worker, work(settings, options, coordinator, self.supervisor.steps())?);
         }
         Ok(())
+    }
+
+    fn watch_agents(&mut self, settings: &Settings) {
+        let watching = Watching {
+            serving: Arc::clone(&self.serving),
+            engine: self.engine.clone(),
+            clock: Arc::new(SystemClock),
+            every: seconds(settings.agents.watch_seconds),
+        };
+        let leave = self.supervisor.steps().leave;
+        self.supervisor.start(Part::Agents, watching.follow(leave));
     }
 
     #[cfg(feature = "otlp")]

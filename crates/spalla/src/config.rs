@@ -2,6 +2,7 @@
 //! where it came from. Read once; every part of the program then gets its own options.
 
 mod agents;
+mod aliases;
 mod health_checks;
 mod keys;
 mod oidc;
@@ -27,6 +28,7 @@ use spalla_domain::balance::Strategy;
 use spalla_domain::network::Networks;
 use spalla_domain::resources::Pools;
 use spalla_domain::review::Policy;
+use spalla_registry::alias::Alias;
 use spalla_server::{Cors, HealthCheck, WebhookTrust};
 use spalla_store::Location;
 use std::collections::BTreeMap;
@@ -128,6 +130,8 @@ pub(crate) struct Settings {
     pub(crate) balance: BalanceSettings,
     /// Where the agents are published that tasks are given to.
     pub(crate) agents: AgentsSettings,
+    /// Agents under other names.
+    pub(crate) alias: figment::value::Value,
     /// How an agent is chosen for a task.
     pub(crate) routing: RoutingSettings,
     /// What can be switched on and off.
@@ -341,6 +345,11 @@ impl Settings {
     pub(crate) fn resource_pools(&self) -> Result<Pools> {
         resource_pools::read(&self.resource_pools)
             .map_err(|wrong| Failure::usage(format!("resource_pools: {wrong}")))
+    }
+
+    /// Returns the agents' other names.
+    pub(crate) fn aliases(&self) -> Result<BTreeMap<String, Alias>> {
+        aliases::read(&self.alias).map_err(|wrong| Failure::usage(format!("alias: {wrong}")))
     }
 
     /// Returns when reviewers look at work that goes on.

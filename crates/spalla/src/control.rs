@@ -11,6 +11,7 @@ pub(crate) use question::Question;
 use serde::Deserialize;
 use serde_json::Value;
 use spalla_domain::Timestamp;
+use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::claim::RunError;
 use spalla_domain::resources::Amounts;
 use spalla_domain::run;
@@ -44,6 +45,8 @@ pub(crate) struct NewItem {
     pub(crate) executor: Executor,
     /// The agent, where the executor is one.
     pub(crate) agent: Option<String>,
+    /// The agent's definition by which it is done.
+    pub(crate) definition: Option<Box<ChosenDefinition>>,
     /// Its steps, as YAML.
     pub(crate) recipe: Option<String>,
     /// The work items whose success it waits for.
@@ -73,6 +76,7 @@ impl NewItem {
             prompt: None,
             executor,
             agent: None,
+            definition: None,
             recipe: None,
             depends_on: Vec::new(),
             labels: Vec::new(),

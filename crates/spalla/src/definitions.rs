@@ -3,9 +3,11 @@
 mod changed_at;
 mod publishing;
 mod smoke;
+mod watching;
 
 pub(crate) use publishing::{Asked, Outcome, convert};
 pub(crate) use smoke::Smoke;
+pub(crate) use watching::Watching;
 
 use crate::failure::{Failure, Result};
 use crate::likeness::nearest;

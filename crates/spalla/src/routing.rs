@@ -3,6 +3,9 @@
 
 mod built_in;
 mod details;
+mod serving;
+
+pub(crate) use serving::Serving;
 
 use crate::config::{RoutingSettings, Settings};
 use crate::failure::in_words;

@@ -20,6 +20,8 @@ pub(crate) enum Part {
     Worker,
     /// Answers clients: leaves last.
     Server,
+    /// Watches what is published of the agents: leaves with the server.
+    Agents,
     /// Sends traces to a collector: leaves with the server.
     #[cfg(feature = "otlp")]
     Traces,
@@ -30,6 +32,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Self::Worker => "the worker",
             Self::Server => "the server",
+            Self::Agents => "the watcher of agents",
             #[cfg(feature = "otlp")]
             Self::Traces => "the sender of traces",
         })

@@ -2,6 +2,7 @@
 
 use super::Body;
 use super::claim::Usage;
+use super::definition::ChosenDefinition;
 use super::run::RunErrorView;
 use super::sandbox::SandboxView;
 use super::text::{Needle, Prose, Word};
@@ -289,6 +290,8 @@ pub(crate) struct SessionItem {
     agent: String,
     /// Why they do it, where somebody chose.
     why: Option<String>,
+    /// By which definition, and why that one; null where the agent is told the task alone.
+    definition: Option<ChosenDefinition>,
     /// The keys of what has to be done before.
     depends_on: Vec<String>,
     /// By what its reviewers know that it is done.
@@ -441,6 +444,7 @@ impl From<session::SessionItem> for SessionItem {
             title: item.title,
             agent: item.agent,
             why: item.why,
+            definition: item.definition.map(|chosen| ChosenDefinition::shown(*chosen)),
             depends_on: item.depends_on,
             acceptance: item.acceptance,
             work_item_id: item.work_item_id,

@@ -5,9 +5,8 @@ use crate::clock::{SystemClock, SystemRandomness};
 use crate::config::{Auth, Settings};
 use crate::failure::{Failure, Result};
 use crate::programs::{self, Call};
-use crate::routing::AgentFolder;
 use futures_util::future::BoxFuture;
-use spalla_server::{Access, Error, HealthOptions, Options, Runner, Server, Token};
+use spalla_server::{Access, Error, HealthOptions, Options, Routing, Runner, Server, Token};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,7 +73,8 @@ fn options(settings: &Settings, listen: SocketAddr, app: &App, secrets: &Secrets
         scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         sessions: Arc::new(app.sessions.clone()),
-        routing: Arc::new(AgentFolder::new(settings)),
+        routing: Arc::clone(&app.serving) as Arc<dyn Routing>,
+        definitions: app.serving.definitions(),
         queue_limit: settings.queue_limit,
         webhook_networks: settings.webhook_networks()?,
         webhook_trust: settings.webhook_trust()?,

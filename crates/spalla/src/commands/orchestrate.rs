@@ -11,7 +11,7 @@ use crate::config::{Config, Settings};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
 use crate::output;
-
+use crate::routing::Serving;
 use crate::sessions::{
     self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, refused,
     settle, smartest, tiny,
@@ -22,6 +22,7 @@ use reach::Reach;
 use spalla_domain::plan::PlanItem;
 use spalla_domain::session::Selector;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is said where nobody is the strongest planner.
 const NO_SMART: &str = "note: no strongest model is named, so the goal is split as it is written; name one with models.smart \
@@ -91,6 +92,7 @@ impl Orchestrate {
             false => Agents::named(&config.settings, &self.agents)?,
         };
         let agents = Agents { selector: self.selector, ..agents };
+        let agents = agents.by(&Arc::new(Serving::open(&config.settings)?));
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&config.settings, &screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))

@@ -1,6 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{agents, health_checks, oidc, resource_pools, review, routing};
+use super::{agents, aliases, health_checks, oidc, resource_pools, review, routing};
 use figment::value::{Num, Value};
 use spalla_domain::adapter::{Adapter, WORD_BYTES_MAX};
 use spalla_domain::resources::Capacity;
@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     Roles,
     /// What follows from reviews, as a table; in a variable as JSON.
     Reviews,
+    /// A table of agents' other names; in a variable as JSON.
+    Aliases,
 }
 
 impl Kind {
@@ -79,7 +81,12 @@ impl Kind {
                 let words = trimmed.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::from(words.map(Value::from).collect::<Vec<_>>())
             }
-            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews | Self::Command => {
+            Self::HealthChecks
+            | Self::Pools
+            | Self::Roles
+            | Self::Reviews
+            | Self::Aliases
+            | Self::Command => {
                 let json: serde_json::Value =
                     serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
                 Value::serialize(json).map_err(|_| self.expectation())?
@@ -104,6 +111,9 @@ impl Kind {
         if matches!(self, Self::Reviews) {
             return review::read(value).map(drop);
         }
+        if matches!(self, Self::Aliases) {
+            return aliases::read(value).map(drop);
+        }
         let fits = match self {
             Self::Text => text.is_some(),
             Self::Word => text.is_some_and(|text| text.len() <= WORD_BYTES_MAX && !text.contains('\0')),
@@ -122,7 +132,7 @@ impl Kind {
                 let fits = |word: &str| words.is_empty() || words.contains(&word);
                 list.iter().all(|word| word.as_str().is_some_and(fits))
             }),
-            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews => false,
+            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews | Self::Aliases => false,
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -145,6 +155,7 @@ impl Kind {
             Self::Pools => "it must be a list of pools".into(),
             Self::Roles => "it must be a table of roles".into(),
             Self::Reviews => "it must be a table of rules, quorum and weights".into(),
+            Self::Aliases => "it must be a table of aliases".into(),
             Self::Resources => "it must be amounts such as `cpu=4 memory_mb=8192`".into(),
         }
     }

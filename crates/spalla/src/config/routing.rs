@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(crate) struct AgentsSettings {
     /// The folder with `index.json` and `triggers.json`.
     pub(crate) dir: PathBuf,
+    /// How often a server looks whether something else is published; 0 means never.
+    pub(crate) watch_seconds: f64,
 }
 
 /// How an agent is chosen.
@@ -86,6 +88,20 @@ pub(super) const KEYS: &[Key] = &[
         "the folder in which agents are published; what stands there is what tasks are given to",
     )
     .env(&["SPALLA_AGENTS_DIR"]),
+    key(
+        "agents.watch_seconds",
+        Kind::Number(0.0, 3_600.0),
+        "1",
+        "how often a server looks whether other agents are published, in seconds; 0 is never",
+    )
+    .env(&["SPALLA_AGENTS_WATCH_SECONDS"]),
+    key(
+        "alias",
+        Kind::Aliases,
+        "{}",
+        "agents under other names: tables [alias.NAME] with id and overrides; in a variable as JSON",
+    )
+    .env(&["SPALLA_ALIASES"]),
     key(
         "routing.alpha",
         Kind::Number(0.0, WEIGHT_MAX),

@@ -49,6 +49,7 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         prompt: item.prompt.clone(),
         executor: item.executor,
         agent: item.agent.clone(),
+        definition: item.definition.clone(),
         recipe: item.recipe.clone(),
         labels: item.labels.clone(),
         timeout_ms: item.timeout_ms,

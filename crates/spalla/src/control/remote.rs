@@ -57,6 +57,9 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     if let Some(model) = &item.model {
         body["adapter"]["model"] = json!(model);
     }
+    if let Some(definition) = &item.definition {
+        body["definition"] = json!(definition);
+    }
     let id = id(&client.post("/work-items/", &body).await?)?;
     let mut policy = json!({});
     if let Some(max_retries) = item.policy.max_retries {

@@ -49,9 +49,14 @@ impl Source for Files {
     }
 
     fn embedding(&self) -> Result<Arc<Embedding>, String> {
-        let table = shipped().ok_or("this program was built without the feature embedding")?;
-        Embedding::load(table).map(Arc::new).map_err(|error| error.to_string())
+        embedding()
     }
+}
+
+/// Loads the table of meanings that the program carries.
+pub(super) fn embedding() -> Result<Arc<Embedding>, String> {
+    let table = shipped().ok_or("this program was built without the feature embedding")?;
+    Embedding::load(table).map(Arc::new).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

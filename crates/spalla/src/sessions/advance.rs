@@ -289,6 +289,7 @@ pub(super) fn item(key: String, kind: ItemKind, title: String, prompt: String, a
         depends_on: Vec::new(),
         acceptance: None,
         timeout_ms: None,
+        definition: None,
         wishes: Wishes::default(),
         part: Part::default(),
         tag: None,

@@ -6,12 +6,16 @@ use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::programs;
+use crate::routing::Serving;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::library::Library;
 use spalla_domain::session::Selector;
+use spalla_domain::chosen::ChosenDefinition;
+use spalla_domain::plan::PlanItem;
 use spalla_domain::tier::Tier;
 use spalla_store::Clock as _;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The agents of a session, the one that works first in front.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +28,8 @@ pub(crate) struct Agents {
     pub(crate) balance: Balance,
     /// Who says which of them takes a piece that names none.
     pub(crate) selector: Selector,
+    /// The definitions by which pieces are done that name no agent; none where nobody chooses.
+    pub(crate) definitions: Option<Arc<Serving>>,
 }
 
 /// In which order agents are taken where the person names none: who implements comes first.
@@ -40,6 +46,27 @@ impl Agents {
     pub(crate) fn found(settings: &Settings) -> Result<Self> {
         let balance = Balance::of(settings, SystemClock.now())?;
         Ok(Self { balance, ..Known::read(settings)?.found() })
+    }
+
+    /// Has pieces done by the definitions that they are for.
+    #[must_use]
+    pub(crate) fn by(self, definitions: &Arc<Serving>) -> Self {
+        Self { definitions: Some(Arc::clone(definitions)), ..self }
+    }
+
+    /// Returns the definition that a piece names in the place of an agent of the session.
+    pub(crate) fn pinned(&self, name: &str) -> Option<Result<ChosenDefinition>> {
+        let definitions = self.definitions.as_ref().filter(|_| self.names.iter().all(|own| own != name))?;
+        definitions.registry().knows(name).then(|| {
+            let wrong = |why: spalla_server::Unchosen| Failure::usage(format!("the plan names {name:?}: {why}"));
+            definitions.pinned(name).map_err(wrong)
+        })
+    }
+
+    /// Returns the definition that a piece is for that names nobody.
+    pub(crate) fn routed(&self, item: &PlanItem) -> Option<ChosenDefinition> {
+        let task = format!("{}\n\n{}", item.title, item.prompt);
+        self.definitions.as_ref().and_then(|definitions| definitions.routed(&task))
     }
 
     /// Returns with how many agents the session works.

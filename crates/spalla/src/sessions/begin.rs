@@ -111,8 +111,9 @@ impl Begun<'_> {
         let balance = Balance::of(settings, SystemClock.now())?;
         let is_patient = screen == Screen::Nobody;
         let why = None;
+        let definitions = agents.definitions.clone();
         let pursuit =
-            Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient, why };
+            Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why };
         Ok((pursuit, workspace))
     }
 }

@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::control::Control;
 use crate::failure::{Failure, Result};
 use crate::git;
+use crate::routing::Serving;
 use crate::signals::Signals;
 use futures_util::future::BoxFuture;
 use spalla_domain::agent_pool::PoolState;
@@ -48,6 +49,8 @@ struct Inner {
     pool: PoolBoard,
     /// The records that were read.
     records: KnownSessions,
+    /// The agents' definitions by which its work is done.
+    definitions: Arc<Serving>,
     /// Held while a session begins, so that one that is asked for twice begins once.
     beginning: Mutex<()>,
 }
@@ -59,11 +62,12 @@ impl Host {
     }
 
     /// Makes it; nothing is pursued yet.
-    pub(crate) fn new(settings: &Settings, control: Control) -> Self {
+    pub(crate) fn new(settings: &Settings, control: Control, definitions: Arc<Serving>) -> Self {
         Self(Arc::new(Inner {
             settings: settings.clone(),
             pool: PoolBoard::default(),
             control,
+            definitions,
             tasks: TaskTracker::new(),
             leave: CancellationToken::new(),
             records: KnownSessions::default(),
@@ -104,7 +108,9 @@ impl Host {
         let policy = self.0.settings.review_policy()?;
         let balance = Balance::of(&self.0.settings, SystemClock.now())?;
         let why = None;
-        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient: true, why })
+        let definitions = Some(Arc::clone(&self.0.definitions));
+        let is_patient = true;
+        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why })
     }
 
     fn pursue(&self, pursuit: Pursuit) {
@@ -166,6 +172,11 @@ impl Host {
             true => Agents::found(&self.0.settings)?,
             false => Agents::named(&self.0.settings, &agents)?,
         };
+        if let Control::InProcess(engine) = &self.0.control {
+            let read = self.0.definitions.definitions().refresh(engine.store().read()).await;
+            read.map_err(|error| Failure::failed(format!("reading the aliases: {error}")))?;
+        }
+        let agents = agents.by(&self.0.definitions);
         let items = match plan {
             Some(text) => {
                 of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?

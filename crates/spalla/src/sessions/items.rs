@@ -6,6 +6,7 @@ use super::pursuit::Pursuit;
 use crate::clock::random_hex;
 use crate::control::{Control, NewItem};
 use crate::failure::Result;
+use spalla_domain::alias::label_of;
 use spalla_domain::plan::PieceExecutor;
 use spalla_domain::session::{
     ANSWERS_LABEL, ItemKind, MERGES_LABEL, PLANS_LABEL, RESTS_LABEL, REVIEWS_LABEL, SessionItem,
@@ -105,7 +106,7 @@ impl Pursuit {
         let is_model = self.session.agents.contains(&item.agent);
         let max_retries = is_model.then_some(AGENT_RETRIES);
         let policy = work_item::Policy { max_retries, ..work_item::Policy::default() };
-        let new = NewItem {
+        let mut new = NewItem {
             depends_on,
             labels,
             fallback: if is_model { fallback.collect() } else { Vec::new() },
@@ -119,9 +120,10 @@ impl Pursuit {
         if item.wishes.executor == Some(PieceExecutor::Recipe) {
             return NewItem { executor: Executor::Recipe, recipe: Some(item.prompt.clone()), ..new };
         }
+        new.labels.extend(item.definition.iter().filter_map(|chosen| chosen.alias.as_deref()).map(label_of));
         let told = item.wishes.told(&item.prompt) + &self.heard_by(item);
         let prompt = Some(told).filter(|prompt| !prompt.is_empty());
-        NewItem { prompt, agent: Some(item.agent.clone()), ..new }
+        NewItem { prompt, agent: Some(item.agent.clone()), definition: item.definition.clone(), ..new }
     }
 
     /// Returns what others said that an item is told.

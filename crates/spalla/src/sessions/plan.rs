@@ -5,6 +5,7 @@ use super::agents::Agents;
 use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
+use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, LeftOut, SessionItem};
 use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
@@ -16,6 +17,8 @@ const SURVEYOR: &str = "surveyor";
 /// The built-in agent that builds, lints and tests.
 const VERIFIER: &str = "verifier";
 
+/// Why a piece that names a definition can't be done without one.
+const NEEDS_COMMAND_LINE: &str = "the agent that it names works by a command line, and none is there";
 /// What is said for an agent where the worker carries out the steps of a recipe.
 const RECIPE: &str = "recipe";
 
@@ -26,6 +29,8 @@ pub(crate) struct Piece {
     pub(crate) item: PlanItem,
     /// Who does it.
     pub(crate) agent: String,
+    /// By which definition; none where its agent is told the task alone.
+    pub(crate) definition: Option<Box<ChosenDefinition>>,
     /// Why it can't be done without a model; none means that its agent can do it.
     pub(crate) needs_model: Option<&'static str>,
 }
@@ -45,26 +50,49 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
     for agent in items.iter().filter_map(|item| item.agent.clone()) {
         *load.entry(agent).or_default() += 1;
     }
-    let piece = |(number, item): (usize, PlanItem)| {
+    let piece = |(number, item): (usize, PlanItem)| -> Result<Piece> {
         let is_recipe = item.wishes.executor == Some(PieceExecutor::Recipe);
         // A recipe is nobody's load.
         let named = item.agent.clone().filter(|_| !is_recipe);
+        let is_own = |name: &String| [SURVEYOR, VERIFIER].contains(&name.as_str());
+        let pinned = named.as_ref().filter(|name| !is_own(name)).and_then(|name| agents.pinned(name));
+        let pinned = pinned.transpose()?.map(Box::new);
+        let named = named.filter(|_| pinned.is_none());
         let spread = |load: &mut _| if is_recipe { None } else { agents.for_piece(number, load) };
-        match named.or_else(|| spread(&mut load)) {
-            _ if is_recipe => Piece { item, agent: RECIPE.into(), needs_model: None },
-            Some(agent) => Piece { item, agent, needs_model: None },
-            None if wants_checks(&item.prompt) => Piece { item, agent: VERIFIER.into(), needs_model: None },
-            None => Piece { needs_model: goal_needs_model(&item.prompt), agent: SURVEYOR.into(), item },
-        }
+        let plain = |item, agent: &str, needs_model| Piece { item, agent: agent.into(), definition: None, needs_model };
+        Ok(match (named, pinned) {
+            _ if is_recipe => plain(item, RECIPE, None),
+            (Some(agent), _) => plain(item, &agent, None),
+            (None, pinned) => match spread(&mut load) {
+                Some(agent) => {
+                    let definition = pinned.or_else(|| agents.routed(&item).map(Box::new));
+                    Piece { item, agent, definition, needs_model: None }
+                }
+                None if pinned.is_some() => plain(item, SURVEYOR, Some(NEEDS_COMMAND_LINE)),
+                None if wants_checks(&item.prompt) => plain(item, VERIFIER, None),
+                None => {
+                    let needs_model = goal_needs_model(&item.prompt);
+                    plain(item, SURVEYOR, needs_model)
+                }
+            },
+        })
     };
-    let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect();
+    let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect::<Result<_>>()?;
     screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
-        let means = piece.needs_model.map_or_else(|| piece.agent.clone(), |why| format!("left out: {why}"));
+        let means = piece.needs_model.map_or_else(|| who(piece), |why| format!("left out: {why}"));
         screen.say(format_args!("  {number}. {} ({means})", output::plain(&piece.item.title)))?;
     }
     refuse_nothing(&pieces)?;
     Ok(pieces)
+}
+
+/// Says who does a piece, and as whom.
+fn who(piece: &Piece) -> String {
+    let Some(chosen) = &piece.definition else { return piece.agent.clone() };
+    let name = chosen.alias.as_ref().unwrap_or(&chosen.id);
+    let doubt = if chosen.ambiguous { ", ambiguous" } else { "" };
+    format!("{} as {}{doubt}", piece.agent, output::plain(name))
 }
 
 fn refuse_nothing(pieces: &[Piece]) -> Result<()> {
@@ -95,6 +123,7 @@ pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
 pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, String> {
     let mut named = agents.names.clone();
     named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
+    named.extend(agents.definitions.iter().flat_map(|definitions| definitions.names()));
     let mut items = spalla_domain::plan::read(text, &named).map_err(|wrong| wrong.join("; "))?.items;
     // A role whose agent is not of the session is taken by whoever is.
     for item in &mut items {
@@ -124,7 +153,8 @@ pub(crate) fn items_of(pieces: &[Piece]) -> Vec<SessionItem> {
         let PlanItem { key, title, prompt, why, depends_on, acceptance, timeout_ms, wishes, part, .. } =
             piece.item.clone();
         let item = item(key, ItemKind::Work, title, prompt, &piece.agent);
-        SessionItem { why, depends_on, acceptance, timeout_ms, wishes, part, ..item }
+        let definition = piece.definition.clone();
+        SessionItem { why, definition, depends_on, acceptance, timeout_ms, wishes, part, ..item }
     })
     .collect()
 }

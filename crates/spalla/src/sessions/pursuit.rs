@@ -21,6 +21,7 @@ use crate::control::{Control, ItemState, RunState};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
+use crate::routing::Serving;
 use crate::signals::Signals;
 use spalla_domain::plan::OnError;
 use spalla_domain::review::Policy;
@@ -31,6 +32,7 @@ use spalla_domain::work_item::Status;
 use spalla_store::Clock as _;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long stopped work has to end after an interruption.
@@ -66,6 +68,8 @@ pub(crate) struct Pursuit {
     pub(crate) policy: Policy,
     /// How pieces are spread among agents.
     pub(crate) balance: Balance,
+    /// The definitions by which pieces are done that name no agent.
+    pub(crate) definitions: Option<Arc<Serving>>,
     /// When reviewers look at work that goes on.
     pub(crate) looking: Looking,
     /// Whether it goes on to wait where a person has to do something, since they can do it meanwhile.
@@ -324,7 +328,8 @@ impl Pursuit {
             screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
         }
         let (names, balance) = (self.session.agents.clone(), self.balance.clone());
-        let agents = Agents { names, balance, selector: self.session.selector, ..Agents::default() };
+        let (definitions, selector) = (self.definitions.clone(), self.session.selector);
+        let agents = Agents { names, balance, definitions, selector, ..Agents::default() };
         let wishes = (&decomposed.pattern, self.revision);
         let target = Path::new(&self.session.target);
         // A person may think about it for as long as they like.

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::failure::{Result, file};
 use serde_json::{Value, json};
 use spalla_crash::crash_point;
+use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::session::{LeftOut, Session};
 use std::fmt::Write;
 use std::fs;
@@ -89,7 +90,7 @@ impl Reported<'_> {
                 "id": item.id, "title": item.title, "status": item.status().as_str(),
                 "run_id": item.run.as_ref().map(|run| run.id),
                 "duration_ms": item.run.as_ref().and_then(RunState::duration_ms),
-                "agent": self.agent(item), "summary": summary(item), "error": error(item), "report": report,
+                "agent": self.agent(item), "definition": self.definition(item), "summary": summary(item), "error": error(item), "report": report,
                 "change": item.run.as_ref().and_then(|run| run.result.as_ref()).map(|result| result["change"].clone()),
             })
         });
@@ -108,6 +109,14 @@ impl Reported<'_> {
         items.find(|item| item.work_item_id == Some(followed.id)).map(|item| item.agent.as_str())
     }
 
+    /// Returns by which definition an item was done, without what its agent was told.
+    fn definition(&self, followed: &Followed) -> Option<ChosenDefinition> {
+        let mut items = self.session.items.iter();
+        let item = items.find(|item| item.work_item_id == Some(followed.id))?;
+        let chosen = item.definition.as_deref()?.clone();
+        Some(ChosenDefinition { instructions: String::new(), ..chosen })
+    }
+
     fn as_markdown(&self, paths: &Paths) -> String {
         let session = self.session;
         let mut text = String::from("# Report of a session\n\n");
@@ -118,6 +127,9 @@ impl Reported<'_> {
                 item.run.as_ref().and_then(RunState::duration_ms).map(|ms| format!(" in {}", seconds(ms)));
             let _ =
                 writeln!(text, "## {}\n\n{}{}", item.title, item.status().as_str(), took.unwrap_or_default());
+            if let Some(chosen) = self.definition(item) {
+                let _ = writeln!(text, "\nagent: {}", as_whom(&chosen));
+            }
             for said in summary(item).into_iter().chain(error(item)).chain(answer(item)) {
                 let _ = writeln!(text, "\n{said}");
             }
@@ -131,6 +143,19 @@ impl Reported<'_> {
         }
         text
     }
+}
+
+/// Says as whom an agent worked, and what spoke for that.
+fn as_whom(chosen: &ChosenDefinition) -> String {
+    let name = chosen.alias.as_ref().map_or_else(|| format!("`{}`", chosen.id), |alias| format!("`{alias}` (`{}`)", chosen.id));
+    let Some(answer) = &chosen.explanation else { return format!("{name}, named by the plan") };
+    let found = answer["candidates"][0]["matched"].as_array().into_iter().flatten();
+    let found: Vec<&str> = found.filter_map(|found| found["trigger"].as_str()).collect();
+    let stage = answer["stage"].as_str().unwrap_or_default();
+    let by = if found.is_empty() { String::new() } else { format!(": {}", found.join(", ")) };
+    let doubt = if chosen.ambiguous { "; another one was nearly as good" } else { "" };
+    let instead = chosen.stands_in.as_ref().map(|one| format!("; for `{}`, which is not there", one.wanted));
+    format!("{name}, found by {stage}{by}{doubt}{}", instead.unwrap_or_default())
 }
 
 fn relative(path: &Path, workspace: &str) -> Option<String> {

@@ -125,6 +125,7 @@ fn again_with(
     let item = item(key, ItemKind::Work, own.title.clone(), prompt, &work.agent);
     Some(SessionItem {
         timeout_ms: own.timeout_ms,
+        definition: own.definition.clone(),
         wishes: own.wishes.clone(),
         part: own.part.clone(),
         ..item

@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
+use crate::routing::Serving;
 use crate::sessions::Balance;
 use crate::sessions::{
     self, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
@@ -14,6 +15,7 @@ use crate::sessions::{
 use crate::signals::Signals;
 use spalla_domain::session::{Asked, Session, SessionStatus};
 use spalla_store::Clock as _;
+use std::sync::Arc;
 
 /// Goes on with the session. One that a process pursues is only let go on. What reviewers hold is merged only where a person
 /// overrules them.
@@ -73,7 +75,9 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let is_patient = output::can_ask() && reach.has_page();
     let balance = Balance::of(settings, SystemClock.now())?;
     let why = None;
-    let pursuit = Pursuit { folder, session, screen, revision, policy, looking, balance, is_patient, why };
+    let definitions = Some(Arc::new(Serving::open(settings)?));
+    let pursuit =
+        Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

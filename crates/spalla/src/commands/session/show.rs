@@ -147,7 +147,11 @@ fn row(item: &SessionItem) -> Vec<String> {
     };
     let status = item.status.clone().unwrap_or_else(|| "not made yet".to_owned());
     let runs = item.runs.len().to_string();
-    vec![item.key.clone(), kind.to_owned(), status, runs, item.agent.clone(), item.title.clone()]
+    let agent = match &item.definition {
+        Some(chosen) => format!("{} as {}", item.agent, chosen.alias.as_ref().unwrap_or(&chosen.id)),
+        None => item.agent.clone(),
+    };
+    vec![item.key.clone(), kind.to_owned(), status, runs, agent, item.title.clone()]
 }
 
 /// Says of each item why its last run failed, where it did.

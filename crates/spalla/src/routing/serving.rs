@@ -1,0 +1,230 @@
+//! The agents of a process that goes on: those that passed the gates, the router over them, and what a piece of work is given of
+//! the one that it is for.
+
+use super::{Current, built_in};
+use crate::adapters::library;
+use crate::config::{RoutingSettings, Settings};
+use crate::sessions::Agents;
+use spalla_domain::chosen::{ChosenBy, ChosenDefinition, StandsIn, instructions};
+use spalla_domain::session::INTEGRATOR;
+use spalla_embedding::Embedding;
+use spalla_registry::registry::{PRELOAD, Registry, Resolved, Snapshot};
+use spalla_router::{Answer, Details, Fleet, Index, Question, Router, Source, Told, Weights};
+use spalla_server::{Choice, Definitions, Routing, Unchosen, Unrouted, Work};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// The agents that are carried out by the worker itself.
+const OWN: [&str; 3] = ["surveyor", "verifier", INTEGRATOR];
+
+/// The agents that serve.
+pub(crate) struct Serving {
+    definitions: Definitions,
+    settings: Settings,
+    routed: Mutex<Option<(Arc<Snapshot>, Arc<Router>)>>,
+    turns: AtomicUsize,
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("folder", &self.registry().folder()).finish_non_exhaustive()
+    }
+}
+
+impl Serving {
+    /// Opens the folder of the settings. What can't be served is kept as refused.
+    pub(crate) fn open(settings: &Settings) -> crate::failure::Result<Self> {
+        let registry = Registry::serve(&settings.agents.dir);
+        let configured = settings.aliases()?;
+        registry.set_aliases(configured.clone());
+        let definitions = Definitions { registry: Arc::new(registry), configured: Arc::new(configured) };
+        let (settings, routed) = (settings.clone(), Mutex::default());
+        Ok(Self { definitions, settings, routed, turns: AtomicUsize::new(0) })
+    }
+
+    /// Returns the definitions, as a server shows them.
+    pub(crate) fn definitions(&self) -> Definitions {
+        self.definitions.clone()
+    }
+
+    /// Returns what is published.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.definitions.registry
+    }
+
+    fn routing(&self) -> &RoutingSettings {
+        &self.settings.routing
+    }
+
+    /// Reads ahead what work most often leads to, and makes the router; returns how many definitions were read.
+    pub(crate) fn warm(&self) -> usize {
+        let read = self.registry().preload(PRELOAD);
+        if let Err(error) = self.current() {
+            tracing::warn!("the agents can't be chosen from: {error}");
+        }
+        read
+    }
+
+    /// Returns the router over what serves now. Whoever asks while it is made waits for it.
+    fn current(&self) -> Result<Current, Unrouted> {
+        let snapshot = self.registry().snapshot();
+        let folder = self.registry().folder().display();
+        if !snapshot.is_published() {
+            if let Some(reason) = self.registry().refused() {
+                return Err(Unrouted::Unusable(format!("the agents in {folder}: {reason}")));
+            }
+            let note = format!("no agents are published in {folder}; these are the built-in ones");
+            let router = self.router(built_in::fleet(), None);
+            return Ok(Current { looks: None, router, note: Some(note) });
+        }
+        let mut routed = self.routed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, router)) = routed.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &snapshot)) {
+            return Ok(Current { looks: None, router: router.clone(), note: None });
+        }
+        let (index, triggers) = snapshot.texts().ok_or_else(|| {
+            Unrouted::Unusable(format!("the agents in {folder} have an index.json and no triggers.json"))
+        })?;
+        let fleet = Fleet::published(index, triggers)
+            .map_err(|error| Unrouted::Unusable(format!("the agents in {folder}: {error}")))?;
+        let router = self.router(fleet, Some(Arc::new(OfSnapshot(snapshot.clone()))));
+        for problem in &router.index().problems().told {
+            tracing::warn!("the agents in {folder}: {problem}");
+        }
+        *routed = Some((snapshot, router.clone()));
+        Ok(Current { looks: None, router, note: None })
+    }
+
+    fn router(&self, fleet: Fleet, source: Option<Arc<dyn Source>>) -> Arc<Router> {
+        let index = Index::build(fleet, source);
+        Arc::new(Router::new(Arc::new(index), Weights::default(), self.routing().options()))
+    }
+
+    fn answer(&self, question: &Question) -> Result<(Arc<Answer>, Option<String>), Unrouted> {
+        let Current { router, note, .. } = self.current()?;
+        let started = Instant::now();
+        let answer = router.route_until(question, &|| started.elapsed() > self.routing().matchers());
+        Ok((answer, note))
+    }
+
+    /// Returns the names by which a definition can be pinned: aliases and ids.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let snapshot = self.registry().snapshot();
+        let aliases = self.registry().aliases();
+        let published = snapshot.index().agents.iter().map(|entry| entry.id.clone());
+        aliases.keys().cloned().chain(published).collect()
+    }
+
+    /// Returns the definition that a name means, or, where it is not there, the one of the generalist of its domain.
+    pub(crate) fn pinned(&self, name: &str) -> Result<ChosenDefinition, Unchosen> {
+        let resolved = self.registry().resolve(name, None);
+        let resolved = resolved.map_err(|missing| Unchosen::Named(missing.to_string()))?;
+        self.chosen(resolved, ChosenBy::Pinned, None)
+    }
+
+    /// Returns the definition that a task is for; none where nothing is published, or nobody fits.
+    pub(crate) fn routed(&self, task: &str) -> Option<ChosenDefinition> {
+        if !self.registry().snapshot().is_published() {
+            return None;
+        }
+        let question = Question { task: task.to_owned(), ..Question::default() };
+        let answer = match self.answer(&question) {
+            Ok((answer, _)) => answer,
+            Err(error) => {
+                tracing::warn!("no agent is chosen for a task: {error}");
+                return None;
+            }
+        };
+        let best = answer.candidates.first()?;
+        let chosen = match self.registry().resolve(&best.id, Some(&best.domain)) {
+            Ok(resolved) => self.chosen(resolved, ChosenBy::Routed, Some(&answer)),
+            Err(missing) => Err(Unchosen::Named(missing.to_string())),
+        };
+        chosen.inspect_err(|why| tracing::warn!("the agent that a task is for can't be used: {why}")).ok()
+    }
+
+    fn chosen(
+        &self,
+        Resolved { loaded, escalation }: Resolved,
+        by: ChosenBy,
+        answer: Option<&Answer>,
+    ) -> Result<ChosenDefinition, Unchosen> {
+        let id = &loaded.definition.agent.id;
+        let given = self.registry().given(&loaded);
+        let given =
+            given.map_err(|error| Unchosen::Named(format!("the agent {id:?} can't be used: {error}")))?;
+        let stands_in = escalation.map(|one| StandsIn { wanted: one.wanted, notify: one.notify });
+        if let Some(StandsIn { wanted, .. }) = &stands_in {
+            tracing::warn!("the agent {wanted} is not there; {id} does its work");
+        }
+        Ok(ChosenDefinition {
+            id: given.id,
+            alias: given.alias,
+            digest: given.digest,
+            publication: given.publication,
+            by,
+            ambiguous: answer.is_some_and(|answer| answer.ambiguous),
+            stands_in,
+            explanation: answer.and_then(|answer| serde_json::to_value(answer).ok()),
+            instructions: instructions(&given.instructions),
+        })
+    }
+
+    /// Tells whether a name is that of something that carries work out, and not of a definition.
+    fn carries_out(&self, name: &str) -> bool {
+        let known = || library(&self.settings).is_ok_and(|all| all.definitions().iter().any(|one| one.name == name));
+        OWN.contains(&name) || known()
+    }
+
+    /// Chooses the command line that carries work out: by tier and balance, as sessions do.
+    fn command_line(&self) -> Result<String, Unchosen> {
+        let agents = Agents::found(&self.settings).map_err(|failure| Unchosen::Nobody(failure.to_string()))?;
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        agents.for_piece(turn, &mut BTreeMap::new()).ok_or_else(|| {
+            let notes = agents.notes.iter().map(|note| format!("; {note}")).collect::<String>();
+            Unchosen::Nobody(format!("no agent's command line is installed and logged in{notes}"))
+        })
+    }
+}
+
+impl Routing for Serving {
+    fn route(&self, question: &Question) -> Result<Arc<Answer>, Unrouted> {
+        let (answer, note) = self.answer(question)?;
+        let Some(note) = note else { return Ok(answer) };
+        let mut answer = Answer::clone(&answer);
+        answer.notes.insert(0, note);
+        Ok(Arc::new(answer))
+    }
+
+    fn choose(&self, work: &Work) -> Result<Option<Choice>, Unchosen> {
+        let definition = match &work.named {
+            Some(name) if self.carries_out(name) => return Ok(None),
+            Some(name) if self.registry().knows(name) => self.pinned(name)?,
+            // A worker elsewhere may know it.
+            Some(_) => return Ok(None),
+            None => match self.routed(&work.task) {
+                Some(definition) => definition,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Choice { agent: self.command_line()?, definition }))
+    }
+}
+
+/// The files of one publication.
+#[derive(Debug)]
+struct OfSnapshot(Arc<Snapshot>);
+
+impl Source for OfSnapshot {
+    fn details(&self, agent: Told<'_>) -> Result<Details, String> {
+        let text = self.0.text(agent.id).map_err(|missing| missing.to_string())?;
+        let said = |why: String| format!("{}: {}", agent.id, why.lines().next().unwrap_or_default());
+        Details::parse(&text).map_err(said)
+    }
+
+    fn embedding(&self) -> Result<Arc<Embedding>, String> {
+        super::details::embedding()
+    }
+}
