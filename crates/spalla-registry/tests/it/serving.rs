@@ -6,7 +6,7 @@ use serde_json::json;
 use spalla_registry::alias::Alias;
 use spalla_registry::definition::Definition;
 use spalla_registry::index::{Entry, Index};
-use spalla_registry::registry::{HOT_MAX, Missing, Refused, Registry, Reloaded};
+use spalla_registry::registry::{HOT_MAX, Missing, Refused, Registry, Reloaded, Trial};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
@@ -175,4 +175,61 @@ fn ten_thousand_agents_are_opened_by_their_index_alone() {
     assert_eq!(registry.definition("plain").unwrap().definition.agent.id, "plain");
     assert!(matches!(registry.definition("agent-7"), Err(Missing::Broken { .. })));
     const { assert!(HOT_MAX < 1_000) };
+}
+
+#[test]
+fn who_went_is_stood_in_for_by_the_generalist_of_its_domain() {
+    let rooms = Rooms::odd();
+    agent(&rooms, "leaver", "domain: quality\n");
+    let registry = served(&rooms);
+    fs::remove_file(rooms.source().join("leaver.md")).unwrap();
+    rooms.publish(LATER);
+    assert_eq!(registry.reload(no_smoke).unwrap().removed, ["leaver"]);
+    assert!(registry.knows("leaver") && !registry.knows("nobody"));
+    assert_eq!(registry.resolve("leaver", None).unwrap().escalation.unwrap().used, "full");
+    // An alias knows where its agent stood, also when nobody else does any more.
+    let alias = Alias { id: "long-gone".into(), overrides: json!({}), domain: Some("quality".into()) };
+    registry.set_aliases(BTreeMap::from([("old".into(), alias)]));
+    assert_eq!(registry.resolve("old", None).unwrap().escalation.unwrap().wanted, "old");
+}
+
+#[test]
+fn what_is_refused_is_said_until_something_serves() {
+    let rooms = Rooms::odd();
+    let registry = served(&rooms);
+    assert_eq!(registry.refused(), None);
+    rooms.publish("2026-01-02T03:04:04Z");
+    registry.reload(no_smoke).unwrap_err();
+    assert!(registry.refused().unwrap().contains("older"));
+    rooms.publish(LATER);
+    registry.reload(no_smoke).unwrap();
+    assert_eq!(registry.refused(), None);
+    fs::write(rooms.out().join("index.json"), "{").unwrap();
+    let other = Registry::serve(&rooms.out());
+    assert!(other.refused().unwrap().contains("is no index") && !other.snapshot().is_published());
+    let nothing = Registry::serve(&rooms.out().join("nothing"));
+    assert_eq!(nothing.refused(), None);
+}
+
+#[test]
+fn a_run_is_given_the_brief_and_what_is_held_back_keeps_its_own() {
+    let rooms = Rooms::odd();
+    let registry = served(&rooms);
+    let loaded = registry.definition("plain").unwrap();
+    let given = registry.given(&loaded).unwrap();
+    assert_eq!((given.id.as_str(), given.instructions.as_str()), ("plain", "\nYou are a reviewer.\n"));
+    assert_eq!(given.publication, registry.snapshot().index().digest);
+    agent(&rooms, "plain", "testing:\n  smoke: exit 1\n");
+    agent(&rooms, "sound", "testing:\n  smoke: exit 0\n");
+    rooms.publish(LATER);
+    let smoke =
+        |_: &Definition, command: &str| if command == "exit 0" { Ok(()) } else { Err("it failed".to_owned()) };
+    registry.reload(smoke).unwrap();
+    let held = registry.given(&registry.definition("plain").unwrap()).unwrap();
+    assert_eq!((held.digest, held.instructions), (given.digest, given.instructions));
+    let snapshot = registry.snapshot();
+    let trials = ["plain", "sound", "block"].map(|id| snapshot.trial(id));
+    assert_eq!(trials, [Trial::Failed { old_serves: true }, Trial::Passed, Trial::Untried]);
+    let built_in = registry.given(&registry.definition("codex-codegen").unwrap()).unwrap();
+    assert!(built_in.publication.is_empty() && built_in.instructions.contains("You"));
 }

@@ -2,6 +2,7 @@
 //! memory, or the one that `SPALLA_TEST_STORE` names.
 
 mod access;
+mod agent_definitions;
 mod agents;
 mod answer;
 mod approvals;

@@ -10,7 +10,7 @@ use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_scratchpad::{Quota, Scratchpads};
 use spalla_server::{
-    Access, Cors, HealthOptions, NoRouting, NoSessions, Oidc, Options, Routing, Server, Sessions, Token,
+    Access, Cors, Definitions, HealthOptions, NoRouting, NoSessions, Oidc, Options, Routing, Server, Sessions, Token,
     Vault, WebhookTrust,
 };
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
@@ -96,6 +96,7 @@ pub(crate) struct Setup {
     pub(crate) agent_secret: Option<&'static str>,
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) routing: Arc<dyn Routing>,
+    pub(crate) definitions: Definitions,
     pub(crate) queue_limit: u64,
     pub(crate) settings: Settings,
     pub(crate) webhook_networks: Networks,
@@ -116,6 +117,7 @@ impl Default for Setup {
             agent_secret: Some(AGENT_SECRET),
             sessions: Arc::new(NoSessions),
             routing: Arc::new(NoRouting),
+            definitions: Definitions::built_in(),
             queue_limit: 100_000,
             settings: Settings::default(),
             webhook_networks: Networks::default(),
@@ -212,6 +214,7 @@ impl World {
             agent_secret: setup.agent_secret.map(Token::new),
             sessions: setup.sessions,
             routing: setup.routing,
+            definitions: setup.definitions,
             queue_limit: setup.queue_limit,
             webhook_networks: setup.webhook_networks,
             webhook_trust: setup.webhook_trust,

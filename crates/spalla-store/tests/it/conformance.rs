@@ -2,6 +2,7 @@
 //! store.
 
 mod agents;
+mod aliases;
 mod approvals;
 mod archive;
 mod artifacts;

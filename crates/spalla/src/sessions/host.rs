@@ -187,7 +187,8 @@ impl Host {
             }
         };
         let screen = Screen::Nobody;
-        let pieces = lay_out(&screen, items, &agents)?;
+        // Who a piece is for may stand in many files.
+        let pieces = tokio::task::block_in_place(|| lay_out(&screen, items, &agents))?;
         let (settings, revision) = (&self.0.settings, Revision::None);
         let by_server = Some(request);
         let begun = Begun { settings, goal: &goal, target: &target, screen, revision, by_server };

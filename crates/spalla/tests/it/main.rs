@@ -3,6 +3,7 @@
 mod access;
 mod agent_definitions;
 mod agents;
+mod agents_served;
 mod artifacts;
 mod canary;
 mod cloud_demos;

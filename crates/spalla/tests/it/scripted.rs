@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-/// Codex, as it is called and heard: once it may go, it writes a line; it approves of what others wrote, and plans two pieces
+/// Codex, as it is called and heard; what it is told is kept. Once it may go, it writes a line; it approves of what others wrote, and plans two pieces
 /// as long as nobody keeps it from it.
 const CODEX: &str = r#"#!/bin/sh
 case "$*" in
@@ -17,6 +17,7 @@ case "$*" in
 *--help*) echo "--json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox --add-dir --output-schema"; exit ;;
 esac
 prompt=$(cat)
+printf '%s\n' "$prompt" >>SHARED/prompts
 echo '{"type":"thread.started","thread_id":"thread"}'
 text=written
 case "$prompt" in

@@ -1,0 +1,127 @@
+//! Agents from the files that people write to the work that is done by them, with the real binary: converted, served, published
+//! anew without a restart, refused where they are older, and chosen for what a session has to do.
+
+use crate::process::{Server, until};
+use crate::scripted::Place;
+use serde_json::{Value, json};
+use std::fs;
+
+const POET: &str = "---\nname: poet\ndescription: Writes sonnets. USE FOR: sonnet, verse\n---\nYou are a poet.\n";
+const PLUMBER: &str = "---\nname: plumber\ndescription: Mends pipes. USE FOR: pipe, leak\n---\nYou are a plumber.\n";
+
+fn write(place: &Place, name: &str, text: &str) {
+    let folder = place.home.path(".claude/agents/crafts");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join(name), text).expect("a file");
+}
+
+fn convert(place: &Place, at: &str) {
+    let mut command = place.home.command(&["convert"]);
+    let output = command.env("SOURCE_DATE_EPOCH", at).output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
+async fn description(server: &Server, id: &str) -> Value {
+    server.rest.get(&format!("/api/agents/{id}")).await["agent"]["description"].clone()
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    list.as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn newly_published_agents_serve_without_a_restart_and_older_ones_never() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    convert(&place, "1000");
+    let server = place.up();
+    assert_eq!(ids(&server.rest.get("/api/agents").await), ["poet"]);
+    assert_eq!(server.rest.get("/schemas/agent.json").await["$id"], "/schemas/agent.json");
+    server.rest.post("/api/aliases", json!({"name": "careful", "id": "poet", "overrides": {"runtime": {"autonomy_level": 0.1}}})).await;
+    write(&place, "plumber.md", PLUMBER);
+    write(&place, "poet.md", &POET.replace("sonnets", "odes"));
+    convert(&place, "2000");
+    let news = server.rest.event("registry.reloaded").await;
+    assert_eq!(
+        (&news["project_id"], &news["payload"]["agents"], &news["payload"]["changed"]),
+        (&json!(0), &json!(2), &json!(2))
+    );
+    assert_eq!(ids(&server.rest.get("/api/agents").await), ["plumber", "poet"]);
+    assert!(description(&server, "poet").await.as_str().is_some_and(|text| text.contains("odes")));
+    let route = server.rest.post("/api/route", json!({"task": "There is a leak in the pipe"})).await;
+    assert_eq!(route["candidates"][0]["id"], "plumber", "{route}");
+    write(&place, "poet.md", &POET.replace("sonnets", "epics"));
+    convert(&place, "1500");
+    let refused = server.rest.event("registry.refused").await;
+    assert!(refused["payload"]["reason"].as_str().is_some_and(|why| why.contains("older")), "{refused}");
+    assert!(description(&server, "poet").await.as_str().is_some_and(|text| text.contains("odes")));
+    until("its health says so", || async {
+        (server.rest.get("/health").await["status"] == "degraded").then_some(())
+    })
+    .await;
+    // What people said of aliases is kept over a restart.
+    server.process.kill();
+    convert(&place, "3000");
+    let server = place.up();
+    let careful = server.rest.get("/api/agents/careful").await;
+    assert_eq!((&careful["agent"]["instance_alias"], &careful["runtime"]["autonomy_level"]), (&json!("careful"), &json!(0.1)));
+}
+
+#[tokio::test]
+async fn a_piece_that_names_nobody_is_done_by_the_definition_that_it_is_for_and_keeps_why() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    write(&place, "plumber.md", PLUMBER);
+    convert(&place, "1000");
+    let server = place.up();
+    place.let_go();
+    let mut wish = place.wish(&["codex"]);
+    wish["goal"] = json!("Write a sonnet into hello.txt");
+    server.rest.post("/api/sessions", wish).await;
+    let session = until("it is done", || async {
+        let session = server.rest.get("/api/session").await;
+        (session["status"] == "done").then_some(session)
+    })
+    .await;
+    let definition = &session["items"][0]["definition"];
+    assert_eq!((&definition["id"], &definition["by"], &definition["ambiguous"]), (&json!("poet"), &json!("routed"), &json!(false)));
+    let best = &definition["explanation"]["candidates"][0];
+    assert_eq!((&definition["explanation"]["stage"], &best["matched"][0]["trigger"]), (&json!("keywords"), &json!("sonnet")));
+    let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["items"][0]["definition"]["explanation"], definition["explanation"]);
+    let item = session["items"][0]["work_item_id"].as_i64().expect("an item");
+    let item = server.rest.get(&format!("/work-items/{item}")).await;
+    assert_eq!((&item["definition"]["digest"], &item["agent"]), (&definition["digest"], &json!("codex")));
+    let told = fs::read_to_string(place.home.shared("prompts")).expect("what it was told");
+    assert!(told.contains("You are a poet.") && told.contains("The task:\n\nWrite a sonnet"), "{told}");
+    let report = fs::read_to_string(session["report"].as_str().expect("a report")).expect("a report");
+    assert!(report.contains("agent: `poet`, found by keywords: sonnet"), "{report}");
+    // The same over the API: nobody is named, and somebody is found.
+    let project = session["project_id"].clone();
+    let body = json!({"project_id": project, "title": "There is a leak", "executor": "agent", "agent": "plumber"});
+    let pinned = server.rest.call("POST", "/work-items/", Some(body)).await.expect("an answer");
+    assert!(pinned.0 == 201 || pinned.1["code"] == "no_agents", "{pinned:?}");
+}
+
+#[tokio::test]
+async fn a_plan_may_name_a_definition_or_an_alias_of_the_settings() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    write(&place, "plumber.md", PLUMBER);
+    convert(&place, "1000");
+    let plan = json!({"items": [{"key": "a", "prompt": "Write a sonnet into hello.txt", "agent": "careful"}]});
+    fs::write(place.home.path("plan.json"), plan.to_string()).expect("a file");
+    place.let_go();
+    let alias = r#"{"careful": {"id": "plumber", "overrides": {"runtime": {"autonomy_level": 0.1}}}}"#;
+    let flags = ["--agents", "codex", "--yes", "--plan", "plan.json"];
+    let said = place.orchestrate("Write it", &flags, &[("SPALLA_ALIASES", alias)]).good();
+    assert!(said.contains("(codex as careful)"), "{said}");
+    let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let definition = &shown["items"][0]["definition"];
+    assert_eq!(
+        (&definition["id"], &definition["alias"], &definition["by"]),
+        (&json!("plumber"), &json!("careful"), &json!("pinned"))
+    );
+}
