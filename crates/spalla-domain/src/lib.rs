@@ -61,8 +61,8 @@ pub mod webhook;
 pub mod work_item;
 
 pub use id::{
-    AliasId, ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId,
-    QueueId, RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
+    AliasId, ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId,
+    ProjectId, QueueId, RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 pub use problem::{Code, Refusal};
 pub use time::Timestamp;

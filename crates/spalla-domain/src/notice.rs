@@ -115,7 +115,11 @@ impl Notice {
                 format!("the agent {wanted} is not there"),
                 format!(
                     "{used} does what was meant for {wanted}: spalla agents show {wanted}{}",
-                    if notify.is_empty() { String::new() } else { format!(" (to be told: {})", notify.join(", ")) }
+                    if notify.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" (to be told: {})", notify.join(", "))
+                    }
                 ),
                 false,
             ),

@@ -1,8 +1,8 @@
 //! What is served, one file per resource. A route reads wire types, asks the engine or the store's reads, and
 //! answers with wire types.
 
-mod agent_pool;
 mod agent_definitions;
+mod agent_pool;
 mod agents;
 mod aliases;
 mod approvals;

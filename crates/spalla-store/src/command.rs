@@ -28,8 +28,8 @@ use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::webhook::{NewWebhook, Noted};
 use spalla_domain::work_item::{NewWorkItem, Policy, SpecPatch, When};
 use spalla_domain::{
-    AliasId, ApprovalId, ArtifactId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId, RunId,
-    ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
+    AliasId, ApprovalId, ArtifactId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId, ProjectId,
+    RunId, ScheduleId, TokenId, WebhookId, WorkItemId, WorkerId,
 };
 use spalla_domain::{requirements, schedule};
 use std::sync::Arc;

@@ -40,7 +40,10 @@ impl Registry {
         let instructions = brief.filter(|brief| !brief.trim().is_empty()).unwrap_or_else(said);
         let definition = serde_json::to_vec(&loaded.definition).map_err(io::Error::other)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&(definition.len() as u64).to_le_bytes()).update(&definition).update(instructions.as_bytes());
+        hasher
+            .update(&(definition.len() as u64).to_le_bytes())
+            .update(&definition)
+            .update(instructions.as_bytes());
         Ok(Given {
             id: agent.id.clone(),
             alias: agent.instance_alias.clone(),

@@ -157,7 +157,10 @@ impl Snapshot {
     /// Returns the definition of an id: read on first use, and then the same for everybody.
     pub fn definition(&self, id: &str) -> Result<Arc<Loaded>, Missing> {
         if let Some(held) = self.held.get(id) {
-            return held.as_ref().map(|before| before.loaded.clone()).ok_or_else(|| Missing::Unknown(id.to_owned()));
+            return held
+                .as_ref()
+                .map(|before| before.loaded.clone())
+                .ok_or_else(|| Missing::Unknown(id.to_owned()));
         }
         let entry = self.entry(id).ok_or_else(|| Missing::Unknown(id.to_owned()))?;
         if let Some(loaded) = self.hot().get(id) {

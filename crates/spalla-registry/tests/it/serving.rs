@@ -222,8 +222,9 @@ fn a_run_is_given_the_brief_and_what_is_held_back_keeps_its_own() {
     agent(&rooms, "plain", "testing:\n  smoke: exit 1\n");
     agent(&rooms, "sound", "testing:\n  smoke: exit 0\n");
     rooms.publish(LATER);
-    let smoke =
-        |_: &Definition, command: &str| if command == "exit 0" { Ok(()) } else { Err("it failed".to_owned()) };
+    let smoke = |_: &Definition, command: &str| {
+        if command == "exit 0" { Ok(()) } else { Err("it failed".to_owned()) }
+    };
     registry.reload(smoke).unwrap();
     let held = registry.given(&registry.definition("plain").unwrap()).unwrap();
     assert_eq!((held.digest, held.instructions), (given.digest, given.instructions));

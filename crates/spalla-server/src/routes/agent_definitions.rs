@@ -83,7 +83,8 @@ async fn list_agents(
 
 /// A reason names files and what stands in them: what is no plain letter is left out.
 fn as_header(text: &str) -> HeaderValue {
-    let plain: String = text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { ' ' }).collect();
+    let plain: String =
+        text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { ' ' }).collect();
     HeaderValue::from_str(plain.trim()).unwrap_or_else(|_| HeaderValue::from_static("refused"))
 }
 
@@ -187,7 +188,8 @@ fn wants_yaml(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kinds = accept.split(',').filter_map(|kind| kind.split(';').next()).map(str::trim);
     let known = kinds.map(str::to_ascii_lowercase);
-    let mut known = known.filter(|kind| matches!(kind.as_str(), "application/json" | "application/*" | "*/*" | YAML));
+    let mut known =
+        known.filter(|kind| matches!(kind.as_str(), "application/json" | "application/*" | "*/*" | YAML));
     known.next().as_deref() == Some(YAML)
 }
 
@@ -221,7 +223,8 @@ mod tests {
 
     #[test]
     fn yaml_is_for_whoever_names_it_first() {
-        let wants = |accept: &str| wants_yaml(&HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]));
+        let wants =
+            |accept: &str| wants_yaml(&HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]));
         for (accept, wanted) in [
             ("application/yaml", true),
             ("Application/YAML; q=0.9", true),

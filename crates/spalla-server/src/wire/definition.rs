@@ -60,8 +60,7 @@ impl ChosenDefinition {
 
     /// Shows all of it.
     pub(crate) fn whole(chosen: chosen::ChosenDefinition) -> Self {
-        let stands_in =
-            chosen.stands_in.map(|one| StandsIn { wanted: one.wanted, notify: one.notify });
+        let stands_in = chosen.stands_in.map(|one| StandsIn { wanted: one.wanted, notify: one.notify });
         Self {
             id: chosen.id,
             alias: chosen.alias,

@@ -22,8 +22,14 @@ fn definition(id: &str, domain: &str, tier: &str, more: &str) -> String {
 }
 
 fn publish(folder: &Path, generated_at: &str, more: &str) {
-    let agents = [("reviewer", "quality", "specialist"), ("keeper", "quality", "generalist"), ("poet", "words", "specialist")];
-    let entries = agents.map(|(id, domain, tier)| json!({"id": id, "name": format!("The {id}"), "domain": domain, "tier": tier}));
+    let agents = [
+        ("reviewer", "quality", "specialist"),
+        ("keeper", "quality", "generalist"),
+        ("poet", "words", "specialist"),
+    ];
+    let entries = agents.map(
+        |(id, domain, tier)| json!({"id": id, "name": format!("The {id}"), "domain": domain, "tier": tier}),
+    );
     let index = json!({"version": 1, "generatedAt": generated_at, "digest": format!("{generated_at}{more}"), "keywords": {"sql": 1},
         "agents": entries});
     let triggers = json!({"keywords": {"sql": ["reviewer"]}, "regex": [], "file_patterns": {}});
@@ -130,12 +136,16 @@ async fn agents_are_listed_by_domain_tier_and_text_page_by_page() {
 async fn a_definition_is_shown_read_or_to_the_byte() {
     let Place { world, folder, .. } = Place::make().await;
     let shown = world.get("/api/agents/reviewer").await.json(200);
-    assert_eq!((&shown["agent"]["id"], &shown["runtime"]["autonomy_level"]), (&json!("reviewer"), &json!(0.9)));
+    assert_eq!(
+        (&shown["agent"]["id"], &shown["runtime"]["autonomy_level"]),
+        (&json!("reviewer"), &json!(0.9))
+    );
     let text = fs::read_to_string(folder.path().join("quality/reviewer.codex.yaml")).unwrap();
     let raw = world.bare("GET", "/api/agents/reviewer?raw=true").send().await.unwrap();
     assert_eq!(raw.headers()["content-type"], "application/yaml");
     assert_eq!(raw.text().await.unwrap(), text);
-    let accepted = world.bare("GET", "/api/agents/reviewer").header("accept", "application/yaml").send().await;
+    let accepted =
+        world.bare("GET", "/api/agents/reviewer").header("accept", "application/yaml").send().await;
     assert_eq!(accepted.unwrap().text().await.unwrap(), text);
     world.get("/api/agents/nobody").await.problem(404, "not_found");
     let schema = world.bare("GET", "/schemas/agent.json").send().await.unwrap();
@@ -166,13 +176,19 @@ async fn an_alias_says_some_fields_otherwise_and_the_agent_stays_as_it_is() {
     let Place { world, .. } = Place::make().await;
     let wish = |level: f64| json!({"name": "careful", "id": "reviewer", "overrides": {"runtime": {"autonomy_level": level}}});
     let made = world.post("/api/aliases", wish(0.2)).await.json(201);
-    assert_eq!((&made["id"], &made["configured"], &made["problem"]), (&json!("reviewer"), &json!(false), &Value::Null));
+    assert_eq!(
+        (&made["id"], &made["configured"], &made["problem"]),
+        (&json!("reviewer"), &json!(false), &Value::Null)
+    );
     world.post("/api/aliases", wish(0.3)).await.json(200);
-    let level = async |id: &str| world.get(&format!("/api/agents/{id}")).await.json(200)["runtime"]["autonomy_level"].clone();
+    let level = async |id: &str| {
+        world.get(&format!("/api/agents/{id}")).await.json(200)["runtime"]["autonomy_level"].clone()
+    };
     assert_eq!((level("careful").await, level("reviewer").await), (json!(0.3), json!(0.9)));
     let listed = world.get("/api/aliases?count=true").await;
     assert_eq!(listed.header("x-total-count"), "2");
-    let names: Vec<Value> = listed.json(200).as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    let names: Vec<Value> =
+        listed.json(200).as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["fixed", "careful"]);
     world.delete("/api/aliases/careful").await;
     world.get("/api/agents/careful").await.problem(404, "not_found");
@@ -184,7 +200,10 @@ async fn an_alias_that_can_not_be_is_refused_with_its_reason() {
     let Place { world, .. } = Place::make().await;
     world.post("/api/aliases", json!({"name": "a", "id": "nobody"})).await.problem(404, "not_found");
     for (wish, path) in [
-        (json!({"name": "a", "id": "reviewer", "overrides": {"runtime": {"autonomy_level": 7}}}), "overrides"),
+        (
+            json!({"name": "a", "id": "reviewer", "overrides": {"runtime": {"autonomy_level": 7}}}),
+            "overrides",
+        ),
         (json!({"name": "a", "id": "reviewer", "overrides": {"agent": {"id": "b"}}}), "overrides"),
         (json!({"name": "a", "id": "reviewer", "overrides": {"colour": 1}}), "overrides"),
         (json!({"name": "poet", "id": "reviewer"}), "name"),
@@ -192,7 +211,10 @@ async fn an_alias_that_can_not_be_is_refused_with_its_reason() {
         let problem = world.post("/api/aliases", wish.clone()).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["path"], path, "{wish}: {problem}");
     }
-    world.post("/api/aliases", json!({"name": "fixed", "id": "reviewer"})).await.problem(409, "alias_configured");
+    world
+        .post("/api/aliases", json!({"name": "fixed", "id": "reviewer"}))
+        .await
+        .problem(409, "alias_configured");
     world.delete("/api/aliases/fixed").await.problem(409, "alias_configured");
 }
 
@@ -201,18 +223,31 @@ async fn work_is_done_by_the_definition_that_is_named_or_found_and_keeps_why() {
     let Place { world, .. } = Place::make().await;
     let project = world.project().await;
     let make = async |body: Value| world.post("/work-items/", body).await;
-    let routed = make(json!({"project_id": project, "title": "mend it", "prompt": "the sql", "executor": "agent"})).await.json(201);
+    let routed =
+        make(json!({"project_id": project, "title": "mend it", "prompt": "the sql", "executor": "agent"}))
+            .await
+            .json(201);
     let definition = &routed["definition"];
-    assert_eq!((&routed["agent"], &definition["id"], &definition["by"]), (&json!("codex"), &json!("reviewer"), &json!("routed")));
+    assert_eq!(
+        (&routed["agent"], &definition["id"], &definition["by"]),
+        (&json!("codex"), &json!("reviewer"), &json!("routed"))
+    );
     assert_eq!(definition["explanation"], json!({"stage": "keywords", "task": "mend it\n\nthe sql"}));
     assert!(definition.get("instructions").is_none(), "only whoever carries it out is told: {definition}");
-    let plain = make(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "codex"})).await.json(201);
+    let plain = make(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "codex"}))
+        .await
+        .json(201);
     assert_eq!(plain["definition"], Value::Null);
-    make(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "lost"})).await.problem(422, "invalid");
+    make(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "lost"}))
+        .await
+        .problem(422, "invalid");
     let many = json!([{"project_id": project, "title": "a", "executor": "agent", "agent": "careful"}]);
     let id = world.post("/work-items/bulk", many).await.json(201)[0].clone();
     let item = world.get(&format!("/work-items/{id}")).await.json(200);
-    assert_eq!((&item["definition"]["alias"], &item["labels"]), (&json!("careful"), &json!(["alias:careful"])));
+    assert_eq!(
+        (&item["definition"]["alias"], &item["labels"]),
+        (&json!("careful"), &json!(["alias:careful"]))
+    );
     let changed = world.patch(&format!("/work-items/{id}"), json!({"agent": "codex"})).await.json(200);
     assert_eq!((&changed["definition"], &changed["labels"]), (&Value::Null, &json!([])));
 }
@@ -236,6 +271,7 @@ async fn what_waits_for_an_alias_is_bounded_by_how_much_it_does_at_a_time() {
     assert!(problem["detail"].as_str().unwrap().contains("careful"), "{problem}");
     let many = json!([{"work_item_id": last}]);
     world.post("/scheduler/enqueue/bulk", many).await.problem(429, "alias_queue_full");
-    let other = world.item(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "codex"})).await;
+    let other =
+        world.item(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "codex"})).await;
     world.enqueue(other).await;
 }

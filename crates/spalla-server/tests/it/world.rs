@@ -10,8 +10,8 @@ use spalla_domain::network::Networks;
 use spalla_engine::{Engine, EngineHandle};
 use spalla_scratchpad::{Quota, Scratchpads};
 use spalla_server::{
-    Access, Cors, Definitions, HealthOptions, NoRouting, NoSessions, Oidc, Options, Routing, Server, Sessions, Token,
-    Vault, WebhookTrust,
+    Access, Cors, Definitions, HealthOptions, NoRouting, NoSessions, Oidc, Options, Routing, Server,
+    Sessions, Token, Vault, WebhookTrust,
 };
 use spalla_store::{Clock, Location, Randomness, Settings, Store};
 use std::net::SocketAddr;

@@ -28,8 +28,9 @@ pub(crate) fn read(value: &Value) -> Result<BTreeMap<String, Alias>, String> {
         if !is_id(name) {
             return Err(wrong("a name has small letters, digits, and -, _ and . between them".into()));
         }
-        let Written { id, overrides } =
-            value.deserialize().map_err(|error| wrong(error.to_string().lines().collect::<Vec<_>>().join(" ")))?;
+        let Written { id, overrides } = value
+            .deserialize()
+            .map_err(|error| wrong(error.to_string().lines().collect::<Vec<_>>().join(" ")))?;
         if !(overrides.is_object() || overrides.is_null()) {
             return Err(wrong("overrides is a table, in the form of a definition".into()));
         }

@@ -97,10 +97,7 @@ fn looks(folder: &Path) -> Option<Looks> {
 }
 
 /// Reads the folder anew; none where it is as it was.
-fn reload(
-    registry: &Registry,
-    leave: &CancellationToken,
-) -> Option<std::result::Result<Reloaded, Refused>> {
+fn reload(registry: &Registry, leave: &CancellationToken) -> Option<std::result::Result<Reloaded, Refused>> {
     let before = registry.snapshot();
     let smoke = Smoke::here();
     let reloaded = registry.reload(|definition, command| {

@@ -174,13 +174,15 @@ impl Serving {
 
     /// Tells whether a name is that of something that carries work out, and not of a definition.
     fn carries_out(&self, name: &str) -> bool {
-        let known = || library(&self.settings).is_ok_and(|all| all.definitions().iter().any(|one| one.name == name));
+        let known =
+            || library(&self.settings).is_ok_and(|all| all.definitions().iter().any(|one| one.name == name));
         OWN.contains(&name) || known()
     }
 
     /// Chooses the command line that carries work out: by tier and balance, as sessions do.
     fn command_line(&self) -> Result<String, Unchosen> {
-        let agents = Agents::found(&self.settings).map_err(|failure| Unchosen::Nobody(failure.to_string()))?;
+        let agents =
+            Agents::found(&self.settings).map_err(|failure| Unchosen::Nobody(failure.to_string()))?;
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         agents.for_piece(turn, &mut BTreeMap::new()).ok_or_else(|| {
             let notes = agents.notes.iter().map(|note| format!("; {note}")).collect::<String>();

@@ -58,7 +58,8 @@ impl Agents {
     pub(crate) fn pinned(&self, name: &str) -> Option<Result<ChosenDefinition>> {
         let definitions = self.definitions.as_ref().filter(|_| self.names.iter().all(|own| own != name))?;
         definitions.registry().knows(name).then(|| {
-            let wrong = |why: spalla_server::Unchosen| Failure::usage(format!("the plan names {name:?}: {why}"));
+            let wrong =
+                |why: spalla_server::Unchosen| Failure::usage(format!("the plan names {name:?}: {why}"));
             definitions.pinned(name).map_err(wrong)
         })
     }

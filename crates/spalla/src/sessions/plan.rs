@@ -59,7 +59,12 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
         let pinned = pinned.transpose()?.map(Box::new);
         let named = named.filter(|_| pinned.is_none());
         let spread = |load: &mut _| if is_recipe { None } else { agents.for_piece(number, load) };
-        let plain = |item, agent: &str, needs_model| Piece { item, agent: agent.into(), definition: None, needs_model };
+        let plain = |item, agent: &str, needs_model| Piece {
+            item,
+            agent: agent.into(),
+            definition: None,
+            needs_model,
+        };
         Ok(match (named, pinned) {
             _ if is_recipe => plain(item, RECIPE, None),
             (Some(agent), _) => plain(item, &agent, None),

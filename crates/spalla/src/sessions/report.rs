@@ -147,7 +147,10 @@ impl Reported<'_> {
 
 /// Says as whom an agent worked, and what spoke for that.
 fn as_whom(chosen: &ChosenDefinition) -> String {
-    let name = chosen.alias.as_ref().map_or_else(|| format!("`{}`", chosen.id), |alias| format!("`{alias}` (`{}`)", chosen.id));
+    let name = chosen
+        .alias
+        .as_ref()
+        .map_or_else(|| format!("`{}`", chosen.id), |alias| format!("`{alias}` (`{}`)", chosen.id));
     let Some(answer) = &chosen.explanation else { return format!("{name}, named by the plan") };
     let found = answer["candidates"][0]["matched"].as_array().into_iter().flatten();
     let found: Vec<&str> = found.filter_map(|found| found["trigger"].as_str()).collect();

@@ -6,8 +6,10 @@ use crate::scripted::Place;
 use serde_json::{Value, json};
 use std::fs;
 
-const POET: &str = "---\nname: poet\ndescription: Writes sonnets. USE FOR: sonnet, verse\n---\nYou are a poet.\n";
-const PLUMBER: &str = "---\nname: plumber\ndescription: Mends pipes. USE FOR: pipe, leak\n---\nYou are a plumber.\n";
+const POET: &str =
+    "---\nname: poet\ndescription: Writes sonnets. USE FOR: sonnet, verse\n---\nYou are a poet.\n";
+const PLUMBER: &str =
+    "---\nname: plumber\ndescription: Mends pipes. USE FOR: pipe, leak\n---\nYou are a plumber.\n";
 
 fn write(place: &Place, name: &str, text: &str) {
     let folder = place.home.path(".claude/agents/crafts");
@@ -37,7 +39,13 @@ async fn newly_published_agents_serve_without_a_restart_and_older_ones_never() {
     let server = place.up();
     assert_eq!(ids(&server.rest.get("/api/agents").await), ["poet"]);
     assert_eq!(server.rest.get("/schemas/agent.json").await["$id"], "/schemas/agent.json");
-    server.rest.post("/api/aliases", json!({"name": "careful", "id": "poet", "overrides": {"runtime": {"autonomy_level": 0.1}}})).await;
+    server
+        .rest
+        .post(
+            "/api/aliases",
+            json!({"name": "careful", "id": "poet", "overrides": {"runtime": {"autonomy_level": 0.1}}}),
+        )
+        .await;
     write(&place, "plumber.md", PLUMBER);
     write(&place, "poet.md", &POET.replace("sonnets", "odes"));
     convert(&place, "2000");
@@ -64,7 +72,10 @@ async fn newly_published_agents_serve_without_a_restart_and_older_ones_never() {
     convert(&place, "3000");
     let server = place.up();
     let careful = server.rest.get("/api/agents/careful").await;
-    assert_eq!((&careful["agent"]["instance_alias"], &careful["runtime"]["autonomy_level"]), (&json!("careful"), &json!(0.1)));
+    assert_eq!(
+        (&careful["agent"]["instance_alias"], &careful["runtime"]["autonomy_level"]),
+        (&json!("careful"), &json!(0.1))
+    );
 }
 
 #[tokio::test]
@@ -84,9 +95,15 @@ async fn a_piece_that_names_nobody_is_done_by_the_definition_that_it_is_for_and_
     })
     .await;
     let definition = &session["items"][0]["definition"];
-    assert_eq!((&definition["id"], &definition["by"], &definition["ambiguous"]), (&json!("poet"), &json!("routed"), &json!(false)));
+    assert_eq!(
+        (&definition["id"], &definition["by"], &definition["ambiguous"]),
+        (&json!("poet"), &json!("routed"), &json!(false))
+    );
     let best = &definition["explanation"]["candidates"][0];
-    assert_eq!((&definition["explanation"]["stage"], &best["matched"][0]["trigger"]), (&json!("keywords"), &json!("sonnet")));
+    assert_eq!(
+        (&definition["explanation"]["stage"], &best["matched"][0]["trigger"]),
+        (&json!("keywords"), &json!("sonnet"))
+    );
     let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["items"][0]["definition"]["explanation"], definition["explanation"]);
@@ -99,7 +116,8 @@ async fn a_piece_that_names_nobody_is_done_by_the_definition_that_it_is_for_and_
     assert!(report.contains("agent: `poet`, found by keywords: sonnet"), "{report}");
     // The same over the API: nobody is named, and somebody is found.
     let project = session["project_id"].clone();
-    let body = json!({"project_id": project, "title": "There is a leak", "executor": "agent", "agent": "plumber"});
+    let body =
+        json!({"project_id": project, "title": "There is a leak", "executor": "agent", "agent": "plumber"});
     let pinned = server.rest.call("POST", "/work-items/", Some(body)).await.expect("an answer");
     assert!(pinned.0 == 201 || pinned.1["code"] == "no_agents", "{pinned:?}");
 }
@@ -110,7 +128,8 @@ async fn a_plan_may_name_a_definition_or_an_alias_of_the_settings() {
     write(&place, "poet.md", POET);
     write(&place, "plumber.md", PLUMBER);
     convert(&place, "1000");
-    let plan = json!({"items": [{"key": "a", "prompt": "Write a sonnet into hello.txt", "agent": "careful"}]});
+    let plan =
+        json!({"items": [{"key": "a", "prompt": "Write a sonnet into hello.txt", "agent": "careful"}]});
     fs::write(place.home.path("plan.json"), plan.to_string()).expect("a file");
     place.let_go();
     let alias = r#"{"careful": {"id": "plumber", "overrides": {"runtime": {"autonomy_level": 0.1}}}}"#;

@@ -39,7 +39,8 @@ async fn an_alias_is_made_said_otherwise_and_removed_under_its_name(f: Fixture) 
     f.granted(set("bold", "reviewer")).await;
     let again = f.granted(set("careful", "tester")).await;
     assert_eq!(again, Reply::Alias { id: AliasId(1), is_new: false });
-    let names: Vec<_> = kept(&f).await.into_iter().map(|alias| (alias.id(), alias.name, alias.agent)).collect();
+    let names: Vec<_> =
+        kept(&f).await.into_iter().map(|alias| (alias.id(), alias.name, alias.agent)).collect();
     assert_eq!(names, [(2, "bold".into(), "reviewer".into()), (1, "careful".into(), "tester".into())]);
     f.granted(Command::RemoveAlias { name: "bold".into() }).await;
     assert_eq!(f.refused(Command::RemoveAlias { name: "bold".into() }).await, Code::NotFound);
