@@ -99,11 +99,10 @@ async fn a_piece_that_names_nobody_is_done_by_the_definition_that_it_is_for_and_
         (&definition["id"], &definition["by"], &definition["ambiguous"]),
         (&json!("poet"), &json!("routed"), &json!(false))
     );
+    assert_eq!(definition["explanation"]["stage"], "keywords");
     let best = &definition["explanation"]["candidates"][0];
-    assert_eq!(
-        (&definition["explanation"]["stage"], &best["matched"][0]["trigger"]),
-        (&json!("keywords"), &json!("sonnet"))
-    );
+    let found = best["matched"].as_array().expect("what it was found by");
+    assert!(found.iter().any(|one| one["trigger"] == "sonnet"), "{best}");
     let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["items"][0]["definition"]["explanation"], definition["explanation"]);
@@ -112,8 +111,8 @@ async fn a_piece_that_names_nobody_is_done_by_the_definition_that_it_is_for_and_
     assert_eq!((&item["definition"]["digest"], &item["agent"]), (&definition["digest"], &json!("codex")));
     let told = fs::read_to_string(place.home.shared("prompts")).expect("what it was told");
     assert!(told.contains("You are a poet.") && told.contains("The task:\n\nWrite a sonnet"), "{told}");
-    let report = fs::read_to_string(session["report"].as_str().expect("a report")).expect("a report");
-    assert!(report.contains("agent: `poet`, found by keywords: sonnet"), "{report}");
+    let report = fs::read_to_string(shown["report"].as_str().expect("a report")).expect("a report");
+    assert!(report.contains("agent: `poet`, found by keywords: ") && report.contains("sonnet"), "{report}");
     // The same over the API: nobody is named, and somebody is found.
     let project = session["project_id"].clone();
     let body =
