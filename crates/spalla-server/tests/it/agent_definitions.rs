@@ -30,7 +30,7 @@ fn publish(folder: &Path, generated_at: &str, more: &str) {
     let entries = agents.map(
         |(id, domain, tier)| json!({"id": id, "name": format!("The {id}"), "domain": domain, "tier": tier}),
     );
-    let index = json!({"version": 1, "generatedAt": generated_at, "digest": format!("{generated_at}{more}"), "keywords": {"sql": 1},
+    let index = json!({"version": 1, "generatedAt": generated_at, "digest": format!("{generated_at}-{}", more.len()), "keywords": {"sql": 1},
         "agents": entries});
     let triggers = json!({"keywords": {"sql": ["reviewer"]}, "regex": [], "file_patterns": {}});
     fs::create_dir_all(folder).unwrap();
@@ -104,7 +104,8 @@ fn ids(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn agents_are_listed_by_domain_tier_and_text_page_by_page() {
-    let Place { world, .. } = Place::make().await;
+    let place = Place::make().await;
+    let world = &place.world;
     let all = world.get("/api/agents?count=true").await;
     assert_eq!((all.header("x-total-count"), all.header("x-agents-digest").is_empty()), ("3", false));
     let all = all.json(200);
@@ -156,13 +157,13 @@ async fn a_definition_is_shown_read_or_to_the_byte() {
 #[tokio::test]
 async fn what_is_refused_leaves_what_served_and_is_said_with_the_list() {
     let Place { world, folder, registry } = Place::make().await;
+    // Its definition was read before, so that it serves on.
+    world.get("/api/agents/reviewer").await.json(200);
     publish(folder.path(), "2025-01-01T00:00:00Z", "");
     assert!(registry.reload(|_, _| Ok(())).is_err());
     let list = world.get("/api/agents").await;
     assert!(list.header("x-agents-refused").contains("older"), "{}", list.header("x-agents-refused"));
     publish(folder.path(), "2026-01-02T00:00:00Z", "testing:\n  smoke: \"false\"\n");
-    // Its definition was read before, so that it serves on.
-    world.get("/api/agents/reviewer").await.json(200);
     let reloaded = registry.reload(|_, _| Err("it failed".into())).unwrap();
     assert_eq!((reloaded.held[0].id.as_str(), registry.refused()), ("reviewer", None));
     let list = world.get("/api/agents").await;
@@ -173,7 +174,8 @@ async fn what_is_refused_leaves_what_served_and_is_said_with_the_list() {
 
 #[tokio::test]
 async fn an_alias_says_some_fields_otherwise_and_the_agent_stays_as_it_is() {
-    let Place { world, .. } = Place::make().await;
+    let place = Place::make().await;
+    let world = &place.world;
     let wish = |level: f64| json!({"name": "careful", "id": "reviewer", "overrides": {"runtime": {"autonomy_level": level}}});
     let made = world.post("/api/aliases", wish(0.2)).await.json(201);
     assert_eq!(
@@ -197,7 +199,8 @@ async fn an_alias_says_some_fields_otherwise_and_the_agent_stays_as_it_is() {
 
 #[tokio::test]
 async fn an_alias_that_can_not_be_is_refused_with_its_reason() {
-    let Place { world, .. } = Place::make().await;
+    let place = Place::make().await;
+    let world = &place.world;
     world.post("/api/aliases", json!({"name": "a", "id": "nobody"})).await.problem(404, "not_found");
     for (wish, path) in [
         (
@@ -220,7 +223,8 @@ async fn an_alias_that_can_not_be_is_refused_with_its_reason() {
 
 #[tokio::test]
 async fn work_is_done_by_the_definition_that_is_named_or_found_and_keeps_why() {
-    let Place { world, .. } = Place::make().await;
+    let place = Place::make().await;
+    let world = &place.world;
     let project = world.project().await;
     let make = async |body: Value| world.post("/work-items/", body).await;
     let routed =
@@ -254,7 +258,8 @@ async fn work_is_done_by_the_definition_that_is_named_or_found_and_keeps_why() {
 
 #[tokio::test]
 async fn what_waits_for_an_alias_is_bounded_by_how_much_it_does_at_a_time() {
-    let Place { world, .. } = Place::make().await;
+    let place = Place::make().await;
+    let world = &place.world;
     world.post("/api/aliases", json!({"name": "careful", "id": "reviewer"})).await.json(201);
     let project = world.project().await;
     let make = async || {
