@@ -511,6 +511,7 @@ mod tests {
             depends_on: vec![],
             acceptance: None,
             timeout_ms: None,
+            definition: None,
             wishes: Wishes::default(),
             part: Part::default(),
             tag: None,

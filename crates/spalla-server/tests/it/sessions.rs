@@ -89,6 +89,7 @@ fn item(key: &str, kind: ItemKind, agent: &str, status: &str, runs: Vec<SessionR
         model: None,
         depends_on: if kind == ItemKind::Work { vec![] } else { vec!["1".into()] },
         acceptance: None,
+        definition: None,
         timeout_ms: None,
         wishes: Default::default(),
         part: spalla_domain::plan::Part::default(),

@@ -63,6 +63,7 @@ async fn a_taken_port_is_named() {
         agent_secret: None,
         sessions: std::sync::Arc::new(spalla_server::NoSessions),
         routing: std::sync::Arc::new(spalla_server::NoRouting),
+        definitions: spalla_server::Definitions::built_in(),
         queue_limit: 1,
         webhook_networks: spalla_domain::network::Networks::default(),
         webhook_trust: spalla_server::WebhookTrust::default(),
