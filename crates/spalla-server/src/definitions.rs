@@ -5,7 +5,6 @@ use crate::access::Reach;
 use crate::problem::Problem;
 use crate::state::Shared;
 use spalla_domain::alias;
-use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::problem::Code;
 use spalla_domain::work_item::Spec;
 use spalla_domain::{Refusal, Timestamp, WorkItemId};
@@ -163,7 +162,7 @@ impl Shared {
 }
 
 fn alias_of(spec: &Spec) -> Option<String> {
-    spec.definition.as_ref().and_then(|chosen: &Box<ChosenDefinition>| chosen.alias.clone())
+    spec.definition.as_ref().and_then(|chosen| chosen.alias.clone())
 }
 
 #[cfg(test)]
