@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Answers whose members may be left out; in all others every member is there, and null where there is nothing.
-const WITH_OPTIONAL_MEMBERS: [&str; 5] = ["Problem", "FieldProblem", "Health", "CheckReport", "Event"];
+const WITH_OPTIONAL_MEMBERS: [&str; 6] =
+    ["Problem", "FieldProblem", "Health", "CheckReport", "Event", "ChosenDefinition"];
 /// Requests that have to name the worker by one of two words.
 const NAMING_A_WORKER: [&str; 5] =
     ["ClaimBody", "ExchangeBody", "RunClaim", "HeartbeatBody", "CommandReport"];
@@ -116,15 +117,12 @@ fn choose_one_delay(schemas: &mut Value) {
     }
 }
 
-/// An agent is the executor only where it has a name; a change may leave the name as it is.
+/// A change makes an agent the executor only where it has a name, and may leave the name as it is. For what is new one may be
+/// found.
 fn name_the_agent(schemas: &mut Value) {
     let nobody = json!({"executor": {"const": "agent"}, "agent": {"type": "null"}});
-    for (name, required) in
-        [("NewWorkItem", json!(["executor"])), ("WorkItemChange", json!(["executor", "agent"]))]
-    {
-        if let Some(schema) = schemas.get_mut(name) {
-            schema["not"] = json!({"properties": nobody, "required": required});
-        }
+    if let Some(schema) = schemas.get_mut("WorkItemChange") {
+        schema["not"] = json!({"properties": nobody, "required": ["executor", "agent"]});
     }
 }
 

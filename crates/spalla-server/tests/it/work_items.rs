@@ -15,7 +15,7 @@ async fn a_work_item_shows_all_that_was_said_of_it() {
             "id": 1, "project_id": project, "title": "first", "description": null, "prompt": null,
             "executor": "recipe", "agent": null, "category": null, "priority": 5, "critical": true,
             "on_critical_path": false,
-            "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "status": "open", "reason": null,
+            "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "definition": null, "status": "open", "reason": null,
             "depends_on": [], "policy": {"max_retries": null, "backoff": null, "backoff_base_seconds": null,
                 "backoff_jitter_seconds": null, "token_budget": null, "review": null},
             "has_recipe": false,
