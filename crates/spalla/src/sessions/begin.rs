@@ -112,8 +112,18 @@ impl Begun<'_> {
         let is_patient = screen == Screen::Nobody;
         let why = None;
         let definitions = agents.definitions.clone();
-        let pursuit =
-            Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why };
+        let pursuit = Pursuit {
+            folder,
+            session,
+            screen,
+            revision,
+            policy,
+            looking,
+            balance,
+            definitions,
+            is_patient,
+            why,
+        };
         Ok((pursuit, workspace))
     }
 }

@@ -110,7 +110,18 @@ impl Host {
         let why = None;
         let definitions = Some(Arc::clone(&self.0.definitions));
         let is_patient = true;
-        Ok(Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why })
+        Ok(Pursuit {
+            folder,
+            session,
+            screen,
+            revision,
+            policy,
+            looking,
+            balance,
+            definitions,
+            is_patient,
+            why,
+        })
     }
 
     fn pursue(&self, pursuit: Pursuit) {
