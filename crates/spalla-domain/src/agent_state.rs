@@ -84,10 +84,10 @@ impl AgentStates {
         Self { project_id, as_of: EventSeq(0), agents: BTreeMap::new() }
     }
 
-    /// Takes note of what was seen, and returns what changed. What was seen before what is known already says nothing.
-    pub fn take(&mut self, as_of: EventSeq, seen: &[Seen], now: Timestamp) -> Vec<Change> {
+    /// Takes note of what was seen, and returns what changed; none where it is older than what is known already, and is left.
+    pub fn take(&mut self, as_of: EventSeq, seen: &[Seen], now: Timestamp) -> Option<Vec<Change>> {
         if as_of < self.as_of {
-            return vec![];
+            return None;
         }
         self.as_of = as_of;
         let mut changes = vec![];
@@ -103,7 +103,7 @@ impl AgentStates {
             self.agents.insert(agent.clone(), known);
             changes.push(Change { agent: agent.clone(), before, after: *state, current: *current });
         }
-        changes
+        Some(changes)
     }
 }
 
@@ -128,13 +128,13 @@ mod tests {
     #[test]
     fn each_change_is_told_once_with_what_was_before() {
         let mut states = AgentStates::new(ProjectId(1));
-        let at = |seq| EventSeq(seq);
-        let first = states.take(at(1), &[seen(State::Idle, None)], NOW);
+        let mut take = |seq, seen, now| states.take(EventSeq(seq), &[seen], now).unwrap();
+        let first = take(1, seen(State::Idle, None), NOW);
         assert_eq!((first[0].before, first[0].after), (None, State::Idle));
-        assert_eq!(states.take(at(2), &[seen(State::Idle, None)], NOW.plus_ms(5)), []);
-        let second = states.take(at(3), &[seen(State::Busy, Some(7))], NOW.plus_ms(9));
+        assert_eq!(take(2, seen(State::Idle, None), NOW.plus_ms(5)), []);
+        let second = take(3, seen(State::Busy, Some(7)), NOW.plus_ms(9));
         assert_eq!((second[0].before, second[0].after), (Some(State::Idle), State::Busy));
-        let other = states.take(at(4), &[seen(State::Busy, Some(8))], NOW.plus_ms(11));
+        let other = take(4, seen(State::Busy, Some(8)), NOW.plus_ms(11));
         assert_eq!(other[0].current, Some((WorkItemId(1), RunId(8))));
         assert_eq!(states.agents["codex"].since, NOW.plus_ms(9), "another run is the same state");
     }
@@ -143,7 +143,7 @@ mod tests {
     fn what_was_seen_earlier_comes_too_late() {
         let mut states = AgentStates::new(ProjectId(1));
         states.take(EventSeq(5), &[seen(State::Busy, Some(1))], NOW);
-        assert_eq!(states.take(EventSeq(4), &[seen(State::Idle, None)], NOW), []);
+        assert_eq!(states.take(EventSeq(4), &[seen(State::Idle, None)], NOW), None);
         assert_eq!(states.agents["codex"].state, State::Busy);
     }
 }

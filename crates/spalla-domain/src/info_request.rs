@@ -28,7 +28,7 @@ pub const SCHEMA_BYTES_MAX: usize = 16 * 1024;
 pub struct InfoField {
     /// The name of the variable under which the run gets it.
     pub name: String,
-    /// Whether it is hidden while it is typed.
+    /// Whether it is hidden while it is typed, and masked in whatever the run says from then on.
     #[serde(default)]
     pub secret: bool,
     /// What it is and where to find it.

@@ -17,6 +17,10 @@ pub const RUN_MESSAGES_MAX: u32 = 1_000;
 pub const MAILBOX_MAX: usize = 200;
 /// The most messages that wait in all mailboxes of a project: they are listed in one document.
 pub const PROJECT_WAITING_MAX: usize = 2_000;
+/// How many of these are left to messages to people and from them, whatever agents tell one another.
+pub const PEOPLE_ROOM: usize = 200;
+/// The most messages that wait of those that one run sent.
+pub const RUN_WAITING_MAX: usize = 50;
 /// How long a message is kept, in milliseconds: 30 days.
 pub const MESSAGE_KEPT_MS: i64 = 30 * 86_400_000;
 
@@ -213,6 +217,9 @@ pub struct Waiting {
     pub id: MessageId,
     /// How urgent it is.
     pub priority: Priority,
+    /// The run in which it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
 }
 
 impl Mailboxes {
@@ -232,16 +239,20 @@ impl Mailboxes {
         let address = message.receiver();
         let all: usize = self.boxes.iter().map(|mailbox| mailbox.waiting.len()).sum();
         let own = self.waiting(&address).len();
-        if own >= MAILBOX_MAX || all >= PROJECT_WAITING_MAX {
-            let detail = format!(
-                "{own} messages wait for {}, {all} in all of project {}; at most {MAILBOX_MAX} and \
-                 {PROJECT_WAITING_MAX} do",
+        let of_people = message.to == PEOPLE || message.from == PEOPLE;
+        let all_max = if of_people { PROJECT_WAITING_MAX } else { PROJECT_WAITING_MAX - PEOPLE_ROOM };
+        if own >= MAILBOX_MAX || all >= all_max {
+            return Err(full(format!(
+                "{own} messages wait for {}, {all} in all of project {}; at most {MAILBOX_MAX} and {all_max} do",
                 address.agent, self.project_id
-            );
-            let mend = "wait until some of them are acknowledged";
-            return Err(Refusal::new(Code::MailboxFull, detail).mend(mend));
+            )));
         }
-        let waiting = Waiting { id: message.id, priority: message.priority };
+        if let Some(run_id) = message.run_id
+            && self.waiting_of(run_id) >= RUN_WAITING_MAX
+        {
+            return Err(full(format!("{RUN_WAITING_MAX} messages of run {run_id} wait, as many as may")));
+        }
+        let waiting = Waiting { id: message.id, priority: message.priority, run_id: message.run_id };
         match self.boxes.iter_mut().find(|mailbox| mailbox.address == address) {
             Some(mailbox) => {
                 mailbox.waiting.push(waiting);
@@ -252,6 +263,12 @@ impl Mailboxes {
         Ok(())
     }
 
+    /// Counts what waits of what a run sent.
+    fn waiting_of(&self, run_id: RunId) -> usize {
+        let waiting = self.boxes.iter().flat_map(|mailbox| &mailbox.waiting);
+        waiting.filter(|waiting| waiting.run_id == Some(run_id)).count()
+    }
+
     /// Takes a message out.
     pub fn take(&mut self, message: &Message) {
         let address = message.receiver();
@@ -260,6 +277,10 @@ impl Mailboxes {
         }
         self.boxes.retain(|mailbox| !mailbox.waiting.is_empty());
     }
+}
+
+fn full(detail: String) -> Refusal {
+    Refusal::new(Code::MailboxFull, detail).mend("wait until some of them are acknowledged")
 }
 
 fn invalid(detail: String) -> Refusal {

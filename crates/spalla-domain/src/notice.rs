@@ -10,6 +10,7 @@ use crate::retry::ErrorClass;
 use crate::session_event::SessionNews;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The types of events that may need a person: what a webhook with a template is sent where it names none.
 pub const NEEDS_PERSON: [&str; 11] = [
@@ -29,8 +30,16 @@ pub const NEEDS_PERSON: [&str; 11] = [
 pub const TEMPLATE_BYTES_MAX: usize = 8 * 1024;
 /// How many causes are remembered of a webhook, the newest.
 pub const CAUSES_KEPT: usize = 200;
-/// How much of a text is told, in characters: chats cut at about twice that.
+/// How much of a text is told, in characters.
 const TEXT_CHARS_MAX: usize = 1_000;
+/// How much of a title a chat is sent, in UTF-16 units and with what marks it as plain.
+const CHAT_TITLE_MAX: usize = 300;
+/// How much of a text Slack is sent, in the same: it cuts at 4,000.
+const SLACK_TEXT_MAX: usize = 3_500;
+/// How much of a text Discord is sent: it refuses what has more than 2,000 with the title.
+const DISCORD_TEXT_MAX: usize = 1_650;
+/// How many bytes of a text's digest tell one blocker of a run from another.
+const DIGEST_BYTES: usize = 6;
 
 /// As what a notice is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,18 +87,25 @@ impl Notice {
                 format!("Approval {id} is wanted ({}): spalla approve {id}", kind.as_str()),
                 true,
             ),
-            Fact::MessageSent { message_id: id, from, to, .. } if to == PEOPLE => (
+            Fact::MessageSent { message_id: id, from, to, session_id, .. } if to == PEOPLE => (
                 format!("message:{id}"),
                 format!("{from} writes to you"),
-                format!("Message {id} waits: spalla message read --project {}", event.project_id),
+                format!(
+                    "Message {id} waits: spalla message read --project {}{}",
+                    event.project_id,
+                    session_id.as_ref().map(|id| format!(" --session {id}")).unwrap_or_default()
+                ),
                 false,
             ),
-            Fact::AgentTold(told) if told.kind == AgentEventType::Blocker => (
-                format!("blocker:{}", event.run_id.map_or(0, |id| id.0)),
-                format!("{} can't go on", told.agent.clone().unwrap_or_else(run)),
-                told.payload.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                true,
-            ),
+            Fact::AgentTold(told) if told.kind == AgentEventType::Blocker => {
+                let text = told.payload.get("text").and_then(Value::as_str).unwrap_or_default();
+                (
+                    format!("blocker:{}:{}", event.run_id.map_or(0, |id| id.0), digest(text)),
+                    format!("{} can't go on", told.agent.clone().unwrap_or_else(run)),
+                    text.to_owned(),
+                    true,
+                )
+            }
             Fact::RunFailed { class: ErrorClass::RateLimited, .. } => (
                 // Each attempt meets the same wall.
                 format!("limit:{}", event.work_item_id.map_or(0, |id| id.0)),
@@ -200,11 +216,14 @@ impl Template {
         let Notice { title, text, .. } = notice;
         match self {
             // Both read marks in texts, so that what agents say calls nobody by name.
-            Self::Slack => json!({"text": format!("*{}*\n{}", plain(title), plain(text))}),
-            Self::Discord => json!({
-                "content": format!("**{}**\n{}", plain(title), plain(text)),
-                "allowed_mentions": {"parse": []},
-            }),
+            Self::Slack => {
+                let (title, text) = (slack(title, CHAT_TITLE_MAX), slack(text, SLACK_TEXT_MAX));
+                json!({"text": format!("*{title}*\n{text}")})
+            }
+            Self::Discord => {
+                let (title, text) = (discord(title, CHAT_TITLE_MAX), discord(text, DISCORD_TEXT_MAX));
+                json!({"content": format!("**{title}**\n{text}"), "allowed_mentions": {"parse": []}})
+            }
             Self::Desktop => json!({"title": title, "body": text, "urgency": notice.urgency()}),
             Self::Custom(template) => {
                 let mut body: Value = serde_json::from_str(template).unwrap_or_default();
@@ -255,9 +274,58 @@ fn filled(text: &str, values: &[(&str, &str)]) -> String {
     whole
 }
 
-/// Takes from a text what chats read as marks.
-fn plain(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "@\u{200b}")
+/// Takes from a text what Slack reads as marks.
+fn slack(text: &str, max: usize) -> String {
+    let marked = text.chars().map(|letter| match letter {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '@' => "@\u{200b}".to_owned(),
+        other => other.to_string(),
+    });
+    within(marked, max)
+}
+
+/// Takes from a text what Discord reads as marks: it shows what follows a backslash as it is. Addresses of pages are left as
+/// they are, since there the backslash would be a part of them.
+fn discord(text: &str, max: usize) -> String {
+    let mut is_address = false;
+    let marked = text.char_indices().map(|(at, letter)| {
+        let begins = text[at..].starts_with("http://") || text[at..].starts_with("https://");
+        is_address = begins || (is_address && !letter.is_whitespace() && letter != '<');
+        match letter {
+            '@' => "@\u{200b}".to_owned(),
+            '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | '#' if !is_address => {
+                format!("\\{letter}")
+            }
+            other => other.to_string(),
+        }
+    });
+    within(marked, max)
+}
+
+/// Puts pieces together as far as they fit, in UTF-16 units; none is cut.
+fn within(pieces: impl Iterator<Item = String>, max: usize) -> String {
+    let (mut whole, mut units, mut fits) = (String::new(), 0, 0);
+    for piece in pieces {
+        units += piece.encode_utf16().count();
+        if units > max {
+            whole.truncate(fits);
+            whole.push('…');
+            return whole;
+        }
+        whole.push_str(&piece);
+        // Room for the mark of the cut.
+        if units < max {
+            fits = whole.len();
+        }
+    }
+    whole
+}
+
+/// Tells texts apart.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes())[..DIGEST_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cut(text: &str) -> String {
@@ -274,8 +342,11 @@ fn invalid(detail: impl Into<String>) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{MessageType, Priority};
     use crate::run_event::Told;
-    use crate::{ApprovalId, EventSeq, InfoRequestId, ProjectId, RunId, Timestamp, WorkItemId};
+    use crate::{
+        ApprovalId, EventSeq, InfoRequestId, MessageId, ProjectId, RunId, Timestamp, WorkItemId,
+    };
 
     fn event(fact: Fact) -> Event {
         Event {
@@ -350,6 +421,63 @@ mod tests {
         );
         let message = custom["message"].as_str().unwrap();
         assert!(message.ends_with("\"quoted\" {{id}} {{odd}}"), "a value is not filled in again: {message}");
+    }
+
+    #[test]
+    fn a_text_full_of_marks_fits_every_chat_and_is_never_cut_within_one() {
+        for (text, slack_mark, discord_mark) in [
+            ("&".repeat(5_000), "&amp;", "&"),
+            ("<".repeat(5_000), "&lt;", "\\<"),
+            ("*".repeat(5_000), "*", "\\*"),
+            ("\u{1f600}".repeat(5_000), "\u{1f600}", "\u{1f600}"),
+            ("@".repeat(5_000), "@\u{200b}", "@\u{200b}"),
+        ] {
+            let event = blocked(&text);
+            let notice = Notice::of(&event).unwrap();
+            let body = |template: &Template| template.body(&notice, &event, "blocker");
+            let content = body(&Template::Discord)["content"].as_str().unwrap().to_owned();
+            assert!(content.encode_utf16().count() <= 2_000, "{}", content.encode_utf16().count());
+            let told = content.split_once('\n').unwrap().1.trim_end_matches('…');
+            assert_eq!(told.replace(discord_mark, ""), "", "{content:.80}");
+            let slack = body(&Template::Slack)["text"].as_str().unwrap().to_owned();
+            assert!(slack.encode_utf16().count() <= 4_000, "{}", slack.encode_utf16().count());
+            assert_eq!(slack.split_once('\n').unwrap().1.trim_end_matches('…').replace(slack_mark, ""), "");
+        }
+    }
+
+    #[test]
+    fn discord_reads_no_marks_in_what_agents_say_and_addresses_stay_whole() {
+        let said = "a < b && `c` **d** [e](https://x.test/f_g*h) # https://x.test/_i_\n<@1>";
+        let expected = r"a \< b && \`c\` \*\*d\*\* \[e\](https://x.test/f_g*h) \# https://x.test/_i_";
+        assert_eq!(discord(said, 2_000), format!("{expected}\n\\<@\u{200b}1\\>"));
+        assert_eq!(slack("a < b && *c*", 2_000), "a &lt; b &amp;&amp; *c*");
+        assert_eq!((slack("a&", 5), slack("a&", 6)), ("a…".into(), "a&amp;".into()));
+    }
+
+    #[test]
+    fn a_second_blocker_of_a_run_is_told_where_it_says_something_else() {
+        let cause = |text| Notice::of(&blocked(text)).unwrap().cause;
+        assert_eq!(cause("no network"), cause("no network"));
+        assert_ne!(cause("no network"), cause("no key"));
+        assert!(cause("no network").starts_with("blocker:3:"));
+    }
+
+    #[test]
+    fn a_message_is_shown_by_the_command_that_its_notice_names() {
+        let text = |session_id: Option<&str>| {
+            let sent = Fact::MessageSent {
+                message_id: MessageId(7),
+                session_id: session_id.map(str::to_owned),
+                from: "codex".into(),
+                to: PEOPLE.into(),
+                kind: MessageType::Request,
+                priority: Priority::Medium,
+                in_reply_to: None,
+            };
+            Notice::of(&event(sent)).unwrap().text
+        };
+        assert!(text(Some("orch_1")).ends_with("spalla message read --project 1 --session orch_1"));
+        assert!(text(None).ends_with("spalla message read --project 1"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use spalla_domain::event::Fact;
 use spalla_domain::run::Status;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{EventSeq, ProjectId, Timestamp};
-use spalla_store::Command;
+use spalla_store::{Command, Reply};
 use spalla_store::view::{AgentView, Page, RunFilter, RunView, WorkerView};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -127,8 +127,12 @@ async fn note(app: &App, noted: &mut BTreeMap<ProjectId, Vec<Seen>>) -> Result<(
         if noted.get(&project_id) == Some(&seen) {
             continue;
         }
-        app.engine.execute(Command::NoteAgents { project_id, as_of, seen: seen.clone() }).await?;
-        noted.insert(project_id, seen);
+        let command = Command::NoteAgents { project_id, as_of, seen: seen.clone() };
+        // Where another server has seen something newer it is looked again.
+        match app.engine.execute(command).await? {
+            Reply::AgentsNoted { is_taken: true } => drop(noted.insert(project_id, seen)),
+            _ => drop(noted.remove(&project_id)),
+        }
     }
     Ok(())
 }

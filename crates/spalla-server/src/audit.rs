@@ -29,6 +29,8 @@ const ARTIFACT: &str = "/work-items/runs/{id}/artifacts/{*path}";
 const ANSWERS: &str = "/work-items/runs/info-requests/{id}";
 /// Where tools are called: each is recorded as the request that it stands for.
 const TOOLS: &str = "/mcp";
+/// Where is asked who would do something: the question changes nothing and is kept nowhere.
+const QUESTION: &str = "/api/route";
 /// Where whoever signs in comes back from the issuer: what comes of it is recorded.
 const CALLBACK: &str = "/sign-in/callback";
 
@@ -61,7 +63,7 @@ impl Mark {
 }
 
 impl Audited {
-    /// Returns who is to be named for a request; none for one that only reads what is no secret, and for what workers and
+    /// Returns who is to be named for a request; none for one that only reads or asks what is no secret, and for what workers and
     /// agents send without end. Of people everything is recorded.
     pub(crate) fn of(
         request: &Request,
@@ -72,7 +74,7 @@ impl Audited {
     ) -> Option<Self> {
         let template = request.extensions().get::<MatchedPath>()?.as_str().trim_end_matches('/');
         let is_endless = !is_person(caller) && is_endless(request.method(), template);
-        let is_nothing = template == TOOLS || is_endless;
+        let is_nothing = [TOOLS, QUESTION].contains(&template) || is_endless;
         if request.method().is_safe() && ![ANSWERS, CALLBACK].contains(&template) || is_nothing {
             return None;
         }

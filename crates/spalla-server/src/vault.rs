@@ -1,5 +1,5 @@
 //! Keeps what people answered to info requests: encrypts it, hands it to the run that asked and to nobody else, and
-//! masks it in whatever that run says from then on.
+//! masks what of it is secret in whatever that run says from then on.
 
 mod mask;
 mod masks;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use spalla_domain::claim::{Completion, LogBatch, RunError};
 use spalla_domain::fernet::{IV_BYTES, KeyRing};
 use spalla_domain::found_command::{FoundCommand, TEXT_BYTES_MAX};
-use spalla_domain::info_request::Status;
+use spalla_domain::info_request::{InfoField, Status};
 use spalla_domain::message::NewMessage;
 use spalla_domain::problem::Code;
 use spalla_domain::redact::{Redactor, SECRETS_BYTES_MAX};
@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 /// What the key of the digests is derived for.
 const DIGEST_CONTEXT: &str = "spalla 2026-11-29 digests of requests that carry secret values";
+/// As how many bytes the mask of a run counts whose answers hide nothing.
+const NOTHING_BYTES: usize = 64;
 /// How many info requests of a run are read at once.
 const REQUESTS_AT_ONCE: u32 = 500;
 
@@ -199,9 +201,9 @@ impl Vault {
             }
             let refused = walls.map(|walls| &mut walls.refused_hosts);
             refused.into_iter().flatten().for_each(|host| mask_short(&mask, host));
-            // It says nothing more, or is masked anew.
-            self.0.masks.forget(run_id);
         }
+        // It says nothing more, or is masked anew.
+        self.0.masks.forget(run_id);
         Ok(())
     }
 
@@ -226,11 +228,13 @@ impl Vault {
     pub(crate) async fn check_room(
         &self,
         run_id: RunId,
+        fields: &[InfoField],
         values: &BTreeMap<String, String>,
     ) -> Result<(), ExecuteError> {
-        let known = self.answers_of(run_id).await?;
+        let known = self.secrets_of(run_id).await?;
         let known: usize = known.iter().flat_map(BTreeMap::values).map(Secret::len).sum();
-        let bytes = known + values.values().map(String::len).sum::<usize>();
+        let secret = values.iter().filter(|(name, _)| is_secret(fields, name));
+        let bytes = known + secret.map(|(_, value)| value.len()).sum::<usize>();
         if bytes > SECRETS_BYTES_MAX {
             let detail = format!(
                 "the values for run {run_id} have {bytes} bytes together; at most {SECRETS_BYTES_MAX} can be kept secret"
@@ -247,7 +251,7 @@ impl Vault {
         IdempotencyKey { fingerprint, ..key }
     }
 
-    /// Returns what masks the answers to a run.
+    /// Returns what masks the secret answers to a run.
     pub(crate) async fn mask(&self, run_id: RunId) -> Result<Mask, StoreError> {
         // Another server may have taken an answer, so what is known is counted each time.
         let count = self.answered(run_id).await?;
@@ -257,7 +261,7 @@ impl Vault {
         if let Some(mask) = self.0.masks.get(run_id, count) {
             return Ok(mask);
         }
-        let answers = match self.answers_of(run_id).await {
+        let answers = match self.secrets_of(run_id).await {
             Ok(answers) => answers,
             Err(StoreError::Corrupt(why)) => {
                 tracing::error!(
@@ -269,6 +273,10 @@ impl Vault {
             }
             Err(error) => return Err(error),
         };
+        if answers.iter().all(BTreeMap::is_empty) {
+            self.0.masks.keep(run_id, count, NOTHING_BYTES, Mask::Nothing);
+            return Ok(Mask::Nothing);
+        }
         let bytes = answers.iter().flat_map(BTreeMap::values).map(Secret::len).sum();
         let made = tokio::task::spawn_blocking(move || Redactor::new(answers.iter().flatten())).await;
         let Ok(Ok(redactor)) = made else {
@@ -291,14 +299,18 @@ impl Vault {
         Ok(!self.0.store.read().documents(answered(None), first).await?.is_empty())
     }
 
-    /// Reads all that was answered to a run.
-    async fn answers_of(&self, run_id: RunId) -> Result<Vec<Answers>, StoreError> {
+    /// Reads all that was answered to a run and is secret, as whoever asked said. What is not, such as a decision or a name,
+    /// stands in whatever the run writes for its own sake.
+    async fn secrets_of(&self, run_id: RunId) -> Result<Vec<Answers>, StoreError> {
         let (mut answers, mut before) = (vec![], None);
         loop {
             let page = Page { limit: REQUESTS_AT_ONCE, before, offset: 0 };
             let documents = self.0.store.read().documents(answered(Some(run_id)), page).await?;
             for document in &documents {
-                answers.extend(self.open(&document.read()?)?);
+                let kept: KeptInfoRequest = document.read()?;
+                let mut answer = self.open(&kept)?.unwrap_or_default();
+                answer.retain(|name, _| is_secret(&kept.request.fields, name));
+                answers.push(answer);
             }
             before = documents.last().map(|document| document.id);
             if documents.len() < page.limit as usize {
@@ -318,6 +330,10 @@ impl Vault {
         let values = values.map_err(|_| unreadable("it does not parse".into()))?;
         Ok(Some(values.into_iter().map(|(name, value)| (name, value.into())).collect()))
     }
+}
+
+fn is_secret(fields: &[InfoField], name: &str) -> bool {
+    fields.iter().any(|field| field.secret && field.name == name)
 }
 
 /// Masks a text of an attestation.

@@ -542,6 +542,11 @@ pub enum Reply {
         /// How many were new, and are kept.
         kept: u32,
     },
+    /// What agents do.
+    AgentsNoted {
+        /// Whether it was taken: it is not where something newer was known.
+        is_taken: bool,
+    },
     /// The message sent or acknowledged.
     Message(MessageId),
     /// The info request made or answered.

@@ -84,19 +84,41 @@ fn sessions_have_mailboxes_of_their_own() {
 }
 
 #[test]
-fn so_many_wait_in_one_mailbox_and_in_all_of_a_project() {
+fn so_many_wait_in_one_mailbox_and_in_all_of_a_project_and_people_have_room_of_their_own() {
     let mut boxes = Mailboxes::new(ProjectId(1));
-    for id in 0..PROJECT_WAITING_MAX {
+    for id in 0..PROJECT_WAITING_MAX - PEOPLE_ROOM {
         let to = format!("to-{}", id / MAILBOX_MAX);
         boxes.put(&made(id as i64, "a", &to, Priority::Low)).unwrap();
     }
-    let refused = |boxes: &mut Mailboxes, to: &str| {
-        boxes.put(&made(9_999, "a", to, Priority::Critical)).unwrap_err().code
+    let refused = |boxes: &mut Mailboxes, from: &str, to: &str| {
+        boxes.put(&made(9_999, from, to, Priority::Critical)).unwrap_err().code
     };
-    assert_eq!(refused(&mut boxes, "somebody"), Code::MailboxFull);
+    assert_eq!(refused(&mut boxes, "a", "somebody"), Code::MailboxFull);
     boxes.take(&made(0, "a", "to-0", Priority::Low));
-    assert_eq!(refused(&mut boxes, "to-1"), Code::MailboxFull);
+    assert_eq!(refused(&mut boxes, "a", "to-1"), Code::MailboxFull);
     boxes.put(&made(9_999, "a", "somebody", Priority::Low)).unwrap();
+    for id in 0..PEOPLE_ROOM as i64 {
+        let (from, to) = if id % 2 == 0 { ("a", PEOPLE) } else { (PEOPLE, "a") };
+        boxes.put(&made(10_000 + id, from, to, Priority::Low)).unwrap();
+    }
+    assert_eq!(refused(&mut boxes, PEOPLE, "a"), Code::MailboxFull);
+}
+
+#[test]
+fn so_many_wait_of_one_run_wherever_they_wait() {
+    let mut boxes = Mailboxes::new(ProjectId(1));
+    let made = |id: usize, run| {
+        let to = format!("to-{}", id % 3);
+        let who = (ProjectId(1), address("a"), Some(RunId(run)));
+        new(Some(&to)).make(MessageId(id as i64), who, None, NOW).unwrap()
+    };
+    for id in 0..RUN_WAITING_MAX {
+        boxes.put(&made(id, 1)).unwrap();
+    }
+    assert_eq!(boxes.put(&made(900, 1)).unwrap_err().code, Code::MailboxFull);
+    boxes.put(&made(901, 2)).unwrap();
+    boxes.take(&made(0, 1));
+    boxes.put(&made(900, 1)).unwrap();
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) struct InfoRequest {
 pub(crate) struct Field {
     /// The name of the variable under which the run gets it.
     name: String,
-    /// Whether it is hidden while it is typed.
+    /// Whether it is hidden while it is typed, and masked in whatever the run says from then on.
     secret: bool,
     /// What it is and where to find it.
     description: Option<String>,
@@ -164,7 +164,7 @@ pub(crate) struct NewField {
     /// The name of the variable under which the run gets it: letters, digits and _, no digit first.
     #[schema(inline)]
     name: FieldName,
-    /// Whether it is hidden while it is typed; false when left out.
+    /// Whether it is hidden while it is typed, and masked in whatever the run says from then on; false when left out.
     secret: Option<bool>,
     /// What it is and where to find it.
     #[schema(inline)]

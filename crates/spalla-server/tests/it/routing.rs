@@ -67,3 +67,11 @@ async fn a_question_that_can_not_be_answered_says_why() {
     let nobody = World::start().await;
     nobody.post("/api/route", json!({"task": "x"})).await.problem(409, "no_agents");
 }
+
+#[tokio::test]
+async fn a_question_is_kept_nowhere_not_even_in_the_audit() {
+    let world = world().await;
+    world.post("/api/route", json!({"task": "a docker image"})).await.json(200);
+    world.post("/api/route", json!({"task": "broken"})).await.problem(409, "no_agents");
+    assert_eq!(world.get("/audit").await.json(200), json!([]));
+}

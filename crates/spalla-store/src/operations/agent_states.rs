@@ -7,7 +7,7 @@ use spalla_domain::agent_state::{AgentStates, Change, Seen};
 use spalla_domain::event::Fact;
 use spalla_domain::{EventSeq, ProjectId};
 
-/// Takes note of what the agents of a project do.
+/// Takes note of what the agents of a project do, unless something newer is known.
 pub(crate) async fn note<T: Tx>(
     desk: &mut Desk<'_, T>,
     project_id: ProjectId,
@@ -17,9 +17,11 @@ pub(crate) async fn note<T: Tx>(
     let now = desk.context.now;
     let known = desk.document_to_make(project_id.0).await?;
     let mut states = known.unwrap_or_else(|| AgentStates::new(project_id));
-    let changes = states.take(as_of, seen, now);
+    let Some(changes) = states.take(as_of, seen, now) else {
+        return Ok(Reply::AgentsNoted { is_taken: false });
+    };
     if changes.is_empty() {
-        return Ok(Reply::Done);
+        return Ok(Reply::AgentsNoted { is_taken: true });
     }
     desk.keep(&states)?;
     for Change { agent, before, after, current } in changes {
@@ -29,5 +31,5 @@ pub(crate) async fn note<T: Tx>(
             desk.fact(project_id, work_item_id, run_id, Fact::AgentStateChanged { agent, before, after });
         }
     }
-    Ok(Reply::Done)
+    Ok(Reply::AgentsNoted { is_taken: true })
 }

@@ -1,7 +1,7 @@
 //! Messages: each waits in the mailbox of whom it is for until it is acknowledged, and goes when its time is over.
 
 use super::claim::held;
-use super::work_items;
+use super::{run_documents, work_items};
 use crate::command::{Reply, Sender};
 use crate::desk::{Answer, Desk};
 use crate::document::{Document, Kind};
@@ -46,7 +46,7 @@ pub(crate) async fn send<T: Tx>(desk: &mut Desk<'_, T>, sender: &Sender, new: &N
             return Err(Refusal::new(Code::MessagesFull, detail).into());
         }
         known.messages += 1;
-        desk.keep(&known)?;
+        run_documents::keep(desk, &known)?;
     }
     let message = make(MessageId(desk.next_id(Sequence::Message).await?))?;
     let mut boxes = mailboxes(desk, project_id).await?;

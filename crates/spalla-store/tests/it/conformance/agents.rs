@@ -6,6 +6,7 @@ use spalla_domain::event::Fact;
 use spalla_domain::work_item::{Executor, SpecPatch};
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use spalla_store::Command;
+use spalla_store::command::Reply;
 use spalla_store::document::Kept;
 use spalla_store::view::{AgentView, EventFilter};
 
@@ -14,21 +15,25 @@ crate::fixture::claims!(
     the_agents_are_those_that_were_given_something_and_their_held_runs,
 );
 
-async fn note(f: &Fixture, as_of: i64, state: State, current: Option<(WorkItemId, RunId)>) {
+async fn note(f: &Fixture, as_of: i64, state: State, current: Option<(WorkItemId, RunId)>) -> bool {
     let seen = vec![Seen { agent: "codex".into(), state, current }];
-    f.granted(Command::NoteAgents { project_id: ProjectId(1), as_of: EventSeq(as_of), seen }).await;
+    let command = Command::NoteAgents { project_id: ProjectId(1), as_of: EventSeq(as_of), seen };
+    match f.granted(command).await {
+        Reply::AgentsNoted { is_taken } => is_taken,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn a_change_is_told_once_with_what_was_before_and_is_kept(mut f: Fixture) {
     let [item] = f.queued::<1>().await;
-    note(&f, 1, State::Idle, None).await;
+    assert!(note(&f, 1, State::Idle, None).await);
     for _ in 0..2 {
-        note(&f, 2, State::Busy, Some((item, RunId(7)))).await;
+        assert!(note(&f, 2, State::Busy, Some((item, RunId(7)))).await);
     }
-    note(&f, 3, State::Busy, Some((item, RunId(8)))).await;
-    note(&f, 1, State::Offline, None).await;
+    assert!(note(&f, 3, State::Busy, Some((item, RunId(8)))).await);
+    assert!(!note(&f, 1, State::Offline, None).await, "it is older than what is known");
     f.restart().await;
-    note(&f, 4, State::Error, None).await;
+    assert!(note(&f, 4, State::Error, None).await);
     let events = f.store.read().events(EventFilter::default(), 1_000).await.unwrap();
     let told = events.into_iter().filter_map(|event| match event.fact {
         Fact::AgentStateChanged { agent, before, after } => {

@@ -7,9 +7,10 @@ use spalla_domain::claim::Assignment;
 use spalla_domain::event::Fact;
 use spalla_domain::message::{
     Address, MAILBOX_MAX, MESSAGE_KEPT_MS, Mailboxes, Message, MessageType, NewMessage, Priority,
-    RUN_MESSAGES_MAX,
+    PEOPLE, RUN_MESSAGES_MAX, RUN_WAITING_MAX,
 };
 use spalla_domain::problem::Code;
+use spalla_domain::run_event::RunEvents;
 use spalla_domain::work_item::{Executor, SpecPatch};
 use spalla_domain::{Fence, MessageId, ProjectId, WorkItemId};
 use spalla_store::Command;
@@ -25,6 +26,8 @@ crate::fixture::claims!(
     what_is_not_taken_in_time_goes_and_is_told_of,
     messages_are_there_after_a_restart,
     many_who_send_at_once_lose_nothing,
+    what_is_known_of_a_run_goes_an_hour_after_it_although_it_sent_something,
+    one_run_fills_no_mailbox_and_people_find_room,
 );
 
 fn new(to: &str, priority: Priority) -> Box<NewMessage> {
@@ -186,4 +189,30 @@ async fn many_who_send_at_once_lose_nothing(f: Fixture) {
     let sent = futures_util::future::join_all(sending).await;
     assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     assert_eq!(waiting(&f, "b").await.len(), 40);
+}
+
+async fn what_is_known_of_a_run_goes_an_hour_after_it_although_it_sent_something(f: Fixture) {
+    let [one] = f.queued::<1>().await;
+    let run = run_of(&f, one, "codex").await;
+    send(&f, by(&run, "claude")).await;
+    f.complete(&run, true).await;
+    let known = async || f.store.read().document(RunEvents::KIND, run.run_id.0).await.unwrap();
+    assert!(known().await.is_some());
+    f.clock.advance_ms(3_600_000);
+    f.granted(Command::KeepTime { max: 100 }).await;
+    assert_eq!(known().await, None);
+}
+
+async fn one_run_fills_no_mailbox_and_people_find_room(f: Fixture) {
+    let [one] = f.queued::<1>().await;
+    let run = run_of(&f, one, "codex").await;
+    let mut first = None;
+    for _ in 0..RUN_WAITING_MAX {
+        first.get_or_insert(send(&f, by(&run, "claude")).await);
+    }
+    assert_eq!(f.refused(by(&run, "gemini")).await, Code::MailboxFull);
+    assert_eq!(f.refused(by(&run, PEOPLE)).await, Code::MailboxFull);
+    send(&f, said("gemini", "claude", Priority::Low)).await;
+    f.granted(Command::AcknowledgeMessage { id: first.unwrap(), reader: None }).await;
+    send(&f, by(&run, "gemini")).await;
 }
