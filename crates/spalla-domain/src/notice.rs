@@ -344,9 +344,7 @@ mod tests {
     use super::*;
     use crate::message::{MessageType, Priority};
     use crate::run_event::Told;
-    use crate::{
-        ApprovalId, EventSeq, InfoRequestId, MessageId, ProjectId, RunId, Timestamp, WorkItemId,
-    };
+    use crate::{ApprovalId, EventSeq, InfoRequestId, MessageId, ProjectId, RunId, Timestamp, WorkItemId};
 
     fn event(fact: Fact) -> Event {
         Event {

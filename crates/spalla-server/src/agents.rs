@@ -8,8 +8,8 @@ use spalla_domain::event::Fact;
 use spalla_domain::run::Status;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{EventSeq, ProjectId, Timestamp};
+use spalla_store::view::{AgentView, WorkerView};
 use spalla_store::{Command, Reply};
-use spalla_store::view::{AgentView, Page, RunFilter, RunView, WorkerView};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
@@ -18,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a worker may be silent before it is not reckoned with, in milliseconds: three of its notes.
 const SILENT_MS_MAX: i64 = 60_000;
-/// How many of an agent's newest runs are looked at.
-pub(crate) const RUNS_SEEN: u32 = 50;
 /// How long what comes right behind a commit is waited for, so that a busy log is not looked at with every commit.
 const TOGETHER: Duration = Duration::from_millis(200);
 /// How often is looked whether workers have gone silent.
@@ -32,8 +30,6 @@ pub(crate) struct Observed {
     pub(crate) view: AgentView,
     /// What it does.
     pub(crate) state: State,
-    /// Its newest runs, the newest first.
-    pub(crate) runs: Vec<RunView>,
 }
 
 impl Observed {
@@ -43,29 +39,24 @@ impl Observed {
     }
 }
 
-/// Looks what the agents of a project do, or those of all.
-pub(crate) async fn observe(app: &App, project_id: Option<ProjectId>) -> Result<Vec<Observed>, Problem> {
-    let views = app.read().agents(project_id).await?;
+/// Looks what the agents of a project do, or those of all; where a name is given, those of this name.
+pub(crate) async fn observe(
+    app: &App,
+    project_id: Option<ProjectId>,
+    agent: Option<String>,
+) -> Result<Vec<Observed>, Problem> {
+    let views = app.read().agents(project_id, agent).await?;
     if views.is_empty() {
         return Ok(vec![]);
     }
     let now = app.now();
     let has_worker = app.read().supply(now).await?.workers.iter().any(|worker| carries_agents(worker, now));
-    let mut observed = vec![];
-    for view in views {
-        let filter = RunFilter {
-            project_id: Some(view.project_id),
-            agent: Some(view.agent.clone()),
-            ..RunFilter::default()
-        };
-        let page = Page { limit: RUNS_SEEN, before: None, offset: 0 };
-        let runs = app.read().runs(filter, page).await?;
-        let last = runs.iter().find(|run| run.ended_at.is_some());
-        let failed_last = last.is_some_and(|run| matches!(run.status, Status::Failed | Status::Lost));
+    let observed = views.into_iter().map(|view| {
+        let failed_last = matches!(view.last_ended, Some(Status::Failed | Status::Lost));
         let state = State::of(!view.held.is_empty(), has_worker, failed_last);
-        observed.push(Observed { view, state, runs });
-    }
-    Ok(observed)
+        Observed { view, state }
+    });
+    Ok(observed.collect())
 }
 
 fn carries_agents(worker: &WorkerView, now: Timestamp) -> bool {
@@ -120,7 +111,7 @@ async fn note(app: &App, noted: &mut BTreeMap<ProjectId, Vec<Seen>>) -> Result<(
     // What is seen after this is at least as new.
     let as_of: EventSeq = app.read().newest_event().await?;
     let mut projects = BTreeMap::<ProjectId, Vec<Seen>>::new();
-    for observed in observe(app, None).await? {
+    for observed in observe(app, None, None).await? {
         projects.entry(observed.view.project_id).or_default().push(observed.seen());
     }
     for (project_id, seen) in projects {

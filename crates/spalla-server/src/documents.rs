@@ -20,6 +20,8 @@ pub(crate) enum Belonging {
 
 /// How many are read at once where not all of them are shown.
 const AT_ONCE: u32 = 500;
+/// How many are looked at for a page of those that are chosen, however rare they are.
+const LOOKED_AT_MAX: u32 = 2_000;
 
 /// Which documents of one kind are meant.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,7 +103,8 @@ impl Shared {
         Ok(Listed::new(found.into_iter().map(show).collect(), last, uri, paging, total))
     }
 
-    /// Lists those that are chosen, as clients see them. Each is looked at, so that a rare one is found by reading all.
+    /// Lists those that are chosen, as clients see them. Only so many are looked at: where there are more, the page may be short
+    /// and the next one begins behind what was looked at; how many there are in all is not told then.
     pub(crate) async fn list_chosen<K: Kept, T>(
         &self,
         which: Which,
@@ -112,7 +115,7 @@ impl Shared {
         let (offset, limit) = (paging.page.offset as usize, paging.page.limit as usize);
         let (mut found, mut seen) = (vec![], 0);
         let mut page = Page { limit: AT_ONCE, before: paging.page.before, offset: 0 };
-        loop {
+        for batch in 1.. {
             let kept: Vec<K> = self.page_of(which, page).await?;
             page.before = kept.last().map(K::id);
             let is_last = kept.len() < AT_ONCE as usize;
@@ -124,6 +127,10 @@ impl Shared {
             }
             if is_last || (found.len() >= limit && !paging.count) {
                 break;
+            }
+            if let Some(looked_at) = page.before.filter(|_| batch * AT_ONCE >= LOOKED_AT_MAX) {
+                let last = found.last().filter(|_| found.len() >= limit).map_or(looked_at, K::id);
+                return Ok(Listed::cut(found.into_iter().map(show).collect(), last, uri));
             }
         }
         let (last, total) = (found.last().map(K::id), paging.count.then_some(seen as u64));

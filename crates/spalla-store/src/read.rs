@@ -4,7 +4,7 @@ use crate::document::{Document, Kind};
 use crate::tx::Result;
 use crate::view::{
     AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
-    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
+    LogRecord, Page, QueueFilter, RunFilter, RunOutcome, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::future::BoxFuture;
 use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
@@ -83,8 +83,20 @@ pub trait Read: Send + Sync {
     fn active_runs(&self, project_id: ProjectId) -> BoxFuture<'_, Result<u32>>;
     /// Reads which workers and pools there are, and what of them is reserved.
     fn supply(&self, now: Timestamp) -> BoxFuture<'_, Result<Supply>>;
-    /// Reads which agents were ever given something to do, of one project or of all, and what they work at.
-    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>>;
+    /// Reads which agents were ever given something to do, of one project or of all, what they work at, and how their last work
+    /// ended; where an agent is named, of those with this name.
+    fn agents(
+        &self,
+        project_id: Option<ProjectId>,
+        agent: Option<String>,
+    ) -> BoxFuture<'_, Result<Vec<AgentView>>>;
+    /// Reads what came of so many of the newest runs of a project's agent, the newest first.
+    fn agent_outcomes(
+        &self,
+        project_id: ProjectId,
+        agent: String,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<RunOutcome>>>;
     /// Reads how many there are of what.
     fn depths(&self) -> BoxFuture<'_, Result<Depths>>;
 }

@@ -6,6 +6,7 @@ use crate::tx::{HeardWorker, HeldRuns, KnownQueue, QueueKey};
 use crate::view::{AgentView, PoolView, Supply, WorkerView};
 use spalla_domain::concurrency::{Active, Limits, room};
 use spalla_domain::resources::{Amounts, Pool, Pools};
+use spalla_domain::run::Status;
 use spalla_domain::{ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,14 +43,23 @@ pub(crate) const AGENT_ROWS_MAX: i64 = 20_000;
 /// An agent of a project, and one of its runs that somebody holds.
 pub(crate) type AgentRow = (ProjectId, String, Option<(WorkItemId, RunId)>);
 
+/// How the newest of the runs of each agent ended that did.
+pub(crate) type LastEnded = BTreeMap<(ProjectId, String), Option<Status>>;
+
 /// Puts the runs of each agent together; the rows come in the order of agents.
-pub(crate) fn gather_agents(rows: Vec<AgentRow>) -> Vec<AgentView> {
+pub(crate) fn gather_agents(rows: Vec<AgentRow>, last_ended: &LastEnded) -> Vec<AgentView> {
     let mut agents = Vec::<AgentView>::new();
     for (project_id, agent, held) in rows {
         match agents.last_mut() {
             Some(last) if last.project_id == project_id && last.agent == agent => last.held.extend(held),
-            _ => agents.push(AgentView { project_id, agent, held: held.into_iter().collect() }),
+            _ => {
+                let held = held.into_iter().collect();
+                agents.push(AgentView { project_id, agent, held, last_ended: None });
+            }
         }
+    }
+    for view in &mut agents {
+        view.last_ended = last_ended.get(&(view.project_id, view.agent.clone())).copied().flatten();
     }
     agents
 }

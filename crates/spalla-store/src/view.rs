@@ -264,6 +264,21 @@ pub struct AgentView {
     pub agent: String,
     /// Its runs that somebody holds, the oldest first.
     pub held: Vec<(WorkItemId, RunId)>,
+    /// How the newest of its runs ended that did.
+    pub last_ended: Option<run::Status>,
+}
+
+/// What came of a run, without what it produced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOutcome {
+    /// Its state.
+    pub status: run::Status,
+    /// When it was first claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What it used.
+    pub usage: Option<Usage>,
 }
 
 /// A configured pool.

@@ -9,7 +9,7 @@ pub(crate) use locate::{Place, locate};
 pub(crate) use log_follow::LogFollow;
 
 use crate::exit::Exit;
-use crate::failure::{Failure, Result};
+use crate::failure::{Answer, Failure, Result};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
@@ -153,7 +153,8 @@ impl Client {
             }
             let text = response.text().await.map_err(|error| self.unreachable(&error))?;
             if !is_limited(status, &text) || limited == LIMITED_MAX {
-                return Err(self.refusal(path, status, &text));
+                let refusal = self.refusal(path, status, &text);
+                return Err(refusal.answered(Answer::Status(status.as_u16())));
             }
             limited += 1;
             tokio::time::sleep(wait).await;
@@ -174,6 +175,7 @@ impl Client {
         let reason = reason.strip_prefix("io error: ").unwrap_or(&reason);
         Failure::usage(format!("no server answers at {} ({}): {reason}", self.place.url, self.place.found))
             .mend("start one with `spalla up`, or name another with --server URL")
+            .answered(Answer::Unreachable)
     }
 
     fn refusal(&self, path: &str, status: StatusCode, text: &str) -> Failure {

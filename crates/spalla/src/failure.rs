@@ -11,6 +11,20 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     what: String,
     mend: Option<String>,
+    /// What a server answered, where one was asked.
+    pub(crate) answer: Answer,
+}
+
+/// What a server answered that did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Answer {
+    /// None was asked, or it answered something odd.
+    #[default]
+    None,
+    /// It could not be reached.
+    Unreachable,
+    /// This status of HTTP.
+    Status(u16),
 }
 
 /// The result of everything that a command does.
@@ -29,18 +43,25 @@ impl Failure {
 
     /// Any end, said in words.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), mend: None }
+        Self { exit, what: what.into(), mend: None, answer: Answer::None }
     }
 
     /// Ends with a status and says nothing, because everything was said.
     pub(crate) const fn silent(exit: Exit) -> Self {
-        Self { exit, what: String::new(), mend: None }
+        Self { exit, what: String::new(), mend: None, answer: Answer::None }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
+        self
+    }
+
+    /// Adds what a server answered.
+    #[must_use]
+    pub(crate) const fn answered(mut self, answer: Answer) -> Self {
+        self.answer = answer;
         self
     }
 

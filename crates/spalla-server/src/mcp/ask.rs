@@ -43,7 +43,7 @@ impl<W: Way> Calls<'_, W> {
         let id = asked["id"].to_string();
         let path = format!("/work-items/runs/info-requests/{id}?reveal=true");
         loop {
-            let shown = self.get(&path).await?;
+            let shown = self.get_until(&path, until).await?;
             match shown["status"].as_str() {
                 Some("answered") => return Ok(answer(&shown)),
                 Some("pending") if Instant::now() < until => {

@@ -1,7 +1,7 @@
 //! What the tools do: calls of the server's interface, with the run in whose name they are made. A refusal is told in the
 //! server's own words.
 
-use super::{Asked, Extensions, Way};
+use super::{Asked, Extensions, Refused, Way};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -107,12 +107,24 @@ impl<'a, W: Way> Calls<'a, W> {
 
     /// Shows something.
     pub(super) async fn get(&self, path: &str) -> Called {
-        self.way.ask(self.call, path, Asked::Get).await
+        Ok(self.way.ask(self.call, path, Asked::Get).await?)
+    }
+
+    /// Shows something, and tries again until a time where what keeps it from being shown passes by itself.
+    pub(super) async fn get_until(&self, path: &str, until: Instant) -> Called {
+        loop {
+            match self.way.ask(self.call, path, Asked::Get).await {
+                Err(refused) if refused.passes() && Instant::now() < until => {
+                    tokio::time::sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+                }
+                shown => return Ok(shown?),
+            }
+        }
     }
 
     /// Does something.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Called {
-        self.way.ask(self.call, path, Asked::Post(body)).await
+        Ok(self.way.ask(self.call, path, Asked::Post(body)).await?)
     }
 
     /// Tells an event of the run.
@@ -181,18 +193,35 @@ impl<'a, W: Way> Calls<'a, W> {
             return Err(format!("wait_seconds: {wait_seconds} is not between 0 and {WAIT_SECONDS_MAX}"));
         }
         let until = Instant::now() + Duration::from_secs(wait_seconds);
+        let mut unknown = vec![];
         for id in acknowledge {
-            self.post(&format!("/api/messages/{id}/ack"), &json!({})).await?;
+            if !self.acknowledge(id).await? {
+                unknown.push(id);
+            }
         }
         let path =
             format!("/api/messages/inbox{}", query(&[("limit", limit.map(|limit| limit.to_string()))]));
         loop {
-            let messages = self.get(&path).await?;
+            let messages = self.get_until(&path, until).await?;
             let is_something = messages.as_array().is_some_and(|messages| !messages.is_empty());
             if is_something || Instant::now() >= until {
-                return Ok(json!({ "messages": messages }));
+                let mut read = json!({ "messages": messages });
+                if !unknown.is_empty() {
+                    read["not_found"] = json!(unknown);
+                }
+                return Ok(read);
             }
             tokio::time::sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+        }
+    }
+
+    /// Acknowledges a message; tells whether there is one for the run's agent. One whose time is over is as good as acknowledged.
+    async fn acknowledge(&self, id: i64) -> Result<bool, Refused> {
+        let path = format!("/api/messages/{id}/ack");
+        match self.way.ask(self.call, &path, Asked::Post(&json!({}))).await {
+            Ok(_) => Ok(true),
+            Err(refused) if refused.is_not_found() => Ok(false),
+            Err(refused) => Err(refused),
         }
     }
 
@@ -248,7 +277,63 @@ fn short(item: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Answered;
     use super::*;
+    use std::sync::Mutex;
+
+    /// A way that gives these answers one after the other, and keeps what was asked.
+    #[derive(Debug)]
+    struct Scripted(Mutex<(Vec<Result<Value, u16>>, Vec<String>)>);
+
+    impl Scripted {
+        fn new(mut answers: Vec<Result<Value, u16>>) -> Self {
+            answers.reverse();
+            Self(Mutex::new((answers, vec![])))
+        }
+    }
+
+    impl Way for Scripted {
+        async fn ask(&self, _: &Extensions, path: &str, _: Asked<'_>) -> Result<Value, Refused> {
+            let mut script = self.0.lock().unwrap();
+            script.1.push(path.to_owned());
+            let refused = |status| match status {
+                0 => Refused { why: "nobody answers".to_owned(), answer: Answered::Nothing },
+                status => Refused { why: format!("refused: {status}"), answer: Answered::Status(status) },
+            };
+            script.0.pop().unwrap().map_err(refused)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_goes_on_after_refusals_that_pass_and_ends_with_others() {
+        let pending = || Ok(json!({"id": 7, "status": "pending"}));
+        let answered = || Ok(json!({"id": 7, "status": "answered", "values": {"ANSWER": "yes"}}));
+        let call = Extensions::new();
+        let asked = async |answers: Vec<_>| {
+            let way = Scripted::new([vec![Ok(json!({"id": 7}))], answers].concat());
+            Calls::new(&way, &call, Some(1)).ask(json!({"question": "?", "timeout_seconds": 60})).await
+        };
+        let passing = vec![Err(503), pending(), Err(429), Err(0), Err(502), answered()];
+        assert_eq!(asked(passing).await.unwrap()["answer"], "yes");
+        assert_eq!(asked(vec![pending(), Err(401)]).await.unwrap_err(), "refused: 401");
+        assert_eq!(asked(vec![Err(503); 100]).await.unwrap_err(), "refused: 503", "until the time is over");
+        let way = Scripted::new(vec![Ok(json!([])), Err(503), Err(0), Ok(json!([{"id": 1}]))]);
+        let read = Calls::new(&way, &call, Some(1)).read_messages(json!({"wait_seconds": 60})).await;
+        assert_eq!(read.unwrap(), json!({"messages": [{"id": 1}]}));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_are_read_although_one_that_is_acknowledged_is_gone() {
+        let call = Extensions::new();
+        let way = Scripted::new(vec![Ok(json!({})), Err(404), Ok(json!({})), Ok(json!([{"id": 9}]))]);
+        let read = Calls::new(&way, &call, Some(1)).read_messages(json!({"acknowledge": [1, 2, 3]})).await;
+        assert_eq!(read.unwrap(), json!({"messages": [{"id": 9}], "not_found": [2]}));
+        let asked = way.0.lock().unwrap().1.clone();
+        assert_eq!(asked[..3], [1, 2, 3].map(|id| format!("/api/messages/{id}/ack")));
+        let way = Scripted::new(vec![Err(403)]);
+        let read = Calls::new(&way, &call, Some(1)).read_messages(json!({"acknowledge": [1]})).await;
+        assert_eq!(read.unwrap_err(), "refused: 403");
+    }
 
     #[test]
     fn what_a_tool_does_not_know_is_refused_by_its_name() {

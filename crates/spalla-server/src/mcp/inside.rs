@@ -2,7 +2,7 @@
 //! that it stands for, with the same credentials; a session of the protocol opens nothing by itself.
 
 use super::sessions::Owners;
-use super::{Asked, Extensions, Server, Way};
+use super::{Answered, Asked, Extensions, Refused, Server, Way};
 use crate::auth::Client;
 use crate::problem::Problem;
 use crate::server::Peer;
@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,7 @@ struct Inner {
     service: StreamableHttpService<Server<Inside>, LocalSessionManager>,
     manager: Arc<LocalSessionManager>,
     owners: Owners,
+    app: App,
 }
 
 /// The way of whoever is here already.
@@ -59,10 +61,10 @@ impl Endpoint {
             .with_sse_retry(None)
             .with_max_request_body_bytes(BODY_BYTES_MAX)
             .with_cancellation_token(shutdown.child_token());
-        let app = app.clone();
-        let service = move || Ok(Server::new(Inside(app.clone()), None));
+        let inside = app.clone();
+        let service = move || Ok(Server::new(Inside(inside.clone()), None));
         let service = StreamableHttpService::new(service, Arc::clone(&manager), config);
-        Self(Arc::new(Inner { service, manager, owners: Owners::default() }))
+        Self(Arc::new(Inner { service, manager, owners: Owners::default(), app: app.clone() }))
     }
 
     /// Answers a message, or ends a session. Somebody else's session does not exist.
@@ -95,11 +97,19 @@ impl Endpoint {
         Ok(answer)
     }
 
-    /// Ends the oldest session of whoever has as many as they may, and forgets those that ended by themselves.
+    /// Ends sessions of runs that are over where there are many, then those that have to go for one more, and forgets those that
+    /// ended by themselves.
     async fn make_room(&self, client: Client) -> Result<(), Problem> {
         let known: Vec<String> =
             self.0.manager.sessions.read().await.keys().map(|id| id.to_string()).collect();
-        for id in self.0.owners.make_room(client, &known)? {
+        let mut over = BTreeSet::new();
+        for id in self.0.owners.idle_runs() {
+            let run = self.0.app.read().run(id).await?;
+            if run.is_none_or(|run| run.ended_at.is_some()) {
+                over.insert(id);
+            }
+        }
+        for id in self.0.owners.make_room(client, &known, &over) {
             if let Some(handle) = self.0.manager.sessions.write().await.remove(id.as_str()) {
                 drop(handle);
             }
@@ -109,9 +119,9 @@ impl Endpoint {
 }
 
 impl Way for Inside {
-    async fn ask(&self, call: &Extensions, path: &str, asked: Asked<'_>) -> Result<Value, String> {
+    async fn ask(&self, call: &Extensions, path: &str, asked: Asked<'_>) -> Result<Value, Refused> {
         let Some(parts) = call.get::<Parts>() else {
-            return Err("it is not known who calls".to_owned());
+            return Err(odd("it is not known who calls"));
         };
         let (method, body) = match asked {
             Asked::Get => (Method::GET, Body::empty()),
@@ -126,20 +136,27 @@ impl Way for Inside {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().map_err(|_| format!("{path} is no path"))?;
+        *request.uri_mut() = path.parse().map_err(|_| odd(format!("{path} is no path")))?;
         *request.headers_mut() = headers;
         if let Some(peer) = parts.extensions.get::<Peer>() {
             request.extensions_mut().insert(*peer);
         }
         let Some(answer) = self.0.ask(request).await else {
-            return Err("the server is ending".to_owned());
+            return Err(odd("the server is ending"));
         };
         let status = answer.status();
         let bytes = axum::body::to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await;
-        let bytes = bytes.map_err(|error| format!("reading the answer: {error}"))?;
+        let bytes = bytes.map_err(|error| odd(format!("reading the answer: {error}")))?;
         let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if status.is_success() { Ok(said) } else { Err(words(status, &said)) }
+        if status.is_success() {
+            return Ok(said);
+        }
+        Err(Refused { why: words(status, &said), answer: Answered::Status(status.as_u16()) })
     }
+}
+
+fn odd(why: impl Into<String>) -> Refused {
+    Refused { why: why.into(), answer: Answered::Odd }
 }
 
 /// Says why a request came to nothing, and what to do about it.

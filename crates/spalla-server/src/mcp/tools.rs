@@ -101,7 +101,7 @@ pub(super) fn all() -> Vec<Tool> {
             &[],
             &json!({
                 "acknowledge": {"type": "array", "items": {"type": "integer"}, "description": "Ids of messages that you have \
-                    dealt with; they are not shown again."},
+                    dealt with; they are not shown again. Those that are not there are named in not_found."},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 200, "description": "50 when left out."},
                 "wait_seconds": {"type": "integer", "minimum": 0, "maximum": super::calls::WAIT_SECONDS_MAX,
                     "description": "Waits so long for a message where there is none; 0 when left out."},

@@ -1,7 +1,7 @@
 //! What agents do just now.
 
 use crate::access::Reach;
-use crate::agents::{Observed, observe};
+use crate::agents::observe;
 use crate::api::Api;
 use crate::extract::Params;
 use crate::problem::Problem;
@@ -19,6 +19,9 @@ use spalla_store::view::PoolView;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
+
+/// How many of an agent's newest runs are looked at for what came of them.
+const RUNS_SEEN: u32 = 50;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
@@ -49,11 +52,10 @@ async fn list_agent_states(
     Params(query): Params<AgentsQuery>,
 ) -> Result<Json<Vec<AgentState>>, Problem> {
     let mut observed = vec![];
-    for project_id in reach.each(query.project_id.map(|id| ProjectId(id.get()))) {
-        observed.extend(observe(&app, project_id).await?);
-    }
     let named = query.agent.map(String::from);
-    observed.retain(|observed: &Observed| named.as_ref().is_none_or(|name| *name == observed.view.agent));
+    for project_id in reach.each(query.project_id.map(|id| ProjectId(id.get()))) {
+        observed.extend(observe(&app, project_id, named.clone()).await?);
+    }
     let sees_pools = reach.may(Resource::Worker, Action::Read) && !observed.is_empty();
     let pools: BTreeMap<String, PoolView> = match sees_pools {
         false => BTreeMap::new(),
@@ -73,7 +75,8 @@ async fn list_agent_states(
         let known = known.and_then(|states| states.agents.get(&observed.view.agent));
         let since = known.filter(|known| known.state == observed.state).map(|known| known.since);
         let pool = pools.get(&observed.view.agent).or_else(|| pools.get("*"));
-        shown.push(AgentState::new(observed, since, pool));
+        let runs = app.read().agent_outcomes(project_id, observed.view.agent.clone(), RUNS_SEEN).await?;
+        shown.push(AgentState::new(observed, &runs, since, pool));
     }
     Ok(Json(shown))
 }

@@ -1,6 +1,6 @@
 //! Messages between agents, and between agents and people. The token of a run speaks and reads for its own agent alone.
 
-use crate::access::Reach;
+use crate::access::{Choice, Reach};
 use crate::api::Api;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
@@ -158,6 +158,9 @@ list_query! {
 }
 
 /// Lists messages, newest first; the token of a run sees those from and to its own agent
+///
+/// So many are looked at for a page and no more: where few of them are shown the page may be short, and names the next one all
+/// the same.
 #[utoipa::path(get, path = "/api/messages", tag = "messages", params(MessagesQuery),
     responses((status = 200, description = "The messages.", body = Vec<Message>)))]
 async fn list_messages(
@@ -168,7 +171,11 @@ async fn list_messages(
 ) -> Result<Listed<Message>, Problem> {
     let own = Own::of(&app, &reach).await?;
     let paging = query.paging();
-    let owner = query.project_id.map(IdNumber::get);
+    let asked = query.project_id.map(|id| ProjectId(id.get()));
+    let owner = match reach.choose(asked.or(own.as_ref().map(|own| own.project_id))) {
+        Choice::Plain(project) => project.map(|id| id.0),
+        Choice::Among(_) => None,
+    };
     let which = Which { owner, status: query.status.map(MessageStatus::as_str) };
     let text = |needle: Option<Needle>| needle.map(String::from);
     let (session_id, from, to) = (text(query.session_id), text(query.from), text(query.to));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use spalla_domain::Timestamp;
 use spalla_domain::agent_state;
 use spalla_domain::run::Status;
-use spalla_store::view::{PoolView, RunView};
+use spalla_store::view::{PoolView, RunOutcome};
 use utoipa::ToSchema;
 
 words! {
@@ -86,9 +86,13 @@ pub(crate) struct AgentMetrics {
 
 impl AgentState {
     /// Puts together what was seen, noted and configured.
-    pub(crate) fn new(observed: Observed, since: Option<Timestamp>, pool: Option<&PoolView>) -> Self {
-        let Observed { view, state, runs } = observed;
-        let moment = |run: &RunView| run.ended_at.or(run.started_at);
+    pub(crate) fn new(
+        Observed { view, state }: Observed,
+        runs: &[RunOutcome],
+        since: Option<Timestamp>,
+        pool: Option<&PoolView>,
+    ) -> Self {
+        let moment = |run: &RunOutcome| run.ended_at.or(run.started_at);
         Self {
             agent: view.agent,
             project_id: view.project_id.0,
@@ -104,19 +108,19 @@ impl AgentState {
                 reserved: Resources::from(&view.pool.reserved),
             }),
             last_activity: runs.iter().filter_map(moment).max(),
-            metrics: AgentMetrics::of(&runs),
+            metrics: AgentMetrics::of(runs),
         }
     }
 }
 
 impl AgentMetrics {
-    fn of(runs: &[RunView]) -> Self {
-        let ended: Vec<&RunView> = runs.iter().filter(|run| run.ended_at.is_some()).collect();
+    fn of(runs: &[RunOutcome]) -> Self {
+        let ended: Vec<&RunOutcome> = runs.iter().filter(|run| run.ended_at.is_some()).collect();
         let count = |is_counted: fn(Status) -> bool| {
             u32::try_from(ended.iter().filter(|run| is_counted(run.status)).count()).unwrap_or(u32::MAX)
         };
         let usage = || ended.iter().filter_map(|run| run.usage.as_ref());
-        let took = |run: &&RunView| Some(run.ended_at?.ms() - run.started_at?.ms());
+        let took = |run: &&RunOutcome| Some(run.ended_at?.ms() - run.started_at?.ms());
         let took: Vec<i64> = ended.iter().filter_map(took).collect();
         let average_ms = i64::try_from(took.len()).ok().filter(|count| *count > 0);
         Self {

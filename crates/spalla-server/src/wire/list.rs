@@ -102,17 +102,28 @@ impl<T> Listed<T> {
         paging: Paging,
         total: Option<u64>,
     ) -> Self {
-        let mut links = format!("<{}>; rel=\"first\"", with_query(uri, None));
-        if let Some(last_id) = last_id.filter(|_| entries.len() >= paging.page.limit as usize) {
-            let next = if paging.by_cursor {
+        let next = last_id.filter(|_| entries.len() >= paging.page.limit as usize).map(|last_id| {
+            if paging.by_cursor {
                 ("cursor", last_id.unsigned_abs())
             } else {
                 ("offset", u64::from(paging.page.offset) + u64::from(paging.page.limit))
-            };
-            links.push_str(&format!(", <{}>; rel=\"next\"", with_query(uri, Some(next))));
-        }
-        Self { entries, links, total }
+            }
+        });
+        Self { entries, links: links(uri, next), total }
     }
+
+    /// Makes the response of a page that may be short although there is more behind the id: nobody looked any further.
+    pub(crate) fn cut(entries: Vec<T>, looked_at: i64, uri: &Uri) -> Self {
+        Self { entries, links: links(uri, Some(("cursor", looked_at.unsigned_abs()))), total: None }
+    }
+}
+
+fn links(uri: &Uri, next: Option<(&str, u64)>) -> String {
+    let mut links = format!("<{}>; rel=\"first\"", with_query(uri, None));
+    if let Some(next) = next {
+        links.push_str(&format!(", <{}>; rel=\"next\"", with_query(uri, Some(next))));
+    }
+    links
 }
 
 /// Returns the path with the query that leads to another page of the same list. The query is written anew, since a

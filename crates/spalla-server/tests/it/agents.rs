@@ -67,6 +67,21 @@ async fn an_agent_is_busy_while_it_works_and_each_change_is_an_event_with_before
 }
 
 #[tokio::test]
+async fn an_agent_is_shown_by_its_name_with_what_came_of_its_newest_runs() {
+    for world in World::on_both_stores().await {
+        world.project().await;
+        for (agent, success) in [("codex", false), ("claude", true), ("codex", true)] {
+            let run = claimed(&world, agent).await;
+            end(&world, run, success).await;
+        }
+        let codex = state(&world, "codex").await;
+        assert_eq!((&codex["state"], &codex["metrics"]["runs"]), (&json!("idle"), &json!(2)));
+        assert_eq!((&codex["metrics"]["failed"], &codex["metrics"]["tokens"]), (&json!(1), &json!(14)));
+        assert_eq!(world.get("/api/agents/state?agent=gemini").await.json(200), json!([]));
+    }
+}
+
+#[tokio::test]
 async fn an_agent_is_offline_when_no_worker_was_heard_of_lately() {
     let world = World::start().await;
     world.project().await;

@@ -255,9 +255,7 @@ async fn what_was_answered_is_masked_in_log_result_and_error_and_kept_encrypted(
         send("text/plain", format!("{}{SECRET}", "x".repeat(65_536 - 12))).await.json(200);
         let log = world.get(&logs).await.text;
         assert!(
-            log.contains(
-                "login [redacted:PASSWORD] in eu-central-1\nplain\nagain [redacted:PASSWORD]\n"
-            ),
+            log.contains("login [redacted:PASSWORD] in eu-central-1\nplain\nagain [redacted:PASSWORD]\n"),
             "{log}"
         );
         let ask = json!({"reason": format!("{SECRET} is wrong"), "fencing_token": token, "fields": [{"name": "B"}]});
@@ -293,7 +291,8 @@ async fn an_exchange_masks_what_it_completes_and_a_further_answer_counts_at_once
             world.send(request.header("content-type", "text/plain").body(text))
         };
         say(format!("{SECRET} other-secret-value")).await.json(200);
-        let ask = json!({"reason": "more", "fencing_token": token, "fields": [{"name": "OTHER", "secret": true}]});
+        let ask =
+            json!({"reason": "more", "fencing_token": token, "fields": [{"name": "OTHER", "secret": true}]});
         world.post(&format!("/work-items/runs/{run}/info-requests"), ask).await.json(201);
         let more = json!({"values": {"OTHER": "other-secret-value"}});
         world.post("/work-items/runs/info-requests/2/respond", more).await.json(200);

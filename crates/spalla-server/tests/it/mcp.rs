@@ -98,8 +98,8 @@ async fn two_agents_speak_by_the_tools_each_in_its_own_name() {
         assert_eq!(taken, json!({"messages": []}));
         let inbox = one.value("spalla_read_messages", json!({})).await;
         assert_eq!(inbox["messages"][0]["payload"], json!({"text": "so"}));
-        let refused = one.call("spalla_read_messages", json!({"acknowledge": [asked["id"]]})).await;
-        assert_eq!(refused["isError"], true, "it was not for this one: {refused}");
+        let foreign = one.value("spalla_read_messages", json!({"acknowledge": [asked["id"]]})).await;
+        assert_eq!(foreign["not_found"], json!([asked["id"]]), "it was not for this one: {foreign}");
         world.complete(run, fence).await;
         let late = one.request(&message("tools/list", json!({}))).send().await.unwrap();
         assert_eq!(late.status(), 401, "a session outlives no token");

@@ -3,7 +3,11 @@
 use crate::tokens::{get, guarded, post};
 use crate::world::World;
 use serde_json::{Value, json};
+use spalla_domain::ProjectId;
+use spalla_domain::message::{Address, MessageType, NewMessage, PEOPLE, Priority};
 use spalla_domain::run_event::PAYLOAD_BYTES_MAX;
+use spalla_store::command::Sender;
+use spalla_store::{Command, Reply};
 
 /// Claims a run of an agent in a session of the first project, and returns it with its fence and its own token.
 async fn agent(world: &World, name: &str, session: &str) -> (i64, i64, String) {
@@ -151,6 +155,44 @@ async fn who_may_see_a_project_alone_sees_its_messages_alone_and_a_viewer_sends_
         let expected = ["refused", "refused", "done", "refused", "done", "done"];
         assert_eq!(outcomes, expected, "each is recorded, and each refusal");
     }
+}
+
+#[tokio::test]
+async fn a_long_list_is_looked_through_piece_by_piece_and_another_project_s_is_not_looked_at() {
+    let world = World::with(guarded()).await;
+    let (one, two) = (world.project().await, world.project().await);
+    let send = async |project: i64, from: String| {
+        let address = Address { session_id: None, agent: from };
+        let sender = Sender::Named { project_id: Some(ProjectId(project)), address };
+        let message = NewMessage {
+            to: Some(PEOPLE.into()),
+            kind: MessageType::Notification,
+            payload: serde_json::Map::new(),
+            priority: Priority::Low,
+            in_reply_to: None,
+        };
+        let sent = world.engine.execute(Command::SendMessage { sender, message: Box::new(message) }).await;
+        let Ok(Reply::Message(id)) = sent else { panic!("{sent:?}") };
+        world.engine.execute(Command::AcknowledgeMessage { id, reader: None }).await.unwrap();
+    };
+    send(two, "rare".into()).await;
+    send(one, "rare".into()).await;
+    for n in 0..2_000 {
+        send(two, format!("agent-{n}")).await;
+    }
+    let page = world.get("/api/messages?from=rare").await;
+    assert_eq!(ids(&page.json(200)), [0; 0], "so many were looked at");
+    let next = page.header("link").split(", <").nth(1).unwrap().split('>').next().unwrap().to_owned();
+    let next = world.get(&next).await;
+    assert_eq!(ids(&next.json(200)), [2, 1]);
+    assert!(!next.header("link").contains("next"));
+    let new = json!({"name": "v", "role": "viewer", "project_ids": [one]});
+    let viewer = world.post("/tokens", new).await.json(201)["token"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&get(&world, &viewer, "/api/messages").await.json(200)), [2], "at once");
+    let (_, _, codex) = agent(&world, "codex", "orch_1").await;
+    let own = get(&world, &codex, "/api/messages").await;
+    assert_eq!(ids(&own.json(200)), [0; 0]);
+    assert!(!own.header("link").contains("next"), "nothing but its project was looked at");
 }
 
 #[tokio::test]

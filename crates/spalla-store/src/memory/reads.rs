@@ -8,12 +8,13 @@ use crate::document::{Document, Kind};
 use crate::event_chunk::fits;
 use crate::log_chunk::{self, first_line};
 use crate::read::Read;
-use crate::supply::{AgentRow, Bounds, Found, gather_agents, weigh};
+use crate::supply::{AgentRow, Bounds, Found, LastEnded, gather_agents, weigh};
 use crate::trace::trace_id;
 use crate::tx::{EndedRun, KnownQueue, PlaceRow, QueueKey, Result};
 use crate::view::{
     AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
-    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView, reason_of,
+    LogRecord, Page, QueueFilter, RunFilter, RunOutcome, RunView, Supply, WorkItemFilter, WorkItemView,
+    reason_of,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -164,6 +165,17 @@ impl Database {
         });
         runs.sort_by_key(|run| std::cmp::Reverse(run.id));
         runs
+    }
+
+    fn last_ended(&self) -> LastEnded {
+        let mut last = LastEnded::new();
+        for (_, run) in self.ended.range(..) {
+            let Some((_, item)) = self.items.get(&run.work_item_id) else { continue };
+            let Some(agent) = &item.spec.agent else { continue };
+            // The newest comes last.
+            last.insert((item.project_id, agent.clone()), Some(run.outcome.status()));
+        }
+        last
     }
 
     fn listed_queue(&self, filter: &QueueFilter) -> Vec<EntryView> {
@@ -386,10 +398,16 @@ impl Read for MemoryReads {
         })
     }
 
-    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>> {
+    fn agents(
+        &self,
+        project_id: Option<ProjectId>,
+        agent: Option<String>,
+    ) -> BoxFuture<'_, Result<Vec<AgentView>>> {
         self.read(move |db| {
             let mut rows = Vec::<AgentRow>::new();
-            let is_wanted = |key: &QueueKey| project_id.is_none_or(|id| key.project_id == id);
+            let is_wanted = |key: &QueueKey| {
+                project_id.is_none_or(|id| key.project_id == id) && (agent.is_none() || key.agent == agent)
+            };
             for (id, key) in db.queues.range(..).filter(|(_, key)| is_wanted(key)) {
                 let Some(agent) = &key.agent else { continue };
                 rows.push((key.project_id, agent.clone(), None));
@@ -403,7 +421,27 @@ impl Read for MemoryReads {
             rows.sort_by(|a, b| {
                 (a.0, &a.1, a.2.map(|held| held.1)).cmp(&(b.0, &b.1, b.2.map(|held| held.1)))
             });
-            gather_agents(rows)
+            gather_agents(rows, &db.last_ended())
+        })
+    }
+
+    fn agent_outcomes(
+        &self,
+        project_id: ProjectId,
+        agent: String,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<RunOutcome>>> {
+        self.read(move |db| {
+            let filter =
+                RunFilter { project_id: Some(project_id), agent: Some(agent), ..RunFilter::default() };
+            let runs = db.listed_runs(&filter).into_iter().take(limit as usize);
+            let outcome = |run: RunView| RunOutcome {
+                status: run.status,
+                started_at: run.started_at,
+                ended_at: run.ended_at,
+                usage: run.usage,
+            };
+            runs.map(outcome).collect()
         })
     }
 

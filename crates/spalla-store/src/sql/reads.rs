@@ -24,7 +24,7 @@ use crate::supply::Bounds;
 use crate::tx::Result;
 use crate::view::{
     AgentView, ApprovalView, AuditFilter, Depths, DocumentFilter, EntryView, EventFilter, LogFilter,
-    LogRecord, Page, QueueFilter, RunFilter, RunView, Supply, WorkItemFilter, WorkItemView,
+    LogRecord, Page, QueueFilter, RunFilter, RunOutcome, RunView, Supply, WorkItemFilter, WorkItemView,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -202,8 +202,21 @@ impl<R: Reader + 'static> Read for SqlReads<R> {
         self.read_supply(now).boxed()
     }
 
-    fn agents(&self, project_id: Option<ProjectId>) -> BoxFuture<'_, Result<Vec<AgentView>>> {
-        self.list_agents(project_id).boxed()
+    fn agents(
+        &self,
+        project_id: Option<ProjectId>,
+        agent: Option<String>,
+    ) -> BoxFuture<'_, Result<Vec<AgentView>>> {
+        self.list_agents(project_id, agent).boxed()
+    }
+
+    fn agent_outcomes(
+        &self,
+        project_id: ProjectId,
+        agent: String,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<RunOutcome>>> {
+        self.list_outcomes(project_id, agent, limit).boxed()
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<Depths>> {

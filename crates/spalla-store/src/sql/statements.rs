@@ -171,6 +171,9 @@ statements! {
         LIST_OF_PROJECT = both "run/list_of_project";
         LIST_OF_AGENT = both "run/list_of_agent";
         LIST_OF_FEW = both "run/list_of_few";
+        LAST_OF_AGENTS = both "run/last_of_agents";
+        OUTCOMES_OF_AGENT = both "run/outcomes_of_agent";
+        OUTCOMES_OF_FEW = both "run/outcomes_of_few";
         LIST_LIVE = both "run/list_live";
         LIST_ENDED = both "run/list_ended";
         LIST_ENDED_BADLY = both "run/list_ended_badly";

@@ -5,13 +5,13 @@ use super::{ServerArgs, block_on};
 use crate::cli::Global;
 use crate::client::{Client, Place};
 use crate::exit::Exit;
-use crate::failure::{Failure, Result};
+use crate::failure::{Answer, Failure, Result};
 use crate::telemetry;
 use clap::Args;
 use rmcp::ServiceExt as _;
 use rmcp::service::ServerInitializeError;
 use serde_json::Value;
-use spalla_server::mcp::{Asked, Extensions, Server, Way};
+use spalla_server::mcp::{Answered, Asked, Extensions, Refused, Server, Way};
 
 /// Where the server is, as a run's agent is told.
 const URL_VARIABLE: &str = "SPALLA_API_URL";
@@ -76,11 +76,18 @@ async fn serve(client: Client, run: Option<i64>) -> Result<Exit> {
 struct Outside(Client);
 
 impl Way for Outside {
-    async fn ask(&self, _: &Extensions, path: &str, asked: Asked<'_>) -> std::result::Result<Value, String> {
+    async fn ask(&self, _: &Extensions, path: &str, asked: Asked<'_>) -> std::result::Result<Value, Refused> {
         let answer = match asked {
             Asked::Get => self.0.get(path).await,
             Asked::Post(body) => self.0.post(path, body).await,
         };
-        answer.map_err(|failure| failure.to_string())
+        answer.map_err(|failure| Refused {
+            why: failure.to_string(),
+            answer: match failure.answer {
+                Answer::None => Answered::Odd,
+                Answer::Unreachable => Answered::Nothing,
+                Answer::Status(status) => Answered::Status(status),
+            },
+        })
     }
 }

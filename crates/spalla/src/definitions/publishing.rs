@@ -5,11 +5,11 @@ use super::smoke::Smoke;
 use crate::failure::{Failure, Result, in_words};
 use spalla_registry::convert::{self, Converted, Memory};
 use spalla_registry::definition::Definition;
-use spalla_registry::index::{BRIEF_END, DEFINITION_END, INDEX, Index};
+use spalla_registry::index::{BRIEF_END, DEFINITION_END, Entry, INDEX, Index};
 use spalla_registry::problem::{Problem, Severity};
 use spalla_registry::publish::{self, Changes};
 use spalla_registry::read;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +51,7 @@ pub(crate) fn convert(asked: &Asked, memory: &mut Memory) -> Result<Outcome> {
         .map_err(|error| unreadable(error).mend("name the folder of your agents with --source"))?;
     let generated_at = generated_at(asked, sources.newest_s)?;
     let mut converted = convert::convert(&sources, &generated_at, *jobs, memory);
+    keep_broken(&mut converted, out, &generated_at);
     if asked.is_check {
         let changes = publish::changes(&converted.files, out, differs).map_err(unpublished)?;
         return Ok(Outcome { converted, changes, generated_at });
@@ -100,6 +101,43 @@ fn differs(path: &str, old: &[u8], new: &[u8]) -> bool {
     timeless(old).is_none_or(|old| Some(old) != timeless(new))
 }
 
+/// Keeps what was published of files that are still there and can't be converted now: only what is gone goes.
+fn keep_broken(converted: &mut Converted, out: &Path, generated_at: &str) {
+    let errors = converted.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let mut broken: BTreeSet<String> = errors.map(|problem| problem.path.clone()).collect();
+    converted.definitions.values().filter_map(source).for_each(|path| drop(broken.remove(path)));
+    if broken.is_empty() {
+        return;
+    }
+    let index = published_index(out);
+    let mut kept = BTreeSet::new();
+    for entry in index.iter().flat_map(|index| &index.agents) {
+        let is_new = || converted.definitions.contains_key(&entry.id);
+        let Some((definition, files)) = Some(entry).filter(|_| !is_new()).and_then(|entry| old(entry, out))
+        else {
+            continue;
+        };
+        let Some(path) = source(&definition).filter(|path| broken.contains(*path)) else { continue };
+        kept.insert(path.to_owned());
+        converted.files.extend(files);
+        converted.definitions.insert(entry.id.clone(), definition);
+    }
+    if kept.is_empty() {
+        return;
+    }
+    let is_kept =
+        |problem: &&mut Problem| problem.severity == Severity::Error && kept.contains(&problem.path);
+    for problem in converted.problems.iter_mut().filter(is_kept) {
+        problem.message.push_str("; what was published of it before stays");
+    }
+    converted.index_anew(generated_at);
+}
+
+/// Returns the path of the file that a definition was made of.
+fn source(definition: &Definition) -> Option<&str> {
+    definition.source()?.get("path")?.as_str()
+}
+
 /// Tries the definitions that are new or other ones. Of one that fails the old one stays, if there is one.
 fn try_changed(converted: &mut Converted, out: &Path, smoke: &Smoke, generated_at: &str) {
     let mut failed = Vec::new();
@@ -121,9 +159,8 @@ fn try_changed(converted: &mut Converted, out: &Path, smoke: &Smoke, generated_a
         let Some(definition) = converted.definitions.remove(&id) else { continue };
         let old = keep_old(converted, &definition, out);
         let stays = if old.is_some() { "the definition before it stays" } else { "it is not published" };
-        let source = definition.source().and_then(|source| source.get("path")).and_then(|path| path.as_str());
         let message = format!("the smoke test of {id} failed: {why}; {stays}");
-        let problem = Problem::new(source.unwrap_or(&id), Severity::Error, "smoke", message);
+        let problem = Problem::new(source(&definition).unwrap_or(&id), Severity::Error, "smoke", message);
         converted.problems.push(problem.mend("mend what testing.smoke tries"));
         converted.broken += 1;
         if let Some(old) = old {
@@ -140,16 +177,26 @@ fn keep_old(converted: &mut Converted, new: &Definition, out: &Path) -> Option<D
     for end in [DEFINITION_END, BRIEF_END] {
         files.remove(&format!("{}{end}", new.stem()));
     }
+    let entry = published_index(out)?.agents.into_iter().find(|entry| entry.id == new.agent.id)?;
+    let (definition, old) = old(&entry, out)?;
+    files.extend(old);
+    Some(definition)
+}
+
+fn published_index(out: &Path) -> Option<Index> {
     let index = publish::published(out, INDEX).ok().flatten()?;
-    let index: Index = serde_json::from_slice(&index).ok()?;
-    let entry = index.agents.into_iter().find(|entry| entry.id == new.agent.id)?;
+    serde_json::from_slice(&index).ok()
+}
+
+/// Reads what is published of an agent: its definition, and its files by their paths.
+fn old(entry: &Entry, out: &Path) -> Option<(Definition, BTreeMap<String, Arc<[u8]>>)> {
     let path = format!("{}{DEFINITION_END}", entry.stem());
     let bytes = publish::published(out, &path).ok().flatten()?;
     let loaded = read::definition(&path, std::str::from_utf8(&bytes).ok()?).ok()?;
-    files.insert(path, bytes.into());
+    let mut files = BTreeMap::from([(path, bytes.into())]);
     let brief = format!("{}{BRIEF_END}", entry.stem());
     if let Some(bytes) = publish::published(out, &brief).ok().flatten() {
         files.insert(brief, bytes.into());
     }
-    Some(loaded.definition)
+    Some((loaded.definition, files))
 }

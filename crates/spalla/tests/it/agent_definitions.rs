@@ -86,6 +86,38 @@ fn a_bad_file_stops_no_other_and_the_status_tells() {
 }
 
 #[test]
+fn what_was_published_of_a_file_stays_while_it_is_broken_and_goes_with_it() {
+    let project = Project::new();
+    project.run(&["convert"]).good();
+    let read = |path: &str| fs::read_to_string(project.published(path)).expect("a published file");
+    let (definition, index) = (read("data/reviewer.codex.yaml"), read("index.json"));
+    let ids = |index: &str| {
+        let index: Value = serde_json::from_str(index).expect("JSON");
+        let agents = index["agents"].as_array().expect("agents").clone();
+        agents.iter().map(|agent| agent["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let file = project.folder().join(".claude/agents/reviewer.md");
+    fs::write(&file, b"---\nname: \xff\n---\n").expect("a file");
+    let told = project.run(&["convert"]);
+    assert_eq!(told.status, Some(1));
+    assert!(told.stderr.contains("what was published of it before stays"), "{told:?}");
+    assert_eq!(read("data/reviewer.codex.yaml"), definition);
+    assert_eq!(ids(&read("index.json")), ids(&index));
+    let checked = project.run(&["convert", "--check", "--json"]);
+    assert!(
+        checked.stdout.contains("\"removed\": []") || checked.stdout.contains("\"removed\":[]"),
+        "{checked:?}"
+    );
+    project.write("reviewer.md", &REVIEWER.replace("You are a", "You are a stern"));
+    project.run(&["convert"]).good();
+    assert!(project.published("data/reviewer.md").exists() && ids(&read("index.json")) == ids(&index));
+    fs::remove_file(file).expect("the file goes");
+    project.run(&["convert"]).good();
+    assert!(!project.published("data/reviewer.codex.yaml").exists());
+    assert_eq!(ids(&read("index.json")), ["privacy"]);
+}
+
+#[test]
 fn a_definition_that_fails_its_smoke_test_stays_as_it_was_published() {
     let project = Project::new();
     project.run(&["init"]).good();

@@ -6,20 +6,19 @@ use crate::sql::row::{each, row, run};
 use crate::sql::statement::{Row, Statement, Value};
 use crate::sql::statements::{run as sql, work_item as items};
 use crate::tx::Result;
-use crate::view::{Page, RunFilter, RunView};
-use spalla_domain::RunId;
+use crate::view::{Page, RunFilter, RunOutcome, RunView};
 use spalla_domain::run::Status;
+use spalla_domain::{ProjectId, RunId};
 
 /// An agent with fewer work items than this has its runs found by them: reading back through all runs for a page of
 /// it would take longer.
-const FEW: u32 = 2_000;
+pub(super) const FEW: u32 = 2_000;
 
 impl<R: Reader> SqlReads<R> {
     pub(super) async fn list_runs(&self, filter: RunFilter, page: Page) -> Result<Vec<RunView>> {
         if let RunFilter { work_item_id: None, project_id, status, agent: Some(agent) } = &filter {
             let (first, last) = project_id.map_or((i64::MIN, i64::MAX), |id| (id.0, id.0));
-            let few = self.count(&items::COUNT_OF_AGENT, row![agent.as_str(), first, last, FEW]).await?;
-            if few < u64::from(FEW) {
+            if self.has_few(agent, (first, last)).await? {
                 let Page { limit, offset, .. } = page;
                 let word = status.map(Status::as_str);
                 let scalars = row![agent.as_str(), first, last, before(page), word, limit, offset];
@@ -28,6 +27,26 @@ impl<R: Reader> SqlReads<R> {
         }
         let (statement, scalars) = list(filter, page);
         self.run_views(self.rows(statement, scalars).await?)
+    }
+
+    /// Tells whether an agent has so few work items in these projects that its runs are found by them.
+    async fn has_few(&self, agent: &str, (first, last): (i64, i64)) -> Result<bool> {
+        let few = self.count(&items::COUNT_OF_AGENT, row![agent, first, last, FEW]).await?;
+        Ok(few < u64::from(FEW))
+    }
+
+    pub(super) async fn list_outcomes(
+        &self,
+        project_id: ProjectId,
+        agent: String,
+        limit: u32,
+    ) -> Result<Vec<RunOutcome>> {
+        let (name, id) = (agent.as_str(), project_id.0);
+        let rows = match self.has_few(name, (id, id)).await? {
+            true => self.rows(&sql::OUTCOMES_OF_FEW, row![name, id, id, limit]).await?,
+            false => self.rows(&sql::OUTCOMES_OF_AGENT, row![name, id, limit]).await?,
+        };
+        each("run", rows, run::read_in_short)
     }
 
     pub(super) async fn runs_count(&self, filter: RunFilter) -> Result<u64> {

@@ -4,7 +4,7 @@ use super::{Fields, json, row};
 use crate::sql::statement::Row;
 use crate::trace::trace_id;
 use crate::tx::{EndedRun, Result};
-use crate::view::RunView;
+use crate::view::{RunOutcome, RunView};
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 use spalla_domain::Fence;
@@ -120,6 +120,16 @@ pub(crate) fn read_view(fields: &mut Fields, store_id: &str) -> Result<RunView> 
         agent: fields.maybe_text("agent")?,
         title: fields.text("title")?,
         trace_id: trace_id(store_id, id),
+    })
+}
+
+/// Reads what came of a run.
+pub(crate) fn read_in_short(fields: &mut Fields) -> Result<RunOutcome> {
+    Ok(RunOutcome {
+        status: fields.word("status", Status::parse)?,
+        started_at: fields.maybe_time("started_at")?,
+        ended_at: fields.maybe_time("ended_at")?,
+        usage: fields.maybe_json("usage")?,
     })
 }
 

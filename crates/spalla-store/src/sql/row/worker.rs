@@ -5,7 +5,8 @@ use super::{Fields, json, row};
 use crate::sql::statement::Row;
 use crate::supply::AgentRow;
 use crate::tx::{HeardWorker, HeldRuns, Result};
-use spalla_domain::{RunId, WorkItemId, WorkerId};
+use spalla_domain::run::Status;
+use spalla_domain::{ProjectId, RunId, WorkItemId, WorkerId};
 
 /// Reads a worker.
 pub(crate) fn read(fields: &mut Fields) -> Result<HeardWorker> {
@@ -40,6 +41,12 @@ pub(crate) fn read_agent(fields: &mut Fields) -> Result<AgentRow> {
     let run: Option<i64> = fields.maybe_number("run_id")?;
     let item: Option<i64> = fields.maybe_number("work_item_id")?;
     Ok((project_id, agent, item.map(WorkItemId).zip(run.map(RunId))))
+}
+
+/// Reads how the newest of the runs of an agent ended that did.
+pub(crate) fn read_last(fields: &mut Fields) -> Result<((ProjectId, String), Option<Status>)> {
+    let of = (fields.id("project_id")?, fields.text("agent")?);
+    Ok((of, fields.maybe_word("status", Status::parse)?))
 }
 
 fn name(fields: &mut Fields, column: &str) -> Result<WorkerId> {

@@ -67,7 +67,8 @@ fn names_are_unique() {
     assert_eq!(names.len(), ALL.len());
 }
 
-/// Statements that read a whole table by intent: it is small, has a limit as the queue has, or is counted.
+/// Statements that read a whole table by intent: it is small, has a limit as the queue has, or is counted. Those of an agent's
+/// newest runs read back until they have them.
 const READS_ALL: &[&str] = &[
     "entry/depths",
     "entry/list",
@@ -81,6 +82,8 @@ const READS_ALL: &[&str] = &[
     "project/is_active",
     "queue/list_agents",
     "queue/load",
+    "run/last_of_agents",
+    "run/outcomes_of_agent",
     "usage/active",
     "work_item/list_queued",
 ];

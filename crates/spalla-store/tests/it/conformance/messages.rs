@@ -6,8 +6,8 @@ use serde_json::json;
 use spalla_domain::claim::Assignment;
 use spalla_domain::event::Fact;
 use spalla_domain::message::{
-    Address, MAILBOX_MAX, MESSAGE_KEPT_MS, Mailboxes, Message, MessageType, NewMessage, Priority,
-    PEOPLE, RUN_MESSAGES_MAX, RUN_WAITING_MAX,
+    Address, MAILBOX_MAX, MESSAGE_KEPT_MS, Mailboxes, Message, MessageType, NewMessage, PEOPLE, Priority,
+    RUN_MESSAGES_MAX, RUN_WAITING_MAX,
 };
 use spalla_domain::problem::Code;
 use spalla_domain::run_event::RunEvents;
