@@ -34,6 +34,9 @@ pub(super) fn add(api: Api) -> Api {
         .add(routes!(acknowledge_message))
 }
 
+/// The id of no project: theirs are above zero.
+const NO_PROJECT: i64 = 0;
+
 /// The agent of a run, where its token calls.
 struct Own {
     holder: Heartbeat,
@@ -174,7 +177,7 @@ async fn list_messages(
     let asked = query.project_id.map(|id| ProjectId(id.get()));
     let owner = match reach.choose(asked.or(own.as_ref().map(|own| own.project_id))) {
         Choice::Plain(project) => project.map(|id| id.0),
-        Choice::Among(_) => None,
+        Choice::Among(projects) => projects.is_empty().then_some(NO_PROJECT),
     };
     let which = Which { owner, status: query.status.map(MessageStatus::as_str) };
     let text = |needle: Option<Needle>| needle.map(String::from);

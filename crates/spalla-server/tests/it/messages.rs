@@ -189,6 +189,9 @@ async fn a_long_list_is_looked_through_piece_by_piece_and_another_project_s_is_n
     let new = json!({"name": "v", "role": "viewer", "project_ids": [one]});
     let viewer = world.post("/tokens", new).await.json(201)["token"].as_str().unwrap().to_owned();
     assert_eq!(ids(&get(&world, &viewer, "/api/messages").await.json(200)), [2], "at once");
+    let foreign = get(&world, &viewer, &format!("/api/messages?project_id={two}")).await;
+    assert_eq!(ids(&foreign.json(200)), [0; 0]);
+    assert!(!foreign.header("link").contains("next"), "none of it was looked at");
     let (_, _, codex) = agent(&world, "codex", "orch_1").await;
     let own = get(&world, &codex, "/api/messages").await;
     assert_eq!(ids(&own.json(200)), [0; 0]);

@@ -105,7 +105,9 @@ fn differs(path: &str, old: &[u8], new: &[u8]) -> bool {
 fn keep_broken(converted: &mut Converted, out: &Path, generated_at: &str) {
     let errors = converted.problems.iter().filter(|problem| problem.severity == Severity::Error);
     let mut broken: BTreeSet<String> = errors.map(|problem| problem.path.clone()).collect();
-    converted.definitions.values().filter_map(source).for_each(|path| drop(broken.remove(path)));
+    for path in converted.definitions.values().filter_map(source) {
+        broken.remove(path);
+    }
     if broken.is_empty() {
         return;
     }
