@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// What is asked for where a person decides how an agent goes on: no value that has to be kept from anybody.
+pub const DECISION: &str = "decision";
 /// The most fields of one request: a form that a person still fills in.
 pub const FIELDS_MAX: usize = 64;
 /// The longest name of a field, in characters.

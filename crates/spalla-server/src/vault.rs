@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use spalla_domain::claim::{Completion, LogBatch, RunError};
 use spalla_domain::fernet::{IV_BYTES, KeyRing};
 use spalla_domain::found_command::{FoundCommand, TEXT_BYTES_MAX};
-use spalla_domain::info_request::{InfoField, Status};
+use spalla_domain::info_request::{DECISION, InfoRequest, Status};
 use spalla_domain::message::NewMessage;
 use spalla_domain::problem::Code;
 use spalla_domain::redact::{Redactor, SECRETS_BYTES_MAX};
@@ -227,13 +227,13 @@ impl Vault {
     /// Refuses an answer with which a run would have more secrets than can be masked.
     pub(crate) async fn check_room(
         &self,
-        run_id: RunId,
-        fields: &[InfoField],
+        request: &InfoRequest,
         values: &BTreeMap<String, String>,
     ) -> Result<(), ExecuteError> {
+        let run_id = request.run_id;
         let known = self.secrets_of(run_id).await?;
         let known: usize = known.iter().flat_map(BTreeMap::values).map(Secret::len).sum();
-        let secret = values.iter().filter(|(name, _)| is_secret(fields, name));
+        let secret = values.iter().filter(|(name, _)| is_masked(request, name));
         let bytes = known + secret.map(|(_, value)| value.len()).sum::<usize>();
         if bytes > SECRETS_BYTES_MAX {
             let detail = format!(
@@ -299,8 +299,7 @@ impl Vault {
         Ok(!self.0.store.read().documents(answered(None), first).await?.is_empty())
     }
 
-    /// Reads all that was answered to a run and is secret, as whoever asked said. What is not, such as a decision or a name,
-    /// stands in whatever the run writes for its own sake.
+    /// Reads all that was answered to a run and is masked.
     async fn secrets_of(&self, run_id: RunId) -> Result<Vec<Answers>, StoreError> {
         let (mut answers, mut before) = (vec![], None);
         loop {
@@ -309,7 +308,7 @@ impl Vault {
             for document in &documents {
                 let kept: KeptInfoRequest = document.read()?;
                 let mut answer = self.open(&kept)?.unwrap_or_default();
-                answer.retain(|name, _| is_secret(&kept.request.fields, name));
+                answer.retain(|name, _| is_masked(&kept.request, name));
                 answers.push(answer);
             }
             before = documents.last().map(|document| document.id);
@@ -332,8 +331,11 @@ impl Vault {
     }
 }
 
-fn is_secret(fields: &[InfoField], name: &str) -> bool {
-    fields.iter().any(|field| field.secret && field.name == name)
+/// Tells whether a value is masked: all are, but a decision, and what an agent asks for without calling it secret. These stand in
+/// whatever the run writes for its own sake.
+fn is_masked(request: &InfoRequest, name: &str) -> bool {
+    let is_secret = request.fields.iter().any(|field| field.secret && field.name == name);
+    is_secret || (request.asked_by.is_none() && name != DECISION)
 }
 
 /// Masks a text of an attestation.

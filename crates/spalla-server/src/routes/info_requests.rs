@@ -252,7 +252,7 @@ async fn respond(
     let values = values.fitting(&request.fields)?;
     if request.status == Status::Pending {
         app.vault
-            .check_room(request.run_id, &request.fields, &values)
+            .check_room(&request, &values)
             .await
             .map_err(|error| Problem::from(error).naming("values"))?;
     }

@@ -5,10 +5,8 @@ use crate::questions::{Answer, ask};
 use crate::run::{End, Run};
 use serde_json::json;
 use spalla_adapter::trouble::Cause;
-use spalla_domain::info_request::{InfoField, TEXT_BYTES_MAX};
+use spalla_domain::info_request::{DECISION, InfoField, TEXT_BYTES_MAX};
 
-/// What is asked for.
-const DECISION: &str = "decision";
 /// The answer that lets it try again.
 const AGAIN: &str = "again";
 /// The answer that ends it.
