@@ -6,7 +6,6 @@
 mod fleets;
 
 mod accuracy;
-mod corpus;
 mod decide;
 mod meaning;
 mod measure;
