@@ -4,11 +4,12 @@
 use crate::collisions::{self, Given};
 use crate::definition::Definition;
 use crate::derive;
+use crate::fleet::Fleet;
 use crate::folder::{self, Found, Listing};
 use crate::index::{self, BRIEF_END, DEFINITION_END, INDEX, TRIGGERS};
 use crate::problem::{Problem, Severity};
+use crate::publish::File;
 use crate::source::{self, Reading, Source};
-use crate::words::Fleet;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -20,11 +21,27 @@ pub const JOBS_MAX: usize = 64;
 /// By what a file is known to be the one that was read: its change, its length and its number.
 type Stamp = (u128, u64, u64);
 
-/// What was read of a folder before: who looks again reads only what changed.
+/// What was read of a folder before, and what was made of it: who looks again reads and makes only what changed, and gets what
+/// they would get without it.
 #[derive(Debug, Default)]
 pub struct Memory {
     readings: BTreeMap<String, (Stamp, Arc<Reading>)>,
-    written: BTreeMap<String, (Definition, Arc<[u8]>)>,
+    fleet: Fleet,
+    /// By the paths of the sources.
+    made: BTreeMap<String, Made>,
+}
+
+/// What was made of a source, and all that it was made of.
+#[derive(Debug, Clone)]
+struct Made {
+    reading: Arc<Reading>,
+    given: Given,
+    telling: Vec<String>,
+    definition: Arc<Definition>,
+    /// The definition as it is published, or why it can't be.
+    yaml: Result<File, String>,
+    /// The body, if there is one.
+    brief: Option<File>,
 }
 
 /// Everything that was read.
@@ -40,9 +57,9 @@ pub struct Sources {
 #[derive(Debug)]
 pub struct Converted {
     /// The files, by their paths below the output folder.
-    pub files: BTreeMap<String, Arc<[u8]>>,
+    pub files: BTreeMap<String, File>,
     /// The definitions, by their ids.
-    pub definitions: BTreeMap<String, Definition>,
+    pub definitions: BTreeMap<String, Arc<Definition>>,
     /// Everything that is to be said, by file and line.
     pub problems: Vec<Problem>,
     /// How many files are no agents.
@@ -82,7 +99,8 @@ fn reading(root: &Path, found: &Found) -> Reading {
 
 /// Makes everything that is published; `generated_at` as in [`index::Index`].
 pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut Memory) -> Converted {
-    let agents: Vec<&Source> = sources.readings.iter().filter_map(|reading| agent(reading)).collect();
+    let agents: Vec<(&Arc<Reading>, &Source)> =
+        sources.readings.iter().filter_map(|reading| Some((reading, agent(reading)?))).collect();
     let mut problems = sources.problems.clone();
     let mut broken = problems.len();
     let mut documents = 0;
@@ -99,24 +117,26 @@ pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut 
             }
         }
     }
-    let (ids, collisions) = collisions::give(&agents);
+    let (ids, collisions) = collisions::give(&agents.iter().map(|(_, source)| *source).collect::<Vec<_>>());
     problems.extend(collisions);
     problems.sort();
-    let fleet = Fleet::of(agents.iter().map(|source| &source.counts));
-    let named: Vec<(&Source, &Given)> = agents.into_iter().zip(&ids).collect();
-    let written = std::mem::take(&mut memory.written);
-    let made = in_parallel(jobs, &named, |(source, given)| {
-        let definition = derive::definition(source, &given.id, given.rule, &fleet);
-        let bytes = match written.get(&given.id) {
-            Some((before, bytes)) if *before == definition => Ok(bytes.clone()),
-            _ => yaml(&definition, &source.path).map(|text| Arc::from(text.into_bytes())),
-        };
-        (definition, bytes)
+    memory.fleet.update(&sources.readings);
+    let named: Vec<(&Arc<Reading>, &Source, &Given)> =
+        agents.iter().zip(&ids).map(|((reading, source), given)| (*reading, *source, given)).collect();
+    let before = std::mem::take(&mut memory.made);
+    let fleet = &memory.fleet;
+    let all = in_parallel(jobs, &named, |(reading, source, given)| {
+        let telling = fleet.keywords(source);
+        match before.get(&source.path) {
+            Some(made) if made.is_of(reading, given, &telling) => made.clone(),
+            _ => Made::of(reading, source, given, telling),
+        }
     });
     let mut converted =
         Converted { files: BTreeMap::new(), definitions: BTreeMap::new(), problems, documents, broken };
-    for ((source, _), (definition, bytes)) in named.into_iter().zip(made) {
-        converted.add(source, definition, bytes, memory);
+    for ((_, source, _), made) in named.into_iter().zip(all) {
+        converted.add(source, &made);
+        memory.made.insert(source.path.clone(), made);
     }
     converted.index_anew(generated_at);
     converted
@@ -138,38 +158,51 @@ pub fn yaml(definition: &Definition, path: &str) -> Result<String, String> {
     Ok(format!("# Written by `spalla convert` from {path}: change that file, and convert again.\n{text}"))
 }
 
+impl Made {
+    fn of(reading: &Arc<Reading>, source: &Source, given: &Given, telling: Vec<String>) -> Self {
+        let definition = derive::definition(source, &given.id, given.rule, &telling);
+        let yaml = yaml(&definition, &source.path).map(|text| text.into_bytes().into());
+        let brief = (!source.body.is_empty()).then(|| source.body.as_bytes().to_vec().into());
+        let (reading, given, definition) = (reading.clone(), given.clone(), Arc::new(definition));
+        Self { reading, given, telling, definition, yaml, brief }
+    }
+
+    /// Tells whether it would come out the same of these.
+    fn is_of(&self, reading: &Arc<Reading>, given: &Given, telling: &[String]) -> bool {
+        Arc::ptr_eq(&self.reading, reading) && self.given == *given && self.telling == *telling
+    }
+}
+
 impl Converted {
-    fn add(
-        &mut self,
-        source: &Source,
-        definition: Definition,
-        bytes: Result<Arc<[u8]>, String>,
-        memory: &mut Memory,
-    ) {
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
+    fn add(&mut self, source: &Source, made: &Made) {
+        let yaml = match &made.yaml {
+            Ok(yaml) => yaml.clone(),
             Err(why) => {
                 self.broken += 1;
-                self.problems.push(Problem::new(&source.path, Severity::Error, "unwritable", why));
+                self.problems.push(Problem::new(&source.path, Severity::Error, "unwritable", why.clone()));
                 return;
             }
         };
-        let (stem, id) = (definition.stem(), definition.agent.id.clone());
-        if !source.body.is_empty() {
-            self.files.insert(format!("{stem}{BRIEF_END}"), Arc::from(source.body.as_bytes()));
+        let stem = made.definition.stem();
+        if let Some(brief) = &made.brief {
+            self.files.insert(format!("{stem}{BRIEF_END}"), brief.clone());
         }
-        self.files.insert(format!("{stem}{DEFINITION_END}"), bytes.clone());
-        memory.written.insert(id.clone(), (definition.clone(), bytes));
-        self.definitions.insert(id, definition);
+        self.files.insert(format!("{stem}{DEFINITION_END}"), yaml);
+        self.definitions.insert(made.given.id.clone(), made.definition.clone());
     }
 
     /// Makes index and triggers again, after definitions were taken out or exchanged.
     pub fn index_anew(&mut self, generated_at: &str) {
         self.files.remove(INDEX);
-        let triggers = index::triggers(self.definitions.values());
+        let triggers = index::triggers(self.definitions.values().map(|one| &**one));
         self.files.insert(TRIGGERS.to_owned(), index::written(&triggers).into());
         let digest = digest(&self.files);
-        let index = index::index(self.definitions.values(), &triggers, digest, generated_at.to_owned());
+        let index = index::index(
+            self.definitions.values().map(|one| &**one),
+            &triggers,
+            digest,
+            generated_at.to_owned(),
+        );
         self.files.insert(INDEX.to_owned(), index::written(&index).into());
     }
 
@@ -179,12 +212,12 @@ impl Converted {
     }
 }
 
-fn digest(files: &BTreeMap<String, Arc<[u8]>>) -> String {
+fn digest(files: &BTreeMap<String, File>) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (path, bytes) in files {
+    for (path, file) in files {
         hasher.update(path.as_bytes());
         hasher.update(&[0]);
-        hasher.update(blake3::hash(bytes).as_bytes());
+        hasher.update(file.digest().as_bytes());
     }
     hasher.finalize().to_hex().to_string()
 }

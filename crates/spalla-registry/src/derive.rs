@@ -6,7 +6,7 @@ use crate::description::distinct;
 use crate::id;
 use crate::source::Source;
 use crate::vocabulary;
-use crate::words::{self, Counts, Fleet, KEYWORDS_MAX};
+use crate::words::{self, Counts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -36,8 +36,9 @@ const CORE_MAX: usize = 6;
 /// The longest of them, in words.
 const CORE_WORDS_MAX: usize = 5;
 
-/// Makes the definition of a source under an id; `id_rule` says where the id came from.
-pub(crate) fn definition(source: &Source, id: &str, id_rule: &str, fleet: &Fleet<'_>) -> Definition {
+/// Makes the definition of a source under an id; `id_rule` says where the id came from, and `telling` are the words that tell it
+/// from its fleet.
+pub(crate) fn definition(source: &Source, id: &str, id_rule: &str, telling: &[String]) -> Definition {
     let agent = Agent {
         id: id.to_owned(),
         name: source.name.clone(),
@@ -55,7 +56,7 @@ pub(crate) fn definition(source: &Source, id: &str, id_rule: &str, fleet: &Fleet
     made.tools();
     made.languages();
     made.duties();
-    made.keywords(fleet);
+    made.keywords(telling);
     made.keep();
     made.definition
 }
@@ -204,7 +205,7 @@ impl Made<'_> {
         }
     }
 
-    fn keywords(&mut self, fleet: &Fleet<'_>) {
+    fn keywords(&mut self, telling: &[String]) {
         let shape = &self.source.shape;
         let triggers = &mut self.definition.triggers;
         for keyword in &mut triggers.keywords {
@@ -220,10 +221,8 @@ impl Made<'_> {
             rules.push("lines of the description");
         }
         if !is_said {
-            // Words that only others of the fleet lack are added to phrases that a person named.
-            let room = KEYWORDS_MAX.saturating_sub(shape.uses.len()).max(4);
-            triggers.keywords.extend(fleet.keywords(&self.source.counts).into_iter().take(room));
-            rules.push("tf-idf");
+            triggers.keywords.extend(telling.iter().cloned());
+            rules.push("name, vocabulary, tf-idf");
         }
         distinct(&mut triggers.keywords);
         distinct(&mut triggers.avoid);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! .claude/agents/**/*.md ─▶ folder ─▶ source (front_matter → tree, or lenient → said; description; body)
-//!                                        │ collisions (ids), words (TF-IDF over the fleet), vocabulary
+//!                                        │ collisions (ids), terms (of a file), fleet (TF-IDF), vocabulary
 //!                                        ▼
 //!                                     derive ─▶ Definition ─▶ convert ─▶ publish ─▶ codex/agents/
 //! codex/agents/ ─▶ registry (index once; definitions on first use, frozen; aliases; reload behind gates) ─▶ Arc<Loaded>
@@ -18,6 +18,7 @@ pub mod definition;
 mod derive;
 mod description;
 pub mod export;
+mod fleet;
 pub mod folder;
 pub mod front_matter;
 pub mod id;
@@ -31,6 +32,8 @@ pub mod registry;
 pub mod said;
 pub mod schema;
 pub mod source;
+mod stems;
+mod terms;
 pub mod tree;
 mod vocabulary;
 pub mod watch;

@@ -3,17 +3,20 @@
 //!
 //! Files of the output folder that were not published by an earlier call are somebody's own: they are carried over.
 
+mod file;
 mod manifest;
+mod memory;
 mod staging;
 
+pub use file::File;
 use manifest::Manifest;
+pub use memory::Memory;
 use serde::Serialize;
 use staging::Staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The name of the list of what was published, in the output folder.
 pub const MANIFEST: &str = ".published.json";
@@ -67,15 +70,29 @@ fn at(place: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
 /// Says what publishing would change, and changes nothing. A file counts as changed when `differs` says so of the old and
 /// the new bytes.
 pub fn changes(
-    files: &BTreeMap<String, Arc<[u8]>>,
+    files: &BTreeMap<String, File>,
     out: &Path,
     differs: impl Fn(&str, &[u8], &[u8]) -> bool,
 ) -> Result<Changes, Error> {
-    let old = Manifest::read(out)?;
+    compared(files, out, &Manifest::read(out)?, &mut Memory::default(), differs)
+}
+
+fn compared(
+    files: &BTreeMap<String, File>,
+    out: &Path,
+    old: &Manifest,
+    memory: &mut Memory,
+    differs: impl Fn(&str, &[u8], &[u8]) -> bool,
+) -> Result<Changes, Error> {
     let mut changes = Changes::default();
-    for (path, bytes) in files {
-        match staging::plain_file(&place(out, path)).map_err(at(out))? {
-            Some(before) if !differs(path, &before, bytes) => changes.unchanged += 1,
+    for (path, file) in files {
+        let place = place(out, path);
+        if memory.knows(path, file, &place) {
+            changes.unchanged += 1;
+            continue;
+        }
+        match staging::plain_file(&place).map_err(at(out))? {
+            Some(before) if !differs(path, &before, file) => changes.unchanged += 1,
             _ => changes.written.push(path.clone()),
         }
     }
@@ -85,7 +102,16 @@ pub fn changes(
 }
 
 /// Publishes. Where nothing changes nothing is touched.
-pub fn publish(files: &BTreeMap<String, Arc<[u8]>>, out: &Path) -> Result<Changes, Error> {
+pub fn publish(files: &BTreeMap<String, File>, out: &Path) -> Result<Changes, Error> {
+    publish_again(files, out, &mut Memory::default())
+}
+
+/// Publishes once more: what `memory` knows to stand there already is not read again.
+pub fn publish_again(
+    files: &BTreeMap<String, File>,
+    out: &Path,
+    memory: &mut Memory,
+) -> Result<Changes, Error> {
     let out = match out.canonicalize() {
         Ok(real) if !real.is_dir() => return Err(Error::NoFolder(real)),
         Ok(real) => real,
@@ -93,18 +119,19 @@ pub fn publish(files: &BTreeMap<String, Arc<[u8]>>, out: &Path) -> Result<Change
     };
     let staging = Staging::begin(&out)?;
     let old = Manifest::read(&out)?;
-    let changes = changes(files, &out, |_, old, new| old != new)?;
+    let changes = compared(files, &out, &old, memory, |_, old, new| old != new)?;
     let manifest = Manifest::of(files);
     if changes.is_none() && old == manifest {
+        memory.note(files, &out);
         return Ok(changes);
     }
     if let Some(foreign) = foreign(&changes, &old, &out) {
         return Err(Error::Foreign(foreign));
     }
     let written: BTreeSet<&String> = changes.written.iter().collect();
-    for (path, bytes) in files {
+    for (path, file) in files {
         if written.contains(path) {
-            staging.write(path, bytes)?;
+            staging.write(path, file)?;
         } else {
             staging.keep(path)?;
         }
@@ -112,6 +139,7 @@ pub fn publish(files: &BTreeMap<String, Arc<[u8]>>, out: &Path) -> Result<Change
     staging.write(MANIFEST, &manifest.bytes())?;
     staging.carry(|path| path == MANIFEST || files.contains_key(path) || old.files.contains_key(path))?;
     staging.finish()?;
+    memory.note(files, &out);
     Ok(changes)
 }
 

@@ -5,6 +5,7 @@ use crate::description::{self, Shape};
 use crate::front_matter::{self, Parts};
 use crate::problem::{Problem, Severity};
 use crate::said::{self, Said};
+use crate::terms::{self, Term};
 use crate::words::{self, Counts};
 
 /// How much a word weighs by where it stands.
@@ -35,7 +36,10 @@ pub struct Source {
     pub(crate) name_rule: &'static str,
     pub(crate) shape: Shape,
     pub(crate) description_rule: &'static str,
+    /// The words that speak for a field of work.
     pub(crate) counts: Counts,
+    /// The words that may be keywords.
+    pub(crate) terms: Vec<Term>,
     /// What is to be said about it.
     pub problems: Vec<Problem>,
 }
@@ -155,6 +159,8 @@ fn source(path: &str, digest: String, parts: &Parts<'_>, said: Said, mut problem
     for heading in body::headings(parts.body) {
         words::add(&mut counts, heading, HEADING_WEIGHT);
     }
+    let told = shape.long.as_deref().filter(|_| said.long_description.is_none()).unwrap_or(&shape.short);
+    let terms = terms::terms(&name, told, parts.body);
     Source {
         path: path.to_owned(),
         digest,
@@ -166,6 +172,7 @@ fn source(path: &str, digest: String, parts: &Parts<'_>, said: Said, mut problem
         shape,
         description_rule,
         counts,
+        terms,
         problems,
     }
 }

@@ -2,7 +2,7 @@
 //! are data: `vocabulary.toml` and `stop_words.txt`.
 
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 /// The fields of work, languages and frameworks that are known.
@@ -12,6 +12,8 @@ struct Tables {
     domain: Vec<Named>,
     language: Vec<Named>,
     framework: Vec<Named>,
+    /// Names of tools, services and formats, in small letters.
+    tools: Vec<String>,
 }
 
 /// Something that words speak for.
@@ -31,7 +33,12 @@ struct Named {
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let tables = toml::from_str(include_str!("vocabulary.toml"));
     // The table is part of the program, and a test reads it.
-    tables.unwrap_or(Tables { domain: Vec::new(), language: Vec::new(), framework: Vec::new() })
+    tables.unwrap_or(Tables {
+        domain: Vec::new(),
+        language: Vec::new(),
+        framework: Vec::new(),
+        tools: Vec::new(),
+    })
 });
 
 static STOP_WORDS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
@@ -51,6 +58,16 @@ pub(crate) struct Found {
 /// Tells whether a word says nothing about an agent's work.
 pub(crate) fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.contains(word)
+}
+
+static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let named = TABLES.language.iter().chain(&TABLES.framework).flat_map(|named| &named.words);
+    named.chain(&TABLES.tools).map(String::as_str).collect()
+});
+
+/// Tells whether a word or two name a language, a framework or a tool.
+pub(crate) fn is_name(words: &str) -> bool {
+    NAMES.contains(words)
 }
 
 /// Returns the field of work that most of the words speak for; of two, the one that stands first in the table.

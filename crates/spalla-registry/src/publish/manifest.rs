@@ -1,12 +1,11 @@
 //! The list of what was published, so that the next publication knows what is its own to remove.
 
-use super::{Error, MANIFEST, at, staging};
+use super::{Error, File, MANIFEST, at, staging};
 use crate::id;
 use crate::index::{BRIEF_END, DEFINITION_END, INDEX, TRIGGERS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Path → digest of everything that was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +14,8 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    pub(super) fn of(files: &BTreeMap<String, Arc<[u8]>>) -> Self {
-        let digest =
-            |(path, bytes): (&String, &Arc<[u8]>)| (path.clone(), blake3::hash(bytes).to_hex().to_string());
+    pub(super) fn of(files: &BTreeMap<String, File>) -> Self {
+        let digest = |(path, file): (&String, &File)| (path.clone(), file.digest().to_hex().to_string());
         Self { files: files.iter().map(digest).collect() }
     }
 

@@ -7,7 +7,7 @@ use spalla_registry::convert::{self, Converted, Memory};
 use spalla_registry::definition::Definition;
 use spalla_registry::index::{BRIEF_END, DEFINITION_END, Entry, INDEX, Index};
 use spalla_registry::problem::{Problem, Severity};
-use spalla_registry::publish::{self, Changes};
+use spalla_registry::publish::{self, Changes, File};
 use spalla_registry::read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ fn try_changed(converted: &mut Converted, out: &Path, smoke: &Smoke, generated_a
         let Some(command) = &definition.testing.smoke else { continue };
         let path = format!("{}{DEFINITION_END}", definition.stem());
         let before = publish::published(out, &path).ok().flatten();
-        if before.as_deref() == converted.files.get(&path).map(|bytes| &**bytes) {
+        if before.as_deref() == converted.files.get(&path).map(|file| &**file) {
             continue;
         }
         if let Err(why) = smoke.run(definition, command) {
@@ -166,7 +166,7 @@ fn try_changed(converted: &mut Converted, out: &Path, smoke: &Smoke, generated_a
         converted.problems.push(problem.mend("mend what testing.smoke tries"));
         converted.broken += 1;
         if let Some(old) = old {
-            converted.definitions.insert(id, old);
+            converted.definitions.insert(id, Arc::new(old));
         }
     }
     converted.problems.sort();
@@ -175,7 +175,7 @@ fn try_changed(converted: &mut Converted, out: &Path, smoke: &Smoke, generated_a
 
 /// Puts the published files of an id in the place of the new ones.
 fn keep_old(converted: &mut Converted, new: &Definition, out: &Path) -> Option<Definition> {
-    let files: &mut BTreeMap<String, Arc<[u8]>> = &mut converted.files;
+    let files: &mut BTreeMap<String, File> = &mut converted.files;
     for end in [DEFINITION_END, BRIEF_END] {
         files.remove(&format!("{}{end}", new.stem()));
     }
