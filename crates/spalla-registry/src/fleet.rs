@@ -2,12 +2,14 @@
 //! what was read anew is counted again, and the outcome is that of counting everything.
 
 use crate::source::{Reading, Source};
-use crate::terms::Term;
+use crate::terms::{Kind, Term};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many words are taken for an agent beside those of its name, and how many phrases.
-const WORDS_MAX: usize = 24;
+/// How many words are taken of an agent's name, of its description and headings, and of all of its text; and how many phrases.
+const NAMES_MAX: usize = 8;
+const PROMINENT_MAX: usize = 14;
+const ANYWHERE_MAX: usize = 14;
 const PHRASES_MAX: usize = 8;
 /// How many names of languages, frameworks and tools.
 const KNOWN_MAX: usize = 12;
@@ -33,6 +35,8 @@ pub(crate) struct Fleet {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     files: u32,
+    /// In how many of them it is prominent.
+    prominent: u32,
     plain: [u32; 3],
 }
 
@@ -92,50 +96,76 @@ impl Fleet {
         number
     }
 
-    /// Returns the words that tell an agent from the others: those of its name, then those that the vocabulary knows, then the
-    /// most telling; of each the best first, and equal ones by their letters.
+    /// Returns the words that tell an agent from the others: those of its name, those that the vocabulary knows, the most telling
+    /// ones of its description and headings, those of all of its text, and phrases; of each the best first, and equal ones by
+    /// their letters.
     pub(crate) fn keywords(&self, source: &Source) -> Vec<String> {
         let Some((_, numbers)) = self.counted.get(&source.path) else { return Vec::new() };
-        let mut found: Vec<(u64, &Term, Seen)> = source
-            .terms
-            .iter()
-            .zip(numbers.iter())
-            .map(|(term, number)| (term, self.seen[*number as usize]))
-            .filter(|(_, seen)| !self.is_everywhere(*seen))
-            .map(|(term, seen)| (self.weight(term, seen), term, seen))
-            .collect();
-        found.sort_unstable_by(|(a, one, _), (b, other, _)| b.cmp(a).then_with(|| one.stem.cmp(&other.stem)));
-        let mut keywords = Vec::new();
-        let mut take = |most: usize, fits: &dyn Fn(&Term) -> bool| {
-            for (_, term, seen) in found.iter().filter(|(_, term, _)| fits(term)).take(most) {
-                written(term, *seen, &mut keywords);
+        let terms = source.terms.iter().zip(numbers.iter());
+        let terms = terms.map(|(term, number)| (term, self.seen[*number as usize]));
+        let [mut names, mut known, mut prominent, mut anywhere, mut phrases] = [const { Vec::new() }; 5];
+        for (term, seen) in terms {
+            let has_many = self.is_everywhere(seen.files);
+            let take = |list: &mut Vec<_>, often: f64, seen_by: u32| {
+                list.push((self.weight(often, seen_by), term, seen));
+            };
+            match term.kind {
+                Kind::Name => take(&mut names, term.prominent, seen.prominent),
+                Kind::Known if !has_many => take(&mut known, term.anywhere, seen.files),
+                Kind::Phrase if !has_many => take(&mut phrases, term.anywhere, seen.files),
+                Kind::Word if term.prominent > 0.0 && !self.is_everywhere(seen.prominent) => {
+                    take(&mut prominent, term.prominent, seen.prominent);
+                }
+                Kind::Word if !has_many => take(&mut anywhere, term.anywhere, seen.files),
+                _ => {}
             }
-        };
-        take(WORDS_MAX, &|term| term.is_name);
-        take(KNOWN_MAX, &|term| !term.is_name && term.is_known);
-        take(WORDS_MAX, &|term| !term.is_name && !term.is_known && !term.is_phrase);
-        take(PHRASES_MAX, &|term| !term.is_name && !term.is_known && term.is_phrase);
+        }
+        let mut keywords = Vec::new();
+        for (mut list, most) in [
+            (names, NAMES_MAX),
+            (known, KNOWN_MAX),
+            (prominent, PROMINENT_MAX),
+            (anywhere, ANYWHERE_MAX),
+            (phrases, PHRASES_MAX),
+        ] {
+            best(&mut list, most);
+            list.iter().for_each(|(_, term, seen)| written(term, *seen, &mut keywords));
+        }
         crate::description::distinct(&mut keywords);
         keywords
     }
 
-    fn is_everywhere(&self, seen: Seen) -> bool {
+    fn is_everywhere(&self, seen: u32) -> bool {
         let agents = self.counted.len();
-        agents >= FLEET_MIN && seen.files as usize * 4 > agents
+        agents >= FLEET_MIN && seen as usize * 4 > agents
     }
 
     /// In thousandths, so that the last bits of a logarithm, which machines compute differently, decide nothing.
-    fn weight(&self, term: &Term, seen: Seen) -> u64 {
-        let often = 1.0 + f64::from(term.weight).ln();
-        let rarity = self.rarity.get(seen.files as usize).copied().unwrap_or(1.0);
+    fn weight(&self, often: f64, seen: u32) -> u64 {
+        let rarity = self.rarity.get(seen as usize).copied().unwrap_or(1.0);
         (often * rarity * 1_000.0).round() as u64
     }
+}
+
+/// Keeps the best of a list, the best first.
+fn best(list: &mut Vec<(u64, &Term, Seen)>, most: usize) {
+    let order = |(a, one, _): &(u64, &Term, Seen), (b, other, _): &(u64, &Term, Seen)| {
+        b.cmp(a).then_with(|| one.stem.cmp(&other.stem))
+    };
+    if list.len() > most {
+        list.select_nth_unstable_by(most, order);
+        list.truncate(most);
+    }
+    list.sort_unstable_by(order);
 }
 
 impl Seen {
     fn add(&mut self, term: &Term, much: i32) {
         self.files = self.files.saturating_add_signed(much);
-        if term.is_phrase {
+        if term.prominent > 0.0 {
+            self.prominent = self.prominent.saturating_add_signed(much);
+        }
+        if term.kind == Kind::Phrase {
             return;
         }
         for (plain, ending) in self.plain.iter_mut().zip(PLAIN) {

@@ -21,12 +21,26 @@ pub(crate) fn add(counts: &mut Counts, text: &str, weight: u32) {
 /// Returns the words of a text in small letters: letters and digits, with `-`, `.` or an apostrophe only between them,
 /// and the signs after `c++` and `c#`.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split(|letter: char| !(letter.is_alphanumeric() || "+#-.'’".contains(letter))).filter_map(|piece| {
-        let word = piece.trim_matches(|letter: char| "-.'’#+".contains(letter));
-        let end = &piece[piece.find(word)? + word.len()..];
-        let sign =
-            ["++", "#"].into_iter().find(|sign| end.starts_with(sign) && word.len() <= 2).unwrap_or("");
-        (!word.is_empty()).then(|| format!("{word}{sign}").to_lowercase())
+    pieces(text).map(str::to_lowercase)
+}
+
+/// Returns the words of a text that is in small letters already.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    pieces(text)
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let is_around = |letter: char| "-.'’#+".contains(letter);
+    let divides = |letter: char| match letter {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '+' | '#' | '-' | '.' | '\'' | '’' => false,
+        other => !other.is_alphanumeric(),
+    };
+    text.split(divides).filter_map(move |piece| {
+        let start = piece.trim_start_matches(is_around);
+        let word = start.trim_end_matches(is_around);
+        let end = &start[word.len()..];
+        let sign = ["++", "#"].iter().find(|sign| word.len() <= 2 && end.starts_with(**sign));
+        (!word.is_empty()).then(|| &start[..word.len() + sign.map_or(0, |sign| sign.len())])
     })
 }
 
