@@ -4,7 +4,7 @@
 use crate::collisions::{self, Given};
 use crate::definition::Definition;
 use crate::derive;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Choice, Fleet};
 use crate::folder::{self, Found, Listing};
 use crate::index::{self, BRIEF_END, DEFINITION_END, INDEX, TRIGGERS};
 use crate::problem::{Problem, Severity};
@@ -14,29 +14,43 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The most threads that read at a time.
 pub const JOBS_MAX: usize = 64;
 
 /// By what a file is known to be the one that was read: its change, its length and its number.
 type Stamp = (u128, u64, u64);
+/// How coarse a file system's times may be: what was changed so shortly before it was read may be changed once more, and bear the
+/// same time. Such a file is read again, and what was made of it stands if its bytes are the same.
+const TICK: Duration = Duration::from_secs(2);
 
 /// What was read of a folder before, and what was made of it: who looks again reads and makes only what changed, and gets what
 /// they would get without it.
 #[derive(Debug, Default)]
 pub struct Memory {
-    readings: BTreeMap<String, (Stamp, Arc<Reading>)>,
+    readings: BTreeMap<String, Known>,
     fleet: Fleet,
     /// By the paths of the sources.
-    made: BTreeMap<String, Made>,
+    made: BTreeMap<String, Arc<Made>>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+struct Known {
+    stamp: Stamp,
+    /// Whether the stamp tells the next change of it for sure.
+    is_sure: bool,
+    digest: Option<blake3::Hash>,
+    reading: Arc<Reading>,
 }
 
 /// What was made of a source, and all that it was made of.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Made {
     reading: Arc<Reading>,
     given: Given,
-    telling: Vec<String>,
+    telling: Vec<Choice>,
     definition: Arc<Definition>,
     /// The definition as it is published, or why it can't be.
     yaml: Result<File, String>,
@@ -72,27 +86,31 @@ pub struct Converted {
 pub fn read(root: &Path, skip: Option<&Path>, jobs: usize, memory: &mut Memory) -> io::Result<Sources> {
     let Listing { files, problems, newest_s } = folder::list(root, skip)?;
     let known = std::mem::take(&mut memory.readings);
-    let readings = in_parallel(jobs, &files, |found| match known.get(&found.path) {
-        Some((stamp, reading)) if *stamp == found.stamp => reading.clone(),
-        _ => Arc::new(reading(root, found)),
-    });
-    let stamps =
-        files.iter().zip(&readings).map(|(file, reading)| (file.path.clone(), (file.stamp, reading.clone())));
-    memory.readings = stamps.collect();
+    let read = in_parallel(jobs, &files, |found| known_or_read(root, found, known.get(&found.path)));
+    let readings = read.iter().map(|known| known.reading.clone()).collect();
+    memory.readings = files.into_iter().map(|file| file.path).zip(read).collect();
     Ok(Sources { readings, problems, newest_s })
 }
 
-fn reading(root: &Path, found: &Found) -> Reading {
+fn known_or_read(root: &Path, found: &Found, known: Option<&Known>) -> Known {
+    if let Some(known) = known.filter(|known| known.is_sure && known.stamp == found.stamp) {
+        return known.clone();
+    }
+    let sure_ns =
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(TICK).as_nanos();
+    let (stamp, is_sure) = (found.stamp, found.stamp.0 < sure_ns);
     match folder::read(root, found) {
-        Ok(bytes) => source::read(&found.path, &bytes),
+        Ok(bytes) => {
+            let digest = blake3::hash(&bytes);
+            let same = known.filter(|known| known.digest == Some(digest)).map(|known| known.reading.clone());
+            let reading = same.unwrap_or_else(|| Arc::new(source::read(&found.path, &bytes)));
+            Known { stamp, is_sure, digest: Some(digest), reading }
+        }
         Err(error) => {
-            let problem = Problem::new(
-                &found.path,
-                Severity::Error,
-                "unreadable",
-                format!("it can't be read: {error}"),
-            );
-            Reading::Broken(vec![problem.mend("look at its permissions")])
+            let why = format!("it can't be read: {error}");
+            let problem = Problem::new(&found.path, Severity::Error, "unreadable", why);
+            let reading = Reading::Broken(vec![problem.mend("look at its permissions")]);
+            Known { stamp, is_sure: false, digest: None, reading: Arc::new(reading) }
         }
     }
 }
@@ -126,10 +144,10 @@ pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut 
     let before = std::mem::take(&mut memory.made);
     let fleet = &memory.fleet;
     let all = in_parallel(jobs, &named, |(reading, source, given)| {
-        let telling = fleet.keywords(source);
+        let telling = fleet.choose(source);
         match before.get(&source.path) {
             Some(made) if made.is_of(reading, given, &telling) => made.clone(),
-            _ => Made::of(reading, source, given, telling),
+            _ => Arc::new(Made::of(reading, source, given, telling)),
         }
     });
     let mut converted =
@@ -159,8 +177,8 @@ pub fn yaml(definition: &Definition, path: &str) -> Result<String, String> {
 }
 
 impl Made {
-    fn of(reading: &Arc<Reading>, source: &Source, given: &Given, telling: Vec<String>) -> Self {
-        let definition = derive::definition(source, &given.id, given.rule, &telling);
+    fn of(reading: &Arc<Reading>, source: &Source, given: &Given, telling: Vec<Choice>) -> Self {
+        let definition = derive::definition(source, &given.id, given.rule, fleet::keywords(source, &telling));
         let yaml = yaml(&definition, &source.path).map(|text| text.into_bytes().into());
         let brief = (!source.body.is_empty()).then(|| source.body.as_bytes().to_vec().into());
         let (reading, given, definition) = (reading.clone(), given.clone(), Arc::new(definition));
@@ -168,7 +186,7 @@ impl Made {
     }
 
     /// Tells whether it would come out the same of these.
-    fn is_of(&self, reading: &Arc<Reading>, given: &Given, telling: &[String]) -> bool {
+    fn is_of(&self, reading: &Arc<Reading>, given: &Given, telling: &[Choice]) -> bool {
         Arc::ptr_eq(&self.reading, reading) && self.given == *given && self.telling == *telling
     }
 }
@@ -194,16 +212,12 @@ impl Converted {
     /// Makes index and triggers again, after definitions were taken out or exchanged.
     pub fn index_anew(&mut self, generated_at: &str) {
         self.files.remove(INDEX);
-        let triggers = index::triggers(self.definitions.values().map(|one| &**one));
+        let definitions: Vec<&Definition> = self.definitions.values().map(|one| &**one).collect();
+        let triggers = index::gather(&definitions);
         self.files.insert(TRIGGERS.to_owned(), index::written(&triggers).into());
         let digest = digest(&self.files);
-        let index = index::index(
-            self.definitions.values().map(|one| &**one),
-            &triggers,
-            digest,
-            generated_at.to_owned(),
-        );
-        self.files.insert(INDEX.to_owned(), index::written(&index).into());
+        let index = index::written(&index::index(&definitions, &triggers, &digest, generated_at));
+        self.files.insert(INDEX.to_owned(), index.into());
     }
 
     /// Tells whether something could not be converted.

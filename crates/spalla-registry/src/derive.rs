@@ -38,7 +38,7 @@ const CORE_WORDS_MAX: usize = 5;
 
 /// Makes the definition of a source under an id; `id_rule` says where the id came from, and `telling` are the words that tell it
 /// from its fleet.
-pub(crate) fn definition(source: &Source, id: &str, id_rule: &str, telling: &[String]) -> Definition {
+pub(crate) fn definition(source: &Source, id: &str, id_rule: &str, telling: Vec<String>) -> Definition {
     let agent = Agent {
         id: id.to_owned(),
         name: source.name.clone(),
@@ -205,7 +205,7 @@ impl Made<'_> {
         }
     }
 
-    fn keywords(&mut self, telling: &[String]) {
+    fn keywords(&mut self, telling: Vec<String>) {
         let shape = &self.source.shape;
         let triggers = &mut self.definition.triggers;
         for keyword in &mut triggers.keywords {
@@ -221,7 +221,7 @@ impl Made<'_> {
             rules.push("lines of the description");
         }
         if !is_said {
-            triggers.keywords.extend(telling.iter().cloned());
+            triggers.keywords.extend(telling);
             rules.push("name, vocabulary, tf-idf");
         }
         distinct(&mut triggers.keywords);

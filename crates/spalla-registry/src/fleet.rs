@@ -3,6 +3,7 @@
 
 use crate::source::{Reading, Source};
 use crate::terms::{Kind, Term};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -96,18 +97,17 @@ impl Fleet {
         number
     }
 
-    /// Returns the words that tell an agent from the others: those of its name, those that the vocabulary knows, the most telling
+    /// Chooses the words that tell an agent from the others: those of its name, those that the vocabulary knows, the most telling
     /// ones of its description and headings, those of all of its text, and phrases; of each the best first, and equal ones by
     /// their letters.
-    pub(crate) fn keywords(&self, source: &Source) -> Vec<String> {
+    pub(crate) fn choose(&self, source: &Source) -> Vec<Choice> {
         let Some((_, numbers)) = self.counted.get(&source.path) else { return Vec::new() };
-        let terms = source.terms.iter().zip(numbers.iter());
-        let terms = terms.map(|(term, number)| (term, self.seen[*number as usize]));
         let [mut names, mut known, mut prominent, mut anywhere, mut phrases] = [const { Vec::new() }; 5];
-        for (term, seen) in terms {
+        for ((term, number), place) in source.terms.iter().zip(numbers.iter()).zip(0..) {
+            let seen = self.seen[*number as usize];
             let has_many = self.is_everywhere(seen.files);
-            let take = |list: &mut Vec<_>, often: f64, seen_by: u32| {
-                list.push((self.weight(often, seen_by), term, seen));
+            let take = |list: &mut Vec<Weighed>, often: f64, seen_by: u32| {
+                list.push((Reverse(self.weight(often, seen_by)), place));
             };
             match term.kind {
                 Kind::Name => take(&mut names, term.prominent, seen.prominent),
@@ -120,7 +120,7 @@ impl Fleet {
                 _ => {}
             }
         }
-        let mut keywords = Vec::new();
+        let mut chosen = Vec::new();
         for (mut list, most) in [
             (names, NAMES_MAX),
             (known, KNOWN_MAX),
@@ -129,10 +129,13 @@ impl Fleet {
             (phrases, PHRASES_MAX),
         ] {
             best(&mut list, most);
-            list.iter().for_each(|(_, term, seen)| written(term, *seen, &mut keywords));
+            let choice = |(_, place): &Weighed| Choice {
+                term: *place,
+                plain: self.seen[numbers[*place as usize] as usize].plainest(),
+            };
+            chosen.extend(list.iter().map(choice));
         }
-        crate::description::distinct(&mut keywords);
-        keywords
+        chosen
     }
 
     fn is_everywhere(&self, seen: u32) -> bool {
@@ -147,16 +150,35 @@ impl Fleet {
     }
 }
 
+/// A word that an agent's file has, and the plainest form that anybody of its fleet uses: a place in [`PLAIN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    term: u32,
+    plain: Option<usize>,
+}
+
+/// How much a term says, and its place; the terms of a file stand in the order of their stems.
+type Weighed = (Reverse<u64>, u32);
+
 /// Keeps the best of a list, the best first.
-fn best(list: &mut Vec<(u64, &Term, Seen)>, most: usize) {
-    let order = |(a, one, _): &(u64, &Term, Seen), (b, other, _): &(u64, &Term, Seen)| {
-        b.cmp(a).then_with(|| one.stem.cmp(&other.stem))
-    };
+fn best(list: &mut Vec<Weighed>, most: usize) {
     if list.len() > most {
-        list.select_nth_unstable_by(most, order);
+        list.select_nth_unstable(most);
         list.truncate(most);
     }
-    list.sort_unstable_by(order);
+    list.sort_unstable();
+}
+
+/// Writes the words that were chosen for an agent, each in some of its forms.
+pub(crate) fn keywords(source: &Source, chosen: &[Choice]) -> Vec<String> {
+    let mut keywords = Vec::new();
+    for Choice { term, plain } in chosen {
+        let term = &source.terms[*term as usize];
+        keywords.extend(term.forms.iter().take(FORMS_MAX).map(|form| form.to_string()));
+        keywords.extend(plain.map(|plain| format!("{}{}", term.stem, PLAIN[plain])));
+    }
+    crate::description::distinct(&mut keywords);
+    keywords
 }
 
 impl Seen {
@@ -175,11 +197,8 @@ impl Seen {
             }
         }
     }
-}
 
-/// Writes the forms of a term.
-fn written(term: &Term, seen: Seen, keywords: &mut Vec<String>) {
-    keywords.extend(term.forms.iter().take(FORMS_MAX).map(|form| form.to_string()));
-    let plain = PLAIN.iter().zip(seen.plain).find(|(_, files)| *files > 0);
-    keywords.extend(plain.map(|(ending, _)| format!("{}{ending}", term.stem)));
+    fn plainest(&self) -> Option<usize> {
+        self.plain.iter().position(|files| *files > 0)
+    }
 }

@@ -6,7 +6,7 @@ use crate::problem::{Problem, Severity};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How many files of one folder are read.
 pub const FILES_MAX: usize = 50_000;
@@ -43,9 +43,7 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
         for entry in entries(&folder, &prefix, &mut listing)? {
             let path = folder.join(&entry);
             let below = format!("{prefix}{entry}");
-            if entry.starts_with('.')
-                || skip.is_some_and(|skip| path.canonicalize().is_ok_and(|path| path == skip))
-            {
+            if entry.starts_with('.') {
                 continue;
             }
             let kind = match fs::symlink_metadata(&path) {
@@ -54,6 +52,9 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
                 Err(_) => continue,
             };
             if kind.is_dir() {
+                if skip.is_some_and(|skip| path.canonicalize().is_ok_and(|path| path == skip)) {
+                    continue;
+                }
                 if depth + 1 >= DEPTH_MAX {
                     listing.problem(
                         &below,
@@ -139,8 +140,10 @@ pub fn path(root: &Path, below: &str) -> PathBuf {
 
 fn stamp(data: &Metadata) -> (u128, u64, u64) {
     use std::os::unix::fs::MetadataExt;
-    let changed = data.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    (changed.map_or(0, |since| since.as_nanos()), data.len(), data.ino())
+    // The time of the inode: nobody sets it back, as they may that of the content.
+    let since =
+        Duration::new(data.ctime().try_into().unwrap_or(0), data.ctime_nsec().try_into().unwrap_or(0));
+    (since.as_nanos(), data.len(), data.ino())
 }
 
 fn seconds(data: &Metadata) -> i64 {

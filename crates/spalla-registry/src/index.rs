@@ -2,7 +2,7 @@
 
 use crate::definition::{Definition, SCHEMA_VERSION};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The name of the index.
 pub const INDEX: &str = "index.json";
@@ -85,52 +85,96 @@ impl Entry {
     }
 }
 
-/// Gathers what leads to whom.
-pub fn triggers<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Triggers {
-    let mut triggers = Triggers::default();
-    let mut expressions: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
-    for definition in definitions {
-        let id = &definition.agent.id;
-        for keyword in &definition.triggers.keywords {
-            triggers.keywords.entry(keyword.clone()).or_default().push(id.clone());
-        }
-        for glob in &definition.triggers.file_patterns {
-            triggers.file_patterns.entry(glob.clone()).or_default().push(id.clone());
-        }
-        for one in &definition.triggers.regex {
-            let key = (one.priority.saturating_neg(), one.pattern.clone());
-            expressions.entry(key).or_default().push(id.clone());
-        }
-    }
-    for ids in triggers
-        .keywords
-        .values_mut()
-        .chain(triggers.file_patterns.values_mut())
-        .chain(expressions.values_mut())
-    {
-        ids.sort_unstable();
-        ids.dedup();
-    }
-    let expression = |((negated, pattern), agents): ((i64, String), _)| Expression {
-        pattern,
-        priority: negated.saturating_neg(),
-        agents,
-    };
-    triggers.regex = expressions.into_iter().map(expression).collect();
-    triggers
+/// [`Triggers`] while they are written, with the words of the definitions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Gathered<'a> {
+    keywords: BTreeMap<&'a str, Vec<&'a str>>,
+    regex: Vec<GatheredExpression<'a>>,
+    file_patterns: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
-/// Makes the index of what is published.
-pub fn index<'a>(
-    definitions: impl Iterator<Item = &'a Definition>,
-    triggers: &Triggers,
-    digest: String,
-    generated_at: String,
-) -> Index {
-    let mut agents: Vec<Entry> = definitions.map(Entry::of).collect();
-    agents.sort_by(|a, b| a.id.cmp(&b.id));
-    let keywords = triggers.keywords.iter().map(|(word, ids)| (word.clone(), ids.len() as u64)).collect();
-    Index { version: SCHEMA_VERSION, generated_at, digest, keywords, agents }
+#[derive(Debug, Serialize)]
+struct GatheredExpression<'a> {
+    pattern: &'a str,
+    priority: i64,
+    agents: Vec<&'a str>,
+}
+
+/// [`Index`] while it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed<'a> {
+    version: u32,
+    #[serde(rename = "generatedAt")]
+    generated_at: &'a str,
+    digest: &'a str,
+    keywords: BTreeMap<&'a str, usize>,
+    agents: Vec<Entry>,
+}
+
+/// Gathers what leads to whom.
+pub fn triggers<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Triggers {
+    let mut definitions: Vec<&Definition> = definitions.collect();
+    definitions.sort_by_key(|one| &one.agent.id);
+    let Gathered { keywords, regex, file_patterns } = gather(&definitions);
+    let ids = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let owned = |all: BTreeMap<&str, Vec<&str>>| {
+        all.into_iter().map(|(word, agents)| (word.to_owned(), ids(agents))).collect()
+    };
+    let expression = |one: GatheredExpression<'_>| Expression {
+        pattern: one.pattern.to_owned(),
+        priority: one.priority,
+        agents: ids(one.agents),
+    };
+    let regex = regex.into_iter().map(expression).collect();
+    Triggers { keywords: owned(keywords), regex, file_patterns: owned(file_patterns) }
+}
+
+/// Gathers what leads to whom. The definitions come in the order of their ids.
+pub(crate) fn gather<'a>(definitions: &[&'a Definition]) -> Gathered<'a> {
+    let mut expressions: BTreeMap<(i64, &str), Vec<&str>> = BTreeMap::new();
+    for (id, triggers) in definitions.iter().map(|one| (&one.agent.id, &one.triggers)) {
+        for one in &triggers.regex {
+            expressions.entry((one.priority.saturating_neg(), &one.pattern)).or_default().push(id);
+        }
+    }
+    let expression = |((negated, pattern), mut agents): ((i64, _), Vec<_>)| {
+        agents.dedup();
+        GatheredExpression { pattern, priority: negated.saturating_neg(), agents }
+    };
+    Gathered {
+        keywords: gathered(definitions, |one| &one.triggers.keywords),
+        regex: expressions.into_iter().map(expression).collect(),
+        file_patterns: gathered(definitions, |one| &one.triggers.file_patterns),
+    }
+}
+
+fn gathered<'a>(
+    definitions: &[&'a Definition],
+    words: impl Fn(&'a Definition) -> &'a [String],
+) -> BTreeMap<&'a str, Vec<&'a str>> {
+    // Most words come more than once, and finding them by their order takes longer than by their digest.
+    let mut gathered: HashMap<&str, Vec<&str>> = HashMap::new();
+    for definition in definitions {
+        for word in words(definition) {
+            let ids = gathered.entry(word).or_default();
+            if ids.last() != Some(&definition.agent.id.as_str()) {
+                ids.push(&definition.agent.id);
+            }
+        }
+    }
+    gathered.into_iter().collect()
+}
+
+/// Makes the index of what is published. The definitions come in the order of their ids.
+pub(crate) fn index<'a>(
+    definitions: &[&Definition],
+    triggers: &Gathered<'a>,
+    digest: &'a str,
+    generated_at: &'a str,
+) -> Listed<'a> {
+    let agents = definitions.iter().map(|one| Entry::of(one)).collect();
+    let keywords = triggers.keywords.iter().map(|(word, ids)| (*word, ids.len())).collect();
+    Listed { version: SCHEMA_VERSION, generated_at, digest, keywords, agents }
 }
 
 /// Writes a value as it is published: over several lines, with a line end.

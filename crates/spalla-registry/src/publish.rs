@@ -117,30 +117,43 @@ pub fn publish_again(
         Ok(real) => real,
         Err(_) => std::path::absolute(out).map_err(at(out))?,
     };
-    let staging = Staging::begin(&out)?;
+    let staging = Staging::begin(&out, memory.spare.take())?;
     let old = Manifest::read(&out)?;
     let changes = compared(files, &out, &old, memory, |_, old, new| old != new)?;
     let manifest = Manifest::of(files);
     if changes.is_none() && old == manifest {
         memory.note(files, &out);
+        memory.spare = staging.into_spare();
         return Ok(changes);
     }
     if let Some(foreign) = foreign(&changes, &old, &out) {
         return Err(Error::Foreign(foreign));
     }
     let written: BTreeSet<&String> = changes.written.iter().collect();
-    for (path, file) in files {
-        if written.contains(path) {
-            staging.write(path, file)?;
-        } else {
-            staging.keep(path)?;
-        }
-    }
+    let is_ours = |path: &str| path == MANIFEST || files.contains_key(path) || old.files.contains_key(path);
+    let is_alone = memory.keeps_spare && !staging.has_foreign(is_ours)?;
+    staging.make(files, &written, is_alone)?;
     staging.write(MANIFEST, &manifest.bytes())?;
-    staging.carry(|path| path == MANIFEST || files.contains_key(path) || old.files.contains_key(path))?;
-    staging.finish()?;
+    if !is_alone {
+        staging.carry(is_ours)?;
+    }
+    let left = is_alone.then(|| left(files, &written, &old));
+    memory.spare = staging.finish(left)?;
     memory.note(files, &out);
     Ok(changes)
+}
+
+/// Says what the publication that is replaced holds: only what is the same in the new one was looked at.
+fn left(
+    files: &BTreeMap<String, File>,
+    written: &BTreeSet<&String>,
+    old: &Manifest,
+) -> BTreeMap<String, Option<blake3::Hash>> {
+    let digest = |path: &String| {
+        let same = files.get(path).filter(|_| !written.contains(path));
+        (path.clone(), same.map(|file| *file.digest()))
+    };
+    old.files.keys().map(digest).collect()
 }
 
 /// Finds a file that would be written over although nobody published it. The first publication into a folder takes over

@@ -4,18 +4,23 @@ use crate::fleet::Number;
 use crate::score::{Micro, rarity};
 
 /// Of each trigger, by its number, the agents that have it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Postings {
     /// Where each trigger's agents begin; one more entry says where the last end.
     starts: Vec<u32>,
     agents: Vec<Number>,
     /// What the trigger says for the agent, in millionths.
     worth: Vec<u32>,
+    /// What triggers say that few agents have: most are such, and a logarithm takes its time.
+    rarities: [Option<Micro>; FEW],
 }
+
+/// How many agents are few.
+const FEW: usize = 64;
 
 impl Postings {
     pub(crate) fn new() -> Self {
-        Self { starts: vec![0], ..Self::default() }
+        Self { starts: vec![0], agents: Vec::new(), worth: Vec::new(), rarities: [None; FEW] }
     }
 
     /// Adds the next trigger, with how much it says for each agent if it alone has it; of an agent that is named twice the
@@ -23,7 +28,11 @@ impl Postings {
     pub(crate) fn push(&mut self, mut agents: Vec<(Number, Micro)>, all: u32) -> u32 {
         agents.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
         agents.dedup_by_key(|(agent, _)| *agent);
-        let rarity = rarity(count(agents.len()), all);
+        let rarity = match self.rarities.get_mut(agents.len()) {
+            // All triggers of one index come with the same number of agents.
+            Some(known) => *known.get_or_insert_with(|| rarity(count(agents.len()), all)),
+            None => rarity(count(agents.len()), all),
+        };
         for (agent, weight) in agents {
             self.agents.push(agent);
             self.worth.push(u32::try_from(weight.times(rarity).millionths().max(0)).unwrap_or(u32::MAX));

@@ -1,7 +1,7 @@
 //! A fleet made ready to be asked: built once for each version, then only read.
 
 use crate::fleet::{Entry, Fleet, Number};
-use crate::fold::folded;
+use crate::fold::{folded, singular};
 use crate::globs::Globs;
 use crate::keywords::{Collected, Texts};
 use crate::meaning::Meanings;
@@ -73,7 +73,7 @@ impl Index {
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let mut collected = Collected::default();
         for (word, agents) in keywords {
-            collected.keyword(&word, agents, &mut problems);
+            collected.keyword(&word, named(&entries, &word, agents), &mut problems);
         }
         add_names(&entries, &mut collected, &mut problems);
         let patterns = Patterns::build(regexes, count, &mut collected, &mut problems);
@@ -165,21 +165,32 @@ impl Index {
 
 /// Whoever calls an agent by its name means it.
 fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Problems) {
-    let mut names: BTreeMap<String, Vec<Number>> = BTreeMap::new();
     for (entry, number) in entries.iter().zip(0..) {
         let spaced = entry.id.replace(['-', '_'], " ");
-        let mut own = [entry.id.as_str(), &spaced, &entry.name].map(|name| folded(name).into_owned());
-        own.sort_unstable();
+        let own = [entry.id.as_str(), &spaced, &entry.name].map(folded);
         for (place, name) in own.iter().enumerate() {
             let is_long = name.len() >= NAME_BYTES_MIN && name.len() <= crate::keywords::KEYWORD_BYTES_MAX;
             if is_long && !own[..place].contains(name) {
-                names.entry(name.clone()).or_default().push(number);
+                collected.keyword(name, [(number, NAME_WEIGHT)], problems);
             }
         }
     }
-    for (name, numbers) in names {
-        collected.keyword(&name, numbers.into_iter().map(|number| (number, NAME_WEIGHT)), problems);
-    }
+}
+
+/// A keyword that is a part of the agent's own id says more for it than for others.
+fn named(
+    entries: &[Entry],
+    word: &str,
+    agents: Vec<(Number, Micro)>,
+) -> impl Iterator<Item = (Number, Micro)> {
+    let word = folded(singular(word.trim()));
+    let is_own = move |number: Number| {
+        let parts = entries[number as usize].id.split(['-', '_', '.']);
+        parts.map(singular).any(|part| part.eq_ignore_ascii_case(&word))
+    };
+    agents.into_iter().map(move |(number, weight)| {
+        (number, if is_own(number) { weight.times(NAME_WEIGHT) } else { weight })
+    })
 }
 
 /// The tier that takes what nobody else does.

@@ -7,7 +7,8 @@ use crate::hits::Postings;
 use crate::problem::Problems;
 use crate::score::Micro;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The longest keyword, in bytes.
 pub(crate) const KEYWORD_BYTES_MAX: usize = 128;
@@ -23,7 +24,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct Texts {
     automaton: Option<AhoCorasick>,
-    entries: Vec<Entry>,
+    entries: Vec<Stands>,
     /// The keywords, one after another.
     words: String,
     /// Where each keyword ends.
@@ -36,7 +37,7 @@ pub(crate) struct Texts {
 
 /// What a text stands for.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Stands {
     /// The keyword's number, or none.
     keyword: u32,
     /// Its place among the regexes of literals, and how many they are.
@@ -65,7 +66,7 @@ struct Meaning {
 /// Collects texts.
 #[derive(Default)]
 pub(crate) struct Collected {
-    texts: BTreeMap<String, Meaning>,
+    texts: HashMap<String, Meaning>,
     bytes: usize,
 }
 
@@ -99,30 +100,34 @@ impl Collected {
 
     fn place(&mut self, text: &str, problems: &mut Problems) -> Option<&mut Meaning> {
         let text = folded(text);
-        let is_new = !self.texts.contains_key(text.as_ref());
-        if is_new && (self.texts.len() == TEXTS_MAX || self.bytes + text.len() > TEXT_BYTES_MAX) {
-            let room = format!("there are {} texts with {} bytes already", self.texts.len(), self.bytes);
-            problems.add(&text, room);
-            return None;
+        let (count, bytes) = (self.texts.len(), self.bytes);
+        match self.texts.entry(text.into_owned()) {
+            Entry::Occupied(place) => Some(place.into_mut()),
+            Entry::Vacant(place) if count == TEXTS_MAX || bytes + place.key().len() > TEXT_BYTES_MAX => {
+                problems.add(place.key(), format!("there are {count} texts with {bytes} bytes already"));
+                None
+            }
+            Entry::Vacant(place) => {
+                self.bytes += place.key().len();
+                Some(place.insert(Meaning::default()))
+            }
         }
-        if is_new {
-            self.bytes += text.len();
-        }
-        Some(self.texts.entry(text.into_owned()).or_default())
     }
 
     /// Makes the automaton.
     pub(crate) fn build(self, agents: u32, problems: &mut Problems) -> Texts {
+        let mut sorted: Vec<(String, Meaning)> = self.texts.into_iter().collect();
+        sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut texts = Texts {
-            automaton: automaton(self.texts.keys(), problems),
-            entries: Vec::with_capacity(self.texts.len()),
+            automaton: automaton(sorted.iter().map(|(text, _)| text), problems),
+            entries: Vec::with_capacity(sorted.len()),
             words: String::new(),
             word_ends: Vec::new(),
             regexes: Vec::new(),
             agents: Postings::new(),
         };
-        for (text, meaning) in self.texts {
-            let mut entry = Entry { keyword: NONE, regexes: (index(texts.regexes.len()), 0) };
+        for (text, meaning) in sorted {
+            let mut entry = Stands { keyword: NONE, regexes: (index(texts.regexes.len()), 0) };
             if !meaning.agents.is_empty() {
                 let says = everyday::says(&text);
                 let worth = meaning.agents.into_iter().map(|(agent, weight)| (agent, weight.times(says)));
@@ -157,7 +162,7 @@ impl Texts {
         let Some(automaton) = &self.automaton else { return };
         for found in automaton.find_overlapping_iter(text) {
             let number = found.pattern().as_usize();
-            let Entry { keyword, regexes: (from, count) } = self.entries[number];
+            let Stands { keyword, regexes: (from, count) } = self.entries[number];
             let (start, end) = (found.start(), found.end());
             let is_word = keyword != NONE && is_whole_word(text, start, end);
             let found = Found {

@@ -27,6 +27,7 @@ mod patterns;
 mod problem;
 mod published;
 mod question;
+mod quick;
 mod router;
 mod score;
 mod scratch;

@@ -8,6 +8,7 @@ use crate::hits::Postings;
 use crate::keywords::Collected;
 use crate::literals::{self, Choices};
 use crate::problem::Problems;
+use crate::quick;
 use crate::score::Micro;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::collections::{BTreeMap, HashMap};
@@ -280,6 +281,10 @@ fn best<'a>(needs: &'a [Choices], needed: &HashMap<String, u32>) -> Option<&'a C
 fn read(pattern: &str) -> Result<Read, String> {
     if pattern.len() > REGEX_BYTES_MAX {
         return Err(format!("it has {} bytes, at most {REGEX_BYTES_MAX}", pattern.len()));
+    }
+    if let Some(quick) = quick::read(pattern) {
+        let needs = quick.literals.into_iter().map(|literal| vec![literal]).collect();
+        return Ok(Read { needs, cost: quick.cost });
     }
     let parsed = regex_syntax::ParserBuilder::new().nest_limit(NESTING_MAX).build().parse(pattern);
     let parsed = parsed.map_err(|error| in_a_line(&error))?;

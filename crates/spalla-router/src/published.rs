@@ -2,9 +2,13 @@
 
 use crate::fleet::{AGENTS_MAX, Entry, Fleet, Number, Pattern, short};
 use crate::score::Micro;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The largest `index.json` that is read, in bytes: ten times that of 20,000 agents.
 pub const INDEX_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -76,21 +80,56 @@ struct AgentLine {
     tier: Value,
 }
 
+/// The words of the file are taken as they stand there, without a copy of each, unless they are escaped.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct TriggersFile {
-    keywords: BTreeMap<String, Vec<String>>,
-    regex: Vec<RegexLine>,
-    file_patterns: BTreeMap<String, Vec<String>>,
+struct TriggersFile<'a> {
+    #[serde(borrow)]
+    keywords: Leading<'a>,
+    #[serde(borrow)]
+    regex: Vec<RegexLine<'a>>,
+    #[serde(borrow)]
+    file_patterns: Leading<'a>,
 }
 
 #[derive(Deserialize)]
-struct RegexLine {
+struct RegexLine<'a> {
     pattern: String,
     #[serde(default)]
     priority: Value,
-    #[serde(default)]
-    agents: Vec<String>,
+    #[serde(default, borrow)]
+    agents: Vec<Text<'a>>,
+}
+
+/// A text of a file.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What leads to whom, in the order of the file.
+#[derive(Default)]
+struct Leading<'a>(Vec<(String, Vec<Text<'a>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Leading<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<'a>(PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
+            type Value = Leading<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping of words to lists of ids")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Leading(members))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 impl Fleet {
@@ -101,7 +140,7 @@ impl Fleet {
     /// Where one is too large, is no such file, or names an agent twice.
     pub fn published(index: &[u8], triggers: &[u8]) -> Result<Self, PublishedError> {
         let read: IndexFile = parse("index.json", index, INDEX_BYTES_MAX)?;
-        let triggers_read: TriggersFile = parse("triggers.json", triggers, TRIGGERS_BYTES_MAX)?;
+        let triggers_read: TriggersFile<'_> = parse("triggers.json", triggers, TRIGGERS_BYTES_MAX)?;
         let mut fleet = Self { version: version(index, triggers), ..Self::default() };
         fleet.entries = entries(read.agents)?;
         fleet.details = vec![None; fleet.entries.len()];
@@ -109,13 +148,13 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn add_triggers(&mut self, read: TriggersFile) {
+    fn add_triggers(&mut self, read: TriggersFile<'_>) {
         let numbers: HashMap<&str, Number> =
             self.entries.iter().zip(0..).map(|(entry, number)| (entry.id.as_str(), number)).collect();
         let problems = &mut self.problems;
-        let mut known = |trigger: &str, ids: Vec<String>| -> Vec<Number> {
-            let find = |id: String| {
-                let found = numbers.get(id.as_str()).copied();
+        let mut known = |trigger: &str, ids: Vec<Text<'_>>| -> Vec<Number> {
+            let find = |Text(id): Text<'_>| {
+                let found = numbers.get(id.as_ref()).copied();
                 if found.is_none() {
                     problems.add(trigger, format!("index.json has no agent {id:?}"));
                 }
@@ -123,25 +162,27 @@ impl Fleet {
             };
             ids.into_iter().filter_map(find).collect()
         };
-        for (word, ids) in read.keywords {
+        // Of a word that stands there twice the last counts.
+        let keyword = |(word, ids): (String, Vec<Text<'_>>)| {
             let numbers = known(&word, ids).into_iter().map(|number| (number, Micro::ONE)).collect();
-            self.keywords.insert(word, numbers);
-        }
+            (word, numbers)
+        };
+        self.keywords = read.keywords.0.into_iter().map(keyword).collect();
         for line in read.regex {
             let numbers = known(&line.pattern, line.agents);
             let pattern = Pattern { priority: priority(&line.priority), pattern: line.pattern };
             self.regexes.entry(pattern).or_default().extend(numbers);
         }
-        for (glob, ids) in read.file_patterns {
+        for (glob, ids) in read.file_patterns.0 {
             let numbers = known(&glob, ids);
             self.globs.insert(glob, numbers);
         }
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(
+fn parse<'a, T: Deserialize<'a>>(
     file: &'static str,
-    bytes: &[u8],
+    bytes: &'a [u8],
     most: usize,
 ) -> Result<T, PublishedError> {
     if bytes.len() > most {

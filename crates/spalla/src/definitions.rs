@@ -5,7 +5,7 @@ mod publishing;
 mod smoke;
 mod watching;
 
-pub(crate) use publishing::{Asked, Outcome, convert};
+pub(crate) use publishing::{Asked, Memories, Outcome, convert};
 pub(crate) use smoke::Smoke;
 pub(crate) use watching::Watching;
 

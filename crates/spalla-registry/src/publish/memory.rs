@@ -3,6 +3,7 @@
 use super::{File, place};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,21 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub struct Memory {
     files: BTreeMap<String, Known>,
+    pub(super) keeps_spare: bool,
+    pub(super) spare: Option<Spare>,
 }
+
+/// The publication before the last, kept to become the next one: then only what differs has to be written. It stands where a
+/// publication is made, and goes with the next one of anybody who does not know of it.
+#[derive(Debug)]
+pub(super) struct Spare {
+    folder: Identity,
+    /// Its files with their digests; none of those that may be other ones.
+    pub(super) files: BTreeMap<String, Option<blake3::Hash>>,
+}
+
+/// By what a folder is told from another one that bears its name: its number, and when it was made.
+type Identity = (u64, SystemTime);
 
 #[derive(Debug)]
 struct Known {
@@ -25,7 +40,30 @@ struct Known {
 /// By what a file is told from another one: its number, its length, and when its content was changed.
 type Looks = (u64, u64, SystemTime);
 
+impl Spare {
+    /// Takes a folder for a spare; none where the file system does not tell folders apart.
+    pub(super) fn at(folder: &Path, files: BTreeMap<String, Option<blake3::Hash>>) -> Option<Self> {
+        Some(Self { folder: identity(folder)?, files })
+    }
+
+    /// Tells whether it still stands there.
+    pub(super) fn is_at(&self, folder: &Path) -> bool {
+        identity(folder).is_some_and(|identity| identity == self.folder)
+    }
+}
+
+fn identity(folder: &Path) -> Option<Identity> {
+    let data = fs::symlink_metadata(folder).ok().filter(Metadata::is_dir)?;
+    Some((data.ino(), data.created().ok()?))
+}
+
 impl Memory {
+    /// Makes one for whoever publishes again and again: a second folder is kept beside the published one, so that a change
+    /// takes as long as what changed.
+    pub fn of_a_watch() -> Self {
+        Self { keeps_spare: true, ..Self::default() }
+    }
+
     /// Tells whether a file stands there with this content, as far as its looks tell.
     pub(super) fn knows(&self, path: &str, file: &File, place: &Path) -> bool {
         let known = self.files.get(path).filter(|known| known.digest == *file.digest());
@@ -45,6 +83,5 @@ impl Memory {
 
 fn looks(place: &Path) -> Option<Looks> {
     let data: Metadata = fs::symlink_metadata(place).ok().filter(Metadata::is_file)?;
-    use std::os::unix::fs::MetadataExt as _;
     Some((data.ino(), data.len(), data.modified().ok()?))
 }

@@ -1,11 +1,12 @@
 //! The folder beside the output folder in which a publication is made, until the two change places.
 
-use super::{Error, at, place};
+use super::memory::Spare;
+use super::{Error, File, MANIFEST, at, place};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use spalla_crash::crash_point;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -21,23 +22,28 @@ pub(super) struct Staging {
     out: PathBuf,
     new: PathBuf,
     /// Held by one publication at a time.
-    _lock: File,
+    _lock: fs::File,
     made: RefCell<BTreeSet<PathBuf>>,
     is_begun: std::cell::Cell<bool>,
+    /// What stands there from the publication before the last.
+    spare: RefCell<Option<Spare>>,
 }
 
 impl Staging {
-    /// Waits until nobody else publishes beside this folder. Nothing is made yet.
-    pub(super) fn begin(out: &Path) -> Result<Self, Error> {
+    /// Waits until nobody else publishes beside this folder. Nothing is made yet; what stands there goes, unless it is the spare.
+    pub(super) fn begin(out: &Path, spare: Option<Spare>) -> Result<Self, Error> {
         let parent = out.parent().ok_or_else(|| Error::NoFolder(out.to_owned()))?;
         crash_point!("registry.parent.make", fs::create_dir_all(parent)).map_err(at(parent))?;
-        let lock = File::open(parent).map_err(at(parent))?;
+        let lock = fs::File::open(parent).map_err(at(parent))?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| at(parent)(error.into()))?;
         let name = out.file_name().unwrap_or_default().to_string_lossy();
         let new = parent.join(format!(".{name}.publishing"));
-        remove(&new).map_err(at(&new))?;
+        let spare = spare.filter(|spare| spare.is_at(&new));
+        if spare.is_none() {
+            remove(Old::Folder, &new).map_err(at(&new))?;
+        }
         let (made, is_begun) = (RefCell::default(), std::cell::Cell::new(false));
-        Ok(Self { out: out.to_owned(), new, _lock: lock, made, is_begun })
+        Ok(Self { out: out.to_owned(), new, _lock: lock, made, is_begun, spare: spare.into() })
     }
 
     /// Writes a file.
@@ -58,8 +64,85 @@ impl Staging {
         crash_point!("registry.file.link", fs::hard_link(&from, &to)).map_err(at(&from))
     }
 
+    /// Writes and takes over all files; where a spare stands, and nobody has files of their own, only what differs from it.
+    pub(super) fn make(
+        &self,
+        files: &BTreeMap<String, File>,
+        written: &BTreeSet<&String>,
+        is_alone: bool,
+    ) -> Result<(), Error> {
+        let spare = self.spare.take();
+        if spare.is_some() {
+            self.is_begun.set(true);
+        }
+        let spare = match spare {
+            Some(spare) if is_alone => spare.files,
+            Some(_) => {
+                remove(Old::Folder, &self.new).map_err(at(&self.new))?;
+                BTreeMap::new()
+            }
+            None => BTreeMap::new(),
+        };
+        if !spare.is_empty() {
+            self.drop_file(MANIFEST)?;
+        }
+        for path in spare.keys().filter(|path| !files.contains_key(*path)) {
+            self.drop_file(path)?;
+        }
+        for (path, file) in files {
+            match spare.get(path) {
+                Some(Some(digest)) if digest == file.digest() && !written.contains(path) => continue,
+                Some(_) => self.drop_file(path)?,
+                None => {}
+            }
+            if written.contains(path) {
+                self.write(path, file)?;
+            } else {
+                self.keep(path)?;
+            }
+        }
+        self.drop_empty(spare.keys().filter(|path| !files.contains_key(*path)));
+        Ok(())
+    }
+
+    fn drop_file(&self, path: &str) -> Result<(), Error> {
+        let place = place(&self.new, path);
+        remove(Old::File, &place).map_err(at(&place))
+    }
+
+    /// Removes the folders in which nothing is left; the others can't be removed.
+    fn drop_empty<'a>(&self, gone: impl Iterator<Item = &'a String>) {
+        for path in gone {
+            let place = place(&self.new, path);
+            let above = place.ancestors().skip(1).take_while(|folder| *folder != self.new);
+            for folder in above {
+                if remove(Old::EmptyFolder, folder).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Tells whether the output folder has anything that is not the publication's.
+    pub(super) fn has_foreign(&self, is_ours: impl Fn(&str) -> bool) -> Result<bool, Error> {
+        let mut has_foreign = false;
+        self.walk(is_ours, |_, _, _| {
+            has_foreign = true;
+            Ok(())
+        })?;
+        Ok(has_foreign)
+    }
+
     /// Takes over everything of the output folder that is not the publication's.
     pub(super) fn carry(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Error> {
+        self.walk(is_ours, |path, from, kind| self.carry_one(path, from, kind))
+    }
+
+    fn walk(
+        &self,
+        is_ours: impl Fn(&str) -> bool,
+        mut take: impl FnMut(&str, &Path, fs::FileType) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut open = vec![(String::new(), 0)];
         while let Some((prefix, depth)) = open.pop() {
             let folder = place(&self.out, &prefix);
@@ -79,7 +162,7 @@ impl Staging {
                 if kind.is_dir() && depth < DEPTH_MAX {
                     open.push((path, depth + 1));
                 } else if !is_ours(&path) {
-                    self.carry_one(&path, &entry.path(), kind)?;
+                    take(&path, &entry.path(), kind)?;
                 }
             }
         }
@@ -110,8 +193,16 @@ impl Staging {
         Ok(place)
     }
 
-    /// Lets the two folders change places, and removes the old one.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    /// Gives the spare back, where nothing was made.
+    pub(super) fn into_spare(self) -> Option<Spare> {
+        self.spare.take()
+    }
+
+    /// Lets the two folders change places, and removes the old one, unless it is told what that one holds: then it is the spare.
+    pub(super) fn finish(
+        self,
+        left: Option<BTreeMap<String, Option<blake3::Hash>>>,
+    ) -> Result<Option<Spare>, Error> {
         let swapped = crash_point!(
             "registry.publish.swap",
             rustix::fs::renameat_with(CWD, &self.new, CWD, &self.out, RenameFlags::EXCHANGE)
@@ -127,8 +218,10 @@ impl Staging {
             }
             Err(error) => return Err(at(&self.out)(error.into())),
         }
+        let spare = left.and_then(|files| Spare::at(&self.new, files));
         // Dropping removes what stands there now: the old publication.
-        Ok(())
+        self.is_begun.set(spare.is_none());
+        Ok(spare)
     }
 }
 
@@ -136,13 +229,30 @@ impl Drop for Staging {
     fn drop(&mut self) {
         if self.is_begun.get() {
             // The next publication removes what could not be removed.
-            let _ = remove(&self.new);
+            let _ = remove(Old::Folder, &self.new);
         }
     }
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
-    match crash_point!("registry.old.remove", fs::remove_dir_all(folder)) {
+/// Something of an old publication.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    File,
+    EmptyFolder,
+    Folder,
+}
+
+/// Removes it, if it is there.
+fn remove(old: Old, place: &Path) -> io::Result<()> {
+    let removed = crash_point!(
+        "registry.old.remove",
+        match old {
+            Old::File => fs::remove_file(place),
+            Old::EmptyFolder => fs::remove_dir(place),
+            Old::Folder => fs::remove_dir_all(place),
+        }
+    );
+    match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -160,6 +270,6 @@ pub(super) fn plain_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }

@@ -36,7 +36,7 @@ struct Conversion<'a> {
 
 impl<'a> Conversion<'a> {
     fn new(source: &'a str, out: &'a str) -> Self {
-        let (memory, published) = Default::default();
+        let (memory, published) = (Memory::default(), Published::of_a_watch());
         Self { source: Path::new(source), out: Path::new(out), memory, published }
     }
 

@@ -3,6 +3,7 @@
 use crate::fixtures::ODD;
 use crate::{AT, Rooms, converted};
 use spalla_registry::built_in;
+use spalla_registry::definition::Definition;
 use spalla_registry::export::{Target, export};
 use std::fs;
 
@@ -23,7 +24,7 @@ fn what_nobody_changed_goes_back_to_claude_byte_for_byte() {
 #[test]
 fn a_change_is_exported_and_converts_to_the_same_definition() {
     let rooms = Rooms::odd();
-    let mut definition = rooms.converted().definitions["plain"].clone();
+    let mut definition = Definition::clone(&rooms.converted().definitions["plain"]);
     definition.agent.description = "Reviews: \"all\" queries.".into();
     definition.capabilities.detail.tools.allowed.push("mcp__a__b".into());
     definition.runtime.timeout_ms = Some(5);
@@ -76,7 +77,7 @@ fn what_comes_with_the_program_is_exported_to_each() {
 #[test]
 fn a_path_that_leads_out_is_not_exported_to() {
     let rooms = Rooms::odd();
-    let mut definition = rooms.converted().definitions["plain"].clone();
+    let mut definition = Definition::clone(&rooms.converted().definitions["plain"]);
     definition.extra.get_mut("x-source").unwrap()["path"] = "../../x.md".into();
     assert_eq!(export(Target::Claude, &definition, "You").unwrap().path, "plain.md");
     assert!(fs::metadata(rooms.source()).is_ok());

@@ -3,6 +3,7 @@
 mod exports;
 mod fixtures;
 mod hostile;
+mod incremental;
 mod odd_shapes;
 mod published;
 mod readers;

@@ -125,7 +125,7 @@ fn what_is_published_is_read_back_as_it_was_meant() {
         let path = format!("{}.codex.yaml", definition.stem());
         let text = std::str::from_utf8(&all.files[&path]).unwrap();
         let loaded = read::definition(&path, text).unwrap();
-        assert_eq!(loaded.definition, *definition, "{text}");
+        assert_eq!(loaded.definition, **definition, "{text}");
         assert_eq!(loaded.problems, []);
     }
 }
@@ -145,7 +145,7 @@ proptest::proptest! {
                 let path = format!("{}.codex.yaml", definition.stem());
                 let yaml = std::str::from_utf8(&all.files[&path]).unwrap();
                 let loaded = read::definition(&path, yaml);
-                proptest::prop_assert_eq!(loaded.map(|loaded| loaded.definition), Ok(definition.clone()));
+                proptest::prop_assert_eq!(loaded.map(|loaded| loaded.definition), Ok(Definition::clone(definition)));
             }
         }
     }

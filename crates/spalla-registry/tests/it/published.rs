@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Every file below a folder with its content.
-fn all_files(folder: &Path) -> BTreeSet<(String, Vec<u8>)> {
+pub(crate) fn all_files(folder: &Path) -> BTreeSet<(String, Vec<u8>)> {
     let mut files = BTreeSet::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

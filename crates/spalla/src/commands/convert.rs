@@ -3,12 +3,12 @@
 pub(super) mod report;
 
 use crate::cli::{Global, complain};
-use crate::definitions::{Asked, Outcome, PUBLISHED, SOURCE, Smoke, convert};
+use crate::definitions::{Asked, Memories, Outcome, PUBLISHED, SOURCE, Smoke, convert};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file, in_words};
 use crate::telemetry;
 use clap::Args;
-use spalla_registry::convert::{JOBS_MAX, Memory};
+use spalla_registry::convert::JOBS_MAX;
 use spalla_registry::watch::Watch;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,13 +47,13 @@ impl Convert {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
         telemetry::start(global.plain_telemetry("error"))?;
         let asked = self.asked()?;
-        let mut memory = Memory::default();
+        let mut memories = if self.watch { Memories::of_a_watch() } else { Memories::default() };
         // Watched before it is read, so that no change falls between.
         let watch = self.watch.then(|| self.begin()).transpose()?;
-        let outcome = convert(&asked, &mut memory)?;
+        let outcome = convert(&asked, &mut memories)?;
         let exit = self.tell(global, &outcome)?;
         match watch {
-            Some(watch) => self.go_on(global, &asked, &mut memory, &watch),
+            Some(watch) => self.go_on(global, &asked, &mut memories, &watch),
             None => Ok(exit),
         }
     }
@@ -77,7 +77,7 @@ impl Convert {
     }
 
     /// Publishes each change until a signal ends it. What can't be published now is told, and tried again with the next.
-    fn go_on(&self, global: &Global, asked: &Asked, memory: &mut Memory, watch: &Watch) -> Result<Exit> {
+    fn go_on(&self, global: &Global, asked: &Asked, memories: &mut Memories, watch: &Watch) -> Result<Exit> {
         let asked = &Asked { is_after_change: true, ..asked.clone() };
         loop {
             let lost =
@@ -85,7 +85,7 @@ impl Convert {
             if !watch.changed(WAIT).map_err(lost)? {
                 continue;
             }
-            match convert(asked, memory) {
+            match convert(asked, memories) {
                 Ok(outcome) => drop(self.tell(global, &outcome)?),
                 Err(failure) => complain(&failure),
             }

@@ -2,12 +2,11 @@
 
 use super::convert::report;
 use crate::cli::Global;
-use crate::definitions::{self, Asked, PUBLISHED, SOURCE, Smoke, refused};
+use crate::definitions::{self, Asked, Memories, PUBLISHED, SOURCE, Smoke, refused};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::{output, telemetry};
 use clap::Args;
-use spalla_registry::convert::Memory;
 use spalla_registry::registry::{PRELOAD, Registry};
 use std::path::PathBuf;
 
@@ -43,7 +42,7 @@ impl Init {
             is_after_change: false,
             smoke,
         };
-        let outcome = definitions::convert(&asked, &mut Memory::default())?;
+        let outcome = definitions::convert(&asked, &mut Memories::default())?;
         report::text(&outcome, &self.out, false, global.is_quiet())?;
         let registry = Registry::open(&self.out).map_err(refused)?;
         let ids: Vec<String> =

@@ -41,16 +41,30 @@ pub(crate) struct Outcome {
     pub(crate) generated_at: String,
 }
 
-/// Converts once. `memory` is what an earlier call has read.
-pub(crate) fn convert(asked: &Asked, memory: &mut Memory) -> Result<Outcome> {
+/// What earlier calls have read, and what they published.
+#[derive(Debug, Default)]
+pub(crate) struct Memories {
+    read: Memory,
+    published: publish::Memory,
+}
+
+impl Memories {
+    /// Those of somebody who converts with each change.
+    pub(crate) fn of_a_watch() -> Self {
+        Self { read: Memory::default(), published: publish::Memory::of_a_watch() }
+    }
+}
+
+/// Converts once. `memories` are those of earlier calls.
+pub(crate) fn convert(asked: &Asked, memories: &mut Memories) -> Result<Outcome> {
     let Asked { source, out, jobs, .. } = asked;
     check_places(source, out)?;
     let unreadable = |error| Failure::usage(format!("reading {}: {}", source.display(), in_words(&error)));
     let skip = out.canonicalize().ok();
-    let sources = convert::read(source, skip.as_deref(), *jobs, memory)
+    let sources = convert::read(source, skip.as_deref(), *jobs, &mut memories.read)
         .map_err(|error| unreadable(error).mend("name the folder of your agents with --source"))?;
     let generated_at = generated_at(asked, sources.newest_s)?;
-    let mut converted = convert::convert(&sources, &generated_at, *jobs, memory);
+    let mut converted = convert::convert(&sources, &generated_at, *jobs, &mut memories.read);
     keep_broken(&mut converted, out, &generated_at);
     if asked.is_check {
         let changes = publish::changes(&converted.files, out, differs).map_err(unpublished)?;
@@ -59,7 +73,8 @@ pub(crate) fn convert(asked: &Asked, memory: &mut Memory) -> Result<Outcome> {
     if let Some(smoke) = &asked.smoke {
         try_changed(&mut converted, out, smoke, &generated_at);
     }
-    let changes = publish::publish(&converted.files, out).map_err(unpublished)?;
+    let changes =
+        publish::publish_again(&converted.files, out, &mut memories.published).map_err(unpublished)?;
     Ok(Outcome { converted, changes, generated_at })
 }
 
