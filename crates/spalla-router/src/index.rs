@@ -15,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 
 /// How much it says that a task calls an agent by its name.
 const NAME_WEIGHT: Micro = Micro::of_millionths(1_500_000);
+/// How much more a keyword says for an agent whose id has it: enough to decide between equals.
+const OWN_WORD_WEIGHT: Micro = Micro::of_millionths(1_080_000);
 /// Shorter names stand in too many texts by chance.
 const NAME_BYTES_MIN: usize = 3;
 /// How many of the words that an agent is not for are looked at.
@@ -177,7 +179,7 @@ fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Proble
     }
 }
 
-/// A keyword that is a part of the agent's own id says more for it than for others.
+/// A keyword that is a part of the agent's own id says a little more for it than for others.
 fn named(
     entries: &[Entry],
     word: &str,
@@ -189,7 +191,7 @@ fn named(
         parts.map(singular).any(|part| part.eq_ignore_ascii_case(&word))
     };
     agents.into_iter().map(move |(number, weight)| {
-        (number, if is_own(number) { weight.times(NAME_WEIGHT) } else { weight })
+        (number, if is_own(number) { weight.times(OWN_WORD_WEIGHT) } else { weight })
     })
 }
 
