@@ -42,4 +42,9 @@ for round in $(seq "$ROUNDS"); do
     bench published 10000
     bench same
 done
-[ -z "${CORPUS:-}" ] || bench accuracy "$here/tasks.jsonl" "$CORPUS"
+if [ -n "${CORPUS:-}" ]; then
+    rm -rf "$kept/published"
+    cargo test --quiet --release -p spalla-registry --test converter -- publish "$CORPUS" "$kept/published"
+    bench accuracy "$here/tasks.jsonl" "$kept/published"
+    bench accuracy "$here/held_out.jsonl" "$kept/published"
+fi
