@@ -37,6 +37,10 @@ pub fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         let byte = bytes.get(at).copied().unwrap_or_default();
         wrong("not-utf8", at, format!("the byte {byte:#04x} is not UTF-8"), "save the file as UTF-8")
     })?;
+    if text.trim_start_matches('\u{feff}').starts_with("---\r") && !text.contains('\n') {
+        let message = "its lines end with carriage returns alone".to_owned();
+        return Err(wrong("line-ends", 3, message, "save it with line feeds"));
+    }
     match text.find('\0') {
         Some(at) => Err(wrong("nul", at, "a NUL byte stands here".to_owned(), "remove it: an agent is text")),
         None => Ok(text),
@@ -50,7 +54,7 @@ pub fn divide(text: &str) -> Parts<'_> {
     let mut at = start;
     for line in text[start..].split_inclusive('\n') {
         let end = at + line.len();
-        if is_fence(line) {
+        if is_fence(line) || is_end(line) {
             let yaml = Some(&text[start..at]);
             return Parts {
                 head: &text[..end],
@@ -98,6 +102,11 @@ fn without_end(text: &str, start: usize, first_line: u64) -> Option<Parts<'_>> {
     }
     let yaml = Some(&text[start..at]);
     Some(Parts { head: &text[..at], yaml, yaml_line: first_line, body: &text[at..], is_open: true })
+}
+
+/// YAML may also end so.
+fn is_end(line: &str) -> bool {
+    line.strip_prefix("...").is_some_and(|rest| rest.trim().is_empty())
 }
 
 fn is_fence(line: &str) -> bool {

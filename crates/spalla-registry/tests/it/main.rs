@@ -9,6 +9,7 @@ mod published;
 mod readers;
 mod schema;
 mod serving;
+mod unseen;
 
 use spalla_registry::convert::{self, Converted, Memory};
 use std::path::{Path, PathBuf};

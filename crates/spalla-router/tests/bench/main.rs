@@ -18,7 +18,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--nocapture").collect();
     let Some((what, rest)) = words.split_first() else {
-        eprintln!("say decide FILE…, same, meaning COUNT, embed, published COUNT, or accuracy TASKS PUBLISHED");
+        eprintln!(
+            "say decide FILE…, same, meaning COUNT, embed, published COUNT, or accuracy TASKS PUBLISHED"
+        );
         std::process::exit(2);
     };
     match (what.as_str(), rest) {
