@@ -92,12 +92,16 @@ impl Reader<'_> {
         }
         self.end(run, is_needed);
         self.cost += match escaped {
-            b'b' => return Some(self.cost += 1),
+            b'b' => 1,
             b's' => SPACE_COST,
             b'd' => DIGIT_COST,
             b'w' => WORD_COST,
             _ => return None,
         };
+        if *escaped == b'b' {
+            // The end of a word that is repeated is nothing usual: the sequence stops at the sign.
+            return Some(());
+        }
         self.repetition().map(drop)
     }
 

@@ -71,6 +71,7 @@ impl Memory {
     }
 
     /// Notes what stands there now.
+    #[expect(clippy::disallowed_methods, reason = "held against the times of files alone")]
     pub(super) fn note(&mut self, files: &BTreeMap<String, File>, out: &Path) {
         let sure = SystemTime::now() - TICK;
         let known = |(path, file): (&String, &File)| {
