@@ -24,6 +24,7 @@ pub mod fernet;
 pub mod found_command;
 #[cfg(test)]
 mod fuzz;
+pub mod github;
 pub mod id;
 pub mod info_request;
 pub mod lease;
