@@ -31,6 +31,8 @@ const ANSWERS: &str = "/work-items/runs/info-requests/{id}";
 const TOOLS: &str = "/mcp";
 /// Where is asked who would do something: the question changes nothing and is kept nowhere.
 const QUESTION: &str = "/api/route";
+/// Where GitHub tells of issues: strangers may knock there without end, and what is begun is an event.
+const HOOK: &str = crate::routes::github::PATH;
 /// Where whoever signs in comes back from the issuer: what comes of it is recorded.
 const CALLBACK: &str = "/sign-in/callback";
 
@@ -74,7 +76,7 @@ impl Audited {
     ) -> Option<Self> {
         let template = request.extensions().get::<MatchedPath>()?.as_str().trim_end_matches('/');
         let is_endless = !is_person(caller) && is_endless(request.method(), template);
-        let is_nothing = [TOOLS, QUESTION].contains(&template) || is_endless;
+        let is_nothing = [TOOLS, QUESTION, HOOK].contains(&template) || is_endless;
         if request.method().is_safe() && ![ANSWERS, CALLBACK].contains(&template) || is_nothing {
             return None;
         }

@@ -6,6 +6,7 @@ use crate::audit::{self, Audited};
 use crate::host_guard::Origin;
 use crate::principal::{Caller, Who};
 use crate::problem::Problem;
+use crate::routes::github;
 use crate::rate_limit::{Standing, is_counted};
 use crate::server::{HeadFault, Peer};
 use crate::state::App;
@@ -124,7 +125,10 @@ pub(crate) async fn admit(
         return problem.into_response();
     }
     let path = request.uri().path().trim_end_matches('/');
-    let is_open = OPEN_PATHS.contains(&path) || (app.oidc.is_some() && SIGN_IN_PATHS.contains(&path));
+    // What comes there is believed by its signature.
+    let is_hook = app.github.is_some() && path == github::PATH;
+    let signs_in = app.oidc.is_some() && SIGN_IN_PATHS.contains(&path);
+    let is_open = OPEN_PATHS.contains(&path) || signs_in || is_hook;
     if matches!(arrival.caller, Caller::Anonymous) && !is_open {
         return Problem::not_let_in().into_response();
     }

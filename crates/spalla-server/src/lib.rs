@@ -27,6 +27,7 @@ mod entrance;
 mod extract;
 #[cfg(test)]
 mod fuzz;
+mod github;
 mod health;
 mod host_guard;
 mod live;
@@ -52,6 +53,7 @@ pub use artifacts::{ArtifactError, Artifacts, Incoming};
 pub use auth::{Access, Token};
 pub use cors::Cors;
 pub use definitions::Definitions;
+pub use github::GitHubHook;
 pub use health::{Builtin, Check, HealthCheck, HealthOptions, Runner};
 pub use oidc::{Grant, Oidc};
 pub use routing::{Choice, NoRouting, Routing, Unchosen, Unrouted, Work};

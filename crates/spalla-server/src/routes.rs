@@ -14,6 +14,7 @@ mod docs;
 mod errors;
 mod events;
 mod found_commands;
+pub(crate) mod github;
 mod health;
 mod home;
 mod info_requests;
@@ -88,6 +89,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         audit::add,
         tokens::add,
         webhooks::add,
+        github::add,
         docs::add,
     ];
     let api = groups.into_iter().fold(api, |api, add| add(api));

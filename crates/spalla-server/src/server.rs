@@ -13,6 +13,7 @@ use crate::backpressure::Gauge;
 use crate::cors::Cors;
 use crate::definitions::{AliasGauges, Definitions};
 use crate::entrance;
+use crate::github::GitHubHook;
 use crate::health::{Health, HealthOptions};
 use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogFollower, LogStream, Places};
@@ -80,6 +81,8 @@ pub struct Options {
     pub scratchpads: Scratchpads,
     /// Keeps sessions and pursues them.
     pub sessions: Arc<dyn Sessions>,
+    /// Takes what GitHub tells; none where nobody watches issues.
+    pub github: Option<GitHubHook>,
     /// Finds agents for tasks.
     pub routing: Arc<dyn Routing>,
     /// The agents that are known.
@@ -167,6 +170,7 @@ impl Server {
             scratchpads: options.scratchpads,
             agent_secret: options.agent_secret,
             sessions: options.sessions,
+            github: options.github,
             routing: options.routing,
             definitions: options.definitions,
             alias_gauges: AliasGauges::default(),

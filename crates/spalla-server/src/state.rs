@@ -5,6 +5,7 @@ use crate::audit::{Audited, Mark};
 use crate::auth::{Gate, Token};
 use crate::backpressure::Gauge;
 use crate::definitions::{AliasGauges, Definitions};
+use crate::github::GitHubHook;
 use crate::health::Health;
 use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogStream, Places};
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) agent_secret: Option<Token>,
     /// Keeps sessions and pursues them.
     pub(crate) sessions: Arc<dyn Sessions>,
+    /// Takes what GitHub tells; none where nobody watches issues.
+    pub(crate) github: Option<GitHubHook>,
     /// Finds agents for tasks.
     pub(crate) routing: Arc<dyn Routing>,
     /// The agents that are known.

@@ -14,6 +14,7 @@ use crate::definitions::Watching;
 use crate::embedded::Embedded;
 use crate::escapes;
 use crate::failure::{Failure, Result};
+use crate::github::{Watch, watch};
 use crate::masked::Masked;
 use crate::no_core;
 use crate::routing::Serving;
@@ -27,7 +28,7 @@ use spalla_domain::concurrency::Limits;
 use spalla_domain::recovery::Rules;
 use spalla_domain::retry::RetryPolicy;
 use spalla_engine::{Engine, EngineHandle};
-use spalla_server::{Artifacts, Server, Vault};
+use spalla_server::{Artifacts, GitHubHook, Server, Vault};
 use spalla_store::{Clock, Command, Store, StoreError};
 use spalla_worker::{Coordinator, Worker};
 use std::sync::Arc;
@@ -45,6 +46,9 @@ pub(crate) struct App {
     pub(crate) sessions: Host,
     /// The agents' definitions.
     serving: Arc<Serving>,
+    /// What is to be watched on GitHub, until somebody does.
+    watch: Option<Watch>,
+    hook: Option<GitHubHook>,
     vault: Vault,
     folder: Owned,
     running: Engine,
@@ -78,6 +82,8 @@ impl App {
             sessions: Host::new(settings, Control::InProcess(engine.clone()), Arc::clone(&serving)),
             serving,
             engine,
+            watch: None,
+            hook: None,
             vault,
             url: None,
             start_link: None,
@@ -106,6 +112,9 @@ impl App {
             .execute(forget)
             .await
             .map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
+        if let Some((watch, hook)) = Watch::of(settings)?.filter(|_| wishes.issues) {
+            (self.watch, self.hook) = (Some(watch), hook);
+        }
         if let Some(listen) = wishes.listen {
             wishes.check_users(settings, self.engine.store()).await?;
             let code = (settings.auth == Auth::Token).then(|| random_hex(2));
@@ -170,6 +179,15 @@ impl App {
             server.serve(leave).await;
             Ok(())
         });
+    }
+
+    /// Goes on with the sessions of an earlier server of this data folder, and watches the issues that the settings name.
+    pub(crate) fn pursue_sessions(&mut self) {
+        self.sessions.go_on();
+        if let Some(wanted) = self.watch.take() {
+            let leave = self.supervisor.steps().drain;
+            self.supervisor.start(Part::Issues, watch(wanted, self.sessions.clone(), leave));
+        }
     }
 
     /// Lets commands of the same data folder find the server.

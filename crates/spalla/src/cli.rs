@@ -186,6 +186,7 @@ mod tests {
             "serve",
             "worker",
             "orchestrate",
+            "run",
             "session",
             "replay",
             "init",

@@ -22,6 +22,7 @@ mod project;
 mod queue;
 mod replay;
 mod route;
+mod run;
 mod runs;
 mod sandbox;
 mod scratchpad;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Worker(worker::Worker),
     /// Pursues a goal in a folder, and reports
     Orchestrate(orchestrate::Orchestrate),
+    /// Does one task in a folder without a question, and reports, also for a pipeline of CI
+    Run(run::Run),
     /// Lists, shows and applies sessions: what was pursued, and the branch that came of it
     #[command(subcommand)]
     Session(session::Session),
@@ -135,6 +138,7 @@ impl Command {
             Self::Serve(args) => args.run(global),
             Self::Worker(args) => args.run(global),
             Self::Orchestrate(args) => args.run(global),
+            Self::Run(args) => args.run(global),
             Self::Session(command) => command.run(global),
             Self::Replay(args) => args.run(global),
             Self::Init(args) => args.run(global),

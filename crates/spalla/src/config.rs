@@ -3,6 +3,7 @@
 
 mod agents;
 mod aliases;
+mod github;
 mod health_checks;
 mod keys;
 mod oidc;
@@ -11,6 +12,7 @@ mod review;
 mod routing;
 mod sources;
 
+pub(crate) use github::GitHubSettings;
 pub(crate) use keys::KEYS;
 pub(crate) use routing::RoutingSettings;
 pub(crate) use sources::{Override, Sources, config_folder};
@@ -118,6 +120,10 @@ pub(crate) struct Settings {
     pub(crate) oidc: OidcSettings,
     /// The settings of `orchestrate`.
     pub(crate) orchestrate: OrchestrateSettings,
+    /// What pipelines of CI are told.
+    pub(crate) ci: CiSettings,
+    /// How GitHub is spoken to.
+    pub(crate) github: GitHubSettings,
     /// The settings of scratchpads.
     pub(crate) scratchpad: ScratchpadSettings,
     /// The agents' processes that are kept for further runs.
@@ -255,6 +261,14 @@ pub(crate) struct OrchestrateSettings {
     pub(crate) log_level: String,
 }
 
+/// What pipelines of CI are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CiSettings {
+    /// The folder of the files for them.
+    pub(crate) folder: PathBuf,
+}
+
 /// The settings of scratchpads.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -326,6 +340,11 @@ impl Settings {
     /// Returns who is trusted to vouch for receivers of webhooks.
     pub(crate) fn webhook_trust(&self) -> Result<WebhookTrust> {
         trust("webhook_ca", &self.webhook_ca)
+    }
+
+    /// Returns who is trusted to vouch for GitHub.
+    pub(crate) fn github_trust(&self) -> Result<WebhookTrust> {
+        trust("github.ca", &self.github.ca)
     }
 
     /// Returns the networks that webhooks may lead into although they are not public.

@@ -9,6 +9,7 @@
 
 mod adapters;
 mod app;
+mod ci;
 mod cli;
 mod client;
 mod clock;
@@ -25,6 +26,7 @@ mod escapes;
 mod exit;
 mod failure;
 mod git;
+mod github;
 mod likeness;
 mod masked;
 mod no_core;

@@ -104,6 +104,7 @@ impl Kind {
     fn commands(self, site: &Site) -> Vec<Vec<String>> {
         let (checkout, workspace) = (site.checkout(), site.path("workspace").display().to_string());
         let checked = site.path("checked").display().to_string();
+        let reports = site.path("reports").display().to_string();
         let own = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         let orchestrate = ["orchestrate", "--target", &checkout, "--yes"];
         match self {
@@ -111,7 +112,7 @@ impl Kind {
             Self::Orchestrate => vec![
                 own(&[&orchestrate[..], &["--no-dashboard", "--workspace", &workspace, GOALS]].concat()),
                 own(&[&orchestrate[..], &["--no-dashboard", GOAL]].concat()),
-                own(&["orchestrate", "--target", &checked, "--yes", "--no-dashboard", CHECKS]),
+                own(&["run", "--ci", "--report-dir", &reports, "--target", &checked, CHECKS]),
             ],
             Self::Joined => vec![own(&[&orchestrate[..], &[GOAL]].concat())],
             Self::Session | Self::Copy => {

@@ -333,6 +333,8 @@ impl Site {
         command.env("HOME", self.path("home")).env("SPALLA_DATA", self.path("data"));
         command.env("ORCH_SANDBOX_WRITE", self.path("shared"));
         command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").env("SPALLA_LOG", "info");
+        // Summaries of steps for CI are added to this file.
+        command.env("GITHUB_STEP_SUMMARY", self.path("step-summary.md"));
         // The time of a scratchpad is over at once.
         command.env("SCRATCHPAD_RETENTION_HOURS", "0");
         // An agent that is spoken with is kept for the next run.

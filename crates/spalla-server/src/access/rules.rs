@@ -110,6 +110,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/tokens", R::Token, A::Read, Place::Everywhere),
     rule("GET", "/tokens/{id}", R::Token, A::Read, Place::Everywhere),
     rule("DELETE", "/tokens/{id}", R::Token, A::Delete, Place::Everywhere),
+    // It decides by the signature.
+    rule("POST", "/api/github/webhook", R::Webhook, A::Read, Place::Open),
     rule("POST", "/webhooks", R::Webhook, A::Create, Place::Everywhere),
     rule("GET", "/webhooks", R::Webhook, A::Read, Place::Everywhere),
     rule("GET", "/webhooks/{id}", R::Webhook, A::Read, Place::Everywhere),

@@ -31,7 +31,7 @@ impl WebhookTrust {
     }
 
     /// Makes sure of who is at the other end.
-    pub(crate) async fn secure(&self, stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, String> {
+    pub async fn secure(&self, stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, String> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
         let name = name.map_err(|_| format!("{host} is no name that a certificate can have"))?;
         let connector = TlsConnector::from(self.config()?);

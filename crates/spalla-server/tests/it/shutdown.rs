@@ -62,6 +62,7 @@ async fn a_taken_port_is_named() {
         scratchpads: world.options.scratchpads.clone(),
         agent_secret: None,
         sessions: std::sync::Arc::new(spalla_server::NoSessions),
+        github: None,
         routing: std::sync::Arc::new(spalla_server::NoRouting),
         definitions: spalla_server::Definitions::built_in(),
         queue_limit: 1,

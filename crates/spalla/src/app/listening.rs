@@ -73,6 +73,7 @@ fn options(settings: &Settings, listen: SocketAddr, app: &App, secrets: &Secrets
         scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         sessions: Arc::new(app.sessions.clone()),
+        github: app.hook.clone(),
         routing: Arc::clone(&app.serving) as Arc<dyn Routing>,
         definitions: app.serving.definitions(),
         queue_limit: settings.queue_limit,

@@ -20,6 +20,8 @@ pub(crate) struct Wishes {
     pub(crate) listen: Option<Listen>,
     /// Whether an embedded worker carries runs out.
     pub(crate) worker: bool,
+    /// Whether issues of GitHub become work.
+    pub(crate) issues: bool,
 }
 
 /// Where a server listens.
@@ -118,7 +120,7 @@ mod tests {
         std::fs::write(&path, format!("auth = \"{auth}\"\nbehind_tls_proxy = {proxy}\n")).unwrap();
         let sources = Sources { data_default: "/d".into(), files: vec![path], ..Sources::default() };
         let settings = Config::load(sources).unwrap().settings;
-        let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true };
+        let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
         wishes.check(&settings).err().map(|failure| failure.to_string())
     }
 
@@ -136,7 +138,7 @@ mod tests {
             let env = [("SPALLA_SERVER_TOKEN".to_owned(), token.to_owned())].into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true };
+            let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
             wishes.check_users(&settings, &store).await.is_err()
         };
         assert!(refused("0.0.0.0:1", "").await && !refused("127.0.0.1:1", "").await);
@@ -168,7 +170,7 @@ mod tests {
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true };
+            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true, issues: false };
             wishes.check(&settings).err().map(|failure| failure.to_string())
         };
         assert!(refusal("none", "*").is_some_and(|text| text.contains("every page")));
@@ -184,7 +186,7 @@ mod tests {
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true };
+            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true, issues: false };
             wishes.check(&settings).err().map(|failure| failure.to_string())
         };
         assert!(

@@ -83,7 +83,7 @@ async fn show(settings: &Settings) -> Result<Exit> {
     heading("A server with a worker, in a data folder of its own")?;
     output::line(format_args!("data folder: {}", settings.data.display()))?;
     let listen = Some(Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
-    let mut app = App::start(settings, Wishes { listen, worker: true }).await?;
+    let mut app = App::start(settings, Wishes { listen, worker: true, issues: false }).await?;
     app.announce()?;
     let engine = app.engine.clone();
     let shown = tokio::select! {

@@ -1,8 +1,10 @@
 //! `spalla orchestrate`: pursues a goal in a folder with what this machine has, and reports.
 
+mod ci;
 mod reach;
 mod resume;
 
+pub(super) use ci::CiArgs;
 pub(super) use resume::{resume, review, wish};
 
 use super::block_on_all_cores;
@@ -13,8 +15,8 @@ use crate::failure::{Failure, Result, file};
 use crate::output;
 use crate::routing::Serving;
 use crate::sessions::{
-    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, introduce, planning, refused,
-    settle, smartest, tiny,
+    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, SessionFolder, introduce, planning,
+    refused, settle, smartest, tiny,
 };
 use crate::signals::Signals;
 use clap::Args;
@@ -32,45 +34,47 @@ const NO_SMART: &str = "note: no strongest model is named, so the goal is split 
 #[derive(Debug, Args)]
 pub(crate) struct Orchestrate {
     /// What is to be done, in your own words; a list is split into its items, anything else stays one piece
-    #[arg(allow_hyphen_values = true, value_parser = goal)]
-    goal: String,
+    #[arg(allow_hyphen_values = true, value_parser = goal_text)]
+    pub(super) goal: String,
     /// The folder it is about [default: the current folder]
     #[arg(long, value_name = "DIR")]
-    target: Option<PathBuf>,
+    pub(super) target: Option<PathBuf>,
     /// Where report and log go [default: ORCHESTRATOR_WORKSPACE, then a new folder in the data folder]
     #[arg(long, value_name = "DIR")]
-    workspace: Option<PathBuf>,
+    pub(super) workspace: Option<PathBuf>,
     /// The port of the page while it works [default: 8000, or the next that is free]
     #[arg(long, value_name = "N", conflicts_with = "no_dashboard")]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// Opens no port at all
     #[arg(long)]
-    no_dashboard: bool,
+    pub(super) no_dashboard: bool,
     /// The agents that work, the first in front: codex, claude, gemini, or one of your own [default: those that are installed and logged in]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
-    agents: Vec<String>,
+    pub(super) agents: Vec<String>,
     /// A plan as JSON, instead of one that is made from the goal
     #[arg(long, value_name = "FILE")]
-    plan: Option<PathBuf>,
+    pub(super) plan: Option<PathBuf>,
     /// How the pieces of the plan go on: parallel, sequential, pipeline; tournament:N tries of each, of which the best is merged;
     /// debate before each; map-reduce:FILES, divided among the agents and brought together
     #[arg(long, default_value_t, value_name = "P")]
-    pattern: Pattern,
+    pub(super) pattern: Pattern,
     /// Who splits the goal into pieces
     #[arg(long, value_enum, default_value_t, conflicts_with = "plan", value_name = "WHO")]
-    decomposer: Decomposer,
+    pub(super) decomposer: Decomposer,
     /// Who says which agent takes a piece that names none: heuristic, as balance.strategy spreads them; tiny, by what it is like
     #[arg(long, default_value = "heuristic", value_parser = selector, value_name = "heuristic|tiny")]
-    selector: Selector,
+    pub(super) selector: Selector,
     /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
     #[arg(long)]
-    revise_plan: bool,
+    pub(super) revise_plan: bool,
     /// Does not ask before it starts
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Prints one JSON object at the end instead of prose
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) ci: CiArgs,
 }
 
 impl Orchestrate {
@@ -79,7 +83,21 @@ impl Orchestrate {
         if let Some(workspace) = &self.workspace {
             flags.push(path_flag("orchestrate.workspace", "--workspace", workspace)?);
         }
+        flags.extend(self.ci.overrides()?);
         let config = global.config(flags)?;
+        let watched = self.ci.begin(&config.settings, &self.goal)?;
+        let (ended, session) = match self.carry_out(global, &config) {
+            Ok((exit, session)) => (Ok(exit), session),
+            Err(failure) => (Err(failure), None),
+        };
+        match watched {
+            Some(watched) => watched.end(ended, session.as_ref()),
+            None => ended,
+        }
+    }
+
+    /// Pursues the goal to its end; returns how it ended, and the folder of its session.
+    fn carry_out(self, global: &Global, config: &Config) -> Result<(Exit, Option<SessionFolder>)> {
         let target = self.target.clone().unwrap_or_else(|| PathBuf::from("."));
         let target = target.canonicalize().map_err(file("finding the target", &target))?;
         if !target.is_dir() {
@@ -95,7 +113,7 @@ impl Orchestrate {
         let agents = agents.by(&Arc::new(Serving::open(&config.settings)?));
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&config.settings, &screen, &agents, &target)?;
-        block_on_all_cores(self.pursue(global, &config, &target, (plan, agents, screen)))
+        block_on_all_cores(self.pursue(global, config, &target, (plan, agents, screen)))
     }
 
     /// Makes the plan, or the item in which an agent makes it.
@@ -143,7 +161,7 @@ impl Orchestrate {
     }
 
     fn revision(&self) -> Revision {
-        match (self.revise_plan, self.yes) {
+        match (self.revise_plan, self.yes || self.ci.is_on()) {
             (true, _) => Revision::Edit,
             (false, true) => Revision::None,
             (false, false) => Revision::Confirm,
@@ -156,7 +174,7 @@ impl Orchestrate {
         config: &Config,
         target: &Path,
         (plan, agents, screen): (Planned, Agents, Screen),
-    ) -> Result<Exit> {
+    ) -> Result<(Exit, Option<SessionFolder>)> {
         let mut signals = Signals::listen()?;
         let (settings, revision) = (&config.settings, self.revision());
         let begun = Begun { settings, goal: &self.goal, target, screen, revision, by_server: None };
@@ -166,14 +184,15 @@ impl Orchestrate {
         crate::telemetry::start(telemetry)?;
         let mut reach = Reach::find(&config.settings, self.port, !self.no_dashboard).await?;
         reach.introduce(&screen)?;
-        pursuit.is_patient = output::can_ask() && reach.has_page();
+        pursuit.is_patient = !self.ci.is_on() && output::can_ask() && reach.has_page();
+        let folder = pursuit.folder.clone();
         let control = reach.control();
         let exit = tokio::select! {
             exit = pursuit.pursue(&control, &mut signals) => exit,
             failure = reach.broken() => Err(failure),
         };
         reach.leave(matches!(exit, Ok(Exit::Interrupted | Exit::Waits)), &mut signals).await;
-        exit
+        exit.map(|exit| (exit, Some(folder)))
     }
 }
 
@@ -187,7 +206,7 @@ fn selector(text: &str) -> std::result::Result<Selector, String> {
 }
 
 /// Takes a goal that is a list, which begins with a hyphen, and no misspelt flag.
-fn goal(text: &str) -> std::result::Result<String, String> {
+pub(super) fn goal_text(text: &str) -> std::result::Result<String, String> {
     let is_flag = text.starts_with('-') && !text.contains(char::is_whitespace);
     if is_flag {
         Err("there is no such flag, and a goal has more than one word".to_owned())

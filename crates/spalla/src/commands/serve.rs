@@ -64,13 +64,13 @@ pub(super) fn serve(global: &Global, config: &Config, worker: bool) -> Result<Ex
     block_on_all_cores(async {
         // From here on a signal ends the server in order, also while it starts.
         let signals = Signals::listen()?;
-        let wishes = Wishes { listen: Some(Listen::At(settings.listen)), worker };
-        let app = App::start(settings, wishes).await?;
+        let wishes = Wishes { listen: Some(Listen::At(settings.listen)), worker, issues: true };
+        let mut app = App::start(settings, wishes).await?;
         if let Err(failure) = greet(&app, worker && settings.open_browser) {
             app.stop(std::future::ready(())).await;
             return Err(failure);
         }
-        app.sessions.go_on();
+        app.pursue_sessions();
         app.run(signals).await.map(|()| Exit::Done)
     })
 }

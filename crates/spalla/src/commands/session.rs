@@ -6,6 +6,7 @@ mod change;
 mod diff;
 mod git;
 mod list;
+mod pr;
 mod show;
 
 use super::block_on_all_cores;
@@ -27,6 +28,8 @@ pub(crate) enum Session {
     Diff(diff::Diff),
     /// Brings a session's branch into its target
     Apply(apply::Apply),
+    /// Opens a pull request on GitHub from a session's branch, or brings the one that is there up to date
+    Pr(pr::Pr),
     /// Holds a session: nothing more of it begins
     Pause(Which),
     /// Goes on with a session that was held, interrupted, or left by a process that died
@@ -111,6 +114,7 @@ impl Session {
             Self::Show(args) => args.run(global),
             Self::Diff(args) => args.run(global),
             Self::Apply(args) => args.run(global),
+            Self::Pr(args) => args.run(global),
             Self::Pause(which) => which.wish(global, Wish::Pause),
             Self::Resume(args) => args.run(global),
             Self::Review(args) => args.run(global),

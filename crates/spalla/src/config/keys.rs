@@ -1,6 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{agents, aliases, health_checks, oidc, resource_pools, review, routing};
+use super::{agents, aliases, github, health_checks, oidc, resource_pools, review, routing};
 use figment::value::{Num, Value};
 use spalla_domain::adapter::{Adapter, WORD_BYTES_MAX};
 use spalla_domain::resources::Capacity;
@@ -202,18 +202,18 @@ impl Key {
         self
     }
 
-    const fn secret(mut self) -> Self {
+    pub(super) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 }
 
 /// A day, in seconds: the end of every range of time.
-const DAY: f64 = 86_400.0;
+pub(super) const DAY: f64 = 86_400.0;
 
 /// Every setting there is.
 pub(crate) static KEYS: LazyLock<Vec<Key>> =
-    LazyLock::new(|| [OWN, routing::KEYS, agents::KEYS.as_flattened()].concat());
+    LazyLock::new(|| [OWN, github::KEYS, routing::KEYS, agents::KEYS.as_flattened()].concat());
 
 /// The settings of Spalla's own parts.
 const OWN: &[Key] = &[

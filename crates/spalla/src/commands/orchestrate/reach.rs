@@ -38,7 +38,7 @@ impl Reach {
             (true, Some(port)) => Some(Listen::At(at(port))),
             (true, None) => Some(Listen::From(at(PORT_DEFAULT))),
         };
-        let app = App::start(settings, Wishes { listen, worker: true }).await?;
+        let app = App::start(settings, Wishes { listen, worker: true, issues: false }).await?;
         app.announce()?;
         Ok(Self::Embedded(Box::new(app)))
     }
