@@ -49,7 +49,11 @@ pub fn repository_of_remote(remote: &str, host: &str) -> Option<String> {
     let path = rest.strip_prefix(':').or_else(|| rest.strip_prefix('/'))?;
     // A port stands before the path.
     let path = match path.split_once('/') {
-        Some((port, path)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && path.contains('/') => path,
+        Some((port, path))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && path.contains('/') =>
+        {
+            path
+        }
         _ => path,
     };
     let path = path.trim_matches('/');
@@ -104,7 +108,11 @@ mod tests {
         ] {
             assert_eq!(repository_of_remote(remote, "github.com").as_deref(), Some("ada/engine"), "{remote}");
         }
-        for odd in ["https://github.com.example/ada/engine", "https://example.org/github.com/ada/engine", "/srv/ada/engine"] {
+        for odd in [
+            "https://github.com.example/ada/engine",
+            "https://example.org/github.com/ada/engine",
+            "/srv/ada/engine",
+        ] {
             assert_eq!(repository_of_remote(odd, "github.com"), None, "{odd}");
         }
     }

@@ -66,7 +66,8 @@ impl GitHubHook {
         let is_ours = inner.repository.as_ref().is_none_or(|ours| {
             body["repository"]["full_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(ours))
         });
-        let is_wanted = kind == "issues" && body["action"].as_str().is_some_and(|action| ACTIONS.contains(&action));
+        let is_wanted =
+            kind == "issues" && body["action"].as_str().is_some_and(|action| ACTIONS.contains(&action));
         let number = body["issue"]["number"].as_u64().filter(|number| *number > 0 && is_ours && is_wanted);
         let Some(number) = number else { return Taken::Ignored };
         if inner.told.try_send(number).is_err() {

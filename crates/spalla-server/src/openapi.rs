@@ -39,7 +39,8 @@ const WITH_CHANGE: &[(&str, &str)] = &[
 ];
 
 /// Paths that need no token.
-const OPEN: &[&str] = &["/", "/health", "/observability/health", "/sign-in", "/sign-in/callback", "/api/github/webhook"];
+const OPEN: &[&str] =
+    &["/", "/health", "/observability/health", "/sign-in", "/sign-in/callback", "/api/github/webhook"];
 
 /// Returns the document without its routes.
 pub(crate) fn frame(version: &str) -> OpenApi {

@@ -112,7 +112,9 @@ impl App {
             .execute(forget)
             .await
             .map_err(|error| Failure::failed(format!("ending old leases: {error}")))?;
-        if let Some((watch, hook)) = Watch::of(settings)?.filter(|_| wishes.issues) {
+        if wishes.issues
+            && let Some((watch, hook)) = Watch::of(settings)?
+        {
             (self.watch, self.hook) = (Some(watch), hook);
         }
         if let Some(listen) = wishes.listen {

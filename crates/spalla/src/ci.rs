@@ -18,9 +18,9 @@ mod sarif;
 mod summary;
 
 pub(crate) use annotate::Quiet;
-pub(crate) use files::{Paths, Runner, write};
-pub(crate) use found::{Found, Level, places_of};
-pub(crate) use gathered::{Case, Gathered, Suite, Verdict};
+pub(crate) use files::{Runner, write};
+pub(crate) use found::{Found, Level};
+pub(crate) use gathered::{Gathered, Verdict};
 pub(crate) use hidden::Hidden;
 
 /// The longest text of one case or finding, in bytes; what is longer keeps its beginning and its end.

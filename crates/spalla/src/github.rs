@@ -14,11 +14,10 @@ mod exchange;
 mod place;
 mod pull;
 mod push;
-mod told;
 mod token;
+mod told;
 mod watch;
 
-pub(crate) use api::Api;
 pub(crate) use place::Repository;
 pub(crate) use pull::{Opened, Wanted, open};
 pub(crate) use watch::{Watch, watch};

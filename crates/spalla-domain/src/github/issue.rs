@@ -76,7 +76,8 @@ impl Issue {
 
     /// Tells whether it may become work. Labels are compared as GitHub compares them, without regard to case.
     pub fn admit(&self, admission: &Admission) -> Result<(), Refused> {
-        let is_wanted = self.labels.iter().any(|label| label.to_lowercase() == admission.label.to_lowercase());
+        let is_wanted =
+            self.labels.iter().any(|label| label.to_lowercase() == admission.label.to_lowercase());
         if !self.is_open || self.is_pull_request || !is_wanted {
             return Err(Refused::Unwanted);
         }
@@ -142,10 +143,16 @@ mod tests {
 
     #[test]
     fn what_is_closed_unlabelled_or_a_pull_request_is_not_wanted() {
-        for (member, value) in [("state", json!("closed")), ("labels", json!([])), ("pull_request", json!({"url": "x"}))] {
+        for (member, value) in
+            [("state", json!("closed")), ("labels", json!([])), ("pull_request", json!({"url": "x"}))]
+        {
             let mut value_of = told();
             value_of[member] = value;
-            assert_eq!(Issue::read(&value_of).unwrap().admit(&admission()), Err(Refused::Unwanted), "{member}");
+            assert_eq!(
+                Issue::read(&value_of).unwrap().admit(&admission()),
+                Err(Refused::Unwanted),
+                "{member}"
+            );
         }
     }
 

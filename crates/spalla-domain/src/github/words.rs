@@ -53,7 +53,8 @@ pub fn code_block(text: &str) -> String {
         longest = longest.max(ticks);
     }
     let fence = "`".repeat(longest.max(2) + 1);
-    let text: String = text.chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || is_unseen(*c))).collect();
+    let text: String =
+        text.chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || is_unseen(*c))).collect();
     format!("{fence}text\n{}\n{fence}\n", text.trim_end())
 }
 

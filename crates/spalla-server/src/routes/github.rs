@@ -77,7 +77,9 @@ async fn take_delivery(
         Taken::Ignored => (StatusCode::OK, DeliveryStatus::Ignored),
         Taken::Busy => {
             let detail = "too many issues wait to be looked at";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).mend("deliver it again later"));
+            return Err(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).mend("deliver it again later")
+            );
         }
     };
     Ok((code, Json(DeliveryTaken { status })))

@@ -120,7 +120,8 @@ mod tests {
         std::fs::write(&path, format!("auth = \"{auth}\"\nbehind_tls_proxy = {proxy}\n")).unwrap();
         let sources = Sources { data_default: "/d".into(), files: vec![path], ..Sources::default() };
         let settings = Config::load(sources).unwrap().settings;
-        let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
+        let wishes =
+            Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
         wishes.check(&settings).err().map(|failure| failure.to_string())
     }
 
@@ -138,7 +139,8 @@ mod tests {
             let env = [("SPALLA_SERVER_TOKEN".to_owned(), token.to_owned())].into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
+            let wishes =
+                Wishes { listen: Some(Listen::At(listen.parse().unwrap())), worker: true, issues: false };
             wishes.check_users(&settings, &store).await.is_err()
         };
         assert!(refused("0.0.0.0:1", "").await && !refused("127.0.0.1:1", "").await);
@@ -170,7 +172,11 @@ mod tests {
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true, issues: false };
+            let wishes = Wishes {
+                listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())),
+                worker: true,
+                issues: false,
+            };
             wishes.check(&settings).err().map(|failure| failure.to_string())
         };
         assert!(refusal("none", "*").is_some_and(|text| text.contains("every page")));
@@ -186,7 +192,11 @@ mod tests {
             let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             let sources = Sources { data_default: "/d".into(), env, ..Sources::default() };
             let settings = Config::load(sources).unwrap().settings;
-            let wishes = Wishes { listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())), worker: true, issues: false };
+            let wishes = Wishes {
+                listen: Some(Listen::At("127.0.0.1:1".parse().unwrap())),
+                worker: true,
+                issues: false,
+            };
             wishes.check(&settings).err().map(|failure| failure.to_string())
         };
         assert!(

@@ -77,8 +77,7 @@ fn place(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
 fn summarize(gathered: &Gathered, folder: &Path, runner: &Runner) -> Result<PathBuf> {
     let text = summary::document(gathered);
     let Some(path) = &runner.summary else { return place(folder, "summary.md", &text) };
-    let opened =
-        crash_point!("ci.summary.open", fs::File::options().append(true).create(true).open(path));
+    let opened = crash_point!("ci.summary.open", fs::File::options().append(true).create(true).open(path));
     let mut opened = opened.map_err(file("opening the summary of the step", path))?;
     crash_point!("ci.summary.append", opened.write_all(format!("{text}\n").as_bytes()))
         .map_err(file("writing the summary of the step", path))?;

@@ -3,7 +3,6 @@
 use super::gathered::{Case, Suite, Verdict};
 use super::{TEXT_BYTES_MAX, bounded};
 use serde_json::Value;
-use spalla_domain::session::Session;
 use std::fs::File;
 use std::io::Read as _;
 
@@ -60,11 +59,6 @@ pub(super) fn read_report(path: &str) -> Option<Value> {
     serde_json::from_str(&text).ok()
 }
 
-/// Returns the places that the newest runs of a session's items tell of.
-pub(crate) fn places_of(session: &Session) -> Vec<Found> {
-    super::Gathered::of(session, crate::exit::Exit::Done).found
-}
-
 /// Returns the case of a step that was carried out before a merge.
 pub(super) fn case_of_step(step: &Value) -> Case {
     let text = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
@@ -83,7 +77,8 @@ pub(super) fn suites_of_verification(report: &Value, began_at: Option<i64>) -> V
         return Vec::new();
     }
     let steps = report["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let commands = Suite { name: "verifier".to_owned(), began_at, cases: steps.iter().map(case_of_command).collect() };
+    let commands =
+        Suite { name: "verifier".to_owned(), began_at, cases: steps.iter().map(case_of_command).collect() };
     let tests = steps.iter().map(|step| Suite {
         name: text(&step["command"]),
         began_at,
@@ -104,7 +99,13 @@ fn case_of_command(step: &Value) -> Case {
         _ => Verdict::Skipped("it was not reached".to_owned()),
     };
     let duration_ms = step["duration_ms"].as_u64().unwrap_or(0);
-    Case { class: "spalla.verifier".to_owned(), name: text(&step["command"]), duration_ms, verdict, place: None }
+    Case {
+        class: "spalla.verifier".to_owned(),
+        name: text(&step["command"]),
+        duration_ms,
+        verdict,
+        place: None,
+    }
 }
 
 fn case_of_test(command: &Value, failure: &Value) -> Case {

@@ -75,7 +75,8 @@ pub(crate) enum Verdict {
 impl Gathered {
     /// Gathers what a session came to.
     pub(crate) fn of(session: &Session, exit: Exit) -> Self {
-        let began_at = session.items.iter().flat_map(|item| &item.runs).filter_map(|run| run.started_at).min();
+        let began_at =
+            session.items.iter().flat_map(|item| &item.runs).filter_map(|run| run.started_at).min();
         let items = session.items.iter().map(|item| case_of(session, item));
         let left_out = session.left_out.iter().map(|left| Case {
             class: "spalla".to_owned(),
@@ -128,8 +129,14 @@ impl Gathered {
         let began_at = run.started_at.map(|at| at.ms());
         let mut suites = Vec::new();
         for member in ["verified", "red"] {
-            let cases = result[member]["steps"].as_array().map(|steps| steps.iter().map(found::case_of_step).collect());
-            suites.extend(cases.map(|cases| Suite { name: format!("checks of {}", item.title), began_at, cases }));
+            let cases = result[member]["steps"]
+                .as_array()
+                .map(|steps| steps.iter().map(found::case_of_step).collect());
+            suites.extend(cases.map(|cases| Suite {
+                name: format!("checks of {}", item.title),
+                began_at,
+                cases,
+            }));
         }
         let report = result["report_json"].as_str().and_then(found::read_report).unwrap_or(Value::Null);
         suites.extend(found::suites_of_verification(&report, began_at));

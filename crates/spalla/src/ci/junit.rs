@@ -55,7 +55,8 @@ fn write_suite(text: &mut String, suite: &Suite) {
     let counts = Counts::of(suite.cases.iter());
     let began = suite.began_at.map(|ms| Timestamp::from_ms(ms).to_string());
     let began = began.map(|at| format!(" timestamp=\"{}\"", attribute(&at))).unwrap_or_default();
-    let _ = writeln!(text, "  <testsuite name=\"{}\" {}{began}>", attribute(&suite.name), counts.attributes());
+    let _ =
+        writeln!(text, "  <testsuite name=\"{}\" {}{began}>", attribute(&suite.name), counts.attributes());
     for case in &suite.cases {
         write_case(text, case);
     }

@@ -9,20 +9,35 @@ fn case(name: &str, verdict: Verdict) -> Case {
 
 fn gathered(cases: Vec<Case>, found: Vec<Found>) -> Gathered {
     let suites = vec![Suite { name: "spalla orch_1".into(), began_at: Some(0), cases }];
-    Gathered { session: "orch_1".into(), goal: "Mend it".into(), exit: 1, status: "failed".into(), suites, found, ..Gathered::default() }
+    Gathered {
+        session: "orch_1".into(),
+        goal: "Mend it".into(),
+        exit: 1,
+        status: "failed".into(),
+        suites,
+        found,
+        ..Gathered::default()
+    }
 }
 
 fn found(message: &str, file: Option<&str>, line: Option<u32>) -> Found {
-    Found { rule: "complaint".into(), level: Level::Error, message: message.into(), file: file.map(Into::into), line, column: None }
+    Found {
+        rule: "complaint".into(),
+        level: Level::Error,
+        message: message.into(),
+        file: file.map(Into::into),
+        line,
+        column: None,
+    }
 }
 
 /// Tells whether a text is a well-formed XML document, as far as this writer writes one: elements that nest, attributes in
 /// double quotes, the five entities and numbered characters, and no character that XML 1.0 does not know.
 fn is_xml(text: &str) -> bool {
-    let is_known = |c: char| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+    let is_known = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
+    let Some(mut rest) = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n") else {
+        return false;
     };
-    let Some(mut rest) = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n") else { return false };
     let mut open: Vec<&str> = Vec::new();
     while let Some(begin) = rest.find('<') {
         if !is_text(&rest[..begin]) {
@@ -41,7 +56,11 @@ fn is_xml(text: &str) -> bool {
         let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
         let parts: Vec<&str> = attributes.split('"').collect();
-        let are_texts = parts.iter().skip(1).step_by(2).all(|value| is_text(value) && !value.contains(['\n', '\t', '\r']));
+        let are_texts = parts
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .all(|value| is_text(value) && !value.contains(['\n', '\t', '\r']));
         if name.is_empty() || parts.len() % 2 == 0 || !are_texts {
             return false;
         }
@@ -57,7 +76,8 @@ fn is_text(text: &str) -> bool {
     !parts.next().unwrap_or_default().contains(['<', '>'])
         && parts.all(|part| {
             let entity = part.split_once(';').map_or("", |(entity, _)| entity);
-            ["amp", "lt", "gt", "quot"].contains(&entity) || entity.strip_prefix('#').is_some_and(|n| n.parse::<u32>().is_ok())
+            ["amp", "lt", "gt", "quot"].contains(&entity)
+                || entity.strip_prefix('#').is_some_and(|n| n.parse::<u32>().is_ok())
         })
 }
 
@@ -135,7 +155,8 @@ fn annotations_are_written_as_github_reads_them() {
 #[test]
 fn a_summary_runs_nothing_of_what_it_shows() {
     let cases = vec![case("a | b <script>@all", Verdict::Failed("see ![x](http://e.org) `y`".into()))];
-    let text = summary::document(&Gathered { goal: "```\n# not a heading".into(), ..gathered(cases, vec![]) });
+    let text =
+        summary::document(&Gathered { goal: "```\n# not a heading".into(), ..gathered(cases, vec![]) });
     assert!(text.contains("````text\n```\n# not a heading\n````"), "{text}");
     assert!(!text.contains("<script>") && !text.contains("![x]") && !text.contains("@all"), "{text}");
 }

@@ -59,6 +59,7 @@ impl Run {
             plan,
             pattern,
             decomposer,
+            selector: Selector::default(),
             revise_plan,
             yes: true,
             json,

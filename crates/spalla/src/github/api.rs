@@ -124,7 +124,11 @@ impl Api {
     ) -> Result<Answer> {
         let answer = self.ask(method.clone(), path, body, etag).await?;
         let is_same = etag.is_some() && answer.status == StatusCode::NOT_MODIFIED;
-        if answer.status.is_success() || is_same { Ok(answer) } else { Err(self.refused(&method, path, &answer)) }
+        if answer.status.is_success() || is_same {
+            Ok(answer)
+        } else {
+            Err(self.refused(&method, path, &answer))
+        }
     }
 
     /// Makes a call; limits are waited for, and what broke off is tried again where nothing could be done twice.
@@ -156,7 +160,9 @@ impl Api {
                 Ok(got) => got,
             };
             let answer = self.read(&got);
-            let Some(limit) = limit_of(&got.headers, &answer, SystemClock.now().ms()) else { return Ok(answer) };
+            let Some(limit) = limit_of(&got.headers, &answer, SystemClock.now().ms()) else {
+                return Ok(answer);
+            };
             waited += limit;
             if waited > self.0.wait_max {
                 return Err(limited(limit, &answer));
@@ -218,15 +224,18 @@ fn limit_of(headers: &HeaderMap, answer: &Answer, now_ms: i64) -> Option<Duratio
     if !is_limit {
         return None;
     }
-    let is_said = answer.body["message"].as_str().is_some_and(|text| text.to_lowercase().contains("rate limit"));
-    let seconds = match (number("retry-after"), number("x-ratelimit-remaining"), number("x-ratelimit-reset")) {
+    let is_said =
+        answer.body["message"].as_str().is_some_and(|text| text.to_lowercase().contains("rate limit"));
+    let seconds = match (number("retry-after"), number("x-ratelimit-remaining"), number("x-ratelimit-reset"))
+    {
         (Some(seconds), ..) => seconds,
         (None, Some(0), Some(reset)) => reset.saturating_sub(now_ms.div_euclid(1_000)).saturating_add(1),
         _ if is_said || answer.status == StatusCode::TOO_MANY_REQUESTS => return Some(LIMIT_UNSAID),
         // Forbidden for another reason.
         _ => return None,
     };
-    Some(Duration::from_secs(u64::try_from(seconds.max(0)).unwrap_or(0)))
+    // Whoever is told to come back at once, again and again, asks without end.
+    Some(Duration::from_secs(u64::try_from(seconds.max(1)).unwrap_or(1)))
 }
 
 fn limited(limit: Duration, answer: &Answer) -> Failure {
@@ -261,17 +270,30 @@ mod tests {
     #[test]
     fn a_limit_lasts_as_long_as_github_says() {
         assert_eq!(limit(403, json!({}), &[("retry-after", "7")]), Some(7));
-        assert_eq!(limit(429, json!({}), &[("retry-after", "0")]), Some(0));
+        assert_eq!(limit(429, json!({}), &[("retry-after", "0")]), Some(1));
         let reset = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")];
         assert_eq!(limit(403, json!({}), &reset), Some(31));
-        assert_eq!(limit(403, json!({"message": "You have exceeded a secondary rate limit."}), &[]), Some(60));
+        assert_eq!(
+            limit(403, json!({"message": "You have exceeded a secondary rate limit."}), &[]),
+            Some(60)
+        );
         assert_eq!(limit(429, json!({}), &[]), Some(60));
     }
 
     #[test]
     fn what_is_forbidden_for_good_is_no_limit() {
-        assert_eq!(limit(403, json!({"message": "Resource not accessible by integration"}), &[("x-ratelimit-remaining", "4999")]), None);
-        assert_eq!(limit(200, json!({}), &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")]), None);
+        assert_eq!(
+            limit(
+                403,
+                json!({"message": "Resource not accessible by integration"}),
+                &[("x-ratelimit-remaining", "4999")]
+            ),
+            None
+        );
+        assert_eq!(
+            limit(200, json!({}), &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1030")]),
+            None
+        );
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(super) async fn write(
 ) -> Result<()> {
     let gathered = Gathered::of(session, Exit::Done);
     let conclusion = conclusion(session);
-    let annotations: Vec<Value> = gathered.found.iter().filter_map(|found| annotation(found, hidden)).collect();
+    let annotations: Vec<Value> =
+        gathered.found.iter().filter_map(|found| annotation(found, hidden)).collect();
     let annotations = &annotations[..annotations.len().min(ANNOTATIONS_MAX)];
     let summary = summary(&gathered, hidden);
     let mut parts = annotations.chunks(AT_ONCE);
@@ -50,11 +51,18 @@ pub(super) async fn write(
     Ok(())
 }
 
-async fn put(api: &Api, repository: &Repository, session: &Session, commit: &str, run: &Value) -> Result<u64> {
+async fn put(
+    api: &Api,
+    repository: &Repository,
+    session: &Session,
+    commit: &str,
+    run: &Value,
+) -> Result<u64> {
     let name: String = url::form_urlencoded::byte_serialize(NAME.as_bytes()).collect();
     let path = repository.path(&format!("/commits/{commit}/check-runs?per_page=100&check_name={name}"));
     let known = api.list(&path).await?;
-    let known = known.iter().find(|known| known["external_id"] == session.id.as_str() && known["name"] == NAME);
+    let known =
+        known.iter().find(|known| known["external_id"] == session.id.as_str() && known["name"] == NAME);
     let answer = match known.and_then(|known| known["id"].as_u64()) {
         // Its annotations would be added to those that are there.
         Some(id) => {
@@ -109,8 +117,10 @@ fn annotation(found: &Found, hidden: &Hidden) -> Option<Value> {
     let message = hidden.text(&found.message);
     let message = &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)];
     let message = if message.trim().is_empty() { found.rule.as_str() } else { message };
-    Some(json!({"path": found.file.as_ref()?, "start_line": line, "end_line": line, "annotation_level": level,
-        "title": found.rule, "message": message}))
+    Some(
+        json!({"path": found.file.as_ref()?, "start_line": line, "end_line": line, "annotation_level": level,
+        "title": found.rule, "message": message}),
+    )
 }
 
 fn summary(gathered: &Gathered, hidden: &Hidden) -> String {

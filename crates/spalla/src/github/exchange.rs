@@ -45,7 +45,9 @@ pub(super) fn check(url: &Url) -> Result<(), String> {
     let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     let is_here = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
     match url.scheme() {
-        _ if !url.username().is_empty() || url.password().is_some() => Err("it holds a name or a password".into()),
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            Err("it holds a name or a password".into())
+        }
         "https" => Ok(()),
         "http" if is_here => Ok(()),
         "http" => Err("the token would cross the network in the clear; write https://".into()),
@@ -127,7 +129,9 @@ mod tests {
     #[test]
     fn a_token_never_crosses_the_network_in_the_clear() {
         let fits = |text: &str| check(&Url::parse(text).unwrap()).is_ok();
-        assert!(fits("https://api.github.com") && fits("http://127.0.0.1:80") && fits("http://[::1]:8080/api"));
+        assert!(
+            fits("https://api.github.com") && fits("http://127.0.0.1:80") && fits("http://[::1]:8080/api")
+        );
         assert!(!fits("http://api.github.com") && !fits("http://127.0.0.1.example.org") && !fits("ftp://a"));
         assert!(!fits("https://user@api.github.com") && !fits("https://u:p@api.github.com"));
     }

@@ -75,7 +75,9 @@ fn git_host(settings: &Settings) -> Result<String> {
     Ok(match url.host_str().unwrap_or_default() {
         "api.github.com" => "github.com".to_owned(),
         // An enterprise in GitHub's own cloud.
-        host => host.strip_prefix("api.").filter(|rest| rest.ends_with(".ghe.com")).unwrap_or(host).to_owned(),
+        host => {
+            host.strip_prefix("api.").filter(|rest| rest.ends_with(".ghe.com")).unwrap_or(host).to_owned()
+        }
     })
 }
 

@@ -54,15 +54,17 @@ pub(crate) async fn open(settings: &Settings, folder: &SessionFolder, wanted: &W
     let target = std::path::Path::new(&session.target);
     let repository = Repository::find(settings, wanted.repository.as_deref(), target).await?;
     let api = Api::of(settings).await?;
-    let base = match wanted.base.clone().or_else(|| session.base.as_ref().and_then(|base| base.branch.clone())) {
-        Some(base) => base,
-        None => default_branch(&api, &repository).await?,
-    };
+    let base =
+        match wanted.base.clone().or_else(|| session.base.as_ref().and_then(|base| base.branch.clone())) {
+            Some(base) => base,
+            None => default_branch(&api, &repository).await?,
+        };
     let url = repository.git_url(settings, &api)?;
     push::push(&api, &folder.repository(), &url, &session.branch()).await?;
     let hidden = Hidden::of(settings)?;
     let text = Text { title: title(&session, &hidden), body: body(&session, wanted, &hidden) };
-    let (pull, was_there) = put(&api, &repository, &session.branch(), (&base, wanted.is_draft), &text).await?;
+    let (pull, was_there) =
+        put(&api, &repository, &session.branch(), (&base, wanted.is_draft), &text).await?;
     let told = Told {
         repository: repository.to_string(),
         number: pull["number"].as_u64(),
@@ -82,12 +84,16 @@ async fn commit_of(session: &Session, folder: &SessionFolder) -> Result<String> 
     let nothing = |why: &str| Failure::usage(format!("session {} {why}", session.id));
     let base = session.base.as_ref().ok_or_else(|| nothing("changes nothing: it has no branch"))?;
     if !base.is_git {
-        return Err(nothing("began with a copy of a folder that is no git repository, so no branch there has its history")
-            .mend("make the folder a clone of the repository first"));
+        return Err(nothing(
+            "began with a copy of a folder that is no git repository, so no branch there has its history",
+        )
+        .mend("make the folder a clone of the repository first"));
     }
     let repository = folder.repository();
     let resolve = async |name: &str| {
-        let found = git::call(&repository, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).await;
+        let found =
+            git::call(&repository, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])
+                .await;
         found.map(|text| text.trim().to_owned())
     };
     let commit = resolve(&format!("refs/heads/{}", session.branch())).await?;
@@ -100,7 +106,9 @@ async fn commit_of(session: &Session, folder: &SessionFolder) -> Result<String> 
 async fn default_branch(api: &Api, repository: &Repository) -> Result<String> {
     let shown = api.get(&repository.path("")).await?;
     let name = shown["default_branch"].as_str().map(str::to_owned);
-    name.ok_or_else(|| Failure::failed(format!("{repository} has no default branch")).mend("name one with --base BRANCH"))
+    name.ok_or_else(|| {
+        Failure::failed(format!("{repository} has no default branch")).mend("name one with --base BRANCH")
+    })
 }
 
 /// What a pull request says.
@@ -133,14 +141,16 @@ async fn put(
 }
 
 async fn find(api: &Api, repository: &Repository, branch: &str) -> Result<Option<Value>> {
-    let head: String = url::form_urlencoded::byte_serialize(format!("{}:{branch}", repository.owner()).as_bytes()).collect();
+    let head: String =
+        url::form_urlencoded::byte_serialize(format!("{}:{branch}", repository.owner()).as_bytes()).collect();
     let found = api.list(&repository.path(&format!("/pulls?state=open&per_page=100&head={head}"))).await?;
     // Whoever ignores the filter answers with others as well.
     Ok(found.into_iter().find(|pull| pull["head"]["ref"] == branch))
 }
 
 async fn update(api: &Api, repository: &Repository, known: &Value, text: &Text) -> Result<Value> {
-    let number = known["number"].as_u64().ok_or_else(|| Failure::failed("GitHub's pull request has no number"))?;
+    let number =
+        known["number"].as_u64().ok_or_else(|| Failure::failed("GitHub's pull request has no number"))?;
     let wish = json!({"title": text.title, "body": text.body});
     api.patch(&repository.path(&format!("/pulls/{number}")), &wish).await
 }
@@ -159,13 +169,18 @@ fn body(session: &Session, wanted: &Wanted, hidden: &Hidden) -> String {
     let _ = writeln!(text, "\n| what | who | outcome |\n| --- | --- | --- |");
     for item in session.items.iter().filter(|item| matches!(item.kind, ItemKind::Work | ItemKind::Merge)) {
         let outcome = item.status.as_deref().unwrap_or("not begun");
-        let said = item.runs.last().and_then(|run| run.result.as_ref()).and_then(|result| result["summary"].as_str());
+        let said = item
+            .runs
+            .last()
+            .and_then(|run| run.result.as_ref())
+            .and_then(|result| result["summary"].as_str());
         let said = said.map(|said| format!(": {}", inline(&hidden.text(said)))).unwrap_or_default();
         let (title, agent) = (inline(&hidden.text(&item.title)), inline(&item.agent));
         let _ = writeln!(text, "| {title} | {agent} | {}{said} |", inline(outcome));
     }
     for item in session.items.iter().filter(|item| item.kind == ItemKind::Work) {
-        let answer = item.runs.last().and_then(|run| run.result.as_ref()).and_then(|result| result["answer"].as_str());
+        let answer =
+            item.runs.last().and_then(|run| run.result.as_ref()).and_then(|result| result["answer"].as_str());
         if let Some(answer) = answer.filter(|answer| !answer.trim().is_empty()) {
             let answer = hidden.text(answer);
             let end = answer.floor_char_boundary(ANSWER_BYTES_MAX);

@@ -56,10 +56,16 @@ impl Watch {
         }
         let wrong = |what: &str, mend: &str| Err(Failure::usage(what).mend(mend));
         if !Path::new(&github.target).is_absolute() {
-            return wrong("github.label is set, and github.target is no absolute path", "name the checkout that issues are worked on in");
+            return wrong(
+                "github.label is set, and github.target is no absolute path",
+                "name the checkout that issues are worked on in",
+            );
         }
         if github.poll_seconds == 0.0 && github.webhook_secret.is_empty() {
-            return wrong("github.label is set, and nothing brings issues", "set github.poll_seconds or github.webhook_secret");
+            return wrong(
+                "github.label is set, and nothing brings issues",
+                "set github.poll_seconds or github.webhook_secret",
+            );
         }
         if !github.repo.is_empty() {
             Repository::parse(&github.repo)?;
@@ -152,7 +158,10 @@ impl Watcher {
             api: Api::of(settings).await?,
             kept: Kept::read(&settings.data, &repository)?,
             repository,
-            admission: Admission { label: github.label.trim().to_owned(), associations: github.associations.clone() },
+            admission: Admission {
+                label: github.label.trim().to_owned(),
+                associations: github.associations.clone(),
+            },
             hidden: Hidden::of(settings)?,
             settings: settings.clone(),
             host: host.clone(),
@@ -200,13 +209,19 @@ impl Watcher {
             Err(Refused::Unwanted) => return Ok(true),
             Err(Refused::Author { author, association }) => {
                 if self.refused.insert(issue.number) {
-                    tracing::info!(issue = issue.number, author, association, "whoever wrote the issue may start no work here");
+                    tracing::info!(
+                        issue = issue.number,
+                        author,
+                        association,
+                        "whoever wrote the issue may start no work here"
+                    );
                 }
                 return Ok(true);
             }
         }
         let number = issue.number;
-        if self.kept.issues.get(&number).is_some_and(|entry| entry.session.is_some() || entry.is_refused_now) {
+        if self.kept.issues.get(&number).is_some_and(|entry| entry.session.is_some() || entry.is_refused_now)
+        {
             return Ok(true);
         }
         if !self.kept.issues.contains_key(&number) {
@@ -243,7 +258,10 @@ impl Watcher {
             target: github.target.clone(),
             agents: github.agents.clone(),
             plan: Some(plan.to_string()),
-            request: Request { key: Some(format!("github:{}#{}", self.repository, issue.number)), fingerprint: None },
+            request: Request {
+                key: Some(format!("github:{}#{}", self.repository, issue.number)),
+                fingerprint: None,
+            },
             may_copy: false,
         }
     }
@@ -269,7 +287,8 @@ impl Watcher {
         };
         // Removed by a person, with all that it told.
         let Ok(folder) = SessionFolder::find(&self.settings.data, id) else { return Ok(()) };
-        let written_at = std::fs::metadata(folder.beside("session.json")).and_then(|file| file.modified()).ok();
+        let written_at =
+            std::fs::metadata(folder.beside("session.json")).and_then(|file| file.modified()).ok();
         if written_at.is_some() && written_at.as_ref() == self.seen.get(&number) {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Codex, as it is called and heard; what it is told is kept. Once it may go, it writes a line; it approves of what others wrote, and plans two pieces
 /// as long as nobody keeps it from it.
@@ -105,15 +106,27 @@ impl Place {
 
     /// Goes on with the newest session.
     pub(crate) fn resume(&self) -> Ended {
-        let mut command = self.home.command(&["session", "resume"]);
+        ended(self.command(&["session", "resume"]).output().expect("the binary runs"))
+    }
+
+    /// Prepares a call of the binary that finds the agents.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.home.command(args);
         command.env("PATH", self.path()).env("ORCH_BACKOFF_BASE_SECONDS", "0.05");
-        ended(command.output().expect("the binary runs"))
+        command
     }
 
     /// Starts a server whose worker finds the agents.
     pub(crate) fn up(&self) -> Server {
+        self.up_with(&[])
+    }
+
+    /// The same with further variables.
+    pub(crate) fn up_with(&self, env: &[(&str, &str)]) -> Server {
         let path = self.path();
-        let env = [("PATH", path.as_str()), ("ORCH_BACKOFF_BASE_SECONDS", "0.05"), ("AGENT_CLAIM_TTL", "2")];
+        let usual =
+            [("PATH", path.as_str()), ("ORCH_BACKOFF_BASE_SECONDS", "0.05"), ("AGENT_CLAIM_TTL", "2")];
+        let env = [&usual[..], env].concat();
         let args = ["up", "--auth", "none", "--concurrency", "4"];
         Server::start(&self.home, &Setup { database: &Database::Sqlite, args: &args, env: &env })
     }

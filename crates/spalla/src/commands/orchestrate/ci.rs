@@ -79,7 +79,8 @@ impl Watched {
             }
             (Ok(exit), Err(unwritten)) => {
                 let exit = if exit == Exit::Done { Exit::Usage } else { exit };
-                Err(Failure::new(exit, unwritten.to_string()).mend("name another folder with --report-dir DIR"))
+                Err(Failure::new(exit, unwritten.to_string())
+                    .mend("name another folder with --report-dir DIR"))
             }
         }
     }

@@ -50,7 +50,8 @@ impl Pr {
     async fn carry_out(&self, settings: &Settings, folder: &SessionFolder) -> Result<Exit> {
         if self.dry_run {
             let session = folder.read()?;
-            let repository = Repository::find(settings, self.repo.as_deref(), Path::new(&session.target)).await?;
+            let repository =
+                Repository::find(settings, self.repo.as_deref(), Path::new(&session.target)).await?;
             let own = session.base.as_ref().and_then(|base| base.branch.as_deref());
             let base = self.base.as_deref().or(own).unwrap_or("its default branch");
             output::line(format_args!(
@@ -77,7 +78,10 @@ impl Pr {
             return Ok(Exit::Done);
         }
         let what = if *was_there { "is up to date" } else { "is opened" };
-        let place = told.url.clone().unwrap_or_else(|| format!("{}#{}", told.repository, told.number.unwrap_or_default()));
+        let place = told
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("{}#{}", told.repository, told.number.unwrap_or_default()));
         output::line(format_args!("the pull request {} {what}", output::plain(&place)))?;
         if let Some(why) = without_checks {
             output::line(format_args!("note: no check run was written: {}", output::plain(why)))?;

@@ -17,7 +17,11 @@ pub(super) fn refused(why: &str, hidden: &Hidden) -> String {
 /// Says that it begins.
 pub(super) fn begun(session: &Session) -> String {
     let agents = session.agents.iter().map(|agent| inline(agent)).collect::<Vec<_>>().join(", ");
-    format!("Spalla works on this with {agents}, in session `{}` on the branch `{}`.", session.id, session.branch())
+    format!(
+        "Spalla works on this with {agents}, in session `{}` on the branch `{}`.",
+        session.id,
+        session.branch()
+    )
 }
 
 /// Tells whether somebody who waits for it wants to know.
