@@ -1,7 +1,7 @@
 //! Where GitHub tells of issues.
 
 use crate::api::Api;
-use crate::extract::body;
+use crate::extract::{NoParams, Params, body};
 use crate::github::Taken;
 use crate::problem::Problem;
 use crate::state::App;
@@ -58,6 +58,7 @@ enum DeliveryStatus {
         (status = 503, description = "Too many issues wait to be looked at.")))]
 async fn take_delivery(
     State(app): State<App>,
+    _: Params<NoParams>,
     request: Request,
 ) -> Result<(StatusCode, Json<DeliveryTaken>), Problem> {
     let (parts, body) = request.into_parts();

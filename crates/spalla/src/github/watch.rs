@@ -83,7 +83,7 @@ impl Watch {
 pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) -> Result<()> {
     let Watch { settings, mut told } = watch;
     let mut begun = None;
-    let mut poll_at = Instant::now();
+    let (mut poll_at, mut follow_at) = (Instant::now(), Instant::now());
     loop {
         if begun.is_none() {
             begun = match Watcher::begin(&settings, &host).await {
@@ -111,7 +111,12 @@ pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) ->
                 poll_at = Instant::now() + if matches!(polled, Some(Ok(()))) { wait } else { wait.max(AGAIN_AFTER) };
                 polled
             }
-            () = tokio::time::sleep(FOLLOW) => leave.run_until_cancelled(watcher.follow()).await,
+            () = tokio::time::sleep_until(follow_at) => {
+                let followed = leave.run_until_cancelled(watcher.follow()).await;
+                // A GitHub that does not answer is not asked all the time.
+                follow_at = Instant::now() + if matches!(followed, Some(Ok(()))) { FOLLOW } else { AGAIN_AFTER };
+                followed
+            }
         };
         match done {
             None => return Ok(()),
@@ -148,6 +153,8 @@ struct Watcher {
     seen: BTreeMap<u64, SystemTime>,
     /// The issues whose authors may start nothing, so that each is told once.
     refused: BTreeSet<u64>,
+    /// The issues that could not be looked at when GitHub told of them, or could not begin then.
+    again: BTreeSet<u64>,
 }
 
 impl Watcher {
@@ -168,6 +175,7 @@ impl Watcher {
             etag: None,
             seen: BTreeMap::new(),
             refused: BTreeSet::new(),
+            again: BTreeSet::new(),
         })
     }
 
@@ -193,13 +201,19 @@ impl Watcher {
         Ok(())
     }
 
-    /// Looks at one issue.
+    /// Looks at one issue; what can't be done now is tried again.
     async fn look_at(&mut self, number: u64) -> Result<()> {
+        self.again.insert(number);
         let found = self.api.find(&self.repository.path(&format!("/issues/{number}"))).await?;
-        let Some(issue) = found.as_ref().and_then(Issue::read).filter(|issue| issue.number == number) else {
-            return Ok(());
+        let issue = found.as_ref().and_then(Issue::read).filter(|issue| issue.number == number);
+        let is_over = match issue {
+            Some(issue) => self.take(&issue).await?,
+            None => true,
         };
-        self.take(&issue).await.map(drop)
+        if is_over {
+            self.again.remove(&number);
+        }
+        Ok(())
     }
 
     /// Begins the session of an issue that has none; tells whether nothing is left to be done for it.
@@ -268,6 +282,9 @@ impl Watcher {
 
     /// Tells of every session whose record was written since it was looked at last.
     async fn follow(&mut self) -> Result<()> {
+        for number in self.again.clone() {
+            self.look_at(number).await?;
+        }
         let open = self.kept.issues.iter().filter(|(_, entry)| !entry.is_over);
         let open: Vec<u64> = open.map(|(number, _)| *number).collect();
         let mut failed = None;
