@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::sessions::{Host, SessionFolder};
 use hyper::{Method, StatusCode};
-use kept::{Entry, Kept};
+use kept::Kept;
 use serde_json::json;
 use spalla_domain::github::{Admission, Issue, Refused};
 use spalla_domain::session::{Request, Session, SessionStatus};
@@ -104,15 +104,15 @@ pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) ->
         let done = tokio::select! {
             biased;
             () = leave.cancelled() => return Ok(()),
-            number = next(&mut told) => leave.run_until_cancelled(watcher.look_at(number)).await,
+            number = next(&mut told) => leave.run_until_cancelled(Box::pin(watcher.look_at(number))).await,
             () = tokio::time::sleep_until(poll_at), if polls => {
-                let polled = leave.run_until_cancelled(watcher.poll()).await;
+                let polled = leave.run_until_cancelled(Box::pin(watcher.poll())).await;
                 let wait = Duration::from_secs_f64(settings.github.poll_seconds);
                 poll_at = Instant::now() + if matches!(polled, Some(Ok(()))) { wait } else { wait.max(AGAIN_AFTER) };
                 polled
             }
             () = tokio::time::sleep_until(follow_at) => {
-                let followed = leave.run_until_cancelled(watcher.follow()).await;
+                let followed = leave.run_until_cancelled(Box::pin(watcher.follow())).await;
                 // A GitHub that does not answer is not asked all the time.
                 follow_at = Instant::now() + if matches!(followed, Some(Ok(()))) { FOLLOW } else { AGAIN_AFTER };
                 followed
@@ -238,9 +238,10 @@ impl Watcher {
         {
             return Ok(true);
         }
-        if !self.kept.issues.contains_key(&number) {
+        let entry = self.kept.issues.entry(number).or_default();
+        if entry.nonce.is_empty() {
             // What makes our comments ours is on disk before the first one is made.
-            self.kept.issues.insert(number, Entry { nonce: random_hex(2), ..Entry::default() });
+            entry.nonce = random_hex(2);
             self.kept.write()?;
         }
         let begun = self.host.begin(self.wanted(issue)).await;
