@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::sessions::{Decomposer, Pattern};
 use clap::Args;
+use spalla_domain::session::Selector;
 use std::io::Read as _;
 use std::path::PathBuf;
 
