@@ -2,6 +2,7 @@
 //! checks, the next best.
 
 use super::advance::{Next, is_delivered, is_done, is_over, merge_of, with_change};
+use super::rounds;
 use crate::exit::Exit;
 use serde_json::Value;
 use spalla_domain::review::{Decision, Opinion};
@@ -71,8 +72,10 @@ pub(super) fn of<'a>(session: &'a Session, item: &'a SessionItem) -> Option<&'a 
     item.part.contest.as_deref().or_else(about)
 }
 
+/// Returns the tries that count: one that was begun again counts as what it became.
 fn tries<'a>(session: &'a Session, contest: &'a str) -> impl Iterator<Item = &'a SessionItem> {
-    session.items.iter().filter(move |item| is_try_at(item, contest))
+    let counts = move |item: &&SessionItem| is_try_at(item, contest) && !rounds::is_replaced(session, item);
+    session.items.iter().filter(counts)
 }
 
 fn merge<'a>(session: &'a Session, work: &SessionItem) -> Option<&'a SessionItem> {

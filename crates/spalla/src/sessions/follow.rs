@@ -274,10 +274,11 @@ impl<'a> Follower<'a> {
             item.question = None;
             return Ok(());
         };
-        if item.question.is_some() {
+        // Asked for each time: the worker's question holds the run, whatever its agent asked before.
+        let Some(question) = self.control.question(run.id).await? else { return Ok(()) };
+        if item.question.as_ref().is_some_and(|known| known.id == question.id) {
             return Ok(());
         }
-        let Some(question) = self.control.question(run.id).await? else { return Ok(()) };
         let name = format!("[{}] {}", item.id, plain(&item.title));
         self.screen.say(format_args!("{name}: a person is asked: {}", plain(&question.reason)))?;
         self.screen.say(format_args!("  to answer: {}", plain(&question.command())))?;

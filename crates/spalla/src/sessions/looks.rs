@@ -115,11 +115,10 @@ fn follow(
             let seen = session.items.iter().filter(|item| is_of(item, look)).find_map(seen);
             let again = rounds::of_look(session, work, decided, seen.as_ref());
             let is_there = session.items.iter().any(|item| rounds::is_after(item, &work.key));
+            // In its last round it goes on: what it comes to is reviewed, and then a person is asked where concerns are left.
             if again.is_some() || is_there {
                 next.halt.extend((!is_over(work)).then(|| work.key.clone()));
                 next.items.extend(again);
-            } else {
-                next.person = Some(format!("\"{}\" still has concerns after every round", work.title));
             }
         }
         Decision::StopAndEscalate => {

@@ -59,7 +59,12 @@ struct Heard {
     base: Option<String>,
     /// What was not allowed, so that the same once more is known as such.
     denied: BTreeSet<String>,
+    /// What wants a look, and waits for the one that goes on.
+    wanted: Option<Cause>,
 }
+
+/// Why there is to be a look, when it was told, and in which words.
+type Cause = (Trigger, Timestamp, String);
 
 impl Watch {
     /// Begins to watch the runs that are followed.
@@ -77,16 +82,14 @@ impl Watch {
             if !self.looking.is_on {
                 continue;
             }
-            let mut looks = Vec::new();
             for work in session.items.iter().filter(|item| item.kind == ItemKind::Work && !is_over(item)) {
                 match self.of(session, work, control).await {
-                    Ok(look) => looks.extend(look),
+                    // Told at once: what is kept for later would be lost with this.
+                    Ok(Some(look)) => return Noticed::Looks(vec![look]),
+                    Ok(None) => {}
                     // A server that is away is seen to by whoever follows the items.
                     Err(failure) => tracing::debug!("watching \"{}\": {failure}", work.title),
                 }
-            }
-            if !looks.is_empty() {
-                return Noticed::Looks(looks);
             }
         }
     }
@@ -109,19 +112,18 @@ impl Watch {
         let known = self.runs.entry(run.id).or_insert_with(|| Heard::of(&run));
         let told = control.events(run.id, known.after).await?;
         let since = session.looks.iter().filter(|look| look.work == work.key).map(|look| look.at).max();
-        let mut wanted = None;
         for event in told {
             known.hear(&event);
             let is_new = since.is_none_or(|since| event.timestamp > since);
             let why = trigger(&event.kind, &event.payload).filter(|_| known.speaks(&event) && is_new);
             let text = text_of(&event);
             let why = why.filter(|why| !was_looked_at(session, work, (*why, &text)));
-            wanted = wanted.or_else(|| Some((why?, event.timestamp, text)));
+            known.want(why.map(|why| (why, event.timestamp, text)));
         }
         if !may_look(session, work) {
             return Ok(None);
         }
-        let wanted = wanted.or_else(|| known.silent(&run, self.looking.silence_ms));
+        let wanted = known.wanted.take().or_else(|| known.silent(&run, self.looking.silence_ms));
         Ok(wanted.map(|(why, at, text)| Look {
             work: work.key.clone(),
             number: number(session, work),
@@ -136,7 +138,20 @@ impl Watch {
 
 impl Heard {
     const fn of(run: &LiveRun) -> Self {
-        Self { after: 0, at: run.started_at, base: None, denied: BTreeSet::new() }
+        Self { after: 0, at: run.started_at, base: None, denied: BTreeSet::new(), wanted: None }
+    }
+
+    /// Takes note of what wants a look. What stands in the way of the work comes before what is done of it; of two that are
+    /// alike, the first one counts.
+    fn want(&mut self, cause: Option<Cause>) {
+        let weight = |cause: &Option<Cause>| match cause {
+            None => 0,
+            Some((Trigger::Blocker, ..)) => 2,
+            Some(_) => 1,
+        };
+        if weight(&cause) > weight(&self.wanted) {
+            self.wanted = cause;
+        }
     }
 
     /// Tells whether an event is the agent's own word, or something that it was kept from once more.
@@ -155,7 +170,7 @@ impl Heard {
     }
 
     /// Tells whether a run that goes on was not heard of for too long. It counts anew from there.
-    fn silent(&mut self, run: &LiveRun, silence_ms: i64) -> Option<(Trigger, Timestamp, String)> {
+    fn silent(&mut self, run: &LiveRun, silence_ms: i64) -> Option<Cause> {
         let now = SystemClock.now();
         let is_at_work = run.status == run::Status::Running;
         let quiet_ms = now.ms().saturating_sub(self.at.ms());
@@ -187,7 +202,19 @@ mod tests {
     use serde_json::json;
 
     fn heard(at: i64) -> Heard {
-        Heard { after: 0, at: Timestamp::from_ms(at), base: None, denied: BTreeSet::new() }
+        Heard { after: 0, at: Timestamp::from_ms(at), base: None, denied: BTreeSet::new(), wanted: None }
+    }
+
+    #[test]
+    fn a_blocker_waits_for_the_look_that_goes_on_and_comes_before_a_milestone() {
+        let cause = |why, at, text: &str| Some((why, Timestamp::from_ms(at), text.to_owned()));
+        let mut known = heard(0);
+        known.want(cause(Trigger::Milestone, 1, "half"));
+        known.want(cause(Trigger::Blocker, 2, "no key"));
+        known.want(None);
+        known.want(cause(Trigger::Milestone, 3, "more"));
+        known.want(cause(Trigger::Blocker, 4, "no disk"));
+        assert_eq!(known.wanted, cause(Trigger::Blocker, 2, "no key"));
     }
 
     fn run(status: run::Status) -> LiveRun {

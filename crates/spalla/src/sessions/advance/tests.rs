@@ -341,6 +341,63 @@ fn nobody_has_to_look_and_what_ended_meanwhile_is_only_reviewed() {
     assert_eq!(keys(&step(&mut session)), ["1.review.claude", "1.review.gemini"]);
 }
 
+#[test]
+fn a_last_round_that_reviewers_have_concerns_about_goes_on_and_only_its_end_is_a_persons() {
+    let mut session = session(&["codex", "claude", "gemini"]);
+    session.items[0].key = "1.again-3".into();
+    session.looks.push(Look {
+        work: "1.again-3".into(),
+        number: 1,
+        run_id: 1,
+        at: Timestamp::from_ms(0),
+        why: Trigger::Milestone,
+        text: "half".into(),
+        base: None,
+    });
+    step(&mut session);
+    for agent in ["claude", "gemini"] {
+        let verdict = json!({ "verdict": { "verdict": "concern", "text": "hm" } });
+        ends(&mut session, &format!("1.again-3.look-1.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    assert_eq!(next.decisions[0].decision, Decision::PauseAndClarify);
+    assert!(next.halt.is_empty() && next.person.is_none());
+    ends(&mut session, "1.again-3", "succeeded", changed("codex"));
+    step(&mut session);
+    for agent in ["claude", "gemini"] {
+        let verdict = json!({ "verdict": { "verdict": "approved", "text": "fine" } });
+        ends(&mut session, &format!("1.again-3.review.{agent}"), "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    assert_eq!((keys(&next), next.person), (vec!["1.again-3.merge"], None));
+}
+
+#[test]
+fn a_try_that_succeeded_just_as_it_was_begun_again_keeps_no_contest_waiting() {
+    let mut session = contest();
+    let tries: Vec<String> = session.items.iter().map(|item| item.key.clone()).collect();
+    let again = SessionItem { key: format!("{}.again-2", tries[0]), ..session.items[0].clone() };
+    for key in &tries {
+        ends(&mut session, key, "succeeded", changed("codex"));
+    }
+    session.items.push(again);
+    let again = format!("{}.again-2", tries[0]);
+    ends(&mut session, &again, "failed", json!(null));
+    step(&mut session);
+    let reviews: Vec<String> = session
+        .items
+        .iter()
+        .filter(|item| item.kind == ItemKind::Review)
+        .map(|item| item.key.clone())
+        .collect();
+    for key in reviews {
+        let verdict = json!({ "verdict": { "verdict": "approved", "text": "fine" } });
+        ends(&mut session, &key, "succeeded", verdict);
+    }
+    let next = step(&mut session);
+    assert!(keys(&next).iter().any(|key| key.ends_with(".merge")), "{:?}", keys(&next));
+}
+
 /// Three tries at one piece.
 fn contest() -> Session {
     let mut session = session(&["codex", "claude", "gemini"]);
