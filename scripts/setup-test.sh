@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares a machine to test Spalla: the Postgres server's programs, libfaketime, jq, curl, git, node and
-# Python's venv. Tests start a database of their own in a temporary folder; the service that the package may start is not used.
+# Prepares a machine to test Spalla: the Postgres server's programs, libfaketime, jq, curl, git, node,
+# Python's venv, D-Bus and GNOME's keyring. Tests start a database of their own in a temporary folder; the service that the package may start is not used.
 # Touches nothing when nothing is missing.
 set -eu
 
@@ -38,6 +38,11 @@ for tool in jq curl git; do
 done
 # Reads what is published of agents, as a program in another language does.
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+# A session's bus, and a keyring on it.
+for tool in dbus-daemon dbus-send; do
+    command -v "$tool" >/dev/null 2>&1 || missing="$missing dbus"
+done
+command -v gnome-keyring-daemon >/dev/null 2>&1 || missing="$missing gnome-keyring"
 # shellcheck disable=SC2086 # one word per package
 [ -z "$missing" ] || "$here/install-packages.sh" $missing
 
@@ -45,4 +50,4 @@ if ! has_postgres; then
     printf 'setup-test: no initdb under /usr/lib/postgresql/*/bin; is the Postgres server installed?\n' >&2
     exit 2
 fi
-printf "setup-test: ready (Postgres server programs, libfaketime, jq, curl, git, node, Python's venv)\n"
+printf "setup-test: ready (Postgres server programs, libfaketime, jq, curl, git, node, Python's venv, D-Bus, GNOME's keyring)\n"

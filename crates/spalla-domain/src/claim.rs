@@ -3,6 +3,7 @@
 
 use crate::adapter::Adapter;
 use crate::chosen::ChosenDefinition;
+use crate::limits::Said;
 use crate::log::LogLine;
 use crate::resources::Capacity;
 use crate::retry::ErrorClass;
@@ -112,6 +113,9 @@ pub struct Assignment {
     pub token_budget: Option<u32>,
     /// How long the run may take, in milliseconds.
     pub timeout_ms: i64,
+    /// What the project and the item say of how much its commands may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Said>,
     /// The project's repository: an absolute local path or a git URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,

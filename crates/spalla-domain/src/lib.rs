@@ -28,6 +28,7 @@ pub mod github;
 pub mod id;
 pub mod info_request;
 pub mod lease;
+pub mod limits;
 pub mod log;
 pub mod message;
 pub mod network;

@@ -1,5 +1,6 @@
 //! A project: the top-level scope of work items.
 
+use crate::limits::Limits;
 use crate::{ProjectId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ pub struct Project {
     pub description: Option<String>,
     /// An absolute local path or a git URL.
     pub repository: Option<String>,
+    /// How much commands of its runs may use; none is as the operator says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was archived.
@@ -40,6 +44,9 @@ pub struct ProjectPatch {
     pub description: Option<Option<String>>,
     /// The new repository; an inner none removes it.
     pub repository: Option<Option<String>>,
+    /// The new limits of its runs; an inner none removes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Option<Limits>>,
 }
 
 impl ProjectPatch {
@@ -53,6 +60,9 @@ impl ProjectPatch {
         }
         if let Some(repository) = self.repository {
             project.repository = repository;
+        }
+        if let Some(limits) = self.limits {
+            project.limits = limits.filter(|limits| !limits.is_empty());
         }
     }
 }

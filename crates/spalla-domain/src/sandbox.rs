@@ -2,6 +2,7 @@
 //! commands the weakest counts, so that nothing looks safer than it was.
 
 use crate::Refusal;
+use crate::limits::Effective;
 use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,6 +38,9 @@ pub struct Attested {
     /// The hosts that commands asked for and did not get, with the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_hosts: Vec<String>,
+    /// Which limits held, and whose they were.
+    #[serde(default, skip_serializing_if = "Effective::is_empty")]
+    pub limits: Effective,
 }
 
 /// How one wall stood.
@@ -199,6 +203,7 @@ mod tests {
             layers: vec![layer],
             others: vec![],
             refused_hosts: vec![],
+            limits: Effective::default(),
         }
     }
 

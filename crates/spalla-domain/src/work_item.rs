@@ -2,6 +2,7 @@
 
 use crate::adapter::Adapter;
 use crate::chosen::ChosenDefinition;
+use crate::limits::Limits;
 use crate::project::Project;
 use crate::resources::Amounts;
 use crate::retry::{Backoff, RetryPolicy};
@@ -213,6 +214,9 @@ pub struct Spec {
     /// The agent's definition that it is carried out by; none where the agent's command line is told the task alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Box<ChosenDefinition>>,
+    /// How much each command of a run of it may use; none is as the project and the operator say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
 /// A work item as it is kept.
@@ -278,6 +282,8 @@ pub struct SpecPatch {
     pub adapter: Option<Option<Adapter>>,
     /// The definition that it is carried out by from now on; an inner none removes it.
     pub definition: Option<Option<Box<ChosenDefinition>>>,
+    /// How much each command may use from now on; an inner none removes it.
+    pub limits: Option<Option<Limits>>,
 }
 
 impl SpecPatch {
@@ -298,6 +304,7 @@ impl SpecPatch {
             resources: self.resources.unwrap_or_else(|| old.resources.clone()),
             adapter: self.adapter.unwrap_or_else(|| old.adapter.clone()),
             definition: self.definition.unwrap_or_else(|| old.definition.clone()),
+            limits: self.limits.unwrap_or_else(|| old.limits.clone()),
         }
     }
 }
@@ -335,6 +342,7 @@ impl Spec {
             resources: None,
             adapter: None,
             definition: None,
+            limits: None,
         }
     }
 
@@ -375,6 +383,10 @@ impl Spec {
         }
         if let Some(definition) = &self.definition {
             definition.check()?;
+        }
+        self.limits = self.limits.filter(|limits| !limits.is_empty());
+        if let Some(limits) = &self.limits {
+            limits.check()?;
         }
         self.labels.sort();
         self.labels.dedup();

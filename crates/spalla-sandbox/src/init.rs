@@ -30,6 +30,15 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+/// How many watchers of files the user may have in this namespace.
+const WATCHES: &str = "/proc/sys/user/max_inotify_instances";
+/// Enough for a watcher in each of many programs, and less than half of what a user usually has (128).
+const WATCHES_MAX: &str = "48";
+/// What to do where a group of processes does not take one.
+const CGROUP_MEND: &str = "see that nobody else removes or closes the groups beneath that of this process (in a service: \
+     Delegate=yes)";
+/// What to do where the machine gives no more processes or descriptors.
+const ROOM_MEND: &str = "free memory, processes or open files (ulimit -u, ulimit -n), and try again";
 /// What mends what a process gives away.
 const PRIVILEGES_MEND: &str = "raise the hard limits of the service, or lower the policy's";
 /// What the init leaves with when it can't go on.
@@ -76,12 +85,13 @@ impl Inside {
 
     fn live(mut self, socket: &OwnedFd) -> Result<(), Refusal> {
         let walls = |what: &'static str| move |error: io::Error| namespaces(format!("{what}: {error}"));
-        self.enter_group().map_err(|error| Refusal::new(Layer::Cgroup, error, "try again"))?;
+        self.enter_group().map_err(|error| Refusal::new(Layer::Cgroup, error, CGROUP_MEND))?;
         wait_for_word(socket);
         self.become_somebody().map_err(walls("changing the user"))?;
         set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(|error| walls("tying to the supervisor")(error.into()))?;
         kernel::leave_keyrings().or_else(allow_absent).map_err(walls("leaving the keyrings"))?;
+        limit_watches();
         rustix::system::sethostname(b"spalla").map_err(|error| walls("naming the host")(error.into()))?;
         if self.has_own_network {
             raise_loopback().map_err(walls("raising the loopback device"))?;
@@ -163,7 +173,7 @@ impl Inside {
         ways_out: Vec<TcpListener>,
         last: LastWalls,
     ) -> Result<(Born, Vec<TcpListener>), Refusal> {
-        let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
+        let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, ROOM_MEND);
         let (reader, writer) = io::pipe().map_err(broken)?;
         block_signals().map_err(broken)?;
         let pid = match clone_process(0).map_err(broken)? {
@@ -232,6 +242,12 @@ impl Inside {
     }
 }
 
+/// Leaves the user's other programs some of the watches of files that the kernel counts by user, across namespaces. Where
+/// that can't be set, as in a container whose settings are closed, the run may use what the user has.
+fn limit_watches() {
+    let _ = std::fs::write(WATCHES, WATCHES_MAX);
+}
+
 /// Listens where the proxy, the relays and the gateway are reached. The network is new, so that nobody else has the addresses.
 fn open_ways_out(network: &Network) -> io::Result<Vec<TcpListener>> {
     let Network::Proxy { relays, inject, .. } = network else { return Ok(Vec::new()) };
@@ -245,7 +261,7 @@ fn open_ways_out(network: &Network) -> io::Result<Vec<TcpListener>> {
 
 /// Stays until the command is over.
 fn watch_over(socket: &OwnedFd, policy: &Policy, born: Born) -> Result<(), Refusal> {
-    let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, "try again");
+    let broken = |error: io::Error| Refusal::new(Layer::Privileges, error, ROOM_MEND);
     let grace = Duration::from_millis(policy.limits.grace_ms);
     let signals = watched_signals().map_err(broken)?;
     lockdown::drop_privileges()
@@ -278,6 +294,9 @@ fn execute(socket: &OwnedFd) -> Report {
     };
     if let Err(error) = take_place() {
         return refused(Layer::Privileges, PRIVILEGES_MEND, error.to_string());
+    }
+    if let Err(error) = start.secret_files.write() {
+        return Report::NotStarted { reason: format!("keeping its secrets in memory: {error}") };
     }
     let Err(error) = nix::unistd::execve(&start.program, &start.arguments, &start.environment);
     Report::NotStarted { reason: io::Error::from(error).to_string() }

@@ -252,6 +252,39 @@ pub(crate) fn attempt(call: Call) -> io::Result<()> {
                 0_u64,
             )
         },
+        // SAFETY: only for calls whose arguments are numbers, or pointers of which null is one; what comes into being, such
+        // as a mapping at a place that the kernel chooses, goes with the caller.
+        Call::OfNumbers { call, arguments: [first, second, third, fourth, fifth] } => unsafe {
+            libc::syscall(call, first, second, third, fourth, fifth)
+        },
+        // SAFETY: the kernel writes the context's number into the one given; the context goes with the caller.
+        Call::IoSetup => unsafe {
+            let mut context = 0_u64;
+            libc::syscall(libc::SYS_io_setup, 1_u32, &raw mut context)
+        },
+        // SAFETY: the kernel writes at most as many bytes as the structure says that it holds, and the mount's number.
+        Call::NameToHandle => unsafe {
+            let mut handle = [0_u32; 34];
+            handle[0] = 128;
+            let mut mount = 0_i32;
+            libc::syscall(
+                libc::SYS_name_to_handle_at,
+                libc::AT_FDCWD,
+                c".".as_ptr(),
+                handle.as_mut_ptr(),
+                &raw mut mount,
+                0,
+            )
+        },
+        // SAFETY: takes numbers only; the descriptors that come into being belong to the caller and go with it.
+        Call::TakeDescriptor(pid) => unsafe {
+            let process = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+            if process < 0 { process } else { libc::syscall(libc::SYS_pidfd_getfd, process, 0, 0) }
+        },
+        // SAFETY: the kernel reads one number from the place given.
+        Call::Ioctl { descriptor, request, value } => unsafe {
+            libc::syscall(libc::SYS_ioctl, descriptor, request, &raw const value)
+        },
         // SAFETY: takes numbers only.
         Call::Socket { domain, kind, protocol } => unsafe {
             libc::syscall(libc::SYS_socket, domain, kind, protocol)
@@ -286,7 +319,24 @@ pub(crate) enum Call {
     Chroot,
     Ptrace(i32),
     ReadMemory(i32),
-    Socket { domain: i32, kind: i32, protocol: i32 },
+    Socket {
+        domain: i32,
+        kind: i32,
+        protocol: i32,
+    },
+    /// One whose arguments are numbers alone.
+    OfNumbers {
+        call: libc::c_long,
+        arguments: [i64; 5],
+    },
+    IoSetup,
+    NameToHandle,
+    TakeDescriptor(i32),
+    Ioctl {
+        descriptor: i32,
+        request: libc::c_ulong,
+        value: i32,
+    },
     X32,
     MakeDevice,
 }

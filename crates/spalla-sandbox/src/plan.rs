@@ -83,6 +83,12 @@ impl Plan {
             // A command's own search path finds only what is seen anyway.
             false => found,
         };
+        if !command.secret_files.are_plain() {
+            return Err(Error::policy(
+                "a file of a secret has a name that leads elsewhere",
+                "name it plainly",
+            ));
+        }
         let mut arguments = vec![text(command.program.as_bytes())?];
         for argument in &command.arguments {
             arguments.push(text(argument.as_bytes())?);
@@ -94,6 +100,7 @@ impl Plan {
             environment: variables.collect::<Result<_, _>>()?,
             folder,
             umask: command.umask.unwrap_or(UMASK) & 0o777,
+            secret_files: command.secret_files.clone(),
         };
         let policy = Policy { workspace: real_folder(&policy.workspace)?, ..policy.clone() };
         Ok((Self { policy, identity: Identity::of_this_process(), view }, start))

@@ -7,8 +7,10 @@
 pub(crate) mod allow;
 pub(crate) mod gateway;
 pub(crate) mod relay;
+mod request;
 
 use allow::{AllowList, Target};
+use request::Request;
 use rustix::net::Shutdown;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -182,65 +184,6 @@ fn connect(allow: &AllowList, target: &Target) -> Result<io::Result<TcpStream>, 
     refusal.map_or(Ok(last), Err)
 }
 
-/// What a client wants.
-struct Request {
-    target: Target,
-    /// What the host gets first; nothing for a tunnel.
-    head: Option<Vec<u8>>,
-    /// What the client sent behind the head.
-    rest: Vec<u8>,
-}
-
-impl Request {
-    /// Reads the head of a request; none where it is none.
-    fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
-        let mut read = Vec::new();
-        let mut chunk = [0; 4096];
-        loop {
-            let length = client.read(&mut chunk)?;
-            read.extend_from_slice(&chunk[..length]);
-            if length == 0 || read.len() > HEAD_BYTES_MAX {
-                return Ok(None);
-            }
-            let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-            let mut head = httparse::Request::new(&mut headers);
-            match head.parse(&read) {
-                Ok(httparse::Status::Partial) => {}
-                Ok(httparse::Status::Complete(length)) => {
-                    return Ok(Self::understand(&head, &read[length..]));
-                }
-                Err(_) => return Ok(None),
-            }
-        }
-    }
-
-    fn understand(head: &httparse::Request<'_, '_>, rest: &[u8]) -> Option<Self> {
-        let (method, path) = (head.method?, head.path?);
-        let rest = rest.to_vec();
-        if method == "CONNECT" {
-            return Some(Self { target: Target::read(path, 443)?, head: None, rest });
-        }
-        let address = path.strip_prefix("http://")?;
-        let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
-        let target = Target::read(host, 80)?;
-        let path = if path.is_empty() { "/" } else { path };
-        // One request for each connection: a second one could be for another host.
-        let mut text =
-            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n").into_bytes();
-        for header in head.headers.iter() {
-            let name = header.name.to_ascii_lowercase();
-            if !matches!(name.as_str(), "host" | "connection" | "keep-alive") && !name.starts_with("proxy-") {
-                text.extend_from_slice(header.name.as_bytes());
-                text.extend_from_slice(b": ");
-                text.extend_from_slice(header.value);
-                text.extend_from_slice(b"\r\n");
-            }
-        }
-        text.extend_from_slice(b"\r\n");
-        Some(Self { target, head: Some(text), rest })
-    }
-}
-
 /// Hands on both ways until both are over.
 fn join(client: TcpStream, server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
@@ -263,39 +206,4 @@ fn answer(client: &mut TcpStream, status: &str, reason: &str) -> io::Result<()> 
         client,
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn understood(text: &str) -> Option<Request> {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut head = httparse::Request::new(&mut headers);
-        let httparse::Status::Complete(length) = head.parse(text.as_bytes()).unwrap() else {
-            panic!("{text}")
-        };
-        Request::understand(&head, &text.as_bytes()[length..])
-    }
-
-    #[test]
-    fn a_tunnel_and_a_plain_request_name_their_host() {
-        let tunnel = understood("CONNECT example.org:8443 HTTP/1.1\r\nHost: other\r\n\r\nrest").unwrap();
-        assert_eq!((tunnel.target.host.as_str(), tunnel.target.port), ("example.org", 8443));
-        assert_eq!((tunnel.head, tunnel.rest), (None, b"rest".to_vec()));
-        let plain =
-            "GET http://example.org/a?b HTTP/1.1\r\nHost: other\r\nProxy-Authorization: x\r\nA: b\r\n\r\n";
-        let plain = understood(plain).unwrap();
-        assert_eq!((plain.target.host.as_str(), plain.target.port), ("example.org", 80));
-        let head = String::from_utf8(plain.head.unwrap()).unwrap();
-        assert_eq!(head, "GET /a?b HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\nA: b\r\n\r\n");
-    }
-
-    #[test]
-    fn what_names_no_host_is_not_understood() {
-        for text in ["GET / HTTP/1.1\r\n\r\n", "CONNECT : HTTP/1.1\r\n\r\n", "GET ftp://a/ HTTP/1.1\r\n\r\n"]
-        {
-            assert!(understood(text).is_none(), "{text}");
-        }
-    }
 }

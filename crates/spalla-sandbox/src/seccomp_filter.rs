@@ -8,7 +8,8 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// What to do where the kernel takes no filter.
-pub(crate) const MEND: &str = "use a kernel with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64";
+pub(crate) const MEND: &str = "use a kernel with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64; or \
+     let it be missing with sandbox.allow_degraded = [\"seccomp\"]";
 
 /// Refused whatever the arguments, as not permitted.
 const REFUSED: &[i64] = &[
@@ -85,7 +86,9 @@ const REFUSED: &[i64] = &[
 ];
 
 /// Refused as if the kernel did not know them, so that programs take the older call, whose arguments can be judged.
-const UNKNOWN: &[i64] = &[libc::SYS_clone3, libc::SYS_openat2];
+///
+/// Contexts of the older asynchronous requests are counted for the whole machine, not for a user: one run could take all.
+const UNKNOWN: &[i64] = &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_setup];
 
 /// The bits of clone(2) that ask for a new namespace; that of time has none there.
 const NAMESPACE_BITS: [i32; 7] = [
@@ -121,6 +124,11 @@ const MODES: &[(i64, u8)] = &[
 
 /// The families of sockets that a program may open; of netlink only what lists addresses.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// The protocols of the internet that a program may speak. Others (several ways at once, SCTP, light datagrams, raw
+/// packets) are parts of the kernel of their own, some of which it loads for whoever asks.
+const PROTOCOLS: [i32; 5] =
+    [libc::IPPROTO_IP, libc::IPPROTO_ICMP, libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMPV6];
 
 /// The filters, ready for the kernel.
 pub(crate) struct Filters(Vec<BpfProgram>);
@@ -165,15 +173,16 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         rules.insert(call, sockets()?);
     }
-    // Typing into the terminal of somebody else.
-    let terminal = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| {
+    // Typing into the terminal of somebody else, and drivers that the kernel would load for a terminal.
+    let terminal = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD].map(|request| {
         SeccompRule::new(vec![SeccompCondition::new(1, Length::Dword, Compare::Eq, request)?])
     });
     rules.insert(libc::SYS_ioctl, terminal.into_iter().collect::<Result<_, _>>()?);
     Ok(rules)
 }
 
-/// Refuses every family that is not listed, and of netlink every protocol but the first, which is routing.
+/// Refuses every family that is not listed, of the internet every protocol that is not, and of netlink every protocol but
+/// the first, which is routing.
 fn sockets() -> Result<Vec<SeccompRule>, seccompiler::Error> {
     let is_not =
         |family: &i32| SeccompCondition::new(0, Length::Dword, Compare::Ne, u64::from(family.unsigned_abs()));
@@ -182,7 +191,17 @@ fn sockets() -> Result<Vec<SeccompRule>, seccompiler::Error> {
         SeccompCondition::new(0, Length::Dword, Compare::Eq, u64::from(libc::AF_NETLINK.unsigned_abs()))?,
         SeccompCondition::new(2, Length::Dword, Compare::Ne, u64::from(libc::NETLINK_ROUTE.unsigned_abs()))?,
     ];
-    Ok(vec![SeccompRule::new(unlisted)?, SeccompRule::new(netlink)?])
+    let mut rules = vec![SeccompRule::new(unlisted)?, SeccompRule::new(netlink)?];
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let is = SeccompCondition::new(0, Length::Dword, Compare::Eq, u64::from(family.unsigned_abs()))?;
+        let mut odd = vec![is];
+        for protocol in PROTOCOLS {
+            let known = u64::from(protocol.unsigned_abs());
+            odd.push(SeccompCondition::new(2, Length::Dword, Compare::Ne, known)?);
+        }
+        rules.push(SeccompRule::new(odd)?);
+    }
+    Ok(rules)
 }
 
 /// Answers calls of the x32 table, which has its own numbers for some of those that are refused, as unknown.

@@ -6,6 +6,7 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::proxy::RefusedHost;
 use crate::refusal::Error;
+use crate::secret_files::SecretFiles;
 use crate::stdio::Stdio;
 use crate::walls::Walls;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Command {
     pub folder: Option<PathBuf>,
     /// The bits of a mode that files which it makes do not get; 027 where nothing is said.
     pub umask: Option<u32>,
+    /// The files of secrets that it finds in its private memory; only behind walls.
+    #[serde(skip_serializing_if = "SecretFiles::is_empty")]
+    pub secret_files: SecretFiles,
 }
 
 /// How a command ended. When this is known, everything that it started is gone.

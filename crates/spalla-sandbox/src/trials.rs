@@ -3,6 +3,7 @@
 
 mod calls;
 mod files;
+mod machine;
 mod network;
 mod processes;
 
@@ -98,6 +99,29 @@ pub(crate) const TRIALS: &[(&str, Attempt)] = &[
     ("packet", network::packet),
     ("xdp", network::xdp),
     ("netlink-audit", network::netlink_audit),
+    ("aio-contexts", machine::aio_contexts),
+    ("inotify-instances", machine::inotify_instances),
+    ("line-discipline", machine::line_discipline),
+    ("typed-input", machine::typed_input),
+    ("core-pattern", machine::core_pattern),
+    ("drop-caches", machine::drop_caches),
+    ("write-devices", machine::write_devices),
+    ("leave-group", machine::leave_group),
+    ("host-name", machine::host_name),
+    ("clock", machine::clock),
+    ("kernel-log", machine::kernel_log),
+    ("file-handle", machine::file_handle),
+    ("fanotify", machine::fanotify),
+    ("namespace-of-other", machine::namespace_of_other),
+    ("descriptor-of-other", machine::descriptor_of_other),
+    ("write-memory-of-other", machine::write_memory_of_other),
+    ("compare-with-other", machine::compare_with_other),
+    ("priority-of-other", machine::priority_of_other),
+    ("disk-priority-of-other", machine::disk_priority_of_other),
+    ("limits-of-other", machine::limits_of_other),
+    ("shared-memory", machine::shared_memory),
+    ("multipath", machine::multipath),
+    ("light-datagrams", machine::light_datagrams),
     ("io-uring", calls::io_uring),
     ("bpf", calls::bpf),
     ("perf-event", calls::perf_event),

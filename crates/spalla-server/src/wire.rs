@@ -16,6 +16,7 @@ pub(crate) mod event;
 pub(crate) mod found_command;
 pub(crate) mod health;
 pub(crate) mod info_request;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod message;

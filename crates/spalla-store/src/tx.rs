@@ -12,6 +12,7 @@ use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
 use spalla_domain::audit;
 use spalla_domain::claim::{Offer, RunError, Usage};
 use spalla_domain::event::{Event, NewEvent};
+use spalla_domain::limits::Limits;
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Entry, Place, Standing};
 use spalla_domain::quota::{Usage as DayUsage, Used, UtcDay};
@@ -80,6 +81,8 @@ pub(crate) struct Body {
     pub item: WorkItem,
     /// The project's repository.
     pub repository: Option<String>,
+    /// The project's limits of what commands use.
+    pub project_limits: Option<Limits>,
 }
 
 /// A dependency edge.

@@ -4,12 +4,14 @@
 use crate::backoff::Backoff;
 use crate::control::{Control, ControlSender, Stop};
 use crate::coordinator::CoordinatorError;
+use crate::limits;
 use crate::run::{End, Failure, Finished};
 use crate::run_log::{RunLog, Shipped, run_log};
 use crate::spool::Spool;
 use crate::worker::Shared;
 use serde_json::value::{RawValue, to_raw_value};
 use spalla_domain::claim::{Assignment, Completion, Heartbeat, RunError};
+use spalla_domain::limits::Limit;
 use spalla_domain::retry::ErrorClass;
 use std::sync::Arc;
 
@@ -34,10 +36,12 @@ pub(crate) async fn execute(
     control: Control,
 ) -> Outcome {
     let options = &shared.options;
+    let held = limits::of_run(options, &assignment);
+    let bytes = |limit| held.value(limit).unwrap_or(u64::MAX);
     let spool = Spool::new(options.data_dir.join("spool"), options.limits.spool_memory_bytes);
     let (log, shipper) = run_log(
         &assignment,
-        (options.limits.output_bytes_max, options.is_terse),
+        ([bytes(Limit::OutputBytes), bytes(Limit::LineBytes)], options.is_terse),
         spool,
         (Arc::clone(&shared.coordinator), sender),
         (Arc::clone(&options.clock), Arc::clone(&options.randomness)),
@@ -75,9 +79,13 @@ async fn give_back(shared: &Shared, assignment: &Assignment, control: &Control) 
 /// Carries the run out. The log is closed by being dropped at the end.
 async fn carry_out(shared: &Shared, assignment: &Assignment, log: RunLog, control: &Control) -> Finished {
     let (worker, token) = (&shared.options.worker_id, assignment.fencing_token);
+    let held = limits::of_run(&shared.options, assignment);
     // The log of a run that goes on does so as well: what was said is not said again.
     if !shared.executors.goes_on(assignment) {
         log.remark(format!("worker {worker} executes the run under token {token}")).await;
+    }
+    if !shared.executors.goes_on(assignment) && held.is_narrowed() {
+        log.remark(format!("limits: {held}")).await;
     }
     let finished = shared.executors.execute(assignment, &log, control).await;
     log.say(last_words(&finished.end)).await;

@@ -23,6 +23,7 @@ mod execute;
 mod executors;
 mod journals;
 mod left_behind;
+mod limits;
 mod look;
 mod output;
 mod pace;

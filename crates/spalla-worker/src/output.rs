@@ -20,7 +20,7 @@ const NOTICE_BYTES: usize = 100;
 /// does not wait for it; only one that writes without end is slowed down.
 pub(crate) async fn pump(mut pipe: PipeReader, stream: Stream, step: u32, log: &RunLog) {
     let mut buffer = vec![0; CHUNK_BYTES];
-    let (mut splitter, mut discarding) = (Splitter::default(), Discarding::default());
+    let (mut splitter, mut discarding) = (Splitter::of(log.line_bytes_max()), Discarding::default());
     loop {
         let read = pipe.read(&mut buffer).await;
         let mut lines = Vec::new();
@@ -50,7 +50,8 @@ pub(crate) async fn follow(
     log: &RunLog,
 ) -> std::io::Result<()> {
     let mut reader = OutputReader::open(path)?;
-    let mut splitters = [(Stream::Stdout, Splitter::default()), (Stream::Stderr, Splitter::default())];
+    let mut splitters =
+        [Stream::Stdout, Stream::Stderr].map(|stream| (stream, Splitter::of(log.line_bytes_max())));
     let mut bytes = Vec::new();
     loop {
         let is_over = over.is_cancelled();
@@ -78,19 +79,25 @@ pub(crate) async fn follow(
 }
 
 /// Cuts bytes into lines. Holds at most one line, and of that no more than is kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Splitter {
     line: Vec<u8>,
     cut_bytes: usize,
+    bytes_max: usize,
 }
 
 impl Splitter {
+    /// Keeps so much of a line: no more than the server takes, and no less than what says that it was cut.
+    fn of(bytes_max: usize) -> Self {
+        Self { line: Vec::new(), cut_bytes: 0, bytes_max: bytes_max.clamp(2 * NOTICE_BYTES, LINE_BYTES_MAX) }
+    }
+
     /// Adds bytes, and the lines that they end; returns how many bytes are not kept.
     fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) -> usize {
         let mut discarded = 0;
         let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = parts.next() {
-            let room = part.len().min(LINE_BYTES_MAX - self.line.len());
+            let room = part.len().min(self.bytes_max - self.line.len());
             self.line.extend_from_slice(&part[..room]);
             self.cut_bytes += part.len() - room;
             discarded += part.len() - room;
@@ -113,11 +120,10 @@ impl Splitter {
         let bytes = self.line.len() + std::mem::take(&mut self.cut_bytes);
         let mut text = text_of(&self.line);
         self.line.clear();
-        if bytes > LINE_BYTES_MAX || text.len() > LINE_BYTES_MAX {
-            text.truncate(text.floor_char_boundary(LINE_BYTES_MAX - NOTICE_BYTES));
-            text.push_str(&format!(
-                " … [cut: the line has {bytes} bytes, at most {LINE_BYTES_MAX} are kept]"
-            ));
+        let most = self.bytes_max;
+        if bytes > most || text.len() > most {
+            text.truncate(text.floor_char_boundary(most - NOTICE_BYTES));
+            text.push_str(&format!(" … [cut: the line has {bytes} bytes, at most {most} are kept]"));
         }
         text
     }
@@ -128,8 +134,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_line_is_as_long_as_whoever_limits_it_says() {
+        let (mut splitter, mut lines) = (Splitter::of(256), Vec::new());
+        splitter.push(&[b'x'; 1_000], &mut lines);
+        splitter.push(b"\nshort\n", &mut lines);
+        assert!(
+            lines[0].len() <= 256 && lines[0].ends_with("has 1000 bytes, at most 256 are kept]"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[1], "short");
+    }
+
     fn split(chunks: &[&[u8]]) -> Vec<String> {
-        let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
+        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
         for chunk in chunks {
             splitter.push(chunk, &mut lines);
         }
@@ -153,7 +171,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_with_a_notice_and_bounded_memory() {
         let chunk = vec![b'x'; 1 << 20];
-        let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
+        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
         for _ in 0..100 {
             splitter.push(&chunk, &mut lines);
             assert!(splitter.line.capacity() <= 4 * LINE_BYTES_MAX);

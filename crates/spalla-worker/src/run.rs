@@ -2,10 +2,11 @@
 
 use crate::control::{Control, Stop};
 use crate::coordinator::Coordinator;
-use crate::credentials::{self, Credentials};
+use crate::credentials::{self, Credentials, Place};
 use crate::executors::agent::Memory;
 use crate::executors::recipe::State;
 use crate::left_behind;
+use crate::limits;
 use crate::refusals::Refusals;
 use crate::run_log::RunLog;
 use crate::sandbox::{Sandbox, Walls};
@@ -14,11 +15,13 @@ use crate::telling::Telling;
 use crate::worker::Options;
 use serde_json::Value;
 use spalla_domain::claim::{Assignment, Heartbeat, RunError, Usage};
+use spalla_domain::limits::{Effective, Limit};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::Attested;
 use spalla_domain::trace::{Part, TraceParent, span_id};
 use spalla_domain::work_item::Executor;
 use spalla_domain::{InfoRequestId, Timestamp};
+use spalla_sandbox::Preset;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +53,8 @@ pub(crate) struct Run<'a> {
     used: Mutex<Option<Usage>>,
     pub(crate) refusals: Refusals,
     pub(crate) telling: Telling,
+    /// How much its commands may use, and who says so.
+    pub(crate) limits: Effective,
 }
 
 /// Why a run does not go on.
@@ -154,6 +159,7 @@ impl<'a> Run<'a> {
             used: Mutex::default(),
             refusals: Refusals::default(),
             telling: Telling::default(),
+            limits: limits::of_run(options, assignment),
         }
     }
 
@@ -196,13 +202,16 @@ impl<'a> Run<'a> {
         std::path::absolute(&folder).unwrap_or(folder)
     }
 
-    /// Returns the folder of the files that a person answered: where the run may outlive this process, it is not this
-    /// process's.
-    pub(crate) fn credentials_folder(&self) -> PathBuf {
-        match self.goes_on || self.reattach_grace_ms().is_some() {
+    /// Returns where the files are that a person answered: without walls in a folder, which is not this process's where the
+    /// run may outlive it.
+    pub(crate) fn credentials_place(&self) -> Place {
+        if self.options.sandbox.preset != Some(Preset::None) {
+            return Place::Inside;
+        }
+        Place::Folder(match self.goes_on || self.reattach_grace_ms().is_some() {
             true => self.left_behind().join("credentials"),
             false => credentials::own_folder(&self.options.data_dir).join(self.label()),
-        }
+        })
     }
 
     /// Returns how the run ended, with the walls that stood around its commands.
@@ -280,7 +289,7 @@ impl<'a> Run<'a> {
         match interruption {
             Interruption::Stopped(stop) => End::Stopped(stop),
             Interruption::TimedOut => {
-                let limit = Duration::from_millis(self.assignment.timeout_ms.max(0).unsigned_abs());
+                let limit = Duration::from_millis(self.timeout_ms());
                 let message = format!("the run took longer than its {}", seconds(limit));
                 Failure::new(ErrorClass::TimedOut, message).into()
             }
@@ -320,8 +329,13 @@ impl<'a> Run<'a> {
         label_of(&Heartbeat { run_id, fencing_token })
     }
 
+    /// Returns how long it may take, in milliseconds.
+    fn timeout_ms(&self) -> u64 {
+        self.limits.value(Limit::TimeoutMs).unwrap_or(self.assignment.timeout_ms.max(0).unsigned_abs())
+    }
+
     fn deadline(&self) -> Instant {
-        let own = self.assignment.timeout_ms.max(0).unsigned_abs();
+        let own = self.timeout_ms();
         let all = Duration::from_millis(own.saturating_add(self.held_ms.load(Ordering::Relaxed)));
         self.started + all.saturating_sub(self.used_before)
     }

@@ -80,6 +80,7 @@ enum Written {
 struct Kept {
     bytes: AtomicU64,
     bytes_max: u64,
+    line_bytes_max: u64,
     cut: AtomicBool,
 }
 
@@ -222,6 +223,11 @@ impl RunLog {
         self.kept.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.kept.bytes_max
     }
 
+    /// Returns how much of a line is kept, in bytes.
+    pub(crate) fn line_bytes_max(&self) -> usize {
+        usize::try_from(self.kept.line_bytes_max).unwrap_or(LINE_BYTES_MAX)
+    }
+
     async fn mark_cut(&self, step: u32) {
         let is_over = self.kept.bytes.load(Ordering::Relaxed) > self.kept.bytes_max;
         if is_over && !self.kept.cut.swap(true, Ordering::Relaxed) {
@@ -291,13 +297,14 @@ pub(crate) struct Shipper {
 /// Makes both ends of a run's log.
 pub(crate) fn run_log(
     assignment: &Assignment,
-    (bytes_max, is_terse): (u64, bool),
+    ([bytes_max, line_bytes_max], is_terse): ([u64; 2], bool),
     spool: Spool,
     (coordinator, control): (Arc<dyn Coordinator>, ControlSender),
     (clock, randomness): (Clock, Randomness),
 ) -> (RunLog, Shipper) {
     let (sender, groups) = mpsc::channel(GROUPS_MAX);
-    let kept = Arc::new(Kept { bytes: AtomicU64::new(0), bytes_max, cut: AtomicBool::new(false) });
+    let kept =
+        Arc::new(Kept { bytes: AtomicU64::new(0), bytes_max, line_bytes_max, cut: AtomicBool::new(false) });
     let shipper = Shipper {
         groups,
         marks: Vec::new(),

@@ -25,7 +25,9 @@ use crate::refusals::Refusals;
 use life::order_of;
 use line::Line;
 use spalla_domain::log::Stream;
-use spalla_sandbox::{Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SupervisedOrder};
+use spalla_sandbox::{
+    Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SecretFiles, SupervisedOrder,
+};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -134,6 +136,8 @@ pub struct Confined {
     pub outside: BTreeMap<String, String>,
     /// What the hosts of the policy's injections get; the supervisor has it, and the command does not.
     pub credentials: HostCredentials,
+    /// The files of secrets that it finds in its private memory, as far as its variables name them.
+    pub secret_files: SecretFiles,
     /// The file in which the supervisor writes down how the command ended.
     pub journal: Option<PathBuf>,
     /// What is told at once of the hosts that it is refused.

@@ -1,9 +1,11 @@
 //! Which walls stand around a run's commands: the operator's settings, and what each kind of command needs.
 
 use crate::credentials::Credentials;
+use crate::limits;
 use crate::run::Run;
 use crate::sandbox::{Confined, Ended, PROXY_VARIABLES, SpawnError, TRUST_VARIABLES, Walls};
 use spalla_domain::claim::RunError;
+use spalla_domain::limits::{self as domain, Effective};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
@@ -11,6 +13,7 @@ use spalla_domain::sandbox::{
 use spalla_sandbox::{
     Attestation, HostCredentials, Injection, Layer, Limits, Network, Policy, Preset, State,
 };
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -24,6 +27,8 @@ pub struct SandboxOptions {
     pub allow_degraded: Vec<Layer>,
     /// How much a command and all that it starts may use.
     pub limits: Limits,
+    /// What the operator says of single agents and aliases, by their names.
+    pub agent_limits: BTreeMap<String, domain::Limits>,
     /// The hosts that commands reach through the proxy, where their preset has one. With such a list, or with injections,
     /// a step that has network has this much of it; without either, it has the machine's.
     pub hosts: Vec<String>,
@@ -92,15 +97,13 @@ impl Run<'_> {
                 relays.dedup();
             }
         }
-        policy.limits =
-            Limits { timeout_ms: self.assignment.timeout_ms.max(1).unsigned_abs(), ..options.limits.clone() };
+        policy.limits = limits::of_commands(&options.limits, &self.limits);
         policy.allow_degraded.clone_from(&options.allow_degraded);
         policy.tools = needs.tools;
         policy.read = needs.read;
         policy.read.extend(options.read.iter().filter(|path| path.exists()).cloned());
         policy.write = options.write.iter().filter(|path| path.exists()).cloned().collect();
         policy.write.extend(needs.write);
-        policy.read.extend(self.credentials().map(Credentials::folder).map(Path::to_owned));
         if policy.network != Network::None {
             policy.environment =
                 PROXY_VARIABLES.iter().chain(&TRUST_VARIABLES).map(|name| (*name).to_owned()).collect();
@@ -109,7 +112,8 @@ impl Run<'_> {
         }
         let (outside, journal) = (outside.clone(), Some(self.journal()));
         let refusals = self.refusals.clone();
-        Walls::Up(Box::new(Confined { policy, outside, credentials, journal, refusals }))
+        let secret_files = self.credentials().map(Credentials::files).cloned().unwrap_or_default();
+        Walls::Up(Box::new(Confined { policy, outside, credentials, secret_files, journal, refusals }))
     }
 
     /// Takes note of the walls that stood around a command, and of what it was refused.
@@ -139,6 +143,7 @@ impl Run<'_> {
             }],
             others: Vec::new(),
             refused_hosts: Vec::new(),
+            limits: Effective::default(),
         });
     }
 
@@ -157,7 +162,8 @@ impl Run<'_> {
         RunError::new(class, error.to_string())
     }
 
-    fn join(&self, attested: Attested) {
+    fn join(&self, mut attested: Attested) {
+        attested.limits.clone_from(&self.limits);
         let mut all = self.attested.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *all {
             Some(known) => known.join(attested),
@@ -195,6 +201,7 @@ fn attested(attestation: &Attestation) -> Attested {
         layers: layers.collect(),
         others: Vec::new(),
         refused_hosts: Vec::new(),
+        limits: Effective::default(),
     }
 }
 

@@ -70,7 +70,7 @@ impl App {
         };
         let serving = Arc::new(Serving::open(settings)?);
         // A key that can't be used is said before anything is encrypted, not when it is needed.
-        let keys = secret_key::key_ring(&folder, &settings.secret_key)?;
+        let keys = secret_key::key_ring(&folder, secret_key::Wanted::of(settings))?;
         let store = open_store(settings).await?;
         let vault = Vault::new(keys, store.clone(), Arc::new(SystemClock), Arc::new(SystemRandomness));
         let engine_options = spalla_engine::Options {

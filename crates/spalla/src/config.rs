@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// The keys that secrets are encrypted with, the newest first; empty means the data folder's own.
     pub(crate) secret_key: String,
+    /// Where such keys are kept that the setting does not name.
+    pub(crate) secret_key_store: KeyStore,
     /// Seconds between background ticks; 0 means none.
     pub(crate) background_interval_seconds: f64,
     /// Whether an approval that is asked for holds its item.
@@ -216,6 +218,12 @@ pub(crate) struct SandboxSettings {
     pub(crate) disk_mb: u64,
     /// The most of the processor, in percent of one core; 0 means no hard limit.
     pub(crate) cpu_percent: u64,
+    /// The share of a busy machine; 100 is that of an ordinary process.
+    pub(crate) cpu_weight: u64,
+    /// How much of a run's output is kept, in MiB.
+    pub(crate) output_mb: u64,
+    /// What single agents and aliases may use, as `codex.memory_mb=1024`.
+    pub(crate) agent_limits: Vec<String>,
     /// What becomes of a step when its worker is killed.
     pub(crate) lifetime: Lifetime,
     /// How long a step that survives goes on without a worker.
@@ -301,6 +309,16 @@ pub(crate) enum Auth {
     Token,
     /// Whoever reaches it; on the loopback address only.
     None,
+}
+
+/// Where the keys are kept that secrets are encrypted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyStore {
+    /// In a file of the data folder, for its owner alone.
+    File,
+    /// In the keychain of the operating system.
+    Keychain,
 }
 
 /// What becomes of a recipe's step when its worker is killed.

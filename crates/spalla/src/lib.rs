@@ -27,6 +27,7 @@ mod exit;
 mod failure;
 mod git;
 mod github;
+mod keychain;
 mod likeness;
 mod masked;
 mod no_core;

@@ -8,12 +8,14 @@ use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_adapter::definition::Definition;
 use spalla_domain::WorkerId;
+use spalla_domain::limits::Limit;
 use spalla_domain::resources::Capacity;
 use spalla_policy::{PRESETS, Policy};
 use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, loopback_servers};
 use spalla_store::Clock;
 use spalla_worker::sandbox::{Supervisor, child_env};
 use spalla_worker::{Limits, Options, PoolOptions, SandboxOptions, is_context_low};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -87,8 +89,10 @@ fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
             processes: own.processes,
             disk_mb: own.disk_mb,
             cpu_percent: Some(own.cpu_percent).filter(|percent| *percent > 0),
+            cpu_weight: own.cpu_weight,
             ..spalla_sandbox::Limits::default()
         },
+        agent_limits: agent_limits(own)?,
         hosts: own.allow_hosts.clone(),
         servers,
         credentials: HostCredentials::of(&inject, programs::variables()),
@@ -97,6 +101,41 @@ fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
         write: own.write.clone(),
         reattach_grace_ms: (own.lifetime == Lifetime::SurviveRestart).then_some(own.reattach_grace_ms),
     })
+}
+
+/// Reads what runs of single agents may use.
+fn agent_limits(own: &SandboxSettings) -> Result<BTreeMap<String, spalla_domain::limits::Limits>> {
+    let mut all: BTreeMap<String, spalla_domain::limits::Limits> = BTreeMap::new();
+    for word in &own.agent_limits {
+        let wrong = |why: String| {
+            Failure::usage(format!("sandbox.agent_limits: {word:?}: {why}"))
+                .mend("write AGENT.LIMIT=NUMBER, such as codex.memory_mb=1024")
+        };
+        let split = word.split_once('=').and_then(|(key, value)| {
+            let (agent, limit) = key.rsplit_once('.')?;
+            Some((agent.trim(), limit.trim(), value.trim().parse().ok()?))
+        });
+        let Some((agent, limit, value)) = split.filter(|(agent, _, _)| !agent.is_empty()) else {
+            return Err(wrong("it is no agent with a limit and a whole number".into()));
+        };
+        let limits = all.entry(agent.to_owned()).or_default();
+        limits.put(limit, value).map_err(|refusal| wrong(refusal.to_string()))?;
+        limits.check_within(&everybodys(own)).map_err(|refusal| wrong(refusal.detail))?;
+    }
+    Ok(all)
+}
+
+/// Returns what nobody is given more of.
+fn everybodys(own: &SandboxSettings) -> spalla_domain::limits::Limits {
+    let mut all = vec![
+        (Limit::MemoryMb, own.memory_mb),
+        (Limit::Processes, own.processes),
+        (Limit::DiskMb, own.disk_mb),
+        (Limit::CpuWeight, own.cpu_weight),
+        (Limit::OutputBytes, own.output_mb << 20),
+    ];
+    all.extend((own.cpu_percent > 0).then_some((Limit::CpuPercent, own.cpu_percent)));
+    spalla_domain::limits::Limits(all.into_iter().collect())
 }
 
 /// Reads what is said of the commands of steps. A policy that can't be read lets the worker not start: it would let
@@ -168,7 +207,11 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         sessions: settings.data.join("sessions"),
         pool: pool(settings, usize::try_from(cores()).unwrap_or(1)),
         tools: std::env::current_exe().ok(),
-        limits: Limits { repeats_max: own.repeats_max, ..Limits::default() },
+        limits: Limits {
+            repeats_max: own.repeats_max,
+            output_bytes_max: settings.sandbox.output_mb << 20,
+            ..Limits::default()
+        },
         ..Options::new(
             worker_id,
             data_dir,
@@ -195,8 +238,32 @@ mod tests {
             processes: 512,
             disk_mb: 2_048,
             cpu_percent: 0,
+            cpu_weight: 50,
+            output_mb: 64,
+            agent_limits: Vec::new(),
             lifetime: Lifetime::DieWithDaemon,
             reattach_grace_ms: 30_000,
+        }
+    }
+
+    #[test]
+    fn limits_of_an_agent_are_never_more_than_everybodys() {
+        let of =
+            |word: &str| walls(&SandboxSettings { agent_limits: vec![word.into()], ..own("default", &[]) });
+        let limits = of("my.codex.memory_mb=512").unwrap().agent_limits;
+        assert_eq!(limits["my.codex"].0, [(Limit::MemoryMb, 512)].into());
+        for word in [
+            "codex",
+            "codex.memory_mb",
+            ".memory_mb=64",
+            "codex.memory_mb=-1",
+            "codex.memory_mb=0",
+            "codex.cores=1",
+            "codex.memory_mb=4096",
+            "codex.cpu_weight=51",
+        ] {
+            let refused = of(word).unwrap_err().to_string();
+            assert!(refused.contains(word) && refused.contains("AGENT.LIMIT=NUMBER"), "{refused}");
         }
     }
 

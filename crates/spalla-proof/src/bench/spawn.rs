@@ -6,7 +6,7 @@ use super::figure::{Figures, percentile};
 use super::step::{in_ms, now};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use spalla_sandbox::{HostCredentials, Policy, Preset};
+use spalla_sandbox::{HostCredentials, Policy, Preset, SecretFiles};
 use spalla_worker::Refusals;
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use std::path::Path;
@@ -127,6 +127,7 @@ impl Field {
             policy: Policy::new(Preset::Strict, self.workspace.path().into()),
             outside: child_env(std::env::vars()),
             credentials: HostCredentials::default(),
+            secret_files: SecretFiles::default(),
             journal: None,
             refusals: Refusals::default(),
         };

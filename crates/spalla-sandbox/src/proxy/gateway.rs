@@ -9,6 +9,8 @@ mod head;
 mod rules;
 mod upstream;
 
+pub(super) use head::judge_head;
+
 use super::allow::{AllowList, Target};
 use super::{CONNECTIONS_MAX, PATIENCE, Refusals};
 use crate::credential::Credential;

@@ -3,6 +3,7 @@
 use super::arena::{Arena, everybody, hold};
 use serde_json::json;
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn a_fork_bomb_ends_at_its_limit() {
@@ -65,5 +66,29 @@ fn what_others_write_meanwhile_does_not_end_a_run() {
         fs::write(arena.ground.outside.join("other"), vec![1; 32 * 1024 * 1024]).unwrap();
         let output = run.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "whole\n", "{output:?}");
+    }
+}
+
+#[test]
+fn not_all_watches_of_files_are_taken_that_the_user_has() {
+    // One more than a run may have; the machine gives a user some more than twice as many.
+    hold("inotify-instances", 49, &json!({}), &everybody());
+}
+
+#[test]
+fn memory_that_others_share_is_not_attached() {
+    let made = Command::new("ipcmk").args(["-M", "64", "-p", "0666"]).output().unwrap();
+    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    let number = said.split_whitespace().last().and_then(|word| word.parse().ok()).expect("a number");
+    let _gone = Segment(number);
+    hold("shared-memory", number, &json!({}), &everybody());
+}
+
+/// Memory that is shared by its number, and removed at the end.
+struct Segment(u64);
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let _ = Command::new("ipcrm").args(["-m", &self.0.to_string()]).status();
     }
 }

@@ -56,6 +56,18 @@ attacks! { OF_EVERYBODY, everybody();
     no_namespace_is_left_for_a_new_one => "unshare-user",
     no_process_is_born_into_a_new_namespace => "clone-user",
     no_process_is_born_by_a_call_that_can_not_be_judged => "clone3",
+    nothing_is_taken_of_the_requests_that_the_whole_machine_shares => "aio-contexts",
+    no_driver_of_terminals_is_loaded => "line-discipline",
+    no_handle_of_a_file_is_had => "file-handle",
+    nobody_hears_of_the_files_that_others_open => "fanotify",
+    no_descriptor_of_a_process_outside_is_taken => "descriptor-of-other",
+    the_memory_of_a_process_outside_is_not_written => "write-memory-of-other",
+    no_process_is_compared_with_one_outside => "compare-with-other",
+    a_process_outside_keeps_its_priority => "priority-of-other",
+    a_process_outside_keeps_its_place_at_the_disk => "disk-priority-of-other",
+    the_limits_of_a_process_outside_are_not_asked_for => "limits-of-other",
+    no_socket_takes_several_ways => "multipath",
+    no_socket_speaks_a_transport_that_no_build_needs => "light-datagrams",
 }
 
 // What an ordinary user may not do outside either.
@@ -69,6 +81,15 @@ attacks! { OF_ROOT, root();
     no_device_is_made => "mknod",
     no_socket_sees_every_packet => "packet",
     no_socket_shares_its_packets_with_the_kernel => "xdp",
+    nothing_is_typed_into_a_terminal => "typed-input",
+    no_program_is_named_that_gets_the_machines_cores => "core-pattern",
+    the_machines_caches_are_not_dropped => "drop-caches",
+    the_machines_devices_are_not_set => "write-devices",
+    nobody_leaves_the_group_that_is_limited => "leave-group",
+    the_host_keeps_its_name => "host-name",
+    the_clock_is_not_set => "clock",
+    the_kernels_log_is_not_read => "kernel-log",
+    no_namespace_of_a_process_outside_is_entered => "namespace-of-other",
 }
 
 /// Those who are root.

@@ -3,6 +3,7 @@
 
 use super::adapter::Adapter;
 use super::definition::ChosenDefinition;
+use super::limits::SaidLimits;
 use super::number::{ClaimMax, Dollars, ExchangeMax, ExitCode, IdNumber, Ordinal};
 use super::object::{object, objects};
 use super::resources::Stock;
@@ -172,6 +173,8 @@ pub(crate) struct Assignment {
     token_budget: Option<u32>,
     /// How long the run may take, in milliseconds.
     timeout_ms: i64,
+    /// What the project and the item say of how much commands may use.
+    limits: Vec<SaidLimits>,
     /// The project's repository: an absolute local path or a git URL.
     repository: Option<String>,
 }
@@ -198,6 +201,7 @@ impl From<claim::Assignment> for Assignment {
             definition: a.definition.map(|chosen| ChosenDefinition::whole(*chosen)),
             token_budget: a.token_budget,
             timeout_ms: a.timeout_ms,
+            limits: a.limits.into_iter().map(Into::into).collect(),
             repository: a.repository,
         }
     }
@@ -456,6 +460,7 @@ mod tests {
 
     #[test]
     fn an_assignment_reads_back_as_the_domains() {
+        use spalla_domain::limits;
         let assignment = claim::Assignment {
             run_id: RunId(1),
             work_item_id: WorkItemId(2),
@@ -490,6 +495,10 @@ mod tests {
             })),
             token_budget: Some(9_000),
             timeout_ms: 60_000,
+            limits: vec![limits::Said {
+                source: limits::Source::Item,
+                limits: limits::Limits([(limits::Limit::MemoryMb, 64)].into()),
+            }],
             repository: Some("/srv/app".into()),
         };
         let text = serde_json::to_string(&Assignment::from(assignment.clone())).unwrap();

@@ -1,5 +1,6 @@
 //! Projects on the wire.
 
+use super::limits::Limits;
 use super::text::{Name, Prose, Repository};
 use super::{Body, nullable, present};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub(crate) struct Project {
     description: Option<String>,
     /// An absolute local path or a git URL.
     repository: Option<String>,
+    /// How much each command of its runs may use; null is as the operator says.
+    #[schema(inline)]
+    limits: Option<Limits>,
     /// Whether it was put away.
     status: ProjectStatus,
     /// When it was made.
@@ -45,6 +49,7 @@ impl From<project::Project> for Project {
             name: project.name,
             description: project.description,
             repository: project.repository,
+            limits: project.limits.map(Limits),
             status: if project.archived_at.is_some() {
                 ProjectStatus::Archived
             } else {
@@ -99,6 +104,10 @@ pub(crate) struct ProjectChange {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Repository>, inline, required = false)]
     repository: Option<Option<Repository>>,
+    /// How much each command of its runs may use from now on.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Limits>, inline, required = false)]
+    limits: Option<Option<Limits>>,
 }
 
 impl Body for ProjectChange {}
@@ -109,6 +118,7 @@ impl From<ProjectChange> for ProjectPatch {
             name: change.name.map(Into::into),
             description: change.description.map(|text| text.map(Into::into)),
             repository: change.repository.map(|text| text.map(Into::into)),
+            limits: change.limits.map(|limits| limits.map(|limits| limits.0)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is attested of the walls around a run, on the wire.
 
+use super::limits::Held;
 use super::object::{object, objects};
 use super::text::Text;
 use super::words;
@@ -50,6 +51,10 @@ pub(crate) struct SandboxBody {
     #[serde(default)]
     #[schema(inline)]
     refused_hosts: Vec<Sentence>,
+    /// Which limits held for its commands, and whose they were.
+    #[serde(default)]
+    #[schema(inline)]
+    limits: Option<Held>,
 }
 
 /// How one wall stood.
@@ -103,6 +108,7 @@ impl From<SandboxBody> for Box<Attested> {
             layers: layers.collect(),
             others: others.collect(),
             refused_hosts: body.refused_hosts.into_iter().take(REFUSED_HOSTS_MAX).map(Into::into).collect(),
+            limits: body.limits.map(|held| held.0).unwrap_or_default(),
         })
     }
 }
@@ -124,6 +130,9 @@ pub(crate) struct SandboxView {
     others: Vec<SandboxPolicyView>,
     /// The hosts that commands asked for and did not get, with the reasons.
     refused_hosts: Vec<String>,
+    /// Which limits held for its commands, and whose they were.
+    #[schema(inline)]
+    limits: Held,
 }
 
 /// How one wall stood.
@@ -168,6 +177,7 @@ impl From<Attested> for SandboxView {
             layers: attested.layers.into_iter().map(layer).collect(),
             others: attested.others.into_iter().map(other).collect(),
             refused_hosts: attested.refused_hosts,
+            limits: Held(attested.limits),
         }
     }
 }

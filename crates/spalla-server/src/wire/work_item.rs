@@ -2,6 +2,7 @@
 
 use super::adapter::{Adapter, AdapterBody};
 use super::definition::{ChosenDefinition, ChosenDefinitionBody};
+use super::limits::Limits;
 use super::number::{IdNumber, Priority, Retries, Tokens};
 use super::object::object;
 use super::resources::{Resources, Wish};
@@ -100,6 +101,9 @@ pub(crate) struct WorkItem {
     adapter: Option<Adapter>,
     /// The agent's definition that it is carried out by; null where the agent is told the task alone.
     definition: Option<ChosenDefinition>,
+    /// How much each command of a run may use; null is as the project and the operator say.
+    #[schema(inline)]
+    limits: Option<Limits>,
     /// Where it stands.
     status: WorkItemStatus,
     /// Why it does not start; null unless something holds it.
@@ -210,6 +214,7 @@ impl From<WorkItemView> for WorkItem {
             resources: spec.resources.as_ref().map(Resources::from),
             adapter: spec.adapter.map(Into::into),
             definition: spec.definition.map(|chosen| ChosenDefinition::shown(*chosen)),
+            limits: spec.limits.map(Limits),
             status: view.status.into(),
             reason: view.reason.map(|code| code.as_str()),
             depends_on: depends_on.map(|d| DependencyView { id: d.id.0, when: d.when.into() }).collect(),
@@ -309,6 +314,9 @@ pub(crate) struct NewWorkItem {
     /// nobody is named and agents are published, the one that the task is for.
     #[serde(default, deserialize_with = "object")]
     definition: Option<ChosenDefinitionBody>,
+    /// How much each command of a run may use.
+    #[schema(inline)]
+    limits: Option<Limits>,
 }
 
 impl Body for NewWorkItem {}
@@ -332,6 +340,7 @@ impl From<NewWorkItem> for DomainNew {
                 resources: new.resources.map(|wish| wish.0),
                 adapter: new.adapter.map(Into::into),
                 definition: new.definition.map(|chosen| Box::new(chosen.into())),
+                limits: new.limits.map(|limits| limits.0),
             },
             depends_on: new.depends_on.into_iter().map(Into::into).collect(),
         }
@@ -394,6 +403,10 @@ pub(crate) struct WorkItemChange {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<AdapterBody>, required = false)]
     adapter: Option<Option<AdapterBody>>,
+    /// How much each command of a run may use from now on.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Limits>, inline, required = false)]
+    limits: Option<Option<Limits>>,
 }
 
 impl Body for WorkItemChange {}
@@ -417,6 +430,7 @@ impl From<WorkItemChange> for SpecPatch {
             resources: change.resources.map(|wish| wish.map(|wish| wish.0)),
             adapter: change.adapter.map(|adapter| adapter.map(Into::into)),
             definition: None,
+            limits: change.limits.map(|limits| limits.map(|limits| limits.0)),
         }
     }
 }

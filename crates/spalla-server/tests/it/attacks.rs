@@ -213,3 +213,105 @@ async fn the_chain_of_the_audit_is_exported_whole() {
         assert_eq!(serde_json::from_str::<Value>(&rest).unwrap(), lines[1]);
     }
 }
+
+#[tokio::test]
+async fn a_request_that_somebody_in_front_could_read_otherwise_hides_no_other() {
+    let world = World::with(guarded()).await;
+    let (host, bearer) = (world.address, format!("Authorization: Bearer {TOKEN}"));
+    let hidden = format!("GET /projects/ HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\nConnection: close\r\n\r\n");
+    let request = |version: &str, lines: &str, body: &str| {
+        format!(
+            "POST /projects/ HTTP/{version}\r\nHost: {host}\r\n{bearer}\r\nContent-Type: application/json\r\n\
+             {lines}\r\n\r\n{body}{hidden}"
+        )
+    };
+    let whole = "f\r\n{\"name\": \"mine\"}\r\n0\r\n\r\n".replace("f\r\n", "10\r\n");
+    let honest = send(&world, request("1.1", "Transfer-Encoding: chunked", &whole)).await;
+    assert!(honest.starts_with("HTTP/1.1 201") && honest.matches("HTTP/1.1 ").count() == 2, "{honest}");
+    for (version, lines, body) in [
+        ("1.1", "Transfer-Encoding: xchunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: identity", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked, identity", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding : chunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding:\u{b}chunked", "0\r\n\r\n"),
+        ("1.1", "X: y\r\n Transfer-Encoding: chunked", "0\r\n\r\n"),
+        ("1.1", "Content-Length: 0x2", "{}"),
+        ("1.1", "Content-Length: -1", ""),
+        ("1.0", "Transfer-Encoding: chunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "0x0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "-1\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "fffffffffffffffff\r\n"),
+        ("1.1", "Transfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"),
+    ] {
+        let answer = send(&world, request(version, lines, body)).await;
+        assert!((400..502).contains(&status(&answer)), "{lines:?} {body:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{lines:?} {body:?}: {answer}");
+        assert!(!answer.contains("mine"), "{lines:?} {body:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_protocol_is_changed_to() {
+    let world = World::with(guarded()).await;
+    for upgrade in ["h2c", "HTTP/2.0", "TLS/1.0", "websocket, h2c"] {
+        let lines = [
+            "GET /projects/ HTTP/1.1",
+            "Host: {host}",
+            "HTTP2-Settings: AAMAAABkAAQAAP__",
+            &format!("Upgrade: {upgrade}"),
+            "Connection: Upgrade, HTTP2-Settings",
+        ];
+        let answer = head(&world, &lines).await;
+        assert_eq!(status(&answer), 401, "{upgrade}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_in_another_spelling_opens_no_more_than_its_own() {
+    let world = World::with(guarded()).await;
+    for path in [
+        "//projects/",
+        "/projects//",
+        "/%70rojects/",
+        "/./projects/",
+        "/x/../projects/",
+        "/%2e%2e/projects/",
+        "/projects/;x",
+        "/projects;x=1/",
+        "/projects/%2f",
+        "/projects/..;/projects/",
+        "/PROJECTS/",
+        "/health/../projects/",
+        "/health/%2e%2e/projects/",
+        "/health%2f..%2fprojects/",
+        "/health/..%5cprojects/",
+        "/health;/projects/",
+        "/api/../projects/",
+        "/projects/%00",
+        "/projects/%c0%ae%c0%ae/",
+        "/projects/?/../../health",
+        "/projects/#/../health",
+    ] {
+        let answer = head(&world, &[&format!("GET {path} HTTP/1.1"), "Host: {host}"]).await;
+        assert!((400..=404).contains(&status(&answer)), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_header_and_no_query_makes_another_method_of_a_call() {
+    let world = World::with(guarded()).await;
+    let project = world.project().await;
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    for (query, header) in [
+        ("", "X-HTTP-Method-Override: DELETE"),
+        ("", "X-HTTP-Method: DELETE"),
+        ("", "X-Method-Override: PATCH"),
+        ("?_method=DELETE", "X: y"),
+    ] {
+        let line = format!("GET /projects/{project}{query} HTTP/1.1");
+        let answer = head(&world, &[&line, "Host: {host}", &bearer, header]).await;
+        assert!([200, 422].contains(&status(&answer)), "{query} {header}: {answer}");
+        let still = world.get(&format!("/projects/{project}")).await.json(200);
+        assert_eq!((&still["status"], &still["name"]), (&json!("active"), &still["name"]), "{header}");
+    }
+}

@@ -147,3 +147,53 @@ async fn what_a_limit_of_runs_at_once_holds_says_so() {
         assert_eq!(reasons(&world, "").await, [(json!(second), json!("concurrency_limit"))]);
     }
 }
+
+#[tokio::test]
+async fn limits_of_a_project_and_of_an_item_are_kept_shown_handed_over_and_taken_away() {
+    for world in World::on_both_stores().await {
+        let (run, _) = world.claimed_run(json!({"limits": {"memory_mb": 64, "line_bytes": 1024.0}})).await;
+        let item = world.get(&format!("/work-items/runs/{run}")).await.json(200)["work_item_id"].clone();
+        let path = format!("/work-items/{item}");
+        let shown = world.get(&path).await.json(200);
+        assert_eq!(shown["limits"], json!({"memory_mb": 64, "line_bytes": 1024}));
+        let project = format!("/projects/{}", shown["project_id"]);
+        assert_eq!(world.get(&project).await.json(200)["limits"], json!(null));
+        let said = json!({"processes": 20, "cpu_percent": 150});
+        assert_eq!(world.patch(&project, json!({"limits": said})).await.json(200)["limits"], said);
+        assert_eq!(world.patch(&project, json!({"name": "x"})).await.json(200)["limits"], said);
+        assert_eq!(world.get(&project).await.json(200)["limits"], said);
+        world.queued(json!({"project_id": shown["project_id"], "limits": {"memory_mb": 32}})).await;
+        let claimed = world.post("/scheduler/claim", json!({"worker_id": "other"})).await.json(200);
+        let expected = json!([
+            {"source": "project", "limits": said},
+            {"source": "item", "limits": {"memory_mb": 32}},
+        ]);
+        let handed = claimed.as_array().or_else(|| claimed["runs"].as_array()).expect("runs");
+        assert_eq!(handed[0]["limits"], expected, "{claimed}");
+        for path in [&path, &project] {
+            assert_eq!(world.patch(path, json!({"limits": null})).await.json(200)["limits"], json!(null));
+        }
+    }
+}
+
+#[tokio::test]
+async fn limits_that_make_no_sense_are_refused_with_what_they_are() {
+    let world = World::in_memory().await;
+    let project = world.project().await;
+    for limits in [
+        json!({"memory_mb": 0}),
+        json!({"memory_mb": -1}),
+        json!({"memory_mb": 16_777_217}),
+        json!({"processes": 1.5}),
+        json!({"cpu_weight": 101}),
+        json!({"line_bytes": 65_537}),
+        json!({"cores": 2}),
+        json!({"memory_mb": "64"}),
+        json!([]),
+    ] {
+        let refused = world.patch(&format!("/projects/{project}"), json!({"limits": limits})).await.json(422);
+        assert!(refused.to_string().contains("limits"), "{limits}: {refused}");
+        let item = json!({"project_id": project, "title": "x", "limits": limits});
+        world.post("/work-items/", item).await.json(422);
+    }
+}

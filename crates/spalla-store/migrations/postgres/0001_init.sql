@@ -35,6 +35,7 @@ create table project (
     name text not null check (name <> ''),
     description text,
     repository text,
+    limits text,
     created_at bigint not null,
     archived_at bigint
 );
@@ -85,6 +86,7 @@ create table work_item (
     recipe text,
     adapter text,
     definition text,
+    limits text,
     check (executor <> 'agent' or agent is not null)
 );
 
@@ -397,7 +399,7 @@ select
     work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
     work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
-    work_item.adapter, work_item.definition,
+    work_item.adapter, work_item.definition, work_item.limits,
     case
         when work_item.archived_at is not null then 'archived'
         when finished.work_item_id is not null then finished.status

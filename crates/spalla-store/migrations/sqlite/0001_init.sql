@@ -27,6 +27,7 @@ create table project (
     name text not null check (name <> ''),
     description text,
     repository text,
+    limits text,
     created_at integer not null,
     archived_at integer
 ) strict;
@@ -74,6 +75,7 @@ create table work_item (
     recipe text,
     adapter text,
     definition text,
+    limits text,
     check (executor <> 'agent' or agent is not null)
 ) strict;
 
@@ -384,7 +386,7 @@ select
     work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
     work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
-    work_item.adapter, work_item.definition,
+    work_item.adapter, work_item.definition, work_item.limits,
     case
         when work_item.archived_at is not null then 'archived'
         when finished.work_item_id is not null then finished.status

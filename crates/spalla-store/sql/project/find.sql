@@ -1,3 +1,3 @@
-select id, name, description, repository, created_at, archived_at
+select id, name, description, repository, limits, created_at, archived_at
 from project
 where id = :id

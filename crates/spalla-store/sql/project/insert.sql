@@ -1,2 +1,2 @@
-insert into project (id, name, description, repository, created_at, archived_at)
-:values(id, name text, description text, repository text, created_at, archived_at)
+insert into project (id, name, description, repository, limits, created_at, archived_at)
+:values(id, name text, description text, repository text, limits text, created_at, archived_at)

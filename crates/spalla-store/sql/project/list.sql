@@ -1,4 +1,4 @@
-select id, name, description, repository, created_at, archived_at
+select id, name, description, repository, limits, created_at, archived_at
 from project
 where archived_at is null and id < :before
 order by id desc

@@ -5,8 +5,8 @@ select
     work_item.review, work_item.created_at,
     work_item.updated_at, work_item.archived_at, work_item.executor, work_item.agent, work_item.category,
     work_item.labels, work_item.resources, work_item.title, work_item.description, work_item.prompt, work_item.recipe,
-    work_item.adapter, work_item.definition,
-    project.repository, work_item.queue,
+    work_item.adapter, work_item.definition, work_item.limits,
+    project.repository, project.limits, work_item.queue,
     entry.id, entry.priority, entry.moved, entry.dependencies, entry.enqueued_at, entry.queue, entry.prio
 from :rows(id)
 join work_item on work_item.id = rows.id

@@ -103,8 +103,9 @@ impl Tx for MemoryTx<'_> {
     async fn bodies(&mut self, ids: &[WorkItemId]) -> Result<Vec<Body>> {
         let body = |id: &WorkItemId| {
             let (_, item) = self.database.items.get(id)?;
-            let repository = self.database.projects.get(&item.project_id)?.repository.clone();
-            Some(Body { item: item.clone(), repository })
+            let project = self.database.projects.get(&item.project_id)?;
+            let (repository, project_limits) = (project.repository.clone(), project.limits.clone());
+            Some(Body { item: item.clone(), repository, project_limits })
         };
         Ok(ids.iter().filter_map(body).collect())
     }

@@ -9,6 +9,7 @@ use crate::error::{ExecuteError, StoreError};
 use crate::trace::trace_id;
 use crate::tx::{Body, EndedRun, Placed, Result, Sequence, Tx};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest, Heartbeat};
+use spalla_domain::limits::{Said, Source};
 #[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
@@ -232,6 +233,14 @@ fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, b
         definition: spec.definition.clone(),
         token_budget: body.item.policy.token_budget,
         timeout_ms: spec.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT),
+        limits: said_limits(body),
         repository: body.repository.clone(),
     }
+}
+
+/// Returns what the project and the item say of how much commands may use.
+fn said_limits(body: &Body) -> Vec<Said> {
+    let said = [(Source::Project, &body.project_limits), (Source::Item, &body.item.spec.limits)];
+    let named = said.into_iter().filter_map(|(source, limits)| Some((source, limits.clone()?)));
+    named.map(|(source, limits)| Said { source, limits }).collect()
 }

@@ -17,6 +17,7 @@ pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, new: &NewProject) -> A
         name: new.name.clone(),
         description: new.description.clone(),
         repository: new.repository.clone(),
+        limits: None,
         created_at: desk.context.now,
         archived_at: None,
     };
@@ -35,6 +36,9 @@ pub(crate) async fn update<T: Tx>(
     let mut project = desk.project(id).await?;
     check_not_archived(&project, None)?;
     patch.clone().apply(&mut project);
+    if let Some(limits) = &project.limits {
+        limits.check()?;
+    }
     desk.fact(id, None, None, Fact::ProjectUpdated {});
     write(desk, project);
     Ok(Reply::Project(id))

@@ -243,6 +243,7 @@ fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
         resources,
         adapter,
         definition,
+        limits,
     } = old;
     let members = [
         ("title", *title != new.title),
@@ -259,6 +260,7 @@ fn changed_members(old: &Spec, new: &Spec) -> Vec<String> {
         ("resources", *resources != new.resources),
         ("adapter", *adapter != new.adapter),
         ("definition", *definition != new.definition),
+        ("limits", *limits != new.limits),
     ];
     members.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
 }

@@ -2,7 +2,7 @@
 //! With `hold` in front it is a worker that starts one shell command and never asks for its end, to be killed; with `knock`
 //! it prints what the supervisor of a command that survives says to it first.
 
-use spalla_sandbox::{HIDDEN_ARG, HostCredentials, Policy, Preset, Survival, hidden_main};
+use spalla_sandbox::{HIDDEN_ARG, HostCredentials, Policy, Preset, SecretFiles, Survival, hidden_main};
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{LOOK_ARG, Refusals, look_main};
 use std::io::{self, Read as _};
@@ -55,7 +55,8 @@ async fn hold(script: &str, workspace: Option<PathBuf>) -> ExitCode {
         let journal = Some(workspace.with_extension("journal"));
         let policy = Policy::new(Preset::Strict, workspace);
         let (outside, credentials, refusals) = (env.clone(), HostCredentials::default(), Refusals::default());
-        Walls::Up(Box::new(Confined { policy, outside, credentials, journal, refusals }))
+        let secret_files = SecretFiles::default();
+        Walls::Up(Box::new(Confined { policy, outside, credentials, secret_files, journal, refusals }))
     });
     let spec = CommandSpec {
         label: "held".into(),

@@ -24,7 +24,7 @@ const PIECES: &[&[u8]] = &[
 ];
 
 fn split(chunks: &[&[u8]]) -> Vec<String> {
-    let (mut splitter, mut lines) = (Splitter::default(), Vec::new());
+    let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
     for chunk in chunks {
         splitter.push(chunk, &mut lines);
         assert!(splitter.line.len() <= LINE_BYTES_MAX, "more than a line is held");

@@ -5,8 +5,8 @@ use super::{CommandSpec, Ended, How, SpawnError, TREE_VARIABLE, Walls};
 use crate::refusals::Refusals;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use spalla_sandbox::{
-    Attestation, KILL_MS_MAX, Layer, Order, Policy, Preset, SupervisedOrder, Survival, Word, end_descendants,
-    end_marked,
+    Attestation, KILL_MS_MAX, Layer, Order, Policy, Preset, SecretFiles, SupervisedOrder, Survival, Word,
+    end_descendants, end_marked,
 };
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -84,6 +84,12 @@ pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrde
     policy.limits.grace_ms = spec.grace_ms.max(0).unsigned_abs();
     let mut environment = spec.env.clone();
     environment.extend(tree.map(|tree| (TREE_VARIABLE.to_owned(), tree.to_owned())));
+    // Whoever is not told where a secret is does not have it.
+    let mut secret_files = match &spec.walls {
+        Walls::Up(confined) => confined.secret_files.clone(),
+        Walls::None => SecretFiles::default(),
+    };
+    secret_files.retain(|path| spec.env.values().any(|value| Path::new(value) == path));
     let command = spalla_sandbox::Command {
         program: spec.program.clone(),
         arguments: spec.args.clone(),
@@ -91,6 +97,7 @@ pub(super) fn order_of(spec: &CommandSpec, tree: Option<&str>) -> SupervisedOrde
         folder: Some(spec.cwd.clone()),
         // What runs leave lies in a data folder that is its owner's alone.
         umask: Some(0o077),
+        secret_files,
     };
     let label = Some(spec.label.clone());
     let order = Order { policy, command };

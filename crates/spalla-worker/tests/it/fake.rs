@@ -10,6 +10,7 @@ use spalla_domain::claim::{
 };
 use spalla_domain::found_command::{self, FoundCommand, Level};
 use spalla_domain::info_request::InfoField;
+use spalla_domain::limits::Said;
 use spalla_domain::log::{LogLine, Stream};
 use spalla_domain::refused_host::RefusedHost;
 use spalla_domain::run_event::RunEvent;
@@ -81,6 +82,7 @@ pub(crate) struct Wanted {
     pub(crate) agent: Option<&'static str>,
     pub(crate) adapter: Option<Adapter>,
     pub(crate) definition: Option<Box<ChosenDefinition>>,
+    pub(crate) limits: Vec<Said>,
     pub(crate) repository: Option<String>,
     pub(crate) timeout_ms: i64,
     pub(crate) item: i64,
@@ -96,6 +98,7 @@ impl Default for Wanted {
             agent: None,
             adapter: None,
             definition: None,
+            limits: Vec::new(),
             repository: None,
             timeout_ms: 60_000,
             item: 1,
@@ -142,6 +145,7 @@ impl Fake {
                 adapter: wanted.adapter,
                 definition: wanted.definition,
                 token_budget: None,
+                limits: wanted.limits,
                 timeout_ms: wanted.timeout_ms,
                 repository: wanted.repository,
             };

@@ -3,8 +3,8 @@
 
 use crate::tools::{lives, until};
 use spalla_sandbox::{
-    Claim, HIDDEN_ARG, Order, OutputReader, OutputStream, Policy, Preset, SUPERVISE, SupervisedOrder,
-    Survival, Word, read_journal,
+    Claim, HIDDEN_ARG, Order, OutputReader, OutputStream, Policy, Preset, SUPERVISE, SecretFiles,
+    SupervisedOrder, Survival, Word, read_journal,
 };
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -49,6 +49,7 @@ impl Supervised {
             environment: [("PATH".to_owned(), std::env::var("PATH").unwrap())].into(),
             folder: Some(workspace.clone()),
             umask: None,
+            secret_files: SecretFiles::default(),
         };
         let mut policy = Policy::new(preset, workspace);
         policy.limits.grace_ms = 200;

@@ -1,6 +1,6 @@
 //! What the tests share: a sandbox with this crate's own supervisor, and waiting across process borders.
 
-use spalla_sandbox::{HostCredentials, Policy, Preset};
+use spalla_sandbox::{HostCredentials, Policy, Preset, SecretFiles};
 use spalla_worker::Refusals;
 use spalla_worker::sandbox::{CommandSpec, Confined, Sandbox, Supervisor, Walls, child_env};
 use std::path::Path;
@@ -37,6 +37,7 @@ pub(crate) fn walled(script: &str, workspace: &Path) -> CommandSpec {
         policy: Policy::new(Preset::Strict, workspace.into()),
         outside: child_env(std::env::vars()),
         credentials: HostCredentials::default(),
+        secret_files: SecretFiles::default(),
         journal: None,
         refusals: Refusals::default(),
     };

@@ -3,9 +3,11 @@
 use crate::fake::{Wanted, recipe};
 use crate::site::Site;
 use spalla_domain::claim::Completion;
+use spalla_domain::limits::{Limit, Limits, Said, Source};
 use spalla_domain::log::Stream;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::{Attested, LayerState};
+use spalla_domain::work_item::Executor;
 use spalla_sandbox::{HostCredentials, Injection, Network, Policy, Preset};
 use spalla_worker::{Options, Supervisor};
 
@@ -197,4 +199,49 @@ async fn a_step_that_reaches_a_limit_fails_by_its_name() {
     let (_, completion) = ended(recipe(&format!("steps: [{step:?}]")), small).await;
     let error = completion.error.unwrap();
     assert!(error.message.contains("reached its limit of disk: 8 MiB"), "{error:?}");
+}
+
+#[tokio::test]
+async fn of_all_who_limit_a_run_the_smallest_holds_and_the_record_says_whose_it_is() {
+    let limits = |said: &[(Limit, u64)]| Limits(said.iter().copied().collect());
+    let said = vec![
+        Said {
+            source: Source::Project,
+            limits: limits(&[(Limit::Processes, 40), (Limit::MemoryMb, 9_000), (Limit::OutputBytes, 300)]),
+        },
+        Said { source: Source::Item, limits: limits(&[(Limit::Processes, 30), (Limit::LineBytes, 256)]) },
+    ];
+    let yaml = "steps: ['ulimit -u; head -c 1000 /dev/zero | tr \\\\0 x; echo', 'seq 1000']";
+    let wanted = Wanted { limits: said, ..recipe(yaml) };
+    let (site, completion) = ended(wanted, |options| options.sandbox.limits.memory_mb = 512).await;
+    assert!(completion.success, "{completion:?}");
+    let out = site.fake.lines(1.into(), Stream::Stdout);
+    // The first process of the namespace is counted as well.
+    assert_eq!(out[0], "31");
+    assert!(out[1].len() <= 256 && out[1].contains("at most 256 are kept"), "{out:?}");
+    let system = site.fake.lines(1.into(), Stream::System).join("\n");
+    assert!(system.contains("a run keeps at most 300 bytes"), "{system}");
+    assert!(system.contains("limits: memory_mb 512 (operator), processes 30 (item)"), "{system}");
+    let walls = attested(&completion);
+    let told: Policy = serde_json::from_str(&walls.policy.as_ref().unwrap().canonical()).unwrap();
+    assert_eq!((told.limits.processes, told.limits.memory_mb), (30, 512));
+    let whose = |limit: Limit| walls.limits.0[&limit].source;
+    assert_eq!(
+        [Limit::Processes, Limit::MemoryMb, Limit::OutputBytes].map(whose),
+        [Source::Item, Source::Operator, Source::Project,]
+    );
+}
+
+#[tokio::test]
+async fn what_the_operator_says_of_an_agent_limits_its_runs_alone() {
+    let limits = || Limits([(Limit::Processes, 30)].into());
+    let change = |options: &mut Options| {
+        options.sandbox.agent_limits = [("surveyor".to_owned(), limits())].into();
+    };
+    let wanted = Wanted { executor: Executor::Agent, agent: Some("surveyor"), ..Wanted::default() };
+    let (_, completion) = ended(wanted, change).await;
+    let of_agent = completion.sandbox.as_deref().map(|walls| walls.limits.0[&Limit::Processes].source);
+    assert_eq!(of_agent.unwrap_or(Source::Agent), Source::Agent, "{completion:?}");
+    let (_, completion) = ended(recipe("steps: ['ulimit -u']"), change).await;
+    assert_eq!(attested(&completion).limits.0[&Limit::Processes].source, Source::Operator);
 }

@@ -40,11 +40,11 @@ impl Secrets {
         let Self::Rotate(args) = self;
         let settings = global.config(Vec::new())?.settings;
         let folder = DataFolder::at(&settings.data).own()?;
-        let ring = secret_key::renewed(&folder, &settings.secret_key)?;
-        let newest = ring.newest().to_text();
+        let wanted = secret_key::Wanted::of(&settings);
+        let (ring, rotation) = secret_key::renewed(&folder, wanted)?;
         let rotated = block_on_all_cores(rotate(&settings, ring))?;
         if rotated.unreadable.is_empty() {
-            secret_key::forget_older(&folder, &settings.secret_key, &newest)?;
+            secret_key::forget_older(&folder, wanted, &rotation)?;
         }
         tell(&rotated, args.json)
     }

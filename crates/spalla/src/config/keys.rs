@@ -292,6 +292,13 @@ const OWN: &[Key] = &[
     .env(&["ORCH_SECRET_KEY"])
     .secret(),
     key(
+        "secret_key_store",
+        Kind::Choice(&["file", "keychain"]),
+        "file",
+        "where keys are kept that secret_key does not name: a file of the data folder, or the operating system's keychain",
+    )
+    .env(&["ORCH_SECRET_KEY_STORE"]),
+    key(
         "background_interval_seconds",
         Kind::Number(0.0, DAY),
         "1",
@@ -569,6 +576,27 @@ const OWN: &[Key] = &[
         "the most of the processor that a command may use, in percent of one core; 0 is by weight alone",
     )
     .env(&["ORCH_SANDBOX_CPU_PERCENT"]),
+    key(
+        "sandbox.cpu_weight",
+        Kind::Whole(1, 100),
+        "50",
+        "the share of a busy machine that a command gets; 100 is that of an ordinary process",
+    )
+    .env(&["ORCH_SANDBOX_CPU_WEIGHT"]),
+    key(
+        "sandbox.output_mb",
+        Kind::Whole(1, 1_048_576),
+        "64",
+        "how much of a run's output is kept, in MiB; a notice marks where it is cut",
+    )
+    .env(&["ORCH_SANDBOX_OUTPUT_MB"]),
+    key(
+        "sandbox.agent_limits",
+        Kind::Words(&[]),
+        "",
+        "what runs of single agents and aliases may use, as codex.memory_mb=1024; never more than everybody's limits",
+    )
+    .env(&["ORCH_SANDBOX_AGENT_LIMITS"]),
     key(
         "sandbox.lifetime",
         Kind::Choice(&["die-with-daemon", "survive-restart"]),

@@ -10,7 +10,10 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
-on_both!(a_secret_answer_is_seen_by_its_step_alone);
+on_both!(
+    a_secret_answer_is_seen_by_its_step_alone,
+    a_secret_file_is_on_no_disk_while_it_is_used_and_after_a_kill
+);
 
 const CANARY: &str = "canary/7f3a+secret==";
 
@@ -92,4 +95,37 @@ async fn a_secret_answer_is_seen_by_its_step_alone(database: Database) {
     let status = process.wait();
     assert_eq!((status.signal(), status.core_dumped()), (Some(6), false), "{status:?}");
     assert_eq!(leaks(home.data().parent().expect("its folder")), Vec::<PathBuf>::new());
+}
+
+async fn a_secret_file_is_on_no_disk_while_it_is_used_and_after_a_kill(database: Database) {
+    let home = Home::new();
+    let (checkout, gate) = (home.path("checkout"), home.shared("gate"));
+    fs::create_dir(&checkout).expect("a folder");
+    repository::make(&checkout);
+    let server = Server::start(&home, &Setup { database: &database, args: &["up"], env: &[] });
+    let rest = &server.rest;
+    let project = rest.project(Some(text(&checkout))).await;
+    let waits = format!("while [ ! -e {} ]; do sleep 0.1; done", gate.display());
+    let steps = [format!("stat -c %a $KUBECONFIG; cksum < $KUBECONFIG; echo at the gate; {waits}")];
+    rest.queued(project, "Roll out to kubernetes", &steps.each_ref().map(String::as_str), &[]).await;
+    until("the run asks", || async {
+        let (status, asked) = rest.call("GET", "/work-items/runs/1/info-requests", None).await?;
+        (status == 200 && !asked.as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    let values = json!({"KUBECONFIG_CONTENT": CANARY});
+    rest.post("/work-items/runs/info-requests/1/respond", json!({"values": values})).await;
+    until("it is at the gate", || async {
+        let (_, log) = rest.call("GET", "/work-items/runs/1/logs", None).await?;
+        rest::string(&log).contains("at the gate").then_some(())
+    })
+    .await;
+    let log = rest::string(&rest.get("/work-items/runs/1/logs").await);
+    assert!(log.contains("600\n") && log.contains(" 20\n"), "the step has the file: {log}");
+    // The data folder, the workspace in it, and what else is of the test lie below one folder of the machine's own.
+    let root = home.data().parent().expect("its folder").to_owned();
+    assert_eq!(leaks(&root), Vec::<PathBuf>::new(), "while the step uses it");
+    let Server { process, .. } = server;
+    process.kill();
+    assert_eq!(leaks(&root), Vec::<PathBuf>::new(), "after its server was killed");
 }

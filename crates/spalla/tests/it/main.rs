@@ -16,6 +16,7 @@ mod demo;
 mod fake_github;
 mod github;
 mod history;
+mod keychain;
 mod life_of_a_work_item;
 mod made_session;
 mod mcp;

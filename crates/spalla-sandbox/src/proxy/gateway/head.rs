@@ -39,18 +39,23 @@ fn judge(bytes: &[u8]) -> Option<Result<(), &'static str>> {
         Ok(httparse::Status::Complete(_)) => {}
         Err(_) => return Some(Err("it is no request")),
     }
+    Some(judge_head(&head))
+}
+
+/// Refuses a head that can be read in two ways.
+pub(crate) fn judge_head(head: &httparse::Request<'_, '_>) -> Result<(), &'static str> {
     let values = |name: &str| {
         let of_name = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         of_name.map(|header| header.value.trim_ascii()).collect::<Vec<_>>()
     };
     let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
-    Some(match (lengths.as_slice(), codings.as_slice()) {
+    match (lengths.as_slice(), codings.as_slice()) {
         _ if values("host").len() > 1 => Err("it names two hosts"),
         ([], []) => Ok(()),
         ([length], []) if length.iter().all(u8::is_ascii_digit) => Ok(()),
         ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Some(1) => Ok(()),
         _ => Err("its length is not said in one way"),
-    })
+    }
 }
 
 /// Answers a request that nobody else is to read.

@@ -16,21 +16,24 @@ pub(crate) fn read(fields: &mut Fields) -> Result<Project> {
         name: fields.text("name")?,
         description: fields.maybe_text("description")?,
         repository: fields.maybe_text("repository")?,
+        limits: fields.maybe_json("limits")?,
         created_at: fields.time("created_at")?,
         archived_at: fields.maybe_time("archived_at")?,
     })
 }
 
 /// Writes a new project.
-pub(crate) fn new(project: Project) -> Row {
-    let Project { id, name, description, repository, created_at, archived_at } = project;
-    row![id, name, description, repository, created_at, archived_at]
+pub(crate) fn new(project: Project) -> Result<Row> {
+    let Project { id, name, description, repository, limits, created_at, archived_at } = project;
+    let limits = limits.as_ref().map(json).transpose()?;
+    Ok(row![id, name, description, repository, limits, created_at, archived_at])
 }
 
 /// Writes a changed project.
-pub(crate) fn changed(project: Project) -> Row {
-    let Project { id, name, description, repository, created_at: _, archived_at } = project;
-    row![id, name, description, repository, archived_at]
+pub(crate) fn changed(project: Project) -> Result<Row> {
+    let Project { id, name, description, repository, limits, created_at: _, archived_at } = project;
+    let limits = limits.as_ref().map(json).transpose()?;
+    Ok(row![id, name, description, repository, limits, archived_at])
 }
 
 /// Reads what a project used on a day.

@@ -42,6 +42,7 @@ pub(crate) fn new((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.recipe,
         spec.adapter.as_ref().map(json).transpose()?,
         spec.definition.as_ref().map(json).transpose()?,
+        spec.limits.as_ref().map(json).transpose()?,
     ])
 }
 
@@ -73,6 +74,7 @@ pub(crate) fn changed((queue, item): (QueueId, WorkItem)) -> Result<Row> {
         spec.recipe,
         spec.adapter.as_ref().map(json).transpose()?,
         spec.definition.as_ref().map(json).transpose()?,
+        spec.limits.as_ref().map(json).transpose()?,
     ])
 }
 
@@ -135,6 +137,7 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
     let (title, description) = (fields.text("title")?, fields.maybe_text("description")?);
     let (prompt, recipe) = (fields.maybe_text("prompt")?, fields.maybe_text("recipe")?);
     let (adapter, definition) = (fields.maybe_json("adapter")?, fields.maybe_json("definition")?);
+    let limits = fields.maybe_json("limits")?;
     let spec = Spec {
         title,
         description,
@@ -150,13 +153,16 @@ fn read(fields: &mut Fields) -> Result<WorkItem> {
         resources,
         adapter,
         definition,
+        limits,
     };
     Ok(WorkItem { id, project_id, spec, policy, on_critical_path, created_at, updated_at, archived_at })
 }
 
 /// Reads an item with its project's repository, and its head.
 pub(crate) fn read_body(fields: &mut Fields) -> Result<(Body, Head)> {
-    let body = Body { item: read(fields)?, repository: fields.maybe_text("project.repository")? };
+    let item = read(fields)?;
+    let repository = fields.maybe_text("project.repository")?;
+    let body = Body { item, repository, project_limits: fields.maybe_json("project.limits")? };
     let WorkItem { id, project_id, spec, policy, on_critical_path, archived_at, .. } = &body.item;
     let mut head = Head {
         id: *id,

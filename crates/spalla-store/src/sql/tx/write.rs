@@ -118,8 +118,9 @@ fn rows(changes: Changes) -> Result<(Calls, Vec<NewEvent>)> {
         events,
     } = changes;
     let mut calls = Calls::default();
-    calls.add(&sql::project::INSERT, projects_made.into_iter().map(project::new).collect());
-    calls.all(&sql::project::UPDATE, last_of_each(projects_changed, |project| project.id, project::changed));
+    calls.add(&sql::project::INSERT, results(projects_made, project::new)?);
+    let changed = last_of_each(projects_changed, |project| project.id, |project| project);
+    calls.all(&sql::project::UPDATE, results(changed, project::changed)?);
     calls.add(&sql::queue::INSERT, results(queues_made, project::new_queue)?);
 
     let made: BTreeMap<_, _> = items_made.iter().map(|(_, item)| (item.id, item.project_id)).collect();

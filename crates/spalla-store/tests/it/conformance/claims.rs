@@ -5,8 +5,9 @@ use crate::fixture::verbs::{LEASE_MS, claim_run, item, request};
 use spalla_domain::adapter::Adapter;
 use spalla_domain::chosen::{ChosenBy, ChosenDefinition, StandsIn};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest};
+use spalla_domain::limits::{Limit, Limits, Said, Source};
 use spalla_domain::problem::Code;
-use spalla_domain::project::NewProject;
+use spalla_domain::project::{NewProject, ProjectPatch};
 use spalla_domain::resources::Amounts;
 use spalla_domain::work_item::{Executor, NewWorkItem, Policy, Spec, SpecPatch, Status};
 use spalla_domain::{Fence, ProjectId, RunId, WorkItemId};
@@ -86,8 +87,12 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         resources: Some(Amounts { memory_mb: 512, ..Amounts::default() }),
         adapter: adapter.clone(),
         definition: definition.clone(),
+        limits: Some(Limits([(Limit::MemoryMb, 512), (Limit::LineBytes, 1_024)].into())),
     };
     let id = f.make_one(NewWorkItem { project_id, spec: spec.clone(), depends_on: vec![] }).await;
+    let of_project = Limits([(Limit::Processes, 9)].into());
+    let patch = ProjectPatch { limits: Some(Some(of_project.clone())), ..ProjectPatch::default() };
+    f.granted(Command::UpdateProject { id: project_id, patch }).await;
     let policy = Policy { token_budget: Some(2_500), review: Some(true), ..Policy::default() };
     f.granted(Command::UpdateWorkItem { id, patch: Box::default(), policy }).await;
     f.enqueue(id).await;
@@ -114,6 +119,10 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         definition,
         token_budget: Some(2_500),
         timeout_ms: 90_000,
+        limits: vec![
+            Said { source: Source::Project, limits: of_project },
+            Said { source: Source::Item, limits: spec.limits.clone().expect("limits") },
+        ],
         repository: Some("https://host/span.git".into()),
     };
     assert_eq!(run, expected);

@@ -6,6 +6,7 @@ use crate::fixture::verbs::{LEASE_MS, by_hand, complete, end};
 use serde_json::value::RawValue;
 use spalla_domain::Fence;
 use spalla_domain::claim::{RunError, Usage};
+use spalla_domain::limits::{Effective, Limit, Limits, Source, effective};
 use spalla_domain::problem::Code;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::run::Status as RunStatus;
@@ -93,6 +94,7 @@ async fn what_a_run_brought_is_kept(f: Fixture) {
         layers: vec![layer],
         others: vec![],
         refused_hosts: vec!["example.org:443: not on the list".into()],
+        limits: effective([(Source::Item, &Limits([(Limit::MemoryMb, 64)].into()))]),
     };
     let said = RunEnd {
         exit_code: Some(-9),
@@ -118,6 +120,7 @@ async fn a_policy_that_is_not_what_is_attested_is_refused(f: Fixture) {
         layers: vec![],
         others: vec![],
         refused_hosts: vec![],
+        limits: Effective::default(),
     };
     let said = |hash: String| {
         let sandbox = Some(Box::new(sandbox(hash)));

@@ -64,7 +64,7 @@ async fn say_programs(run: &Run<'_>, cloud: Cloud) {
 }
 
 fn keep(run: &Run<'_>, clouds: &[Cloud], answer: &Answer) -> std::io::Result<Credentials> {
-    let mut credentials = Credentials::open(run.credentials_folder())?;
+    let mut credentials = Credentials::open(run.credentials_place())?;
     for (name, value) in answer {
         let file = clouds.iter().filter_map(|cloud| cloud.file()).find(|file| file.field == name);
         match file {

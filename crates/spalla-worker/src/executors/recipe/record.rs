@@ -9,6 +9,7 @@ use crate::left_behind;
 use crate::run::Run;
 use crate::sandbox::random_word;
 use spalla_domain::Timestamp;
+use spalla_domain::limits::Limit;
 use spalla_domain::recipe::Recipe;
 use spalla_sandbox::{Claim, Preset, Survival};
 use std::io;
@@ -46,6 +47,10 @@ impl Record<'_> {
         self.write(step, None).await;
     }
 
+    fn output_bytes_max(&self) -> u64 {
+        self.run.limits.value(Limit::OutputBytes).unwrap_or(self.run.options.limits.output_bytes_max)
+    }
+
     fn survival(&self) -> Option<Survival> {
         let assignment = self.run.assignment;
         Some(Survival {
@@ -53,7 +58,7 @@ impl Record<'_> {
             name: random_word(),
             claim: Claim { run_id: assignment.run_id.0, fencing_token: assignment.fencing_token.0 },
             grace_ms: self.run.reattach_grace_ms()?,
-            output_bytes_max: self.run.options.limits.output_bytes_max,
+            output_bytes_max: self.output_bytes_max(),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::output;
 use crate::programs;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spalla_sandbox::{HostCredentials, Policy, Preset};
+use spalla_sandbox::{HostCredentials, Policy, Preset, SecretFiles};
 use spalla_worker::sandbox::{Captured, CommandSpec, Confined, How, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{Refusals, look_for_files};
 use std::path::{Path, PathBuf};
@@ -176,8 +176,8 @@ impl Looker {
         let mut policy = Policy::new(Preset::Strict, workspace.to_owned());
         policy.read = read.iter().map(|path| crate::cli::absolute(path)).collect::<Result<_>>()?;
         let (outside, credentials) = (child_env(programs::variables()), HostCredentials::default());
-        let confined =
-            Confined { policy, outside, credentials, journal: None, refusals: Refusals::default() };
+        let (secret_files, refusals) = (SecretFiles::default(), Refusals::default());
+        let confined = Confined { policy, outside, credentials, secret_files, journal: None, refusals };
         Ok(Self { sandbox: Sandbox::new(supervisor), program, confined, workspace: workspace.to_owned() })
     }
 

@@ -32,6 +32,7 @@ impl Run {
             environment: self.env.into_iter().collect::<BTreeMap<_, _>>(),
             folder: None,
             umask: None,
+            secret_files: spalla_sandbox::SecretFiles::default(),
         };
         let outcome = run_here(&Order { policy, command });
         if let Outcome::Refused(reason) = outcome {

@@ -1,0 +1,51 @@
+//! Which limits hold for a run: what its worker's operator, its project, its agent and its item say, together.
+
+use crate::worker::Options;
+use spalla_domain::claim::Assignment;
+use spalla_domain::limits::{Effective, Limit, Limits, Source, effective};
+use spalla_domain::log::LINE_BYTES_MAX;
+use spalla_sandbox::Limits as OfCommands;
+
+/// Returns what holds for a run.
+pub(crate) fn of_run(options: &Options, assignment: &Assignment) -> Effective {
+    let operator = of_operator(options);
+    let time = Limits([(Limit::TimeoutMs, assignment.timeout_ms.max(1).unsigned_abs())].into());
+    let agent = assignment.agent.as_ref().and_then(|agent| options.sandbox.agent_limits.get(agent));
+    let said = assignment.limits.iter().map(|said| (said.source, &said.limits));
+    effective(
+        [(Source::Operator, &operator)]
+            .into_iter()
+            .chain(agent.map(|limits| (Source::Agent, limits)))
+            .chain(said)
+            .chain([(Source::Item, &time)]),
+    )
+}
+
+/// Returns what the operator says of everybody.
+fn of_operator(options: &Options) -> Limits {
+    let of_commands = &options.sandbox.limits;
+    let mut all: Vec<(Limit, u64)> = vec![
+        (Limit::MemoryMb, of_commands.memory_mb),
+        (Limit::Processes, of_commands.processes),
+        (Limit::DiskMb, of_commands.disk_mb),
+        (Limit::CpuWeight, of_commands.cpu_weight),
+        (Limit::OutputBytes, options.limits.output_bytes_max),
+        (Limit::LineBytes, LINE_BYTES_MAX as u64),
+    ];
+    all.extend(of_commands.cpu_percent.map(|percent| (Limit::CpuPercent, percent)));
+    Limits(all.into_iter().collect())
+}
+
+/// Returns the limits of each command.
+pub(crate) fn of_commands(operator: &OfCommands, held: &Effective) -> OfCommands {
+    let value = |limit, otherwise| held.value(limit).unwrap_or(otherwise);
+    OfCommands {
+        memory_mb: value(Limit::MemoryMb, operator.memory_mb),
+        processes: value(Limit::Processes, operator.processes),
+        disk_mb: value(Limit::DiskMb, operator.disk_mb),
+        cpu_weight: value(Limit::CpuWeight, operator.cpu_weight),
+        cpu_percent: held.value(Limit::CpuPercent).or(operator.cpu_percent),
+        timeout_ms: value(Limit::TimeoutMs, operator.timeout_ms),
+        ..operator.clone()
+    }
+}
