@@ -63,6 +63,84 @@ fn what_was_left_is_collected_and_nothing_of_it_is_run() {
     assert!(!trap.exists() && !home.data().exists(), "{said}");
 }
 
+/// Something outside that nobody is to read, in a repository of its own.
+fn somebody_elses(home: &Home) -> PathBuf {
+    let outside = home.path("outside");
+    fs::create_dir_all(&outside).expect("a folder");
+    repository::make(&outside);
+    fs::write(outside.join("src/main.rs"), "what nobody may know\n").expect("a file");
+    outside
+}
+
+#[test]
+fn what_leads_out_of_a_workspace_is_not_followed_by_who_collects_it() {
+    let home = Home::new();
+    let outside = somebody_elses(&home);
+    let secret = outside.join("src/main.rs");
+    let plant = |place: &std::path::Path, kind: &str| {
+        use std::os::unix::fs::symlink;
+        let git = place.join(".git");
+        match kind {
+            "a file that names another repository" => {
+                fs::remove_dir_all(&git).expect("it goes");
+                fs::write(&git, format!("gitdir: {}\n", outside.join(".git").display())).expect("a file");
+            }
+            "a link to another repository" => {
+                fs::remove_dir_all(&git).expect("it goes");
+                symlink(outside.join(".git"), &git).expect("a link");
+            }
+            "a worktree somewhere else" => {
+                repository::git(place, &["config", "core.worktree", text(&outside)]);
+            }
+            "objects of somebody else" => {
+                let objects = format!("{}\n", outside.join(".git/objects").display());
+                fs::write(git.join("objects/info/alternates"), objects).expect("a file");
+            }
+            "settings of somebody else" => {
+                repository::git(place, &["config", "include.path", text(&secret)]);
+            }
+            "a link among the files" => symlink(&secret, place.join("left")).expect("a link"),
+            "a folder that is a link" => symlink(&outside, place.join("dist")).expect("a link"),
+            "a pipe that nobody writes into" => {
+                nix::unistd::mkfifo(&place.join("left"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+            }
+            "an index that is none" => fs::write(git.join("index"), vec![b'x'; 1 << 20]).expect("a file"),
+            _ => unreachable!("{kind}"),
+        }
+    };
+    for (number, kind) in [
+        "a file that names another repository",
+        "a link to another repository",
+        "a worktree somewhere else",
+        "objects of somebody else",
+        "settings of somebody else",
+        "a link among the files",
+        "a folder that is a link",
+        "a pipe that nobody writes into",
+        "an index that is none",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let place = home.path(&format!("planted-{number}"));
+        fs::create_dir(&place).expect("a folder");
+        repository::make(&place);
+        plant(&place, kind);
+        let args = ["sandbox", "collect", "--json", "--workspace", text(&place), "--artifact", "**"];
+        let said = home.run(&args);
+        let told = format!("{}{}", said.stdout, said.stderr);
+        assert_eq!(said.status, Some(0), "{kind}: {told}");
+        assert!(!told.contains("nobody may know"), "{kind}: {told}");
+        let told: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+        let files = told["artifacts"].as_array().expect("a list");
+        let leads_out = |left: &&serde_json::Value| {
+            let path = left["path"].as_str().unwrap_or_default();
+            path == "left" || path.starts_with("dist/")
+        };
+        assert_eq!(files.iter().find(leads_out), None, "{kind}: {told}");
+    }
+}
+
 fn workspace(home: &Home) -> PathBuf {
     let path = home.path("workspace");
     fs::create_dir_all(&path).expect("a folder");

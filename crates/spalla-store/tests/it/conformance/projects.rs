@@ -28,6 +28,7 @@ async fn projects_are_numbered_from_one_and_names_may_repeat(f: Fixture) {
             name: "bridge".into(),
             description: None,
             repository: None,
+            limits: None,
             created_at: crate::fixture::START,
             archived_at: None,
         }
