@@ -11,8 +11,7 @@ use std::os::fd::OwnedFd;
 /// What to do where the kernel gives no namespaces.
 pub(crate) const NAMESPACES_MEND: &str = "allow user namespaces (sysctl user.max_user_namespaces above 0, and where the \
      kernel knows them kernel.apparmor_restrict_unprivileged_userns=0 and kernel.unprivileged_userns_clone=1), or in a container \
-     give it the right to make them, as docker-compose.agent.yml does; where that can't be, sandbox.preset = \"none\" goes \
-     without walls";
+     give it the right to make them, as docker-compose.agent.yml does";
 /// The user and group inside when the supervisor is root.
 const INSIDE_ID: u32 = 1_000;
 /// The first of the users that root's commands are for the rest of the machine: those that belong to nobody else,

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What to do where the kernel has no Landlock.
 pub(crate) const MEND: &str = "use a kernel from 5.13 on with landlock among its security modules (lsm=landlock,… when it boots; \
-     /sys/kernel/security/lsm shows them); or let it be missing with sandbox.allow_degraded = [\"landlock\"]";
+     /sys/kernel/security/lsm shows them)";
 /// The newest version of which something is used: signals and abstract sockets.
 const WANTED: ABI = ABI::V6;
 

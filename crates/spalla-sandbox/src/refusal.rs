@@ -18,7 +18,26 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(layer: Layer, reason: impl ToString, mend: &str) -> Self {
-        Self { layer, reason: reason.to_string(), mend: mend.to_owned() }
+        let reason = reason.to_string();
+        let mend = mend_of_cause(&reason).unwrap_or(mend).to_owned();
+        Self { layer, reason, mend }
+    }
+}
+
+/// Returns what to do about a cause that is the same whatever was being done; the words are those of the standard library.
+fn mend_of_cause(reason: &str) -> Option<&'static str> {
+    let is = |number: i32| reason.contains(&format!("(os error {number})"));
+    match () {
+        () if is(libc::EMFILE) || is(libc::ENFILE) => {
+            Some("let it open more files (ulimit -n, LimitNOFILE=)")
+        }
+        () if is(libc::ENOMEM) || is(libc::EAGAIN) => {
+            Some("free memory or processes (ulimit -u, TasksMax=), and try again")
+        }
+        () if is(libc::ENOSPC) => Some(
+            "raise how many namespaces a user may have (sysctl user.max_user_namespaces and its relatives)",
+        ),
+        () => None,
     }
 }
 
@@ -84,4 +103,21 @@ impl Error {
 /// Names what was being done when the system failed.
 pub(crate) fn doing<E: Into<io::Error>>(doing: &'static str) -> impl FnOnce(E) -> Error {
     move |error| Error::System { doing, source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_has_its_own_mend_whatever_was_being_done() {
+        let mend = |number: i32| {
+            let error = io::Error::from_raw_os_error(number);
+            Refusal::new(Layer::Namespaces, format!("showing /usr: {error}"), "allow namespaces").mend
+        };
+        assert!(mend(libc::EMFILE).contains("ulimit -n"));
+        assert!(mend(libc::EAGAIN).contains("ulimit -u"));
+        assert!(mend(libc::ENOSPC).contains("user.max_user_namespaces"));
+        assert_eq!(mend(libc::EPERM), "allow namespaces");
+    }
 }

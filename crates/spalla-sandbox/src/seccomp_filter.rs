@@ -8,8 +8,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// What to do where the kernel takes no filter.
-pub(crate) const MEND: &str = "use a kernel with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64; or \
-     let it be missing with sandbox.allow_degraded = [\"seccomp\"]";
+pub(crate) const MEND: &str = "use a kernel with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64";
 
 /// Refused whatever the arguments, as not permitted.
 const REFUSED: &[i64] = &[

@@ -315,7 +315,7 @@ impl Run {
 
     /// Waits until the init stands behind finished walls.
     fn wait_until_up(&mut self) -> Result<(), Error> {
-        match receive_descriptors(&self.socket).map_err(doing("waiting for the init"))? {
+        match receive_descriptors(&self.socket).map_err(gone)? {
             Ok(mut came) => {
                 self.asked = came.split_off(came.len().min(2));
                 self.inside = <[OwnedFd; 2]>::try_from(came).ok();
@@ -327,7 +327,7 @@ impl Run {
 
     /// Waits until the command runs; tells the version of Landlock, and which of the last walls are missing.
     fn wait_until_started(&self, program: &str) -> Result<(i32, Vec<Missing>), Error> {
-        match Report::receive(&self.socket).map_err(doing("waiting for the init"))? {
+        match Report::receive(&self.socket).map_err(gone)? {
             Some(Report::Started { landlock_abi, missing }) => Ok((landlock_abi, missing)),
             other => Err(not_started(other, program)),
         }
@@ -358,6 +358,16 @@ impl Drop for Run {
     }
 }
 
+/// The init went away without a word, as it does when a limit of the machine ends it.
+fn gone(error: std::io::Error) -> Error {
+    let reason = format!("the init ended before it started the command: {error}");
+    Refusal::new(Layer::Namespaces, reason, GONE_MEND).into()
+}
+
+/// What to do about an init that ended by itself.
+const GONE_MEND: &str = "see which limit of the service or the shell ended it (ulimit -a: file size, memory, processor time; \
+     dmesg for memory)";
+
 /// Returns why the init says that it started nothing.
 fn not_started(report: Option<Report>, program: &str) -> Error {
     match report {
@@ -365,7 +375,7 @@ fn not_started(report: Option<Report>, program: &str) -> Error {
         Some(Report::NotStarted { reason }) => Error::Program { program: program.to_owned(), reason },
         Some(Report::Started { .. } | Report::Ended { .. }) | None => {
             let reason = "the init ended before it started the command";
-            Refusal::new(Layer::Namespaces, reason, NAMESPACES_MEND).into()
+            Refusal::new(Layer::Namespaces, reason, GONE_MEND).into()
         }
     }
 }

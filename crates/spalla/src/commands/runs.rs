@@ -120,6 +120,9 @@ fn with_walls(mut run: Value) -> Value {
         for (name, value) in sandbox["policy"].as_object().into_iter().flatten() {
             lines.push(format!("policy {name:<14} {value}"));
         }
+        for (name, held) in sandbox["limits"].as_object().into_iter().flatten() {
+            lines.push(format!("limit {name:<15} {} ({})", held["value"], text(held, "source")));
+        }
         for layer in output::elements(&sandbox["layers"]) {
             let [name, state, detail] = ["layer", "state", "detail"].map(|member| text(layer, member));
             lines.push(format!("{name:<11} {state:<11} {detail}"));

@@ -32,6 +32,7 @@ async fn a_run_shows_which_walls_stood_around_it(database: Database) {
     let shown = home.run(&["runs", "show", &run["id"].to_string()]).good();
     assert!(shown.contains("strict, policy ") && shown.contains("namespaces  enforced"), "{shown}");
     assert!(shown.contains("policy network        {\"mode\":\"none\"}"), "{shown}");
+    assert!(shown.contains("limit memory_mb       2048 (operator)"), "{shown}");
 }
 
 #[test]
