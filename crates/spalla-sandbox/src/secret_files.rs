@@ -60,7 +60,7 @@ impl SecretFiles {
     pub(crate) fn put_part(&mut self, name: &[u8], digits: &[u8]) -> Option<()> {
         let name = std::str::from_utf8(name).ok()?.to_owned();
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let pairs = (digits.len() % 2 == 0).then(|| digits.chunks(2))?;
+        let pairs = digits.len().is_multiple_of(2).then(|| digits.chunks(2))?;
         self.put(name, pairs.map(byte).collect::<Option<Vec<_>>>()?);
         Some(())
     }
