@@ -11,6 +11,7 @@ mod gemini;
 mod gemini_json;
 mod held;
 mod text;
+mod used;
 
 pub use dialogue::{Opening, ToolServer};
 
@@ -18,6 +19,7 @@ use crate::definition::WishName;
 use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
+use crate::tools::Used;
 use crate::trouble::{Cause, Patterns, Trouble};
 use dialogue::Dialogue;
 use jiff::Timestamp;
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType, DENIED, read_json};
 use std::sync::LazyLock;
+use used::Uses;
 
 /// The most of a command or an output that an event shows, in characters.
 const SHOWN_CHARS: usize = 400;
@@ -101,17 +104,24 @@ pub struct Listener {
     gemini_json: gemini_json::State,
     /// The conversation, where there is one.
     dialogue: Option<Dialogue>,
+    uses: Uses,
+    used: Vec<Used>,
 }
+
+/// The most calls of tools that wait to be asked for.
+const USED_MAX: usize = 1_000;
 
 impl Listener {
     /// Begins to listen; the patterns say what the words of a failure mean.
     pub fn new(format: Format, patterns: Patterns) -> Self {
         let (codex, claude, gemini, gemini_json) = Default::default();
-        Self { format, patterns, codex, claude, gemini, gemini_json, dialogue: None }
+        let (uses, used) = Default::default();
+        Self { format, patterns, codex, claude, gemini, gemini_json, dialogue: None, uses, used }
     }
 
     /// Begins a conversation, or another turn with the process that had one before.
     pub fn speak(&mut self, opening: Opening) {
+        self.uses = Uses::default();
         match &mut self.dialogue {
             Some(dialogue) => dialogue.again(opening),
             None => self.dialogue = Dialogue::new(self.format, opening),
@@ -138,19 +148,32 @@ impl Listener {
         if line.iter().all(u8::is_ascii_whitespace) {
             return vec![];
         }
+        let value = read_json(line);
+        let is_of_turn = self.dialogue.as_ref().is_none_or(Dialogue::is_asked);
+        // What is told again of a conversation that goes on was no call of this turn.
+        if let (true, Ok(value)) = (is_of_turn, &value) {
+            let room = USED_MAX.saturating_sub(self.used.len());
+            self.used.extend(self.uses.hear(self.format, value).into_iter().take(room));
+        }
         let ears = Ears { patterns: &self.patterns, now };
+        let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| by_value(line, &value, hear);
         if let Some(dialogue) = &mut self.dialogue {
-            return by_value(line, |value| dialogue.hear(value, &ears));
+            return by_value(&mut |value| dialogue.hear(value, &ears));
         }
         match self.format {
-            Format::CodexJsonl => by_value(line, |value| self.codex.hear(value, &ears)),
-            Format::ClaudeStreamJson => by_value(line, |value| self.claude.hear(value, &ears)),
-            Format::GeminiStreamJson => by_value(line, |value| self.gemini.hear(value, &ears)),
+            Format::CodexJsonl => by_value(&mut |value| self.codex.hear(value, &ears)),
+            Format::ClaudeStreamJson => by_value(&mut |value| self.claude.hear(value, &ears)),
+            Format::GeminiStreamJson => by_value(&mut |value| self.gemini.hear(value, &ears)),
             Format::GeminiJson => self.gemini_json.hear(line),
             Format::JsonlEvents => events::hear(line),
             // Nobody spoke with it yet.
             Format::Text | Format::Acp | Format::AppServer => text::hear(line),
         }
+    }
+
+    /// Takes the calls of tools that were heard of since it was asked last.
+    pub fn used(&mut self) -> Vec<Used> {
+        std::mem::take(&mut self.used)
     }
 
     /// Hears that nothing more is printed: what came in many lines is understood now.
@@ -176,12 +199,16 @@ impl Listener {
 }
 
 /// Hears a line of JSON: an event of the agent's own, or what its command line says.
-fn by_value(line: &[u8], hear: impl FnOnce(&Value) -> Vec<Heard>) -> Vec<Heard> {
-    match read_json(line) {
-        Err(why) => hostile(line, &why),
-        Ok(value) => match events::of(&value) {
+fn by_value(
+    line: &[u8],
+    value: &Result<Value, String>,
+    hear: &mut dyn FnMut(&Value) -> Vec<Heard>,
+) -> Vec<Heard> {
+    match value {
+        Err(why) => hostile(line, why),
+        Ok(value) => match events::of(value) {
             Some(event) => vec![Heard::Event(event)],
-            None => hear(&value),
+            None => hear(value),
         },
     }
 }

@@ -1,5 +1,6 @@
 //! How one work item wants its agent's command line called, where that differs from what the adapter says.
 
+use crate::agent_policy::AgentPolicy;
 use crate::{Refusal, problem::Code};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct Adapter {
     /// The agents that go on in the same worktree, in this order, where one meets a limit or can't go on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<String>,
+    /// What the agent's definition says of its runs, whichever command line carries them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Box<AgentPolicy>>,
 }
 
 /// Whether an agent's command line asks before it acts.
@@ -64,6 +68,7 @@ impl Adapter {
             args: first(self.args, other.args),
             command: first(self.command, other.command),
             fallback: first(self.fallback, other.fallback),
+            policy: self.policy.or(other.policy),
         }
     }
 
@@ -88,7 +93,7 @@ impl Adapter {
         if self.command.first().is_some_and(|program| program.trim().is_empty()) {
             return invalid("adapter.command begins with an empty word; it begins with a program".into());
         }
-        Ok(())
+        self.policy.as_ref().map_or(Ok(()), |policy| policy.check())
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod adapter;
 pub mod agent_event;
+pub mod agent_policy;
 pub mod agent_pool;
 pub mod agent_state;
 pub mod alias;

@@ -60,7 +60,7 @@ pub(super) struct Dialogue {
     has_tried_key: bool,
     can_load: bool,
     /// Whether the prompt was sent and its answer did not come yet.
-    is_asked: bool,
+pub(super) is_asked: bool,
     /// The message that is coming in, piece by piece.
     message: String,
     /// The last whole one.
@@ -324,10 +324,11 @@ impl Dialogue {
         let call = &params["toolCall"];
         let kind = str_of(call, "/kind").unwrap_or("other");
         let may = match self.opening.guard {
-            Guard::Bypass => true,
+            Guard::Bypass | Guard::Listed => true,
             Guard::Guarded => ["read", "edit", "search", "think", "move"].contains(&kind),
             Guard::ReadOnly => ["read", "search", "think"].contains(&kind),
         };
+        let may = may && self.opening.lists(&of_acp_call(call));
         let options = params["options"].as_array().map(Vec::as_slice).unwrap_or_default();
         let wanted = if may { ["allow_once", "allow_always"] } else { ["reject_once", "reject_always"] };
         let of_kind = |kind: &str| options.iter().find(|option| option["kind"] == kind);

@@ -108,6 +108,8 @@ impl Dialogue {
     fn open(&mut self) {
         let (approval, sandbox) = match self.opening.guard {
             Guard::Bypass => ("never", "danger-full-access"),
+            // It asks before whatever is not known to be harmless, and is answered by the list.
+            Guard::Listed => ("untrusted", "danger-full-access"),
             Guard::Guarded => ("on-request", "workspace-write"),
             Guard::ReadOnly => ("on-request", "read-only"),
         };
@@ -317,7 +319,7 @@ fn is_of_agent(item: &Value) -> bool {
 }
 
 /// Returns an item in the letters of `codex exec --json`.
-fn as_of_exec(item: &Value) -> Value {
+pub(super) fn as_of_exec(item: &Value) -> Value {
     let mut item = item.clone();
     let Some(members) = item.as_object_mut() else { return item };
     for (here, there) in [("aggregatedOutput", "aggregated_output"), ("exitCode", "exit_code")] {

@@ -4,6 +4,7 @@
 use super::{Ears, Format, acp, app_server, claude};
 use crate::command_line::Guard;
 use crate::heard::Heard;
+use crate::tools::{ToolRules, Used};
 use serde_json::Value;
 
 /// What a turn of a dialogue is about.
@@ -27,6 +28,8 @@ pub struct Opening {
     pub schema: Option<String>,
     /// Servers of tools that it is given.
     pub servers: Vec<ToolServer>,
+    /// Which tools it may use; all where none is said.
+    pub tools: Option<ToolRules>,
 }
 
 /// A server of tools, which the agent starts itself.
@@ -43,6 +46,11 @@ pub struct ToolServer {
 }
 
 impl Opening {
+    /// Tells whether the list of tools has nothing against a call.
+    pub(super) fn lists(&self, used: &Used) -> bool {
+        self.tools.as_ref().is_none_or(|rules| rules.refuse(used).is_none())
+    }
+
     /// Lets a conversation begin in the place of one that can't go on.
     pub(super) fn begin_anew(&mut self) {
         if let (Some(_), Some(anew)) = (self.thread.take(), self.anew.take()) {
@@ -94,6 +102,15 @@ impl Dialogue {
             Self::Acp(dialogue) => dialogue.interrupt(),
             Self::AppServer(dialogue) => dialogue.interrupt(),
             Self::Claude(dialogue) => dialogue.interrupt(),
+        }
+    }
+
+    /// Tells whether a turn goes on.
+    pub(super) fn is_asked(&self) -> bool {
+        match self {
+            Self::Acp(dialogue) => dialogue.is_asked,
+            Self::AppServer(dialogue) => dialogue.is_asked,
+            Self::Claude(dialogue) => dialogue.is_asked,
         }
     }
 

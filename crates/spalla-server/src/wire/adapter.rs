@@ -4,6 +4,7 @@ use super::text::{Text, Word};
 use super::words;
 use serde::{Deserialize, Serialize};
 use spalla_domain::adapter;
+use spalla_domain::agent_policy::AgentPolicy;
 use utoipa::ToSchema;
 
 words! {
@@ -36,6 +37,9 @@ pub(crate) struct Adapter {
     command: Vec<String>,
     /// The agents that go on in the same worktree, in this order, where one meets a limit or can't go on.
     fallback: Vec<String>,
+    /// What the agent's definition says of its runs, as it was when the item was made; null without a definition.
+    #[schema(value_type = Option<Object>)]
+    policy: Option<Box<AgentPolicy>>,
 }
 
 impl From<adapter::Adapter> for Adapter {
@@ -48,6 +52,7 @@ impl From<adapter::Adapter> for Adapter {
             args: adapter.args,
             command: adapter.command,
             fallback: adapter.fallback,
+            policy: adapter.policy,
         }
     }
 }
@@ -78,6 +83,9 @@ pub(crate) struct AdapterBody {
     #[serde(default)]
     #[schema(inline, max_items = 256)]
     fallback: Vec<Argument>,
+    /// What the agent's definition says of its runs, whichever command line carries them out.
+    #[schema(value_type = Option<Object>)]
+    policy: Option<Box<AgentPolicy>>,
 }
 
 impl From<AdapterBody> for adapter::Adapter {
@@ -91,6 +99,7 @@ impl From<AdapterBody> for adapter::Adapter {
             args: words(body.args),
             command: words(body.command),
             fallback: words(body.fallback),
+            policy: body.policy,
         }
     }
 }
