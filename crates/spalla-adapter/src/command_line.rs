@@ -2,6 +2,7 @@
 
 use crate::definition::{Definition, Part, PromptBy, WishName};
 use crate::installed::Installed;
+use crate::tools::ToolRules;
 use spalla_domain::adapter::{Adapter, Approval};
 
 /// What is wished of one call.
@@ -19,6 +20,10 @@ pub struct Wishes {
     pub folders: Vec<String>,
     /// Tools that it may use without asking.
     pub tools: Vec<String>,
+    /// The tools of its own that it has at all, divided by commas; all of them where nothing is wished.
+    pub built_in_tools: Option<String>,
+    /// Tools that it may not use.
+    pub no_tools: Vec<String>,
     /// The shape of the answer, as JSON, and the file that has it.
     pub schema: Option<(String, String)>,
     /// The file that names servers of tools.
@@ -37,6 +42,8 @@ pub enum Guard {
     /// It asks nobody, since the walls around it are Spalla's.
     #[default]
     Bypass,
+    /// It asks before each tool that is not harmless, and is answered by the list of its tools.
+    Listed,
     /// Its own guards stay on.
     Guarded,
     /// It changes nothing.
@@ -54,6 +61,15 @@ impl Guard {
             (false, false) => Self::Guarded,
         }
     }
+
+    /// Returns how free it is with a list of tools: what would ask nobody asks whoever has the list.
+    #[must_use]
+    pub const fn with_list(self) -> Self {
+        match self {
+            Self::Bypass => Self::Listed,
+            other => other,
+        }
+    }
 }
 
 /// Returns what counts of what is said of an agent's calls: first what a work item says, then what the operator does. The
@@ -63,6 +79,20 @@ pub fn said(definition: &Definition, item: Adapter, operator: Option<&Adapter>) 
     let has_no = definition.takes(WishName::NoWebSearch);
     operator.web_search = operator.web_search.filter(|wanted| *wanted || has_no);
     item.or(operator)
+}
+
+impl Wishes {
+    /// Adds the list of the tools that an agent may use. The tool by which the web is searched has a switch of its own.
+    #[must_use]
+    pub fn with_tools(mut self, rules: &ToolRules, definition: &Definition) -> Self {
+        self.built_in_tools = rules.built_in().map(|names| names.join(","));
+        self.tools.extend(rules.allowed().unwrap_or_default().iter().cloned());
+        self.no_tools.extend(rules.restricted().iter().cloned());
+        if !rules.has("WebSearch") && definition.takes(WishName::NoWebSearch) {
+            self.web_search = Some(false);
+        }
+        self
+    }
 }
 
 impl From<Adapter> for Wishes {
@@ -92,7 +122,9 @@ impl CommandLine {
             // A reviewer that can't be held to a shape is told it in words.
             WishName::Schema => false,
             // Nobody wished these but the worker itself: a program without guards and lists of folders needs neither.
-            WishName::Bypass | WishName::Folder => definition.takes(*wish),
+            WishName::Bypass | WishName::Listed | WishName::Folder => definition.takes(*wish),
+            // What a program can't be held to is watched, and told where it happens.
+            WishName::ToolList | WishName::NoTool => false,
             _ => true,
         })
     }
@@ -153,8 +185,9 @@ fn unmet(definition: &Definition, installed: &Installed, wishes: &Wishes) -> Vec
     WISHES.into_iter().filter(|name| !wishes.of(*name).is_empty() && !is_met(*name)).collect()
 }
 
-const WISHES: [WishName; 12] = [
+const WISHES: [WishName; 15] = [
     WishName::Bypass,
+    WishName::Listed,
     WishName::Guarded,
     WishName::ReadOnly,
     WishName::Model,
@@ -163,6 +196,8 @@ const WISHES: [WishName; 12] = [
     WishName::NoWebSearch,
     WishName::Folder,
     WishName::Tool,
+    WishName::ToolList,
+    WishName::NoTool,
     WishName::Schema,
     WishName::Mcp,
     WishName::Resume,
@@ -197,6 +232,7 @@ impl Wishes {
         let is = |is: bool| if is { vec![Value::default()] } else { vec![] };
         match name {
             WishName::Bypass => is(self.guard == Guard::Bypass),
+            WishName::Listed => is(self.guard == Guard::Listed),
             WishName::Guarded => is(self.guard == Guard::Guarded),
             WishName::ReadOnly => is(self.guard == Guard::ReadOnly),
             WishName::WebSearch => is(self.web_search == Some(true)),
@@ -205,6 +241,10 @@ impl Wishes {
             WishName::Profile => self.profile.iter().map(|value| Value(vec![("{profile}", value)])).collect(),
             WishName::Folder => self.folders.iter().map(|value| Value(vec![("{folder}", value)])).collect(),
             WishName::Tool => self.tools.iter().map(|value| Value(vec![("{tool}", value)])).collect(),
+            WishName::ToolList => {
+                self.built_in_tools.iter().map(|value| Value(vec![("{tools}", value)])).collect()
+            }
+            WishName::NoTool => self.no_tools.iter().map(|value| Value(vec![("{tool}", value)])).collect(),
             WishName::Mcp => self.mcp_file.iter().map(|value| Value(vec![("{mcp_file}", value)])).collect(),
             WishName::Resume => self.resume.iter().map(|value| Value(vec![("{resume}", value)])).collect(),
             WishName::Schema => {
@@ -350,6 +390,42 @@ mod tests {
         assert_eq!(Guard::of(None, false, true), Guard::ReadOnly);
         assert_eq!(Guard::of(Some(Guarded), true, false), Guard::Guarded);
         assert_eq!(Guard::of(Some(Bypass), false, true), Guard::Bypass);
+    }
+
+    #[test]
+    fn a_list_of_tools_is_said_in_the_way_that_each_command_line_has() {
+        let tools = spalla_domain::agent_policy::Tools {
+            allowed: ["Read", "Bash(git:*)", "mcp__github"].map(str::to_owned).into(),
+            restricted: vec!["Bash(git push:*)".into()],
+        };
+        let rules = ToolRules::of(&tools).unwrap();
+        let wishes = |name: &str| {
+            let guard = Guard::of(None, true, false).with_list();
+            Wishes { guard, ..Wishes::default() }.with_tools(&rules, &built(name))
+        };
+        let line = spoken("claude", &wishes("claude"));
+        for part in [
+            "--permission-prompt-tool stdio",
+            "--permission-mode default",
+            "--tools Bash,Read",
+            "--allowedTools Read --allowedTools Bash(git:*) --allowedTools mcp__github",
+            "--disallowedTools Bash(git push:*)",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        let line = words("claude", &wishes("claude"));
+        assert!(line.contains("--permission-mode default") && !line.contains("stdio"), "{line}");
+        for line in [spoken("claude", &wishes("claude")), spoken("gemini", &wishes("gemini"))] {
+            assert!(!line.contains("dangerously") && !line.contains("yolo"), "{line}");
+        }
+        assert!(spoken("gemini", &wishes("gemini")).contains("--approval-mode default"));
+        assert!(spoken("codex", &wishes("codex")).contains("web_search=\"disabled\""));
+        let all = ToolRules::of(&spalla_domain::agent_policy::Tools {
+            allowed: vec!["*".into()],
+            restricted: vec!["WebFetch".into()],
+        });
+        let line = spoken("claude", &Wishes::default().with_tools(&all.unwrap(), &built("claude")));
+        assert!(line.contains("--disallowedTools WebFetch") && !line.contains("--tools"), "{line}");
     }
 
     #[test]

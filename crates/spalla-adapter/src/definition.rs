@@ -132,6 +132,8 @@ pub struct Part {
 pub enum WishName {
     /// It asks nobody before it acts, since the walls are Spalla's.
     Bypass,
+    /// It asks before it uses a tool, and is answered by the list of its tools.
+    Listed,
     /// Its own guards stay on.
     Guarded,
     /// It changes nothing.
@@ -148,6 +150,10 @@ pub enum WishName {
     Folder,
     /// A tool that it may use without asking; once for each.
     Tool,
+    /// The tools of its own that it has, all in one.
+    ToolList,
+    /// A tool that it may not use; once for each.
+    NoTool,
     /// An answer of a shape.
     Schema,
     /// Servers of tools.

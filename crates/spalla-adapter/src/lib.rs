@@ -21,5 +21,6 @@ mod pattern;
 mod place;
 pub mod recovery;
 pub mod reset;
+pub mod tools;
 pub mod trouble;
 pub mod way;

@@ -83,11 +83,11 @@ impl Format {
 
     /// Tells whether a wish is said in the dialogue itself, so that no argument has to say it.
     pub const fn says(self, wish: WishName) -> bool {
-        use WishName::{Bypass, Folder, Guarded, Mcp, Model, ReadOnly, Resume, Schema};
+        use WishName::{Bypass, Folder, Guarded, Listed, Mcp, Model, ReadOnly, Resume, Schema};
         match self {
-            Self::Acp => matches!(wish, Bypass | Guarded | ReadOnly | Mcp | Resume),
-            Self::AppServer => matches!(wish, Bypass | Guarded | ReadOnly | Model | Folder | Schema | Resume),
             Self::ClaudeStreamJson => matches!(wish, Mcp),
+            Self::Acp => matches!(wish, Bypass | Listed | Guarded | ReadOnly | Mcp | Resume),
+            Self::AppServer => matches!(wish, Bypass | Listed | Guarded | ReadOnly | Model | Folder | Schema | Resume),
             _ => false,
         }
     }
@@ -302,7 +302,7 @@ fn end_of(text: &str) -> String {
 }
 
 /// Returns what an event shows of a longer text: its beginning.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -16,6 +16,8 @@ use spalla_domain::retry::ErrorClass;
 use std::collections::BTreeSet;
 use what::What;
 
+pub(crate) use tools::{covers, is_one_command, is_server_of};
+
 /// How long is waited for a limit that nobody told the end of, in milliseconds: most pass within half a minute.
 pub const WAIT_MS: i64 = 30_000;
 

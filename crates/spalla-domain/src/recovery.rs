@@ -46,7 +46,7 @@ impl ErrorClass {
         match self {
             Self::Network | Self::RateLimited => Severity::Low,
             Self::Failed | Self::TimedOut => Severity::Medium,
-            Self::Validation | Self::Denied | Self::System | Self::Lost => Severity::High,
+            Self::Validation | Self::Denied | Self::Policy | Self::System | Self::Lost => Severity::High,
             Self::Crashed => Severity::Critical,
         }
     }
@@ -58,7 +58,7 @@ impl ErrorClass {
             Self::Network | Self::RateLimited => Category::Network,
             Self::System | Self::Lost | Self::Crashed => Category::System,
             Self::Failed | Self::TimedOut => Category::Business,
-            Self::Denied => Category::Security,
+            Self::Denied | Self::Policy => Category::Security,
         }
     }
 }

@@ -23,6 +23,9 @@ pub enum ErrorClass {
     /// Something that the run needed was not allowed, by the sandbox, the command policy or an agent's own guards.
     /// Trying again without a change can't help.
     Denied,
+    /// The agent did what its definition does not let it do, where that ends the run.
+    /// Trying again without a change can't help.
+    Policy,
     /// What carried the run out broke, such as an agent that a signal ended.
     Crashed,
     /// The worker vanished too many times.
@@ -32,7 +35,7 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// Tells whether trying again without a change can help.
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::Validation | Self::Denied)
+        !matches!(self, Self::Validation | Self::Denied | Self::Policy)
     }
 }
 

@@ -22,6 +22,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 pub const PAYLOAD_DEPTH_MAX: usize = 32;
 /// The longest name that its teller gives an event, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 64;
+/// The member of an event that names a tool that the agent's definition does not let it use: such an event is audited.
+pub const REFUSED_TOOL: &str = "refused_tool";
 /// How many of these names are known of a run: whoever repeats a batch has told few others since.
 const IDS_KEPT: usize = 2 * EVENTS_AT_ONCE;
 /// How much is left of a text that does not fit, in bytes; written as JSON it may be six times as long.

@@ -12,10 +12,15 @@ pub(crate) fn of_run(options: &Options, assignment: &Assignment) -> Effective {
     let time = Limits([(Limit::TimeoutMs, assignment.timeout_ms.max(1).unsigned_abs())].into());
     let agent = assignment.agent.as_ref().and_then(|agent| options.sandbox.agent_limits.get(agent));
     let said = assignment.limits.iter().map(|said| (said.source, &said.limits));
+    let policy = assignment.adapter.as_ref().and_then(|adapter| adapter.policy.as_deref());
+    let of_definition = policy.map(|policy| (Source::Definition, policy.limits.limits()));
+    let of_alias = policy.map(|policy| (Source::Agent, policy.alias_limits.limits()));
+    let defined = of_definition.iter().chain(&of_alias).map(|(source, limits)| (*source, limits));
     effective(
         [(Source::Operator, &operator)]
             .into_iter()
             .chain(agent.map(|limits| (Source::Agent, limits)))
+            .chain(defined)
             .chain(said)
             .chain([(Source::Item, &time)]),
     )

@@ -14,6 +14,7 @@ use crate::scratchpad::Scratchpads;
 use crate::telling::Telling;
 use crate::worker::Options;
 use serde_json::Value;
+use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::claim::{Assignment, Heartbeat, RunError, Usage};
 use spalla_domain::limits::{Effective, Limit};
 use spalla_domain::retry::ErrorClass;
@@ -332,6 +333,11 @@ impl<'a> Run<'a> {
     /// Returns how long it may take, in milliseconds.
     fn timeout_ms(&self) -> u64 {
         self.limits.value(Limit::TimeoutMs).unwrap_or(self.assignment.timeout_ms.max(0).unsigned_abs())
+    }
+
+    /// Returns what the agent's definition says of the run; none without a definition.
+    pub(crate) fn policy(&self) -> Option<&AgentPolicy> {
+        self.assignment.adapter.as_ref()?.policy.as_deref()
     }
 
     fn deadline(&self) -> Instant {

@@ -81,6 +81,8 @@ pub struct Options {
     pub supervisor: Supervisor,
     /// Which walls stand around the commands of runs.
     pub sandbox: SandboxOptions,
+    /// Whether the first tool that an agent's definition does not let it use fails its run.
+    pub is_strict_with_tools: bool,
     /// What is asked, before steps are carried out, about their commands.
     pub command_policy: Arc<Policy>,
     /// Why the walls hold nothing here, once that is known: from then on no command is started behind them.
@@ -121,6 +123,10 @@ pub struct Limits {
     pub grace_ms: i64,
     /// How often its agent may do the same in a row, with nothing new, until it is stopped; 0 is as often as it likes.
     pub repeats_max: u32,
+    /// How long all hooks of one kind may take, in milliseconds; and all that takes down what was set up.
+    pub hook_ms: u64,
+    /// How long the startup script may take, in milliseconds, and all setup tasks together.
+    pub setup_ms: u64,
 }
 
 impl Default for Limits {
@@ -130,6 +136,8 @@ impl Default for Limits {
             spool_memory_bytes: 8 * 1024 * 1024,
             grace_ms: 3_000,
             repeats_max: 12,
+            hook_ms: 60_000,
+            setup_ms: 600_000,
         }
     }
 }
@@ -168,6 +176,7 @@ impl Options {
             child_env,
             supervisor,
             sandbox: SandboxOptions::default(),
+            is_strict_with_tools: false,
             command_policy: Policy::built_in(),
             distrust: Arc::default(),
             drain_grace_ms: 30_000,

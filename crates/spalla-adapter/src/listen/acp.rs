@@ -12,6 +12,7 @@
 mod calls;
 
 use super::held::Held;
+use super::used::of_acp_call;
 use super::{
     Ears, Opening, ToolServer, denied_by_output, end_of, event, number_of, shown, str_of, unknown, words,
 };
@@ -60,7 +61,7 @@ pub(super) struct Dialogue {
     has_tried_key: bool,
     can_load: bool,
     /// Whether the prompt was sent and its answer did not come yet.
-pub(super) is_asked: bool,
+    pub(super) is_asked: bool,
     /// The message that is coming in, piece by piece.
     message: String,
     /// The last whole one.

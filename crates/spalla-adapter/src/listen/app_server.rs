@@ -9,9 +9,11 @@
 //! ```
 
 use super::codex::State;
+use super::used::of_codex_item;
 use super::{Ears, Opening, event, number_of, shown, str_of, unknown};
 use crate::command_line::Guard;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
+use crate::tools::Used;
 use serde_json::{Value, json};
 use spalla_domain::agent_event::AgentEventType;
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ const INTERRUPT: u64 = 4;
 const IDS_OF_A_TURN: u64 = 8;
 /// The server of tools that is Spalla's own, whose tools need nobody's yes.
 const OWN_SERVER: &str = "spalla";
+/// No more items of one turn than these are known by their ids.
+const ITEMS_MAX: usize = 1_000;
 /// No more threads of one turn than these are counted.
 const THREADS_MAX: usize = 1_000;
 
@@ -40,11 +44,13 @@ pub(super) struct Dialogue {
     thread: Option<String>,
     /// The turn in it, once it began.
     turn: Option<String>,
-    is_asked: bool,
+    pub(super) is_asked: bool,
     state: State,
     spent: Spent,
     /// What each thread used by its own count, so that nothing is counted twice.
     totals: BTreeMap<String, u64>,
+    /// The items under way that use a tool, by their ids.
+    items: BTreeMap<String, Used>,
     outbox: Vec<String>,
 }
 
@@ -197,7 +203,15 @@ impl Dialogue {
                 self.turn = str_of(params, "/turn/id").map(str::to_owned);
                 vec![event(AgentEventType::Status, "began a turn")]
             }
-            "item/started" if self.is_asked => self.state.started(&as_of_exec(&params["item"])),
+            "item/started" if self.is_asked => {
+                let item = as_of_exec(&params["item"]);
+                if let (Some(id), Some(used), true) =
+                    (str_of(&item, "/id"), of_codex_item(&item), self.items.len() < ITEMS_MAX)
+                {
+                    self.items.insert(id.to_owned(), used);
+                }
+                self.state.started(&item)
+            }
             "item/completed" if self.is_asked && is_of_agent(&params["item"]) => {
                 self.state.completed(&as_of_exec(&params["item"]), ears)
             }
@@ -275,9 +289,25 @@ impl Dialogue {
         (self.spent != Spent::default()).then_some(Heard::Spent(self.spent))
     }
 
+    /// Tells whether the list of tools has nothing against what is asked for. What an item is was told when it began.
+    fn lists(&self, method: &str, params: &Value) -> bool {
+        let begun = str_of(params, "/itemId").and_then(|id| self.items.get(id)).cloned();
+        let used = begun.or_else(|| match method {
+            "item/commandExecution/requestApproval" => Some(Used::new("command_execution", str_of(params, "/command"))),
+            "item/fileChange/requestApproval" => Some(Used::new("file_change", None)),
+            "mcpServer/elicitation/request" => {
+                let (server, tool) = (str_of(params, "/serverName")?, str_of(params, "/_meta/tool_name").unwrap_or_default());
+                Some(Used::new(&format!("mcp__{server}__{tool}"), None))
+            }
+            _ => None,
+        });
+        used.is_none_or(|used| self.opening.lists(&used))
+    }
+
     /// Answers what is asked of us.
     fn asked(&mut self, method: &str, id: &Value, params: &Value) -> Vec<Heard> {
-        let may = self.opening.guard == Guard::Bypass;
+        let may = matches!(self.opening.guard, Guard::Bypass | Guard::Listed);
+        let may = may && self.lists(method, params);
         let decision = if may { "accept" } else { "decline" };
         let (result, heard) = match method {
             // What is declined is told once more as the end of its item.

@@ -54,7 +54,8 @@ impl Uses {
     }
 }
 
-fn input_of(given: &Value) -> Option<&str> {
+/// Returns what a tool is given, where that is one text.
+pub(super) fn input_of(given: &Value) -> Option<&str> {
     INPUTS.iter().find_map(|path| str_of(given, path))
 }
 
@@ -74,8 +75,13 @@ fn of_claude(value: &Value) -> Vec<Call> {
 }
 
 fn of_codex(item: &Value) -> Option<Call> {
+    Some((id_of(item, "/id"), of_codex_item(item)?))
+}
+
+/// Returns the call that an item is, in the letters of `codex exec --json`.
+pub(super) fn of_codex_item(item: &Value) -> Option<Used> {
     let kind = str_of(item, "/type")?;
-    let used = match kind {
+    Some(match kind {
         "command_execution" => of_command(item),
         "file_change" => Used::new(kind, str_of(item, "/changes/0/path")),
         "web_search" => Used::new(kind, str_of(item, "/query")),
@@ -84,8 +90,7 @@ fn of_codex(item: &Value) -> Option<Call> {
             Used::new(&format!("mcp__{server}__{tool}"), None)
         }
         _ => return None,
-    };
-    Some((id_of(item, "/id"), used))
+    })
 }
 
 /// Codex reads files by commands, and says where a command does nothing else.

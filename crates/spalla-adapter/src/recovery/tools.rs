@@ -42,8 +42,8 @@ fn covering<'a>(denied: &Denied, allowed: &'a [String]) -> Option<&'a String> {
     by_pattern().or_else(|| allowed.iter().find(|line| line.as_str() == tool || is_server_of(line, tool)))
 }
 
-/// `mcp__tracker` stands for each tool of that server.
-fn is_server_of(line: &str, tool: &str) -> bool {
+/// Tells whether a line names the server of a tool: `mcp__tracker` stands for each tool of that server.
+pub(crate) fn is_server_of(line: &str, tool: &str) -> bool {
     let server = line.strip_prefix("mcp__").filter(|server| !server.is_empty() && !server.contains("__"));
     server.is_some_and(|_| {
         is_name(line) && tool.strip_prefix(line).is_some_and(|rest| rest.starts_with("__") && rest.len() > 2)
@@ -59,7 +59,8 @@ fn pattern_of<'a>(line: &'a str, tool: &str) -> Option<&'a str> {
     line.strip_prefix(tool)?.strip_prefix('(')?.strip_suffix(')')
 }
 
-fn covers(tool: &str, pattern: &str, input: &str) -> bool {
+/// Tells whether a pattern covers what a tool is given.
+pub(crate) fn covers(tool: &str, pattern: &str, input: &str) -> bool {
     match tool {
         "Bash" => covers_command(pattern, input),
         "WebFetch" => pattern.strip_prefix("domain:").is_some_and(|domain| host_of(input) == Some(domain)),
@@ -73,14 +74,14 @@ fn covers_command(pattern: &str, command: &str) -> bool {
         return pattern == command && !pattern.contains('*');
     };
     let rest = command.strip_prefix(first.trim_end());
-    is_one(command)
+    is_one_command(command)
         && !first.contains('*')
         && !first.trim().is_empty()
         && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// Tells whether a line is sure to be one command. What stands in quotes that are closed is part of a word.
-fn is_one(command: &str) -> bool {
+pub(crate) fn is_one_command(command: &str) -> bool {
     let mut quote = None;
     for c in command.chars() {
         let is_more = match quote {

@@ -54,6 +54,8 @@ words! {
         Validation = "validation",
         /// Something that the run needed was not allowed; it is not tried again.
         Denied = "denied",
+        /// The agent did what its definition does not let it do; it is not tried again.
+        Policy = "policy",
         /// What carried the run out broke.
         Crashed = "crashed",
         /// The worker vanished too many times.

@@ -4,6 +4,7 @@ mod ahead;
 mod artifacts;
 mod cloud;
 mod commands;
+mod dependencies;
 #[cfg(test)]
 mod fuzz;
 mod go_on;
@@ -27,6 +28,8 @@ use spalla_domain::retry::ErrorClass;
 use state::Progress;
 pub(crate) use state::State;
 use step::{Place, StepEnd, Taken};
+
+pub(crate) use dependencies::check as dependencies;
 
 /// What a run of a recipe produced.
 #[derive(Debug, Serialize)]

@@ -13,7 +13,9 @@
 use super::State;
 use crate::command_line::Guard;
 use crate::heard::{Heard, TurnEnd};
+use crate::listen::used::input_of;
 use crate::listen::{Ears, Opening, ToolServer, event, shown, str_of};
+use crate::tools::{ToolRules, Used};
 use serde_json::{Value, json};
 use spalla_domain::agent_event::AgentEventType;
 
@@ -24,14 +26,15 @@ const CLEAR: &str = "/clear";
 #[derive(Debug, Default)]
 pub(in crate::listen) struct Dialogue {
     guard: Guard,
+    tools: Option<ToolRules>,
     state: State,
     /// What is asked once nothing of a turn before is left.
     next: Option<String>,
-    /// The request for the tools that is not answered yet.
-    tools: Option<String>,
+    /// The request for the servers of tools that is not answered yet.
+    servers: Option<String>,
     /// Whether the context is being emptied.
     is_clearing: bool,
-    is_asked: bool,
+    pub(in crate::listen) is_asked: bool,
     /// How many requests were made.
     requests: u64,
     outbox: Vec<String>,
@@ -40,8 +43,8 @@ pub(in crate::listen) struct Dialogue {
 impl Dialogue {
     /// Begins: what is sent first stands in the outbox.
     pub(in crate::listen) fn new(opening: &Opening) -> Self {
-        let next = Some(opening.prompt.clone());
-        let mut dialogue = Self { guard: opening.guard, next, ..Self::default() };
+        let (next, tools) = (Some(opening.prompt.clone()), opening.tools.clone());
+        let mut dialogue = Self { guard: opening.guard, tools, next, ..Self::default() };
         if !opening.servers.is_empty() {
             dialogue.give(&opening.servers);
         }
@@ -51,8 +54,8 @@ impl Dialogue {
 
     /// Begins another turn, with an empty context and the tools of this one alone.
     pub(in crate::listen) fn again(&mut self, opening: &Opening) {
-        let next = Some(opening.prompt.clone());
-        *self = Self { guard: opening.guard, requests: self.requests, next, ..Self::default() };
+        let (next, tools) = (Some(opening.prompt.clone()), opening.tools.clone());
+        *self = Self { guard: opening.guard, tools, requests: self.requests, next, ..Self::default() };
         self.give(&opening.servers);
         self.is_clearing = true;
         self.say(CLEAR);
@@ -94,7 +97,7 @@ impl Dialogue {
     }
 
     fn ask_where_ready(&mut self) {
-        if self.tools.is_some() || self.is_clearing {
+        if self.servers.is_some() || self.is_clearing {
             return;
         }
         if let Some(prompt) = self.next.take() {
@@ -111,13 +114,13 @@ impl Dialogue {
             (server.name.clone(), how)
         });
         let servers: serde_json::Map<_, _> = named.collect();
-        self.tools = Some(self.request(&json!({ "subtype": "mcp_set_servers", "servers": servers })));
+        self.servers = Some(self.request(&json!({ "subtype": "mcp_set_servers", "servers": servers })));
     }
 
     /// Who can't be given tools so is called in another way. Tools that can't be reached keep nobody from the work.
     fn answered(&mut self, response: &Value) -> Vec<Heard> {
         let id = str_of(response, "/request_id");
-        if id.is_none() || self.tools.take_if(|wanted| Some(wanted.as_str()) == id).is_none() {
+        if id.is_none() || self.servers.take_if(|wanted| Some(wanted.as_str()) == id).is_none() {
             return vec![];
         }
         if str_of(response, "/subtype") != Some("success") {
@@ -154,8 +157,10 @@ impl Dialogue {
     /// It asks only where an argument of somebody's own says so. What it may do it does without.
     fn asked(&mut self, value: &Value) {
         let (id, request) = (&value["request_id"], &value["request"]);
+        let used = Used::new(str_of(request, "/tool_name").unwrap_or_default(), input_of(&request["input"]));
+        let is_listed = self.tools.as_ref().is_none_or(|rules| rules.refuse(&used).is_none());
         let response = match (str_of(request, "/subtype"), self.guard) {
-            (Some("can_use_tool"), Guard::Bypass) => {
+            (Some("can_use_tool"), Guard::Bypass | Guard::Listed) if is_listed => {
                 let answer = json!({ "behavior": "allow", "updatedInput": request["input"] });
                 json!({ "subtype": "success", "request_id": id, "response": answer })
             }

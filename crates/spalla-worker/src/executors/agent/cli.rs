@@ -10,10 +10,12 @@
 //!                                                              └─ over ─▶ the change is taken ─▶ judged
 //! ```
 
+mod around;
 mod call;
 mod home;
 mod judge;
 mod lines;
+mod least;
 mod look;
 mod note;
 mod person;
@@ -26,6 +28,7 @@ mod speech;
 mod told;
 mod tools;
 mod turn;
+mod watch;
 
 pub(crate) use home::sweep;
 
@@ -35,6 +38,7 @@ use crate::refusals::Refusals;
 use crate::run::{End, Failure, Run};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
+use around::Around;
 use call::Call;
 use home::Home;
 use judge::Judged;
@@ -112,7 +116,10 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
     let (scratchpad, report) = (&scratchpad, report.as_path());
     let (recoveries, asked) = (Vec::new(), BTreeSet::new());
     let mut work = Work { run, scratchpad, report, told, review, recoveries, asked, turns: 0 };
-    work.by_agents().await
+    match run.policy() {
+        None => work.by_agents().await,
+        Some(policy) => work.by_policy(Around::new(run, scratchpad, policy)).await,
+    }
 }
 
 impl<'a> Work<'a> {
@@ -214,6 +221,9 @@ impl<'a> Work<'a> {
                 return Err(run.end_by(interruption));
             }
             let turn = self.turn(definition, (&call, seat.as_mut()), &prompt).await?;
+            if let Some(why) = self.told.watch.ends() {
+                return self.broken(definition, turn, why);
+            }
             if let Some(act) = &turn.loops {
                 self.tell_loop(definition, act).await;
                 return Ok(Left::Over(Box::new((turn, looping(definition)))));

@@ -54,7 +54,12 @@ pub(super) async fn check(
     Ok(files)
 }
 
-async fn check_tool(run: &Run<'_>, tool: &Tool, scratchpad: &Scratchpad) -> Result<(PathBuf, String), End> {
+/// Checks one tool, and returns its file and what was found.
+pub(super) async fn check_tool(
+    run: &Run<'_>,
+    tool: &Tool,
+    scratchpad: &Scratchpad,
+) -> Result<(PathBuf, String), End> {
     let wrong = |reason: String| End::from(Failure::new(ErrorClass::Validation, reason));
     let file = find(run, tool).map_err(wrong)?;
     let mut found = file.display().to_string();
@@ -176,13 +181,34 @@ fn version_in(answer: &str) -> Option<String> {
     Some(found.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
 }
 
-/// Tells whether a version is the one asked for: the same, or a closer description of it.
+/// Tells whether a version is the one asked for: the same, or a closer description of it; or one that compares as asked.
 fn meets(asked: &str, version: &str) -> bool {
+    const SIGNS: [&str; 8] = [">=", "<=", "==", ">", "<", "=", "^", "~"];
+    if let Some(sign) = SIGNS.into_iter().find(|sign| asked.starts_with(sign)) {
+        let asked = asked[sign.len()..].trim().trim_start_matches('v');
+        let (own, least) = (numbers(version), numbers(asked));
+        // Of a version only as much is compared as is asked for.
+        let cut = &own[..own.len().min(least.len())];
+        return match sign {
+            ">=" => own >= least,
+            ">" => cut > &least[..],
+            "<=" => cut <= &least[..],
+            "<" => own < least,
+            "^" => own >= least && own.first() == least.first(),
+            "~" => own >= least && own.get(..2) == least.get(..2).or(own.get(..2)),
+            _ => meets(asked, version),
+        };
+    }
     let asked = asked.strip_prefix('v').unwrap_or(asked);
     match version.strip_prefix(asked) {
         Some(rest) => !rest.starts_with(|c: char| c.is_ascii_digit()),
         None => false,
     }
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    let core = version.split(['-', '+', ' ', '~']).next().unwrap_or_default();
+    core.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -215,6 +241,14 @@ mod tests {
             [("2.15", "2.15.0"), ("2.15.0", "2.15.0"), ("v1", "1.2"), ("14.2.0", "14.2.0-19")]
         {
             assert!(meets(asked, version), "{asked} {version}");
+        }
+        for (asked, version) in
+            [(">=20", "22.1.0"), (">= 3.11", "3.11.2"), (">20", "21.0"), ("<3", "2.9"), ("^1.2", "1.9"), ("~1.2", "1.2.7"), ("==3.11", "3.11.9")]
+        {
+            assert!(meets(asked, version), "{asked} {version}");
+        }
+        for (asked, version) in [(">=20", "18.9"), (">20", "20.4"), ("<3", "3.0"), ("^1.2", "2.0"), ("~1.2", "1.3"), (">=3.11", "3.9.9")] {
+            assert!(!meets(asked, version), "{asked} {version}");
         }
         for (asked, version) in [("2.1", "2.15.0"), ("2.15.1", "2.15.0"), ("3", "2.3"), ("2.15.0", "2.15")] {
             assert!(!meets(asked, version), "{asked} {version}");

@@ -14,6 +14,7 @@ use spalla_adapter::command_line::{Guard, Wishes, command_line, said};
 use spalla_adapter::definition::Definition;
 use spalla_adapter::listen::{Listener, Opening};
 use spalla_adapter::recovery::Change;
+use spalla_adapter::tools::ToolRules;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::trace::Part;
 use std::io;
@@ -26,6 +27,8 @@ pub(super) struct Call<'a> {
     program: &'a Program,
     home: &'a Home,
     wishes: Wishes,
+    /// The tools that the agent's definition lets it use.
+    rules: Option<ToolRules>,
     /// What is said where a conversation that is to go on can't.
     anew: Option<String>,
     is_review: bool,
@@ -43,9 +46,13 @@ impl<'a> Call<'a> {
         let folders = vec![home.scratch().to_string_lossy().into_owned()];
         let mcp_file = home.mcp_file.clone();
         let mut wishes = Wishes { folders, mcp_file, ..Wishes::from(said_of(run, definition)) };
+        let rules = run.policy().and_then(|policy| ToolRules::of(&policy.tools));
+        if let Some(rules) = &rules {
+            wishes = wishes.with_tools(rules, definition);
+        }
         let schema = review.and_then(|review| review.schema(&home.scratch()));
         wishes.schema = schema.map(|(text, file)| (text, file.to_string_lossy().into_owned()));
-        Self { run, definition, program, home, wishes, anew: None, is_review: review.is_some() }
+        Self { run, definition, program, home, wishes, rules, anew: None, is_review: review.is_some() }
     }
 
     /// Returns what is started for a prompt, and what is said to whoever is spoken with. The work is done in a folder that
@@ -61,6 +68,9 @@ impl<'a> Call<'a> {
         let mut wishes = self.wishes.clone();
         let approval = said_of(run, definition).approval;
         wishes.guard = Guard::of(approval, matches!(walls, Walls::Up(_)), self.is_review);
+        if self.rules.is_some() {
+            wishes.guard = wishes.guard.with_list();
+        }
         if !self.is_review {
             wishes.folders.push(folder.to_string_lossy().into_owned());
         }
@@ -100,7 +110,8 @@ impl<'a> Call<'a> {
     /// Tells whether its process may serve another run after this one: nothing of this one's is kept in it. A server of
     /// tools that a program reads of when it starts would have the token of this run.
     pub(super) fn may_be_shared(&self) -> bool {
-        self.home.mcp_file.is_none()
+        // A list of tools is said to a program when it starts.
+        self.home.mcp_file.is_none() && self.rules.is_none()
     }
 
     /// Returns the programs that it may start besides its own.
@@ -120,6 +131,7 @@ impl<'a> Call<'a> {
             folders: wishes.folders,
             schema: wishes.schema.map(|(text, _)| text),
             servers: self.home.server.iter().cloned().collect(),
+            tools: self.rules.clone(),
         }
     }
 

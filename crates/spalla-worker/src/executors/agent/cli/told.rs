@@ -1,17 +1,20 @@
 //! Tells what an agent says: as lines of the run's log for people, as events to the server, and as one line of JSON for each
 //! event in a file beside the run's report.
 
+use super::watch::ToolWatch;
 use crate::run::Run;
 use serde_json::json;
 use spalla_adapter::heard::Heard;
+use spalla_adapter::tools::Used;
 use spalla_crash::crash_point;
-use spalla_domain::agent_event::AgentEvent;
+use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::log::{Stream, text_of};
-use spalla_domain::run_event::RunEvent;
+use spalla_domain::run_event::{REFUSED_TOOL, RunEvent};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The most that is kept of the events of one run, in bytes.
 const EVENTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -24,6 +27,8 @@ pub(super) struct Told<'a> {
     file: Option<File>,
     bytes: u64,
     count: u64,
+    /// Which tools the agent uses.
+    pub(super) watch: ToolWatch,
 }
 
 impl<'a> Told<'a> {
@@ -37,7 +42,8 @@ impl<'a> Told<'a> {
         if let Err(error) = &opened {
             tracing::warn!(file = %path.display(), %error, "the events of an agent are not written");
         }
-        Self { run, agent: String::new(), path, file: opened.ok(), bytes: 0, count: 0 }
+        let watch = ToolWatch::of(run.policy(), run.options.is_strict_with_tools);
+        Self { run, agent: String::new(), path, file: opened.ok(), bytes: 0, count: 0, watch }
     }
 
     /// Says whose events come now.
@@ -54,8 +60,10 @@ impl<'a> Told<'a> {
     pub(super) async fn tell(&mut self, heard: &Heard) {
         match heard {
             Heard::Event(event) => {
-                self.line(event).await;
-                self.keep(event);
+                let mut event = event.clone();
+                // That word is Spalla's own: what bears it is audited.
+                event.payload.more.remove(REFUSED_TOOL);
+                self.own(event).await;
             }
             Heard::Words(words) => self.say(words).await,
             Heard::Denied(denied) => {
@@ -63,6 +71,27 @@ impl<'a> Told<'a> {
                 self.run.log.say(format!("not allowed{tool}: {}", denied.reason)).await;
             }
             Heard::Did(_) | Heard::Spent(_) | Heard::Trouble(_) | Heard::Thread(_) | Heard::Over(_) => {}
+        }
+    }
+
+    /// Returns how long the agent may tell nothing.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.run.policy()?.silence_ms.map(Duration::from_millis)
+    }
+
+    /// Tells that it told nothing for longer than that; once until it tells something again.
+    pub(super) async fn silent(&mut self) {
+        let Some(policy) = self.run.policy() else { return };
+        let ms = policy.silence_ms.unwrap_or_default();
+        let text = format!("heartbeat_miss: {} told nothing for {ms} ms", policy.name());
+        let event = AgentEvent::new(AgentEventType::Error, text).with("alert", "heartbeat_miss").with("silent_ms", ms);
+        self.own(event.with("notify", policy.notify.clone())).await;
+    }
+
+    /// Takes note of a call of a tool, and tells of it where it is refused.
+    pub(super) async fn used(&mut self, used: &Used) {
+        if let Some(event) = self.watch.hear(used) {
+            self.own(event).await;
         }
     }
 

@@ -60,6 +60,10 @@ struct Hearing {
     joins_words: bool,
     /// Whether the run was interrupted meanwhile.
     was_interrupted: bool,
+    /// Whether it used a tool that ends the run.
+    is_refused: bool,
+    /// When it has told nothing for longer than it may.
+    silent_at: Option<Instant>,
 }
 
 impl Turn {
@@ -140,6 +144,7 @@ async fn hear(
     told: &mut Told<'_>,
 ) -> Hearing {
     let mut all = Hearing::new(run.options.limits.repeats_max, process.listener.has_words_by_line());
+    all.heard_at(told.silence());
     let is_opening = process.speech.is_some();
     let mut course = Course { ends_at: is_opening.then(|| Instant::now() + OPENING), is_opening };
     // Claude Code is asked at once; others once their conversation began.
@@ -163,6 +168,11 @@ async fn hear(
                 }
                 continue;
             }
+            () = sleep_until_or_never(all.silent_at) => {
+                all.silent_at = None;
+                told.silent().await;
+                continue;
+            }
             () = sleep_until_or_never(course.ends_at) => {
                 process.stop();
                 course.ends_at = None;
@@ -171,6 +181,7 @@ async fn hear(
         };
         let Some(line) = line else { break };
         all.hear_line(run, process, told, line).await;
+        all.heard_at(told.silence());
         if all.thread.is_some() {
             process.know_own();
         }
@@ -186,7 +197,7 @@ async fn hear(
 impl Course {
     /// Lets go of whoever is done, and no longer waits for what has begun.
     fn follow(&mut self, process: &mut Process, all: &Hearing) {
-        if all.loops.is_some() {
+        if all.loops.is_some() || all.is_refused {
             process.stop();
         }
         if self.is_opening && all.thread.is_some() {
@@ -245,8 +256,26 @@ impl Hearing {
     fn new(repeats_max: u32, joins_words: bool) -> Self {
         let (words, thread, spent, denied, troubles, end, loops) = Default::default();
         let repeats = Repeats::new(repeats_max);
-        let was_interrupted = false;
-        Self { words, thread, spent, denied, troubles, end, repeats, loops, joins_words, was_interrupted }
+        let (was_interrupted, is_refused) = (false, false);
+        Self {
+            words,
+            thread,
+            spent,
+            denied,
+            troubles,
+            end,
+            repeats,
+            loops,
+            joins_words,
+            was_interrupted,
+            is_refused,
+            silent_at: None,
+        }
+    }
+
+    /// Takes note that something was heard just now.
+    fn heard_at(&mut self, silence: Option<Duration>) {
+        self.silent_at = silence.map(|silence| Instant::now() + silence);
     }
 
     async fn hear_line(&mut self, run: &Run<'_>, process: &mut Process, told: &mut Told<'_>, line: Line) {
@@ -258,12 +287,19 @@ impl Hearing {
                 process.listener.hear_error(bytes, now)
             }
         };
+        for used in process.listener.used() {
+            told.used(&used).await;
+        }
+        self.is_refused = told.watch.ends().is_some();
         self.keep_all(heard, told).await;
     }
 
     /// Tells whether the turn is over, and nothing is against another one.
     fn is_well(&self) -> bool {
-        self.end == Some(TurnEnd::Completed) && self.loops.is_none() && !self.was_interrupted
+        self.end == Some(TurnEnd::Completed)
+            && self.loops.is_none()
+            && !self.was_interrupted
+            && !self.is_refused
     }
 
     /// Takes note of what was used, also where it came to nothing. Some tell what their process cost in all its turns.
