@@ -27,7 +27,7 @@ pub struct AgentPolicy {
     /// The alias under which it works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// The SHA-256 of the definition, overrides and all, in hexadecimal digits.
+    /// The digest of the definition, overrides and all, in hexadecimal digits.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
     /// What led the work to it, where a router says so.

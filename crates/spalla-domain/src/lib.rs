@@ -54,6 +54,7 @@ pub mod run;
 pub mod run_event;
 pub mod sandbox;
 pub mod schedule;
+pub mod scorecard;
 pub mod secret;
 pub mod session;
 pub mod session_event;

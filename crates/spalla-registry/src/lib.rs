@@ -24,6 +24,7 @@ pub mod front_matter;
 pub mod id;
 pub mod index;
 mod lenient;
+pub mod policy;
 pub mod problem;
 pub mod publish;
 pub mod read;

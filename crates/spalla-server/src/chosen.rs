@@ -18,6 +18,9 @@ pub(crate) fn settle(routing: &dyn Routing, spec: &mut Spec) -> Result<(), Probl
     spec.labels.extend(choice.definition.alias.as_deref().map(label_of));
     spec.agent = Some(choice.agent);
     spec.definition = Some(Box::new(choice.definition));
+    if let Some(policy) = choice.policy {
+        spec.adapter.get_or_insert_default().policy.get_or_insert(policy);
+    }
     Ok(())
 }
 

@@ -34,6 +34,7 @@ mod run_logs;
 mod runs;
 mod scheduler;
 mod schedules;
+mod scorecards;
 mod scratchpads;
 mod session_parts;
 mod sessions;
@@ -80,6 +81,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         session_parts::add,
         route::add,
         agent_pool::add,
+        scorecards::add,
         errors::add,
         events::add,
         conversation::add,

@@ -1,5 +1,6 @@
 //! Which agent a task is for, as the server knows it: somebody else keeps the index of agents, and the server hands questions on.
 
+use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::chosen::ChosenDefinition;
 use spalla_router::{Answer, Question};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Choice {
     pub agent: String,
     /// By which definition.
     pub definition: ChosenDefinition,
+    /// What that says of the runs.
+    pub policy: Option<Box<AgentPolicy>>,
 }
 
 /// Why nobody was chosen.

@@ -36,6 +36,7 @@ pub(crate) mod run_event;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
 pub(crate) mod scheduler;
+pub(crate) mod scorecard;
 pub(crate) mod scratchpad;
 pub(crate) mod seconds;
 pub(crate) mod session;

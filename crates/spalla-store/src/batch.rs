@@ -76,6 +76,7 @@ pub(crate) async fn run<T: Tx>(tx: &mut T, context: Context<'_>, requests: &[Req
         }
     }
     pick(&mut desk, requests, &mut slots, &mut kept).await?;
+    operations::scorecards::keep(&mut desk).await?;
     operations::record(&mut desk, requests, &slots).await?;
     let events = desk.write_all().await?;
     desk.give_back();

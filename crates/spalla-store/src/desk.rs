@@ -15,6 +15,7 @@ use item::{compare, waits_until};
 use queues::KnownQueues;
 pub(crate) use queues::{Caps, Need};
 use spalla_domain::approval::Approval;
+use crate::operations::scorecards::Note;
 use spalla_domain::audit::NewEntry;
 use spalla_domain::event::{Event, Fact, NewEvent};
 #[cfg(debug_assertions)]
@@ -45,6 +46,8 @@ pub(crate) struct Desk<'t, T> {
     pub(crate) scope: Option<Arc<Scope>>,
     /// What operations want in the audit besides the requests themselves.
     pub(crate) noted: Vec<NewEntry>,
+    /// What operations want in the records of agents.
+    pub(crate) scored: Vec<(ProjectId, Note)>,
     projects: BTreeMap<ProjectId, Option<Project>>,
     items: BTreeMap<WorkItemId, Option<Item>>,
     live: BTreeMap<RunId, WorkItemId>,
@@ -71,6 +74,7 @@ impl<'t, T: Tx> Desk<'t, T> {
             context,
             scope: None,
             noted: vec![],
+            scored: vec![],
             projects: BTreeMap::new(),
             items: BTreeMap::new(),
             live: BTreeMap::new(),

@@ -15,6 +15,7 @@ use spalla_domain::quota::Quota;
 use spalla_domain::requirements::{RequirementsDraft, Vision};
 use spalla_domain::run_event::RunEvents;
 use spalla_domain::schedule::Schedule;
+use spalla_domain::scorecard::Scorecards;
 use spalla_domain::webhook::Webhook;
 use spalla_domain::{ApprovalId, ArtifactId, ProjectId, RunId, Timestamp, WorkItemId};
 use std::collections::BTreeSet;
@@ -75,6 +76,8 @@ kinds! {
     AgentStates = "agent_states",
     /// An agent under another name.
     Alias = "alias",
+    /// How the runs of a project's agents went.
+    Scorecards = "scorecards",
 }
 
 /// A document as it is kept.
@@ -342,6 +345,18 @@ impl Kept for Alias {
     /// An alias belongs to no project.
     fn owner(&self) -> i64 {
         0
+    }
+}
+
+impl Kept for Scorecards {
+    const KIND: Kind = Kind::Scorecards;
+
+    fn id(&self) -> i64 {
+        self.project_id.0
+    }
+
+    fn owner(&self) -> i64 {
+        self.project_id.0
     }
 }
 

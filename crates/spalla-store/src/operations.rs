@@ -33,6 +33,7 @@ mod run_documents;
 mod run_events;
 mod schedules;
 pub(crate) mod scope;
+pub(crate) mod scorecards;
 mod start;
 pub(crate) mod starvation;
 mod stock;

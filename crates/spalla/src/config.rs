@@ -118,6 +118,8 @@ pub(crate) struct Settings {
     pub(crate) worker: WorkerSettings,
     /// The walls around commands of runs.
     pub(crate) sandbox: SandboxSettings,
+    /// What holds of the definitions of agents.
+    pub(crate) policy: PolicySettings,
     /// How people sign in.
     pub(crate) oidc: OidcSettings,
     /// The settings of `orchestrate`.
@@ -228,6 +230,18 @@ pub(crate) struct SandboxSettings {
     pub(crate) lifetime: Lifetime,
     /// How long a step that survives goes on without a worker.
     pub(crate) reattach_grace_ms: u64,
+}
+
+/// What holds of the definitions of agents.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicySettings {
+    /// Whether the first tool that a definition does not let its agent use fails the run.
+    pub(crate) strict_tools: bool,
+    /// How long all hooks of one kind may take.
+    pub(crate) hook_timeout_seconds: f64,
+    /// How long a startup script may take, and all setup tasks together.
+    pub(crate) setup_timeout_seconds: f64,
 }
 
 /// The settings of reviews.

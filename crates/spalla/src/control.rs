@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use spalla_domain::Timestamp;
 use spalla_domain::chosen::ChosenDefinition;
+use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::claim::RunError;
 use spalla_domain::resources::Amounts;
 use spalla_domain::run;
@@ -65,6 +66,8 @@ pub(crate) struct NewItem {
     pub(crate) resources: Option<Amounts>,
     /// How it is tried again; what is not said is as the server says.
     pub(crate) policy: Policy,
+    /// What the agent's definition says of its runs.
+    pub(crate) agent_policy: Option<Box<AgentPolicy>>,
 }
 
 impl NewItem {
@@ -86,6 +89,7 @@ impl NewItem {
             category: None,
             resources: None,
             policy: Policy::default(),
+            agent_policy: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod begin;
 mod cloud;
 mod contest;
 mod decompose;
+mod definitions;
 mod folder;
 mod follow;
 mod holding;

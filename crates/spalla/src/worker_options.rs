@@ -207,9 +207,12 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         sessions: settings.data.join("sessions"),
         pool: pool(settings, usize::try_from(cores()).unwrap_or(1)),
         tools: std::env::current_exe().ok(),
+        is_strict_with_tools: settings.policy.strict_tools,
         limits: Limits {
             repeats_max: own.repeats_max,
             output_bytes_max: settings.sandbox.output_mb << 20,
+            hook_ms: ms(settings.policy.hook_timeout_seconds).unsigned_abs(),
+            setup_ms: ms(settings.policy.setup_timeout_seconds).unsigned_abs(),
             ..Limits::default()
         },
         ..Options::new(

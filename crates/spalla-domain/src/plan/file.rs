@@ -151,6 +151,7 @@ impl Item {
             group: self.group.clone(),
             validator: self.validator.clone(),
             on_error: self.on_error,
+            policy: None,
         }
     }
 
@@ -190,13 +191,15 @@ impl From<PlanItem> for Item {
             group,
             validator,
             on_error,
+            policy,
         } = item.wishes;
+        let definition = policy.map(|policy| policy.name().to_owned());
         Self {
             key: item.key,
             title: Some(item.title),
             prompt: item.prompt,
             role: None,
-            agent: item.agent,
+            agent: item.agent.or(definition),
             depends_on: item.depends_on,
             acceptance: item.acceptance,
             timeout_seconds: item.timeout_ms.map(|ms| ms as f64 / 1e3),

@@ -1,5 +1,6 @@
 //! How one piece of a plan is carried out, where its plan says more than who does it.
 
+use crate::agent_policy::AgentPolicy;
 use crate::resources::{Amounts, Named};
 use crate::retry::Backoff;
 use crate::work_item::{Policy, WORD_CHARS_MAX};
@@ -42,6 +43,9 @@ pub struct Wishes {
     /// What follows when it fails for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,
+    /// What the definition says that was named for it, as it was when the plan was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Box<AgentPolicy>>,
 }
 
 /// What carries a piece out.

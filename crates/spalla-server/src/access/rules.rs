@@ -100,6 +100,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("DELETE", "/api/aliases/{name}", R::Session, A::Create, Place::Everywhere),
     rule("GET", "/api/agents/state", R::Run, A::Read, Place::Named),
     rule("POST", "/api/session/changes", R::Session, A::Execute, Place::Named),
+    rule("GET", "/api/scorecards", R::Run, A::Read, Place::Named),
     rule("POST", "/api/control/{action}", R::Session, A::Execute, Place::Named),
     // Whoever may see what agents do may ask which there are.
     rule("POST", "/api/route", R::Session, A::Read, Place::Named),

@@ -1,5 +1,6 @@
 //! How a work item wants its agent called, on the wire.
 
+use super::object::object;
 use super::text::{Text, Word};
 use super::words;
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,7 @@ pub(crate) struct AdapterBody {
     #[schema(inline, max_items = 256)]
     fallback: Vec<Argument>,
     /// What the agent's definition says of its runs, whichever command line carries them out.
+    #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<Object>)]
     policy: Option<Box<AgentPolicy>>,
 }

@@ -82,6 +82,44 @@ async fn an_agent_is_shown_by_its_name_with_what_came_of_its_newest_runs() {
 }
 
 #[tokio::test]
+async fn scorecards_tell_how_the_runs_of_each_agent_went() {
+    for world in World::on_both_stores().await {
+        world.project().await;
+        for (agent, success) in [("codex", true), ("codex", false), ("claude", true)] {
+            let run = claimed(&world, agent).await;
+            end(&world, run, success).await;
+        }
+        let all = world.get("/api/scorecards").await.json(200);
+        let names: Vec<_> = all["agents"].as_array().unwrap().iter().map(|card| card["agent"].clone()).collect();
+        assert_eq!(names, ["claude", "codex"]);
+        let codex = world.get("/api/scorecards?agent=codex&project_id=1").await.json(200);
+        let card = &codex["agents"][0];
+        let rates = (&card["task_count"], &card["success_rate"], &card["error_rate"], &card["tokens"]);
+        assert_eq!(rates, (&json!(2), &json!(0.5), &json!(0.5), &json!(14.0)));
+        let unmeasured = json!({"cpu": null, "memory": null, "network": null, "storage": null});
+        assert_eq!(card["resource_utilization"], unmeasured);
+        assert_eq!(card["last_updated_at"], "2023-11-14T22:13:20.000Z");
+        assert_eq!(world.get("/api/scorecards?agent=nobody").await.json(200)["agents"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn an_item_takes_what_a_definition_says_and_refuses_what_is_no_policy() {
+    let world = World::in_memory().await;
+    world.project().await;
+    let item = |policy: Value| {
+        json!({"project_id": 1, "title": "x", "executor": "agent", "agent": "codex", "adapter": {"policy": policy}})
+    };
+    let policy = json!({"id": "tester", "tools": {"allowed": ["Read"]}, "strict_tools": true});
+    let made = world.post("/work-items/", item(policy.clone())).await.json(201);
+    assert_eq!(made["adapter"]["policy"], policy);
+    for wrong in [json!({}), json!([]), json!({"id": "a", "colour": 1}), json!({"id": "a", "hooks": {"pre_task": vec!["x"; 10_000]}})] {
+        let refused = world.post("/work-items/", item(wrong)).await;
+        refused.json(422);
+    }
+}
+
+#[tokio::test]
 async fn an_agent_is_offline_when_no_worker_was_heard_of_lately() {
     let world = World::start().await;
     world.project().await;

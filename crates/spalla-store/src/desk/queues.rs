@@ -7,6 +7,7 @@ use crate::operations::starvation;
 use crate::tx::{HeardWorker, KnownQueue, QueueKey, Queues, Result, Sequence, Tx};
 use spalla_domain::claim::Offer;
 use spalla_domain::resources::Amounts;
+use spalla_domain::work_item::Executor;
 use spalla_domain::{ProjectId, QueueId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub(crate) struct KnownQueues {
     is_whole: bool,
     caps: BTreeMap<QueueId, Caps>,
     needs: BTreeMap<QueueId, Need>,
+    /// Those whose runs an agent carries out.
+    of_agents: BTreeSet<QueueId>,
     projects: BTreeMap<QueueId, ProjectId>,
     heads: BTreeMap<QueueId, i64>,
     pending: BTreeSet<QueueId>,
@@ -119,6 +122,7 @@ impl<T: Tx> Desk<'_, T> {
         if let Some(wish) = &key.resources {
             known.needs.insert(id, Need { agent: key.agent.clone(), wish: wish.clone() });
         }
+        known.of_agents.extend((key.executor == Executor::Agent).then_some(id));
         known.projects.insert(id, key.project_id);
         known.heads.extend(head.map(|head| (id, head)));
         known.pending.extend(is_pending.then_some(id));
@@ -138,6 +142,11 @@ impl<T: Tx> Desk<'_, T> {
     /// Returns what limits the runs of a queue.
     pub(crate) fn caps(&self, queue: QueueId) -> Option<&Caps> {
         self.queues.as_ref()?.caps.get(&queue)
+    }
+
+    /// Tells whether an agent carries out the runs of a queue.
+    pub(crate) fn is_of_agent(&self, queue: QueueId) -> bool {
+        self.queues.as_ref().is_some_and(|known| known.of_agents.contains(&queue))
     }
 
     /// Returns what a run of a queue needs.

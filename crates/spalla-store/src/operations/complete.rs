@@ -5,6 +5,7 @@ use super::dependencies::{all_holds, parent_of, propagate};
 use super::enqueue::rerank;
 use super::info_requests::withdraw;
 use super::quotas::use_up;
+use super::scorecards;
 use crate::command::RunEnd;
 use crate::desk::{Answer, Desk, Item, Run};
 use crate::tx::{EndedRun, Tx};
@@ -106,6 +107,7 @@ pub(crate) async fn finish<T: Tx>(
         withdraw(desk, id, live).await?;
     }
     use_up(desk, &record);
+    scorecards::note(desk, &record).await?;
     let before = parent_of(&item);
     let class = match record.outcome {
         Outcome::Failed(class) => class,

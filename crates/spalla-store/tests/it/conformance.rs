@@ -37,6 +37,7 @@ mod run_events;
 mod runs;
 mod schedules;
 mod scope;
+mod scorecards;
 mod starvation;
 mod takeovers;
 mod tampering;

@@ -9,6 +9,7 @@ mod failing;
 mod fake;
 mod leases;
 mod over_http;
+mod policies;
 mod pool;
 mod processes;
 mod recipes;

@@ -67,6 +67,9 @@ pub(crate) struct Orchestrate {
     /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
     #[arg(long)]
     pub(super) revise_plan: bool,
+    /// Fails a run at the first tool that its agent's definition does not list
+    #[arg(long)]
+    pub(super) strict_tools: bool,
     /// Does not ask before it starts
     #[arg(long)]
     pub(super) yes: bool,
@@ -105,10 +108,11 @@ impl Orchestrate {
                 .mend("name one with --target DIR"));
         }
         let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
-        let agents = match self.agents.is_empty() {
+        let mut agents = match self.agents.is_empty() {
             true => Agents::found(&config.settings)?,
             false => Agents::named(&config.settings, &self.agents)?,
         };
+        agents.policies.is_strict |= self.strict_tools;
         let agents = Agents { selector: self.selector, ..agents };
         let agents = agents.by(&Arc::new(Serving::open(&config.settings)?));
         introduce(&screen, &target, &agents)?;

@@ -37,13 +37,16 @@ pub(crate) struct Run {
     /// Prints one JSON object at the end instead of prose
     #[arg(long)]
     json: bool,
+    /// Fails a run at the first tool that its agent's definition does not list
+    #[arg(long)]
+    strict_tools: bool,
     #[command(flatten)]
     ci: CiArgs,
 }
 
 impl Run {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
-        let Self { task, prompt, target, agents, decomposer, revise_plan, json, ci } = self;
+        let Self { task, prompt, target, agents, decomposer, revise_plan, strict_tools, json, ci } = self;
         let goal = match (task, prompt.as_deref()) {
             (Some(task), _) => task,
             (None, Some("-")) => read_task()?,
@@ -62,6 +65,7 @@ impl Run {
             decomposer,
             selector: Selector::default(),
             revise_plan,
+            strict_tools,
             yes: true,
             json,
             ci,

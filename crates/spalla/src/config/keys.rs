@@ -741,6 +741,24 @@ const OWN: &[Key] = &[
     )
     .env(&["SPALLA_MODELS_SMART"]),
     key(
+        "policy.strict_tools",
+        Kind::Flag,
+        "false",
+        "whether the first tool that a definition does not let its agent use fails the run",
+    ),
+    key(
+        "policy.hook_timeout_seconds",
+        Kind::Number(0.1, 3_600.0),
+        "60",
+        "how long all hooks of one kind may take, and all teardown tasks",
+    ),
+    key(
+        "policy.setup_timeout_seconds",
+        Kind::Number(0.1, 86_400.0),
+        "600",
+        "how long a definition's startup script may take, and all its setup tasks",
+    ),
+    key(
         "balance.strategy",
         Kind::Choice(&["round_robin", "least_connections", "weighted"]),
         "least_connections",

@@ -58,6 +58,7 @@ pub(super) async fn create(engine: &EngineHandle, item: &NewItem) -> Result<i64>
         adapter: Some(Adapter {
             fallback: item.fallback.clone(),
             model: item.model.clone(),
+            policy: item.agent_policy.clone(),
             ..Adapter::default()
         }),
         ..Spec::new(&item.title)

@@ -60,6 +60,9 @@ pub(super) async fn create(client: &Client, item: &NewItem) -> Result<i64> {
     if let Some(definition) = &item.definition {
         body["definition"] = json!(definition);
     }
+    if let Some(policy) = &item.agent_policy {
+        body["adapter"]["policy"] = json!(policy);
+    }
     let id = id(&client.post("/work-items/", &body).await?)?;
     let mut policy = json!({});
     if let Some(max_retries) = item.policy.max_retries {

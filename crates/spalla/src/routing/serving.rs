@@ -5,6 +5,7 @@ use super::{Current, built_in};
 use crate::adapters::library;
 use crate::config::{RoutingSettings, Settings};
 use crate::sessions::Agents;
+use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::chosen::{ChosenBy, ChosenDefinition, StandsIn, instructions};
 use spalla_domain::session::INTEGRATOR;
 use spalla_embedding::Embedding;
@@ -124,6 +125,13 @@ impl Serving {
         self.chosen(resolved, ChosenBy::Pinned, None)
     }
 
+    /// Returns what a definition that was chosen says of the runs of its work; none where it can't be used any more.
+    pub(crate) fn policy_of(&self, chosen: &ChosenDefinition) -> Option<AgentPolicy> {
+        let policy = self.registry().policy(chosen.alias.as_ref().unwrap_or(&chosen.id));
+        let policy = policy.inspect_err(|why| tracing::warn!(agent = %chosen.id, "its policy can't be used: {why}"));
+        policy.ok().map(|policy| AgentPolicy { strict_tools: self.settings.policy.strict_tools, ..policy })
+    }
+
     /// Returns the definition that a task is for; none where nothing is published, or nobody fits.
     pub(crate) fn routed(&self, task: &str) -> Option<ChosenDefinition> {
         if !self.registry().snapshot().is_published() {
@@ -211,7 +219,8 @@ impl Routing for Serving {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Choice { agent: self.command_line()?, definition }))
+        let policy = self.policy_of(&definition).map(Box::new);
+        Ok(Some(Choice { agent: self.command_line()?, definition, policy }))
     }
 }
 

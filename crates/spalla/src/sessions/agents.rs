@@ -1,6 +1,7 @@
 //! Which agents a session has: those that a person names, or those that are installed and have a login.
 
 use super::balance::Balance;
+use super::definitions::Definitions;
 use crate::adapters::{has_login, library, program_of};
 use crate::clock::SystemClock;
 use crate::config::Settings;
@@ -9,6 +10,7 @@ use crate::programs;
 use crate::routing::Serving;
 use spalla_adapter::definition::Definition;
 use spalla_adapter::library::Library;
+use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::plan::PlanItem;
 use spalla_domain::session::Selector;
@@ -30,6 +32,8 @@ pub(crate) struct Agents {
     pub(crate) selector: Selector,
     /// The definitions by which pieces are done that name no agent; none where nobody chooses.
     pub(crate) definitions: Option<Arc<Serving>>,
+    /// What the definitions say of runs that the pieces of a plan name.
+    pub(crate) policies: Definitions,
 }
 
 /// In which order agents are taken where the person names none: who implements comes first.
@@ -39,13 +43,15 @@ impl Agents {
     /// Takes those that a person names. One that is not there is an error: the person counts on it.
     pub(crate) fn named(settings: &Settings, names: &[String]) -> Result<Self> {
         let balance = Balance::of(settings, SystemClock.now())?;
-        Ok(Self { balance, ..Known::read(settings)?.named(names)? })
+        let policies = Definitions::of(settings);
+        Ok(Self { balance, policies, ..Known::read(settings)?.named(names)? })
     }
 
     /// Takes those that are installed and have a login.
     pub(crate) fn found(settings: &Settings) -> Result<Self> {
         let balance = Balance::of(settings, SystemClock.now())?;
-        Ok(Self { balance, ..Known::read(settings)?.found() })
+        let policies = Definitions::of(settings);
+        Ok(Self { balance, policies, ..Known::read(settings)?.found() })
     }
 
     /// Has pieces done by the definitions that they are for.
@@ -62,6 +68,15 @@ impl Agents {
                 |why: spalla_server::Unchosen| Failure::usage(format!("the plan names {name:?}: {why}"));
             definitions.pinned(name).map_err(wrong)
         })
+    }
+
+    /// Returns what a definition says of the runs of its work.
+    pub(crate) fn policy_of(&self, chosen: &ChosenDefinition) -> Option<Box<AgentPolicy>> {
+        let policy = self.definitions.as_ref()?.policy_of(chosen).map(|policy| AgentPolicy {
+            strict_tools: policy.strict_tools || self.policies.is_strict,
+            ..policy
+        });
+        policy.map(Box::new)
     }
 
     /// Returns the definition that a piece is for that names nobody.

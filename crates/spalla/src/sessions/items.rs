@@ -115,6 +115,7 @@ impl Pursuit {
             resources: item.wishes.resources(),
             model: item.model.clone(),
             policy: policy.overlaid(item.wishes.policy()),
+            agent_policy: item.wishes.policy.clone(),
             ..NewItem::new(project_id, &item.title, Executor::Agent)
         };
         if item.wishes.executor == Some(PieceExecutor::Recipe) {

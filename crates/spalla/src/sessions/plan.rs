@@ -71,6 +71,9 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
             (None, pinned) => match spread(&mut load) {
                 Some(agent) => {
                     let definition = pinned.or_else(|| agents.routed(&item).map(Box::new));
+                    let mut item = item;
+                    let policy = definition.as_ref().and_then(|chosen| agents.policy_of(chosen));
+                    item.wishes.policy = item.wishes.policy.take().or(policy);
                     Piece { item, agent, definition, needs_model: None }
                 }
                 None if pinned.is_some() => plain(item, SURVEYOR, Some(NEEDS_COMMAND_LINE)),
@@ -128,10 +131,14 @@ pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
 pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, String> {
     let mut named = agents.names.clone();
     named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
+    let pinned = agents.policies.named_in(text, &named)?;
     named.extend(agents.definitions.iter().flat_map(|definitions| definitions.names()));
-    let mut items = spalla_domain::plan::read(text, &named).map_err(|wrong| wrong.join("; "))?.items;
-    // A role whose agent is not of the session is taken by whoever is.
+    let known: Vec<String> = named.iter().chain(pinned.keys()).cloned().collect();
+    let mut items = spalla_domain::plan::read(text, &known).map_err(|wrong| wrong.join("; "))?.items;
     for item in &mut items {
+        let policy = item.agent.as_ref().and_then(|agent| pinned.get(agent));
+        item.wishes.policy = policy.cloned().map(Box::new);
+        // A role whose agent is not of the session is taken by whoever is.
         item.agent = item.agent.take().filter(|agent| named.contains(agent));
     }
     Ok(items)

@@ -234,3 +234,50 @@ fn what_stopped_a_session_is_tried_anew_when_it_goes_on() {
     place.resume().good();
     assert_eq!(place.applied(), "hello\n");
 }
+
+/// Publishes one definition, and returns the folder.
+fn published(place: &Place, name: &str, sections: &str) -> std::path::PathBuf {
+    let (source, out) = (place.home.path("agents"), place.home.path("published"));
+    fs::create_dir_all(&source).expect("a folder");
+    let definition = format!("---\nname: {name}\ndescription: Writes files.\n{sections}---\nYou write.\n");
+    fs::write(source.join(format!("{name}.md")), definition).expect("a file");
+    place.home.run(&["convert", "--source", text(&source), "--out", text(&out)]).good();
+    out
+}
+
+#[test]
+fn a_piece_is_done_by_the_definition_that_the_plan_names() {
+    let place = Place::make();
+    place.let_go();
+    let sections = "tools: Read, Write\nhooks:\n  pre_task: [echo made ready]\nruntime:\n  resource_limits:\n    memory_mb: 700\n";
+    let folder = published(&place, "writer", sections);
+    let path = place.home.path("plan.json");
+    let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "writer"}]});
+    fs::write(&path, plan.to_string()).expect("a file");
+    let flags = ["--agents", "codex", "--yes", "--strict-tools", "--plan", text(&path)];
+    let env = [("SPALLA_AGENTS_DIR", text(&folder))];
+    let said = place.orchestrate("Write it", &flags, &env).good();
+    assert!(said.contains("(codex as writer)"), "{said}");
+    let session = shown(&place);
+    let item = session["items"].as_array().expect("items").iter().find(|item| item["key"] == "a").expect("the piece");
+    let result = &item["runs"][0]["result"];
+    assert_eq!((&result["agent"], &result["definition"]["id"]), (&json!("codex"), &json!("writer")), "{item}");
+    assert_eq!(result["limits"]["memory_mb"], json!({"value": 700, "source": "definition"}));
+    assert_eq!(item["wishes"]["policy"]["strict_tools"], true, "{item}");
+}
+
+#[test]
+fn a_definition_that_can_t_be_used_is_refused_before_anything_begins() {
+    let place = Place::make();
+    let hooks = "  - 'true'\n".repeat(10_000);
+    let folder = published(&place, "hooked", &format!("hooks:\n  pre_task:\n{hooks}"));
+    let path = place.home.path("plan.json");
+    let env = [("SPALLA_AGENTS_DIR", text(&folder))];
+    for (agent, why) in [("hooked", "hooks.pre_task has 10000 entries"), ("nobody", "there is no agent \"nobody\"")] {
+        let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": agent}]});
+        fs::write(&path, plan.to_string()).expect("a file");
+        let flags = ["--agents", "codex", "--yes", "--plan", text(&path)];
+        let ended = place.orchestrate("Write it", &flags, &env);
+        assert_eq!((ended.status, ended.stderr.contains(why)), (Some(2), true), "{ended:?}");
+    }
+}

@@ -8,11 +8,12 @@ use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::claim::Assignment;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::run_event::{EVENTS_AT_ONCE, PAYLOAD_BYTES_MAX, RUN_EVENTS_MAX, RunEvent, Told};
+use spalla_domain::audit::Outcome;
+use spalla_domain::run_event::{EVENTS_AT_ONCE, PAYLOAD_BYTES_MAX, REFUSED_TOOL, RUN_EVENTS_MAX, RunEvent, Told};
 use spalla_domain::work_item::SpecPatch;
 use spalla_store::Command;
 use spalla_store::command::Reply;
-use spalla_store::view::EventFilter;
+use spalla_store::view::{AuditFilter, EventFilter};
 
 crate::fixture::claims!(
     what_is_told_of_a_run_is_an_event_of_its_agent_and_session,
@@ -20,7 +21,27 @@ crate::fixture::claims!(
     a_run_tells_so_many_events_and_says_once_that_it_was_cut_short,
     an_old_token_tells_nothing_and_an_ended_run_is_over,
     what_is_told_is_there_after_a_restart,
+    a_tool_that_may_not_be_used_stands_in_the_audit,
 );
+
+async fn a_tool_that_may_not_be_used_stands_in_the_audit(f: Fixture) {
+    f.queued::<1>().await;
+    let run = f.claim_one("w").await;
+    let refused = AgentEvent::new(AgentEventType::Finding, "no")
+        .with(REFUSED_TOOL, "Bash")
+        .with("refusal", "restricted")
+        .with("call", "Bash(rm x)");
+    let refused = RunEvent { agent: Some("codex".into()), id: Some("1".into()), ..RunEvent::of(&refused) };
+    for _ in 0..2 {
+        f.granted(tell(&run, vec![event(Some("2"), "other"), refused.clone()])).await;
+    }
+    let audit = f.store.read().audit(AuditFilter::default(), crate::fixture::snapshot::ALL).await.unwrap();
+    assert_eq!(audit.len(), 1, "what is told twice under one name is one entry");
+    let (call, outcome) = (&audit[0].call, audit[0].outcome);
+    assert_eq!((call.principal.as_str(), call.operation.as_str()), ("agent codex", "tool restricted"));
+    assert_eq!((call.resource.as_str(), outcome), ("Bash(rm x)", Outcome::Refused));
+    assert_eq!(audit[0].code.as_deref(), Some("tool_refused"));
+}
 
 fn event(id: Option<&str>, text: &str) -> RunEvent {
     let told = AgentEvent::new(AgentEventType::Finding, text).with("line", 3);

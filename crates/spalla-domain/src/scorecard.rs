@@ -1,0 +1,342 @@
+//! The measured record of an agent, and of each way that led work to it. What is long ago counts less: half of it after a week.
+
+use crate::claim::Usage;
+use crate::review::Opinion;
+use crate::{ProjectId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// After what time a run counts half, in milliseconds: a week.
+pub const HALF_LIFE_MS: i64 = 7 * 86_400_000;
+/// How many agents, and how many ways to them, a project's record has; of more, the one that was idle longest goes.
+pub const CARDS_MAX: usize = 1_000;
+/// Over how many of the newest runs the rate of failures is looked at.
+pub const WINDOW: usize = 20;
+/// Of how few nothing is concluded.
+pub const WINDOW_MIN: usize = 5;
+/// By how much two durations in one bucket differ at most.
+const GAMMA: f64 = 1.1;
+/// The last bucket: more than the longest run in milliseconds.
+const BUCKET_MAX: u16 = 256;
+
+/// The measured record of one project's agents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scorecards {
+    /// Whose.
+    pub project_id: ProjectId,
+    /// Each agent's, by its name.
+    pub agents: BTreeMap<String, Scorecard>,
+    /// What led work to an agent, by both names: `trigger → agent`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub triggers: BTreeMap<String, Scorecard>,
+}
+
+/// The measured record of one agent. Counts are sums of weights: a run counts 1 when it ends, and less from then on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scorecard {
+    /// How many runs ended at all, whenever.
+    pub task_count: u64,
+    /// How many runs.
+    pub runs: f64,
+    /// How many of them succeeded.
+    pub successes: f64,
+    /// How many were not the first of their work item.
+    pub retries: f64,
+    /// How long they took together, in milliseconds.
+    pub latency_ms: f64,
+    /// Calls of tools that failed, or were refused.
+    pub tool_errors: f64,
+    /// Tokens, read and written.
+    pub tokens: f64,
+    /// What they cost, in US dollars.
+    pub cost_usd: f64,
+    /// How often a peer approved.
+    pub approved: f64,
+    /// How often a peer had a concern.
+    pub concerns: f64,
+    /// How often a peer saw a blocker.
+    pub blockers: f64,
+    /// How often a person had to help.
+    pub interventions: f64,
+    /// How many took how long, by the logarithm of the time.
+    pub durations: BTreeMap<u16, f64>,
+    /// How the newest runs ended, the oldest first: whether they succeeded.
+    pub newest: VecDeque<bool>,
+    /// Whether it was told that too many fail; it is told again once fewer did in between.
+    pub is_alarmed: bool,
+    /// When a run ended last.
+    pub last_updated_at: Timestamp,
+}
+
+/// One run of an agent, once it is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// The agent.
+    pub agent: String,
+    /// What led the work to it.
+    pub trigger: Option<String>,
+    /// Whether it succeeded.
+    pub has_succeeded: bool,
+    /// Whether it was not the first of its work item.
+    pub is_retry: bool,
+    /// How long it took, in milliseconds.
+    pub latency_ms: i64,
+    /// Calls of tools that failed, or were refused.
+    pub tool_errors: u64,
+    /// How often a person had to help.
+    pub interventions: u64,
+    /// What it used.
+    pub usage: Usage,
+    /// Above which share of failures somebody is told, in thousandths.
+    pub failure_rate_permille: Option<u16>,
+    /// Who is told.
+    pub notify: Vec<String>,
+}
+
+/// That too many runs of an agent fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Which agent.
+    pub agent: String,
+    /// The share that failed, in thousandths.
+    pub failure_rate_permille: u16,
+    /// The share above which that is told.
+    pub threshold_permille: u16,
+    /// Who is told.
+    pub notify: Vec<String>,
+}
+
+impl Scorecards {
+    /// Begins with nothing known.
+    pub const fn new(project_id: ProjectId) -> Self {
+        Self { project_id, agents: BTreeMap::new(), triggers: BTreeMap::new() }
+    }
+
+    /// Takes note of a run that is over; returns what somebody is to be told.
+    pub fn take(&mut self, scored: &Scored, now: Timestamp) -> Option<Alarm> {
+        if let Some(trigger) = &scored.trigger {
+            let name = format!("{trigger} → {}", scored.agent);
+            card(&mut self.triggers, &name).take(scored, now);
+        }
+        let card = card(&mut self.agents, &scored.agent);
+        card.take(scored, now);
+        let threshold = scored.failure_rate_permille?;
+        let rate = card.failure_rate_permille()?;
+        let was_alarmed = std::mem::replace(&mut card.is_alarmed, rate > threshold);
+        (rate > threshold && !was_alarmed).then(|| Alarm {
+            agent: scored.agent.clone(),
+            failure_rate_permille: rate,
+            threshold_permille: threshold,
+            notify: scored.notify.clone(),
+        })
+    }
+
+    /// Takes note of what a peer thinks of an agent's work.
+    pub fn judge(&mut self, agent: &str, opinion: Opinion, now: Timestamp) {
+        let card = card(&mut self.agents, agent);
+        card.fade(now);
+        match opinion {
+            Opinion::Approved => card.approved += 1.0,
+            Opinion::Concern => card.concerns += 1.0,
+            Opinion::Blocker => card.blockers += 1.0,
+        }
+    }
+}
+
+/// Returns the record under a name. Where there is no room for another, the one that was idle longest makes room.
+fn card<'a>(cards: &'a mut BTreeMap<String, Scorecard>, name: &str) -> &'a mut Scorecard {
+    if !cards.contains_key(name) && cards.len() >= CARDS_MAX {
+        let oldest = cards.iter().min_by_key(|(_, card)| card.last_updated_at).map(|(name, _)| name.clone());
+        oldest.and_then(|oldest| cards.remove(&oldest));
+    }
+    cards.entry(name.to_owned()).or_default()
+}
+
+impl Scorecard {
+    fn take(&mut self, scored: &Scored, now: Timestamp) {
+        self.fade(now);
+        let ms = scored.latency_ms.max(0) as f64;
+        let Usage { input_tokens, output_tokens, cost_usd } = &scored.usage;
+        self.task_count = self.task_count.saturating_add(1);
+        self.runs += 1.0;
+        self.successes += f64::from(u8::from(scored.has_succeeded));
+        self.retries += f64::from(u8::from(scored.is_retry));
+        self.latency_ms += ms;
+        self.tool_errors += scored.tool_errors as f64;
+        self.interventions += scored.interventions as f64;
+        self.tokens += input_tokens.unwrap_or(0).saturating_add(output_tokens.unwrap_or(0)) as f64;
+        self.cost_usd += cost_usd.filter(|cost| cost.is_finite()).unwrap_or(0.0);
+        *self.durations.entry(bucket_of(ms)).or_default() += 1.0;
+        self.newest.push_back(scored.has_succeeded);
+        while self.newest.len() > WINDOW {
+            self.newest.pop_front();
+        }
+    }
+
+    /// Lets everything before now weigh what it weighs by now.
+    pub fn fade(&mut self, now: Timestamp) {
+        let passed = now.ms().saturating_sub(self.last_updated_at.ms()).max(0);
+        self.last_updated_at = self.last_updated_at.max(now);
+        let left = 0.5_f64.powf(passed as f64 / HALF_LIFE_MS as f64);
+        let sums = [
+            &mut self.runs,
+            &mut self.successes,
+            &mut self.retries,
+            &mut self.latency_ms,
+            &mut self.tool_errors,
+            &mut self.tokens,
+            &mut self.cost_usd,
+            &mut self.approved,
+            &mut self.concerns,
+            &mut self.blockers,
+            &mut self.interventions,
+        ];
+        sums.into_iter().chain(self.durations.values_mut()).for_each(|sum| *sum *= left);
+        self.durations.retain(|_, weight| *weight > 1e-6);
+    }
+
+    /// Adds the record of the same agent in another project, both faded to one moment.
+    pub fn join(&mut self, other: &Self) {
+        self.task_count = self.task_count.saturating_add(other.task_count);
+        self.runs += other.runs;
+        self.successes += other.successes;
+        self.retries += other.retries;
+        self.latency_ms += other.latency_ms;
+        self.tool_errors += other.tool_errors;
+        self.tokens += other.tokens;
+        self.cost_usd += other.cost_usd;
+        self.approved += other.approved;
+        self.concerns += other.concerns;
+        self.blockers += other.blockers;
+        self.interventions += other.interventions;
+        for (bucket, weight) in &other.durations {
+            *self.durations.entry(*bucket).or_default() += weight;
+        }
+        self.last_updated_at = self.last_updated_at.max(other.last_updated_at);
+    }
+
+    /// Returns a share of the runs, from 0 to 1; none where there is none.
+    pub fn share(&self, of: f64) -> Option<f64> {
+        (self.runs > 0.0).then(|| (of / self.runs).clamp(0.0, 1.0))
+    }
+
+    /// Returns how long a run takes on the average, in milliseconds.
+    pub fn mean_ms(&self) -> Option<f64> {
+        (self.runs > 0.0).then(|| self.latency_ms / self.runs)
+    }
+
+    /// Returns within what time a share of the runs is over, in milliseconds and to a twentieth.
+    pub fn quantile_ms(&self, share: f64) -> Option<f64> {
+        let all: f64 = self.durations.values().sum();
+        let mut seen = 0.0;
+        let found = self.durations.iter().find(|(_, weight)| {
+            seen += **weight;
+            seen >= share * all
+        });
+        let last = || self.durations.last_key_value();
+        found.or_else(last).map(|(bucket, _)| middle_of(*bucket))
+    }
+
+    /// Returns which share of the newest runs failed, in thousandths; none of too few.
+    fn failure_rate_permille(&self) -> Option<u16> {
+        let failed = self.newest.iter().filter(|succeeded| !**succeeded).count();
+        (self.newest.len() >= WINDOW_MIN).then(|| u16::try_from(failed * 1_000 / self.newest.len()).unwrap_or(1_000))
+    }
+}
+
+fn bucket_of(ms: f64) -> u16 {
+    let bucket = ms.max(1.0).ln() / GAMMA.ln();
+    bucket.ceil().clamp(0.0, f64::from(BUCKET_MAX)) as u16
+}
+
+fn middle_of(bucket: u16) -> f64 {
+    2.0 * GAMMA.powi(i32::from(bucket)) / (GAMMA + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_000_000_000_000);
+
+    fn scored(has_succeeded: bool, latency_ms: i64) -> Scored {
+        Scored {
+            agent: "a".into(),
+            trigger: None,
+            has_succeeded,
+            is_retry: false,
+            latency_ms,
+            tool_errors: 0,
+            interventions: 0,
+            usage: Usage { input_tokens: Some(10), output_tokens: None, cost_usd: Some(0.5) },
+            failure_rate_permille: Some(250),
+            notify: vec!["ops".into()],
+        }
+    }
+
+    fn close(one: f64, other: f64) -> bool {
+        (one - other).abs() <= other.abs() * 0.06 + 1e-9
+    }
+
+    #[test]
+    fn quantiles_are_told_to_a_twentieth_and_the_sketch_stays_small() {
+        let mut cards = Scorecards::new(ProjectId(1));
+        for ms in 1..=10_000 {
+            cards.take(&scored(true, ms), NOW);
+        }
+        cards.take(&scored(true, i64::MAX), NOW);
+        let card = &cards.agents["a"];
+        for (share, wanted) in [(0.5, 5_000.0), (0.95, 9_500.0), (0.99, 9_900.0)] {
+            let told = card.quantile_ms(share).unwrap();
+            assert!(close(told, wanted), "{share}: {told}");
+        }
+        assert!(card.durations.len() <= usize::from(BUCKET_MAX) + 1);
+        assert_eq!(card.task_count, 10_001);
+    }
+
+    #[test]
+    fn what_is_a_week_ago_counts_half() {
+        let mut cards = Scorecards::new(ProjectId(1));
+        cards.take(&scored(false, 100), NOW);
+        cards.take(&scored(true, 100), NOW.plus_ms(HALF_LIFE_MS));
+        let card = &cards.agents["a"];
+        assert!(close(card.runs, 1.5) && close(card.successes, 1.0) && close(card.cost_usd, 0.75), "{card:?}");
+        assert!(close(card.share(card.successes).unwrap(), 2.0 / 3.0));
+        assert!(close(card.mean_ms().unwrap(), 100.0));
+    }
+
+    #[test]
+    fn too_many_failures_are_told_once_and_again_after_it_was_better() {
+        let mut cards = Scorecards::new(ProjectId(1));
+        let mut told = Vec::new();
+        for round in 0..60 {
+            // Ten fail, twenty-five succeed, and the rest fail again.
+            let has_succeeded = (10..35).contains(&round);
+            told.extend(cards.take(&scored(has_succeeded, 5), NOW).map(|alarm| (round, alarm)));
+        }
+        let rounds: Vec<i32> = told.iter().map(|(round, _)| *round).collect();
+        assert_eq!(rounds, [4, 40]);
+        assert_eq!((told[0].1.failure_rate_permille, &told[0].1.notify[..]), (1_000, &["ops".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_way_to_an_agent_has_a_record_of_its_own() {
+        let mut cards = Scorecards::new(ProjectId(1));
+        cards.take(&Scored { trigger: Some("docker".into()), ..scored(true, 5) }, NOW);
+        cards.take(&scored(false, 5), NOW);
+        assert_eq!((cards.agents["a"].task_count, cards.triggers["docker → a"].task_count), (2, 1));
+        cards.judge("a", Opinion::Concern, NOW);
+        assert!(close(cards.agents["a"].concerns, 1.0));
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_the_idle_make_room() {
+        let mut cards = Scorecards::new(ProjectId(1));
+        for n in 0..i64::try_from(CARDS_MAX).unwrap() + 5 {
+            cards.take(&Scored { agent: n.to_string(), ..scored(true, 5) }, NOW.plus_ms(n));
+        }
+        assert_eq!(cards.agents.len(), CARDS_MAX);
+        assert!(!cards.agents.contains_key("0") && cards.agents.contains_key("1004"));
+    }
+}
