@@ -87,7 +87,9 @@ impl Format {
         match self {
             Self::ClaudeStreamJson => matches!(wish, Mcp),
             Self::Acp => matches!(wish, Bypass | Listed | Guarded | ReadOnly | Mcp | Resume),
-            Self::AppServer => matches!(wish, Bypass | Listed | Guarded | ReadOnly | Model | Folder | Schema | Resume),
+            Self::AppServer => {
+                matches!(wish, Bypass | Listed | Guarded | ReadOnly | Model | Folder | Schema | Resume)
+            }
             _ => false,
         }
     }

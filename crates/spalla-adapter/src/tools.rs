@@ -46,13 +46,38 @@ pub struct ToolRules {
 const OWN_SERVER: &str = "mcp__spalla__";
 /// What only helps an agent to think: no list has to name it.
 const FREE: &[&str] = &[
-    "todowrite", "todoread", "taskcreate", "taskupdate", "taskget", "tasklist", "write_todos", "todo_list", "update_plan", "plan",
-    "think", "switch_mode", "exitplanmode", "enterplanmode", "toolsearch", "structuredoutput", "complete_task",
+    "todowrite",
+    "todoread",
+    "taskcreate",
+    "taskupdate",
+    "taskget",
+    "tasklist",
+    "write_todos",
+    "todo_list",
+    "update_plan",
+    "plan",
+    "think",
+    "switch_mode",
+    "exitplanmode",
+    "enterplanmode",
+    "toolsearch",
+    "structuredoutput",
+    "complete_task",
 ];
 /// What stands for a tool of several command lines: their names for it, and the names of which one on a list is enough.
 const SAME: &[(&[&str], &[&str])] = &[
     (
-        &["bash", "shell", "run_shell_command", "command_execution", "execute", "local_shell", "exec_command", "write_stdin", "terminal"],
+        &[
+            "bash",
+            "shell",
+            "run_shell_command",
+            "command_execution",
+            "execute",
+            "local_shell",
+            "exec_command",
+            "write_stdin",
+            "terminal",
+        ],
         &["Bash"],
     ),
     (&["bashoutput", "killshell", "killbash", "taskoutput", "taskstop"], &["Bash"]),
@@ -76,7 +101,11 @@ const DIVIDERS: &[char] = &[';', '&', '|', '\n', '\r'];
 impl Used {
     /// Makes the call of a tool by the name that its command line has for it.
     pub fn new(tool: &str, input: Option<&str>) -> Self {
-        Self { tool: tool.to_owned(), names: names_of(tool), input: input.map(|input| unwrapped(input).to_owned()) }
+        Self {
+            tool: tool.to_owned(),
+            names: names_of(tool),
+            input: input.map(|input| unwrapped(input).to_owned()),
+        }
     }
 
     /// Makes a call for which any of these names on a list is enough.
@@ -112,11 +141,14 @@ fn unwrapped(command: &str) -> &str {
     let inside = ["bash", "sh", "zsh", "dash"].iter().find_map(|shell| {
         let at = command.find(&format!("{shell} -"))?;
         let is_path = command[..at].chars().all(|c| c == '/' || c.is_ascii_alphanumeric());
-        let rest = command[at + shell.len() + 2..].strip_prefix("lc ").or_else(|| command[at + shell.len() + 2..].strip_prefix("c "))?;
+        let rest = command[at + shell.len() + 2..]
+            .strip_prefix("lc ")
+            .or_else(|| command[at + shell.len() + 2..].strip_prefix("c "))?;
         is_path.then_some(rest.trim())
     });
     let Some(inside) = inside else { return command };
-    let bare = |quote: char| inside.strip_prefix(quote)?.strip_suffix(quote).filter(|bare| !bare.contains(quote));
+    let bare =
+        |quote: char| inside.strip_prefix(quote)?.strip_suffix(quote).filter(|bare| !bare.contains(quote));
     let in_double = bare('"').filter(|text| !text.contains(['$', '`', '\\']));
     bare('\'').or(in_double).unwrap_or(inside)
 }
@@ -171,8 +203,10 @@ impl ToolRules {
     /// Tells whether any call of a tool by this name may be made.
     pub fn has(&self, name: &str) -> bool {
         let is_name = |entry: &String| entry.eq_ignore_ascii_case(name);
-        let is_listed = |entry: &String| names_of(tool_of(entry)).iter().any(|one| one.eq_ignore_ascii_case(name));
-        !self.restricted.iter().any(is_name) && self.allowed.as_ref().is_none_or(|all| all.iter().any(is_listed))
+        let is_listed =
+            |entry: &String| names_of(tool_of(entry)).iter().any(|one| one.eq_ignore_ascii_case(name));
+        !self.restricted.iter().any(is_name)
+            && self.allowed.as_ref().is_none_or(|all| all.iter().any(is_listed))
     }
 }
 
@@ -223,7 +257,9 @@ fn is_hit(entry: &str, used: &Used) -> bool {
         Some("Bash") => {
             let first = pattern.trim_end_matches([':', '*', ' ']);
             let parts = input.split(|c| DIVIDERS.contains(&c) || "$`()<>{}\"'".contains(c));
-            parts.map(str::trim).any(|part| part.strip_prefix(first).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+            parts.map(str::trim).any(|part| {
+                part.strip_prefix(first).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            })
         }
         Some(tool @ "WebFetch") => covers(tool, pattern, input),
         _ => is_path(pattern, input),
@@ -253,7 +289,9 @@ fn divided(line: &str) -> Option<Vec<&str>> {
 fn is_path(pattern: &str, path: &str) -> bool {
     let pattern = pattern.trim_start_matches("./").trim_start_matches("//");
     let has_dots = path.split('/').any(|part| part == "..");
-    !has_dots && (is_like(pattern.as_bytes(), path.as_bytes()) || is_like(format!("*/{pattern}").as_bytes(), path.as_bytes()))
+    !has_dots
+        && (is_like(pattern.as_bytes(), path.as_bytes())
+            || is_like(format!("*/{pattern}").as_bytes(), path.as_bytes()))
 }
 
 /// Tells whether a text is like a pattern in which `*` stands for anything.

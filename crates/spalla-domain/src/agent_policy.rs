@@ -154,7 +154,8 @@ impl AgentPolicy {
 
     /// Refuses what is too much to be kept with every item, or what no shell could be given.
     pub fn check(&self) -> Result<(), Refusal> {
-        let invalid = |detail: String| Refusal::new(Code::Invalid, format!("the policy of {:?}: {detail}", self.id));
+        let invalid =
+            |detail: String| Refusal::new(Code::Invalid, format!("the policy of {:?}: {detail}", self.id));
         if self.id.trim().is_empty() {
             return Err(invalid("it names no definition".into()));
         }

@@ -241,7 +241,8 @@ impl Scorecard {
     /// Returns which share of the newest runs failed, in thousandths; none of too few.
     fn failure_rate_permille(&self) -> Option<u16> {
         let failed = self.newest.iter().filter(|succeeded| !**succeeded).count();
-        (self.newest.len() >= WINDOW_MIN).then(|| u16::try_from(failed * 1_000 / self.newest.len()).unwrap_or(1_000))
+        (self.newest.len() >= WINDOW_MIN)
+            .then(|| u16::try_from(failed * 1_000 / self.newest.len()).unwrap_or(1_000))
     }
 }
 
@@ -301,7 +302,10 @@ mod tests {
         cards.take(&scored(false, 100), NOW);
         cards.take(&scored(true, 100), NOW.plus_ms(HALF_LIFE_MS));
         let card = &cards.agents["a"];
-        assert!(close(card.runs, 1.5) && close(card.successes, 1.0) && close(card.cost_usd, 0.75), "{card:?}");
+        assert!(
+            close(card.runs, 1.5) && close(card.successes, 1.0) && close(card.cost_usd, 0.75),
+            "{card:?}"
+        );
         assert!(close(card.share(card.successes).unwrap(), 2.0 / 3.0));
         assert!(close(card.mean_ms().unwrap(), 100.0));
     }
@@ -317,7 +321,10 @@ mod tests {
         }
         let rounds: Vec<i32> = told.iter().map(|(round, _)| *round).collect();
         assert_eq!(rounds, [4, 40]);
-        assert_eq!((told[0].1.failure_rate_permille, &told[0].1.notify[..]), (1_000, &["ops".to_owned()][..]));
+        assert_eq!(
+            (told[0].1.failure_rate_permille, &told[0].1.notify[..]),
+            (1_000, &["ops".to_owned()][..])
+        );
     }
 
     #[test]

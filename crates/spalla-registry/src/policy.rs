@@ -85,9 +85,17 @@ mod tests {
     use crate::definition::{Agent, Classification};
 
     fn definition() -> Definition {
-        let classification = Classification { domain: "x".into(), subdomain: None, tier: "specialist".into() };
+        let classification =
+            Classification { domain: "x".into(), subdomain: None, tier: "specialist".into() };
         let (id, name, description) = ("a".into(), "A".into(), "d".into());
-        Definition::new(Agent { id, name, instance_alias: None, classification, description, long_description: None })
+        Definition::new(Agent {
+            id,
+            name,
+            instance_alias: None,
+            classification,
+            description,
+            long_description: None,
+        })
     }
 
     #[test]

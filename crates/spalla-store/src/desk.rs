@@ -9,13 +9,13 @@ use crate::batch::Context;
 use crate::command::Scope;
 use crate::document::{Document, Kind};
 use crate::error::{ExecuteError, StoreError};
+use crate::operations::scorecards::Note;
 use crate::tx::{Changes, EdgeRow, EndedRun, Foreseen, Head, Ids, PlaceRow, Placed, Result, Sequence, Tx};
 pub(crate) use item::{FRESH, Item};
 use item::{compare, waits_until};
 use queues::KnownQueues;
 pub(crate) use queues::{Caps, Need};
 use spalla_domain::approval::Approval;
-use crate::operations::scorecards::Note;
 use spalla_domain::audit::NewEntry;
 use spalla_domain::event::{Event, Fact, NewEvent};
 #[cfg(debug_assertions)]

@@ -293,10 +293,13 @@ impl Dialogue {
     fn lists(&self, method: &str, params: &Value) -> bool {
         let begun = str_of(params, "/itemId").and_then(|id| self.items.get(id)).cloned();
         let used = begun.or_else(|| match method {
-            "item/commandExecution/requestApproval" => Some(Used::new("command_execution", str_of(params, "/command"))),
+            "item/commandExecution/requestApproval" => {
+                Some(Used::new("command_execution", str_of(params, "/command")))
+            }
             "item/fileChange/requestApproval" => Some(Used::new("file_change", None)),
             "mcpServer/elicitation/request" => {
-                let (server, tool) = (str_of(params, "/serverName")?, str_of(params, "/_meta/tool_name").unwrap_or_default());
+                let (server, tool) =
+                    (str_of(params, "/serverName")?, str_of(params, "/_meta/tool_name").unwrap_or_default());
                 Some(Used::new(&format!("mcp__{server}__{tool}"), None))
             }
             _ => None,

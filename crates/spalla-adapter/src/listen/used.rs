@@ -8,8 +8,17 @@ use std::collections::BTreeSet;
 /// How many calls are known by their ids; whoever makes more is told of twice at most.
 const IDS_MAX: usize = 2_000;
 /// The members that say what a tool is given.
-const INPUTS: [&str; 9] =
-    ["/command", "/cmd", "/url", "/file_path", "/absolute_path", "/notebook_path", "/path", "/dir_path", "/query"];
+const INPUTS: [&str; 9] = [
+    "/command",
+    "/cmd",
+    "/url",
+    "/file_path",
+    "/absolute_path",
+    "/notebook_path",
+    "/path",
+    "/dir_path",
+    "/query",
+];
 
 /// The calls that were told of.
 #[derive(Debug, Default)]
@@ -31,13 +40,20 @@ impl Uses {
                 vec![(id_of(value, "/tool_id"), Used::new(name, input_of(&value["parameters"])))]
             }
             Format::Acp => of_acp(&value["params"]["update"]).into_iter().collect(),
-            Format::AppServer | Format::GeminiStreamJson | Format::GeminiJson | Format::JsonlEvents | Format::Text => vec![],
+            Format::AppServer
+            | Format::GeminiStreamJson
+            | Format::GeminiJson
+            | Format::JsonlEvents
+            | Format::Text => vec![],
         };
         // An agent of one's own says in its events which tool it used.
         if value["payload"].is_object()
             && let Some(tool) = str_of(value, "/payload/tool")
         {
-            told.push((None, Used::new(tool, input_of(&value["payload"]).or_else(|| str_of(value, "/payload/input")))));
+            told.push((
+                None,
+                Used::new(tool, input_of(&value["payload"]).or_else(|| str_of(value, "/payload/input"))),
+            ));
         }
         told.retain(|(id, _)| id.as_ref().is_none_or(|id| self.is_new(id)));
         told.into_iter().map(|(_, used)| used).collect()
@@ -67,10 +83,16 @@ fn id_of(value: &Value, path: &str) -> Option<String> {
 }
 
 fn of_claude(value: &Value) -> Vec<Call> {
-    let blocks = value.pointer("/message/content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let blocks =
+        value.pointer("/message/content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
     calls
-        .map(|call| (id_of(call, "/id"), Used::new(str_of(call, "/name").unwrap_or_default(), input_of(&call["input"]))))
+        .map(|call| {
+            (
+                id_of(call, "/id"),
+                Used::new(str_of(call, "/name").unwrap_or_default(), input_of(&call["input"])),
+            )
+        })
         .collect()
 }
 
@@ -86,7 +108,8 @@ pub(super) fn of_codex_item(item: &Value) -> Option<Used> {
         "file_change" => Used::new(kind, str_of(item, "/changes/0/path")),
         "web_search" => Used::new(kind, str_of(item, "/query")),
         "mcp_tool_call" => {
-            let (server, tool) = (str_of(item, "/server").unwrap_or_default(), str_of(item, "/tool").unwrap_or_default());
+            let (server, tool) =
+                (str_of(item, "/server").unwrap_or_default(), str_of(item, "/tool").unwrap_or_default());
             Used::new(&format!("mcp__{server}__{tool}"), None)
         }
         _ => return None,
@@ -105,7 +128,8 @@ fn of_command(item: &Value) -> Used {
 }
 
 fn of_acp(update: &Value) -> Option<Call> {
-    (str_of(update, "/sessionUpdate") == Some("tool_call")).then(|| (id_of(update, "/toolCallId"), of_acp_call(update)))
+    (str_of(update, "/sessionUpdate") == Some("tool_call"))
+        .then(|| (id_of(update, "/toolCallId"), of_acp_call(update)))
 }
 
 /// Returns the call that a message of ACP is about.
@@ -120,7 +144,9 @@ pub(super) fn of_acp_call(call: &Value) -> Used {
     match str_of(call, "/kind") {
         Some("execute") => Used::new("execute", given.or(Some(title).filter(|title| !title.is_empty()))),
         Some("edit") => Used::new("change", given),
-        Some(kind @ ("read" | "search" | "fetch" | "delete" | "move" | "think" | "switch_mode")) => Used::new(kind, given),
+        Some(kind @ ("read" | "search" | "fetch" | "delete" | "move" | "think" | "switch_mode")) => {
+            Used::new(kind, given)
+        }
         _ => Used::new(if title.is_empty() { "a tool" } else { title }, given),
     }
 }
@@ -164,7 +190,10 @@ mod tests {
         };
         let of = |more| heard(Format::Acp, &[update(more)]);
         assert_eq!(of(json!({"title": "ls", "kind": "execute"})), [call("execute", Some("ls"))]);
-        assert_eq!(of(json!({"title": "drop (db MCP Server)", "kind": "other"})), [call("mcp__db__drop", None)]);
+        assert_eq!(
+            of(json!({"title": "drop (db MCP Server)", "kind": "other"})),
+            [call("mcp__db__drop", None)]
+        );
         let own = json!({"type": "progress", "payload": {"tool": "Bash", "command": "make"}});
         assert_eq!(heard(Format::JsonlEvents, &[own]), [call("Bash", Some("make"))]);
     }

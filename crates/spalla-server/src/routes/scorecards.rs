@@ -2,9 +2,9 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::documents::Which;
 use crate::extract::Params;
 use crate::problem::Problem;
-use crate::documents::Which;
 use crate::state::{App, Shared};
 use crate::wire::number::IdNumber;
 use crate::wire::scorecard::{Scorecard, TriggerScorecard};

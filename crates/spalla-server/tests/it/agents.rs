@@ -90,7 +90,8 @@ async fn scorecards_tell_how_the_runs_of_each_agent_went() {
             end(&world, run, success).await;
         }
         let all = world.get("/api/scorecards").await.json(200);
-        let names: Vec<_> = all["agents"].as_array().unwrap().iter().map(|card| card["agent"].clone()).collect();
+        let names: Vec<_> =
+            all["agents"].as_array().unwrap().iter().map(|card| card["agent"].clone()).collect();
         assert_eq!(names, ["claude", "codex"]);
         let codex = world.get("/api/scorecards?agent=codex&project_id=1").await.json(200);
         let card = &codex["agents"][0];
@@ -107,13 +108,16 @@ async fn scorecards_tell_how_the_runs_of_each_agent_went() {
 async fn an_item_takes_what_a_definition_says_and_refuses_what_is_no_policy() {
     let world = World::in_memory().await;
     world.project().await;
-    let item = |policy: Value| {
-        json!({"project_id": 1, "title": "x", "executor": "agent", "agent": "codex", "adapter": {"policy": policy}})
-    };
+    let item = |policy: Value| json!({"project_id": 1, "title": "x", "executor": "agent", "agent": "codex", "adapter": {"policy": policy}});
     let policy = json!({"id": "tester", "tools": {"allowed": ["Read"]}, "strict_tools": true});
     let made = world.post("/work-items/", item(policy.clone())).await.json(201);
     assert_eq!(made["adapter"]["policy"], policy);
-    for wrong in [json!({}), json!([]), json!({"id": "a", "colour": 1}), json!({"id": "a", "hooks": {"pre_task": vec!["x"; 10_000]}})] {
+    for wrong in [
+        json!({}),
+        json!([]),
+        json!({"id": "a", "colour": 1}),
+        json!({"id": "a", "hooks": {"pre_task": vec!["x"; 10_000]}}),
+    ] {
         let refused = world.post("/work-items/", item(wrong)).await;
         refused.json(422);
     }

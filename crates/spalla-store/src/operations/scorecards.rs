@@ -10,7 +10,7 @@ use spalla_domain::event::Fact;
 use spalla_domain::review::{Opinion, Verdict};
 use spalla_domain::run::Outcome;
 use spalla_domain::run_event::{RunEvent, Told};
-use spalla_domain::scorecard::{Alarm, Scored, Scorecards};
+use spalla_domain::scorecard::{Alarm, Scorecards, Scored};
 use spalla_domain::session::{REVIEWS_LABEL, session_of};
 use spalla_domain::work_item::{Executor, WorkItem};
 use spalla_domain::{ProjectId, RunId, WorkItemId};
@@ -132,7 +132,8 @@ fn told(alarm: Alarm, session_id: Option<String>) -> Told {
     let Alarm { agent, failure_rate_permille, threshold_permille, notify } = alarm;
     let percent = |permille: u16| f64::from(permille) / 10.0;
     let (rate, most) = (percent(failure_rate_permille), percent(threshold_permille));
-    let text = format!("failure_rate_pct: {rate} % of the newest runs of {agent} failed; above {most} % it is told");
+    let text =
+        format!("failure_rate_pct: {rate} % of the newest runs of {agent} failed; above {most} % it is told");
     let event = AgentEvent::new(AgentEventType::Error, text)
         .with("alert", "failure_rate_pct")
         .with("failure_rate_pct", rate)

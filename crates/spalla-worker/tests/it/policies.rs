@@ -26,7 +26,12 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// A worker with an agent of one script, and a run of it by a policy.
-async fn ended(site: &Site, script: &str, policy: AgentPolicy, adjust: impl FnOnce(&mut Options)) -> (RunId, Completion) {
+async fn ended(
+    site: &Site,
+    script: &str,
+    policy: AgentPolicy,
+    adjust: impl FnOnce(&mut Options),
+) -> (RunId, Completion) {
     let mut worker = start(site, script, adjust);
     let run = add(site, policy);
     let completion = site.fake.ended(run).await;
@@ -57,7 +62,12 @@ fn stdout(site: &Site, run: RunId) -> Vec<String> {
 
 fn told(site: &Site, name: &str) -> Vec<Value> {
     let state = site.fake.state();
-    state.told.iter().filter(|event| event.payload.contains_key(name)).map(|event| event.payload.clone().into()).collect()
+    state
+        .told
+        .iter()
+        .filter(|event| event.payload.contains_key(name))
+        .map(|event| event.payload.clone().into())
+        .collect()
 }
 
 #[tokio::test]
@@ -76,20 +86,28 @@ async fn what_is_done_around_the_work_is_done_in_its_order() {
         failure: words(&["echo never"]),
     };
     let log_channels = words(&["ops"]);
-    let (run, completion) = ended(&site, WORKS, AgentPolicy { workflow, hooks, log_channels, ..policy() }, |_| {}).await;
+    let (run, completion) =
+        ended(&site, WORKS, AgentPolicy { workflow, hooks, log_channels, ..policy() }, |_| {}).await;
     assert!(completion.success, "{completion:?}");
     let wanted = ["startup", "setup 1", "setup 2", "before as tester", "works", "after", "teardown"];
     assert_eq!(stdout(&site, run), wanted);
     let hook = told(&site, "log_channels");
     let phases: Vec<_> = hook.iter().map(|event| event["phase"].as_str().unwrap()).collect();
     assert_eq!(phases, ["pre_task", "post_task"]);
-    assert_eq!((&hook[0]["output"], &hook[0]["log_channels"][0]), (&"before as tester\n".into(), &"ops".into()));
+    assert_eq!(
+        (&hook[0]["output"], &hook[0]["log_channels"][0]),
+        (&"before as tester\n".into(), &"ops".into())
+    );
 }
 
 #[tokio::test]
 async fn a_failing_pre_task_stops_the_run_before_its_agent_begins() {
     let site = Site::new();
-    let hooks = Hooks { pre_task: words(&["exit 3", "echo never"]), failure: words(&["echo failed"]), ..Hooks::default() };
+    let hooks = Hooks {
+        pre_task: words(&["exit 3", "echo never"]),
+        failure: words(&["echo failed"]),
+        ..Hooks::default()
+    };
     let workflow = Workflow { teardown_tasks: words(&["exit 1", "echo teardown"]), ..Workflow::default() };
     let (run, completion) = ended(&site, WORKS, AgentPolicy { hooks, workflow, ..policy() }, |_| {}).await;
     let error = completion.error.unwrap();
@@ -105,8 +123,14 @@ async fn failing_hooks_after_the_work_are_told_and_change_nothing() {
     let (_, completion) = ended(&site, WORKS, AgentPolicy { hooks, ..policy() }, |_| {}).await;
     assert!(completion.success, "{completion:?}");
     let state = site.fake.state();
-    let text = |event: &spalla_domain::run_event::RunEvent| event.payload["text"].as_str().unwrap_or_default().to_owned();
-    assert!(state.told.iter().any(|event| text(event).contains("the run's end stays as it is")), "{:?}", state.told);
+    let text = |event: &spalla_domain::run_event::RunEvent| {
+        event.payload["text"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(
+        state.told.iter().any(|event| text(event).contains("the run's end stays as it is")),
+        "{:?}",
+        state.told
+    );
 }
 
 #[tokio::test]
@@ -121,13 +145,18 @@ async fn hostile_hooks_end_within_their_time_leave_nothing_and_do_not_get_out() 
         ],
         ..Hooks::default()
     };
-    let (run, completion) = ended(&site, WORKS, AgentPolicy { hooks, ..policy() }, |options| options.limits.hook_ms = 2_000).await;
+    let (run, completion) =
+        ended(&site, WORKS, AgentPolicy { hooks, ..policy() }, |options| options.limits.hook_ms = 2_000)
+            .await;
     assert!(completion.success, "{completion:?}");
     assert!(!outside.exists());
     let flood = site.fake.lines(run, Stream::Stdout).iter().filter(|line| *line == "flood").count();
     assert!((1..100_000).contains(&flood), "{flood}");
     let late = told(&site, "phase");
-    assert!(late.iter().any(|event| event["text"].as_str().unwrap().contains("its time was over")), "{late:?}");
+    assert!(
+        late.iter().any(|event| event["text"].as_str().unwrap().contains("its time was over")),
+        "{late:?}"
+    );
 }
 
 #[tokio::test]
@@ -178,7 +207,8 @@ async fn where_tools_are_strict_the_first_one_ends_the_run_and_it_never_succeeds
         let site = Site::new();
         let policy = AgentPolicy { strict_tools, ..reads_only() };
         let script = format!("{USES}sleep 600\n");
-        let (_, completion) = ended(&site, &script, policy, |options| options.is_strict_with_tools = !strict_tools).await;
+        let (_, completion) =
+            ended(&site, &script, policy, |options| options.is_strict_with_tools = !strict_tools).await;
         assert!(!completion.success);
         let error = completion.error.unwrap();
         assert_eq!(error.class, ErrorClass::Policy, "{error:?}");
@@ -225,7 +255,10 @@ async fn an_agent_that_tells_nothing_for_long_is_told_of_once() {
     let run = add(&site, policy);
     let is_alert = |event: &&spalla_domain::run_event::RunEvent| event.payload.contains_key("alert");
     let alert = site.fake.until("it is told", |state| state.told.iter().find(is_alert).cloned()).await;
-    assert_eq!((&alert.payload["alert"], &alert.payload["notify"][0]), (&"heartbeat_miss".into(), &"ops".into()));
+    assert_eq!(
+        (&alert.payload["alert"], &alert.payload["notify"][0]),
+        (&"heartbeat_miss".into(), &"ops".into())
+    );
     site.fake.change(|state| state.runs.get_mut(&run).unwrap().cancel = true);
     site.fake.ended(run).await;
     assert_eq!(told(&site, "alert").len(), 1);
@@ -234,7 +267,9 @@ async fn an_agent_that_tells_nothing_for_long_is_told_of_once() {
 
 #[tokio::test]
 async fn a_definition_may_ask_for_more_than_the_agent_s_own_word() {
-    for (smoke, wanted) in [(Some("grep -q changed file"), None), (Some("exit 4"), Some("smoke")), (None, Some("has none"))] {
+    for (smoke, wanted) in
+        [(Some("grep -q changed file"), None), (Some("exit 4"), Some("smoke")), (None, Some("has none"))]
+    {
         let site = Site::new();
         let smoke = smoke.map(str::to_owned);
         let policy = AgentPolicy { verification: Verification::Smoke, smoke, ..policy() };

@@ -53,14 +53,16 @@ impl Definitions {
             true => Registry::open(folder).map_err(|error| error.to_string()),
             false => Ok(Registry::built_in(folder)),
         });
-        let registry = registry.as_ref().map_err(|why| format!("the definition {name:?} can't be used: {why}"))?;
+        let registry =
+            registry.as_ref().map_err(|why| format!("the definition {name:?} can't be used: {why}"))?;
         let is_there = registry.snapshot().entry(name).is_some()
             || registry.aliases().contains_key(name)
             || registry.definition(name).is_ok();
         if !is_there {
             return Ok(None);
         }
-        let policy = registry.policy(name).map_err(|why| format!("the definition {name:?} can't be used: {why}"))?;
+        let policy =
+            registry.policy(name).map_err(|why| format!("the definition {name:?} can't be used: {why}"))?;
         let peers = agents.iter().filter(|agent| !["surveyor", "verifier"].contains(&agent.as_str())).count();
         if policy.verification == Verification::Peer && peers < 2 {
             return Err(format!(

@@ -5,11 +5,13 @@ use crate::fixture::verbs::beat;
 use serde_json::{Map, Value};
 use spalla_domain::Fence;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use spalla_domain::audit::Outcome;
 use spalla_domain::claim::Assignment;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::audit::Outcome;
-use spalla_domain::run_event::{EVENTS_AT_ONCE, PAYLOAD_BYTES_MAX, REFUSED_TOOL, RUN_EVENTS_MAX, RunEvent, Told};
+use spalla_domain::run_event::{
+    EVENTS_AT_ONCE, PAYLOAD_BYTES_MAX, REFUSED_TOOL, RUN_EVENTS_MAX, RunEvent, Told,
+};
 use spalla_domain::work_item::SpecPatch;
 use spalla_store::Command;
 use spalla_store::command::Reply;

@@ -44,14 +44,16 @@ fn result(text: &str) -> Option<Box<RawValue>> {
 
 async fn each_run_of_an_agent_is_added_to_its_record_and_stays_there(mut f: Fixture) {
     let project = f.project().await;
-    let policy = AgentPolicy { id: "tester".into(), trigger: Some("docker".into()), ..AgentPolicy::default() };
+    let policy =
+        AgentPolicy { id: "tester".into(), trigger: Some("docker".into()), ..AgentPolicy::default() };
     let item = f.make_one(of_agent(project, Some(policy), vec![])).await;
     f.enqueue(item).await;
     let run = f.claim_one("w").await;
     f.clock.advance_ms(2_000);
     let usage = Some(Usage { input_tokens: Some(30), output_tokens: Some(12), cost_usd: Some(0.25) });
     let result = result(r#"{"agent":"codex","refused_tools":{"count":2},"denied":["x"]}"#);
-    f.granted(Command::Complete(RunEnd { usage, result, ..end(run.run_id, Some(run.fencing_token), true) })).await;
+    f.granted(Command::Complete(RunEnd { usage, result, ..end(run.run_id, Some(run.fencing_token), true) }))
+        .await;
     f.restart().await;
     let cards = cards(&f).await.unwrap();
     let card = &cards.agents["tester"];
@@ -93,12 +95,20 @@ async fn too_many_failures_are_told_once_and_to_whom(f: Fixture) {
         let run = f.claim_one("w").await;
         f.granted(complete(&run, false)).await;
     }
-    let told: Vec<_> = f.events().await.into_iter().filter_map(|event| match event.fact {
-        Fact::AgentTold(told) => Some(*told),
-        _ => None,
-    }).collect();
+    let told: Vec<_> = f
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event.fact {
+            Fact::AgentTold(told) => Some(*told),
+            _ => None,
+        })
+        .collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0].payload["alert"], &told[0].payload["notify"][0]), (&"failure_rate_pct".into(), &"ops".into()));
+    assert_eq!(
+        (&told[0].payload["alert"], &told[0].payload["notify"][0]),
+        (&"failure_rate_pct".into(), &"ops".into())
+    );
     assert_eq!(told[0].agent.as_deref(), Some("tester"));
 }
 

@@ -60,7 +60,9 @@ pub(crate) async fn check(
     }
     if !workflow.packages.is_empty() {
         let absent = packages(run, scratchpad, &workflow.packages).await?;
-        missing.extend(absent.iter().map(|name| format!("package {name}: not found on this worker; install it")));
+        missing.extend(
+            absent.iter().map(|name| format!("package {name}: not found on this worker; install it")),
+        );
     }
     if missing.is_empty() {
         return Ok(files);
@@ -82,7 +84,9 @@ fn tool_of(entry: &str) -> Option<Tool> {
     let first = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit());
     let version = match rest {
         "" | "*" | "latest" => None,
-        rest if first(rest) || first(rest.trim_start_matches('v')) => Some(format!(">={}", rest.trim_start_matches('v'))),
+        rest if first(rest) || first(rest.trim_start_matches('v')) => {
+            Some(format!(">={}", rest.trim_start_matches('v')))
+        }
         rest if rest.starts_with(['>', '<', '=', '^', '~']) => Some(rest.split_whitespace().collect()),
         _ => return None,
     };
@@ -90,7 +94,8 @@ fn tool_of(entry: &str) -> Option<Tool> {
 }
 
 async fn packages(run: &Run<'_>, scratchpad: &Scratchpad, names: &[String]) -> Result<Vec<String>, End> {
-    let walls = run.walls(&scratchpad.folder, Needs { read: scratchpad.borrowed.clone(), ..Needs::default() });
+    let walls =
+        run.walls(&scratchpad.folder, Needs { read: scratchpad.borrowed.clone(), ..Needs::default() });
     let mut args = vec!["-c".to_owned(), LOOK.to_owned(), "packages".to_owned()];
     args.extend(names.iter().map(|name| name.trim().to_owned()));
     let spec = CommandSpec {

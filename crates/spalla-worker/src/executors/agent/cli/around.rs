@@ -148,9 +148,14 @@ impl<'a> Around<'a> {
             }
         }
         let shown: String = command.trim().chars().take(SHOWN_CHARS).collect();
-        let failed = |class, what: String| End::from(Failure::new(class, format!("{} `{shown}` {what}", phase.as_str())));
+        let failed = |class, what: String| {
+            End::from(Failure::new(class, format!("{} `{shown}` {what}", phase.as_str())))
+        };
         if left.is_zero() {
-            return Err(failed(ErrorClass::TimedOut, "was not started: the time of these commands is over".into()));
+            return Err(failed(
+                ErrorClass::TimedOut,
+                "was not started: the time of these commands is over".into(),
+            ));
         }
         run.log.say_of(STEP, format!("{}: {shown}", phase.as_str())).await;
         let spec = self.spec(command, left);

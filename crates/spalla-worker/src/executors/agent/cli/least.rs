@@ -25,7 +25,9 @@ impl Work<'_> {
             Err(end) => Err(end),
         };
         let end = match end {
-            Ok(End::Succeeded { result }) if self.review.is_none() => self.least(&around, policy, result).await,
+            Ok(End::Succeeded { result }) if self.review.is_none() => {
+                self.least(&around, policy, result).await
+            }
             Ok(end) | Err(end) => end,
         };
         around.after(&mut self.told, &end).await;
@@ -58,9 +60,11 @@ impl Work<'_> {
             },
             Verification::Verifier => match verify(self.run, self.scratchpad).await {
                 Ok(Verified::Green(_)) => End::Succeeded { result },
-                Ok(Verified::Red(error, _)) => {
-                    failed(error.class, format!("what the agent did is not verified: {}", error.message), result)
-                }
+                Ok(Verified::Red(error, _)) => failed(
+                    error.class,
+                    format!("what the agent did is not verified: {}", error.message),
+                    result,
+                ),
                 Ok(Verified::Unverified(why)) => {
                     let message = format!("its definition asks for a verifier (verification_policy): {why}");
                     failed(ErrorClass::Validation, message, result)
@@ -68,7 +72,9 @@ impl Work<'_> {
                 Err(end) => end,
             },
             // The session has it reviewed before anything is merged.
-            Verification::Peer if session_of(&self.run.assignment.labels).is_some() => End::Succeeded { result },
+            Verification::Peer if session_of(&self.run.assignment.labels).is_some() => {
+                End::Succeeded { result }
+            }
             Verification::Peer => {
                 let message = "its definition asks for a peer's approval (verification_policy), and outside a session nobody reviews";
                 failed(ErrorClass::Validation, message.into(), result)

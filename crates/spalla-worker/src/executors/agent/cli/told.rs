@@ -84,7 +84,9 @@ impl<'a> Told<'a> {
         let Some(policy) = self.run.policy() else { return };
         let ms = policy.silence_ms.unwrap_or_default();
         let text = format!("heartbeat_miss: {} told nothing for {ms} ms", policy.name());
-        let event = AgentEvent::new(AgentEventType::Error, text).with("alert", "heartbeat_miss").with("silent_ms", ms);
+        let event = AgentEvent::new(AgentEventType::Error, text)
+            .with("alert", "heartbeat_miss")
+            .with("silent_ms", ms);
         self.own(event.with("notify", policy.notify.clone())).await;
     }
 

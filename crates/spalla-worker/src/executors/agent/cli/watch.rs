@@ -37,7 +37,11 @@ impl ToolWatch {
         if self.told.len() >= TOLD_MAX || !self.told.insert(used.clone()) {
             return None;
         }
-        let text = format!("policy: {} is a tool that the agent may not use ({})", used.shown(), refused.as_str().replace('_', " "));
+        let text = format!(
+            "policy: {} is a tool that the agent may not use ({})",
+            used.shown(),
+            refused.as_str().replace('_', " ")
+        );
         let event = AgentEvent::new(AgentEventType::Finding, text).with(REFUSED_TOOL, used.tool.clone());
         Some(event.with("refusal", refused.as_str()).with("call", used.shown()))
     }
@@ -70,7 +74,10 @@ mod tests {
         let mut watch = watch(false);
         assert_eq!(watch.hear(&Used::new("Read", Some("a"))), None);
         let event = watch.hear(&Used::new("Bash", Some("make"))).unwrap();
-        assert_eq!((&event.payload.more[REFUSED_TOOL], &event.payload.more["refusal"]), (&json!("Bash"), &json!("not_listed")));
+        assert_eq!(
+            (&event.payload.more[REFUSED_TOOL], &event.payload.more["refusal"]),
+            (&json!("Bash"), &json!("not_listed"))
+        );
         assert_eq!(watch.hear(&Used::new("Bash", Some("make"))), None);
         assert_eq!(watch.hear(&Used::new("WebFetch", None)).unwrap().payload.more["refusal"], "restricted");
         assert_eq!(watch.result().unwrap()["count"], 3);
