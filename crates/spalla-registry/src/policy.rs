@@ -62,9 +62,13 @@ impl Registry {
 fn caps(definition: &Definition) -> Caps {
     let limits = &definition.runtime.resource_limits;
     Caps {
-        cpu_millis: limits.cpu.map(|cores| (cores * 1_000.0).clamp(0.0, 1e9).round() as u64),
-        memory_mb: limits.memory_mb,
-        disk_mb: limits.disk_mb,
+        cpu_millis: limits
+            .cpu
+            .filter(|cores| *cores > 0.0)
+            .map(|cores| (cores * 1_000.0).clamp(0.0, 1e9).round() as u64),
+        // Nothing could start with none of it: such a number says nothing.
+        memory_mb: limits.memory_mb.filter(|mb| *mb > 0),
+        disk_mb: limits.disk_mb.filter(|mb| *mb > 0),
         timeout_ms: definition.runtime.timeout_ms,
     }
 }

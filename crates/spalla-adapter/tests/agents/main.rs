@@ -14,7 +14,9 @@ use spalla_adapter::definition::{Definition, built_in};
 use spalla_adapter::heard::{Heard, TurnEnd};
 use spalla_adapter::installed::Installed;
 use spalla_adapter::listen::{Listener, Opening};
+use spalla_adapter::tools::ToolRules;
 use spalla_adapter::trouble::{Cause, Trouble};
+use spalla_domain::agent_policy::Tools;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -96,11 +98,27 @@ impl Work {
         let wishes = Wishes { guard, model, resume: resume.clone(), ..Wishes::default() };
         let line = command_line(way, installed, &wishes, "Do it.");
         assert_eq!(line.unmet, [], "{name}");
-        let mut child = command(world, name).args(&line.args).stdin(Stdio::piped()).spawn().unwrap();
+        let opening = Opening { thread: resume, ..opening(world, guard, "Do it.") };
+        Self::start(world, way, &line.args, opening)
+    }
+
+    /// Begins with a list of the tools that it may use.
+    fn begin_by(world: &World, (way, installed): &(Definition, Installed), rules: &ToolRules) -> Self {
+        let guard = Guard::Bypass.with_list();
+        let model = (way.name == "gemini").then(|| "gemini-2.5-pro".to_owned());
+        let wishes = Wishes { guard, model, ..Wishes::default() }.with_tools(rules, way);
+        let line = command_line(way, installed, &wishes, "Do it.");
+        let tools = Some(rules.clone());
+        Self::start(world, way, &line.args, Opening { tools, ..opening(world, guard, "Do it.") })
+    }
+
+    fn start(world: &World, way: &Definition, args: &[String], opening: Opening) -> Self {
+        let name = &way.name;
+        let mut child = command(world, name).args(args).stdin(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut listener = Listener::new(way.output, way.trouble.clone());
         if way.is_dialogue() {
-            listener.speak(Opening { thread: resume, ..opening(world, guard, "Do it.") });
+            listener.speak(opening);
         }
         let stdin = child.stdin.take();
         Self { listener, child, stdin, lines, heard: Vec::new() }
@@ -261,6 +279,32 @@ async fn a_cli_that_may_change_nothing_changes_nothing() {
             assert!(!world.asked().is_empty(), "{name}: {heard:?}");
             assert!(heard.contains(&Heard::Over(TurnEnd::Completed)), "{name}: {heard:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_cli_with_a_list_of_tools_is_held_to_it_while_it_is_spoken_with() {
+    let tools =
+        Tools { allowed: ["Read", "Write", "Edit"].map(str::to_owned).into(), restricted: Vec::new() };
+    let rules = ToolRules::of(&tools).unwrap();
+    for name in CLIS {
+        let world = World::of_acts(json!([
+            { "run": "echo x > no.txt" },
+            { "write": { "path": "yes.txt", "text": "yes\n" } },
+            { "say": "Done." },
+        ]));
+        let way = ways(&world, name).await[0].clone();
+        let mut work = Work::begin_by(&world, &way, &rules);
+        work.say().await;
+        work.until(is_over).await;
+        let used = work.listener.used();
+        let heard = work.end(&world).await;
+        assert_eq!(world.file("no.txt"), None, "{name}: {heard:?}");
+        assert_eq!(world.file("yes.txt").as_deref(), Some("yes\n"), "{name}: {heard:?}");
+        let refused = used.iter().filter(|used| rules.refuse(used).is_some()).count();
+        // What Claude Code and Gemini do not offer the model may not even be told of.
+        assert!(refused > 0 || name != "codex", "{name}: {used:?}");
+        assert!(used.iter().any(|used| rules.refuse(used).is_none()), "{name}: {used:?}");
     }
 }
 

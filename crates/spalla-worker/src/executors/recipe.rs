@@ -29,6 +29,7 @@ use state::Progress;
 pub(crate) use state::State;
 use step::{Place, StepEnd, Taken};
 
+pub(crate) use commands::check_definition;
 pub(crate) use dependencies::check as dependencies;
 
 /// What a run of a recipe produced.

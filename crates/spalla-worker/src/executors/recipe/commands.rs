@@ -21,7 +21,62 @@ pub(super) async fn check(
     workspace: &Path,
     secrets: &[&str],
 ) -> Result<(), End> {
+    check_as(run, recipe, (workspace, secrets), Freedom::Usual).await
+}
+
+/// How much may be done without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freedom {
+    /// Whatever is noteworthy is asked about.
+    Little,
+    /// What the policy asks about.
+    Usual,
+    /// Nothing is asked about; what is blocked stays so.
+    Much,
+}
+
+impl Freedom {
+    /// Reads an agent's autonomy, in thousandths.
+    const fn of(autonomy_permille: Option<u16>) -> Self {
+        match autonomy_permille {
+            Some(0..300) => Self::Little,
+            Some(700..) => Self::Much,
+            Some(300..700) | None => Self::Usual,
+        }
+    }
+
+    const fn level(self, level: Level) -> Level {
+        match (self, level) {
+            (Self::Little, Level::Watched) => Level::Confirm,
+            (Self::Much, Level::Confirm) => Level::Watched,
+            (_, level) => level,
+        }
+    }
+}
+
+/// Holds commands of an agent's definition against the policy, given how much the agent may do without asking.
+pub(crate) async fn check_definition(
+    run: &Run<'_>,
+    commands: impl Iterator<Item = &String>,
+    workspace: &Path,
+    autonomy_permille: Option<u16>,
+) -> Result<(), End> {
+    let steps: Vec<Step> = commands.map(Step::shell).collect();
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let recipe = Recipe { steps, ..Recipe::default() };
+    check_as(run, &recipe, (workspace, &[]), Freedom::of(autonomy_permille)).await
+}
+
+async fn check_as(
+    run: &Run<'_>,
+    recipe: &Recipe,
+    (workspace, secrets): (&Path, &[&str]),
+    freedom: Freedom,
+) -> Result<(), End> {
     let judged = Judged {
+        freedom,
         policy: Arc::clone(&run.options.command_policy),
         shell: run.options.shell.clone(),
         workspace: workspace.to_owned(),
@@ -54,6 +109,7 @@ pub(super) async fn check(
 
 /// What is held against the policy.
 struct Judged {
+    freedom: Freedom,
     policy: Arc<Policy>,
     shell: String,
     workspace: PathBuf,
@@ -96,7 +152,7 @@ impl Judged {
             serde_json::json!([step.run, self.shell, variables, self.recipe.network_of(step)]).to_string();
         let digest = confirmation_hash(&whole, Path::new(folder), self.policy.digest(), &secrets);
         let of = |Finding { level, rule, command, reason }| {
-            let level = level_of(level)?;
+            let level = self.freedom.level(level_of(level)?);
             // What a person says yes to is the step as a whole.
             let (command, reason) = match level {
                 Level::Confirm => (step.run.as_str(), format!("{command}: {reason}")),
@@ -156,4 +212,20 @@ async fn wait_for(run: &Run<'_>, answer: Answer) -> Result<(), End> {
 
 fn denied(message: String) -> End {
     Failure::new(ErrorClass::Denied, message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_do_little_asks_about_more_and_nobody_may_do_what_is_blocked() {
+        use Level::{Blocked, Confirm, Watched};
+        let levels = |autonomy| [Watched, Confirm, Blocked].map(|level| Freedom::of(autonomy).level(level));
+        assert_eq!(levels(Some(299)), [Confirm, Confirm, Blocked]);
+        for usual in [None, Some(300), Some(699)] {
+            assert_eq!(levels(usual), [Watched, Confirm, Blocked]);
+        }
+        assert_eq!(levels(Some(700)), [Watched, Watched, Blocked]);
+    }
 }

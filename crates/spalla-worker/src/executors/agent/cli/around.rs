@@ -86,7 +86,12 @@ impl<'a> Around<'a> {
 
     /// Does what comes before the work; what fails ends the run.
     pub(super) async fn before(&mut self, told: &mut Told<'_>) -> Result<(), End> {
-        let workflow = &self.policy.workflow;
+        let (workflow, hooks) = (&self.policy.workflow, &self.policy.hooks);
+        let commands = workflow.startup_script.iter().chain(&workflow.setup_tasks).chain(&hooks.pre_task);
+        let commands = commands.chain(&hooks.post_task).chain(&hooks.failure).chain(&workflow.teardown_tasks);
+        let commands = commands.chain(&self.policy.smoke);
+        let autonomy = self.policy.autonomy_permille;
+        recipe::check_definition(self.run, commands, &self.scratchpad.folder, autonomy).await?;
         self.programs = recipe::dependencies(self.run, self.scratchpad, workflow).await?;
         let limits = &self.run.options.limits;
         let startup = workflow.startup_script.as_slice();
