@@ -236,18 +236,29 @@ async fn where_tools_are_strict_the_first_one_ends_the_run_and_it_never_succeeds
 #[tokio::test]
 async fn the_smallest_cap_holds_and_the_result_says_whose_it_is() {
     let site = Site::new();
-    let limits = Caps { timeout_ms: Some(1_500), memory_mb: Some(300), ..Caps::default() };
+    let limits = Caps { timeout_ms: Some(50_000), memory_mb: Some(300), ..Caps::default() };
     let alias_limits = Caps { memory_mb: Some(900), disk_mb: Some(50), ..Caps::default() };
-    let workflow = Workflow { teardown_tasks: words(&["echo teardown"]), ..Workflow::default() };
-    let policy = AgentPolicy { limits, alias_limits, workflow, ..policy() };
-    let (run, completion) = ended(&site, "cat > /dev/null; sleep 600\n", policy, |_| {}).await;
-    assert_eq!(completion.error.as_ref().unwrap().class, ErrorClass::TimedOut, "{completion:?}");
+    let (_, completion) = ended(&site, WORKS, AgentPolicy { limits, alias_limits, ..policy() }, |_| {}).await;
     let limits = &result(&completion)["limits"];
     let cap = |value: u64, from: &str| serde_json::json!({ "value": value, "from": from });
-    assert_eq!(limits["timeout_ms"], cap(1_500, "definition"));
+    assert_eq!(limits["timeout_ms"], cap(50_000, "definition"));
     assert_eq!(limits["memory_mb"], cap(300, "definition"));
     assert_eq!(limits["disk_mb"], cap(50, "alias"));
-    assert_eq!(stdout(&site, run), ["teardown"], "it is done when the run's time is over, too");
+    assert_eq!(limits["cpu_millis"], Value::Null);
+    let limits = &completion.sandbox.unwrap().policy.unwrap().canonical();
+    assert!(limits.contains("\"memory_mb\":300") && limits.contains("\"disk_mb\":50"), "{limits}");
+}
+
+#[tokio::test]
+async fn what_was_set_up_is_taken_down_when_the_definition_s_time_is_over() {
+    let site = Site::new();
+    let limits = Caps { timeout_ms: Some(8_000), ..Caps::default() };
+    let workflow = Workflow { teardown_tasks: words(&["echo teardown"]), ..Workflow::default() };
+    let policy = AgentPolicy { limits, workflow, ..policy() };
+    let (run, completion) = ended(&site, "cat > /dev/null; sleep 600\n", policy, |_| {}).await;
+    let error = completion.error.unwrap();
+    assert_eq!((error.class, error.message.contains("8.000 s")), (ErrorClass::TimedOut, true), "{error:?}");
+    assert_eq!(stdout(&site, run), ["teardown"]);
 }
 
 #[tokio::test]
