@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn caps_are_limits_in_the_units_of_a_run() {
-        let caps = Caps { cpu_millis: Some(1_501), memory_mb: Some(1), disk_mb: None, timeout_ms: Some(9_000) };
+        let caps =
+            Caps { cpu_millis: Some(1_501), memory_mb: Some(1), disk_mb: None, timeout_ms: Some(9_000) };
         let wanted = [(Limit::CpuPercent, 151), (Limit::MemoryMb, 16), (Limit::TimeoutMs, 9_000)];
         assert_eq!(caps.limits(), Limits(wanted.into()));
         assert!(Caps::default().limits().is_empty());

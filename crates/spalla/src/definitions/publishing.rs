@@ -120,7 +120,7 @@ fn differs(path: &str, old: &[u8], new: &[u8]) -> bool {
 fn keep_broken(converted: &mut Converted, out: &Path, generated_at: &str) {
     let errors = converted.problems.iter().filter(|problem| problem.severity == Severity::Error);
     let mut broken: BTreeSet<String> = errors.map(|problem| problem.path.clone()).collect();
-    for path in converted.definitions.values().filter_map(source) {
+    for path in converted.definitions.values().filter_map(|definition| source(definition)) {
         broken.remove(path);
     }
     if broken.is_empty() {
@@ -137,7 +137,7 @@ fn keep_broken(converted: &mut Converted, out: &Path, generated_at: &str) {
         let Some(path) = source(&definition).filter(|path| broken.contains(*path)) else { continue };
         kept.insert(path.to_owned());
         converted.files.extend(files);
-        converted.definitions.insert(entry.id.clone(), definition);
+        converted.definitions.insert(entry.id.clone(), Arc::new(definition));
     }
     if kept.is_empty() {
         return;
@@ -206,7 +206,7 @@ fn published_index(out: &Path) -> Option<Index> {
 }
 
 /// Reads what is published of an agent: its definition, and its files by their paths.
-fn old(entry: &Entry, out: &Path) -> Option<(Definition, BTreeMap<String, Arc<[u8]>>)> {
+fn old(entry: &Entry, out: &Path) -> Option<(Definition, BTreeMap<String, File>)> {
     let path = format!("{}{DEFINITION_END}", entry.stem());
     let bytes = publish::published(out, &path).ok().flatten()?;
     let loaded = read::definition(&path, std::str::from_utf8(&bytes).ok()?).ok()?;

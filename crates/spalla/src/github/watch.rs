@@ -250,7 +250,7 @@ impl Watcher {
         match begun {
             Ok(found) => {
                 tracing::info!(issue = number, session = found.session.id, "an issue becomes a session");
-                entry.session = Some(found.session.id);
+                entry.session = Some(found.session.id.clone());
                 entry.refused = None;
             }
             Err(Unfollowed::Conflict(why)) => tracing::info!(issue = number, "not begun yet: {why}"),

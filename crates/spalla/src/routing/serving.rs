@@ -128,7 +128,8 @@ impl Serving {
     /// Returns what a definition that was chosen says of the runs of its work; none where it can't be used any more.
     pub(crate) fn policy_of(&self, chosen: &ChosenDefinition) -> Option<AgentPolicy> {
         let policy = self.registry().policy(chosen.alias.as_ref().unwrap_or(&chosen.id));
-        let policy = policy.inspect_err(|why| tracing::warn!(agent = %chosen.id, "its policy can't be used: {why}"));
+        let policy =
+            policy.inspect_err(|why| tracing::warn!(agent = %chosen.id, "its policy can't be used: {why}"));
         policy.ok().map(|policy| AgentPolicy { strict_tools: self.settings.policy.strict_tools, ..policy })
     }
 

@@ -259,9 +259,18 @@ fn a_piece_is_done_by_the_definition_that_the_plan_names() {
     let said = place.orchestrate("Write it", &flags, &env).good();
     assert!(said.contains("(codex as writer)"), "{said}");
     let session = shown(&place);
-    let item = session["items"].as_array().expect("items").iter().find(|item| item["key"] == "a").expect("the piece");
+    let item = session["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .find(|item| item["key"] == "a")
+        .expect("the piece");
     let result = &item["runs"][0]["result"];
-    assert_eq!((&result["agent"], &result["definition"]["id"]), (&json!("codex"), &json!("writer")), "{item}");
+    assert_eq!(
+        (&result["agent"], &result["definition"]["id"]),
+        (&json!("codex"), &json!("writer")),
+        "{item}"
+    );
     assert_eq!(result["limits"]["memory_mb"], json!({"value": 700, "source": "definition"}));
     assert_eq!(item["wishes"]["policy"]["strict_tools"], true, "{item}");
 }
@@ -273,7 +282,9 @@ fn a_definition_that_can_t_be_used_is_refused_before_anything_begins() {
     let folder = published(&place, "hooked", &format!("hooks:\n  pre_task:\n{hooks}"));
     let path = place.home.path("plan.json");
     let env = [("SPALLA_AGENTS_DIR", text(&folder))];
-    for (agent, why) in [("hooked", "hooks.pre_task has 10000 entries"), ("nobody", "there is no agent \"nobody\"")] {
+    for (agent, why) in
+        [("hooked", "hooks.pre_task has 10000 entries"), ("nobody", "there is no agent \"nobody\"")]
+    {
         let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": agent}]});
         fs::write(&path, plan.to_string()).expect("a file");
         let flags = ["--agents", "codex", "--yes", "--plan", text(&path)];

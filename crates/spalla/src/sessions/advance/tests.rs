@@ -369,7 +369,7 @@ fn a_last_round_that_reviewers_have_concerns_about_goes_on_and_only_its_end_is_a
         ends(&mut session, &format!("1.again-3.review.{agent}"), "succeeded", verdict);
     }
     let next = step(&mut session);
-    assert_eq!((keys(&next), next.person), (vec!["1.again-3.merge"], None));
+    assert_eq!((keys(&next), &next.person), (vec!["1.again-3.merge"], &None));
 }
 
 #[test]
