@@ -122,7 +122,8 @@ mod tests {
         let mut other = definition();
         other.hooks.pre_task = vec!["true".into()];
         let of = |definition| of(definition, None).digest;
-        assert_eq!(of(&one), of(&definition()));
+        let same = definition();
+        assert_eq!(of(&one), of(&same));
         assert_ne!(of(&one), of(&other));
     }
 

@@ -75,7 +75,7 @@ impl Routing for ByAlias {
             explanation,
             instructions: "You review.".into(),
         };
-        Ok(Some(Choice { agent: "codex".into(), definition }))
+        Ok(Some(Choice { agent: "codex".into(), definition, policy: None }))
     }
 }
 
