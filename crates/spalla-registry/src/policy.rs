@@ -121,7 +121,7 @@ mod tests {
         let one = definition();
         let mut other = definition();
         other.hooks.pre_task = vec!["true".into()];
-        let of = |definition| of(definition, None).digest;
+        let of = |definition: &Definition| of(definition, None).digest;
         let same = definition();
         assert_eq!(of(&one), of(&same));
         assert_ne!(of(&one), of(&other));
