@@ -266,8 +266,10 @@ mod tests {
             let refused = limits(&[(limit, value)]).check().unwrap_err();
             assert!(refused.detail.contains(limit.as_str()), "{}", refused.detail);
         }
-        let refused = Limits::default().put("cores", 1).unwrap_err().to_string();
-        assert!(refused.contains("cores") && refused.contains("memory_mb"), "{refused}");
+        let refused = Limits::default().put("cores", 1).unwrap_err();
+        assert!(
+            refused.detail.contains("cores") && refused.mend.is_some_and(|mend| mend.contains("memory_mb"))
+        );
         assert!(serde_json::from_str::<Limits>(r#"{"memory_mb": -1}"#).is_err());
         assert!(serde_json::from_str::<Limits>(r#"{"cores": 1}"#).is_err());
     }

@@ -22,8 +22,8 @@ async fn a_claim_takes_up_to_max_and_says_what_is_to_be_executed() {
             "run_id": 1, "work_item_id": 1, "project_id": 1, "fencing_token": 1, "attempt": 1,
             "expires_at": "2023-11-14T22:18:20.000Z", "trace_id": claimed["runs"][0]["trace_id"], "next_log_seq": 1,
             "executor": "recipe", "agent": null, "title": "one", "description": null, "prompt": "p", "labels": [],
-            "recipe": "steps: [make]", "adapter": null, "token_budget": null, "timeout_ms": 3_600_000,
-            "repository": "/srv/app",
+            "recipe": "steps: [make]", "adapter": null, "definition": null, "token_budget": null,
+            "timeout_ms": 3_600_000, "limits": [], "repository": "/srv/app",
         }])
     );
     let rest = world.post("/scheduler/claim", json!({"agent_id": "w", "max": 500})).await.json(200);

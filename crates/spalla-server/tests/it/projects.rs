@@ -11,7 +11,7 @@ async fn a_project_is_made_shown_changed_and_put_away() {
     assert_eq!(made.header("location"), "/projects/1");
     let expected = json!({
         "id": 1, "name": "app", "description": "it", "repository": "/srv/app", "status": "active",
-        "created_at": "2023-11-14T22:13:20.000Z", "archived_at": null,
+        "limits": null, "created_at": "2023-11-14T22:13:20.000Z", "archived_at": null,
     });
     assert_eq!(made.json(201), expected);
     assert_eq!(world.get("/projects/1").await.json(200), expected);

@@ -276,7 +276,7 @@ async fn what_becomes_of_a_session_is_an_event_of_its_project() {
         (json!({"session_id": "orch_1", "change": "lost"}), 422),
         (json!({"change": "paused"}), 422),
     ] {
-        world.post("/api/session/changes", wish).await.json(status);
+        assert_eq!(world.post("/api/session/changes", wish.clone()).await.status, status, "{wish}");
     }
 }
 

@@ -491,9 +491,8 @@ async fn people_are_told_of_what_needs_them_of_each_cause_once_in_the_form_of_th
         let text = r#"{"message": "{{title}} ({{type}}, {{urgency}})", "tags": ["spalla"]}"#;
         telling(&world, &custom, json!({"template": "custom", "template_text": text})).await.json(201);
         let (run, token) = world.claimed_run(json!({})).await;
-        for count in 1..=2 {
-            let event =
-                json!({"type": "blocker", "payload": {"text": format!("stuck <{count}>")}, "agent": "codex"});
+        for text in ["stuck <1>", "stuck <1>", "stuck <2>"] {
+            let event = json!({"type": "blocker", "payload": {"text": text}, "agent": "codex"});
             let request = world.request("POST", &format!("/work-items/runs/{run}/events"));
             world.send(request.header("x-fencing-token", token).json(&event)).await.json(200);
         }
@@ -504,12 +503,18 @@ async fn people_are_told_of_what_needs_them_of_each_cause_once_in_the_form_of_th
         until(&world, "/webhooks/1", |hook| hook["failures"] == 1).await;
         world.clock.advance(60_000);
         assert_eq!(slack.next().await.body, expected, "what failed is sent again");
+        let second = slack.next().await.body;
+        assert_eq!(
+            second["text"], "*codex can't go on*\nstuck &lt;2&gt;",
+            "the same again is the same cause"
+        );
         let text = slack.next().await.body["text"].as_str().unwrap().to_owned();
-        assert!(text.contains("spalla answer 1"), "the second blocker of the run is the same cause: {text}");
-        let told = [custom.next().await.body, custom.next().await.body];
+        assert!(text.contains("spalla answer 1"), "{text}");
+        let told = [custom.next().await.body, custom.next().await.body, custom.next().await.body];
         let message = |text: String| json!({"message": text, "tags": ["spalla"]});
         let asks = format!("run {run} asks (info_request.asked, critical)");
-        assert_eq!(told, [message("codex can't go on (blocker, critical)".into()), message(asks)]);
+        let stuck = || message("codex can't go on (blocker, critical)".into());
+        assert_eq!(told, [stuck(), stuck(), message(asks)]);
     }
 }
 

@@ -15,7 +15,7 @@ async fn a_work_item_shows_all_that_was_said_of_it() {
             "id": 1, "project_id": project, "title": "first", "description": null, "prompt": null,
             "executor": "recipe", "agent": null, "category": null, "priority": 5, "critical": true,
             "on_critical_path": false,
-            "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "definition": null, "status": "open", "reason": null,
+            "timeout_seconds": null, "labels": [], "resources": null, "adapter": null, "definition": null, "limits": null, "status": "open", "reason": null,
             "depends_on": [], "policy": {"max_retries": null, "backoff": null, "backoff_base_seconds": null,
                 "backoff_jitter_seconds": null, "token_budget": null, "review": null},
             "has_recipe": false,
@@ -138,7 +138,7 @@ async fn how_its_agent_is_called_is_kept_handed_to_the_worker_and_taken_away() {
         let run =
             world.post("/scheduler/claim", json!({"worker_id": "w"})).await.json(200)["runs"][0].clone();
         let whole = json!({"model": "large", "profile": null, "web_search": true, "approval": "guarded",
-            "args": ["--deep"], "command": [], "fallback": []});
+            "args": ["--deep"], "command": [], "fallback": [], "policy": null});
         assert_eq!((&run["adapter"], &run["token_budget"]), (&whole, &json!(900)));
         let path = format!("/work-items/{item}");
         assert_eq!(world.get(&path).await.json(200)["adapter"], whole);

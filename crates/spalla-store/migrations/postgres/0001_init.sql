@@ -319,7 +319,7 @@ create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
             'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states',
-            'alias')),
+            'alias', 'scorecards')),
     id bigint not null,
     owner bigint not null,
     status text not null,

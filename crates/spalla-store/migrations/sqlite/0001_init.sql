@@ -306,7 +306,7 @@ create table document (
     kind text not null
         check (kind in ('vision', 'draft', 'quota', 'schedule', 'info_request', 'votes', 'starvation', 'upload',
             'token', 'webhook', 'refusals', 'run_events', 'message', 'mailboxes', 'agent_states',
-            'alias')),
+            'alias', 'scorecards')),
     id integer not null,
     owner integer not null,
     status text not null,

@@ -745,19 +745,22 @@ const OWN: &[Key] = &[
         Kind::Flag,
         "false",
         "whether the first tool that a definition does not let its agent use fails the run",
-    ),
+    )
+    .env(&["SPALLA_STRICT_TOOLS"]),
     key(
         "policy.hook_timeout_seconds",
         Kind::Number(0.1, 3_600.0),
         "60",
         "how long all hooks of one kind may take, and all teardown tasks",
-    ),
+    )
+    .env(&["SPALLA_HOOK_TIMEOUT_SECONDS"]),
     key(
         "policy.setup_timeout_seconds",
         Kind::Number(0.1, 86_400.0),
         "600",
         "how long a definition's startup script may take, and all its setup tasks",
-    ),
+    )
+    .env(&["SPALLA_SETUP_TIMEOUT_SECONDS"]),
     key(
         "balance.strategy",
         Kind::Choice(&["round_robin", "least_connections", "weighted"]),
