@@ -33,7 +33,7 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It is looked at.
-    Taken,
+    Heard,
     /// It came before.
     Known,
     /// It concerns nobody here.
@@ -78,7 +78,7 @@ impl GitHubHook {
         if seen.len() > DELIVERIES_KEPT {
             seen.pop_front();
         }
-        Taken::Taken
+        Taken::Heard
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     fn a_delivery_is_taken_once_and_gives_a_number() {
         let (hook, mut numbers) = GitHubHook::new("s".into(), Some("ada/engine".into()));
         let body = told("Ada/Engine", "labeled");
-        assert_eq!(hook.take("issues", "a", &body), Taken::Taken);
+        assert_eq!(hook.take("issues", "a", &body), Taken::Heard);
         assert_eq!(hook.take("issues", "a", &body), Taken::Known);
         assert_eq!((numbers.try_recv(), numbers.try_recv().is_err()), (Ok(7), true));
     }
@@ -114,9 +114,9 @@ mod tests {
     fn more_than_can_be_looked_at_is_not_taken_and_may_come_again() {
         let (hook, mut numbers) = GitHubHook::new("s".into(), None);
         let body = told("ada/engine", "opened");
-        (0..WAITING_MAX).for_each(|at| assert_eq!(hook.take("issues", &at.to_string(), &body), Taken::Taken));
+        (0..WAITING_MAX).for_each(|at| assert_eq!(hook.take("issues", &at.to_string(), &body), Taken::Heard));
         assert_eq!(hook.take("issues", "last", &body), Taken::Busy);
         assert_eq!(numbers.try_recv(), Ok(7));
-        assert_eq!(hook.take("issues", "last", &body), Taken::Taken);
+        assert_eq!(hook.take("issues", "last", &body), Taken::Heard);
     }
 }

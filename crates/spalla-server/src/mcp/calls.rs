@@ -281,9 +281,11 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    type AnswersAndAsked = (Vec<Result<Value, u16>>, Vec<String>);
+
     /// A way that gives these answers one after the other, and keeps what was asked.
     #[derive(Debug)]
-    struct Scripted(Mutex<(Vec<Result<Value, u16>>, Vec<String>)>);
+    struct Scripted(Mutex<AnswersAndAsked>);
 
     impl Scripted {
         fn new(mut answers: Vec<Result<Value, u16>>) -> Self {

@@ -35,7 +35,7 @@ struct DeliveryTaken {
 #[serde(rename_all = "lowercase")]
 enum DeliveryStatus {
     /// It is looked at.
-    Taken,
+    Heard,
     /// It came before.
     Known,
     /// It concerns nobody here.
@@ -72,7 +72,7 @@ async fn take_delivery(
     let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let kind = text(&parts.headers, "x-github-event");
     let (code, status) = match hook.take(kind, text(&parts.headers, "x-github-delivery"), &told) {
-        Taken::Taken => (StatusCode::ACCEPTED, DeliveryStatus::Taken),
+        Taken::Heard => (StatusCode::ACCEPTED, DeliveryStatus::Taken),
         Taken::Known => (StatusCode::OK, DeliveryStatus::Known),
         Taken::Ignored if kind == "ping" => (StatusCode::OK, DeliveryStatus::Pong),
         Taken::Ignored => (StatusCode::OK, DeliveryStatus::Ignored),

@@ -38,7 +38,9 @@ pub(crate) async fn send<T: Tx>(desk: &mut Desk<'_, T>, sender: &Sender, new: &N
     let (run_id, now) = (run.as_ref().map(|(_, known)| known.run_id), desk.context.now);
     let make = |id| new.clone().make(id, (project_id, from.clone(), run_id), answered.as_ref(), now);
     // A number is taken only for what is kept.
-    make(MessageId(0))?;
+    let trial = make(MessageId(0))?;
+    let mut boxes = mailboxes(desk, project_id).await?;
+    boxes.clone().put(&trial)?;
     if let Some((_, mut known)) = run.clone() {
         if known.messages >= RUN_MESSAGES_MAX {
             let detail =
@@ -49,7 +51,6 @@ pub(crate) async fn send<T: Tx>(desk: &mut Desk<'_, T>, sender: &Sender, new: &N
         run_documents::keep(desk, &known)?;
     }
     let message = make(MessageId(desk.next_id(Sequence::Message).await?))?;
-    let mut boxes = mailboxes(desk, project_id).await?;
     boxes.put(&message)?;
     desk.keep(&boxes)?;
     desk.keep(&message)?;

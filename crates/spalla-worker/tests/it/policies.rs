@@ -240,11 +240,11 @@ async fn the_smallest_cap_holds_and_the_result_says_whose_it_is() {
     let alias_limits = Caps { memory_mb: Some(900), disk_mb: Some(50), ..Caps::default() };
     let (_, completion) = ended(&site, WORKS, AgentPolicy { limits, alias_limits, ..policy() }, |_| {}).await;
     let limits = &result(&completion)["limits"];
-    let cap = |value: u64, from: &str| serde_json::json!({ "value": value, "from": from });
+    let cap = |value: u64, source: &str| serde_json::json!({ "value": value, "source": source });
     assert_eq!(limits["timeout_ms"], cap(50_000, "definition"));
     assert_eq!(limits["memory_mb"], cap(300, "definition"));
-    assert_eq!(limits["disk_mb"], cap(50, "alias"));
-    assert_eq!(limits["cpu_millis"], Value::Null);
+    assert_eq!(limits["disk_mb"], cap(50, "agent"));
+    assert_eq!(limits["cpu_percent"], Value::Null);
     let limits = &completion.sandbox.unwrap().policy.unwrap().canonical();
     assert!(limits.contains("\"memory_mb\":300") && limits.contains("\"disk_mb\":50"), "{limits}");
 }

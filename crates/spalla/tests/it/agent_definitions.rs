@@ -146,7 +146,7 @@ fn agents_are_shown_explained_and_exported_as_they_were_written() {
         "{listed}"
     );
     let explained = project.run(&["agents", "explain", "reviewer"]).good();
-    assert!(explained.contains("derived: tf-idf") && explained.contains("vocabulary"), "{explained}");
+    assert!(explained.contains("tf-idf") && explained.contains("vocabulary"), "{explained}");
     let report = project.json(&["agents", "export", "--to", "claude", "--out", "back", "--json"]);
     assert_eq!(report["losses"], serde_json::json!([]));
     for (path, text) in [("reviewer.md", REVIEWER), ("legal/privacy.md", COLON)] {

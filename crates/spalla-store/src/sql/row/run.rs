@@ -125,6 +125,8 @@ pub(crate) fn read_view(fields: &mut Fields, store_id: &str) -> Result<RunView> 
 
 /// Reads what came of a run.
 pub(crate) fn read_in_short(fields: &mut Fields) -> Result<RunOutcome> {
+    // By it they are in order.
+    fields.int("id")?;
     Ok(RunOutcome {
         status: fields.word("status", Status::parse)?,
         started_at: fields.maybe_time("started_at")?,
