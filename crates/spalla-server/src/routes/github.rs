@@ -35,7 +35,7 @@ struct DeliveryTaken {
 #[serde(rename_all = "lowercase")]
 enum DeliveryStatus {
     /// It is looked at.
-    Heard,
+    Taken,
     /// It came before.
     Known,
     /// It concerns nobody here.

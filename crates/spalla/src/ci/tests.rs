@@ -61,7 +61,7 @@ fn is_xml(text: &str) -> bool {
             .skip(1)
             .step_by(2)
             .all(|value| is_text(value) && !value.contains(['\n', '\t', '\r']));
-        if name.is_empty() || parts.len() % 2 == 0 || !are_texts {
+        if name.is_empty() || parts.len().is_multiple_of(2) || !are_texts {
             return false;
         }
         if !is_empty {
