@@ -44,6 +44,10 @@ pub(crate) const TASK_BIRTHPLACES: &[Exception] = &[];
 /// Where something may be left behind outside of a crash point.
 pub(crate) const OUTSIDE_CRASH_POINTS: &[Exception] = &[
     Exception { under: "crates/spalla-crash/src/", reason: "the points themselves" },
+    Exception {
+        under: "crates/spalla-registry/src/publish/staging.rs",
+        reason: "what an old publication has is removed in one way of three, around which one point stands",
+    },
     Exception { under: "crates/spalla-proof/src/", reason: "the proof is not shipped, and kills others" },
     Exception {
         under: "crates/spalla-fake-model/src/",

