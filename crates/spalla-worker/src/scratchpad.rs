@@ -10,6 +10,7 @@
 mod folder;
 mod git;
 mod mirror;
+mod mode;
 mod moved;
 mod place;
 mod source;

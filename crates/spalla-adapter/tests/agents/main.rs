@@ -287,24 +287,35 @@ async fn a_cli_with_a_list_of_tools_is_held_to_it_while_it_is_spoken_with() {
     let tools =
         Tools { allowed: ["Read", "Write", "Edit"].map(str::to_owned).into(), restricted: Vec::new() };
     let rules = ToolRules::of(&tools).unwrap();
+    let run = json!({ "run": "echo x > no.txt" });
+    let write = json!({ "write": { "path": "yes.txt", "text": "yes\n" } });
+    let say = json!({ "say": "Done." });
     for name in CLIS {
-        let world = World::of_acts(json!([
-            { "run": "echo x > no.txt" },
-            { "write": { "path": "yes.txt", "text": "yes\n" } },
-            { "say": "Done." },
-        ]));
-        let way = ways(&world, name).await[0].clone();
-        let mut work = Work::begin_by(&world, &way, &rules);
-        work.say().await;
-        work.until(is_over).await;
-        let used = work.listener.used();
-        let heard = work.end(&world).await;
-        assert_eq!(world.file("no.txt"), None, "{name}: {heard:?}");
-        assert_eq!(world.file("yes.txt").as_deref(), Some("yes\n"), "{name}: {heard:?}");
-        let refused = used.iter().filter(|used| rules.refuse(used).is_some()).count();
-        // What Claude Code and Gemini do not offer the model may not even be told of.
-        assert!(refused > 0 || name != "codex", "{name}: {used:?}");
-        assert!(used.iter().any(|used| rules.refuse(used).is_none()), "{name}: {used:?}");
+        // A model that is not offered a tool says so and ends: then what it may do is a turn of its own.
+        let turns = match name {
+            "codex" => vec![vec![&run, &write, &say]],
+            _ => vec![vec![&run, &say], vec![&write, &say]],
+        };
+        for acts in turns {
+            let world = World::of_acts(json!(acts));
+            let way = ways(&world, name).await[0].clone();
+            let mut work = Work::begin_by(&world, &way, &rules);
+            work.say().await;
+            work.until(is_over).await;
+            let used = work.listener.used();
+            let heard = work.end(&world).await;
+            assert_eq!(world.file("no.txt"), None, "{name}: {heard:?}");
+            if acts.contains(&&write) {
+                assert_eq!(world.file("yes.txt").as_deref(), Some("yes\n"), "{name}: {heard:?}");
+                // Gemini tells of a tool under a name of its own making, which is in no list.
+                assert!(
+                    name == "gemini" || used.iter().any(|used| rules.refuse(used).is_none()),
+                    "{name}: {used:?}"
+                );
+            }
+            let refused = used.iter().filter(|used| rules.refuse(used).is_some()).count();
+            assert!(refused > 0 || name != "codex", "{name}: {used:?}");
+        }
     }
 }
 

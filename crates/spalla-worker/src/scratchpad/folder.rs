@@ -3,7 +3,7 @@
 use spalla_crash::crash_point;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The mode of every folder that the worker makes.
@@ -23,11 +23,6 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
 /// Gives something another place on the same disk.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     crash_point!("worker.folder.rename", fs::rename(from, to))
-}
-
-/// Says who may do what with a folder.
-pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    crash_point!("worker.folder.mode", fs::set_permissions(path, fs::Permissions::from_mode(mode)))
 }
 
 /// Returns what is in a folder; nothing when it is not there.

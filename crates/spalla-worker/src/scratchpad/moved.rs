@@ -1,6 +1,7 @@
 //! A run's files on their way into the seat of an agent's process and out of it.
 
 use super::folder;
+use super::mode::set_mode;
 use spalla_crash::crash_point;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -34,9 +35,9 @@ fn move_locked(from: &Path, to: &Path) -> io::Result<()> {
         return folder::rename(from, to);
     }
     let mode = data.permissions().mode() & 0o7777;
-    folder::set_mode(from, mode | OWNERS)?;
+    set_mode(from, mode | OWNERS)?;
     folder::rename(from, to)?;
-    folder::set_mode(to, mode)
+    set_mode(to, mode)
 }
 
 /// Writes down whose files are moved into a seat.
@@ -91,10 +92,10 @@ mod tests {
         let [from, to] = ["from", "to"].map(|name| root.path().join(name));
         fs::create_dir_all(from.join("locked/deep")).unwrap();
         fs::create_dir(&to).unwrap();
-        folder::set_mode(&from.join("locked"), 0o555).unwrap();
+        set_mode(&from.join("locked"), 0o555).unwrap();
         move_locked(&from.join("locked"), &to.join("locked")).unwrap();
         assert!(to.join("locked/deep").is_dir() && !from.join("locked").exists());
         assert_eq!(fs::metadata(to.join("locked")).unwrap().permissions().mode() & 0o777, 0o555);
-        folder::set_mode(&to.join("locked"), 0o755).unwrap();
+        set_mode(&to.join("locked"), 0o755).unwrap();
     }
 }
