@@ -208,6 +208,7 @@ async fn prefetch<T: Tx>(desk: &mut Desk<'_, T>, requests: &[Request]) -> Result
     let foreseen = operations::foresee(requests);
     desk.foresee(&foreseen).await?;
     desk.load_runs(foreseen.runs).await?;
+    desk.load_edges_below_runs(&foreseen.ended).await?;
     desk.load_log_ends(foreseen.logged).await?;
     desk.load_items(foreseen.items).await?;
     desk.load_projects(foreseen.projects).await?;

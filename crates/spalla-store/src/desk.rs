@@ -309,6 +309,12 @@ impl<'t, T: Tx> Desk<'t, T> {
         Ok(())
     }
 
+    /// Loads what waits for the items of runs that are on the desk and not over.
+    pub(crate) async fn load_edges_below_runs(&mut self, runs: &[RunId]) -> Result<()> {
+        let items: Vec<_> = runs.iter().filter_map(|run| self.live.get(run).copied()).collect();
+        self.load_edges_below(items).await
+    }
+
     /// Returns what waits for an item.
     pub(crate) async fn edges_below(&mut self, id: WorkItemId) -> Result<Vec<EdgeRow>> {
         self.load_edges_below([id]).await?;
@@ -464,7 +470,12 @@ impl<'t, T: Tx> Desk<'t, T> {
 
     /// Writes everything as the last act of the transaction; returns the events with their numbers.
     pub(crate) async fn write_all(&mut self) -> Result<Vec<Event>> {
-        self.write(true).await
+        let events = self.write(true).await?;
+        for item in self.items.values().flatten().filter(|item| item.live_run().is_some()) {
+            let (head, placed) = item.written();
+            self.tx.hand_on(head, placed);
+        }
+        Ok(events)
     }
 
     async fn write(&mut self, is_last: bool) -> Result<Vec<Event>> {

@@ -41,8 +41,8 @@ struct Kept<'a> {
 }
 
 /// Packs the events of a transaction.
-pub(crate) fn pack(events: &[NewEvent]) -> Result<Vec<EventChunk>, StoreError> {
-    events.chunks(EVENTS_PER_CHUNK).map(pack_one).collect()
+pub(crate) fn pack(events: &[NewEvent]) -> impl Iterator<Item = Result<EventChunk, StoreError>> {
+    events.chunks(EVENTS_PER_CHUNK).map(pack_one)
 }
 
 fn pack_one(events: &[NewEvent]) -> Result<EventChunk, StoreError> {
@@ -139,6 +139,10 @@ mod tests {
         }
     }
 
+    fn packed(events: &[NewEvent]) -> Vec<EventChunk> {
+        pack(events).collect::<Result<_, _>>().unwrap()
+    }
+
     fn numbered(first: i64, events: &[NewEvent]) -> Vec<Event> {
         events.iter().cloned().zip(first..).map(|(new, seq)| new.numbered(EventSeq(seq))).collect()
     }
@@ -147,7 +151,7 @@ mod tests {
     fn events_come_back_as_they_went_in_with_their_numbers() {
         let events: Vec<_> = (0..1_200).map(event).collect();
         let mut back = vec![];
-        for chunk in pack(&events).unwrap() {
+        for chunk in pack(&events).map(Result::unwrap) {
             let last = EventSeq(40 + back.len() as i64 + i64::from(chunk.events));
             back.extend(unpack(last, chunk.events, &chunk.data).unwrap());
         }
@@ -156,15 +160,15 @@ mod tests {
 
     #[test]
     fn few_events_are_kept_as_they_are_and_many_compressed() {
-        let few = pack(&[event(1)]).unwrap();
+        let few = packed(&[event(1)]);
         assert!(few[0].data.starts_with(b"{"));
-        let many = pack(&(0..512).map(event).collect::<Vec<_>>()).unwrap();
+        let many = packed(&(0..512).map(event).collect::<Vec<_>>());
         assert!(many.len() == 1 && many[0].data.len() < 20_000, "{}", many[0].data.len());
     }
 
     #[test]
     fn a_chunk_names_its_projects_and_runs_once_each() {
-        let chunk = &pack(&(1..10).map(event).collect::<Vec<_>>()).unwrap()[0];
+        let chunk = &packed(&(1..10).map(event).collect::<Vec<_>>())[0];
         assert_eq!(chunk.projects, [mark(1), mark(2)].concat());
         assert_eq!(chunk.runs, [mark(3), mark(6), mark(9)].concat());
         assert_eq!(marked(&chunk.projects).collect::<Vec<_>>(), [1, 2]);
@@ -172,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_chunk_that_lost_events_or_is_damaged_is_refused() {
-        let chunk = &pack(&[event(1), event(2)]).unwrap()[0];
+        let chunk = &packed(&[event(1), event(2)])[0];
         let half = &chunk.data[..chunk.data.len() / 2];
         for (events, data) in [(3, &chunk.data[..]), (2, half), (2, b"garbage"), (2, b"")] {
             assert!(unpack(EventSeq(9), events, data).is_err(), "{events} {data:?}");

@@ -420,6 +420,8 @@ impl Changes {
 pub(crate) struct Foreseen {
     /// Runs, with the heads of their items and the edges below those.
     pub runs: Vec<RunId>,
+    /// Runs, of these, that end.
+    pub ended: Vec<RunId>,
     /// Runs whose log goes on.
     pub logged: Vec<RunId>,
     /// Work items, with their places.
@@ -447,6 +449,9 @@ pub(crate) trait Tx: Send {
 
     /// Takes back ids that nobody used, where they can be kept for the next transaction.
     fn give_back(&mut self, _sequence: Sequence, _ids: Ids) {}
+
+    /// Hands an item on to the next transactions as this one leaves it, where they are sure to ask for it.
+    fn hand_on(&mut self, _head: Head, _placed: Placed) {}
 
     /// Takes the next `count` ids of a sequence and returns the first.
     fn allocate(&mut self, sequence: Sequence, count: usize) -> impl Future<Output = Result<i64>> + Send;

@@ -1,1 +1,1 @@
-delete from artifact_chunk where artifact_id = :row(artifact_id)
+delete from artifact_chunk where :among(artifact_id)

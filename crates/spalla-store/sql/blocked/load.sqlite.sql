@@ -2,4 +2,4 @@ select
     blocked.work_item_id, blocked.prio, blocked.fence, blocked.attempt, blocked.failures, blocked.unmet,
     blocked.broken_reason, blocked.broken_by, blocked.pending, blocked.rejected, blocked.due_at
 from blocked
-where blocked.work_item_id = :row(work_item_id)
+where :among(blocked.work_item_id)

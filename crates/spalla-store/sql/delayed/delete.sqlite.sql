@@ -1,2 +1,2 @@
 delete from delayed
-where (due_at, work_item_id, fence) = :row(due_at, work_item_id, fence)
+where :among(due_at, work_item_id, fence)

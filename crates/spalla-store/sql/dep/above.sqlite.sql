@@ -1,3 +1,3 @@
 select dep.parent, dep.child, dep."when"
 from dep
-where dep.child = :row(child)
+where :among(dep.child)

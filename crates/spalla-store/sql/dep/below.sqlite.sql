@@ -1,3 +1,3 @@
 select dep.parent, dep.child, dep."when"
 from dep
-where dep.parent = :row(parent)
+where :among(dep.parent)

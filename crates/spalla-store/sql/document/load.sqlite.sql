@@ -1,1 +1,1 @@
-select kind, id, owner, status, due_at, body from document where kind = :kind and id = :row(id)
+select kind, id, owner, status, due_at, body from document where kind = :kind and :among(id)

@@ -1,2 +1,2 @@
 delete from finished
-where (work_item_id, fence) = :row(work_item_id, fence)
+where :among(work_item_id, fence)

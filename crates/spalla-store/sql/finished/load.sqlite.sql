@@ -2,4 +2,4 @@ select
     finished.work_item_id, finished.prio, finished.fence, finished.attempt, finished.failures, finished.status,
     finished.at
 from finished
-where finished.work_item_id = :row(work_item_id)
+where :among(finished.work_item_id)

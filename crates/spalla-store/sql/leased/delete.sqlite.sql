@@ -1,2 +1,2 @@
 delete from leased
-where (work_item_id, run_id, fence) = :row(work_item_id, run_id, fence)
+where :among(work_item_id, run_id, fence)

@@ -3,4 +3,4 @@ select
     leased.until, leased.takeovers, leased.holds, leased.questions, leased.paused,
     leased.created_at, leased.started_at
 from leased
-where leased.work_item_id = :row(work_item_id)
+where :among(leased.work_item_id)

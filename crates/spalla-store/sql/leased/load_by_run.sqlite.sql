@@ -3,4 +3,4 @@ select
     leased.until, leased.takeovers, leased.holds, leased.questions, leased.paused,
     leased.created_at, leased.started_at
 from leased
-where leased.run_id = :row(run_id)
+where :among(leased.run_id)

@@ -1,1 +1,1 @@
-delete from open where work_item_id = :row(work_item_id)
+delete from open where :among(work_item_id)

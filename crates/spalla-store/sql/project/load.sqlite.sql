@@ -1,3 +1,3 @@
 select project.id, project.name, project.description, project.repository, project.limits, project.created_at, project.archived_at
 from project
-where project.id = :row(id)
+where :among(project.id)

@@ -1,2 +1,2 @@
 delete from ready
-where (queue, prio, work_item_id, fence) = :row(queue, prio, work_item_id, fence)
+where :among(queue, prio, work_item_id, fence)

@@ -3,5 +3,5 @@ select ready.work_item_id, ready.prio, ready.fence, ready.attempt, ready.failure
 from entry
 cross join ready
 where
-    entry.work_item_id = :row(work_item_id)
+    :among(entry.work_item_id)
     and ready.queue = entry.queue and ready.prio = entry.prio and ready.work_item_id = entry.work_item_id

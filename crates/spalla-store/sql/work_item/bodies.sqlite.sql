@@ -11,4 +11,4 @@ select
 from work_item
 join project on project.id = work_item.project_id
 left join entry on entry.work_item_id = work_item.id
-where work_item.id = :row(id)
+where :among(work_item.id)

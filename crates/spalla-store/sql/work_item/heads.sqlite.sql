@@ -5,4 +5,4 @@ select
     entry.id, entry.priority, entry.moved, entry.dependencies, entry.enqueued_at, entry.queue, entry.prio
 from work_item
 left join entry on entry.work_item_id = work_item.id
-where work_item.id = :row(id)
+where :among(work_item.id)

@@ -44,20 +44,29 @@ impl Item {
         }
     }
 
-    fn row(&self) -> Option<PlaceRow> {
-        row(&self.head, self.head.queue, priority(&self.head), self.standing, &self.place)
+    /// Returns the item as it would be loaded, once it is written.
+    pub(super) fn written(&self) -> (Head, Placed) {
+        let Saved { standing, place, entry, line, .. } = &self.saved;
+        let head = Head { entry: entry.clone(), line: *line, ..self.head.clone() };
+        (head, Placed { id: self.head.id, standing: *standing, place: place.clone() })
     }
 
-    fn saved_row(&self) -> Option<PlaceRow> {
-        let Saved { queue, priority, standing, place, .. } = &self.saved;
+    fn row(&self) -> Option<PlaceRow> {
+        row(&self.head, self.head.queue, priority(&self.head), self.standing, self.place.clone())
+    }
+
+    fn saved_row(&self, place: Place) -> Option<PlaceRow> {
+        let Saved { queue, priority, standing, .. } = &self.saved;
         row(&self.head, *queue, *priority, *standing, place)
     }
 }
 
-fn row(head: &Head, queue: QueueId, priority: u8, standing: Standing, place: &Place) -> Option<PlaceRow> {
-    let placed = || Placed { id: head.id, standing, place: place.clone() };
+fn row(head: &Head, queue: QueueId, priority: u8, standing: Standing, place: Place) -> Option<PlaceRow> {
     let project_id = head.project_id;
-    (*place != Place::Open).then(|| PlaceRow { project_id, queue, priority, placed: placed() })
+    (place != Place::Open).then(|| {
+        let placed = Placed { id: head.id, standing, place };
+        PlaceRow { project_id, queue, priority, placed }
+    })
 }
 
 /// The priority that an item waits with.
@@ -85,7 +94,8 @@ pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
     if is_in_line && *standing == item.standing && *place == item.place {
         return;
     }
-    match (item.saved_row(), item.row()) {
+    let before = std::mem::replace(&mut item.saved.place, item.place.clone());
+    match (item.saved_row(before), item.row()) {
         // Nowhere is no row, whatever else an open item carries.
         (None, None) => {}
         (Some(before), Some(after)) if stays(&before, &after) => changes.moved_within.push((before, after)),
@@ -97,7 +107,6 @@ pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
     item.saved.queue = item.head.queue;
     item.saved.priority = priority(&item.head);
     item.saved.standing = item.standing;
-    item.saved.place = item.place.clone();
 }
 
 /// An entry is written anew where it changed, or is to be found elsewhere in line.

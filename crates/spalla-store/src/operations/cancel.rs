@@ -24,7 +24,7 @@ pub(crate) async fn cancel_run<T: Tx>(desk: &mut Desk<'_, T>, run_id: RunId) -> 
         run::Command::Cancel,
         desk.context.now,
     )?;
-    let record = record(desk, &item, live, Outcome::Cancelled, None);
+    let record = record(desk.context.now, &item, live, Outcome::Cancelled, None);
     finish(desk, id, record, step.facts).await?;
     Ok(Reply::Run(run_id))
 }

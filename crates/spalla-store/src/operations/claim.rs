@@ -9,13 +9,13 @@ use crate::error::{ExecuteError, StoreError};
 use crate::trace::trace_id;
 use crate::tx::{Body, EndedRun, Placed, Result, Sequence, Tx};
 use spalla_domain::claim::{Assignment, CLAIM_RUNS_MAX, ClaimRequest, Heartbeat};
-use spalla_domain::limits::{Said, Source};
+use spalla_domain::limits::{Limits, Said, Source};
 #[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::problem::Code;
 use spalla_domain::queue::{self, Place, Step};
 use spalla_domain::quota::Used;
-use spalla_domain::work_item::TIMEOUT_MS_DEFAULT;
+use spalla_domain::work_item::{TIMEOUT_MS_DEFAULT, WorkItem};
 use spalla_domain::{Fence, QueueId, Refusal, RunId, WorkItemId, WorkerId, run};
 use std::collections::BTreeMap;
 
@@ -82,22 +82,23 @@ async fn take<T: Tx>(
 /// Leases one item: a run of it that nobody holds, or a new one.
 async fn lease<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, worker: &WorkerId, ttl_ms: i64) -> Answer<()> {
     let now = desk.context.now;
-    let item = desk.item(id).await?.clone();
+    let item = desk.item(id).await?;
+    let (standing, place, project_id) = (item.standing, item.place.clone(), item.head.project_id);
     let worker = worker.clone();
-    let step = match &item.place {
+    let step = match &place {
         Place::Leased(live) => {
             let command = run::Command::Claim { worker, ttl_ms };
-            let step = run::transition(live, item.standing.attempt, item.standing.fence, command, now)?;
+            let step = run::transition(live, standing.attempt, standing.fence, command, now)?;
             let run::Next::Live(live) = step.next else {
                 return Err(StoreError::Corrupt(format!("claiming run {} ended it", live.id)).into());
             };
-            let standing = queue::Standing { fence: step.fence, ..item.standing };
+            let standing = queue::Standing { fence: step.fence, ..standing };
             Step { place: Place::Leased(live), standing, facts: step.facts }
         }
         place => {
             let run_id = RunId(desk.next_id(Sequence::Run).await?);
-            desk.use_up(item.head.project_id, Used::start());
-            queue::transition(place, item.standing, queue::Command::Claim { run_id, worker, ttl_ms }, now)?
+            desk.use_up(project_id, Used::start());
+            queue::transition(place, standing, queue::Command::Claim { run_id, worker, ttl_ms }, now)?
         }
     };
     desk.step(id, step);
@@ -186,15 +187,16 @@ async fn assignments<T: Tx>(
     if ids.is_empty() {
         return Ok(vec![]);
     }
-    let bodies: BTreeMap<_, _> =
+    let mut bodies: BTreeMap<_, _> =
         desk.tx.bodies(ids).await?.into_iter().map(|body| (body.item.id, body)).collect();
+    let store_id = desk.context.store_id;
     let mut assignments = Vec::with_capacity(ids.len());
     for id in ids {
-        let item = desk.item(*id).await.map_err(internal)?.clone();
-        let (Some(live), Some(body)) = (item.live_run(), bodies.get(id)) else {
+        let item = desk.item(*id).await.map_err(internal)?;
+        let (Some(live), Some(body)) = (item.live_run(), bodies.remove(id)) else {
             return Err(StoreError::Corrupt(format!("work item {id} was claimed and has no run or no text")));
         };
-        assignments.push(assignment(desk.context.store_id, &item.standing, live, body));
+        assignments.push(assignment(store_id, &item.standing, live, body));
     }
     let known = &mut assignments[..known];
     desk.load_log_ends(known.iter().map(|assignment| assignment.run_id)).await?;
@@ -211,36 +213,36 @@ fn internal(error: ExecuteError) -> StoreError {
     }
 }
 
-fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, body: &Body) -> Assignment {
-    let spec = &body.item.spec;
+fn assignment(store_id: &str, standing: &queue::Standing, live: &run::LiveRun, body: Body) -> Assignment {
+    let Body { item, repository, project_limits } = body;
+    let WorkItem { id, project_id, spec, policy, .. } = item;
     Assignment {
         run_id: live.id,
-        work_item_id: body.item.id,
-        project_id: body.item.project_id,
+        work_item_id: id,
+        project_id,
         fencing_token: standing.fence,
         expires_at: live.lease.as_ref().map_or(live.created_at, |lease| lease.until),
         attempt: standing.attempt,
         trace_id: trace_id(store_id, live.id),
         next_log_seq: 1,
         executor: spec.executor,
-        agent: spec.agent.clone(),
-        title: spec.title.clone(),
-        description: spec.description.clone(),
-        prompt: spec.prompt.clone(),
-        labels: spec.labels.clone(),
-        recipe: spec.recipe.clone(),
-        adapter: spec.adapter.clone(),
-        definition: spec.definition.clone(),
-        token_budget: body.item.policy.token_budget,
+        agent: spec.agent,
+        title: spec.title,
+        description: spec.description,
+        prompt: spec.prompt,
+        labels: spec.labels,
+        recipe: spec.recipe,
+        adapter: spec.adapter,
+        definition: spec.definition,
+        token_budget: policy.token_budget,
         timeout_ms: spec.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT),
-        limits: said_limits(body),
-        repository: body.repository.clone(),
+        limits: said_limits(project_limits, spec.limits),
+        repository,
     }
 }
 
 /// Returns what the project and the item say of how much commands may use.
-fn said_limits(body: &Body) -> Vec<Said> {
-    let said = [(Source::Project, &body.project_limits), (Source::Item, &body.item.spec.limits)];
-    let named = said.into_iter().filter_map(|(source, limits)| Some((source, limits.clone()?)));
-    named.map(|(source, limits)| Said { source, limits }).collect()
+fn said_limits(project: Option<Limits>, item: Option<Limits>) -> Vec<Said> {
+    let said = [(Source::Project, project), (Source::Item, item)];
+    said.into_iter().filter_map(|(source, limits)| Some(Said { source, limits: limits? })).collect()
 }

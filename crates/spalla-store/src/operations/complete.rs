@@ -15,7 +15,7 @@ use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::{self, Place};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::run::{self, LiveRun, Outcome};
-use spalla_domain::{Fence, RunId, WorkItemId};
+use spalla_domain::{Fence, RunId, Timestamp, WorkItemId};
 
 /// Ends a run. Saying the same twice under the same token is once.
 pub(crate) async fn complete<T: Tx>(desk: &mut Desk<'_, T>, end: &RunEnd) -> Answer<RunId> {
@@ -27,17 +27,18 @@ pub(crate) async fn complete<T: Tx>(desk: &mut Desk<'_, T>, end: &RunEnd) -> Ans
         Run::Live(id) => id,
         Run::Ended(run) => return repeated(&run, end, outcome),
     };
-    let item = desk.item(id).await?.clone();
+    let now = desk.context.now;
+    let item = desk.item(id).await?;
     let Some(live) = item.live_run() else { return Err(over(end.run_id, run::Status::Lost).into()) };
     let command = run::Command::Complete { fence: end.fencing_token, outcome };
-    let step = run::transition(live, item.standing.attempt, item.standing.fence, command, desk.context.now)?;
+    let step = run::transition(live, item.standing.attempt, item.standing.fence, command, now)?;
     let record = EndedRun {
         exit_code: end.exit_code,
         result: end.result.clone(),
         usage: end.usage.clone(),
         error: end.error.clone(),
         sandbox: end.sandbox.clone(),
-        ..record(desk, &item, live, outcome, end.fencing_token)
+        ..record(now, item, live, outcome, end.fencing_token)
     };
     finish(desk, id, record, step.facts).await?;
     Ok(end.run_id)
@@ -65,8 +66,8 @@ fn repeated(run: &EndedRun, end: &RunEnd, outcome: Outcome) -> Answer<RunId> {
 }
 
 /// Makes the record of a run that ends now.
-pub(crate) fn record<T: Tx>(
-    desk: &Desk<'_, T>,
+pub(crate) fn record(
+    now: Timestamp,
     item: &Item,
     live: &LiveRun,
     outcome: Outcome,
@@ -83,7 +84,7 @@ pub(crate) fn record<T: Tx>(
         worker: live.lease.as_ref().map(|lease| lease.worker.clone()),
         created_at: live.created_at,
         started_at: live.started_at,
-        ended_at: desk.context.now,
+        ended_at: now,
         outcome,
         exit_code: None,
         result: None,
@@ -102,21 +103,22 @@ pub(crate) async fn finish<T: Tx>(
 ) -> Answer<()> {
     let (now, jitter) = (desk.context.now, desk.context.jitter());
     desk.facts(id, Some(record.id), facts);
-    let item = desk.item(id).await?.clone();
-    if let Some(live) = item.live_run() {
+    let item = desk.item(id).await?;
+    let (before, place, standing, policy) =
+        (parent_of(item), item.place.clone(), item.standing, item.head.policy);
+    if let Place::Leased(live) = &place {
         withdraw(desk, id, live).await?;
     }
     use_up(desk, &record);
     scorecards::note(desk, &record).await?;
-    let before = parent_of(&item);
     let class = match record.outcome {
         Outcome::Failed(class) => class,
         Outcome::Succeeded | Outcome::Cancelled | Outcome::Lost => ErrorClass::Lost,
     };
-    let policy = item.head.policy.retries(desk.context.settings.retries(class));
+    let policy = policy.retries(desk.context.settings.retries(class));
     let not_before = record.error.as_ref().and_then(|error| error.retry_at);
     let command = queue::Command::End { outcome: record.outcome, policy, not_before, jitter };
-    let step = queue::transition(&item.place, item.standing, command, now)?;
+    let step = queue::transition(&place, standing, command, now)?;
     let retried_at = match &step.place {
         Place::Delayed { due_at } => Some(*due_at),
         _ => None,
@@ -130,11 +132,7 @@ pub(crate) async fn finish<T: Tx>(
 }
 
 /// Before an item is tried again: dependencies that were reopened and approvals that were asked for meanwhile count.
-async fn rehold<T: Tx>(
-    desk: &mut Desk<'_, T>,
-    id: WorkItemId,
-    due_at: spalla_domain::Timestamp,
-) -> Answer<()> {
+async fn rehold<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, due_at: Timestamp) -> Answer<()> {
     rerank(desk, id).await?;
     #[cfg(debug_assertions)]
     if plant::is(Plant::ApprovalIgnoredAtRetry) {

@@ -23,6 +23,7 @@ pub(crate) fn foresee(requests: &[Request]) -> Foreseen {
     let ids = [(Sequence::WorkItem, items), (Sequence::Entry, entries)];
     foreseen.ids = ids.into_iter().filter(|(_, count)| *count > 0).collect();
     ascend(&mut foreseen.runs);
+    ascend(&mut foreseen.ended);
     ascend(&mut foreseen.logged);
     ascend(&mut foreseen.items);
     ascend(&mut foreseen.enqueued);
@@ -40,9 +41,13 @@ fn name(command: &Command, foreseen: &mut Foreseen) {
     match command {
         Command::Exchange(exchange) => {
             foreseen.runs.extend(exchange.completed.iter().map(|c| c.run_id));
+            foreseen.ended.extend(exchange.completed.iter().map(|c| c.run_id));
             foreseen.runs.extend(exchange.heartbeats.iter().map(|h| h.run_id));
         }
-        Command::Complete(end) => foreseen.runs.push(end.run_id),
+        Command::Complete(end) => {
+            foreseen.runs.push(end.run_id);
+            foreseen.ended.push(end.run_id);
+        }
         Command::Heartbeat { heartbeat, .. } | Command::HandBack(heartbeat) => {
             foreseen.runs.push(heartbeat.run_id);
         }

@@ -109,7 +109,7 @@ async fn expire_run<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId, live: LiveRun
         }
         run::Next::Ended(outcome) => {
             debug_assert_eq!(outcome, Outcome::Lost);
-            let record = record(desk, &item, &live, outcome, None);
+            let record = record(desk.context.now, &item, &live, outcome, None);
             finish(desk, id, record, step.facts).await?;
             Ok(true)
         }

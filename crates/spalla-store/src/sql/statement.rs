@@ -9,6 +9,10 @@
 //! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
 //!   the statement alone, and a `select` from the rows on Postgres.
 //! - `:row(a, b)`, for SQLite alone, is the row itself: a value, or several in brackets to compare columns with.
+//! - `:among(a, t.b)`, for SQLite alone, stands where a condition stands: these columns hold what a row of the call does.
+//!
+//! On SQLite statements with `:values` or `:among` take several rows at once where a call has many, because to begin and
+//! end a statement costs as much as a row does.
 //!
 //! At most one of these stands in a statement; to use it twice, give it a name with `with`. Without rows the
 //! statement is not run at all. Strings, quoted names and comments are passed over, and so are casts (`::bigint`).
@@ -99,7 +103,12 @@ pub(crate) struct Compiled {
     pub(crate) scalars: Vec<String>,
     /// The columns of `:rows`, whose parameters follow the scalars.
     pub(crate) columns: Option<Vec<(String, Kind)>>,
+    /// The text that takes [`MANY`] rows at once, where there is one.
+    pub(crate) many: Option<String>,
 }
+
+/// How many rows SQLite takes at once where there are so many. Twice as many would bring some hundredths more.
+pub(crate) const MANY: usize = 16;
 
 impl Statement {
     /// Tells whether it reads or counts a list. What is the best way to a project's rows depends on the project, so that a
@@ -147,9 +156,14 @@ pub(crate) fn compile(dialect: Dialect, text: &str) -> Result<Compiled, String> 
             Piece::Plain(_) | Piece::Scalar(_) => {}
         }
     }
-    let sql: String = pieces.iter().map(|piece| piece.render(dialect, &scalars)).collect();
-    let columns = table.map(|table| table.columns.clone());
-    Ok(Compiled { sql: sql.trim().to_owned(), scalars, columns })
+    let render = |rows: usize| {
+        let sql: String = pieces.iter().map(|piece| piece.render(dialect, &scalars, rows)).collect();
+        sql.trim().to_owned()
+    };
+    let takes_many = dialect == Dialect::Sqlite
+        && table.is_some_and(|table: &Table| matches!(table.shape, Shape::Values | Shape::Among));
+    let columns = table.map(|table| table.columns.iter().map(|column| column.unqualified()).collect());
+    Ok(Compiled { sql: render(1), many: takes_many.then(|| render(MANY)), columns, scalars })
 }
 
 /// A part of a statement's text.
@@ -164,8 +178,21 @@ enum Piece<'a> {
 
 /// The rows of a call, as a statement declares them.
 struct Table {
-    columns: Vec<(String, Kind)>,
+    columns: Vec<Column>,
     shape: Shape,
+}
+
+/// A column of them, as it is written: for `:among` perhaps with its table.
+struct Column {
+    name: String,
+    kind: Kind,
+}
+
+impl Column {
+    fn unqualified(&self) -> (String, Kind) {
+        let name = self.name.rsplit_once('.').map_or(self.name.as_str(), |(_, name)| name);
+        (name.to_owned(), self.kind)
+    }
 }
 
 /// As what they stand there.
@@ -177,6 +204,8 @@ enum Shape {
     Values,
     /// One row, on SQLite alone.
     Row,
+    /// A condition that a row meets, on SQLite alone.
+    Among,
 }
 
 impl Shape {
@@ -185,13 +214,15 @@ impl Shape {
             "rows" => Some(Self::Rows),
             "values" => Some(Self::Values),
             "row" => Some(Self::Row),
+            "among" => Some(Self::Among),
             _ => None,
         }
     }
 }
 
 impl Piece<'_> {
-    fn render(&self, dialect: Dialect, scalars: &[String]) -> String {
+    /// Writes the piece for so many rows at once.
+    fn render(&self, dialect: Dialect, scalars: &[String], rows: usize) -> String {
         match self {
             Self::Plain(text) => (*text).to_owned(),
             Self::Scalar(name) => {
@@ -204,9 +235,14 @@ impl Piece<'_> {
             Self::Table(table) => match (table.shape, dialect) {
                 (Shape::Rows, Dialect::Sqlite) => table.as_select(scalars.len() + 1),
                 (Shape::Rows, Dialect::Postgres) => table.as_unnest(scalars.len() + 1),
-                (Shape::Values, Dialect::Sqlite) => format!("values {}", table.as_row(scalars.len() + 1)),
+                (Shape::Values, Dialect::Sqlite) => {
+                    format!("values {}", table.each(scalars.len() + 1, rows, Table::as_row).join(", "))
+                }
                 (Shape::Values, Dialect::Postgres) => table.as_selected(scalars.len() + 1),
                 (Shape::Row, _) => table.as_row(scalars.len() + 1),
+                (Shape::Among, _) => {
+                    format!("({})", table.each(scalars.len() + 1, rows, Table::as_condition).join(" or "))
+                }
             },
         }
     }
@@ -215,11 +251,22 @@ impl Piece<'_> {
 impl Table {
     fn as_select(&self, first: usize) -> String {
         let mut sql = "(select ".to_owned();
-        for (number, (name, _)) in (first..).zip(&self.columns) {
+        for (number, Column { name, .. }) in (first..).zip(&self.columns) {
             let comma = if number == first { "" } else { ", " };
             let _ = write!(sql, "{comma}?{number} as {name}");
         }
         sql + ") as rows"
+    }
+
+    /// Writes several rows, each with parameters of its own.
+    fn each(&self, first: usize, rows: usize, write: fn(&Self, usize) -> String) -> Vec<String> {
+        (0..rows).map(|row| write(self, first + row * self.columns.len())).collect()
+    }
+
+    fn as_condition(&self, first: usize) -> String {
+        let equal = |(number, column): (usize, &Column)| format!("{} = ?{number}", column.name);
+        let all: Vec<String> = (first..).zip(&self.columns).map(equal).collect();
+        format!("({})", all.join(" and "))
     }
 
     fn as_row(&self, first: usize) -> String {
@@ -229,18 +276,18 @@ impl Table {
     }
 
     fn as_selected(&self, first: usize) -> String {
-        let names: Vec<String> = self.columns.iter().map(|(name, _)| format!("rows.{name}")).collect();
+        let names: Vec<String> = self.columns.iter().map(|column| format!("rows.{}", column.name)).collect();
         "select ".to_owned() + &names.join(", ") + " from " + &self.as_unnest(first)
     }
 
     fn as_unnest(&self, first: usize) -> String {
-        let array = |(number, (_, kind)): (usize, &(String, Kind))| match kind {
+        let array = |(number, column): (usize, &Column)| match column.kind {
             Kind::Int => format!("${number}::bigint[]"),
             Kind::Text => format!("${number}::text[]"),
             Kind::Blob => format!("${number}::bytea[]"),
         };
         let arrays: Vec<String> = (first..).zip(&self.columns).map(array).collect();
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         format!("unnest({}) as rows({})", arrays.join(", "), names.join(", "))
     }
 }
@@ -300,12 +347,12 @@ fn parameter(text: &str) -> Result<(usize, Piece<'_>), String> {
     let Some((inside, _)) = inside else {
         return Err(format!("`:{name}` wants its columns in brackets right behind it"));
     };
-    let columns = inside.split(',').map(column).collect::<Result<_, _>>()?;
+    let columns = inside.split(',').map(|text| column(text, shape)).collect::<Result<_, _>>()?;
     let table = Table { columns, shape };
     Ok((1 + name_length + inside.len() + 2, Piece::Table(table)))
 }
 
-fn column(text: &str) -> Result<(String, Kind), String> {
+fn column(text: &str, shape: Shape) -> Result<Column, String> {
     let mut words = text.split_whitespace();
     let (name, kind) = match (words.next(), words.next(), words.next()) {
         (Some(name), None, None) => (name, Kind::Int),
@@ -313,10 +360,12 @@ fn column(text: &str) -> Result<(String, Kind), String> {
         (Some(name), Some("blob"), None) => (name, Kind::Blob),
         _ => return Err(format!("`{}` is no column: write `name`, `name text` or `name blob`", text.trim())),
     };
-    if !name.bytes().all(is_name_byte) {
+    let bare =
+        if shape == Shape::Among { name.rsplit_once('.').map_or(name, |(_, bare)| bare) } else { name };
+    if bare.is_empty() || !bare.bytes().all(is_name_byte) {
         return Err(format!("`{name}` is no name of a column"));
     }
-    Ok((name.to_owned(), kind))
+    Ok(Column { name: name.to_owned(), kind })
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ macro_rules! statements {
 }
 
 statements! {
+    /// What belongs to the store as a whole.
+    meta {
+        VERSION = each "meta/version";
+    }
     /// The numbers that ids and events get.
     sequence {
         TAKE = each "sequence/take";

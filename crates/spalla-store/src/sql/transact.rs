@@ -1,7 +1,7 @@
 //! What a database's writer does with a batch, seen from the writer: it hands over an open transaction and commits.
 
 use super::driver::Driver;
-use super::tx::{Spare, SqlTx};
+use super::tx::{Shared, SqlTx};
 use crate::batch::{self, Context, Done};
 use crate::command::Request;
 use crate::store::{Clock, CommitGate, Options, Randomness, Settings};
@@ -42,15 +42,15 @@ pub(crate) struct Commands {
     timekeeper: Arc<Timekeeper>,
     store_id: String,
     gate: Option<Arc<dyn CommitGate>>,
-    spare: Arc<Spare>,
+    shared: Arc<Shared>,
 }
 
 impl Commands {
     /// Makes it for an open store.
     pub(crate) fn new(options: Options, timekeeper: Arc<Timekeeper>, store_id: String) -> Self {
         let Options { settings, clock, randomness, gate, .. } = options;
-        let (turns, spare) = (Mutex::default(), Arc::default());
-        Self { settings, clock, randomness, turns, timekeeper, store_id, gate, spare }
+        let (turns, shared) = (Mutex::default(), Arc::default());
+        Self { settings, clock, randomness, turns, timekeeper, store_id, gate, shared }
     }
 }
 
@@ -65,7 +65,7 @@ impl Transact for Commands {
             store_id: &self.store_id,
             gate: self.gate.as_deref(),
         };
-        batch::run(&mut SqlTx::new(driver, Arc::clone(&self.spare)), context, requests).await
+        batch::run(&mut SqlTx::new(driver, Arc::clone(&self.shared)), context, requests).await
     }
 
     fn before_commit(&self) -> Result<()> {
@@ -81,5 +81,6 @@ impl Transact for Commands {
 
     fn forget(&self) {
         self.timekeeper.forget();
+        self.shared.forget();
     }
 }

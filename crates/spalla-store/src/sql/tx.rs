@@ -5,7 +5,9 @@ mod ahead;
 pub(super) mod call;
 mod foresee;
 mod pipeline;
+mod scribe;
 mod spare;
+mod warm;
 mod write;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ use crate::tx::{
 use ahead::Ahead;
 use call::{by_ids, by_rows, once};
 use pipeline::Pipeline;
+use scribe::Scribe;
 use spalla_domain::approval::Approval;
 use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
 use spalla_domain::audit::chain::Head as AuditHead;
@@ -33,21 +36,39 @@ use spalla_domain::event::Event;
 use spalla_domain::project::Project;
 use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
-pub(super) use spare::Spare;
+use spare::Spare;
 use std::sync::Arc;
+use warm::Warm;
 
 /// An open transaction.
 pub(crate) struct SqlTx<D> {
     driver: Pipeline<D>,
     ahead: Ahead,
-    /// What the transactions of this process hand on to each other; used where others write as well.
-    spare: Arc<Spare>,
+    shared: Arc<Shared>,
+}
+
+/// What the transactions of a process share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Ids that they hand on to each other; used where others write as well.
+    spare: Spare,
+    /// Rows that they hand on to each other; used where nobody else writes.
+    warm: Warm,
+    /// Who prepares large changes; used where the database is in this process.
+    scribe: Scribe,
+}
+
+impl Shared {
+    /// Forgets what was handed on: a transaction that saw it was not committed.
+    pub(super) fn forget(&self) {
+        self.warm.forget();
+    }
 }
 
 impl<D: Driver> SqlTx<D> {
     /// Makes it over a driver whose transaction is open.
-    pub(crate) fn new(driver: D, spare: Arc<Spare>) -> Self {
-        Self { driver: Pipeline::new(driver), ahead: Ahead::default(), spare }
+    pub(crate) fn new(driver: D, shared: Arc<Shared>) -> Self {
+        Self { driver: Pipeline::new(driver), ahead: Ahead::default(), shared }
     }
 
     /// Runs one call and returns its rows.
@@ -90,6 +111,21 @@ impl<D: Driver> SqlTx<D> {
     async fn read_bodies(&mut self, ids: &[WorkItemId]) -> Result<()> {
         let rows = self.rows(by_ids(&sql::work_item::BODIES, ids)).await?;
         self.keep_bodies(ids.iter().copied(), rows)
+    }
+
+    /// Loads the places of items by their live runs where nobody else writes: as the last transactions left them, or else
+    /// from the table.
+    async fn live_runs_here(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
+        if !self.shared.warm.is_empty() {
+            let version = self.maybe_number("meta", once(&sql::meta::VERSION, vec![])).await?;
+            self.shared.warm.compare(version.unwrap_or_default());
+            if let Some(items) = self.shared.warm.of_runs(ids) {
+                let (heads, places): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+                self.ahead.heads.keep([], heads, |head: &Head| Some(head.id));
+                return Ok(places);
+            }
+        }
+        self.read("leased", by_ids(&sql::leased::LOAD_BY_RUN, ids), place::read_leased).await
     }
 
     fn keep_bodies(
@@ -160,22 +196,22 @@ impl<D: Driver> Tx for SqlTx<D> {
         if !self.driver.is_shared() {
             return Ok(vec![]);
         }
-        foresee::foresee(&mut self.driver, &mut self.ahead, &self.spare, foreseen).await
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared.spare, foreseen).await
     }
 
     fn give_back(&mut self, sequence: Sequence, ids: Ids) {
         if self.driver.is_shared() {
-            self.spare.put(sequence, ids);
+            self.shared.spare.put(sequence, ids);
         }
     }
 
     async fn allocate(&mut self, sequence: Sequence, count: usize) -> Result<i64> {
-        if let Some(ids) = self.spare.take(sequence, count) {
+        if let Some(ids) = self.shared.spare.take(sequence, count) {
             return Ok(ids.start);
         }
         let first = self.take(sequence_name(sequence), count).await?;
         let count = count as i64;
-        let ids = self.spare.join(sequence, first..first + count);
+        let ids = self.shared.spare.join(sequence, first..first + count);
         self.give_back(sequence, ids.start + count..ids.end);
         Ok(ids.start)
     }
@@ -238,13 +274,13 @@ impl<D: Driver> Tx for SqlTx<D> {
 
     async fn live_runs(&mut self, ids: &[RunId]) -> Result<Vec<Placed>> {
         if !self.driver.is_shared() {
-            return self.read("leased", by_ids(&sql::leased::LOAD_BY_RUN, ids), place::read_leased).await;
+            return self.live_runs_here(ids).await;
         }
         if let Some(places) = self.ahead.live.answer(ids) {
             return Ok(places);
         }
         let runs = Foreseen { runs: ids.to_vec(), ..Foreseen::default() };
-        foresee::foresee(&mut self.driver, &mut self.ahead, &self.spare, &runs).await?;
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared.spare, &runs).await?;
         Ok(self.ahead.live.answer(ids).unwrap_or_default())
     }
 
@@ -453,16 +489,24 @@ impl<D: Driver> Tx for SqlTx<D> {
         Ok(moment.map(Timestamp::from_ms))
     }
 
+    fn hand_on(&mut self, head: Head, placed: Placed) {
+        if !self.driver.is_shared() {
+            self.shared.warm.keep(head, placed);
+        }
+    }
+
     async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
         self.ahead.forget();
+        self.shared.warm.forget_changed(&changes);
         if self.driver.is_shared() && changes.events.is_empty() {
             return write::send_along(&mut self.driver, changes).map(|()| vec![]);
         }
-        write::write(&mut self.driver, changes, false).await
+        write::write(&mut self.driver, &self.shared.scribe, changes, false).await
     }
 
     async fn write_last(&mut self, changes: Changes, may_commit: bool) -> Result<Vec<Event>> {
-        write::write(&mut self.driver, changes, may_commit).await
+        self.shared.warm.forget_changed(&changes);
+        write::write(&mut self.driver, &self.shared.scribe, changes, may_commit).await
     }
 }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod archive;
 mod artifacts;
 mod audit;
+mod beside;
 mod cancel;
 mod claims;
 mod completion;

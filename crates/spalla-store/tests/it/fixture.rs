@@ -115,6 +115,14 @@ impl Fixture {
         &self.options.location
     }
 
+    /// Opens what the store keeps once more, as the command line does while a server runs; one in memory is only itself.
+    pub(crate) async fn opened_beside(&self) -> Store {
+        match self.options.location {
+            Location::Postgres(_) | Location::Sqlite(_) => open(&self.options).await,
+            Location::Memory(_) => self.store.clone(),
+        }
+    }
+
     /// Returns a second server's handle where several can share a store, and the only one elsewhere.
     pub(crate) async fn second_server(&self) -> Store {
         match self.options.location {

@@ -5,7 +5,7 @@ use super::file::DatabaseFile;
 use super::log_room::LogRoom;
 use crate::error::StoreError;
 use crate::sql::driver::Driver;
-use crate::sql::statement::{Answer, Call, Compiled, Dialect, Row, Value};
+use crate::sql::statement::{Answer, Call, Compiled, Dialect, MANY, Row, Value};
 use crate::tx::Result;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
@@ -162,17 +162,26 @@ impl Session {
         }
         let doing = |error: &rusqlite::Error| fault(&self.file, &format!("statement {name}"), error);
         let mut statement = self.connection.prepare_cached(&compiled.sql).map_err(|error| doing(&error))?;
-        for (number, scalar) in (1..).zip(&call.scalars) {
-            statement.raw_bind_parameter(number, scalar).map_err(|error| doing(&error))?;
-        }
+        bind(&mut statement, 1, &call.scalars).map_err(|error| doing(&error))?;
         let mut answer = Answer::default();
         if compiled.columns.is_none() {
             step_through(&self.connection, &mut statement, &mut answer).map_err(|error| doing(&error))?;
         }
-        for row in &call.rows {
-            for (number, value) in (call.scalars.len() + 1..).zip(row) {
-                statement.raw_bind_parameter(number, value).map_err(|error| doing(&error))?;
+        let (parts, rest) = match compiled.many {
+            Some(_) => call.rows.as_chunks::<MANY>(),
+            None => (&[][..], call.rows.as_slice()),
+        };
+        if let Some(many) = compiled.many.as_ref().filter(|_| !parts.is_empty()) {
+            let mut statement = self.connection.prepare_cached(many).map_err(|error| doing(&error))?;
+            bind(&mut statement, 1, &call.scalars).map_err(|error| doing(&error))?;
+            for part in parts {
+                let values = part.iter().flatten();
+                bind(&mut statement, call.scalars.len() + 1, values).map_err(|error| doing(&error))?;
+                step_through(&self.connection, &mut statement, &mut answer).map_err(|error| doing(&error))?;
             }
+        }
+        for row in rest {
+            bind(&mut statement, call.scalars.len() + 1, row).map_err(|error| doing(&error))?;
             step_through(&self.connection, &mut statement, &mut answer).map_err(|error| doing(&error))?;
         }
         Ok(answer)
@@ -181,6 +190,15 @@ impl Session {
     fn step(&mut self, sql: &str, doing: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(|error| fault(&self.file, doing, &error))
     }
+}
+
+/// Binds values to consecutive parameters.
+fn bind<'v>(
+    statement: &mut CachedStatement<'_>,
+    first: usize,
+    values: impl IntoIterator<Item = &'v Value>,
+) -> rusqlite::Result<()> {
+    (first..).zip(values).try_for_each(|(number, value)| statement.raw_bind_parameter(number, value))
 }
 
 /// Runs a statement with what is bound, to its end: only there SQLite knows how many rows it wrote.

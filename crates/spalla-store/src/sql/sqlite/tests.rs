@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 
 mod fences;
 mod log_room;
+mod many;
 mod migrations;
 
 /// A database with the table of the probe.

@@ -28,6 +28,7 @@ fn rows_are_arrays_on_postgres_and_one_row_on_sqlite() {
                     .into(),
             scalars: vec!["a".into()],
             columns: Some(vec![("a".into(), Kind::Int), ("b".into(), Kind::Text), ("c".into(), Kind::Blob)]),
+            many: None,
         }
     );
     assert_eq!(sql(Sqlite, text), "into t from (select ?2 as a, ?3 as b, ?4 as c) as rows where rows.a = ?1");
@@ -50,11 +51,36 @@ fn a_row_is_one_value_or_several_in_brackets() {
 }
 
 #[test]
+fn a_row_among_others_is_a_condition_for_each_of_its_columns() {
+    let compiled = compile(Sqlite, "from t where kind = :kind and :among(t.a, b text)").unwrap();
+    assert_eq!(compiled.sql, "from t where kind = ?1 and ((t.a = ?2 and b = ?3))");
+    assert_eq!(compiled.columns, Some(vec![("a".into(), Kind::Int), ("b".into(), Kind::Text)]));
+    let many = compiled.many.unwrap();
+    assert!(
+        many.starts_with("from t where kind = ?1 and ((t.a = ?2 and b = ?3) or (t.a = ?4 and b = ?5)"),
+        "{many}"
+    );
+    assert!(many.ends_with(" or (t.a = ?32 and b = ?33))"), "{many}");
+}
+
+#[test]
+fn sqlite_takes_many_rows_at_once_where_a_statement_can() {
+    let many = |dialect, text: &str| compile(dialect, text).unwrap().many;
+    let values = many(Sqlite, "insert into t (x, y) :values(a, b)").unwrap();
+    assert!(values.starts_with("insert into t (x, y) values (?1, ?2), (?3, ?4)"), "{values}");
+    assert!(values.ends_with(", (?31, ?32)"), "{values}");
+    for text in ["select 1", "from :rows(a)", "where a = :row(a)"] {
+        assert_eq!(many(Sqlite, text), None, "{text}");
+    }
+    assert_eq!(many(Postgres, "insert into t (x) :values(a)"), None);
+}
+
+#[test]
 fn strings_names_casts_and_slices_are_left_alone() {
     for text in ["'it''s :not' || \":nor\"", "x::text[1:2]", "'naïve :é' || ':x'"] {
         assert_eq!(
             compile(Postgres, text).unwrap(),
-            Compiled { sql: text.into(), scalars: vec![], columns: None }
+            Compiled { sql: text.into(), scalars: vec![], columns: None, many: None }
         );
     }
     assert_eq!(sql(Postgres, ":a::bigint"), "$1::bigint");

@@ -2,7 +2,7 @@
 
 use super::ALL;
 use crate::sql::postgres_fixture::Cluster;
-use crate::sql::statement::Dialect;
+use crate::sql::statement::{Dialect, MANY};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +31,12 @@ fn every_statement_prepares_on_sqlite() {
         let prepared = connection.prepare(&compiled.sql);
         let prepared =
             prepared.unwrap_or_else(|error| panic!("{}: {error}\n{}", statement.name, compiled.sql));
-        let wanted = compiled.scalars.len() + compiled.columns.map_or(0, |columns| columns.len());
+        let columns = compiled.columns.map_or(0, |columns| columns.len());
+        assert_eq!(prepared.parameter_count(), compiled.scalars.len() + columns, "{}", statement.name);
+        let Some(many) = compiled.many else { continue };
+        let prepared =
+            connection.prepare(&many).unwrap_or_else(|error| panic!("{}: {error}\n{many}", statement.name));
+        let wanted = compiled.scalars.len() + MANY * columns;
         assert_eq!(prepared.parameter_count(), wanted, "{}", statement.name);
     }
 }

@@ -2,7 +2,7 @@
 //! No schedule comes that far, because the row is locked from its load to its write; so each is tried by itself.
 
 use super::super::call::{by_rows, once};
-use super::Calls;
+use super::{Calls, Sink as _};
 use crate::desk::FRESH;
 use crate::error::StoreError;
 use crate::sql::driver::Driver;

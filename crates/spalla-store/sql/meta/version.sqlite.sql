@@ -1,0 +1,2 @@
+-- Differs once another connection has committed something.
+pragma data_version
