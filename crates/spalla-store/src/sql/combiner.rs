@@ -14,14 +14,19 @@ use spalla_domain::Refusal;
 use spalla_domain::event::Event;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
 
 /// Twice a full batch: one fills while another one commits, and whoever comes after that waits at the door.
 const WAITING_MAX: usize = 8_192;
 /// A transaction of this many requests has amortised its commit; a larger one would only answer later.
 const BATCH_MAX: usize = 4_096;
+
+/// Whoever has just been answered often asks again at once, and to wake a thread takes as long as a small batch does: so
+/// long a writer that was busy looks for more before it sleeps.
+const WATCHES: Duration = Duration::from_micros(60);
 
 /// A lock that is waited for in vain takes seconds each time, and callers wait along.
 const BUSY_TRIES_MAX: u32 = 3;
@@ -33,6 +38,8 @@ pub(crate) struct Queue {
     arrived: Notify,
     /// The same signal for a writer that is a thread.
     arrived_for_thread: Condvar,
+    /// How often something arrived; seen without the lock.
+    arrivals: AtomicU64,
 }
 
 struct Waiting {
@@ -55,6 +62,7 @@ impl Queue {
             room: Semaphore::new(WAITING_MAX),
             arrived: Notify::new(),
             arrived_for_thread: Condvar::new(),
+            arrivals: AtomicU64::new(0),
         })
     }
 
@@ -108,6 +116,7 @@ impl Queue {
     }
 
     fn signal(&self) {
+        self.arrivals.fetch_add(1, Ordering::Release);
         self.arrived.notify_one();
         self.arrived_for_thread.notify_one();
     }
@@ -131,6 +140,14 @@ impl Queue {
             self.signal();
         }
         Some(Taken::Batch(batch))
+    }
+
+    /// Looks for a moment whether something arrives after what had.
+    fn watch(&self, arrived: u64) {
+        let began = Instant::now();
+        while self.arrivals.load(Ordering::Acquire) == arrived && began.elapsed() < WATCHES {
+            std::hint::spin_loop();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -175,9 +192,17 @@ impl Taker {
     /// Does the same on a thread of its own, without end or for as long as it is patient.
     pub(crate) fn take_on_thread(&self, patience: Option<Duration>) -> Taken {
         let mut waiting = self.queue.lock();
+        let mut is_awake = patience.is_some();
         loop {
+            let arrived = self.queue.arrivals.load(Ordering::Acquire);
             if let Some(taken) = self.queue.take_now(&mut waiting) {
                 return taken;
+            }
+            if std::mem::take(&mut is_awake) {
+                drop(waiting);
+                self.queue.watch(arrived);
+                waiting = self.queue.lock();
+                continue;
             }
             let signal = &self.queue.arrived_for_thread;
             let is_over;
