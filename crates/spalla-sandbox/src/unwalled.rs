@@ -6,6 +6,7 @@ use crate::policy::Policy;
 use crate::refusal::{Error, doing};
 use crate::stdio::Stdio;
 use crate::supervise::{Command, Ended, Heard, How, Watcher};
+use crate::used::Used;
 use crate::tree::{self, KILL_MS_MAX};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -226,6 +227,7 @@ impl Watch<'_> {
             refused_hosts: Vec::new(),
             survivors,
             attestation,
+            used: Used::of(None, None, None),
         }
     }
 }
