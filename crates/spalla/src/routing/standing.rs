@@ -3,7 +3,7 @@
 //! answers stay functions of what is asked.
 
 use super::Serving;
-use sha2::{Digest as _, Sha256};
+use sha1::{Digest as _, Sha1};
 use spalla_domain::Timestamp;
 use spalla_domain::scorecard::Scorecards;
 use spalla_domain::slo::{Slo, Slos};
@@ -40,7 +40,7 @@ impl Standing {
             return Self::default();
         }
         let names = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join("\n");
-        let digest = Sha256::digest(format!("{}\n\n{}", names(breakers), names(down)));
+        let digest = Sha1::digest(format!("{}\n\n{}", names(breakers), names(down)));
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut conditions = BTreeMap::<String, Condition>::new();
         for name in breakers {
