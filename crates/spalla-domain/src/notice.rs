@@ -475,14 +475,18 @@ mod tests {
 
     #[test]
     fn an_alert_is_told_each_time_and_names_nobody_has_are_told_of() {
-        let payload = json!({ "text": "slo_latency_ms: it is slow", "alert": "slo_latency_ms", "notify": ["ops", 7] });
+        let payload =
+            json!({ "text": "slo_latency_ms: it is slow", "alert": "slo_latency_ms", "notify": ["ops", 7] });
         let payload = payload.as_object().unwrap().clone();
         let told =
             Told { kind: AgentEventType::Error, agent: Some("codex".into()), session_id: None, payload };
         let first = event(Fact::AgentTold(Box::new(told)));
         assert_eq!(first.fact.notified(), ["ops"]);
         let notice = Notice::of(&first).unwrap();
-        assert_eq!((notice.title.as_str(), notice.text.as_str()), ("codex: slo_latency_ms", "slo_latency_ms: it is slow"));
+        assert_eq!(
+            (notice.title.as_str(), notice.text.as_str()),
+            ("codex: slo_latency_ms", "slo_latency_ms: it is slow")
+        );
         let second = Event { seq: EventSeq(10), ..first };
         assert_ne!(Notice::of(&second).unwrap().cause, notice.cause);
         let unknown = event(Fact::ReceiverUnknown { names: vec!["ada".into()] });

@@ -163,8 +163,7 @@ impl Scorecards {
         }
         let card = card(&mut self.agents, &scored.agent);
         card.take(scored, now);
-        let alarm =
-            |breach| Alarm { agent: scored.agent.clone(), breach, notify: scored.notify.clone() };
+        let alarm = |breach| Alarm { agent: scored.agent.clone(), breach, notify: scored.notify.clone() };
         card.breaches(scored).into_iter().flatten().map(alarm).collect()
     }
 

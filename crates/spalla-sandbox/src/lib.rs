@@ -69,7 +69,7 @@ pub use secret_files::SecretFiles;
 pub use self_test::{Trial, self_test};
 pub use stdio::{Pipes, Stdio};
 pub use supervise::{Command, Ended, Heard, How, Watcher, run};
-pub use used::Used;
 pub use survival::{Claim, Survival, says_the_end};
 pub use tree::{KILL_MS_MAX, end_descendants, end_marked};
 pub use trials::Ground;
+pub use used::Used;

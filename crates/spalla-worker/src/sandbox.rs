@@ -26,8 +26,7 @@ use life::order_of;
 use line::Line;
 use spalla_domain::log::Stream;
 use spalla_sandbox::{
-    Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SecretFiles, SupervisedOrder,
-    Used,
+    Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SecretFiles, SupervisedOrder, Used,
 };
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -1,9 +1,9 @@
 //! Tries the definitions that serve already and were not tried here, as after a start. There is none before them: one that
 //! fails does not serve from then on, and whoever chooses passes it over.
 
+use super::Registry;
 use super::reload::Held;
 use super::snapshot::{Snapshot, Trial};
-use super::Registry;
 use crate::definition::Definition;
 use std::sync::{Arc, PoisonError};
 
@@ -54,7 +54,8 @@ impl Registry {
 /// Returns a definition with its test; none where it has none, or can't be read, which is said when it is used.
 fn testable(serving: &Snapshot, id: &str) -> Option<(Definition, String)> {
     // Most have no test, and reading a text is much less than understanding it.
-    let is_open = serving.trial(id) == Trial::Untried && serving.text(id).is_ok_and(|text| text.contains("smoke"));
+    let is_open =
+        serving.trial(id) == Trial::Untried && serving.text(id).is_ok_and(|text| text.contains("smoke"));
     let loaded = is_open.then(|| serving.read(id).ok()).flatten()?;
     let command = loaded.definition.testing.smoke.clone()?;
     Some((loaded.definition, command))

@@ -144,8 +144,9 @@ fn told(alarm: Alarm, session_id: Option<String>) -> Told {
             of("failure_rate_pct", text).with("failure_rate_pct", rate).with("threshold_pct", most)
         }
         Breach::Latency { p95_ms, promised_ms } => {
-            let text =
-                format!("95 of 100 of the newest runs of {agent} took up to {p95_ms} ms; promised are {promised_ms} ms");
+            let text = format!(
+                "95 of 100 of the newest runs of {agent} took up to {p95_ms} ms; promised are {promised_ms} ms"
+            );
             of("slo_latency_ms", text).with("latency_ms", p95_ms).with("threshold_ms", promised_ms)
         }
         Breach::Success { permille, promised_permille } => {

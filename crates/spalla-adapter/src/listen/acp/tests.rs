@@ -258,7 +258,8 @@ fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it(
 
 /// Asks whether a tool may be used.
 fn asks(talk: &mut Talk, kind: &str, input: Value) -> Vec<Heard> {
-    let options = json!([{ "optionId": "y", "kind": "allow_once" }, { "optionId": "n", "kind": "reject_once" }]);
+    let options =
+        json!([{ "optionId": "y", "kind": "allow_once" }, { "optionId": "n", "kind": "reject_once" }]);
     let call = json!({ "toolCallId": "1", "kind": kind, "title": "t", "rawInput": input });
     let params = json!({ "sessionId": "s", "toolCall": call, "options": options });
     let method = "session/request_permission";

@@ -161,8 +161,7 @@ impl Dialogue {
     fn asks(&mut self, value: &Value) {
         let (id, request) = (&value["request_id"], &value["request"]);
         if str_of(request, "/subtype") != Some("can_use_tool") {
-            let response =
-                json!({ "subtype": "error", "request_id": id, "error": "it is not offered here" });
+            let response = json!({ "subtype": "error", "request_id": id, "error": "it is not offered here" });
             return self.send(&json!({ "type": "control_response", "response": response }));
         }
         let used = Used::new(str_of(request, "/tool_name").unwrap_or_default(), input_of(&request["input"]));
