@@ -13,7 +13,7 @@ mod held;
 mod text;
 mod used;
 
-pub use dialogue::{Opening, ToolServer};
+pub use dialogue::{AskedCommand, Opening, Permission, ToolServer};
 
 use crate::definition::WishName;
 use crate::heard::{Denied, DeniedBy, Heard};
@@ -138,6 +138,21 @@ impl Listener {
     /// Takes what is to be said now, a line each.
     pub fn outbox(&mut self) -> Vec<String> {
         self.dialogue.as_mut().map(Dialogue::outbox).unwrap_or_default()
+    }
+
+    /// Tells whether the agent is spoken with, and asks before it does something where it is told to.
+    pub const fn is_dialogue(&self) -> bool {
+        self.dialogue.is_some()
+    }
+
+    /// Takes the commands that the agent asks about, each of which waits for an answer.
+    pub fn asked_commands(&mut self) -> Vec<AskedCommand> {
+        self.dialogue.as_mut().map(Dialogue::asked_commands).unwrap_or_default()
+    }
+
+    /// Answers one of them; what is said stands in the outbox.
+    pub fn permit(&mut self, asked: &AskedCommand, permission: &Permission) -> Vec<Heard> {
+        self.dialogue.as_mut().map(|dialogue| dialogue.permit(asked, permission)).unwrap_or_default()
     }
 
     /// Tells whether each line is words of its own, so that all of them together are the answer.

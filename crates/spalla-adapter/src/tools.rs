@@ -122,6 +122,11 @@ impl Used {
         }
     }
 
+    /// Tells whether it is a shell that is given a command.
+    pub fn is_shell(&self) -> bool {
+        self.names.iter().any(|name| name == "Bash")
+    }
+
     fn is_free(&self) -> bool {
         self.tool.starts_with(OWN_SERVER) || FREE.iter().any(|free| self.tool.eq_ignore_ascii_case(free))
     }
@@ -169,8 +174,7 @@ impl ToolRules {
             return Some(Refused::Restricted);
         }
         let allowed = self.allowed.as_ref().filter(|_| !used.is_free())?;
-        let is_shell = used.names.iter().any(|name| name == "Bash");
-        let commands = used.input.as_deref().filter(|_| is_shell).and_then(divided);
+        let commands = used.input.as_deref().filter(|_| used.is_shell()).and_then(divided);
         let is_covered = match commands {
             Some(commands) => commands.iter().all(|command| {
                 let one = Used { input: Some((*command).to_owned()), ..used.clone() };

@@ -469,6 +469,12 @@ pub enum Fact {
     /// A publication of agents does not serve, and the one before serves on. It belongs to no project.
     #[serde(rename = "registry.refused")]
     RegistryRefused(Box<crate::registry_news::Refused>),
+    /// Agents' definitions name receivers that nobody has. It belongs to no project.
+    #[serde(rename = "receiver.unknown")]
+    ReceiverUnknown {
+        /// The names.
+        names: Vec<String>,
+    },
     /// It was said what an alias is. It belongs to no project.
     #[serde(rename = "alias.set")]
     AliasSet {

@@ -34,6 +34,7 @@ pub mod log;
 pub mod message;
 pub mod network;
 pub mod notice;
+pub mod notified;
 pub mod plan;
 #[cfg(debug_assertions)]
 pub mod plant;
@@ -58,6 +59,7 @@ pub mod scorecard;
 pub mod secret;
 pub mod session;
 pub mod session_event;
+pub mod slo;
 pub mod tier;
 pub mod time;
 pub mod trace;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The types of events that may need a person: what a webhook with a template is sent where it names none.
-pub const NEEDS_PERSON: [&str; 11] = [
+pub const NEEDS_PERSON: [&str; 12] = [
     "info_request.asked",
     "approval.requested",
     "message.sent",
@@ -25,6 +25,7 @@ pub const NEEDS_PERSON: [&str; 11] = [
     "session.stopped",
     "agent.missing",
     "registry.refused",
+    "receiver.unknown",
 ];
 /// The longest text of a template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 8 * 1024;
@@ -114,6 +115,26 @@ impl Notice {
                     "{} failed at a limit of its service: spalla runs show {}",
                     run(),
                     event.run_id.map_or(0, |id| id.0)
+                ),
+                false,
+            ),
+            Fact::AgentTold(told) if told.alert().is_some() => {
+                let alert = told.alert().unwrap_or_default();
+                let text = told.payload.get("text").and_then(Value::as_str).unwrap_or_default();
+                (
+                    // It is told once until it is better, and then anew.
+                    format!("alert:{}", event.seq),
+                    format!("{}: {alert}", told.agent.clone().unwrap_or_else(run)),
+                    text.to_owned(),
+                    false,
+                )
+            }
+            Fact::ReceiverUnknown { names } => (
+                format!("receiver_unknown:{}", names.join(",")),
+                "agents name receivers that nobody has".to_owned(),
+                format!(
+                    "metrics.escalation.notify says {}: make a webhook of that name (POST /webhooks), or mend the definitions",
+                    names.join(", ")
                 ),
                 false,
             ),
@@ -450,6 +471,27 @@ mod tests {
         assert_eq!(discord(said, 2_000), format!("{expected}\n\\<@\u{200b}1\\>"));
         assert_eq!(slack("a < b && *c*", 2_000), "a &lt; b &amp;&amp; *c*");
         assert_eq!((slack("a&", 5), slack("a&", 6)), ("a…".into(), "a&amp;".into()));
+    }
+
+    #[test]
+    fn an_alert_is_told_each_time_and_names_nobody_has_are_told_of() {
+        let payload =
+            json!({ "text": "slo_latency_ms: it is slow", "alert": "slo_latency_ms", "notify": ["ops", 7] });
+        let payload = payload.as_object().unwrap().clone();
+        let told =
+            Told { kind: AgentEventType::Error, agent: Some("codex".into()), session_id: None, payload };
+        let first = event(Fact::AgentTold(Box::new(told)));
+        assert_eq!(first.fact.notified(), ["ops"]);
+        let notice = Notice::of(&first).unwrap();
+        assert_eq!(
+            (notice.title.as_str(), notice.text.as_str()),
+            ("codex: slo_latency_ms", "slo_latency_ms: it is slow")
+        );
+        let second = Event { seq: EventSeq(10), ..first };
+        assert_ne!(Notice::of(&second).unwrap().cause, notice.cause);
+        let unknown = event(Fact::ReceiverUnknown { names: vec!["ada".into()] });
+        assert!(Notice::of(&unknown).unwrap().text.contains("notify says ada"));
+        assert!(asked().fact.notified().is_empty() && unknown.fact.notified().is_empty());
     }
 
     #[test]

@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 /// How many ids one piece of news names, of each kind.
 pub const IDS_MAX: usize = 100;
 
-/// What became of a publication.
+/// What became of a publication, and what is found out of it while it serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RegistryNews {
     /// It serves.
     Reloaded(Reloaded),
     /// It does not, and what served before serves on.
     Refused(Refused),
+    /// Its definitions name receivers (`metrics.escalation.notify`) that nobody has.
+    Unreached(Vec<String>),
 }
 
 /// A publication that serves.

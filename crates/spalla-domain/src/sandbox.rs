@@ -41,6 +41,37 @@ pub struct Attested {
     /// Which limits held, and whose they were.
     #[serde(default, skip_serializing_if = "Effective::is_empty")]
     pub limits: Effective,
+    /// How much of the machine the commands used; none where nobody measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+}
+
+/// How much of the machine was used; what nobody measured is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Used {
+    /// Time of processors, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
+    /// The most memory at once, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Files that came into being, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
+}
+
+impl Used {
+    /// Returns what two commands used of which one came after the other: what one of them does not tell stays unknown.
+    fn then(self, other: Self) -> Self {
+        let both = |one: Option<u64>, other: Option<u64>| one.zip(other);
+        let sum = |one, other| both(one, other).map(|(one, other)| one.saturating_add(other));
+        Self {
+            cpu_ms: sum(self.cpu_ms, other.cpu_ms),
+            memory_bytes: both(self.memory_bytes, other.memory_bytes).map(|(one, other)| one.max(other)),
+            disk_bytes: sum(self.disk_bytes, other.disk_bytes),
+        }
+    }
 }
 
 /// How one wall stood.
@@ -112,9 +143,11 @@ impl Attested {
     /// Adds what is attested of another command of the same run: the weaker policy comes first, and of each wall the
     /// weaker state counts.
     pub fn join(&mut self, mut other: Self) {
+        let used = self.used.zip(other.used).map(|(one, other)| one.then(other));
         if rank(&other.preset) > rank(&self.preset) {
             std::mem::swap(self, &mut other);
         }
+        self.used = used;
         for layer in other.layers {
             match self.layers.iter().position(|known| known.layer == layer.layer) {
                 Some(at) if self.layers[at].state < layer.state => self.layers[at] = layer,
@@ -204,7 +237,21 @@ mod tests {
             others: vec![],
             refused_hosts: vec![],
             limits: Effective::default(),
+            used: None,
         }
+    }
+
+    #[test]
+    fn what_commands_used_adds_up_and_what_one_does_not_tell_stays_unknown() {
+        let of = |cpu_ms, memory_bytes, disk_bytes| Attested {
+            used: Some(Used { cpu_ms, memory_bytes, disk_bytes }),
+            ..attested("strict", "1", LayerState::Enforced)
+        };
+        let mut run = of(Some(100), Some(7), Some(1));
+        run.join(of(Some(50), Some(5), None));
+        assert_eq!(run.used, of(Some(150), Some(7), None).used);
+        run.join(attested("open-net", "2", LayerState::Enforced));
+        assert_eq!(run.used, None);
     }
 
     #[test]

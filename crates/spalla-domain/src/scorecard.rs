@@ -1,7 +1,13 @@
 //! The measured record of an agent, and of each way that led work to it. What is long ago counts less: half of it after a week.
 
+mod utilization;
+
+pub use utilization::{Mean, Utilization};
+
 use crate::claim::Usage;
 use crate::review::Opinion;
+use crate::sandbox::Used;
+use crate::slo::{RECENT_MS, Slo};
 use crate::{ProjectId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -59,12 +65,20 @@ pub struct Scorecard {
     pub blockers: f64,
     /// How often a person had to help.
     pub interventions: f64,
+    /// What of machines they used, of those of which somebody measured it.
+    pub utilization: Utilization,
     /// How many took how long, by the logarithm of the time.
     pub durations: BTreeMap<u16, f64>,
     /// How the newest runs ended, the oldest first: whether they succeeded.
     pub newest: VecDeque<bool>,
+    /// How long the newest runs took, in milliseconds, the oldest first.
+    pub newest_ms: VecDeque<u64>,
     /// Whether it was told that too many fail; it is told again once fewer did in between.
     pub is_alarmed: bool,
+    /// Whether it was told that they take longer than was promised, in the same way.
+    pub is_slow: bool,
+    /// Whether it was told that fewer succeed than was promised, in the same way.
+    pub is_unreliable: bool,
     /// When a run ended last.
     pub last_updated_at: Timestamp,
 }
@@ -88,23 +102,51 @@ pub struct Scored {
     pub interventions: u64,
     /// What it used.
     pub usage: Usage,
+    /// What its commands used of the machine.
+    pub used: Used,
     /// Above which share of failures somebody is told, in thousandths.
     pub failure_rate_permille: Option<u16>,
+    /// What is promised of its runs.
+    pub slo: Slo,
     /// Who is told.
     pub notify: Vec<String>,
 }
 
-/// That too many runs of an agent fail.
+/// That the newest runs of an agent are not as they should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// Which agent.
     pub agent: String,
-    /// The share that failed, in thousandths.
-    pub failure_rate_permille: u16,
-    /// The share above which that is told.
-    pub threshold_permille: u16,
+    /// What is wrong with them.
+    pub breach: Breach,
     /// Who is told.
     pub notify: Vec<String>,
+}
+
+/// What is wrong with the newest runs of an agent. Shares are in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    /// More of them failed than the agent's definition lets pass.
+    Failures {
+        /// The share that failed.
+        permille: u16,
+        /// The share above which that is told.
+        threshold_permille: u16,
+    },
+    /// They take longer than was promised.
+    Latency {
+        /// Within what time 95 of 100 were over, in milliseconds.
+        p95_ms: u64,
+        /// Within what time they are to be.
+        promised_ms: u64,
+    },
+    /// Fewer of them succeeded than was promised.
+    Success {
+        /// The share that succeeded.
+        permille: u16,
+        /// The share that is to.
+        promised_permille: u16,
+    },
 }
 
 impl Scorecards {
@@ -114,22 +156,15 @@ impl Scorecards {
     }
 
     /// Takes note of a run that is over; returns what somebody is to be told.
-    pub fn take(&mut self, scored: &Scored, now: Timestamp) -> Option<Alarm> {
+    pub fn take(&mut self, scored: &Scored, now: Timestamp) -> Vec<Alarm> {
         if let Some(trigger) = &scored.trigger {
             let name = format!("{trigger} → {}", scored.agent);
             card(&mut self.triggers, &name).take(scored, now);
         }
         let card = card(&mut self.agents, &scored.agent);
         card.take(scored, now);
-        let threshold = scored.failure_rate_permille?;
-        let rate = card.failure_rate_permille()?;
-        let was_alarmed = std::mem::replace(&mut card.is_alarmed, rate > threshold);
-        (rate > threshold && !was_alarmed).then(|| Alarm {
-            agent: scored.agent.clone(),
-            failure_rate_permille: rate,
-            threshold_permille: threshold,
-            notify: scored.notify.clone(),
-        })
+        let alarm = |breach| Alarm { agent: scored.agent.clone(), breach, notify: scored.notify.clone() };
+        card.breaches(scored).into_iter().flatten().map(alarm).collect()
     }
 
     /// Takes note of what a peer thinks of an agent's work.
@@ -167,11 +202,64 @@ impl Scorecard {
         self.interventions += scored.interventions as f64;
         self.tokens += input_tokens.unwrap_or(0).saturating_add(output_tokens.unwrap_or(0)) as f64;
         self.cost_usd += cost_usd.filter(|cost| cost.is_finite()).unwrap_or(0.0);
+        self.utilization.take(&scored.used, ms);
         *self.durations.entry(bucket_of(ms)).or_default() += 1.0;
         self.newest.push_back(scored.has_succeeded);
+        self.newest_ms.push_back(scored.latency_ms.max(0).unsigned_abs());
         while self.newest.len() > WINDOW {
             self.newest.pop_front();
         }
+        while self.newest_ms.len() > WINDOW {
+            self.newest_ms.pop_front();
+        }
+    }
+
+    /// Returns what is wrong with the newest runs and was not before.
+    fn breaches(&mut self, scored: &Scored) -> [Option<Breach>; 3] {
+        let failures = self.failures(scored.failure_rate_permille);
+        let [latency, success] = self.broken(&scored.slo);
+        let is_news = |was: &mut bool, breach: Option<Breach>| {
+            let was_told = std::mem::replace(was, breach.is_some());
+            breach.filter(|_| !was_told)
+        };
+        [
+            is_news(&mut self.is_alarmed, failures),
+            is_news(&mut self.is_slow, latency),
+            is_news(&mut self.is_unreliable, success),
+        ]
+    }
+
+    fn failures(&self, threshold_permille: Option<u16>) -> Option<Breach> {
+        let (threshold_permille, permille) = (threshold_permille?, self.failure_rate_permille()?);
+        (permille > threshold_permille).then_some(Breach::Failures { permille, threshold_permille })
+    }
+
+    /// Returns how the newest runs break what was promised.
+    fn broken(&self, slo: &Slo) -> [Option<Breach>; 2] {
+        let latency = || {
+            let (p95_ms, promised_ms) = (self.newest_p95_ms()?, slo.latency_ms?);
+            (p95_ms > promised_ms).then_some(Breach::Latency { p95_ms, promised_ms })
+        };
+        let success = || {
+            let (failed, promised_permille) = (self.failure_rate_permille()?, slo.success_permille?);
+            let permille = 1_000_u16.saturating_sub(failed);
+            (permille < promised_permille).then_some(Breach::Success { permille, promised_permille })
+        };
+        [latency(), success()]
+    }
+
+    /// Tells whether the newest runs break what was promised, and are so new that it says something of the next one.
+    pub fn breaks(&self, slo: &Slo, now: Timestamp) -> bool {
+        let age = now.ms().saturating_sub(self.last_updated_at.ms());
+        age < RECENT_MS && self.broken(slo).iter().any(Option::is_some)
+    }
+
+    /// Returns within what time 95 of 100 of the newest runs were over; none of too few.
+    fn newest_p95_ms(&self) -> Option<u64> {
+        let mut sorted: Vec<u64> = self.newest_ms.iter().copied().collect();
+        sorted.sort_unstable();
+        let rank = (sorted.len() * 95).div_ceil(100);
+        sorted.get(rank.saturating_sub(1)).copied().filter(|_| sorted.len() >= WINDOW_MIN)
     }
 
     /// Lets everything before now weigh what it weighs by now.
@@ -194,6 +282,7 @@ impl Scorecard {
         ];
         sums.into_iter().chain(self.durations.values_mut()).for_each(|sum| *sum *= left);
         self.durations.retain(|_, weight| *weight > 1e-6);
+        self.utilization.all().into_iter().for_each(|mean| mean.fade(left));
     }
 
     /// Adds the record of the same agent in another project, both faded to one moment.
@@ -210,6 +299,10 @@ impl Scorecard {
         self.concerns += other.concerns;
         self.blockers += other.blockers;
         self.interventions += other.interventions;
+        let mut theirs = other.utilization;
+        for (mean, other) in self.utilization.all().into_iter().zip(theirs.all()) {
+            mean.join(*other);
+        }
         for (bucket, weight) in &other.durations {
             *self.durations.entry(*bucket).or_default() += weight;
         }
@@ -271,7 +364,9 @@ mod tests {
             tool_errors: 0,
             interventions: 0,
             usage: Usage { input_tokens: Some(10), output_tokens: None, cost_usd: Some(0.5) },
+            used: Used::default(),
             failure_rate_permille: Some(250),
+            slo: Slo::default(),
             notify: vec!["ops".into()],
         }
     }
@@ -317,14 +412,46 @@ mod tests {
         for round in 0..60 {
             // Ten fail, twenty-five succeed, and the rest fail again.
             let has_succeeded = (10..35).contains(&round);
-            told.extend(cards.take(&scored(has_succeeded, 5), NOW).map(|alarm| (round, alarm)));
+            told.extend(cards.take(&scored(has_succeeded, 5), NOW).into_iter().map(|alarm| (round, alarm)));
         }
         let rounds: Vec<i32> = told.iter().map(|(round, _)| *round).collect();
         assert_eq!(rounds, [4, 40]);
-        assert_eq!(
-            (told[0].1.failure_rate_permille, &told[0].1.notify[..]),
-            (1_000, &["ops".to_owned()][..])
-        );
+        let breach = Breach::Failures { permille: 1_000, threshold_permille: 250 };
+        assert_eq!((told[0].1.breach, &told[0].1.notify[..]), (breach, &["ops".to_owned()][..]));
+    }
+
+    #[test]
+    fn what_was_promised_and_is_not_kept_is_told_once_for_each_promise() {
+        let slo = Slo { latency_ms: Some(1_000), success_permille: Some(900) };
+        let mut cards = Scorecards::new(ProjectId(1));
+        let mut told = Vec::new();
+        for round in 0..45 {
+            // The first four are good, the next fail slowly, and from the eleventh on all is well again, until the end.
+            let is_bad = (4..10).contains(&round) || round >= 40;
+            let scored = Scored {
+                slo,
+                failure_rate_permille: None,
+                ..scored(!is_bad, if is_bad { 5_000 } else { 1_000 })
+            };
+            told.extend(cards.take(&scored, NOW).into_iter().map(|alarm| (round, alarm.breach)));
+        }
+        let slow = Breach::Latency { p95_ms: 5_000, promised_ms: 1_000 };
+        let failing = |permille| Breach::Success { permille, promised_permille: 900 };
+        // In a full window one slow run, and two that fail, are within the promise.
+        assert_eq!(told, [(4, slow), (4, failing(800)), (41, slow), (42, failing(850))]);
+    }
+
+    #[test]
+    fn nothing_is_concluded_of_few_runs_or_old_ones_or_without_a_promise() {
+        let slo = Slo { latency_ms: Some(10), success_permille: None };
+        let mut card = Scorecard::default();
+        for count in 1..=WINDOW_MIN {
+            card.take(&scored(true, 11), NOW);
+            assert_eq!(card.breaks(&slo, NOW), count == WINDOW_MIN);
+        }
+        assert!(!card.breaks(&Slo::default(), NOW));
+        assert!(!card.breaks(&Slo { success_permille: Some(1_000), ..Slo::default() }, NOW));
+        assert!(!card.breaks(&slo, NOW.plus_ms(RECENT_MS)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Webhooks: to whom events are sent, how far each has come, and when it is tried again or given up.
 
+use crate::event::Fact;
 use crate::notice::{CAUSES_KEPT, Template};
 use crate::problem::Code;
 use crate::queue::Jitter;
@@ -14,6 +15,8 @@ pub const WEBHOOKS_MAX: u32 = 100;
 pub const EVENTS_MAX: usize = 50;
 /// The longest pattern, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 100;
+/// The longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 100;
 /// The longest URL, in bytes.
 pub const URL_BYTES_MAX: usize = 2_000;
 /// How many deliveries are remembered of each, the newest.
@@ -40,6 +43,38 @@ pub struct Spec {
     /// As what a person is told of events that need one, of each cause once; none sends every event as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+    /// The name by which agents' definitions say that it is to be told (`metrics.escalation.notify`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Spec {
+    /// Reads which events are wanted.
+    ///
+    /// # Errors
+    /// Patterns that are none, and none at all where it has no name either.
+    pub fn wanted(&self) -> Result<Wanted, Refusal> {
+        let patterns = match (&self.name, self.events.as_slice()) {
+            (Some(_), []) => Patterns(Vec::new()),
+            (_, events) => patterns(events)?,
+        };
+        Ok(Wanted { patterns, name: self.name.clone() })
+    }
+}
+
+/// Which events are wanted: those of some types, and those that are for this receiver by its name.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    patterns: Patterns,
+    name: Option<String>,
+}
+
+impl Wanted {
+    /// Tells whether an event of a type is wanted.
+    pub fn wants(&self, kind: &str, fact: &Fact) -> bool {
+        let is_named = |name: &String| fact.notified().contains(&name.as_str());
+        self.patterns.want(kind) || self.name.as_ref().is_some_and(is_named)
+    }
 }
 
 /// A wish for a webhook.
@@ -145,7 +180,13 @@ pub struct Noted {
 impl NewWebhook {
     /// Checks what a client asked for, and makes the webhook of it. The URL was read by whoever sends to it.
     pub fn make(&self, id: WebhookId, now: Timestamp) -> Result<Webhook, Refusal> {
-        patterns(&self.spec.events)?;
+        self.spec.wanted()?;
+        if let Some(name) = &self.spec.name
+            && (name.trim().is_empty() || name.len() > NAME_BYTES_MAX)
+        {
+            let detail = format!("name: it has 1 to {NAME_BYTES_MAX} bytes");
+            return Err(Refusal::new(Code::Invalid, detail));
+        }
         Ok(Webhook {
             id,
             spec: self.spec.clone(),
@@ -270,6 +311,7 @@ mod tests {
             project_id: None,
             enabled: true,
             template: None,
+            name: None,
         };
         let new = NewWebhook { spec, sealed_secret: "s".into(), after: EventSeq(3), made_with: None };
         new.make(WebhookId(1), NOW).unwrap()
@@ -293,6 +335,31 @@ mod tests {
             cursor: None,
             given_up: None,
             causes: vec![],
+        }
+    }
+
+    #[test]
+    fn who_has_a_name_wants_what_names_it_besides_the_types_and_may_want_nothing_else() {
+        let named = |name: Option<&str>, events: &[&str]| Spec {
+            name: name.map(str::to_owned),
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+            ..webhook().spec
+        };
+        let missing = Fact::AgentMissing { wanted: "a".into(), used: "b".into(), notify: vec!["ops".into()] };
+        let wants = |spec: &Spec, kind| spec.wanted().unwrap().wants(kind, &missing);
+        assert!(wants(&named(Some("ops"), &[]), "agent.missing"));
+        assert!(!wants(&named(Some("dev"), &[]), "agent.missing"));
+        assert!(wants(&named(Some("dev"), &["agent.*"]), "agent.missing"));
+        assert!(!wants(&named(None, &["run.*"]), "agent.missing"));
+        assert!(named(None, &[]).wanted().is_err());
+        for odd in [" ".to_owned(), "x".repeat(NAME_BYTES_MAX + 1)] {
+            let new = NewWebhook {
+                spec: named(Some(&odd), &[]),
+                sealed_secret: "s".into(),
+                after: EventSeq(3),
+                made_with: None,
+            };
+            assert_eq!(new.make(WebhookId(1), NOW).unwrap_err().code, Code::Invalid);
         }
     }
 

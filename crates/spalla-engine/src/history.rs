@@ -125,6 +125,7 @@ impl History {
                 | Fact::AgentStateChanged { .. }
                 | Fact::RegistryReloaded(_)
                 | Fact::RegistryRefused(_)
+                | Fact::ReceiverUnknown { .. }
                 | Fact::AliasSet { .. }
                 | Fact::AliasRemoved { .. }
                 | Fact::MessageSent { .. }
@@ -220,6 +221,7 @@ impl History {
             | Fact::AgentMissing { .. }
             | Fact::RegistryReloaded(_)
             | Fact::RegistryRefused(_)
+            | Fact::ReceiverUnknown { .. }
             | Fact::AliasSet { .. }
             | Fact::AliasRemoved { .. }
             | Fact::MessageSent { .. }

@@ -12,6 +12,7 @@ mod commands;
 mod compound;
 mod expand;
 mod forkbomb;
+mod freedom;
 mod marks;
 mod nesting;
 mod output;
@@ -27,6 +28,7 @@ mod verdict;
 mod words;
 mod wrappers;
 
+pub use freedom::Freedom;
 pub use nesting::SCRIPT_BYTES_MAX;
 pub use policy::{POLICY_BYTES_MAX, PRESETS, Policy, Problem, Problems, RULES_MAX, Script};
 pub use verdict::{COMMAND_CHARS_MAX, FINDINGS_MAX, Finding, Level, Verdict, confirmation_hash};

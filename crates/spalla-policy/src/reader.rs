@@ -96,9 +96,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a finding.
-    pub(crate) fn report(&mut self, level: Level, rule: &str, command: &str, reason: &str) {
-        let finding =
-            Finding { level, rule: rule.to_owned(), command: shortened(command), reason: reason.to_owned() };
+    pub(crate) fn report(
+        &mut self,
+        (level, is_waivable): (Level, bool),
+        rule: &str,
+        command: &str,
+        reason: &str,
+    ) {
+        let (rule, command, reason) = (rule.to_owned(), shortened(command), reason.to_owned());
+        let finding = Finding { level, rule, command, reason, is_waivable };
         if self.quiet > 0 || self.findings.contains(&finding) {
             return;
         }
@@ -122,7 +128,7 @@ impl<'a> Reader<'a> {
     /// Notes that a text can't be read.
     pub(crate) fn unreadable(&mut self, text: &str, why: &str) {
         let reason = format!("a person has to read this script: {why}");
-        self.report(Level::Confirm, "unreadable", text, &reason);
+        self.report((Level::Confirm, true), "unreadable", text, &reason);
     }
 
     /// Counts work; whether there is still some left.

@@ -5,7 +5,7 @@ use crate::marks;
 use crate::pattern::Pattern;
 use crate::reader::Reader;
 use crate::targets::Kind;
-use crate::verdict::Level;
+use crate::verdict::{Level, is_yes, yes};
 use serde::{Deserialize, Serialize};
 
 /// What a rule can speak of besides programs.
@@ -75,6 +75,9 @@ pub(crate) struct Written {
     pub(crate) text: Vec<String>,
     #[serde(default)]
     pub(crate) into: Vec<String>,
+    /// Whether an agent of much autonomy need not ask for it.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub(crate) waivable: bool,
 }
 
 /// A rule with its patterns made.
@@ -92,6 +95,7 @@ pub(crate) struct Rule {
     keys: Vec<String>,
     text: Vec<Pattern>,
     into: Vec<Pattern>,
+    is_waivable: bool,
 }
 
 /// What is held against the rules.
@@ -149,6 +153,7 @@ impl Rule {
             keys: written.keys.clone(),
             text: globs(&written.text)?,
             into: globs(&written.into)?,
+            is_waivable: written.waivable,
         }))
     }
 
@@ -220,10 +225,13 @@ impl Reader<'_> {
         for rule in policy.rules() {
             match rule.holds(subject, self) {
                 Holds::No => {}
-                Holds::Yes => self.report(rule.level, &rule.name, subject.command, &rule.reason),
+                Holds::Yes => {
+                    let Rule { level, name, reason, is_waivable, .. } = rule;
+                    self.report((*level, *is_waivable), name, subject.command, reason);
+                }
                 Holds::Perhaps => {
                     let reason = format!("perhaps, which can't be told before it runs: {}", rule.reason);
-                    self.report(Level::Watched.min(rule.level), &rule.name, subject.command, &reason);
+                    self.report((Level::Watched.min(rule.level), true), &rule.name, subject.command, &reason);
                 }
             }
         }

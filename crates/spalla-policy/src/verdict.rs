@@ -34,6 +34,20 @@ pub struct Finding {
     pub command: String,
     /// Why, for people.
     pub reason: String,
+    /// Whether whoever may do much without asking need not ask for this either.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub is_waivable: bool,
+}
+
+/// What is not said can be waived.
+pub(crate) const fn yes() -> bool {
+    true
+}
+
+/// Tells whether nothing has to be said.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands on a reference")]
+pub(crate) const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// What a policy says about a script.

@@ -4,6 +4,7 @@
 mod given;
 mod reload;
 mod snapshot;
+mod trying;
 
 pub use given::Given;
 pub use reload::{Held, Refused, Reloaded};

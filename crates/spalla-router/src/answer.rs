@@ -19,7 +19,8 @@ pub enum Stage {
     Rules,
 }
 
-/// An answer. The same question to the same index with the same weights has the same one, byte by byte.
+/// An answer. The same question, with agents that stand alike, to the same index with the same weights has the same one, byte
+/// by byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// By what the best was found.
@@ -42,6 +43,9 @@ pub struct Answer {
     pub index: String,
     /// The version of the weights.
     pub weights: String,
+    /// The version of how agents stand just now; none where nothing is known of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<String>,
 }
 
 /// What was not looked at to the end, because it would have been too much.

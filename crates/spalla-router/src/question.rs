@@ -18,6 +18,8 @@ pub struct Question {
     pub constraints: Constraints,
     /// How agents stand just now, by their ids; one that is not named stands well.
     pub conditions: BTreeMap<String, Condition>,
+    /// The version of what is known of these conditions; none where nothing is.
+    pub standing: Option<String>,
     /// How many candidates are wanted; as many as the settings say where nothing is said.
     pub candidates: Option<usize>,
 }
@@ -86,6 +88,10 @@ impl Question {
         add(b"conditions");
         if !self.conditions.is_empty() {
             add(format!("{:?}", self.conditions).as_bytes());
+        }
+        add(b"standing");
+        if let Some(standing) = &self.standing {
+            add(standing.as_bytes());
         }
         *hasher.finalize().as_bytes()
     }

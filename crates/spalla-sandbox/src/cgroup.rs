@@ -92,6 +92,23 @@ impl Cgroup {
         }
     }
 
+    /// Returns how much of processors was used in it, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> Option<u64> {
+        match self {
+            // Version 1 counts that in a tree of its own.
+            Self::V1(_) => None,
+            Self::V2(group) => group.cpu_ms(),
+        }
+    }
+
+    /// Returns the most memory that was used in it at once, in bytes.
+    pub(crate) fn memory_peak_bytes(&self) -> Option<u64> {
+        match self {
+            Self::V1(group) => group.memory_peak_bytes(),
+            Self::V2(group) => group.memory_peak_bytes(),
+        }
+    }
+
     /// Says what it limits.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
@@ -132,6 +149,10 @@ fn value_of(file: &Path, key: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap_or_default();
     let found = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == key);
     found.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
+}
+
+fn number_in(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

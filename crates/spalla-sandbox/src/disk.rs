@@ -50,6 +50,8 @@ pub(crate) struct DiskWatch {
     since: Since,
     began: Instant,
     count_at: Instant,
+    /// How many bytes were new when they were counted last.
+    new_bytes: Option<u64>,
 }
 
 /// The beginning, by the clock of files.
@@ -72,7 +74,7 @@ impl DiskWatch {
         let folders = folders.into_iter().map(|folder| Watched { before: used(&folder), folder }).collect();
         let limit = Growth { bytes: limits.disk_mb.saturating_mul(1024 * 1024), files: limits.files };
         let began = Instant::now();
-        Self { folders, limit, since: Since::now(), began, count_at: began + COUNT }
+        Self { folders, limit, since: Since::now(), began, count_at: began + COUNT, new_bytes: None }
     }
 
     /// Tells whether more was written than allowed.
@@ -109,14 +111,21 @@ impl DiskWatch {
     }
 
     /// Tells, when the command is over, whether more is new than allowed.
-    pub(crate) fn is_exceeded_at_end(&self) -> bool {
+    pub(crate) fn is_exceeded_at_end(&mut self) -> bool {
         let most = LAST_COUNT.max(self.began.elapsed() / COUNT_SHARE);
         self.new_until(Some(Instant::now() + most)).is_over(self.limit)
     }
 
-    fn new_until(&self, end: Option<Instant>) -> Growth {
+    /// Returns how many bytes were new when they were counted last; none where nobody counted.
+    pub(crate) const fn new_bytes(&self) -> Option<u64> {
+        self.new_bytes
+    }
+
+    fn new_until(&mut self, end: Option<Instant>) -> Growth {
         let new = self.folders.iter().map(|watched| Count::of(&watched.folder, self.since, end).new);
-        new.fold(Growth::default(), Growth::plus)
+        let new = new.fold(Growth::default(), Growth::plus);
+        self.new_bytes = Some(new.bytes);
+        new
     }
 }
 

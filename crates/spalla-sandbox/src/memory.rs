@@ -15,16 +15,23 @@ const EXACT_FROM_PERCENT: u64 = 80;
 pub(crate) struct MemoryWatch {
     limit_bytes: u64,
     page_bytes: u64,
+    /// The most that was seen.
+    seen_bytes: Option<u64>,
 }
 
 impl MemoryWatch {
     pub(crate) fn new(limit_mb: u64) -> Self {
         let page_bytes = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
-        Self { limit_bytes: limit_mb.saturating_mul(1024 * 1024), page_bytes }
+        Self { limit_bytes: limit_mb.saturating_mul(1024 * 1024), page_bytes, seen_bytes: None }
+    }
+
+    /// Returns the most that was seen by looking; none where nobody looked.
+    pub(crate) const fn seen_bytes(&self) -> Option<u64> {
+        self.seen_bytes
     }
 
     /// Tells whether more is used than allowed: by the processes of that `/proc`, and by the private files.
-    pub(crate) fn is_exceeded(&self, processes: &OwnedFd, scratch: &OwnedFd) -> bool {
+    pub(crate) fn is_exceeded(&mut self, processes: &OwnedFd, scratch: &OwnedFd) -> bool {
         let files = rustix::fs::fstatvfs(scratch)
             .map_or(0, |found| found.f_blocks.saturating_sub(found.f_bfree).saturating_mul(found.f_frsize));
         // Who can't be looked at is taken for too large: nobody escapes by using up what the looking needs.
@@ -32,8 +39,9 @@ impl MemoryWatch {
         // Files in memory that have no name belong to no process, and to no file system that is shown.
         let nameless = nameless_bytes(&folders, scratch);
         let quick: u64 = folders.iter().map(|folder| self.resident(folder)).sum();
-        if quick.saturating_add(files).saturating_add(nameless) < self.limit_bytes / 100 * EXACT_FROM_PERCENT
-        {
+        let all = quick.saturating_add(files).saturating_add(nameless);
+        self.seen_bytes = self.seen_bytes.max(Some(all));
+        if all < self.limit_bytes / 100 * EXACT_FROM_PERCENT {
             return false;
         }
         let mut exact = Used::default();

@@ -7,6 +7,7 @@ use crate::policy::Layer;
 use crate::proxy::RefusedHost;
 use crate::refusal::Refusal;
 use crate::survival::Survival;
+use crate::used::Used;
 use serde::{Deserialize, Serialize};
 use spalla_crash::crash_point;
 use std::collections::BTreeMap;
@@ -103,6 +104,9 @@ pub enum Word {
         /// Whether it was ended because nobody took it up again in time.
         #[serde(default)]
         lost: bool,
+        /// How much of the machine it used.
+        #[serde(default)]
+        used: Used,
     },
 }
 

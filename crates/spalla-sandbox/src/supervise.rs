@@ -8,6 +8,7 @@ use crate::proxy::RefusedHost;
 use crate::refusal::Error;
 use crate::secret_files::SecretFiles;
 use crate::stdio::Stdio;
+use crate::used::Used;
 use crate::walls::Walls;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ pub struct Ended {
     pub survivors: usize,
     /// Which walls stood.
     pub attestation: Attestation,
+    /// How much of the machine it used.
+    pub used: Used,
 }
 
 /// A command's own end.

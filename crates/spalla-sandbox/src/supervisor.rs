@@ -244,6 +244,7 @@ impl From<Ended> for Word {
             exceeded: ended.exceeded,
             dropped: 0,
             lost: false,
+            used: ended.used,
         }
     }
 }

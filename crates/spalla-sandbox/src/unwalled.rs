@@ -7,6 +7,7 @@ use crate::refusal::{Error, doing};
 use crate::stdio::Stdio;
 use crate::supervise::{Command, Ended, Heard, How, Watcher};
 use crate::tree::{self, KILL_MS_MAX};
+use crate::used::Used;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal as UnixSignal};
@@ -226,6 +227,7 @@ impl Watch<'_> {
             refused_hosts: Vec::new(),
             survivors,
             attestation,
+            used: Used::of(None, None, None),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::policy::Policy;
 use crate::refusal::{Error, doing};
 use crate::report::Report;
 use crate::supervise::{Ended, How};
+use crate::used::Used;
 use crate::walls::Run;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as UnixSignal};
@@ -115,7 +116,9 @@ impl Watch<'_> {
         };
         let survivors = crash_point!("supervisor.command.reap", self.run.end());
         let refused_hosts = Vec::new();
-        Ended { how, timed_out, stopped_by, leftovers, exceeded, refused_hosts, survivors, attestation }
+        let seen_bytes = self.memory.as_ref().and_then(MemoryWatch::seen_bytes);
+        let used = Used::of(self.run.cgroup.as_ref(), seen_bytes, self.disk.new_bytes());
+        Ended { how, timed_out, stopped_by, leftovers, exceeded, refused_hosts, survivors, attestation, used }
     }
 
     /// Tells whether the kernel ended a process of the run because all together held too much.
@@ -126,14 +129,14 @@ impl Watch<'_> {
     fn exceeded(&mut self) -> Option<String> {
         let [processes, scratch] = self.run.inside.as_ref()?;
         if self.kernel_took_memory_back()
-            || self.memory.as_ref().is_some_and(|watch| watch.is_exceeded(processes, scratch))
+            || self.memory.as_mut().is_some_and(|watch| watch.is_exceeded(processes, scratch))
         {
             return Some(self.memory_limit());
         }
         self.disk.is_exceeded(processes).then(|| self.disk_limit())
     }
 
-    fn exceeded_at_end(&self, how: How) -> Option<String> {
+    fn exceeded_at_end(&mut self, how: How) -> Option<String> {
         if self.kernel_took_memory_back() {
             return Some(self.memory_limit());
         }

@@ -224,6 +224,8 @@ impl Server {
         });
         let webhooks = app.clone();
         tasks.spawn(async move { crate::webhooks::follow(&webhooks, webhooks.shutdown.clone()).await });
+        let names = app.clone();
+        tasks.spawn(async move { crate::webhooks::follow_names(&names, names.shutdown.clone()).await });
         let agents = app.clone();
         tasks.spawn(async move { crate::agents::follow(&agents, agents.shutdown.clone()).await });
         let health = app.clone();

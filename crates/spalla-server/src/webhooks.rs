@@ -7,10 +7,12 @@
 
 mod attempt;
 mod behalf;
+mod names;
 mod target;
 mod tls;
 
 pub(crate) use behalf::UnderWay;
+pub(crate) use names::follow as follow_names;
 pub(crate) use target::Target;
 pub use tls::WebhookTrust;
 
@@ -22,7 +24,7 @@ use behalf::{Maker, is_wanted};
 use spalla_domain::event::Event;
 use spalla_domain::notice::Notice;
 use spalla_domain::secret::Secret;
-use spalla_domain::webhook::{Noted, WEBHOOKS_MAX, Webhook, patterns};
+use spalla_domain::webhook::{Noted, WEBHOOKS_MAX, Webhook};
 use spalla_domain::{EventSeq, WebhookId};
 use spalla_store::Command;
 use spalla_store::document::Kept;
@@ -138,7 +140,7 @@ async fn round(app: &App, id: WebhookId, passed: &mut EventSeq) -> Result<Round,
         note(app, Noted { given_up: reason, ..silent(app, id) }).await?;
         return Ok(Round::Idle);
     };
-    let wanted = patterns(&webhook.spec.events)?;
+    let wanted = webhook.spec.wanted()?;
     let after = webhook.cursor.max(*passed);
     let filter = EventFilter { project_id: webhook.spec.project_id, run_id: None, after: Some(after) };
     let events = app.read().events(filter, EVENTS_AT_ONCE).await?;
@@ -148,7 +150,7 @@ async fn round(app: &App, id: WebhookId, passed: &mut EventSeq) -> Result<Round,
         .into_iter()
         .filter(|event| maker.may_read(event))
         .map(|event| (wire::event::Event::from(&event), event))
-        .filter(|(shown, _)| wanted.want(&shown.kind))
+        .filter(|(shown, event)| wanted.wants(&shown.kind, &event.fact))
         .map(|(shown, event)| (event, shown))
         .collect();
     let to_send = told_once(&webhook, to_send);

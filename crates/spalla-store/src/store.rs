@@ -14,6 +14,7 @@ use spalla_domain::recovery::Rules;
 use spalla_domain::resources::Pools;
 use spalla_domain::retry::{ErrorClass, RetryPolicy};
 use spalla_domain::run::TAKEOVERS_MAX_DEFAULT;
+use spalla_domain::slo::Slos;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub heartbeat_miss_ms: i64,
     /// Which work items need whose approval, whether anybody asks for it or not.
     pub approval_policy: Arc<Policy>,
+    /// What is promised of agents' runs.
+    pub slos: Arc<Slos>,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
             pools: Arc::default(),
             heartbeat_miss_ms: HEARTBEAT_MISS_MS_DEFAULT,
             approval_policy: Arc::default(),
+            slos: Arc::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub type Answer = BTreeMap<String, Secret>;
 const ASKING: &str = "asking a person for values";
 
 /// How often a run that waits for a person looks whether there is an answer.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Asks and waits for the answer. A run that is told to end waits no more.
 pub(crate) async fn ask(run: &Run<'_>, reason: &str, fields: &[InfoField]) -> Result<Answer, End> {
@@ -81,7 +81,7 @@ where
 }
 
 /// Lets time pass, unless the run is told to end.
-async fn pause(run: &Run<'_>, wait: Duration) -> Result<(), End> {
+pub(crate) async fn pause(run: &Run<'_>, wait: Duration) -> Result<(), End> {
     tokio::select! {
         biased;
         stop = run.control.stopped() => Err(End::Stopped(stop)),

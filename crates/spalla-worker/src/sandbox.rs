@@ -26,7 +26,7 @@ use life::order_of;
 use line::Line;
 use spalla_domain::log::Stream;
 use spalla_sandbox::{
-    Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SecretFiles, SupervisedOrder,
+    Attestation, HIDDEN_ARG, HostCredentials, Layer, Policy, SUPERVISE, SecretFiles, SupervisedOrder, Used,
 };
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -240,6 +240,8 @@ pub struct Ended {
     pub dropped: u64,
     /// Whether it was ended because nobody took it up again in time.
     pub lost: bool,
+    /// How much of the machine it used; none where its supervisor could not say.
+    pub used: Option<Used>,
 }
 
 /// A command's own end.

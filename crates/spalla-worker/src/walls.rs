@@ -8,7 +8,7 @@ use spalla_domain::claim::RunError;
 use spalla_domain::limits::{self as domain, Effective};
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::sandbox::{
-    Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
+    Attested, AttestedLayer, LayerState, PolicyObject, REFUSED_HOSTS_MAX, TEXT_BYTES_MAX, Used,
 };
 use spalla_sandbox::{
     Attestation, HostCredentials, Injection, Layer, Limits, Network, Policy, Preset, State,
@@ -121,6 +121,10 @@ impl Run<'_> {
         let mut attested = attested(&ended.attestation);
         attested.refused_hosts =
             ended.refused_hosts.iter().take(REFUSED_HOSTS_MAX).map(|host| cut(host)).collect();
+        attested.used = ended.used.map(|used| {
+            let spalla_sandbox::Used { cpu_ms, memory_bytes, disk_bytes } = used;
+            Used { cpu_ms, memory_bytes, disk_bytes }
+        });
         self.join(attested);
     }
 
@@ -144,6 +148,8 @@ impl Run<'_> {
             others: Vec::new(),
             refused_hosts: Vec::new(),
             limits: Effective::default(),
+            // Nothing was started.
+            used: Some(Used { cpu_ms: Some(0), memory_bytes: Some(0), disk_bytes: Some(0) }),
         });
     }
 
@@ -202,6 +208,7 @@ fn attested(attestation: &Attestation) -> Attested {
         others: Vec::new(),
         refused_hosts: Vec::new(),
         limits: Effective::default(),
+        used: None,
     }
 }
 

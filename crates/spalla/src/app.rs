@@ -17,7 +17,7 @@ use crate::failure::{Failure, Result};
 use crate::github::{Watch, watch};
 use crate::masked::Masked;
 use crate::no_core;
-use crate::routing::Serving;
+use crate::routing::{Serving, follow_standing};
 use crate::secret_key;
 use crate::sessions::Host;
 use crate::signals::Signals;
@@ -124,6 +124,7 @@ impl App {
             let server = listening::bind(settings, listen, self, &secrets).await?;
             self.serve(server, secrets.code.as_deref());
             self.watch_agents(settings);
+            self.watch_promises(settings)?;
         }
         self.send_traces(settings)?;
         if wishes.worker {
@@ -151,6 +152,18 @@ impl App {
         };
         let leave = self.supervisor.steps().leave;
         self.supervisor.start(Part::Agents, watching.follow(leave));
+    }
+
+    /// Lets the router know whose runs break what is promised, where anything is.
+    fn watch_promises(&mut self, settings: &Settings) -> Result<()> {
+        let slos = settings.slos()?;
+        if !slos.is_empty() {
+            let records: (Store, Arc<dyn Clock>) = (self.engine.store().clone(), Arc::new(SystemClock));
+            let leave = self.supervisor.steps().leave;
+            let following = follow_standing(Arc::clone(&self.serving), records, slos, leave);
+            self.supervisor.start(Part::Promises, following);
+        }
+        Ok(())
     }
 
     #[cfg(feature = "otlp")]
@@ -303,6 +316,7 @@ fn store_settings(settings: &Settings) -> Result<spalla_store::Settings> {
         pools: Arc::new(settings.resource_pools()?),
         heartbeat_miss_ms: ms(settings.heartbeat_miss_seconds),
         approval_policy: Arc::new(approval_policy(&settings.approval_policy)?),
+        slos: Arc::new(settings.slos()?),
     })
 }
 

@@ -10,6 +10,7 @@ mod oidc;
 mod resource_pools;
 mod review;
 mod routing;
+mod slos;
 mod sources;
 
 pub(crate) use github::GitHubSettings;
@@ -30,6 +31,7 @@ use spalla_domain::balance::Strategy;
 use spalla_domain::network::Networks;
 use spalla_domain::resources::Pools;
 use spalla_domain::review::Policy;
+use spalla_domain::slo::Slos;
 use spalla_registry::alias::Alias;
 use spalla_server::{Cors, HealthCheck, WebhookTrust};
 use spalla_store::Location;
@@ -142,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) agents: AgentsSettings,
     /// Agents under other names.
     pub(crate) alias: figment::value::Value,
+    /// What is promised of agents' runs.
+    pub(crate) slo: figment::value::Value,
     /// How an agent is chosen for a task.
     pub(crate) routing: RoutingSettings,
     /// What can be switched on and off.
@@ -401,6 +405,11 @@ impl Settings {
     /// Returns the agents' other names.
     pub(crate) fn aliases(&self) -> Result<BTreeMap<String, Alias>> {
         aliases::read(&self.alias).map_err(|wrong| Failure::usage(format!("alias: {wrong}")))
+    }
+
+    /// Returns what is promised of agents' runs.
+    pub(crate) fn slos(&self) -> Result<Slos> {
+        slos::read(&self.slo).map_err(|wrong| Failure::usage(format!("slo: {wrong}")))
     }
 
     /// Returns when reviewers look at work that goes on.

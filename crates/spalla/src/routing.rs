@@ -4,8 +4,10 @@
 mod built_in;
 mod details;
 mod serving;
+mod standing;
 
 pub(crate) use serving::Serving;
+pub(crate) use standing::follow as follow_standing;
 
 use crate::config::{RoutingSettings, Settings};
 use crate::failure::in_words;

@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Server,
     /// Watches what is published of the agents: leaves with the server.
     Agents,
+    /// Watches whether agents keep what was promised of them: leaves with the server.
+    Promises,
     /// Watches issues of GitHub: begins nothing more when the shutdown begins.
     Issues,
     /// Sends traces to a collector: leaves with the server.
@@ -35,6 +37,7 @@ impl fmt::Display for Part {
             Self::Worker => "the worker",
             Self::Server => "the server",
             Self::Agents => "the watcher of agents",
+            Self::Promises => "the watch on promises",
             Self::Issues => "the watch on issues",
             #[cfg(feature = "otlp")]
             Self::Traces => "the sender of traces",

@@ -11,6 +11,7 @@
 
 mod calls;
 
+use super::dialogue::{AskedCommand, AskedCommands, Permission};
 use super::held::Held;
 use super::used::of_acp_call;
 use super::{
@@ -72,6 +73,8 @@ pub(super) struct Dialogue {
     outbox: Vec<String>,
     /// What is told of calls, until they are over.
     calls: Calls,
+    /// The commands that it asks about.
+    pub(super) commands: AskedCommands,
 }
 
 impl Dialogue {
@@ -329,7 +332,23 @@ impl Dialogue {
             Guard::Guarded => ["read", "edit", "search", "think", "move"].contains(&kind),
             Guard::ReadOnly => ["read", "search", "think"].contains(&kind),
         };
-        let may = may && self.opening.lists(&of_acp_call(call));
+        let used = of_acp_call(call);
+        let mut may = may && self.opening.lists(&used);
+        if may && self.opening.leaves_open(&used) {
+            let folder = self.opening.folder.clone();
+            let asked = AskedCommand { used, folder, id: id.clone(), question: params.clone() };
+            if self.commands.keep(asked) {
+                return vec![];
+            }
+            may = false;
+        }
+        let refused = || Permission::Refused("it asked for what it may not do here".to_owned());
+        self.answer(id, params, &if may { Permission::Granted } else { refused() })
+    }
+
+    /// Answers what was asked.
+    pub(super) fn answer(&mut self, id: &Value, params: &Value, permission: &Permission) -> Vec<Heard> {
+        let may = *permission == Permission::Granted;
         let options = params["options"].as_array().map(Vec::as_slice).unwrap_or_default();
         let wanted = if may { ["allow_once", "allow_always"] } else { ["reject_once", "reject_always"] };
         let of_kind = |kind: &str| options.iter().find(|option| option["kind"] == kind);
@@ -339,10 +358,10 @@ impl Dialogue {
             None => json!({ "outcome": "cancelled" }),
         };
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": { "outcome": outcome } }));
-        if may {
-            return vec![];
+        match permission {
+            Permission::Granted => vec![],
+            Permission::Refused(why) => vec![Heard::Denied(denied(&params["toolCall"], why.clone()))],
         }
-        vec![Heard::Denied(denied(call, "it asked for what it may not do here".to_owned()))]
     }
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use super::codex::State;
+use super::dialogue::{AskedCommand, AskedCommands, Permission};
 use super::used::of_codex_item;
 use super::{Ears, Opening, event, number_of, shown, str_of, unknown};
 use crate::command_line::Guard;
@@ -51,6 +52,8 @@ pub(super) struct Dialogue {
     totals: BTreeMap<String, u64>,
     /// The items under way that use a tool, by their ids.
     items: BTreeMap<String, Used>,
+    /// The commands that it asks about.
+    pub(super) commands: AskedCommands,
     outbox: Vec<String>,
 }
 
@@ -289,10 +292,10 @@ impl Dialogue {
         (self.spent != Spent::default()).then_some(Heard::Spent(self.spent))
     }
 
-    /// Tells whether the list of tools has nothing against what is asked for. What an item is was told when it began.
-    fn lists(&self, method: &str, params: &Value) -> bool {
+    /// Returns which call is asked for. What an item is was told when it began.
+    fn call_of(&self, method: &str, params: &Value) -> Option<Used> {
         let begun = str_of(params, "/itemId").and_then(|id| self.items.get(id)).cloned();
-        let used = begun.or_else(|| match method {
+        begun.or_else(|| match method {
             "item/commandExecution/requestApproval" => {
                 Some(Used::new("command_execution", str_of(params, "/command")))
             }
@@ -303,14 +306,30 @@ impl Dialogue {
                 Some(Used::new(&format!("mcp__{server}__{tool}"), None))
             }
             _ => None,
-        });
-        used.is_none_or(|used| self.opening.lists(&used))
+        })
+    }
+
+    /// Answers whether a command may be run. What is declined is told once more as the end of its item.
+    pub(super) fn decide(&mut self, id: &Value, permission: &Permission) -> Vec<Heard> {
+        let decision = if *permission == Permission::Granted { "accept" } else { "decline" };
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": { "decision": decision } }));
+        vec![]
     }
 
     /// Answers what is asked of us.
     fn asked(&mut self, method: &str, id: &Value, params: &Value) -> Vec<Heard> {
         let may = matches!(self.opening.guard, Guard::Bypass | Guard::Listed);
-        let may = may && self.lists(method, params);
+        let used = self.call_of(method, params);
+        let mut may = may && used.as_ref().is_none_or(|used| self.opening.lists(used));
+        if let ("item/commandExecution/requestApproval", true, Some(used)) = (method, may, used)
+            && self.opening.leaves_open(&used)
+        {
+            let (folder, id, question) = (self.opening.folder.clone(), id.clone(), Value::Null);
+            if self.commands.keep(AskedCommand { used, folder, id, question }) {
+                return vec![];
+            }
+            may = false;
+        }
         let decision = if may { "accept" } else { "decline" };
         let (result, heard) = match method {
             // What is declined is told once more as the end of its item.

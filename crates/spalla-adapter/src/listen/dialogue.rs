@@ -30,6 +30,53 @@ pub struct Opening {
     pub servers: Vec<ToolServer>,
     /// Which tools it may use; all where none is said.
     pub tools: Option<ToolRules>,
+    /// Whether each command that it asks about is decided on by whoever listens, where nothing else is against it.
+    pub asks_commands: bool,
+}
+
+/// A command that the agent asks whether it may run. It waits for the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedCommand {
+    /// What it is about.
+    pub used: Used,
+    /// The folder in which the agent works.
+    pub folder: String,
+    /// By what the answer is known.
+    pub(super) id: Value,
+    /// What was asked, in the words of its protocol.
+    pub(super) question: Value,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Granted,
+    /// It may not, for this reason.
+    Refused(String),
+}
+
+/// The most questions that wait to be asked for.
+const ASKED_MAX: usize = 100;
+
+/// The commands that are asked about, until somebody takes them.
+#[derive(Debug, Default)]
+pub(super) struct AskedCommands(Vec<AskedCommand>);
+
+impl AskedCommands {
+    /// Keeps a question; false where there is no room for it.
+    pub(super) fn keep(&mut self, asked: AskedCommand) -> bool {
+        let has_room = self.0.len() < ASKED_MAX;
+        if has_room {
+            self.0.push(asked);
+        }
+        has_room
+    }
+
+    /// Takes all of them.
+    pub(super) fn take(&mut self) -> Vec<AskedCommand> {
+        std::mem::take(&mut self.0)
+    }
 }
 
 /// A server of tools, which the agent starts itself.
@@ -49,6 +96,11 @@ impl Opening {
     /// Tells whether the list of tools has nothing against a call.
     pub(super) fn lists(&self, used: &Used) -> bool {
         self.tools.as_ref().is_none_or(|rules| rules.refuse(used).is_none())
+    }
+
+    /// Tells whether somebody has to decide on a call.
+    pub(super) fn leaves_open(&self, used: &Used) -> bool {
+        self.asks_commands && used.is_shell()
     }
 
     /// Lets a conversation begin in the place of one that can't go on.
@@ -102,6 +154,24 @@ impl Dialogue {
             Self::Acp(dialogue) => dialogue.interrupt(),
             Self::AppServer(dialogue) => dialogue.interrupt(),
             Self::Claude(dialogue) => dialogue.interrupt(),
+        }
+    }
+
+    /// Takes the commands that it asks about.
+    pub(super) fn asked_commands(&mut self) -> Vec<AskedCommand> {
+        match self {
+            Self::Acp(dialogue) => dialogue.commands.take(),
+            Self::AppServer(dialogue) => dialogue.commands.take(),
+            Self::Claude(dialogue) => dialogue.commands.take(),
+        }
+    }
+
+    /// Answers one of them.
+    pub(super) fn permit(&mut self, asked: &AskedCommand, permission: &Permission) -> Vec<Heard> {
+        match self {
+            Self::Acp(dialogue) => dialogue.answer(&asked.id, &asked.question, permission),
+            Self::AppServer(dialogue) => dialogue.decide(&asked.id, permission),
+            Self::Claude(dialogue) => dialogue.answer(&asked.id, &asked.question, permission),
         }
     }
 

@@ -159,6 +159,7 @@ fn a_finding_says_the_rule_the_command_and_why() {
         rule: "git-push".to_owned(),
         command: "git push origin".to_owned(),
         reason: "publishes commits".to_owned(),
+        is_waivable: true,
     };
     assert_eq!(verdict.findings, [finding]);
     let json = serde_json::to_string(&verdict).expect("json");

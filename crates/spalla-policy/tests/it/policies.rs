@@ -1,7 +1,7 @@
 //! Policies as files.
 
 use crate::{assert_levels, judge};
-use spalla_policy::{Level, PRESETS, Policy, confirmation_hash};
+use spalla_policy::{Freedom, Level, PRESETS, Policy, confirmation_hash};
 use std::path::Path;
 
 #[test]
@@ -97,4 +97,40 @@ fn what_a_finding_shows_is_short_and_moves_no_cursor() {
     let command = &verdict.findings[0].command;
     assert!(command.starts_with("git push  [31m "), "{command:?}");
     assert_eq!(command.chars().count(), spalla_policy::COMMAND_CHARS_MAX + 1);
+}
+
+/// Returns what becomes of a script for agents of these autonomies, in thousandths.
+fn levels(policy: &Policy, script: &str) -> Vec<Level> {
+    let findings = judge(policy, script).findings;
+    let of = |autonomy| {
+        let freedom = Freedom::of(autonomy);
+        findings.iter().map(|finding| freedom.level(finding)).max().unwrap_or(Level::Allowed)
+    };
+    [Some(0), Some(299), Some(300), None, Some(699), Some(700), Some(1_000)].map(of).to_vec()
+}
+
+#[test]
+fn autonomy_decides_what_is_asked_about_and_lets_nobody_do_what_is_blocked() {
+    use Level::{Allowed, Blocked, Confirm, Watched};
+    let policy = Policy::default();
+    let asked = [Confirm, Confirm, Confirm, Confirm, Confirm, Watched, Watched];
+    let watched = [Confirm, Confirm, Watched, Watched, Watched, Watched, Watched];
+    assert_eq!(levels(&policy, "git push"), asked);
+    assert_eq!(levels(&policy, "sudo make install"), watched);
+    assert_eq!(levels(&policy, "rm -rf /"), [Blocked; 7]);
+    assert_eq!(levels(&policy, "make test"), [Allowed; 7]);
+}
+
+#[test]
+fn what_a_policy_does_not_let_be_waived_is_asked_about_whoever_wants_it() {
+    let rule = |more: &str| {
+        let text = format!(
+            "[[rule]]\nname = \"release\"\nlevel = \"confirm\"\nprograms = [\"make\"]\nwords = [\"release\"]\nreason = \"r\"\n{more}"
+        );
+        Policy::parse(&text).expect("a policy")
+    };
+    assert_eq!(levels(&rule("waivable = false\n"), "make release"), [Level::Confirm; 7]);
+    assert_eq!(levels(&rule(""), "make release")[6], Level::Watched);
+    assert_eq!(rule("").digest(), rule("waivable = true\n").digest());
+    assert_ne!(rule("").digest(), rule("waivable = false\n").digest());
 }

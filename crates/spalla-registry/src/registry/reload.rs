@@ -98,7 +98,11 @@ impl Registry {
             }
         }
         self.note_gone(&old, &new);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current, &old) {
+            new.take_trials(&current, &reloaded.changed);
+        }
+        *current = Arc::new(new);
         Ok(reloaded)
     }
 }

@@ -234,6 +234,16 @@ impl Snapshot {
         }
     }
 
+    /// Reads a definition as it is published, and keeps nothing of it.
+    pub(super) fn read(&self, id: &str) -> Result<Loaded, Missing> {
+        self.load(self.entry(id).ok_or_else(|| Missing::Unknown(id.to_owned()))?)
+    }
+
+    /// Returns the ids whose definitions failed their tests and that nobody has: there is none before them.
+    pub fn failing(&self) -> impl Iterator<Item = &str> {
+        self.held.iter().filter(|(_, before)| before.is_none()).map(|(id, _)| id.as_str())
+    }
+
     /// Returns the ids that work most often leads to: those whose keywords most of the fleet has.
     pub(super) fn most_frequent(&self, count: usize) -> Vec<String> {
         let Ok(triggers) = self.triggers() else { return Vec::new() };

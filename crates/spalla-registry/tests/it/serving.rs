@@ -234,3 +234,45 @@ fn a_run_is_given_the_brief_and_what_is_held_back_keeps_its_own() {
     let built_in = registry.given(&registry.definition("codex-codegen").unwrap()).unwrap();
     assert!(built_in.publication.is_empty() && built_in.instructions.contains("You"));
 }
+
+#[test]
+fn what_serves_from_the_start_is_tried_and_one_that_fails_serves_no_more() {
+    let rooms = Rooms::odd();
+    agent(&rooms, "sound", "testing:\n  smoke: exit 0\n");
+    agent(&rooms, "broken", "testing:\n  smoke: exit 1\n");
+    let registry = served(&rooms);
+    let plain = registry.definition("plain").unwrap();
+    let mut tried = Vec::new();
+    let held = registry.try_serving(|definition, command| {
+        tried.push(definition.agent.id.clone());
+        Some(if command == "exit 0" { Ok(()) } else { Err("it failed".to_owned()) })
+    });
+    assert_eq!(tried, ["broken", "sound"]);
+    assert_eq!(
+        held.iter().map(|held| (&*held.id, &*held.why, held.old_serves)).collect::<Vec<_>>(),
+        [("broken", "it failed", false)]
+    );
+    let snapshot = registry.snapshot();
+    let trials = ["broken", "sound", "plain"].map(|id| snapshot.trial(id));
+    assert_eq!(trials, [Trial::Failed { old_serves: false }, Trial::Passed, Trial::Untried]);
+    assert_eq!(snapshot.failing().collect::<Vec<_>>(), ["broken"]);
+    assert_eq!(registry.definition("broken"), Err(Missing::Unknown("broken".into())));
+    assert!(Arc::ptr_eq(&plain, &registry.definition("plain").unwrap()));
+    assert_eq!(registry.try_serving(|_, _| unreachable!("each is tried once")), []);
+}
+
+#[test]
+fn a_trial_that_breaks_off_or_that_a_newer_publication_overtakes_changes_nothing() {
+    let rooms = Rooms::odd();
+    agent(&rooms, "broken", "testing:\n  smoke: exit 1\n");
+    let registry = served(&rooms);
+    assert_eq!(registry.try_serving(|_, _| None), []);
+    assert_eq!(registry.snapshot().trial("broken"), Trial::Untried);
+    let held = registry.try_serving(|_, _| {
+        agent(&rooms, "broken", "testing:\n  smoke: exit 0\n");
+        rooms.publish(LATER);
+        registry.reload(no_smoke).unwrap();
+        Some(Err("it failed".to_owned()))
+    });
+    assert_eq!((held, registry.snapshot().trial("broken")), (vec![], Trial::Passed));
+}

@@ -172,6 +172,7 @@ impl Router {
             notes: aside.notes,
             index: self.index.version.clone(),
             weights: self.weights.version.clone(),
+            standing: question.standing.clone(),
         }
     }
 

@@ -85,6 +85,23 @@ fn who_is_down_is_left_out_and_who_is_busy_pays() {
 }
 
 #[test]
+fn how_agents_stand_is_part_of_the_question_and_its_version_of_the_answer() {
+    let router = router(["a", "b"].map(|id| agent(id, "x", &["parser"])).to_vec());
+    let well = task("mend the parser");
+    let failing = Condition { failing: Micro::ONE, ..Condition::default() };
+    let conditions = [("a".to_owned(), failing)].into();
+    let badly = Question { conditions, standing: Some("slo-1".into()), ..well.clone() };
+    let answer = router.route(&badly);
+    assert_eq!((ids(&answer), answer.standing.as_deref()), (vec!["b", "a"], Some("slo-1")));
+    assert_eq!(answer.candidates[1].terms.penalties.load, Micro::of(0.3));
+    let answer = router.route(&well);
+    assert_eq!((ids(&answer), answer.standing.as_deref()), (vec!["a", "b"], None));
+    // What is remembered of one is no answer to the other.
+    let other = Question { standing: Some("slo-2".into()), ..badly.clone() };
+    assert_eq!(router.route(&other).standing.as_deref(), Some("slo-2"));
+}
+
+#[test]
 fn what_was_learned_decides_between_equals() {
     let agents = || ["a", "b"].map(|id| agent(id, "x", &["parser"])).to_vec();
     let rewards = [("b".to_owned(), Micro::of(0.9))].into();

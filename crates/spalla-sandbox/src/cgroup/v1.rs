@@ -1,6 +1,6 @@
 //! Version 1: one tree for each kind of limit; only root may use them.
 
-use super::{mounts_of, pids, sweep, value_of};
+use super::{mounts_of, number_in, pids, sweep, value_of};
 use crate::policy::Limits;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -84,6 +84,12 @@ impl Group {
 
     pub(super) fn memory_kills(&self) -> u64 {
         value_of(&self.memory.join("memory.oom_control"), "oom_kill")
+    }
+}
+
+impl Group {
+    pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
+        number_in(&self.memory.join("memory.max_usage_in_bytes"))
     }
 }
 

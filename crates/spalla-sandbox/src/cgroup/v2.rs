@@ -1,6 +1,6 @@
 //! Version 2: one tree for all limits; an ordinary user may use the part of it that is delegated to them.
 
-use super::{mounts_of, pids, sweep, value_of};
+use super::{mounts_of, number_in, pids, sweep, value_of};
 use crate::policy::Limits;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -75,6 +75,16 @@ impl Group {
 
     pub(super) fn memory_kills(&self) -> u64 {
         value_of(&self.folder.join("memory.events"), "oom_kill")
+    }
+
+    pub(super) fn cpu_ms(&self) -> Option<u64> {
+        let file = self.folder.join("cpu.stat");
+        file.exists().then(|| value_of(&file, "usage_usec") / 1_000)
+    }
+
+    /// A kernel before 5.19 does not tell.
+    pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
+        number_in(&self.folder.join("memory.peak"))
     }
 }
 
@@ -154,5 +164,16 @@ mod tests {
         assert_eq!(read("memory.max"), "2147483648");
         assert_eq!(read("pids.max"), "513");
         assert_eq!(read("cpu.max"), "150000 100000");
+    }
+
+    #[test]
+    fn what_was_used_is_read_where_the_kernel_tells() {
+        let tree = delegated();
+        let mounts = format!("1 1 0:1 / {} rw - cgroup2 cgroup2 rw", tree.path().display());
+        let group = Group::create("0::/daemon\n", &mounts, "one").unwrap();
+        assert_eq!((group.cpu_ms(), group.memory_peak_bytes()), (None, None));
+        fs::write(group.folder.join("cpu.stat"), "usage_usec 1234567\nuser_usec 1\n").unwrap();
+        fs::write(group.folder.join("memory.peak"), "4096\n").unwrap();
+        assert_eq!((group.cpu_ms(), group.memory_peak_bytes()), (Some(1_234), Some(4_096)));
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn add(api: Api) -> Api {
 /// longer and longer waits of up to an hour; after three days, or when the receiver answers 410, nothing is sent any more.
 /// It is sent on behalf of the token that makes it: only what that may read, and nothing once it opens no longer. With a
 /// template people are told of what needs one, of each cause once: questions, approvals, blockers, limits, messages to people,
-/// and work that nobody takes.
+/// and work that nobody takes. One with a name is also sent what is for that name: alerts of agents whose definitions say it
+/// (`metrics.escalation.notify`), and nothing else where it names no events.
 #[utoipa::path(post, path = "/webhooks", tag = "webhooks",
     request_body(content = NewWebhook, example = json!({
         "url": "http://hooks.example.org/spalla", "events": ["run.*", "approval.requested"], "project_id": 1})),
@@ -51,7 +52,7 @@ async fn create_webhook(
     State(app): State<App>,
     wish: Wish<NewWebhook>,
 ) -> Result<impl IntoResponse, Problem> {
-    let NewWebhook { url, events, project_id, secret, enabled, template, template_text } = wish.body;
+    let NewWebhook { url, events, project_id, secret, enabled, template, template_text, name } = wish.body;
     let target = Target::parse(&url).map_err(|why| Problem::invalid("url", why))?;
     target.check(&app.webhook_networks)?;
     let secret = match secret {
@@ -60,19 +61,20 @@ async fn create_webhook(
     };
     let template = chosen(template, template_text.map(String::from))?;
     let mut events: Vec<String> = events.into_iter().map(Into::into).collect();
-    if events.is_empty() && template.is_some() {
+    let name = name.map(String::from);
+    if events.is_empty() && template.is_some() && name.is_none() {
         events.extend(NEEDS_PERSON.map(str::to_owned));
     }
     let project_id = project_id.map(|id| ProjectId(id.get()));
     let maker = wish.key.reach.principal().map(|principal| maker(principal, project_id));
     let made_with = maker.transpose()?;
-    let spec = webhook::Spec { url, events, project_id, enabled: enabled.unwrap_or(true), template };
+    let spec = webhook::Spec { url, events, project_id, enabled: enabled.unwrap_or(true), template, name };
     let sealed_secret = app.vault.seal_secret(&secret.clone().into());
     let after = app.read().newest_event().await?;
     let new = webhook::NewWebhook { spec, sealed_secret: sealed_secret.clone(), after, made_with };
     let key = wish.key.map_key(|key| app.vault.blind(key));
     let made = app.execute(Command::CreateWebhook(Box::new(new)), key).await;
-    match made.map_err(|problem| problem.naming_one_of(&["events"]))? {
+    match made.map_err(|problem| problem.naming_one_of(&["events", "name"]))? {
         Reply::Webhook(id) => {
             app.webhooks_changed.send_replace(());
             let kept = find(&app, id).await?;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub(crate) enum Gate {
     /// It has none.
     None,
-    /// It was published before this server looked.
+    /// This server has not come to it yet.
     Untried,
     /// It passed.
     Passed,
@@ -28,7 +28,7 @@ words! {
     SmokeGate for Gate {
         /// It has no such test.
         None = "none",
-        /// It has one, and was published before this server looked: `spalla convert` ran it.
+        /// It has one, and this server has not come to it yet; `spalla convert` ran it.
         Untried = "untried",
         /// It passed.
         Passed = "passed",

@@ -135,6 +135,10 @@ pub(crate) struct RouteAnswer {
     index: String,
     /// The version of what was learned of them.
     weights: String,
+    /// The version of how they stand just now: which of them break what was promised of their runs. Left out where nobody
+    /// does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<String>,
 }
 
 /// An agent that may be the one.
@@ -206,6 +210,7 @@ impl From<&Answer> for RouteAnswer {
             notes: answer.notes.clone(),
             index: answer.index.clone(),
             weights: answer.weights.clone(),
+            standing: answer.standing.clone(),
         }
     }
 }

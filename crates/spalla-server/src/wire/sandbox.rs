@@ -7,7 +7,7 @@ use super::words;
 use serde::{Deserialize, Serialize};
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, AttestedPolicy, LAYERS_MAX, LayerState as DomainState, OTHERS_MAX, PolicyObject,
-    REFUSED_HOSTS_MAX, TEXT_BYTES_MAX,
+    REFUSED_HOSTS_MAX, TEXT_BYTES_MAX, Used,
 };
 use utoipa::ToSchema;
 
@@ -55,6 +55,36 @@ pub(crate) struct SandboxBody {
     #[serde(default)]
     #[schema(inline)]
     limits: Option<Held>,
+    /// How much of the machine its commands used.
+    #[serde(default)]
+    used: Option<SandboxUsed>,
+}
+
+/// How much of the machine commands used; what nobody measured is left out.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SandboxUsed {
+    /// Time of processors, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu_ms: Option<u64>,
+    /// The most memory at once, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    /// Files that came into being, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disk_bytes: Option<u64>,
+}
+
+impl From<SandboxUsed> for Used {
+    fn from(SandboxUsed { cpu_ms, memory_bytes, disk_bytes }: SandboxUsed) -> Self {
+        Self { cpu_ms, memory_bytes, disk_bytes }
+    }
+}
+
+impl From<Used> for SandboxUsed {
+    fn from(Used { cpu_ms, memory_bytes, disk_bytes }: Used) -> Self {
+        Self { cpu_ms, memory_bytes, disk_bytes }
+    }
 }
 
 /// How one wall stood.
@@ -109,6 +139,7 @@ impl From<SandboxBody> for Box<Attested> {
             others: others.collect(),
             refused_hosts: body.refused_hosts.into_iter().take(REFUSED_HOSTS_MAX).map(Into::into).collect(),
             limits: body.limits.map(|held| held.0).unwrap_or_default(),
+            used: body.used.map(Into::into),
         })
     }
 }
@@ -133,6 +164,8 @@ pub(crate) struct SandboxView {
     /// Which limits held for its commands, and whose they were.
     #[schema(inline)]
     limits: Held,
+    /// How much of the machine its commands used; null where nobody measured it.
+    used: Option<SandboxUsed>,
 }
 
 /// How one wall stood.
@@ -178,6 +211,7 @@ impl From<Attested> for SandboxView {
             others: attested.others.into_iter().map(other).collect(),
             refused_hosts: attested.refused_hosts,
             limits: Held(attested.limits),
+            used: attested.used.map(Into::into),
         }
     }
 }

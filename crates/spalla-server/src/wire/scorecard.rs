@@ -58,7 +58,7 @@ pub(crate) struct Measured {
     verdicts: Verdicts,
     /// How often a person had to help, weighed.
     interventions: f64,
-    /// How much of machines it uses; null where nobody measures it.
+    /// How much of machines a run uses.
     resource_utilization: Utilization,
     /// When a run ended last.
     #[schema(value_type = String, format = DateTime)]
@@ -76,17 +76,28 @@ pub(crate) struct Verdicts {
     blocker: f64,
 }
 
-/// How much of machines is used.
-#[derive(Debug, Default, Serialize, ToSchema)]
+/// How much of machines a run uses on the average; null where nobody measured it.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Utilization {
-    /// Of processors.
+    /// Processors: 1 is one core for all of the run's time.
     cpu: Option<f64>,
-    /// Of memory.
+    /// Memory at its peak, in MiB.
     memory: Option<f64>,
-    /// Of the network.
+    /// The network, which nobody measures.
     network: Option<f64>,
-    /// Of storage.
+    /// Files that came into being, in MiB.
     storage: Option<f64>,
+}
+
+impl Utilization {
+    fn of(used: &scorecard::Utilization) -> Self {
+        Self {
+            cpu: used.cores.value(),
+            memory: used.memory_mb.value(),
+            network: None,
+            storage: used.storage_mb.value(),
+        }
+    }
 }
 
 impl Scorecard {
@@ -122,7 +133,7 @@ impl Measured {
             cost_usd: card.cost_usd,
             verdicts: Verdicts { approved: card.approved, concern: card.concerns, blocker: card.blockers },
             interventions: card.interventions,
-            resource_utilization: Utilization::default(),
+            resource_utilization: Utilization::of(&card.utilization),
             last_updated_at: card.last_updated_at,
         }
     }

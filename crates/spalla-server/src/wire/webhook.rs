@@ -39,6 +39,11 @@ pub(crate) struct NewWebhook {
     #[serde(default)]
     #[schema(inline)]
     pub(crate) template_text: Option<TemplateText>,
+    /// The name by which agents' definitions say that it is to be told of alerts (`metrics.escalation.notify`). With one, events
+    /// may be left out: then it is told of nothing else.
+    #[serde(default)]
+    #[schema(inline)]
+    pub(crate) name: Option<Needle>,
 }
 
 /// The text of a template.
@@ -108,6 +113,8 @@ pub(crate) struct Webhook {
     project_id: Option<i64>,
     /// In which form people are told; null where every event is sent as it is.
     template: Option<TemplateName>,
+    /// The name by which definitions say that it is to be told; null where it has none.
+    name: Option<String>,
     /// The token on whose behalf events are sent; null is the administrator.
     token_id: Option<i64>,
     /// Where it stands.
@@ -145,6 +152,7 @@ impl From<webhook::Webhook> for Webhook {
             disabled_at: webhook.disabled.as_ref().map(|disabled| disabled.at),
             disabled_reason: webhook.disabled.map(|disabled| disabled.reason),
             template: webhook.spec.template.as_ref().map(TemplateName::of),
+            name: webhook.spec.name,
             url: webhook.spec.url,
             events: webhook.spec.events,
             project_id: webhook.spec.project_id.map(|id| id.0),

@@ -105,6 +105,23 @@ async fn scorecards_tell_how_the_runs_of_each_agent_went() {
 }
 
 #[tokio::test]
+async fn scorecards_tell_how_much_of_machines_runs_use_where_it_was_measured() {
+    let world = World::in_memory().await;
+    world.project().await;
+    let (run, token) = claimed(&world, "codex").await;
+    world.clock.advance(2_000);
+    let used = json!({"cpu_ms": 3_000, "memory_bytes": 52_428_800});
+    let sandbox = json!({"preset": "agent", "policy_hash": "ab".repeat(32), "layers": [], "used": used});
+    let path = format!("/work-items/runs/{run}/complete?success=true");
+    world.post(&path, json!({"fencing_token": token, "sandbox": sandbox})).await.json(200);
+    let cards = world.get("/api/scorecards?agent=codex").await.json(200);
+    let wanted = json!({"cpu": 1.5, "memory": 50.0, "network": null, "storage": null});
+    assert_eq!(cards["agents"][0]["resource_utilization"], wanted);
+    let shown = world.get(&format!("/work-items/runs/{run}")).await.json(200);
+    assert_eq!(shown["sandbox"]["used"], used);
+}
+
+#[tokio::test]
 async fn an_item_takes_what_a_definition_says_and_refuses_what_is_no_policy() {
     let world = World::in_memory().await;
     world.project().await;

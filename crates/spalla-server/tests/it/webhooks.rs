@@ -4,8 +4,10 @@ use crate::answer::Answer;
 use crate::world::{Setup, TOKEN, World};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
+use spalla_domain::event::Fact;
 use spalla_domain::network::Networks;
 use spalla_server::{Access, Token, WebhookTrust};
+use spalla_store::view::EventFilter;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -531,6 +533,52 @@ async fn a_template_that_can_not_be_sent_is_refused() {
         (json!({"template": "custom", "template_text": "[]"}), "template_text"),
         (json!({"template": "custom", "template_text": "{"}), "template_text"),
     ] {
+        assert_eq!(telling(&world, &receiver, more.clone()).await.invalid(), [place], "{more}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_named_by_an_alert_is_sent_it_and_a_name_that_nobody_has_is_told_once() {
+    for world in World::on_both_stores_with(loopback).await {
+        let mut named = Receiver::start(&[Manner::Status(204)]).await;
+        let mut other = Receiver::start(&[Manner::Status(204)]).await;
+        let made = telling(&world, &named, json!({"template": "slack", "name": "ops"})).await.json(201);
+        assert_eq!((&made["name"], &made["events"]), (&json!("ops"), &json!([])));
+        telling(&world, &other, json!({"name": "dev", "events": ["receiver.unknown"]})).await.json(201);
+        let (run, token) = world.claimed_run(json!({})).await;
+        let alert = |text: &str| {
+            let payload = json!({"text": text, "alert": "heartbeat_miss", "notify": ["ops", "ada"]});
+            json!({"type": "error", "agent": "codex", "payload": payload})
+        };
+        for event in [
+            json!({"type": "blocker", "agent": "codex", "payload": {"text": "stuck"}}),
+            alert("silent"),
+            alert("silent again"),
+        ] {
+            let request = world.request("POST", &format!("/work-items/runs/{run}/events"));
+            world.send(request.header("x-fencing-token", token).json(&event)).await.json(200);
+        }
+        // What names it is sent, each time, and nothing else.
+        assert_eq!(named.next().await.body["text"], "*codex: heartbeat_miss*\nsilent");
+        assert_eq!(named.next().await.body["text"], "*codex: heartbeat_miss*\nsilent again");
+        let unknown = other.next().await.body;
+        assert_eq!(
+            (&unknown["type"], &unknown["payload"]["names"]),
+            (&json!("receiver.unknown"), &json!(["ada"]))
+        );
+        let events = world.store.read().events(EventFilter::default(), 1_000).await.unwrap();
+        let told = events.iter().filter(|event| matches!(event.fact, Fact::ReceiverUnknown { .. })).count();
+        assert_eq!(told, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_without_a_name_of_its_own_or_with_one_that_is_none_is_refused() {
+    let world = World::with(loopback()).await;
+    let receiver = Receiver::start(&[Manner::Status(204)]).await;
+    for (more, place) in
+        [(json!({"name": " "}), "name"), (json!({"name": "x".repeat(101)}), "name"), (json!({}), "events")]
+    {
         assert_eq!(telling(&world, &receiver, more.clone()).await.invalid(), [place], "{more}");
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn tell<T: Tx>(desk: &mut Desk<'_, T>, news: &RegistryNews) -> Reply 
     let fact = match news.clone() {
         RegistryNews::Reloaded(reloaded) => Fact::RegistryReloaded(Box::new(reloaded)),
         RegistryNews::Refused(refused) => Fact::RegistryRefused(Box::new(refused)),
+        RegistryNews::Unreached(names) => Fact::ReceiverUnknown { names },
     };
     desk.fact(ProjectId::NONE, None, None, fact);
     Reply::Done

@@ -28,11 +28,17 @@ pub(crate) async fn report<T: Tx>(
     let item = held(desk, holder).await?;
     let mut answer = found_command::Answer::default();
     for command in found {
-        record(desk, item, holder, worker, command);
-        if command.level != Level::Confirm || !desk.context.settings.require_approval {
-            continue;
+        let needs_yes = command.level == Level::Confirm && desk.context.settings.require_approval;
+        let standing = match needs_yes {
+            true => found_command::standing(command, &approvals_of(desk, item).await?),
+            false => None,
+        };
+        // Whoever waits for the answer asks again and again, and found nothing anew.
+        if !matches!(standing, Some((_, Status::Pending))) {
+            record(desk, item, holder, worker, command);
         }
-        match found_command::standing(command, &approvals_of(desk, item).await?) {
+        match standing {
+            _ if !needs_yes => {}
             Some((_, Status::Approved)) => {}
             Some((id, Status::Pending)) => answer.pending.push(id),
             Some((id, Status::Rejected)) => answer.rejected.push(id),

@@ -10,7 +10,7 @@ use spalla_domain::event::Fact;
 use spalla_domain::review::{Opinion, Verdict};
 use spalla_domain::run::Outcome;
 use spalla_domain::run_event::{RunEvent, Told};
-use spalla_domain::scorecard::{Alarm, Scorecards, Scored};
+use spalla_domain::scorecard::{Alarm, Breach, Scorecards, Scored};
 use spalla_domain::session::{REVIEWS_LABEL, session_of};
 use spalla_domain::work_item::{Executor, WorkItem};
 use spalla_domain::{ProjectId, RunId, WorkItemId};
@@ -50,8 +50,10 @@ pub(crate) async fn note<T: Tx>(desk: &mut Desk<'_, T>, record: &EndedRun) -> An
     let asked = |one: &&Value| one["action"] == "ask_a_person";
     let interventions = result["recoveries"].as_array().into_iter().flatten().filter(asked).count() as u64;
     let began = record.started_at.unwrap_or(record.created_at);
+    let slo = desk.context.settings.slos.get(&agent).copied().unwrap_or_default();
     let scored = Scored {
         agent,
+        slo,
         trigger: policy.and_then(|policy| policy.trigger.clone()),
         has_succeeded: record.outcome == Outcome::Succeeded,
         is_retry: record.attempt > 1,
@@ -59,6 +61,7 @@ pub(crate) async fn note<T: Tx>(desk: &mut Desk<'_, T>, record: &EndedRun) -> An
         tool_errors: count("denied").saturating_add(refused),
         interventions,
         usage: record.usage.clone().unwrap_or_default(),
+        used: record.sandbox.as_ref().and_then(|walls| walls.used).unwrap_or_default(),
         failure_rate_permille: policy.and_then(|policy| policy.failure_rate_permille),
         notify: policy.map(|policy| policy.notify.clone()).unwrap_or_default(),
     };
@@ -97,7 +100,7 @@ fn reviewed_by(item: &WorkItem) -> Vec<WorkItemId> {
     item.spec.labels.iter().filter_map(of).collect()
 }
 
-/// Writes what the batch noted, and tells where too many runs fail.
+/// Writes what the batch noted, and tells where too many runs fail, or are not as was promised.
 pub(crate) async fn keep<T: Tx>(desk: &mut Desk<'_, T>) -> Result<()> {
     if desk.scored.is_empty() {
         return Ok(());
@@ -116,8 +119,8 @@ pub(crate) async fn keep<T: Tx>(desk: &mut Desk<'_, T>) -> Result<()> {
             match note {
                 Note::Judged { agent, opinion } => cards.judge(&agent, opinion, now),
                 Note::Ended { item, run, session, scored } => {
-                    if let Some(alarm) = cards.take(&scored, now) {
-                        let told = Fact::AgentTold(Box::new(told(alarm, session)));
+                    for alarm in cards.take(&scored, now) {
+                        let told = Fact::AgentTold(Box::new(told(alarm, session.clone())));
                         desk.fact(project, Some(item), Some(run), told);
                     }
                 }
@@ -129,16 +132,29 @@ pub(crate) async fn keep<T: Tx>(desk: &mut Desk<'_, T>) -> Result<()> {
 }
 
 fn told(alarm: Alarm, session_id: Option<String>) -> Told {
-    let Alarm { agent, failure_rate_permille, threshold_permille, notify } = alarm;
+    let Alarm { agent, breach, notify } = alarm;
     let percent = |permille: u16| f64::from(permille) / 10.0;
-    let (rate, most) = (percent(failure_rate_permille), percent(threshold_permille));
-    let text =
-        format!("failure_rate_pct: {rate} % of the newest runs of {agent} failed; above {most} % it is told");
-    let event = AgentEvent::new(AgentEventType::Error, text)
-        .with("alert", "failure_rate_pct")
-        .with("failure_rate_pct", rate)
-        .with("threshold_pct", most)
-        .with("notify", notify);
-    let RunEvent { kind, payload, .. } = RunEvent::of(&event);
+    let of = |alert: &str, text: String| {
+        AgentEvent::new(AgentEventType::Error, format!("{alert}: {text}")).with("alert", alert)
+    };
+    let event = match breach {
+        Breach::Failures { permille, threshold_permille } => {
+            let (rate, most) = (percent(permille), percent(threshold_permille));
+            let text = format!("{rate} % of the newest runs of {agent} failed; above {most} % it is told");
+            of("failure_rate_pct", text).with("failure_rate_pct", rate).with("threshold_pct", most)
+        }
+        Breach::Latency { p95_ms, promised_ms } => {
+            let text = format!(
+                "95 of 100 of the newest runs of {agent} took up to {p95_ms} ms; promised are {promised_ms} ms"
+            );
+            of("slo_latency_ms", text).with("latency_ms", p95_ms).with("threshold_ms", promised_ms)
+        }
+        Breach::Success { permille, promised_permille } => {
+            let (rate, least) = (percent(permille), percent(promised_permille));
+            let text = format!("{rate} % of the newest runs of {agent} succeeded; promised are {least} %");
+            of("slo_success_pct", text).with("success_pct", rate).with("threshold_pct", least)
+        }
+    };
+    let RunEvent { kind, payload, .. } = RunEvent::of(&event.with("notify", notify));
     Told { kind, agent: Some(agent), session_id, payload }
 }

@@ -29,7 +29,7 @@ use state::Progress;
 pub(crate) use state::State;
 use step::{Place, StepEnd, Taken};
 
-pub(crate) use commands::check_definition;
+pub(crate) use commands::{check_definition, of_agent as command_of_agent, words_of as words_of_command};
 pub(crate) use dependencies::check as dependencies;
 
 /// What a run of a recipe produced.

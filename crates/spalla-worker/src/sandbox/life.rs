@@ -242,11 +242,12 @@ impl Life {
                 exceeded,
                 dropped,
                 lost,
+                used,
             }) => {
                 let how = signal.map_or(How::Exited(code), How::Signalled);
                 timed_out |= late && !stopped;
                 let ended = self.told(how, (stopped, timed_out), (leftovers, survivors), exceeded);
-                Ended { dropped, lost, ..ended }
+                Ended { dropped, lost, used: Some(used), ..ended }
             }
             _ => {
                 let survivors = self.end_without_supervisor().await;
@@ -280,6 +281,7 @@ impl Life {
             attestation,
             dropped: 0,
             lost: false,
+            used: None,
         }
     }
 

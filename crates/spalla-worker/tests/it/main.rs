@@ -2,6 +2,7 @@
 
 mod agents;
 mod ahead;
+mod autonomy;
 mod clouds;
 mod commands;
 mod dialogues;

@@ -74,6 +74,17 @@ async fn a_step_has_network_only_where_its_tool_says_so() {
 }
 
 #[tokio::test]
+async fn what_commands_used_of_the_machine_stands_beside_their_walls() {
+    let counts = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; head -c 3000000 /dev/zero > big";
+    let (_, completion) = ended(recipe(&format!("steps: ['{counts}', '{counts}2']")), |_| {}).await;
+    assert!(completion.success, "{completion:?}");
+    let used = attested(&completion).used.unwrap();
+    assert!(used.cpu_ms.is_some_and(|ms| ms > 0), "{used:?}");
+    assert!(used.memory_bytes.is_some_and(|bytes| bytes > 100_000), "{used:?}");
+    assert!(used.disk_bytes.is_some(), "{used:?}");
+}
+
+#[tokio::test]
 async fn a_refused_host_stands_in_the_log_and_in_the_result() {
     let yaml = "tools: [{name: git, network: true}]\nsteps: ['git ls-remote http://refused.test/x.git']";
     let (site, completion) =

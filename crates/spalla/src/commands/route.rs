@@ -208,6 +208,9 @@ fn explain(answer: &Answer) -> Result<()> {
         "{} agents had something for them, {} were left out; index {}",
         answer.touched, answer.filtered, answer.index
     ))?;
+    if let Some(standing) = &answer.standing {
+        output::line(format_args!("how agents stand just now: {}", output::plain(standing)))?;
+    }
     if !answer.cut.is_empty() {
         let cut = output::cell(&serde_json::to_value(&answer.cut).unwrap_or_default());
         output::line(format_args!("not looked at to the end: {cut}"))?;

@@ -1,6 +1,6 @@
 //! The table of the settings: of each its name, what it means, its default, its range and its environment variable.
 
-use super::{agents, aliases, github, health_checks, oidc, resource_pools, review, routing};
+use super::{agents, aliases, github, health_checks, oidc, resource_pools, review, routing, slos};
 use figment::value::{Num, Value};
 use spalla_domain::adapter::{Adapter, WORD_BYTES_MAX};
 use spalla_domain::resources::Capacity;
@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Reviews,
     /// A table of agents' other names; in a variable as JSON.
     Aliases,
+    /// A table of what is promised of agents' runs; in a variable as JSON.
+    Slos,
 }
 
 impl Kind {
@@ -86,6 +88,7 @@ impl Kind {
             | Self::Roles
             | Self::Reviews
             | Self::Aliases
+            | Self::Slos
             | Self::Command => {
                 let json: serde_json::Value =
                     serde_json::from_str(trimmed).map_err(|error| format!("it must be JSON: {error}"))?;
@@ -99,22 +102,13 @@ impl Kind {
     /// Checks a value from whatever source; the error says what may stand there.
     pub(crate) fn check(self, value: &Value) -> Result<(), String> {
         let text = value.as_str();
-        if matches!(self, Self::HealthChecks) {
-            return health_checks::read(value).map(drop);
-        }
-        if matches!(self, Self::Pools) {
-            return resource_pools::read(value).map(drop);
-        }
-        if matches!(self, Self::Roles) {
-            return oidc::read_roles(value).map(drop);
-        }
-        if matches!(self, Self::Reviews) {
-            return review::read(value).map(drop);
-        }
-        if matches!(self, Self::Aliases) {
-            return aliases::read(value).map(drop);
-        }
         let fits = match self {
+            Self::HealthChecks => return health_checks::read(value).map(drop),
+            Self::Pools => return resource_pools::read(value).map(drop),
+            Self::Roles => return oidc::read_roles(value).map(drop),
+            Self::Reviews => return review::read(value).map(drop),
+            Self::Aliases => return aliases::read(value).map(drop),
+            Self::Slos => return slos::read(value).map(drop),
             Self::Text => text.is_some(),
             Self::Word => text.is_some_and(|text| text.len() <= WORD_BYTES_MAX && !text.contains('\0')),
             Self::Command => command(value).is_some_and(|adapter| adapter.check().is_ok()),
@@ -132,7 +126,6 @@ impl Kind {
                 let fits = |word: &str| words.is_empty() || words.contains(&word);
                 list.iter().all(|word| word.as_str().is_some_and(fits))
             }),
-            Self::HealthChecks | Self::Pools | Self::Roles | Self::Reviews | Self::Aliases => false,
         };
         if fits { Ok(()) } else { Err(self.expectation()) }
     }
@@ -156,6 +149,7 @@ impl Kind {
             Self::Roles => "it must be a table of roles".into(),
             Self::Reviews => "it must be a table of rules, quorum and weights".into(),
             Self::Aliases => "it must be a table of aliases".into(),
+            Self::Slos => "it must be a table of agents".into(),
             Self::Resources => "it must be amounts such as `cpu=4 memory_mb=8192`".into(),
         }
     }

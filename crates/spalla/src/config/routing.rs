@@ -103,6 +103,13 @@ pub(super) const KEYS: &[Key] = &[
     )
     .env(&["SPALLA_ALIASES"]),
     key(
+        "slo",
+        Kind::Slos,
+        "{}",
+        "what is promised of agents' runs: tables [slo.NAME] with latency_ms and success_pct; in a variable as JSON",
+    )
+    .env(&["SPALLA_SLO"]),
+    key(
         "routing.alpha",
         Kind::Number(0.0, WEIGHT_MAX),
         "1.0",

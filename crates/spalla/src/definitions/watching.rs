@@ -37,6 +37,12 @@ impl Watching {
     /// Watches until the server leaves.
     pub(crate) async fn follow(self, leave: CancellationToken) -> Result<()> {
         self.begin().await;
+        // Whoever publishes meanwhile is not kept waiting by what is tried.
+        let (watched, ()) = tokio::join!(self.watch(&leave), self.try_serving(&leave));
+        watched
+    }
+
+    async fn watch(&self, leave: &CancellationToken) -> Result<()> {
         let Some(every) = self.every else {
             leave.cancelled().await;
             return Ok(());
@@ -53,7 +59,7 @@ impl Watching {
             // Where nothing was published there is nothing to read.
             let is_nothing = seen.is_none() && looks.is_none();
             if seen != Some(looks) && !is_nothing {
-                self.reload(&leave).await;
+                self.reload(leave).await;
             }
             seen = Some(looks);
         }
@@ -67,6 +73,41 @@ impl Watching {
         let serving = Arc::clone(&self.serving);
         if tokio::task::spawn_blocking(move || serving.warm()).await.is_err() {
             tracing::error!("reading the agents ahead broke off");
+        }
+    }
+
+    /// Tries the definitions that serve from the start, as after a reload. Of those that fail nobody has the id from then on.
+    async fn try_serving(&self, leave: &CancellationToken) {
+        let (serving, ends) = (Arc::clone(&self.serving), leave.clone());
+        let tried = tokio::task::spawn_blocking(move || {
+            let smoke = Smoke::here();
+            let held = serving.registry().try_serving(|definition, command| {
+                let smoke = smoke.as_ref().ok().filter(|_| !ends.is_cancelled())?;
+                let ran = smoke.run(definition, command);
+                // One that was broken off says nothing.
+                (!ends.is_cancelled()).then_some(ran)
+            });
+            let snapshot = serving.registry().snapshot();
+            let index = snapshot.index();
+            Reloaded {
+                digest: index.digest.clone(),
+                generated_at: index.generated_at.clone(),
+                agents: index.agents.len(),
+                held: held_agents(held),
+                ..Reloaded::default()
+            }
+        });
+        match tried.await {
+            Ok(news) if !news.held.is_empty() => self.tell(RegistryNews::Reloaded(news)).await,
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "trying the agents broke off"),
+        }
+    }
+
+    async fn tell(&self, news: RegistryNews) {
+        say(&news);
+        if let Err(error) = self.engine.execute(Command::TellRegistry(Box::new(news))).await {
+            tracing::warn!(%error, "what became of the newest agents could not be noted");
         }
     }
 
@@ -84,11 +125,14 @@ impl Watching {
             Ok(None) => return,
             Err(error) => return tracing::error!(%error, "reading the agents anew broke off"),
         };
-        say(&news);
-        if let Err(error) = self.engine.execute(Command::TellRegistry(Box::new(news))).await {
-            tracing::warn!(%error, "what became of the newest agents could not be noted");
-        }
+        self.tell(news).await;
     }
+}
+
+/// Returns what is told of those that do not serve.
+fn held_agents(held: Vec<Held>) -> Vec<HeldAgent> {
+    let held = held.into_iter().take(IDS_MAX);
+    held.map(|Held { id, why, old_serves }| HeldAgent { id, why, old_serves }).collect()
 }
 
 fn looks(folder: &Path) -> Option<Looks> {
@@ -114,7 +158,6 @@ fn reload(registry: &Registry, leave: &CancellationToken) -> Option<std::result:
         Ok(_) if Arc::ptr_eq(&before, &after) => None,
         Ok(reloaded) => {
             let index = after.index();
-            let held = reloaded.held.into_iter().take(IDS_MAX);
             Some(Ok(Reloaded {
                 digest: index.digest.clone(),
                 generated_at: index.generated_at.clone(),
@@ -122,7 +165,7 @@ fn reload(registry: &Registry, leave: &CancellationToken) -> Option<std::result:
                 changed: reloaded.changed.len(),
                 removed: reloaded.removed.len(),
                 warmed: 0,
-                held: held.map(|Held { id, why, old_serves }| HeldAgent { id, why, old_serves }).collect(),
+                held: held_agents(reloaded.held),
             }))
         }
         Err(_) => {
@@ -146,5 +189,7 @@ fn say(news: &RegistryNews) {
         RegistryNews::Refused(Refused { reason, .. }) => {
             tracing::warn!("the newest agents do not serve: {reason}");
         }
+        // The server says that itself.
+        RegistryNews::Unreached(_) => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The agents of a process that goes on: those that passed the gates, the router over them, and what a piece of work is given of
 //! the one that it is for.
 
+use super::standing::Standing;
 use super::{Current, built_in};
 use crate::adapters::library;
 use crate::config::{RoutingSettings, Settings};
@@ -12,7 +13,7 @@ use spalla_embedding::Embedding;
 use spalla_registry::registry::{PRELOAD, Registry, Resolved, Snapshot};
 use spalla_router::{Answer, Details, Fleet, Index, Question, Router, Source, Told, Weights};
 use spalla_server::{Choice, Definitions, Routing, Unchosen, Unrouted, Work};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,8 @@ pub(crate) struct Serving {
     settings: Settings,
     routed: Mutex<Option<(Arc<Snapshot>, Arc<Router>)>>,
     turns: AtomicUsize,
+    /// Whose newest runs break what was promised of them.
+    breakers: Mutex<Arc<BTreeSet<String>>>,
 }
 
 impl fmt::Debug for Serving {
@@ -42,8 +45,8 @@ impl Serving {
         let configured = settings.aliases()?;
         registry.set_aliases(configured.clone());
         let definitions = Definitions { registry: Arc::new(registry), configured: Arc::new(configured) };
-        let (settings, routed) = (settings.clone(), Mutex::default());
-        Ok(Self { definitions, settings, routed, turns: AtomicUsize::new(0) })
+        let (settings, routed, breakers) = (settings.clone(), Mutex::default(), Mutex::default());
+        Ok(Self { definitions, settings, routed, turns: AtomicUsize::new(0), breakers })
     }
 
     /// Returns the definitions, as a server shows them.
@@ -103,8 +106,31 @@ impl Serving {
         Arc::new(Router::new(Arc::new(index), Weights::default(), self.routing().options()))
     }
 
+    /// Takes note of whose newest runs break what was promised of them.
+    pub(super) fn note_breakers(&self, breakers: BTreeSet<String>) {
+        let mut known = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if **known != breakers {
+            tracing::info!("agents that break what was promised of their runs: {breakers:?}");
+            *known = Arc::new(breakers);
+        }
+    }
+
+    /// Adds to a question how agents stand just now.
+    fn with_standing(&self, question: &Question) -> Question {
+        let breakers = Arc::clone(&self.breakers.lock().unwrap_or_else(PoisonError::into_inner));
+        let down = self.registry().snapshot().failing().map(str::to_owned).collect();
+        let Standing { version, conditions } = Standing::of(&breakers, &down);
+        let mut question = question.clone();
+        for (id, condition) in conditions {
+            question.conditions.entry(id).or_insert(condition);
+        }
+        question.standing = question.standing.or(version);
+        question
+    }
+
     fn answer(&self, question: &Question) -> Result<(Arc<Answer>, Option<String>), Unrouted> {
         let Current { router, note, .. } = self.current()?;
+        let question = &self.with_standing(question);
         let started = Instant::now();
         let answer = router.route_until(question, &|| started.elapsed() > self.routing().matchers());
         Ok((answer, note))
@@ -238,5 +264,37 @@ impl Source for OfSnapshot {
 
     fn embedding(&self) -> Result<Arc<Embedding>, String> {
         super::details::embedding()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn whoever_breaks_a_promise_pays_and_the_answer_says_by_which_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            data_default: folder.path().to_owned(),
+            files: vec![],
+            env: vec![],
+            dot_env: vec![],
+            flags: vec![],
+        };
+        let mut settings = Config::load(sources).unwrap().settings;
+        settings.agents.dir = folder.path().join("none");
+        let serving = Serving::open(&settings).unwrap();
+        let question = Question { task: "let claude or codex do it".into(), ..Question::default() };
+        let answer = |serving: &Serving| {
+            let answer = serving.route(&question).unwrap();
+            let best = answer.candidates.first().map(|one| one.id.clone()).unwrap();
+            (best, answer.standing.is_some())
+        };
+        assert_eq!(answer(&serving), ("claude".to_owned(), false));
+        serving.note_breakers(["claude".to_owned()].into());
+        assert_eq!(answer(&serving), ("codex".to_owned(), true));
+        serving.note_breakers(BTreeSet::new());
+        assert_eq!(answer(&serving), ("claude".to_owned(), false));
     }
 }

@@ -143,3 +143,27 @@ async fn a_plan_may_name_a_definition_or_an_alias_of_the_settings() {
         (&json!("plumber"), &json!("careful"), &json!("pinned"))
     );
 }
+
+#[tokio::test]
+async fn an_agent_that_fails_its_test_after_a_start_is_passed_over() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    write(&place, "plumber.md", &PLUMBER.replace("---\nYou", "testing:\n  smoke: exit 1\n---\nYou"));
+    let mut command = place.home.command(&["convert", "--no-smoke"]);
+    let output = command.env("SOURCE_DATE_EPOCH", "1000").output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    let server = place.up();
+    let news = server.rest.event("registry.reloaded").await;
+    let held = &news["payload"]["held"];
+    assert_eq!(
+        (&held[0]["id"], &held[0]["old_serves"], &held[1]),
+        (&json!("plumber"), &json!(false), &json!(null))
+    );
+    let route = server.rest.post("/api/route", json!({"task": "There is a leak in the pipe"})).await;
+    assert!(!ids(&route["candidates"]).contains(&"plumber"), "{route}");
+    assert!(route["standing"].is_string(), "{route}");
+    let all = server.rest.get("/api/agents").await;
+    let gates: Vec<_> =
+        all.as_array().expect("a list").iter().filter_map(|one| one["smoke_gate"].as_str()).collect();
+    assert_eq!(gates, ["missing", "none"]);
+}

@@ -255,3 +255,52 @@ fn a_command_that_was_denied_something_is_told_with_the_answer_that_knows_of_it(
         assert_eq!(by, Some(DeniedBy::Output { was_passed }), "{next:?} {answer}: {heard:?}");
     }
 }
+
+/// Asks whether a tool may be used.
+fn asks(talk: &mut Talk, kind: &str, input: Value) -> Vec<Heard> {
+    let options =
+        json!([{ "optionId": "y", "kind": "allow_once" }, { "optionId": "n", "kind": "reject_once" }]);
+    let call = json!({ "toolCallId": "1", "kind": kind, "title": "t", "rawInput": input });
+    let params = json!({ "sessionId": "s", "toolCall": call, "options": options });
+    let method = "session/request_permission";
+    talk.hears(json!({ "jsonrpc": "2.0", "id": 9, "method": method, "params": params }))
+}
+
+#[test]
+fn a_command_that_somebody_decides_on_waits_for_the_answer_and_nothing_else_does() {
+    for (permission, option) in
+        [(Permission::Granted, "y"), (Permission::Refused("approval 7 was refused".into()), "n")]
+    {
+        let mut talk = Talk::opened(Guard::Listed);
+        talk.0.opening.asks_commands = true;
+        assert_eq!(asks(&mut talk, "edit", json!({ "path": "a" })), []);
+        assert_eq!(talk.sent()[0]["result"]["outcome"]["optionId"], "y");
+        assert_eq!(asks(&mut talk, "execute", json!({ "command": "git push" })), []);
+        assert_eq!(talk.sent(), Vec::<Value>::new());
+        let asked = talk.0.commands.take().remove(0);
+        assert_eq!((asked.used.input.as_deref(), asked.folder.as_str()), (Some("git push"), "/w"));
+        let heard = talk.0.answer(&asked.id, &asked.question, &permission);
+        let answer = talk.sent().remove(0);
+        assert_eq!((&answer["id"], &answer["result"]["outcome"]["optionId"]), (&json!(9), &json!(option)));
+        let reasons: Vec<_> = heard
+            .iter()
+            .filter_map(|heard| match heard {
+                Heard::Denied(denied) => Some(denied.reason.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons.is_empty(), permission == Permission::Granted, "{heard:?}");
+    }
+}
+
+#[test]
+fn who_asks_about_more_commands_than_can_be_kept_is_refused() {
+    let mut talk = Talk::opened(Guard::Listed);
+    talk.0.opening.asks_commands = true;
+    for _ in 0..100 {
+        asks(&mut talk, "execute", json!({ "command": "make" }));
+    }
+    assert_eq!(talk.sent(), Vec::<Value>::new());
+    asks(&mut talk, "execute", json!({ "command": "make" }));
+    assert_eq!(talk.sent()[0]["result"]["outcome"]["optionId"], "n");
+}

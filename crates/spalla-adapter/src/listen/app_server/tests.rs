@@ -283,3 +283,21 @@ fn what_is_strange_ends_nothing() {
     }
     assert!(ends_with(&talk.ends("completed", Value::Null), TurnEnd::Completed));
 }
+
+#[test]
+fn a_command_that_somebody_decides_on_waits_for_the_answer() {
+    let (mut talk, ..) = Talk::opened(Opening { asks_commands: true, ..opening(Guard::Listed) });
+    let ask = |method: &str| {
+        let params = json!({ "command": "/bin/bash -lc 'git push'" });
+        json!({ "id": 9, "method": format!("item/{method}/requestApproval"), "params": params })
+    };
+    talk.hears(ask("fileChange"));
+    assert_eq!(talk.sent()[0]["result"]["decision"], "accept");
+    talk.hears(ask("commandExecution"));
+    assert_eq!(talk.sent(), Vec::<Value>::new());
+    let asked = talk.0.commands.take().remove(0);
+    assert_eq!(asked.used.input.as_deref(), Some("git push"));
+    talk.0.decide(&asked.id, &Permission::Refused("no".into()));
+    let answer = talk.sent().remove(0);
+    assert_eq!((&answer["id"], &answer["result"]["decision"]), (&json!(9), &json!("decline")));
+}

@@ -13,9 +13,10 @@
 use super::State;
 use crate::command_line::Guard;
 use crate::heard::{Heard, TurnEnd};
+use crate::listen::dialogue::{AskedCommand, AskedCommands, Permission};
 use crate::listen::used::input_of;
 use crate::listen::{Ears, Opening, ToolServer, event, shown, str_of};
-use crate::tools::{ToolRules, Used};
+use crate::tools::Used;
 use serde_json::{Value, json};
 use spalla_domain::agent_event::AgentEventType;
 
@@ -25,8 +26,8 @@ const CLEAR: &str = "/clear";
 /// One turn after another with one process.
 #[derive(Debug, Default)]
 pub(in crate::listen) struct Dialogue {
-    guard: Guard,
-    tools: Option<ToolRules>,
+    /// What the turn is about.
+    opening: Opening,
     state: State,
     /// What is asked once nothing of a turn before is left.
     next: Option<String>,
@@ -35,6 +36,8 @@ pub(in crate::listen) struct Dialogue {
     /// Whether the context is being emptied.
     is_clearing: bool,
     pub(in crate::listen) is_asked: bool,
+    /// The commands that it asks about.
+    pub(in crate::listen) commands: AskedCommands,
     /// How many requests were made.
     requests: u64,
     outbox: Vec<String>,
@@ -43,8 +46,8 @@ pub(in crate::listen) struct Dialogue {
 impl Dialogue {
     /// Begins: what is sent first stands in the outbox.
     pub(in crate::listen) fn new(opening: &Opening) -> Self {
-        let (next, tools) = (Some(opening.prompt.clone()), opening.tools.clone());
-        let mut dialogue = Self { guard: opening.guard, tools, next, ..Self::default() };
+        let next = Some(opening.prompt.clone());
+        let mut dialogue = Self { opening: opening.clone(), next, ..Self::default() };
         if !opening.servers.is_empty() {
             dialogue.give(&opening.servers);
         }
@@ -54,8 +57,8 @@ impl Dialogue {
 
     /// Begins another turn, with an empty context and the tools of this one alone.
     pub(in crate::listen) fn again(&mut self, opening: &Opening) {
-        let (next, tools) = (Some(opening.prompt.clone()), opening.tools.clone());
-        *self = Self { guard: opening.guard, tools, requests: self.requests, next, ..Self::default() };
+        let next = Some(opening.prompt.clone());
+        *self = Self { opening: opening.clone(), requests: self.requests, next, ..Self::default() };
         self.give(&opening.servers);
         self.is_clearing = true;
         self.say(CLEAR);
@@ -80,7 +83,7 @@ impl Dialogue {
         let kind = str_of(value, "/type").unwrap_or_default();
         match kind {
             "control_request" => {
-                self.asked(value);
+                self.asks(value);
                 return vec![];
             }
             "control_response" => return self.answered(&value["response"]),
@@ -155,22 +158,41 @@ impl Dialogue {
     }
 
     /// It asks only where an argument of somebody's own says so. What it may do it does without.
-    fn asked(&mut self, value: &Value) {
+    fn asks(&mut self, value: &Value) {
         let (id, request) = (&value["request_id"], &value["request"]);
+        if str_of(request, "/subtype") != Some("can_use_tool") {
+            let response = json!({ "subtype": "error", "request_id": id, "error": "it is not offered here" });
+            return self.send(&json!({ "type": "control_response", "response": response }));
+        }
         let used = Used::new(str_of(request, "/tool_name").unwrap_or_default(), input_of(&request["input"]));
-        let is_listed = self.tools.as_ref().is_none_or(|rules| rules.refuse(&used).is_none());
-        let response = match (str_of(request, "/subtype"), self.guard) {
-            (Some("can_use_tool"), Guard::Bypass | Guard::Listed) if is_listed => {
-                let answer = json!({ "behavior": "allow", "updatedInput": request["input"] });
-                json!({ "subtype": "success", "request_id": id, "response": answer })
+        let is_free = matches!(self.opening.guard, Guard::Bypass | Guard::Listed);
+        let mut may = is_free && self.opening.lists(&used);
+        if may && self.opening.leaves_open(&used) {
+            let folder = self.opening.folder.clone();
+            let asked = AskedCommand { used, folder, id: id.clone(), question: request.clone() };
+            if self.commands.keep(asked) {
+                return;
             }
-            (Some("can_use_tool"), _) => {
-                let answer = json!({ "behavior": "deny", "message": "It may not be done here." });
-                json!({ "subtype": "success", "request_id": id, "response": answer })
-            }
-            _ => json!({ "subtype": "error", "request_id": id, "error": "it is not offered here" }),
+            may = false;
+        }
+        let refused = || Permission::Refused("It may not be done here.".to_owned());
+        self.answer(id, request, &if may { Permission::Granted } else { refused() });
+    }
+
+    /// Answers whether a tool may be used. What is refused is told once more at the end of the turn.
+    pub(in crate::listen) fn answer(
+        &mut self,
+        id: &Value,
+        request: &Value,
+        permission: &Permission,
+    ) -> Vec<Heard> {
+        let answer = match permission {
+            Permission::Granted => json!({ "behavior": "allow", "updatedInput": request["input"] }),
+            Permission::Refused(why) => json!({ "behavior": "deny", "message": why }),
         };
+        let response = json!({ "subtype": "success", "request_id": id, "response": answer });
         self.send(&json!({ "type": "control_response", "response": response }));
+        vec![]
     }
 }
 
@@ -305,5 +327,28 @@ mod tests {
             let answer = &sent(&mut talk)[0]["response"];
             assert_eq!((&answer["request_id"], &answer["response"]["behavior"]), (&json!("7"), &wanted));
         }
+    }
+
+    #[test]
+    fn a_command_that_somebody_decides_on_waits_for_the_answer() {
+        let opening = Opening { asks_commands: true, ..opening("First", Guard::Listed) };
+        let mut talk = Dialogue::new(&opening);
+        sent(&mut talk);
+        let ask = |tool: &str, input: Value| {
+            let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": input });
+            json!({ "type": "control_request", "request_id": "7", "request": request })
+        };
+        hears(&mut talk, &ask("Write", json!({ "file_path": "a" })));
+        assert_eq!(sent(&mut talk)[0]["response"]["response"]["behavior"], "allow");
+        hears(&mut talk, &ask("Bash", json!({ "command": "git push" })));
+        assert_eq!(sent(&mut talk), Vec::<Value>::new());
+        let asked = talk.commands.take().remove(0);
+        assert_eq!(asked.used.input.as_deref(), Some("git push"));
+        talk.answer(&asked.id, &asked.question, &Permission::Refused("approval 7 was refused".into()));
+        let answer = &sent(&mut talk)[0]["response"]["response"];
+        assert_eq!(
+            (&answer["behavior"], &answer["message"]),
+            (&json!("deny"), &json!("approval 7 was refused"))
+        );
     }
 }

@@ -10,7 +10,7 @@ use spalla_domain::limits::{Effective, Limit, Limits, Source, effective};
 use spalla_domain::problem::Code;
 use spalla_domain::retry::ErrorClass;
 use spalla_domain::run::Status as RunStatus;
-use spalla_domain::sandbox::{Attested, AttestedLayer, LayerState, PolicyObject};
+use spalla_domain::sandbox::{Attested, AttestedLayer, LayerState, PolicyObject, Used};
 use spalla_domain::work_item::Status;
 use spalla_store::Command;
 use spalla_store::command::{Reply, RunEnd};
@@ -95,6 +95,7 @@ async fn what_a_run_brought_is_kept(f: Fixture) {
         others: vec![],
         refused_hosts: vec!["example.org:443: not on the list".into()],
         limits: effective([(Source::Item, &Limits([(Limit::MemoryMb, 64)].into()))]),
+        used: Some(Used { cpu_ms: Some(u64::MAX), memory_bytes: Some(0), disk_bytes: None }),
     };
     let said = RunEnd {
         exit_code: Some(-9),
@@ -121,6 +122,7 @@ async fn a_policy_that_is_not_what_is_attested_is_refused(f: Fixture) {
         others: vec![],
         refused_hosts: vec![],
         limits: Effective::default(),
+        used: None,
     };
     let said = |hash: String| {
         let sandbox = Some(Box::new(sandbox(hash)));

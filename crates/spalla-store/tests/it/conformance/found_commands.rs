@@ -16,6 +16,7 @@ use spalla_store::view::AuditFilter;
 crate::fixture::claims!(
     a_run_waits_for_a_yes_to_exactly_its_command,
     the_same_command_is_asked_for_once,
+    who_asks_again_while_nobody_decided_found_nothing_anew,
     a_refused_command_is_not_asked_for_again,
     a_changed_command_is_asked_for_anew,
     what_was_found_is_recorded_as_event_and_in_the_audit,
@@ -69,6 +70,18 @@ async fn the_same_command_is_asked_for_once(f: Fixture) {
     let first = reported(&f, &run, both()).await;
     assert_eq!(first.pending.len(), 1);
     assert_eq!(reported(&f, &run, both()).await, first);
+}
+
+async fn who_asks_again_while_nobody_decided_found_nothing_anew(f: Fixture) {
+    let [item] = f.queued().await;
+    let run = f.claim_one("w").await;
+    let ask = || reported(&f, &run, vec![found(Level::Confirm, "a1")]);
+    let asked = ask().await;
+    assert_eq!((ask().await, ask().await), (asked.clone(), asked.clone()));
+    let known = f.facts(item).await.into_iter().filter_map(level).count();
+    f.decide(asked.pending[0], Decision::Approve).await;
+    assert_eq!(ask().await, Answer::default());
+    assert_eq!((known, f.facts(item).await.into_iter().filter_map(level).count()), (1, 2));
 }
 
 async fn a_refused_command_is_not_asked_for_again(f: Fixture) {

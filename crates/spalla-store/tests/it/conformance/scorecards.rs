@@ -2,6 +2,7 @@
 
 use crate::fixture::Fixture;
 use crate::fixture::verbs::{complete, end};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use spalla_domain::ProjectId;
 use spalla_domain::adapter::Adapter;
@@ -9,15 +10,18 @@ use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::claim::Usage;
 use spalla_domain::event::Fact;
 use spalla_domain::scorecard::Scorecards;
+use spalla_domain::slo::Slo;
 use spalla_domain::work_item::{Executor, NewWorkItem, Policy, Spec};
 use spalla_store::Command;
 use spalla_store::command::RunEnd;
 use spalla_store::document::Kept;
+use std::sync::Arc;
 
 crate::fixture::claims!(
     each_run_of_an_agent_is_added_to_its_record_and_stays_there,
     a_verdict_counts_for_whoever_was_reviewed,
     too_many_failures_are_told_once_and_to_whom,
+    runs_that_are_not_as_was_promised_are_told_once,
     runs_of_recipes_have_no_record,
 );
 
@@ -110,6 +114,35 @@ async fn too_many_failures_are_told_once_and_to_whom(f: Fixture) {
         (&"failure_rate_pct".into(), &"ops".into())
     );
     assert_eq!(told[0].agent.as_deref(), Some("tester"));
+}
+
+async fn runs_that_are_not_as_was_promised_are_told_once(f: Fixture) {
+    let slo = Slo { latency_ms: Some(1_000), success_permille: Some(990) };
+    let slos = Arc::new([("codex".to_owned(), slo)].into());
+    let f = f.with(move |settings| settings.slos = slos).await;
+    let project = f.project().await;
+    for _ in 0..7 {
+        let item = f.make_one(of_agent(project, None, vec![])).await;
+        f.set_policy(item, Policy { max_retries: Some(0), ..Policy::default() }).await;
+        f.enqueue(item).await;
+        let run = f.claim_one("w").await;
+        f.clock.advance_ms(1_500);
+        f.granted(complete(&run, false)).await;
+    }
+    let told: Vec<_> = f
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event.fact {
+            Fact::AgentTold(told) => {
+                let of = |name: &str| told.payload.get(name).cloned().unwrap_or_default();
+                Some([of("alert"), of("threshold_ms"), of("threshold_pct")])
+            }
+            _ => None,
+        })
+        .collect();
+    let latency: [Value; 3] = ["slo_latency_ms".into(), 1_000.into(), Value::Null];
+    assert_eq!(told, [latency, ["slo_success_pct".into(), Value::Null, 99.0.into()]]);
 }
 
 async fn runs_of_recipes_have_no_record(f: Fixture) {

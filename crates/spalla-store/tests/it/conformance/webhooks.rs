@@ -16,6 +16,7 @@ fn make() -> Command {
         project_id: None,
         enabled: false,
         template: None,
+        name: None,
     };
     let sealed_secret = "sealed".into();
     Command::CreateWebhook(Box::new(NewWebhook { spec, sealed_secret, after: EventSeq(0), made_with: None }))

@@ -11,6 +11,7 @@
 //! ```
 
 mod around;
+mod asked;
 mod call;
 mod home;
 mod judge;
@@ -111,7 +112,7 @@ pub(super) async fn execute(run: &Run<'_>) -> Result<End, End> {
         Some(Subject::Look(look)) => looked_at = look.show(run, &mut scratchpad, &report).await?,
         Some(Subject::Plan | Subject::Opinion) | None => {}
     }
-    let told = Told::begin(run, &report);
+    let told = Told::begin(run, &report, &scratchpad.folder);
     let review = subject.map(|subject| Review::of(subject, looked_at));
     let (scratchpad, report) = (&scratchpad, report.as_path());
     let (recoveries, asked) = (Vec::new(), BTreeSet::new());

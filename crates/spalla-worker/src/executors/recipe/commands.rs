@@ -7,7 +7,7 @@ use spalla_domain::ApprovalId;
 use spalla_domain::found_command::{Answer, COMMANDS_MAX, FoundCommand, Level, TEXT_BYTES_MAX};
 use spalla_domain::recipe::{Recipe, Step};
 use spalla_domain::retry::ErrorClass;
-use spalla_policy::{Finding, Policy, Script, confirmation_hash};
+use spalla_policy::{Finding, Freedom, Policy, Script, confirmation_hash};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,36 +24,6 @@ pub(super) async fn check(
     check_as(run, recipe, (workspace, secrets), Freedom::Usual).await
 }
 
-/// How much may be done without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Freedom {
-    /// Whatever is noteworthy is asked about.
-    Little,
-    /// What the policy asks about.
-    Usual,
-    /// Nothing is asked about; what is blocked stays so.
-    Much,
-}
-
-impl Freedom {
-    /// Reads an agent's autonomy, in thousandths.
-    const fn of(autonomy_permille: Option<u16>) -> Self {
-        match autonomy_permille {
-            Some(0..300) => Self::Little,
-            Some(700..) => Self::Much,
-            Some(300..700) | None => Self::Usual,
-        }
-    }
-
-    const fn level(self, level: Level) -> Level {
-        match (self, level) {
-            (Self::Little, Level::Watched) => Level::Confirm,
-            (Self::Much, Level::Confirm) => Level::Watched,
-            (_, level) => level,
-        }
-    }
-}
-
 /// Holds commands of an agent's definition against the policy, given how much the agent may do without asking.
 pub(crate) async fn check_definition(
     run: &Run<'_>,
@@ -67,6 +37,25 @@ pub(crate) async fn check_definition(
     }
     let recipe = Recipe { steps, ..Recipe::default() };
     check_as(run, &recipe, (workspace, &[]), Freedom::of(autonomy_permille)).await
+}
+
+/// Returns what the policy finds in one command that an agent wants to run, or ran; none where it could not be asked.
+pub(crate) async fn of_agent(
+    run: &Run<'_>,
+    command: &str,
+    workspace: &Path,
+    freedom: Freedom,
+) -> Option<Vec<FoundCommand>> {
+    let judged = Judged {
+        freedom,
+        policy: Arc::clone(&run.options.command_policy),
+        // Their command lines run bash, or a shell that understands less.
+        shell: "bash".to_owned(),
+        workspace: workspace.to_owned(),
+        recipe: Recipe { steps: vec![Step::shell(command)], ..Recipe::default() },
+        secrets: Vec::new(),
+    };
+    tokio::task::spawn_blocking(move || judged.found()).await.ok().flatten()
 }
 
 async fn check_as(
@@ -151,8 +140,9 @@ impl Judged {
         let whole =
             serde_json::json!([step.run, self.shell, variables, self.recipe.network_of(step)]).to_string();
         let digest = confirmation_hash(&whole, Path::new(folder), self.policy.digest(), &secrets);
-        let of = |Finding { level, rule, command, reason }| {
-            let level = self.freedom.level(level_of(level)?);
+        let of = |finding: Finding| {
+            let level = level_of(self.freedom.level(&finding))?;
+            let Finding { rule, command, reason, .. } = finding;
             // What a person says yes to is the step as a whole.
             let (command, reason) = match level {
                 Level::Confirm => (step.run.as_str(), format!("{command}: {reason}")),
@@ -186,7 +176,8 @@ fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES_MAX)].replace('\0', " ")
 }
 
-fn words_of(command: &FoundCommand) -> String {
+/// Says what becomes of a command, and why.
+pub(crate) fn words_of(command: &FoundCommand) -> String {
     let FoundCommand { step, command: text, rule, reason, level, .. } = command;
     let done = match level {
         Level::Watched => "is watched",
@@ -212,20 +203,4 @@ async fn wait_for(run: &Run<'_>, answer: Answer) -> Result<(), End> {
 
 fn denied(message: String) -> End {
     Failure::new(ErrorClass::Denied, message).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_may_do_little_asks_about_more_and_nobody_may_do_what_is_blocked() {
-        use Level::{Blocked, Confirm, Watched};
-        let levels = |autonomy| [Watched, Confirm, Blocked].map(|level| Freedom::of(autonomy).level(level));
-        assert_eq!(levels(Some(299)), [Confirm, Confirm, Blocked]);
-        for usual in [None, Some(300), Some(699)] {
-            assert_eq!(levels(usual), [Watched, Confirm, Blocked]);
-        }
-        assert_eq!(levels(Some(700)), [Watched, Watched, Blocked]);
-    }
 }

@@ -68,7 +68,8 @@ impl<'a> Call<'a> {
         let mut wishes = self.wishes.clone();
         let approval = said_of(run, definition).approval;
         wishes.guard = Guard::of(approval, matches!(walls, Walls::Up(_)), self.is_review);
-        if self.rules.is_some() {
+        // Whoever can't be asked would be refused everything.
+        if self.rules.is_some() || definition.is_dialogue() && asks_commands(run) {
             wishes.guard = wishes.guard.with_list();
         }
         if !self.is_review {
@@ -132,6 +133,7 @@ impl<'a> Call<'a> {
             schema: wishes.schema.map(|(text, _)| text),
             servers: self.home.server.iter().cloned().collect(),
             tools: self.rules.clone(),
+            asks_commands: asks_commands(self.run),
         }
     }
 
@@ -188,6 +190,11 @@ impl<'a> Call<'a> {
     pub(super) fn begin_anew(&mut self) {
         self.wishes.resume = None;
     }
+}
+
+/// Tells whether the agent's definition says how much it may do without asking.
+fn asks_commands(run: &Run<'_>) -> bool {
+    run.policy().is_some_and(|policy| policy.autonomy_permille.is_some())
 }
 
 /// Returns what is said of an agent's calls: by the work item, or else by the operator.

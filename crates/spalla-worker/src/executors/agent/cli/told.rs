@@ -1,6 +1,7 @@
 //! Tells what an agent says: as lines of the run's log for people, as events to the server, and as one line of JSON for each
 //! event in a file beside the run's report.
 
+use super::asked::unasked;
 use super::watch::ToolWatch;
 use crate::run::Run;
 use serde_json::json;
@@ -9,6 +10,7 @@ use spalla_adapter::tools::Used;
 use spalla_crash::crash_point;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::log::{Stream, text_of};
+use spalla_domain::notified::{ALERT, NOTIFY};
 use spalla_domain::run_event::{REFUSED_TOOL, RunEvent};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -29,11 +31,13 @@ pub(super) struct Told<'a> {
     count: u64,
     /// Which tools the agent uses.
     pub(super) watch: ToolWatch,
+    /// Where it works.
+    workspace: PathBuf,
 }
 
 impl<'a> Told<'a> {
     /// Begins the file of the events in the run's folder.
-    pub(super) fn begin(run: &'a Run<'a>, folder: &Path) -> Self {
+    pub(super) fn begin(run: &'a Run<'a>, folder: &Path, workspace: &Path) -> Self {
         let path = folder.join("events.jsonl");
         let opened = crash_point!(
             "worker.events.create",
@@ -43,7 +47,8 @@ impl<'a> Told<'a> {
             tracing::warn!(file = %path.display(), %error, "the events of an agent are not written");
         }
         let watch = ToolWatch::of(run.policy(), run.options.is_strict_with_tools);
-        Self { run, agent: String::new(), path, file: opened.ok(), bytes: 0, count: 0, watch }
+        let (agent, workspace) = (String::new(), workspace.to_owned());
+        Self { run, agent, path, file: opened.ok(), bytes: 0, count: 0, watch, workspace }
     }
 
     /// Says whose events come now.
@@ -61,8 +66,10 @@ impl<'a> Told<'a> {
         match heard {
             Heard::Event(event) => {
                 let mut event = event.clone();
-                // That word is Spalla's own: what bears it is audited.
-                event.payload.more.remove(REFUSED_TOOL);
+                // These words are Spalla's own: what bears them is audited, or sent to those whom it names.
+                for word in [REFUSED_TOOL, ALERT, NOTIFY] {
+                    event.payload.more.remove(word);
+                }
                 self.own(event).await;
             }
             Heard::Words(words) => self.say(words).await,
@@ -90,9 +97,18 @@ impl<'a> Told<'a> {
         self.own(event.with("notify", policy.notify.clone())).await;
     }
 
-    /// Takes note of a call of a tool, and tells of it where it is refused.
-    pub(super) async fn used(&mut self, used: &Used) {
-        if let Some(event) = self.watch.hear(used) {
+    /// Takes note of a call of a tool, and tells of it where it is refused. Whoever can't be asked about commands is told of
+    /// where one would have been asked about.
+    pub(super) async fn used(&mut self, used: &Used, is_asked: bool) {
+        let unlisted = self.watch.hear(used);
+        let event = match unlisted {
+            None if !is_asked => {
+                let found = unasked(self.run, used, &self.workspace).await;
+                found.and_then(|found| self.watch.hear_unasked(used, &found))
+            }
+            unlisted => unlisted,
+        };
+        if let Some(event) = event {
             self.own(event).await;
         }
     }

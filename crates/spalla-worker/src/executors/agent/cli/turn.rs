@@ -1,5 +1,6 @@
 //! One turn of an agent: what it is told and what it says until it is over, whatever becomes of its process then.
 
+use super::asked;
 use super::process::{Line, Process};
 use super::repeats::Repeats;
 use super::told::Told;
@@ -280,15 +281,20 @@ impl Hearing {
 
     async fn hear_line(&mut self, run: &Run<'_>, process: &mut Process, told: &mut Told<'_>, line: Line) {
         let now = moment(run);
-        let heard = match &line {
+        let mut heard = match &line {
             Line::Out(bytes) => process.listener.hear(bytes, now),
             Line::Err(bytes) => {
                 told.complaint(bytes).await;
                 process.listener.hear_error(bytes, now)
             }
         };
+        let is_asked = process.listener.is_dialogue();
         for used in process.listener.used() {
-            told.used(&used).await;
+            told.used(&used, is_asked).await;
+        }
+        for asked in process.listener.asked_commands() {
+            let permission = asked::decide(run, &asked, &process.gone()).await;
+            heard.extend(process.listener.permit(&asked, &permission));
         }
         self.is_refused = told.watch.ends().is_some();
         self.keep_all(heard, told).await;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use spalla_adapter::tools::{ToolRules, Used};
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::agent_policy::AgentPolicy;
+use spalla_domain::found_command::{FoundCommand, Level};
 use spalla_domain::run_event::REFUSED_TOOL;
 use std::collections::BTreeSet;
 
@@ -33,17 +34,34 @@ impl ToolWatch {
     /// Takes note of a call; returns what is to be told of it, where it is refused and that is news.
     pub(super) fn hear(&mut self, used: &Used) -> Option<AgentEvent> {
         let refused = self.rules.as_ref()?.refuse(used)?;
+        let why = refused.as_str().replace('_', " ");
+        let text = format!("policy: {} is a tool that the agent may not use ({why})", used.shown());
+        self.refuse(used, refused.as_str(), text)
+    }
+
+    /// Takes note of a command that the agent ran without asking, though it was to ask or may not run it at all; returns
+    /// what is to be told of it, where that is news.
+    pub(super) fn hear_unasked(&mut self, used: &Used, found: &FoundCommand) -> Option<AgentEvent> {
+        let refusal = match found.level {
+            Level::Watched => return None,
+            Level::Confirm => "unasked",
+            Level::Blocked => "blocked",
+        };
+        let FoundCommand { rule, reason, .. } = found;
+        let text = format!(
+            "policy: the agent ran {} without asking ({refusal} by the rule {rule}): {reason}",
+            used.shown()
+        );
+        self.refuse(used, refusal, text)
+    }
+
+    fn refuse(&mut self, used: &Used, refusal: &str, text: String) -> Option<AgentEvent> {
         self.refused += 1;
         if self.told.len() >= TOLD_MAX || !self.told.insert(used.clone()) {
             return None;
         }
-        let text = format!(
-            "policy: {} is a tool that the agent may not use ({})",
-            used.shown(),
-            refused.as_str().replace('_', " ")
-        );
         let event = AgentEvent::new(AgentEventType::Finding, text).with(REFUSED_TOOL, used.tool.clone());
-        Some(event.with("refusal", refused.as_str()).with("call", used.shown()))
+        Some(event.with("refusal", refusal).with("call", used.shown()))
     }
 
     /// Returns the words for why the run ends at once, where it does.
