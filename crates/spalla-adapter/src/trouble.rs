@@ -1,9 +1,12 @@
 //! What goes wrong around an agent's work, and by which words it is known.
 
+use crate::pattern::compiled;
 use crate::reset::resets_at;
 use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Why something went wrong.
@@ -73,6 +76,22 @@ pub struct Pattern {
 
 /// What goes wrong around any command line.
 static GENERAL: LazyLock<Patterns> = LazyLock::new(general);
+/// Names for programs to read, each with what it means.
+static CODES: LazyLock<Vec<Codes>> = LazyLock::new(codes);
+/// How a terminal is told of colours and the like.
+static COLOURS: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"));
+
+/// Names by which services, libraries and systems call a cause.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Codes {
+    cause: Cause,
+    names: Vec<String>,
+    /// Whether words say more.
+    #[serde(default)]
+    weak: bool,
+}
 
 /// Patterns in the order in which they are tried.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -80,12 +99,18 @@ static GENERAL: LazyLock<Patterns> = LazyLock::new(general);
 pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
-    /// Returns what a text means: by these patterns, by what is known of all command lines, or by those of these that are
-    /// weak; by the first that fits.
+    /// Returns what a text means, by the first that fits: by a name that was made for programs, by the words of this
+    /// program, by what is known of all command lines, by a name or by words that are weak.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
         let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
-        let mut all = own.into_iter().chain(&GENERAL.0).chain(weak);
-        all.find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
+        let first = |patterns: Vec<&Pattern>| {
+            patterns.into_iter().find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
+        };
+        let names = names_in(text);
+        cause_by_name(&names, false)
+            .or_else(|| first(own.into_iter().chain(&GENERAL.0).collect()))
+            .or_else(|| cause_by_name(&names, true))
+            .or_else(|| first(weak))
     }
 
     /// Returns what a text means by these patterns alone, the words of one program.
@@ -95,6 +120,7 @@ impl Patterns {
 
     /// Makes the trouble of a text, by a status of HTTP where there was one.
     pub fn trouble(&self, text: &str, status: Option<u16>, is_final: bool, now: Timestamp) -> Trouble {
+        let text = &plain(text);
         let known = self.cause_of(text);
         let cause = match (known, status.and_then(Cause::of_status)) {
             // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
@@ -103,7 +129,7 @@ impl Patterns {
         };
         let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
         let resets_at = limits.then(|| resets_at(text, now)).flatten();
-        Trouble { cause, text: text.to_owned(), is_final, resets_at }
+        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at }
     }
 }
 
@@ -125,6 +151,36 @@ impl Cause {
             _ => return None,
         })
     }
+}
+
+/// Returns a text without what only colours it on a terminal.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    COLOURS.replace_all(text, "")
+}
+
+/// Returns the words of a text that could be names.
+fn names_in(text: &str) -> HashSet<String> {
+    let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split(is_between).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
+}
+
+fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<Cause> {
+    let mut codes = CODES.iter().filter(|codes| codes.weak == is_weak);
+    codes.find(|codes| codes.names.iter().any(|name| names.contains(name))).map(|codes| codes.cause)
+}
+
+/// Reads the names; a test keeps them readable.
+fn codes() -> Vec<Codes> {
+    #[derive(Deserialize)]
+    struct File {
+        code: Vec<Codes>,
+    }
+    let read: Result<File, _> = toml::from_str(include_str!("trouble/codes.toml"));
+    let mut all = read.map_or_else(|_| vec![], |file| file.code);
+    for codes in &mut all {
+        codes.names.iter_mut().for_each(|name| name.make_ascii_lowercase());
+    }
+    all
 }
 
 /// Reads the patterns for all command lines; a test keeps them readable.
@@ -174,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_one_program_says_comes_first_and_what_says_little_comes_last() {
-        assert!(!GENERAL.0.is_empty());
+        assert!(!GENERAL.0.is_empty() && !CODES.is_empty());
         let own: Patterns = toml::from_str::<std::collections::BTreeMap<String, Patterns>>(
             r#"
             [[trouble]]

@@ -78,6 +78,16 @@ fn the_turns_of_the_fifth_set_that_nobody_looked_at_are_understood() {
     check("last");
 }
 
+#[test]
+fn the_turns_of_the_wide_set_that_rules_may_be_mended_by_are_understood() {
+    check("wide-open");
+}
+
+#[test]
+fn the_turns_of_the_wide_set_that_no_rule_was_mended_by_are_understood() {
+    check("wide-closed");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];

@@ -163,7 +163,7 @@ fn a_process_that_tells_nothing_is_known_by_how_it_ended() {
         (Some(0), Some("t"), Cause::Crashed),
         (Some(1), Some("t"), Cause::Crashed),
         (Some(1), None, Cause::Unknown),
-        (Some(127), None, Cause::Usage),
+        (Some(127), None, Cause::Machine),
         (Some(41), None, Cause::Auth),
     ] {
         let diagnosis = diagnosed("gemini", &Ended { exit_code, thread, ..silent }, &[]);

@@ -90,8 +90,17 @@ fn of_a_whole_turn<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     match (outputs.first(), open.is_empty(), ended.has_changed) {
         (None, ..) => What::Done,
         (Some(first), true, true) => What::Passed(first),
-        (Some(_), true, false) => What::Denied { cause: Cause::Denied, denied: outputs },
-        (Some(_), false, _) => What::Denied { cause: Cause::Denied, denied: open },
+        (Some(_), true, false) => of_outputs(adapter, outputs),
+        (Some(_), false, _) => of_outputs(adapter, open),
+    }
+}
+
+/// What commands said that failed: that something was not allowed, or that the machine lacks something, which nobody can allow.
+fn of_outputs<'a>(adapter: &Definition, denied: Vec<&'a Denied>) -> What<'a> {
+    let is_lack = |denied: &&&Denied| adapter.trouble.cause_of(&denied.reason) == Some(Cause::Machine);
+    match denied.iter().find(is_lack) {
+        Some(lack) => trouble(Cause::Machine, lack.reason.clone()),
+        None => What::Denied { cause: Cause::Denied, denied },
     }
 }
 
@@ -127,7 +136,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     match (is_told, ended.exit_code) {
         (Some(told), _) => of_trouble(told),
         (None, Some(code)) if NO_PROGRAM.contains(&code) => trouble(
-            Cause::Usage,
+            Cause::Machine,
             format!("the program was not found or may not be started: exit status {code}"),
         ),
         (None, code) => {
