@@ -88,6 +88,11 @@ fn the_turns_of_the_wide_set_that_no_rule_was_mended_by_are_understood() {
     check("wide-closed");
 }
 
+#[test]
+fn the_turns_that_others_reported_are_understood() {
+    check("reported");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];
