@@ -72,6 +72,9 @@ pub struct Pattern {
     /// Whether what is known of all command lines says more.
     #[serde(default)]
     pub weak: bool,
+    /// Whether it says more than what an adapter says of its own program; of use among what is known of all command lines.
+    #[serde(default)]
+    pub strong: bool,
 }
 
 /// What goes wrong around any command line.
@@ -99,16 +102,18 @@ struct Codes {
 pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
-    /// Returns what a text means, by the first that fits: by a name that was made for programs, by the words of this
-    /// program, by what is known of all command lines, by a name or by words that are weak.
+    /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong, by the
+    /// words of this program, by what is known of all command lines, by a name or by words that are weak.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
         let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
         let first = |patterns: Vec<&Pattern>| {
             patterns.into_iter().find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
         };
+        let (strong, general): (Vec<_>, Vec<_>) = GENERAL.0.iter().partition(|pattern| pattern.strong);
         let names = names_in(text);
         cause_by_name(&names, false)
-            .or_else(|| first(own.into_iter().chain(&GENERAL.0).collect()))
+            .or_else(|| first(strong))
+            .or_else(|| first(own.into_iter().chain(general).collect()))
             .or_else(|| cause_by_name(&names, true))
             .or_else(|| first(weak))
     }

@@ -116,7 +116,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
         return trouble(Cause::Crashed, format!("a signal ended the process{words}"));
     }
     if let Some(said) = said {
-        return of_trouble(said);
+        return behind(said, ended.denied).unwrap_or_else(|| of_trouble(said));
     }
     // A conversation that began and has no end broke off, whatever it was denied before.
     if is_told.is_none() && ended.end.is_none() && ended.thread.is_some() {
@@ -144,6 +144,18 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
             trouble(Cause::Unknown, format!("the process ended and said nothing of it{code}"))
         }
     }
+}
+
+/// What the system did not allow, where that is why a program broke, or why it could not read a file of its own.
+fn behind<'a>(said: &Trouble, denied: &'a [Denied]) -> Option<What<'a>> {
+    let is_named = |denied: &Denied| denied.paths.iter().any(|path| said.text.contains(path.as_str()));
+    let is_behind = |denied: &&Denied| match said.cause {
+        Cause::Crashed => denied.by == DeniedBy::Stderr,
+        Cause::Usage => denied.by == DeniedBy::Stderr && is_named(denied),
+        _ => false,
+    };
+    let denied: Vec<_> = denied.iter().filter(is_behind).collect();
+    (!denied.is_empty()).then_some(What::Denied { cause: Cause::Denied, denied })
 }
 
 /// What guards denied. Where paths and tools were denied, the paths come first: without them a tool helps little. The
