@@ -93,6 +93,11 @@ fn the_turns_that_others_reported_are_understood() {
     check("reported");
 }
 
+#[test]
+fn the_turns_that_others_reported_of_more_programs_are_understood() {
+    check("reported-later");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];
