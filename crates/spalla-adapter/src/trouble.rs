@@ -58,6 +58,8 @@ pub struct Trouble {
     pub is_final: bool,
     /// When it is over, where that was said.
     pub resets_at: Option<Timestamp>,
+    /// Whether nothing but a status, or words that are weak, said so.
+    pub is_vague: bool,
 }
 
 /// By which words a cause is known.
@@ -105,11 +107,17 @@ impl Patterns {
     /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong, by the
     /// words of this program, by what is known of all command lines, by a name or by words that are weak.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
+        self.known(text).map(|(cause, _)| cause)
+    }
+
+    /// Returns what a text means, and whether what says so is weak.
+    fn known(&self, text: &str) -> Option<(Cause, bool)> {
         let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
-        let first = |patterns: Vec<&Pattern>| {
-            patterns.into_iter().find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
-        };
         let (strong, general): (Vec<_>, Vec<_>) = GENERAL.0.iter().partition(|pattern| pattern.strong);
+        let first = |patterns: Vec<&Pattern>| {
+            let found = patterns.into_iter().find(|pattern| pattern.words.is_match(text));
+            found.map(|pattern| (pattern.cause, pattern.weak))
+        };
         let names = names_in(text);
         cause_by_name(&names, false)
             .or_else(|| first(strong))
@@ -126,15 +134,12 @@ impl Patterns {
     /// Makes the trouble of a text, by a status of HTTP where there was one.
     pub fn trouble(&self, text: &str, status: Option<u16>, is_final: bool, now: Timestamp) -> Trouble {
         let text = &plain(text);
-        let known = self.cause_of(text);
-        let cause = match (known, status.and_then(Cause::of_status)) {
-            // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
-            (Some(cause), _) | (None, Some(cause)) => cause,
-            (None, None) => Cause::Unknown,
-        };
+        // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
+        let by_status = || status.and_then(Cause::of_status).map(|cause| (cause, true));
+        let (cause, is_vague) = self.known(text).or_else(by_status).unwrap_or((Cause::Unknown, true));
         let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
         let resets_at = limits.then(|| resets_at(text, now)).flatten();
-        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at }
+        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at, is_vague }
     }
 }
 
@@ -169,9 +174,10 @@ fn names_in(text: &str) -> HashSet<String> {
     text.split(is_between).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
 }
 
-fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<Cause> {
+fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<(Cause, bool)> {
     let mut codes = CODES.iter().filter(|codes| codes.weak == is_weak);
-    codes.find(|codes| codes.names.iter().any(|name| names.contains(name))).map(|codes| codes.cause)
+    let found = codes.find(|codes| codes.names.iter().any(|name| names.contains(name)));
+    found.map(|codes| (codes.cause, is_weak))
 }
 
 /// Reads the names; a test keeps them readable.

@@ -31,7 +31,7 @@ fn ended<'a>(troubles: &'a [Trouble], denied: &'a [Denied]) -> Ended<'a> {
 
 fn trouble(cause: Cause, wait_ms: Option<i64>) -> Trouble {
     let resets_at = wait_ms.map(|ms| now().checked_add(SignedDuration::from_millis(ms)).unwrap());
-    Trouble { cause, text: "what was said".into(), is_final: true, resets_at }
+    Trouble { cause, text: "what was said".into(), is_final: true, resets_at, is_vague: false }
 }
 
 fn denied(tool: &str, paths: &[&str], input: Option<&str>, by: DeniedBy) -> Denied {

@@ -172,11 +172,12 @@ fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> 
     }
 }
 
-/// The last trouble with a name that the turn did not end with.
+/// The last trouble with a name that the turn did not end with; one that is vague counts where all are.
 fn last(troubles: &[Trouble], is_wanted: impl Fn(Cause) -> bool) -> Option<&Trouble> {
     let is_wanted =
         |trouble: &&Trouble| !trouble.is_final && trouble.cause != Cause::Unknown && is_wanted(trouble.cause);
-    troubles.iter().rev().find(is_wanted)
+    let wanted = || troubles.iter().rev().filter(is_wanted);
+    wanted().find(|trouble| !trouble.is_vague).or_else(|| wanted().next())
 }
 
 fn is_denial(cause: Cause) -> bool {
