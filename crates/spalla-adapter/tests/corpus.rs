@@ -98,6 +98,11 @@ fn the_turns_that_others_reported_of_more_programs_are_understood() {
     check("reported-later");
 }
 
+#[test]
+fn the_turns_that_others_reported_last_are_understood() {
+    check("reported-last");
+}
+
 fn check(half: &str) {
     let turns = read(half);
     let mut misses = vec![];
