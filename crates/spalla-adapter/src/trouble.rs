@@ -105,25 +105,27 @@ pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
     /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong, by the
-    /// words of this program, by what is known of all command lines, by a name or by words that are weak.
+    /// words of this program, by what is known of all command lines, and then by what is weak in the same order.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
         self.known(text).map(|(cause, _)| cause)
     }
 
     /// Returns what a text means, and whether what says so is weak.
     fn known(&self, text: &str) -> Option<(Cause, bool)> {
-        let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
-        let (strong, general): (Vec<_>, Vec<_>) = GENERAL.0.iter().partition(|pattern| pattern.strong);
-        let first = |patterns: Vec<&Pattern>| {
-            let found = patterns.into_iter().find(|pattern| pattern.words.is_match(text));
+        let names = names_in(text);
+        let first = |is_weak: bool| {
+            let mut all = self.0.iter().chain(&GENERAL.0).filter(|pattern| pattern.weak == is_weak);
+            all.find(|pattern| pattern.words.is_match(text)).map(|pattern| (pattern.cause, is_weak))
+        };
+        let strong = || {
+            let found = GENERAL.0.iter().find(|pattern| pattern.strong && pattern.words.is_match(text));
             found.map(|pattern| (pattern.cause, pattern.weak))
         };
-        let names = names_in(text);
         cause_by_name(&names, false)
-            .or_else(|| first(strong))
-            .or_else(|| first(own.into_iter().chain(general).collect()))
+            .or_else(strong)
+            .or_else(|| first(false))
             .or_else(|| cause_by_name(&names, true))
-            .or_else(|| first(weak))
+            .or_else(|| first(true))
     }
 
     /// Returns what a text means by these patterns alone, the words of one program.

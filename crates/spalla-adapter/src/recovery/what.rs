@@ -9,7 +9,7 @@ use crate::trouble::{Cause, Trouble};
 use jiff::Timestamp;
 
 /// Exit codes by which a shell or a launcher tells of a signal that ended the program, the ones of a crash or a kill.
-const OF_SIGNALS: [i32; 8] = [129, 132, 134, 135, 136, 137, 139, 143];
+const OF_SIGNALS: [i32; 10] = [129, 132, 133, 134, 135, 136, 137, 139, 143, 159];
 /// Exit codes by which a shell says that there is no such program, or none that it may start.
 const NO_PROGRAM: [i32; 2] = [126, 127];
 
