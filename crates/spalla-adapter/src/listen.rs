@@ -42,7 +42,9 @@ static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// How the system says that the machine has no room for what is written.
 static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(r"(?i)\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b|no space left on device|disk quota exceeded|too many open files")
+    compiled(
+        r"(?i)\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b|no space left on device|disk quota exceeded|too many open files",
+    )
 });
 /// How a command line says on its standard error that a tool of its own failed.
 static OF_TOOL: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)tools::router|error executing tool (\w+)"));

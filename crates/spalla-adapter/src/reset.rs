@@ -18,10 +18,16 @@ static AFTER: LazyLock<Regex> = LazyLock::new(|| {
 static PART: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"(?i)(\d+(?:\.\d+)?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)")
 });
-static SECONDS: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:retry[ _-]after|resets?_in_seconds|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?(\d{1,8})\b"#));
-static EPOCH: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||(?:resets?_?at|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#));
+static SECONDS: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?:retry[ _-]after|resets?_in_seconds|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?(\d{1,8})\b"#,
+    )
+});
+static EPOCH: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?:limit reached\||(?:resets?_?at|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#,
+    )
+});
 static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"\b\d{4}-\d\d-\d\d(?:T| (?:at )?)\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)")
 });

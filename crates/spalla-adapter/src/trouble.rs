@@ -104,8 +104,8 @@ struct Codes {
 pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
-    /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong, by the
-    /// words of this program, by what is known of all command lines, and then by what is weak in the same order.
+    /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong,
+    /// by the words of this program, by what is known of all command lines, and then by what is weak in the same order.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
         self.known(text).map(|(cause, _)| cause)
     }
@@ -251,7 +251,7 @@ mod tests {
             cause = "bad_request"
             weak = true
             [[trouble]]
-            match = "enospc of mine"
+            match = "disk of mine"
             cause = "usage"
             "#,
         )
@@ -259,12 +259,55 @@ mod tests {
         .remove("trouble")
         .unwrap();
         for (text, wanted) in [
-            ("everything: ENOSPC of mine", Some(Cause::Usage)),
+            ("everything: disk full, the disk of mine", Some(Cause::Usage)),
             ("everything: no space left on device", Some(Cause::Machine)),
             ("everything", Some(Cause::BadRequest)),
             ("nothing known", None),
         ] {
             assert_eq!(own.cause_of(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_for_programs_say_more_than_words_and_words_more_than_weak_names() {
+        for (text, wanted) in [
+            (r#"{"message":"Please slow down","code":"insufficient_quota"}"#, Cause::Quota),
+            (r#"{"message":"The organization must be verified","code":"unsupported_value"}"#, Cause::Auth),
+            (r#"{"message":"Never seen before","code":"unsupported_value"}"#, Cause::BadRequest),
+            ("litellm.ContextWindowExceededError: litellm.BadRequestError", Cause::ContextFull),
+            ("my_insufficient_quota_test", Cause::Unknown),
+        ] {
+            let trouble = Patterns::default().trouble(text, None, true, Timestamp::UNIX_EPOCH);
+            assert_eq!(trouble.cause, wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_colours_a_text_hides_nothing_and_is_not_told() {
+        let text = "\u{1b}[31;1mError:\u{1b}[0m EROFS: \u{1b}[1mread-only\u{1b}[0m file system";
+        let trouble = Patterns::default().trouble(text, None, true, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            (trouble.cause, trouble.text.as_str()),
+            (Cause::Denied, "Error: EROFS: read-only file system")
+        );
+    }
+
+    #[test]
+    fn what_a_compiler_or_a_test_says_of_the_code_is_no_trouble_around_it() {
+        for text in [
+            "error[E0433]: failed to resolve: use of undeclared crate or module `serde`",
+            "error[E0308]: mismatched types",
+            "error: could not compile `app` (lib) due to 1 previous error",
+            "error: test failed, to rerun pass `--lib`",
+            "src/a.ts(3,7): error TS2322: Type 'string' is not assignable to type 'number'.",
+            "FAILED tests/test_a.py::test_b - AssertionError: assert 1 == 2",
+            "--- FAIL: TestX (0.00s)",
+            "undefined reference to `foo'",
+            "src/main.c:4:2: error: expected ';' before 'return'",
+            "CONFLICT (content): Merge conflict in src/a.rs",
+            "warning: unused variable: `x`",
+        ] {
+            assert_eq!(Patterns::default().cause_of(text), None, "{text}");
         }
     }
 

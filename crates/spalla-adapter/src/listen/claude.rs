@@ -4,8 +4,8 @@
 pub(super) mod dialogue;
 
 use super::{
-    Ears, OF_ROOM, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown,
-    str_of, unknown, words,
+    Ears, OF_ROOM, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed,
+    number_of, shown, str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};

@@ -1,8 +1,8 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
 use super::{
-    Ears, OF_ROOM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown, str_of,
-    unknown, words,
+    Ears, OF_ROOM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown,
+    str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
