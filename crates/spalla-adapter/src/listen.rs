@@ -20,7 +20,7 @@ use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
 use crate::tools::Used;
-use crate::trouble::{Cause, Patterns, Trouble};
+use crate::trouble::{Cause, Patterns, Trouble, plain};
 use dialogue::Dialogue;
 use jiff::Timestamp;
 use regex::Regex;
@@ -37,7 +37,13 @@ const SHOWN_CHARS: usize = 400;
 /// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
+    )
+});
+/// How the system says that the machine has no room for what is written.
+static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b|no space left on device|disk quota exceeded|too many open files",
     )
 });
 /// How a command line says on its standard error that a tool of its own failed.
@@ -205,6 +211,7 @@ impl Listener {
     /// Hears a line of the standard error: it matters where it says what went wrong.
     pub fn hear_error(&self, line: &[u8], now: Timestamp) -> Vec<Heard> {
         let text = String::from_utf8_lossy(line);
+        let text = plain(&text);
         match self.patterns.cause_of(&text) {
             Some(_) => {
                 let trouble = self.patterns.trouble(&text, None, false, now);
@@ -260,10 +267,10 @@ impl Ears<'_> {
     }
 }
 
-/// A command may fail because the system did not allow something, or say so of what it was made for. What a guard of
+/// A command may fail because the system did not allow something or has no room, or say so of what it was made for. What a guard of
 /// the command line would say can't come from a command: it quotes it.
 fn denied_by_output(tool: &str, command: &str, output: &str) -> Option<Denied> {
-    let line = output.lines().find(|line| OF_SYSTEM.is_match(line))?;
+    let line = output.lines().find(|line| OF_SYSTEM.is_match(line) || OF_ROOM.is_match(line))?;
     Some(Denied {
         tool: Some(tool.to_owned()),
         reason: shown(line),

@@ -12,16 +12,22 @@ const DAYS_MAX: i64 = 62;
 
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r#"(?i)(?:again (?:in|after)|retry (?:in|after):?|retry-after:?|retrydelay\\*"?:? ?\\*"?|resets? (?:in|after)|wait|available (?:in|after)) ?(?:about |another )?((?:\d+(?:\.\d+)?(?:ms|[dhms])){2,}\b|(?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b,? ?(?:and )?)+)"#,
+        r#"(?i)(?:again (?:in|after)|retry (?:in|after):?|retry-after:?|retrydelay\\*"?:? ?\\*"?|resets? (?:in|after)|ratelimit-reset(?:-[a-z-]+)?\\*"?:? ?\\*"?|wait|available (?:in|after)) ?(?:about |another )?((?:\d+(?:\.\d+)?(?:ms|[dhms])){2,}\b|(?:\d+(?:\.\d+)? ?(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b,? ?(?:and )?)+)"#,
     )
 });
 static PART: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"(?i)(\d+(?:\.\d+)?) ?(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)")
 });
-static SECONDS: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:retry[ _-]after|resets?_in_seconds)\\*"?:? ?\\*"?(\d{1,8})\b"#));
-static EPOCH: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r#"(?i)(?:limit reached\||resets?_?at\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#));
+static SECONDS: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?:retry[ _-]after|resets?_in_seconds|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?(\d{1,8})\b"#,
+    )
+});
+static EPOCH: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r#"(?i)(?:limit reached\||(?:resets?_?at|ratelimit-reset(?:-[a-z-]+)?)\\*"?:? ?\\*"?)(\d{13}|\d{10})\b"#,
+    )
+});
 static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"\b\d{4}-\d\d-\d\d(?:T| (?:at )?)\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)")
 });
@@ -174,6 +180,9 @@ mod tests {
             (r#"{"retryDelay": "90s"}"#, "2026-11-20T10:01:30Z"),
             ("Rate limit reached, please try again in 20ms", "2026-11-20T10:00:00.02Z"),
             ("retry-after: 120", "2026-11-20T10:02:00Z"),
+            ("x-ratelimit-reset-requests: 1m12s, x-ratelimit-remaining-tokens: 0", "2026-11-20T10:01:12Z"),
+            (r#""X-RateLimit-Reset":"1795176000000""#, "2026-11-20T12:00:00Z"),
+            ("RateLimit-Reset: 30", "2026-11-20T10:00:30Z"),
             (r#""resets_in_seconds":3600"#, "2026-11-20T11:00:00Z"),
             ("Claude AI usage limit reached|1795176000", "2026-11-20T12:00:00Z"),
             (r#""resets_at": 1795176000"#, "2026-11-20T12:00:00Z"),

@@ -1,9 +1,12 @@
 //! What goes wrong around an agent's work, and by which words it is known.
 
+use crate::pattern::compiled;
 use crate::reset::resets_at;
 use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Why something went wrong.
@@ -55,6 +58,8 @@ pub struct Trouble {
     pub is_final: bool,
     /// When it is over, where that was said.
     pub resets_at: Option<Timestamp>,
+    /// Whether nothing but a status, or words that are weak, said so.
+    pub is_vague: bool,
 }
 
 /// By which words a cause is known.
@@ -69,10 +74,29 @@ pub struct Pattern {
     /// Whether what is known of all command lines says more.
     #[serde(default)]
     pub weak: bool,
+    /// Whether it says more than what an adapter says of its own program; of use among what is known of all command lines.
+    #[serde(default)]
+    pub strong: bool,
 }
 
 /// What goes wrong around any command line.
 static GENERAL: LazyLock<Patterns> = LazyLock::new(general);
+/// Names for programs to read, each with what it means.
+static CODES: LazyLock<Vec<Codes>> = LazyLock::new(codes);
+/// How a terminal is told of colours and the like.
+static COLOURS: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"));
+
+/// Names by which services, libraries and systems call a cause.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Codes {
+    cause: Cause,
+    names: Vec<String>,
+    /// Whether words say more.
+    #[serde(default)]
+    weak: bool,
+}
 
 /// Patterns in the order in which they are tried.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -80,12 +104,28 @@ static GENERAL: LazyLock<Patterns> = LazyLock::new(general);
 pub struct Patterns(pub Vec<Pattern>);
 
 impl Patterns {
-    /// Returns what a text means: by these patterns, by what is known of all command lines, or by those of these that are
-    /// weak; by the first that fits.
+    /// Returns what a text means, by the first that fits: by a name that was made for programs, by words that are strong,
+    /// by the words of this program, by what is known of all command lines, and then by what is weak in the same order.
     pub fn cause_of(&self, text: &str) -> Option<Cause> {
-        let (weak, own): (Vec<_>, Vec<_>) = self.0.iter().partition(|pattern| pattern.weak);
-        let mut all = own.into_iter().chain(&GENERAL.0).chain(weak);
-        all.find(|pattern| pattern.words.is_match(text)).map(|pattern| pattern.cause)
+        self.known(text).map(|(cause, _)| cause)
+    }
+
+    /// Returns what a text means, and whether what says so is weak.
+    fn known(&self, text: &str) -> Option<(Cause, bool)> {
+        let names = names_in(text);
+        let first = |is_weak: bool| {
+            let mut all = self.0.iter().chain(&GENERAL.0).filter(|pattern| pattern.weak == is_weak);
+            all.find(|pattern| pattern.words.is_match(text)).map(|pattern| (pattern.cause, is_weak))
+        };
+        let strong = || {
+            let found = GENERAL.0.iter().find(|pattern| pattern.strong && pattern.words.is_match(text));
+            found.map(|pattern| (pattern.cause, pattern.weak))
+        };
+        cause_by_name(&names, false)
+            .or_else(strong)
+            .or_else(|| first(false))
+            .or_else(|| cause_by_name(&names, true))
+            .or_else(|| first(true))
     }
 
     /// Returns what a text means by these patterns alone, the words of one program.
@@ -95,15 +135,13 @@ impl Patterns {
 
     /// Makes the trouble of a text, by a status of HTTP where there was one.
     pub fn trouble(&self, text: &str, status: Option<u16>, is_final: bool, now: Timestamp) -> Trouble {
-        let known = self.cause_of(text);
-        let cause = match (known, status.and_then(Cause::of_status)) {
-            // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
-            (Some(cause), _) | (None, Some(cause)) => cause,
-            (None, None) => Cause::Unknown,
-        };
+        let text = &plain(text);
+        // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
+        let by_status = || status.and_then(Cause::of_status).map(|cause| (cause, true));
+        let (cause, is_vague) = self.known(text).or_else(by_status).unwrap_or((Cause::Unknown, true));
         let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
         let resets_at = limits.then(|| resets_at(text, now)).flatten();
-        Trouble { cause, text: text.to_owned(), is_final, resets_at }
+        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at, is_vague }
     }
 }
 
@@ -125,6 +163,37 @@ impl Cause {
             _ => return None,
         })
     }
+}
+
+/// Returns a text without what only colours it on a terminal.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    COLOURS.replace_all(text, "")
+}
+
+/// Returns the words of a text that could be names.
+fn names_in(text: &str) -> HashSet<String> {
+    let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split(is_between).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
+}
+
+fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<(Cause, bool)> {
+    let mut codes = CODES.iter().filter(|codes| codes.weak == is_weak);
+    let found = codes.find(|codes| codes.names.iter().any(|name| names.contains(name)));
+    found.map(|codes| (codes.cause, is_weak))
+}
+
+/// Reads the names; a test keeps them readable.
+fn codes() -> Vec<Codes> {
+    #[derive(Deserialize)]
+    struct File {
+        code: Vec<Codes>,
+    }
+    let read: Result<File, _> = toml::from_str(include_str!("trouble/codes.toml"));
+    let mut all = read.map_or_else(|_| vec![], |file| file.code);
+    for codes in &mut all {
+        codes.names.iter_mut().for_each(|name| name.make_ascii_lowercase());
+    }
+    all
 }
 
 /// Reads the patterns for all command lines; a test keeps them readable.
@@ -174,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_one_program_says_comes_first_and_what_says_little_comes_last() {
-        assert!(!GENERAL.0.is_empty());
+        assert!(!GENERAL.0.is_empty() && !CODES.is_empty());
         let own: Patterns = toml::from_str::<std::collections::BTreeMap<String, Patterns>>(
             r#"
             [[trouble]]
@@ -182,7 +251,7 @@ mod tests {
             cause = "bad_request"
             weak = true
             [[trouble]]
-            match = "enospc of mine"
+            match = "disk of mine"
             cause = "usage"
             "#,
         )
@@ -190,12 +259,55 @@ mod tests {
         .remove("trouble")
         .unwrap();
         for (text, wanted) in [
-            ("everything: ENOSPC of mine", Some(Cause::Usage)),
+            ("everything: disk full, the disk of mine", Some(Cause::Usage)),
             ("everything: no space left on device", Some(Cause::Machine)),
             ("everything", Some(Cause::BadRequest)),
             ("nothing known", None),
         ] {
             assert_eq!(own.cause_of(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_for_programs_say_more_than_words_and_words_more_than_weak_names() {
+        for (text, wanted) in [
+            (r#"{"message":"Please slow down","code":"insufficient_quota"}"#, Cause::Quota),
+            (r#"{"message":"The organization must be verified","code":"unsupported_value"}"#, Cause::Auth),
+            (r#"{"message":"Never seen before","code":"unsupported_value"}"#, Cause::BadRequest),
+            ("litellm.ContextWindowExceededError: litellm.BadRequestError", Cause::ContextFull),
+            ("my_insufficient_quota_test", Cause::Unknown),
+        ] {
+            let trouble = Patterns::default().trouble(text, None, true, Timestamp::UNIX_EPOCH);
+            assert_eq!(trouble.cause, wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_colours_a_text_hides_nothing_and_is_not_told() {
+        let text = "\u{1b}[31;1mError:\u{1b}[0m EROFS: \u{1b}[1mread-only\u{1b}[0m file system";
+        let trouble = Patterns::default().trouble(text, None, true, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            (trouble.cause, trouble.text.as_str()),
+            (Cause::Denied, "Error: EROFS: read-only file system")
+        );
+    }
+
+    #[test]
+    fn what_a_compiler_or_a_test_says_of_the_code_is_no_trouble_around_it() {
+        for text in [
+            "error[E0433]: failed to resolve: use of undeclared crate or module `serde`",
+            "error[E0308]: mismatched types",
+            "error: could not compile `app` (lib) due to 1 previous error",
+            "error: test failed, to rerun pass `--lib`",
+            "src/a.ts(3,7): error TS2322: Type 'string' is not assignable to type 'number'.",
+            "FAILED tests/test_a.py::test_b - AssertionError: assert 1 == 2",
+            "--- FAIL: TestX (0.00s)",
+            "undefined reference to `foo'",
+            "src/main.c:4:2: error: expected ';' before 'return'",
+            "CONFLICT (content): Merge conflict in src/a.rs",
+            "warning: unused variable: `x`",
+        ] {
+            assert_eq!(Patterns::default().cause_of(text), None, "{text}");
         }
     }
 

@@ -6,6 +6,13 @@
 //! was wrong in general, so that its figure of today says less than that first one. The same
 //! holds for the sets after it: of `fresh` 74 of 86 were understood at the first run, of `later` 25 of 32, of `newest` 48 of 81
 //! and of `last` 58 of 68, each without a grant too much or a turn wrongly taken as done.
+//!
+//! The `wide` set asks for many more programs. It was written before the rules were read: 136 of 176 (77.3 %) were understood at the
+//! first run, 73 of 93 of the half `wide-open` and 63 of 83 of `wide-closed`. Rules were mended by the open half alone, after which
+//! 79 of 83 (95.2 %) of the closed one were understood; but whoever mended them had written both halves. So three sets of what
+//! others reported were taken after that, each run once before anything was mended by it: of `reported` 43 of 58 (74.1 %),
+//! of `reported-later` 34 of 50 (68.0 %) and of `reported-last` 14 of 28 (50.0 %) were understood, the last of which has only what is
+//! unlike all before. There, too, no grant was too much and no turn wrongly taken as done.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -76,6 +83,31 @@ fn the_turns_of_the_fourth_set_that_nobody_looked_at_are_understood() {
 #[test]
 fn the_turns_of_the_fifth_set_that_nobody_looked_at_are_understood() {
     check("last");
+}
+
+#[test]
+fn the_turns_of_the_wide_set_that_rules_may_be_mended_by_are_understood() {
+    check("wide-open");
+}
+
+#[test]
+fn the_turns_of_the_wide_set_that_no_rule_was_mended_by_are_understood() {
+    check("wide-closed");
+}
+
+#[test]
+fn the_turns_that_others_reported_are_understood() {
+    check("reported");
+}
+
+#[test]
+fn the_turns_that_others_reported_of_more_programs_are_understood() {
+    check("reported-later");
+}
+
+#[test]
+fn the_turns_that_others_reported_last_are_understood() {
+    check("reported-last");
 }
 
 fn check(half: &str) {

@@ -4,8 +4,8 @@
 pub(super) mod dialogue;
 
 use super::{
-    Ears, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown,
-    str_of, unknown, words,
+    Ears, OF_ROOM, OF_SYSTEM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed,
+    number_of, shown, str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
@@ -125,6 +125,9 @@ impl State {
         } else if !self.denied.contains(id) && ears.is_denial(&text) {
             self.denied.insert(id.to_owned());
             heard.extend(denied(Some(&tool), &input, &text));
+        } else if OF_ROOM.is_match(&text) {
+            let file = str_of(&input, "/file_path").unwrap_or_default();
+            self.held.keep(denied_by_output(&tool, file, &text));
         }
         heard
     }

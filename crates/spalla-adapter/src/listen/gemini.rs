@@ -1,21 +1,25 @@
 //! `gemini --output-format stream-json`: messages in pieces, tools and their results, and a result. Seen with 0.61.
 
 use super::{
-    Ears, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown, str_of,
-    unknown, words,
+    Ears, OF_ROOM, denied_by_output, denied_tool, end_of, event, held::Held, not_allowed, number_of, shown,
+    str_of, unknown, words,
 };
 use crate::act::Act;
 use crate::heard::{Heard, Spent, TurnEnd};
+use crate::pattern::compiled;
+use regex::Regex;
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// No more calls of tools than these wait for their results at once.
 const CALLS_MAX: usize = 1_000;
 /// How many bytes of one message are gathered at most.
 const WORDS_BYTES_MAX: usize = 1024 * 1024;
 /// What a shell command that failed says, with the status `success`.
-const EXITED: &str = "Command exited with code: ";
+static EXITED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"Command exited with code: |(?m)^Exit Code: [1-9]"));
 
 /// The kinds of a tool's failure that are no failure of the tool.
 const OF_DENIAL: [&str; 5] = [
@@ -96,7 +100,12 @@ impl State {
         let given = given.iter().find_map(|path| str_of(&input, path)).unwrap_or_default();
         let did = Act::new(shown(format!("{tool} {given}").trim_end()), &tool, &input, said);
         let mut heard = match str_of(value, "/status") {
-            Some("error") => failed((&tool, &input), said, value, ears),
+            Some("error") => {
+                if OF_ROOM.is_match(said) {
+                    self.held.keep(denied_by_output(&tool, given, said));
+                }
+                failed((&tool, &input), said, value, ears)
+            }
             _ => self.succeeded(&tool, &input, output),
         };
         heard.push(Heard::Did(did));
@@ -112,7 +121,7 @@ impl State {
                     AgentEvent::new(AgentEventType::Progress, format!("{tool} {file}")).of_file(file),
                 )]
             }
-            "run_shell_command" if output.contains(EXITED) => {
+            "run_shell_command" if EXITED.is_match(output) => {
                 let command = str_of(input, "/command").unwrap_or_default();
                 self.held.keep(denied_by_output(tool, command, output));
                 let finding =

@@ -22,6 +22,9 @@ static MISSING: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What an answer quotes, which are not its own words.
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled("\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|«[^»\n]*»"));
+
 /// What is told at the end of the turn.
 #[derive(Debug, Default)]
 pub(super) struct Held(Vec<Denied>);
@@ -50,7 +53,7 @@ impl Held {
     /// Tells all, at the end of a turn that had this answer.
     pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
         let mut told = std::mem::take(&mut self.0);
-        if !told.is_empty() && MISSING.is_match(answer) {
+        if !told.is_empty() && MISSING.is_match(&QUOTED.replace_all(answer, "")) {
             for denied in &mut told {
                 denied.by = DeniedBy::Output { was_passed: false };
             }
@@ -107,6 +110,7 @@ mod tests {
             ("", "", false),
         ] {
             assert_eq!(is_passed(command, step, "It is done."), wanted, "{command} / {step}");
+            assert_eq!(is_passed(command, step, "It now answers \"permission denied\"."), wanted);
             assert!(!is_passed(command, step, "I couldn't install it."));
             assert!(!is_passed(command, step, "It is done, but the file was not written."));
         }

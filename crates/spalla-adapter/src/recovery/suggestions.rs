@@ -58,7 +58,8 @@ fn of_machine(case: &Case<'_>) -> Vec<String> {
         format!("install a version of {} that fits this machine: `{}`", adapter.program, adapter.install)
     });
     let room = format!(
-        "see whether the worker's disks have room and files may be opened (`df -h`, `df -i`, `ulimit -n`): {said}"
+        "see what the worker's machine lacks, such as room and files that may be opened (`df -h`, `df -i`, `ulimit -n`), a \
+         program, or a lock that something else holds: {said}"
     );
     std::iter::once(room).chain(install).collect()
 }

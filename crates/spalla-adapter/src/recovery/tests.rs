@@ -31,7 +31,7 @@ fn ended<'a>(troubles: &'a [Trouble], denied: &'a [Denied]) -> Ended<'a> {
 
 fn trouble(cause: Cause, wait_ms: Option<i64>) -> Trouble {
     let resets_at = wait_ms.map(|ms| now().checked_add(SignedDuration::from_millis(ms)).unwrap());
-    Trouble { cause, text: "what was said".into(), is_final: true, resets_at }
+    Trouble { cause, text: "what was said".into(), is_final: true, resets_at, is_vague: false }
 }
 
 fn denied(tool: &str, paths: &[&str], input: Option<&str>, by: DeniedBy) -> Denied {
@@ -163,11 +163,41 @@ fn a_process_that_tells_nothing_is_known_by_how_it_ended() {
         (Some(0), Some("t"), Cause::Crashed),
         (Some(1), Some("t"), Cause::Crashed),
         (Some(1), None, Cause::Unknown),
-        (Some(127), None, Cause::Usage),
+        (Some(127), None, Cause::Machine),
         (Some(41), None, Cause::Auth),
     ] {
         let diagnosis = diagnosed("gemini", &Ended { exit_code, thread, ..silent }, &[]);
         assert_eq!(diagnosis.cause, Some(cause), "{exit_code:?} {thread:?}");
+    }
+}
+
+#[test]
+fn of_several_things_that_a_program_said_the_last_counts_that_is_not_vague() {
+    let said = |cause, is_vague| Trouble { is_final: false, is_vague, ..trouble(cause, None) };
+    let silent = Ended { end: None, exit_code: Some(1), thread: None, ..ended(&[], &[]) };
+    for (troubles, wanted) in [
+        ([said(Cause::Machine, false), said(Cause::BadRequest, true)], Cause::Machine),
+        ([said(Cause::Machine, false), said(Cause::Network, false)], Cause::Network),
+        ([said(Cause::Auth, true), said(Cause::BadRequest, true)], Cause::BadRequest),
+    ] {
+        let ended = Ended { troubles: &troubles, ..silent };
+        assert_eq!(diagnosed("gemini", &ended, &[]).cause, Some(wanted));
+    }
+}
+
+#[test]
+fn a_denial_of_the_system_is_why_a_program_broke_or_could_not_read_a_file_of_its_own() {
+    let denied = [denied("", &["/home/a/settings.json"], None, DeniedBy::Stderr)];
+    for (cause, text, wanted) in [
+        (Cause::Crashed, "Unhandled Promise Rejection", Cause::Denied),
+        (Cause::Usage, "Please fix /home/a/settings.json", Cause::Denied),
+        (Cause::Usage, "unknown option --fast", Cause::Usage),
+    ] {
+        let troubles = [Trouble { is_final: false, text: text.into(), ..trouble(cause, None) }];
+        let ended = Ended { end: None, exit_code: Some(1), thread: None, ..ended(&troubles, &denied) };
+        let diagnosis = diagnosed("gemini", &ended, &[]);
+        assert_eq!(diagnosis.cause, Some(wanted), "{text}");
+        assert!(!diagnosis.may_succeed);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::trouble::{Cause, Trouble};
 use jiff::Timestamp;
 
 /// Exit codes by which a shell or a launcher tells of a signal that ended the program, the ones of a crash or a kill.
-const OF_SIGNALS: [i32; 8] = [129, 132, 134, 135, 136, 137, 139, 143];
+const OF_SIGNALS: [i32; 10] = [129, 132, 133, 134, 135, 136, 137, 139, 143, 159];
 /// Exit codes by which a shell says that there is no such program, or none that it may start.
 const NO_PROGRAM: [i32; 2] = [126, 127];
 
@@ -90,8 +90,17 @@ fn of_a_whole_turn<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     match (outputs.first(), open.is_empty(), ended.has_changed) {
         (None, ..) => What::Done,
         (Some(first), true, true) => What::Passed(first),
-        (Some(_), true, false) => What::Denied { cause: Cause::Denied, denied: outputs },
-        (Some(_), false, _) => What::Denied { cause: Cause::Denied, denied: open },
+        (Some(_), true, false) => of_outputs(adapter, outputs),
+        (Some(_), false, _) => of_outputs(adapter, open),
+    }
+}
+
+/// What commands said that failed: that something was not allowed, or that the machine lacks something, which nobody can allow.
+fn of_outputs<'a>(adapter: &Definition, denied: Vec<&'a Denied>) -> What<'a> {
+    let is_lack = |denied: &&&Denied| adapter.trouble.cause_of(&denied.reason) == Some(Cause::Machine);
+    match denied.iter().find(is_lack) {
+        Some(lack) => trouble(Cause::Machine, lack.reason.clone()),
+        None => What::Denied { cause: Cause::Denied, denied },
     }
 }
 
@@ -107,7 +116,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
         return trouble(Cause::Crashed, format!("a signal ended the process{words}"));
     }
     if let Some(said) = said {
-        return of_trouble(said);
+        return behind(said, ended.denied).unwrap_or_else(|| of_trouble(said));
     }
     // A conversation that began and has no end broke off, whatever it was denied before.
     if is_told.is_none() && ended.end.is_none() && ended.thread.is_some() {
@@ -127,7 +136,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     match (is_told, ended.exit_code) {
         (Some(told), _) => of_trouble(told),
         (None, Some(code)) if NO_PROGRAM.contains(&code) => trouble(
-            Cause::Usage,
+            Cause::Machine,
             format!("the program was not found or may not be started: exit status {code}"),
         ),
         (None, code) => {
@@ -135,6 +144,18 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
             trouble(Cause::Unknown, format!("the process ended and said nothing of it{code}"))
         }
     }
+}
+
+/// What the system did not allow, where that is why a program broke, or why it could not read a file of its own.
+fn behind<'a>(said: &Trouble, denied: &'a [Denied]) -> Option<What<'a>> {
+    let is_named = |denied: &Denied| denied.paths.iter().any(|path| said.text.contains(path.as_str()));
+    let is_behind = |denied: &&Denied| match said.cause {
+        Cause::Crashed => denied.by == DeniedBy::Stderr,
+        Cause::Usage => denied.by == DeniedBy::Stderr && is_named(denied),
+        _ => false,
+    };
+    let denied: Vec<_> = denied.iter().filter(is_behind).collect();
+    (!denied.is_empty()).then_some(What::Denied { cause: Cause::Denied, denied })
 }
 
 /// What guards denied. Where paths and tools were denied, the paths come first: without them a tool helps little. The
@@ -151,11 +172,12 @@ fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> 
     }
 }
 
-/// The last trouble with a name that the turn did not end with.
+/// The last trouble with a name that the turn did not end with; one that is vague counts where all are.
 fn last(troubles: &[Trouble], is_wanted: impl Fn(Cause) -> bool) -> Option<&Trouble> {
     let is_wanted =
         |trouble: &&Trouble| !trouble.is_final && trouble.cause != Cause::Unknown && is_wanted(trouble.cause);
-    troubles.iter().rev().find(is_wanted)
+    let wanted = || troubles.iter().rev().filter(is_wanted);
+    wanted().find(|trouble| !trouble.is_vague).or_else(|| wanted().next())
 }
 
 fn is_denial(cause: Cause) -> bool {

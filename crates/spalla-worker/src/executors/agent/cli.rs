@@ -418,7 +418,8 @@ impl<'a> Work<'a> {
             troubles: &turn.troubles,
             denied: &turn.denied,
             end: turn.end,
-            exit_code: turn.exit_code().filter(|code| *code < 128),
+            // A shell tells of a signal so; git, npm and others end with greater numbers of their own, or with 128.
+            exit_code: turn.exit_code().filter(|code| !(129..=192).contains(code)),
             has_changed,
             thread: turn.thread.as_deref(),
         };
