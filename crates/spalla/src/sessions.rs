@@ -55,7 +55,7 @@ pub(crate) use follow::{Followed, Follower, seconds};
 pub(crate) use host::Host;
 pub(crate) use in_place::{one_by_one, refuse_second};
 pub(crate) use pattern::Pattern;
-pub(crate) use plan::{introduce, of_file};
+pub(crate) use plan::{introduce, lay_out, of_file};
 pub(crate) use pursuit::Pursuit;
 pub(crate) use screen::Screen;
 pub(crate) use settle::{Revision, settle};

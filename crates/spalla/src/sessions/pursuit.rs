@@ -83,12 +83,7 @@ pub(crate) struct Pursuit {
 impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
-        let Some(_held) = self.folder.hold_patiently().await? else {
-            return Err(Failure::new(
-                Exit::Stopped,
-                format!("another process pursues session {}", self.session.id),
-            ));
-        };
+        let Some(_held) = self.folder.hold_patiently().await? else { return Err(self.taken()) };
         self.begin()?;
         if self.folder.wish() != Some(Wish::Pause) {
             // Whoever held its runs may have gone before it could let them go on.
@@ -99,13 +94,10 @@ impl Pursuit {
         let mut watch = Watch::new(self.looking, follower.live());
         let is_new = self.session.items.iter().all(|item| item.work_item_id.is_none());
         let mut begins = Some(if is_new { SessionChange::Begun } else { SessionChange::Resumed });
-        // What was merged before it was left, and did not fit then.
-        let mut left = self.bring().await?;
         let exit = loop {
-            if let Some(exit) = left.take() {
+            if let Some(exit) = self.begin_next(control).await? {
                 break exit;
             }
-            self.make_items(control).await?;
             follower.adopt(self.followed());
             // It has a project from now on, to which its events belong.
             if let Some(change) = begins.take() {
@@ -155,6 +147,19 @@ impl Pursuit {
         let exit = self.finish(&items, exit)?;
         self.tell(control, change_of(exit), self.why.as_deref()).await;
         Ok(exit)
+    }
+
+    fn taken(&self) -> Failure {
+        Failure::new(Exit::Stopped, format!("another process pursues session {}", self.session.id))
+    }
+
+    /// Makes what can begin, once the target has what was merged before; returns how it ends where that does not fit there.
+    async fn begin_next(&mut self, control: &Control) -> Result<Option<Exit>> {
+        let stopped = self.bring().await?;
+        if stopped.is_none() {
+            self.make_items(control).await?;
+        }
+        Ok(stopped)
     }
 
     /// Takes the record over, and writes down that it is pursued.
