@@ -303,7 +303,7 @@ mod tests {
             "gemini --output-format stream-json --skip-trust --approval-mode yolo --include-directories /a \
              --include-directories /b --model m"
         );
-        assert_eq!(spoken("codex", &wishes), "codex app-server");
+        assert_eq!(spoken("codex", &wishes), "codex app-server -c features.shell_snapshot=false");
         assert_eq!(
             spoken("claude", &wishes),
             "claude --print --verbose --input-format stream-json --output-format stream-json --strict-mcp-config \

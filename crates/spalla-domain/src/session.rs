@@ -91,9 +91,17 @@ pub struct Session {
     /// When its work was brought into the target, and as what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied: Vec<Applied>,
+    /// Whether what is merged is brought into the target at once.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub in_place: bool,
     /// How a server was asked for it; such a session is pursued by the server, which goes on with it when it starts again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_server: Option<Request>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_not(switch: &bool) -> bool {
+    !switch
 }
 
 /// Who says which agent takes a piece that names none.
@@ -112,6 +120,20 @@ impl Selector {
     fn is_usual(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Who splits a goal into pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decomposer {
+    /// The marks of a list in the goal.
+    #[default]
+    Heuristic,
+    /// An agent of the session, which looks at the target first.
+    Llm,
+    /// The static model that is built in.
+    Tiny,
+    /// The strongest planner there is.
+    Cloud,
 }
 
 /// How a server was asked for a session.
@@ -494,6 +516,7 @@ mod tests {
             looks: vec![],
             report: None,
             applied: vec![],
+            in_place: false,
             by_server: None,
         }
     }

@@ -1,18 +1,16 @@
 //! What GitHub tells: believed where it is signed, and taken as a number to look at, nothing more. What an issue says is read of
-//! GitHub itself by whoever looks.
+//! GitHub itself by whoever looks. Which deliveries were taken is kept in the store, among the keys of what came before.
 
 use serde_json::Value;
 use spalla_domain::github::is_signed;
 use spalla_domain::secret::Secret;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use spalla_store::command::IdempotencyKey;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// How many numbers wait to be looked at.
 const WAITING_MAX: usize = 256;
-/// How many deliveries are remembered.
-const DELIVERIES_KEPT: usize = 1_000;
-/// The longest name of a delivery that is remembered, in bytes.
+/// The longest name of a delivery that is remembered, in bytes; of a longer one the beginning is.
 const NAME_BYTES_MAX: usize = 100;
 /// What happened to an issue that may make it work.
 const ACTIONS: [&str; 5] = ["opened", "labeled", "reopened", "edited", "transferred"];
@@ -26,20 +24,31 @@ struct Inner {
     secret: Secret,
     repository: Option<String>,
     told: mpsc::Sender<u64>,
-    seen: Mutex<VecDeque<String>>,
 }
 
-/// What became of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It is looked at.
-    Heard,
-    /// It came before.
-    Known,
-    /// It concerns nobody here.
-    Ignored,
-    /// Nobody can look at it now.
-    Busy,
+/// What a delivery asks for.
+#[derive(Debug)]
+pub(crate) enum Wanted<'a> {
+    /// That an issue is looked at.
+    Look(Look<'a>),
+    /// Nothing that concerns anybody here.
+    Nothing,
+    /// More than can be looked at now.
+    TooMuch,
+}
+
+/// An issue that is looked at as soon as it is said to be new.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    number: u64,
+    room: mpsc::Permit<'a, u64>,
+}
+
+impl Look<'_> {
+    /// Has the issue looked at.
+    pub(crate) fn begin(self) {
+        self.room.send(self.number);
+    }
 }
 
 impl GitHubHook {
@@ -47,7 +56,7 @@ impl GitHubHook {
     /// come out of what is returned beside it.
     pub fn new(secret: Secret, repository: Option<String>) -> (Self, mpsc::Receiver<u64>) {
         let (told, numbers) = mpsc::channel(WAITING_MAX);
-        (Self(Arc::new(Inner { secret, repository, told, seen: Mutex::default() })), numbers)
+        (Self(Arc::new(Inner { secret, repository, told })), numbers)
     }
 
     /// Tells whether a body is GitHub's own.
@@ -55,31 +64,29 @@ impl GitHubHook {
         is_signed(self.0.secret.expose(), body, signature)
     }
 
-    /// Takes what was told by a delivery of some kind.
-    pub(crate) fn take(&self, kind: &str, delivery: &str, body: &Value) -> Taken {
+    /// Returns what a delivery of some kind asks for.
+    pub(crate) fn wants(&self, kind: &str, body: &Value) -> Wanted<'_> {
         let inner = &self.0;
-        let name = delivery[..delivery.floor_char_boundary(NAME_BYTES_MAX)].to_owned();
-        let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !name.is_empty() && seen.contains(&name) {
-            return Taken::Known;
-        }
         let is_ours = inner.repository.as_ref().is_none_or(|ours| {
             body["repository"]["full_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(ours))
         });
         let is_wanted =
             kind == "issues" && body["action"].as_str().is_some_and(|action| ACTIONS.contains(&action));
         let number = body["issue"]["number"].as_u64().filter(|number| *number > 0 && is_ours && is_wanted);
-        let Some(number) = number else { return Taken::Ignored };
-        if inner.told.try_send(number).is_err() {
-            return Taken::Busy;
+        match (number, inner.told.try_reserve()) {
+            (None, _) => Wanted::Nothing,
+            (Some(_), Err(_)) => Wanted::TooMuch,
+            (Some(number), Ok(room)) => Wanted::Look(Look { number, room }),
         }
-        // Only what was taken is known: what was not is taken when it is delivered again.
-        seen.push_back(name);
-        if seen.len() > DELIVERIES_KEPT {
-            seen.pop_front();
-        }
-        Taken::Heard
     }
+}
+
+/// Returns the key under which it is kept that a delivery was taken; none for one without a name. Each taking has a number of its
+/// own, so that the same name with another number is told to have come before. No client's key has a space in front.
+pub(crate) fn key_of(delivery: &str, taking: u64) -> Option<IdempotencyKey> {
+    let name = &delivery[..delivery.floor_char_boundary(NAME_BYTES_MAX)];
+    let fingerprint = *blake3::hash(&taking.to_le_bytes()).as_bytes();
+    (!name.is_empty()).then(|| IdempotencyKey { key: format!(" github {name}"), fingerprint })
 }
 
 #[cfg(test)]
@@ -91,22 +98,36 @@ mod tests {
         json!({"action": action, "issue": {"number": 7}, "repository": {"full_name": repository}})
     }
 
+    fn look(hook: &GitHubHook, kind: &str, body: &Value) -> bool {
+        match hook.wants(kind, body) {
+            Wanted::Look(look) => {
+                look.begin();
+                true
+            }
+            Wanted::Nothing | Wanted::TooMuch => false,
+        }
+    }
+
     #[test]
-    fn a_delivery_is_taken_once_and_gives_a_number() {
+    fn a_delivery_gives_a_number_once_it_is_said_to_be_new() {
         let (hook, mut numbers) = GitHubHook::new("s".into(), Some("ada/engine".into()));
         let body = told("Ada/Engine", "labeled");
-        assert_eq!(hook.take("issues", "a", &body), Taken::Heard);
-        assert_eq!(hook.take("issues", "a", &body), Taken::Known);
+        assert!(matches!(hook.wants("issues", &body), Wanted::Look(_)), "one that is not new is dropped");
+        assert!(look(&hook, "issues", &body));
         assert_eq!((numbers.try_recv(), numbers.try_recv().is_err()), (Ok(7), true));
     }
 
     #[test]
     fn what_concerns_nobody_is_ignored() {
         let (hook, mut numbers) = GitHubHook::new("s".into(), Some("ada/engine".into()));
-        assert_eq!(hook.take("issues", "a", &told("eve/engine", "labeled")), Taken::Ignored);
-        assert_eq!(hook.take("issues", "b", &told("ada/engine", "deleted")), Taken::Ignored);
-        assert_eq!(hook.take("push", "c", &told("ada/engine", "labeled")), Taken::Ignored);
-        assert_eq!(hook.take("issues", "d", &json!([])), Taken::Ignored);
+        for (kind, body) in [
+            ("issues", told("eve/engine", "labeled")),
+            ("issues", told("ada/engine", "deleted")),
+            ("push", told("ada/engine", "labeled")),
+            ("issues", json!([])),
+        ] {
+            assert!(matches!(hook.wants(kind, &body), Wanted::Nothing), "{kind} {body}");
+        }
         assert!(numbers.try_recv().is_err());
     }
 
@@ -114,9 +135,19 @@ mod tests {
     fn more_than_can_be_looked_at_is_not_taken_and_may_come_again() {
         let (hook, mut numbers) = GitHubHook::new("s".into(), None);
         let body = told("ada/engine", "opened");
-        (0..WAITING_MAX).for_each(|at| assert_eq!(hook.take("issues", &at.to_string(), &body), Taken::Heard));
-        assert_eq!(hook.take("issues", "last", &body), Taken::Busy);
+        (0..WAITING_MAX).for_each(|_| assert!(look(&hook, "issues", &body)));
+        assert!(matches!(hook.wants("issues", &body), Wanted::TooMuch));
         assert_eq!(numbers.try_recv(), Ok(7));
-        assert_eq!(hook.take("issues", "last", &body), Taken::Heard);
+        assert!(look(&hook, "issues", &body));
+    }
+
+    #[test]
+    fn each_taking_of_a_delivery_has_one_key_and_a_print_of_its_own() {
+        let (first, second) = (key_of("a", 1).unwrap(), key_of("a", 2).unwrap());
+        assert_eq!(first.key, second.key);
+        assert_ne!(first.fingerprint, second.fingerprint);
+        assert!(key_of("", 1).is_none());
+        assert!(key_of(&"é".repeat(200), 1).unwrap().key.len() < 150);
+        assert!(first.key.starts_with(' '), "no key that a client sends is this one");
     }
 }

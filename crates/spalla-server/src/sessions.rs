@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use spalla_domain::agent_pool::PoolState;
-use spalla_domain::session::{Request, Session};
+use spalla_domain::session::{Decomposer, Request, Selector, Session};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +29,10 @@ pub struct Wanted {
     pub agents: Vec<String>,
     /// A plan as JSON, in the place of one that is made from the goal.
     pub plan: Option<String>,
+    /// Who splits the goal where no plan is given.
+    pub decomposer: Decomposer,
+    /// Who says which agent takes a piece that names none.
+    pub selector: Selector,
     /// What makes it safe to ask twice.
     pub request: Request,
     /// Whether everything in a folder that is no repository may be taken.

@@ -20,6 +20,7 @@ pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod message;
+pub(crate) mod new_session;
 pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod problem;

@@ -357,6 +357,8 @@ pub enum Command {
     },
     /// Takes note of what came of sending to a webhook.
     NoteDelivery(Box<Noted>),
+    /// Takes note that something came, which the request's key names, and changes nothing else: what comes again is told by the key.
+    TakeOnce,
     /// Adds an entry to the audit, of a call that did not come as far as another command.
     Record(Box<audit::NewEntry>),
     /// Moves what is due, and frees what vanished holders held.

@@ -153,6 +153,8 @@ pub(crate) async fn settle<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> 
         Command::NoteDelivery(noted) => webhooks::note(desk, noted).await,
         // The entry is written with those of the other requests.
         Command::Record(_) => Ok(Reply::Done),
+        // What is kept is the reply, under the request's key.
+        Command::TakeOnce => Ok(Reply::Done),
         Command::KeepTime { .. } | Command::ForgetWorker { .. } => Ok(Reply::Moved(0)),
     }
 }

@@ -35,6 +35,8 @@ mod token;
 mod up;
 mod worker;
 
+pub(crate) use session::bring_into_target;
+
 use crate::cli::Global;
 use crate::client::{Client, locate};
 use crate::config::{Config, Override};

@@ -2,14 +2,16 @@
 
 use crate::api::Api;
 use crate::extract::{NoParams, Params, body};
-use crate::github::Taken;
+use crate::github::{Wanted, key_of};
 use crate::problem::Problem;
-use crate::state::App;
+use crate::state::{App, Shared};
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Request as Delivery, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
+use spalla_domain::problem::Code;
+use spalla_store::{Command, ExecuteError, Request};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -59,7 +61,7 @@ enum DeliveryStatus {
 async fn take_delivery(
     State(app): State<App>,
     _: Params<NoParams>,
-    request: Request,
+    request: Delivery,
 ) -> Result<(StatusCode, Json<DeliveryTaken>), Problem> {
     let (parts, body) = request.into_parts();
     let hook = app.github.as_ref().ok_or_else(|| Problem::no_route(PATH))?;
@@ -71,12 +73,15 @@ async fn take_delivery(
     }
     let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let kind = text(&parts.headers, "x-github-event");
-    let (code, status) = match hook.take(kind, text(&parts.headers, "x-github-delivery"), &told) {
-        Taken::Heard => (StatusCode::ACCEPTED, DeliveryStatus::Taken),
-        Taken::Known => (StatusCode::OK, DeliveryStatus::Known),
-        Taken::Ignored if kind == "ping" => (StatusCode::OK, DeliveryStatus::Pong),
-        Taken::Ignored => (StatusCode::OK, DeliveryStatus::Ignored),
-        Taken::Busy => {
+    let (code, status) = match hook.wants(kind, &told) {
+        Wanted::Nothing if kind == "ping" => (StatusCode::OK, DeliveryStatus::Pong),
+        Wanted::Nothing => (StatusCode::OK, DeliveryStatus::Ignored),
+        Wanted::Look(look) if is_new(&app, text(&parts.headers, "x-github-delivery")).await? => {
+            look.begin();
+            (StatusCode::ACCEPTED, DeliveryStatus::Taken)
+        }
+        Wanted::Look(_) => (StatusCode::OK, DeliveryStatus::Known),
+        Wanted::TooMuch => {
             let detail = "too many issues wait to be looked at";
             return Err(
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).mend("deliver it again later")
@@ -84,6 +89,17 @@ async fn take_delivery(
         }
     };
     Ok((code, Json(DeliveryTaken { status })))
+}
+
+/// Takes note of a delivery, for ever; tells whether it is new. One without a name always is.
+async fn is_new(app: &Shared, delivery: &str) -> Result<bool, Problem> {
+    let Some(key) = key_of(delivery, app.randomness.next()) else { return Ok(true) };
+    let request = Request { idempotency: Some(key), ..Command::TakeOnce.into() };
+    match app.engine.execute(request).await {
+        Ok(_) => Ok(true),
+        Err(ExecuteError::Refused(refusal)) if refusal.code == Code::IdempotencyKeyReused => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {

@@ -7,8 +7,9 @@ use crate::problem::Problem;
 use crate::sessions::{Control, Found, Sessions, Unfollowed, Wanted};
 use crate::state::{App, Shared};
 use crate::wire::list::{Listed, list_query};
+use crate::wire::new_session::{AGENTS_MAX, NewSession};
 use crate::wire::number::IdNumber;
-use crate::wire::session::{AGENTS_MAX, ChangeBody, ControlBody, NewSession, Session, SessionEntry};
+use crate::wire::session::{ChangeBody, ControlBody, Session, SessionEntry};
 use crate::wire::text::Needle;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -45,7 +46,7 @@ pub(super) fn add(api: Api) -> Api {
         "goal": "Write a parser for dates", "target": "/home/ada/dates", "agents": ["codex", "claude"]})),
     responses((status = 201, description = "The session.", body = Session)))]
 async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result<impl IntoResponse, Problem> {
-    let NewSession { goal, target, agents, plan } = wish.body;
+    let NewSession { goal, target, agents, plan, decomposer, selector } = wish.body;
     let goal = String::from(goal);
     if goal.trim().is_empty() {
         return Err(Problem::invalid("goal", "it is empty; say what is to be done"));
@@ -58,13 +59,19 @@ async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result
     if !target.starts_with('/') {
         return Err(Problem::invalid("target", "it is no absolute path"));
     }
+    if plan.is_some() && decomposer.is_some() {
+        return Err(Problem::invalid("decomposer", "there is nothing to split where a plan is given"));
+    }
     let may_copy = wish.key.reach.may(Resource::Secret, Action::Read);
     let request = wish.key.key.map_or_else(Request::default, |key| Request {
         key: Some(key.key),
         fingerprint: Some(key.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()),
     });
     let plan = plan.map(|plan| serde_json::Value::from(plan).to_string());
-    let found = app.sessions.begin(Wanted { goal, target, agents, plan, request, may_copy }).await?;
+    let decomposer = decomposer.map(Into::into).unwrap_or_default();
+    let selector = selector.map(Into::into).unwrap_or_default();
+    let wanted = Wanted { goal, target, agents, plan, decomposer, selector, request, may_copy };
+    let found = app.sessions.begin(wanted).await?;
     Ok((StatusCode::CREATED, Json(Session::from(found))))
 }
 
@@ -246,8 +253,13 @@ impl From<Unfollowed> for Problem {
             Unfollowed::Unknown(_) => Self::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), detail)
                 .mend("GET /api/sessions shows them"),
             Unfollowed::Invalid(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid.as_str(), detail)
-                    .naming_one_of(&["goal", "target", "agents", "plan"])
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Invalid.as_str(), detail).naming_one_of(&[
+                    "goal",
+                    "target",
+                    "agents",
+                    "plan",
+                    "decomposer",
+                ])
             }
             Unfollowed::Conflict(_) => Self::new(StatusCode::CONFLICT, "session_conflict", detail),
             Unfollowed::KeyReused => {

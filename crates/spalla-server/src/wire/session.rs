@@ -16,31 +16,6 @@ use spalla_domain::{Timestamp, review};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The most agents of a session.
-pub(crate) const AGENTS_MAX: usize = 16;
-
-/// A wish for a session.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewSession {
-    /// What is to be done, in the person's own words.
-    #[schema(inline)]
-    pub(crate) goal: Prose,
-    /// The folder that it is about: an absolute path on the server's machine.
-    #[schema(inline)]
-    pub(crate) target: Needle,
-    /// The agents that work, the first in front; those that are installed and have a login when left out.
-    #[serde(default)]
-    #[schema(inline, max_items = 16)]
-    pub(crate) agents: Option<Vec<Word>>,
-    /// A plan, in the place of one that is made from the goal: the JSON of `spalla orchestrate --plan`.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub(crate) plan: Option<serde_json::Map<String, Value>>,
-}
-
-impl Body for NewSession {}
-
 /// What became of a session.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

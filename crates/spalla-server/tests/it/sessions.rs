@@ -9,7 +9,7 @@ use spalla_domain::Timestamp;
 use spalla_domain::claim::Usage;
 use spalla_domain::review::{Decision, Opinion, Verdict};
 use spalla_domain::session::{
-    ItemKind, Session, SessionDecision, SessionItem, SessionRun, SessionStatus, Vote,
+    Decomposer, ItemKind, Selector, Session, SessionDecision, SessionItem, SessionRun, SessionStatus, Vote,
 };
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_server::{Access, Control, Found, Sessions, Token, Unfollowed, Wanted};
@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::Message;
 struct Kept {
     all: Mutex<Vec<Found>>,
     wishes: Mutex<Vec<(String, Option<String>, Control)>>,
+    split_by: Mutex<Vec<Decomposer>>,
 }
 
 impl Sessions for Kept {
@@ -45,6 +46,8 @@ impl Sessions for Kept {
                 let session = Arc::make_mut(&mut begun.session);
                 session.goal = wanted.goal;
                 session.agents = wanted.agents;
+                session.selector = wanted.selector;
+                self.split_by.lock().unwrap().push(wanted.decomposer);
                 session.by_server = Some(wanted.request);
                 self.all.lock().unwrap().insert(0, begun.clone());
                 Ok(begun)
@@ -142,6 +145,7 @@ fn found(id: &str, project: i64) -> Found {
         looks: vec![],
         report: None,
         applied: vec![],
+        in_place: false,
         by_server: None,
     };
     Found { session: session.into(), repository: None, is_pursued: true }
@@ -199,6 +203,9 @@ async fn a_wish_that_does_not_fit_names_what_is_wrong() {
         (json!({"goal": "g", "target": "t"}), "target"),
         (json!({"goal": "g", "target": "/t", "agents": vec!["a"; 17]}), "agents"),
         (json!({"goal": "g", "target": "/t", "plan": []}), "plan"),
+        (json!({"goal": "g", "target": "/t", "decomposer": "large"}), "decomposer"),
+        (json!({"goal": "g", "target": "/t", "selector": "llm"}), "selector"),
+        (json!({"goal": "g", "target": "/t", "plan": {}, "decomposer": "tiny"}), "decomposer"),
     ] {
         let problem = world.post("/api/sessions", wish).await.problem(422, "invalid");
         assert_eq!(problem["errors"][0]["path"], path, "{problem}");
@@ -210,6 +217,26 @@ async fn a_wish_that_does_not_fit_names_what_is_wrong() {
     world.post("/api/control/pause", json!({"worker": "gemini"})).await.problem(422, "invalid");
     world.post("/api/control/stop", json!({"overrule": true})).await.problem(422, "invalid");
     assert!(kept.wishes.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_wish_says_who_splits_the_goal_and_who_chooses_among_agents() {
+    let kept = Arc::new(Kept::default());
+    let world = world(&kept).await;
+    world.post("/api/sessions", json!({"goal": "g", "target": "/t"})).await.json(201);
+    for (word, wanted) in [
+        ("heuristic", Decomposer::Heuristic),
+        ("tiny", Decomposer::Tiny),
+        ("llm", Decomposer::Llm),
+        ("cloud", Decomposer::Cloud),
+    ] {
+        let wish = json!({"goal": "g", "target": "/t", "decomposer": word, "selector": "tiny"});
+        world.post("/api/sessions", wish).await.json(201);
+        assert_eq!(kept.split_by.lock().unwrap().last(), Some(&wanted));
+        assert_eq!(kept.all.lock().unwrap()[0].session.selector, Selector::Tiny);
+    }
+    assert_eq!(kept.split_by.lock().unwrap()[0], Decomposer::default());
+    assert_eq!(kept.all.lock().unwrap()[4].session.selector, Selector::default());
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ pub(crate) async fn check<T: Tx>(desk: &mut Desk<'_, T>, command: &Command) -> A
         // Whoever tells it was looked at by the session's own record.
         | Command::NoteSession { .. }
         | Command::Reseal { .. }
+        | Command::TakeOnce
         | Command::Record(_)
         | Command::KeepTime { .. }
         | Command::ForgetWorker { .. } => Ok(()),

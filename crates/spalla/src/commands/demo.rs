@@ -203,8 +203,15 @@ async fn pursue(settings: &Settings, control: Control, sample: &Path, signals: &
     let agents = Agents::default();
     sessions::introduce(&SCREEN, target, &agents)?;
     let pieces = sessions::lay_out(&SCREEN, plan.items, &agents)?;
-    let begun =
-        Begun { settings, goal: GOAL, target, screen: SCREEN, revision: Revision::None, by_server: None };
+    let begun = Begun {
+        settings,
+        goal: GOAL,
+        target,
+        screen: SCREEN,
+        revision: Revision::None,
+        in_place: false,
+        by_server: None,
+    };
     let (pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
     pursuit.pursue(&control, signals).await
 }

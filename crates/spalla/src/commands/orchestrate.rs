@@ -15,20 +15,15 @@ use crate::failure::{Failure, Result, file};
 use crate::output;
 use crate::routing::Serving;
 use crate::sessions::{
-    self, Agents, Begun, Decomposer, Pattern, Planned, Revision, Screen, SessionFolder, introduce, planning,
-    refused, settle, smartest, tiny,
+    self, Agents, Begun, Decomposer, Goal, Pattern, Planned, Revision, Screen, SessionFolder, Split,
+    introduce, one_by_one, refuse_second, settle,
 };
 use crate::signals::Signals;
 use clap::Args;
 use reach::Reach;
-use spalla_domain::plan::PlanItem;
 use spalla_domain::session::Selector;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What is said where nobody is the strongest planner.
-const NO_SMART: &str = "note: no strongest model is named, so the goal is split as it is written; name one with models.smart \
-     (SPALLA_MODELS_SMART), such as claude:opus";
 
 /// Pursues a goal and reports.
 #[derive(Debug, Args)]
@@ -67,6 +62,9 @@ pub(crate) struct Orchestrate {
     /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
     #[arg(long)]
     pub(super) revise_plan: bool,
+    /// Works in the target itself: one piece after another, and what is merged is brought there at once. Asks once
+    #[arg(long)]
+    pub(super) in_place: bool,
     /// Fails a run at the first tool that its agent's definition does not list
     #[arg(long)]
     pub(super) strict_tools: bool,
@@ -100,12 +98,17 @@ impl Orchestrate {
     }
 
     /// Pursues the goal to its end; returns how it ended, and the folder of its session.
-    fn carry_out(self, global: &Global, config: &Config) -> Result<(Exit, Option<SessionFolder>)> {
+    fn carry_out(mut self, global: &Global, config: &Config) -> Result<(Exit, Option<SessionFolder>)> {
         let target = self.target.clone().unwrap_or_else(|| PathBuf::from("."));
         let target = target.canonicalize().map_err(file("finding the target", &target))?;
         if !target.is_dir() {
             return Err(Failure::usage(format!("the target {} is no folder", target.display()))
                 .mend("name one with --target DIR"));
+        }
+        if self.in_place {
+            self.pattern = one_by_one(&self.pattern)?;
+            refuse_second(&config.settings.data, &target)?;
+            self.consent(&target)?;
         }
         let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
         let mut agents = match self.agents.is_empty() {
@@ -128,40 +131,38 @@ impl Orchestrate {
         agents: &Agents,
         target: &Path,
     ) -> Result<Planned> {
-        let items = match (&self.plan, self.decomposer) {
-            (Some(path), _) => sessions::of_file(path, agents)?,
-            (None, Decomposer::Llm) => {
-                let planning = planning(&self.goal, agents, &self.pattern, None).ok_or_else(|| {
-                    Failure::failed(
-                        "--decomposer llm: a plan by a model needs an agent CLI, and this session has none",
-                    )
-                    .mend("install one and log in with it, or leave the goal to be split as it is written")
-                })?;
-                screen.say(format_args!("plan: made by {} first", planning.agent))?;
-                return Ok(Planned::First(Box::new(planning)));
+        let items = match &self.plan {
+            Some(path) => sessions::of_file(path, agents)?,
+            None => {
+                let (text, pattern) = (&self.goal, &self.pattern);
+                match (Goal { settings, screen: *screen, text, agents, pattern }).split(self.decomposer)? {
+                    Split::Items(items) => items,
+                    Split::First(planning) => return Ok(Planned::First(planning)),
+                }
             }
-            (None, Decomposer::Cloud) => match smartest(settings, agents)? {
-                Some(smart) => {
-                    screen.say(format_args!("plan: made by {} ({}) first", smart.agent, smart.model))?;
-                    if let Some(planning) = planning(&self.goal, agents, &self.pattern, Some(&smart)) {
-                        return Ok(Planned::First(Box::new(planning)));
-                    }
-                    self.heuristic()?
-                }
-                None => {
-                    screen.say(NO_SMART)?;
-                    self.heuristic()?
-                }
-            },
-            (None, Decomposer::Tiny) => tiny(&self.goal, agents)?,
-            (None, Decomposer::Heuristic) => self.heuristic()?,
         };
         settle(screen, items, agents, (&self.pattern, self.revision()), target).map(Planned::Pieces)
     }
 
-    fn heuristic(&self) -> Result<Vec<PlanItem>> {
-        let plan = spalla_domain::plan::heuristic(&self.goal).map_err(refused)?;
-        Ok(plan.items)
+    /// Asks whether what comes of it may go into the target while it goes on, unless that was said.
+    fn consent(&self, target: &Path) -> Result<()> {
+        if self.yes || self.ci.is_on() {
+            return Ok(());
+        }
+        if !output::can_ask() {
+            return Err(Failure::usage(
+                "--in-place: nobody can be asked here whether the target may be changed",
+            )
+            .mend("say --yes, or leave --in-place out and look at the change first"));
+        }
+        let target = target.to_string_lossy();
+        if output::confirm(&format!(
+            "What is merged goes into {} at once. Go ahead?",
+            output::plain(&target)
+        ))? {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Stopped, "nothing was started"))
     }
 
     fn revision(&self) -> Revision {
@@ -181,7 +182,8 @@ impl Orchestrate {
     ) -> Result<(Exit, Option<SessionFolder>)> {
         let mut signals = Signals::listen()?;
         let (settings, revision) = (&config.settings, self.revision());
-        let begun = Begun { settings, goal: &self.goal, target, screen, revision, by_server: None };
+        let (in_place, by_server) = (self.in_place, None);
+        let begun = Begun { settings, goal: &self.goal, target, screen, revision, in_place, by_server };
         let (mut pursuit, workspace) = begun.begin(plan, &agents).await?;
         let mut telemetry = global.telemetry(config, "warn");
         telemetry.file = Some((workspace.log_file()?, config.settings.orchestrate.log_level.clone()));
@@ -189,6 +191,7 @@ impl Orchestrate {
         let mut reach = Reach::find(&config.settings, self.port, !self.no_dashboard).await?;
         reach.introduce(&screen)?;
         pursuit.is_patient = !self.ci.is_on() && output::can_ask() && reach.has_page();
+        pursuit.red_fails = self.ci.is_on();
         let folder = pursuit.folder.clone();
         let control = reach.control();
         let exit = tokio::select! {

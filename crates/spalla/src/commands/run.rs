@@ -65,6 +65,7 @@ impl Run {
             decomposer,
             selector: Selector::default(),
             revise_plan,
+            in_place: false,
             strict_tools,
             yes: true,
             json,

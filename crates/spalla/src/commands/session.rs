@@ -9,6 +9,8 @@ mod list;
 mod pr;
 mod show;
 
+pub(crate) use apply::bring_into_target;
+
 use super::block_on_all_cores;
 use super::orchestrate;
 use crate::cli::Global;

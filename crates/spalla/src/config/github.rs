@@ -134,7 +134,7 @@ pub(super) const KEYS: &[Key] = &[
         "github.poll_seconds",
         Kind::Number(0.0, DAY),
         "60",
-        "time between looks at the issues; 0 is never, then only GitHub's webhook brings them",
+        "time between looks at the issues; with 0 it is looked once at the start, and GitHub's webhook brings the rest",
     )
     .env(&["SPALLA_GITHUB_POLL_SECONDS"]),
     key(

@@ -24,7 +24,7 @@ use hyper::{Method, StatusCode};
 use kept::Kept;
 use serde_json::json;
 use spalla_domain::github::{Admission, Issue, Refused};
-use spalla_domain::session::{Request, Session, SessionStatus};
+use spalla_domain::session::{Decomposer, Request, Selector, Session, SessionStatus};
 use spalla_server::{GitHubHook, Sessions as _, Unfollowed, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -84,6 +84,8 @@ pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) ->
     let Watch { settings, mut told } = watch;
     let mut begun = None;
     let (mut poll_at, mut follow_at) = (Instant::now(), Instant::now());
+    // What GitHub told of before the server started is seen by looking once, also where nothing is looked for later.
+    let mut has_looked = false;
     loop {
         if begun.is_none() {
             begun = match Watcher::begin(&settings, &host).await {
@@ -100,7 +102,7 @@ pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) ->
             }
             continue;
         };
-        let polls = settings.github.poll_seconds > 0.0;
+        let polls = settings.github.poll_seconds > 0.0 || !has_looked;
         let done = tokio::select! {
             biased;
             () = leave.cancelled() => return Ok(()),
@@ -108,6 +110,7 @@ pub(crate) async fn watch(watch: Watch, host: Host, leave: CancellationToken) ->
             () = tokio::time::sleep_until(poll_at), if polls => {
                 let polled = leave.run_until_cancelled(Box::pin(watcher.poll())).await;
                 let wait = Duration::from_secs_f64(settings.github.poll_seconds);
+                has_looked |= matches!(polled, Some(Ok(())));
                 poll_at = Instant::now() + if matches!(polled, Some(Ok(()))) { wait } else { wait.max(AGAIN_AFTER) };
                 polled
             }
@@ -273,6 +276,8 @@ impl Watcher {
             target: github.target.clone(),
             agents: github.agents.clone(),
             plan: Some(plan.to_string()),
+            decomposer: Decomposer::default(),
+            selector: Selector::default(),
             request: Request {
                 key: Some(format!("github:{}#{}", self.repository, issue.number)),
                 fingerprint: None,

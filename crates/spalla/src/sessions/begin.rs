@@ -30,6 +30,8 @@ pub(crate) struct Begun<'a> {
     pub(crate) screen: Screen,
     /// What the person does with a plan that an agent makes.
     pub(crate) revision: Revision,
+    /// Whether what is merged is brought into the target at once.
+    pub(crate) in_place: bool,
     /// How a server was asked for it, where one was.
     pub(crate) by_server: Option<Request>,
 }
@@ -104,6 +106,7 @@ impl Begun<'_> {
             looks: Vec::new(),
             report: None,
             applied: Vec::new(),
+            in_place: self.in_place,
             by_server: self.by_server.clone(),
         };
         folder.write(&session)?;
@@ -123,6 +126,7 @@ impl Begun<'_> {
             definitions,
             is_patient,
             why,
+            red_fails: false,
         };
         Ok((pursuit, workspace))
     }

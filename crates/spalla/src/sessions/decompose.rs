@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use spalla_domain::Refusal;
 use spalla_domain::plan::{self, PlanItem, Wishes};
-use spalla_domain::session::{ItemKind, Session, SessionItem};
+use spalla_domain::session::{self, ItemKind, Session, SessionItem};
 
 /// The key of the item that plans.
 const KEY: &str = "plan";
@@ -31,6 +31,17 @@ pub(crate) enum Decomposer {
     Tiny,
     /// The strongest planner that the settings (models.smart) or an adapter name
     Cloud,
+}
+
+impl From<session::Decomposer> for Decomposer {
+    fn from(wanted: session::Decomposer) -> Self {
+        match wanted {
+            session::Decomposer::Heuristic => Self::Heuristic,
+            session::Decomposer::Llm => Self::Llm,
+            session::Decomposer::Tiny => Self::Tiny,
+            session::Decomposer::Cloud => Self::Cloud,
+        }
+    }
 }
 
 /// Splits a goal by the static model that is built in, for a session with these agents.

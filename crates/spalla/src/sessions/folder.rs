@@ -29,6 +29,12 @@ const RECORD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const HOLD_TRIES: u32 = 20;
 const HOLD_AGAIN_AFTER: Duration = Duration::from_millis(25);
 
+/// How long a name is up to the second in which its session began: `orch_YYYYMMDD_HHMMSS`.
+const STAMP_BYTES: usize = 20;
+/// How many more records are read than are wanted: names say the moment as the clock on the wall showed it, which was not always
+/// in the order of time, and some have no record.
+const NEAR: usize = 50;
+
 /// The file that whoever pursues the session holds.
 const LOCK: &str = "lock";
 /// The file in which a person's wish is left.
@@ -78,7 +84,7 @@ impl SessionFolder {
     /// Finds a session: by its name, or the newest one where that is `latest`.
     pub(crate) fn find(data: &Path, id: &str) -> Result<Self> {
         if id == "latest" {
-            let newest = list(data)?.into_iter().next();
+            let newest = newest(data, 1)?.sessions.into_iter().next();
             return newest.map(|(folder, _)| folder).ok_or_else(|| {
                 Failure::usage(format!("there is no session in the data folder {}", data.display()))
                     .mend("`spalla orchestrate` begins one; name another data folder with --data DIR")
@@ -225,6 +231,65 @@ pub(crate) fn list(data: &Path) -> Result<Vec<(SessionFolder, Session)>> {
     Ok(found)
 }
 
+/// The newest sessions of a data folder.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    /// The sessions, the newest first.
+    pub(crate) sessions: Vec<(SessionFolder, Session)>,
+    /// How many older ones there are.
+    pub(crate) older: usize,
+}
+
+/// Returns the newest sessions of a data folder, so many at most, and reads not many more records than these however many there
+/// are. One whose record can't be read is left out, and told.
+pub(crate) fn newest(data: &Path, most: usize) -> Result<Newest> {
+    let mut names = names(data)?;
+    names.sort_by(|one, other| moment_of(other).cmp(&moment_of(one)));
+    let total = names.len();
+    let (mut sessions, mut unread) = (Vec::new(), 0);
+    for name in names.iter().take(most.saturating_add(NEAR)) {
+        let folder = SessionFolder { path: data.join(SESSIONS).join(name) };
+        // One that was left before its first record is none.
+        if !folder.path.join(RECORD).is_file() {
+            unread += 1;
+            continue;
+        }
+        match folder.read() {
+            Ok(session) => sessions.push((folder, session)),
+            Err(failure) => {
+                tracing::warn!("{failure}");
+                unread += 1;
+            }
+        }
+    }
+    sessions.sort_by(|(_, one), (_, other)| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+    sessions.truncate(most);
+    let older = total - unread - sessions.len();
+    Ok(Newest { sessions, older })
+}
+
+/// Returns the names of all sessions of a data folder, in no order.
+fn names(data: &Path) -> Result<Vec<String>> {
+    let sessions = data.join(SESSIONS);
+    let entries = match fs::read_dir(&sessions) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(file("reading", &sessions)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(file("reading", &sessions))?.file_name();
+        found.extend(name.into_string().ok().filter(|name| is_session_id(name)));
+    }
+    Ok(found)
+}
+
+/// Returns what a session's name says of when it began: the moment, and which it was of that second.
+fn moment_of(name: &str) -> (&str, usize, &str) {
+    let (moment, which) = name.split_at_checked(STAMP_BYTES).unwrap_or((name, ""));
+    (moment, which.len(), which)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -252,6 +317,7 @@ pub(super) mod tests {
             looks: Vec::new(),
             report: None,
             applied: vec![],
+            in_place: false,
             by_server: None,
         }
     }
@@ -270,5 +336,46 @@ pub(super) mod tests {
         assert_eq!(SessionFolder::find(data.path(), "latest").unwrap().read().unwrap().id, "orch_stamp_2");
         assert!(SessionFolder::find(data.path(), &half).is_err());
         assert!(SessionFolder::find(data.path(), "../orch_stamp").is_err());
+    }
+
+    #[test]
+    fn the_newest_are_found_by_their_names_without_reading_all_records() {
+        let data = tempfile::tempdir().unwrap();
+        let stamp = |number: i64| format!("20260101_{number:06}");
+        for number in 0..70 {
+            let (folder, id) = SessionFolder::make(data.path(), &stamp(number)).unwrap();
+            folder.write(&session(&id, number)).unwrap();
+        }
+        // A record that nobody reads may be as broken as it likes.
+        let (oldest, _) = SessionFolder::make(data.path(), "20250101_000000").unwrap();
+        fs::write(oldest.path().join(RECORD), "{").unwrap();
+        // The clock on the wall was set back before the last one began.
+        let (late, id) = SessionFolder::make(data.path(), "20260101_000060").unwrap();
+        late.write(&session(&id, 100)).unwrap();
+        let found = newest(data.path(), 2).unwrap();
+        let ids: Vec<_> = found.sessions.iter().map(|(_, session)| session.id.clone()).collect();
+        assert_eq!((ids, found.older), (vec![id.clone(), format!("orch_{}", stamp(69))], 70));
+        let all = newest(data.path(), 1_000).unwrap();
+        assert_eq!((all.sessions.len(), all.older, all.sessions[0].1.id.as_str()), (71, 0, id.as_str()));
+    }
+
+    #[test]
+    fn a_name_says_when_its_session_began_and_which_it_was_of_that_second() {
+        let mut names = [
+            "orch_20260101_120000_10",
+            "orch_20260101_120000_2",
+            "orch_20251231_235959",
+            "orch_20260101_120000",
+        ];
+        names.sort_by(|one, other| moment_of(other).cmp(&moment_of(one)));
+        assert_eq!(
+            names,
+            [
+                "orch_20260101_120000_10",
+                "orch_20260101_120000_2",
+                "orch_20260101_120000",
+                "orch_20251231_235959"
+            ]
+        );
     }
 }

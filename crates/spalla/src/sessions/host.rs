@@ -8,11 +8,13 @@ use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
 use super::holding::hold;
 use super::known::KnownSessions;
-use super::plan::{lay_out, of_text};
+use super::pattern::Pattern;
+use super::plan::of_text;
 use super::pursuit::Pursuit;
 use super::screen::Screen;
-use super::settle::Revision;
-use super::{Reached, leave, overruled};
+use super::settle::{Revision, settle};
+use super::split::{Goal, Split};
+use super::{Decomposer, Reached, leave, overruled};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::control::Control;
@@ -121,6 +123,7 @@ impl Host {
             definitions,
             is_patient,
             why,
+            red_fails: false,
         })
     }
 
@@ -177,7 +180,8 @@ impl Host {
     }
 
     async fn begin_new(&self, wanted: spalla_server::Wanted) -> Result<Pursuit> {
-        let spalla_server::Wanted { goal, target, agents, plan, request, may_copy } = wanted;
+        let spalla_server::Wanted { goal, target, agents, plan, decomposer, selector, request, may_copy } =
+            wanted;
         let target = self.target_at(&target, may_copy).await?;
         let agents = match agents.is_empty() {
             true => Agents::found(&self.0.settings)?,
@@ -187,26 +191,41 @@ impl Host {
             let read = self.0.definitions.definitions().refresh(engine.store().read()).await;
             read.map_err(|error| Failure::failed(format!("reading the aliases: {error}")))?;
         }
-        let agents = agents.by(&self.0.definitions);
-        let items = match plan {
-            Some(text) => {
-                of_text(&text, &agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?
-            }
-            None => {
-                let plan = spalla_domain::plan::heuristic(&goal);
-                plan.map_err(|refusal| Failure::usage(format!("goal: {}", refusal.detail)))?.items
-            }
-        };
-        let screen = Screen::Nobody;
+        let agents = Agents { selector, ..agents }.by(&self.0.definitions);
         // Who a piece is for may stand in many files.
-        let pieces = tokio::task::block_in_place(|| lay_out(&screen, items, &agents))?;
+        let planned =
+            tokio::task::block_in_place(|| self.planned(&goal, (plan, decomposer.into()), &agents, &target))?;
+        let screen = Screen::Nobody;
         let (settings, revision) = (&self.0.settings, Revision::None);
         let by_server = Some(request);
-        let begun = Begun { settings, goal: &goal, target: &target, screen, revision, by_server };
-        let (mut pursuit, _) = begun.begin(Planned::Pieces(pieces), &agents).await?;
+        let in_place = false;
+        let begun = Begun { settings, goal: &goal, target: &target, screen, revision, in_place, by_server };
+        let (mut pursuit, _) = begun.begin(planned, &agents).await?;
         // Whoever asks wants to know at once whose its events are.
         pursuit.project(&self.0.control).await?;
         Ok(pursuit)
+    }
+
+    /// Makes the plan, or the item in which an agent makes it.
+    fn planned(
+        &self,
+        goal: &str,
+        (plan, decomposer): (Option<String>, Decomposer),
+        agents: &Agents,
+        target: &Path,
+    ) -> Result<Planned> {
+        let (settings, screen, pattern) = (&self.0.settings, Screen::Nobody, &Pattern::default());
+        let items = match plan {
+            Some(text) => of_text(&text, agents).map_err(|wrong| Failure::usage(format!("plan: {wrong}")))?,
+            None => {
+                let split = Goal { settings, screen, text: goal, agents, pattern }.split(decomposer);
+                match split.map_err(|failure| of_goal(failure, decomposer))? {
+                    Split::Items(items) => items,
+                    Split::First(planning) => return Ok(Planned::First(planning)),
+                }
+            }
+        };
+        settle(&screen, items, agents, (pattern, Revision::None), target).map(Planned::Pieces)
     }
 
     /// Finds the target. Nothing of the data folder ever becomes one, and a folder that is no repository, of which everything
@@ -398,6 +417,14 @@ fn found(folder: &SessionFolder, session: impl Into<Arc<Session>>) -> Found {
 
 fn find(data: &Path, id: &str) -> Result<SessionFolder, Unfollowed> {
     SessionFolder::find(data, id).map_err(|_| Unfollowed::Unknown(id.to_owned()))
+}
+
+/// Says that it is the goal which can't be split, where nobody else is asked to.
+fn of_goal(failure: Failure, decomposer: Decomposer) -> Failure {
+    match decomposer {
+        Decomposer::Heuristic | Decomposer::Tiny => Failure::usage(format!("goal: {failure}")),
+        Decomposer::Llm | Decomposer::Cloud => failure,
+    }
 }
 
 /// Says why a session can't begin.

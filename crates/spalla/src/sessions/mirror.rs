@@ -1,16 +1,53 @@
-//! What agents told, mirrored into the session's workspace: one file for each agent, one event on a line.
+//! What agents told, mirrored into the session's workspace: one file for each agent, one event on a line; and one file for each
+//! review, with what the reviewer said.
 
+use super::advance::{is_over, vote_of};
 use super::follow::Followed;
 use super::workspace::Workspace;
 use crate::failure::{Result, file};
-use serde_json::Value;
+use serde_json::{Value, json};
 use spalla_crash::crash_point;
+use spalla_domain::session::{ItemKind, Session};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Writes the events of all runs that are known, agent by agent, in the order of the items. Doing so again gives the same.
-pub(super) fn write(workspace: &Workspace, session: &str, items: &[Followed]) -> Result<()> {
+/// The folder of the reviews.
+const REVIEWS: &str = "reviews";
+
+/// Writes the events of all runs that are known, agent by agent, in the order of the items, and the reviews. Doing so again gives
+/// the same.
+pub(super) fn write(workspace: &Workspace, session: &Session, items: &[Followed]) -> Result<()> {
+    write_events(workspace, &session.id, items)?;
+    write_reviews(workspace, session)
+}
+
+fn write_reviews(workspace: &Workspace, session: &Session) -> Result<()> {
+    let reviews: Vec<_> =
+        session.items.iter().filter(|item| item.kind == ItemKind::Review && is_over(item)).collect();
+    if reviews.is_empty() {
+        return Ok(());
+    }
+    let folder = workspace.folder(REVIEWS)?;
+    for review in reviews {
+        let vote = vote_of(review);
+        let told = json!({
+            "session_id": session.id, "key": review.key, "title": review.title, "reviewer": vote.reviewer,
+            "about": review.depends_on.first(), "run_id": review.runs.last().map(|run| run.run_id),
+            "verdict": vote.verdict, "absent": vote.absent,
+        });
+        write_file(&folder.join(format!("{}.json", name_of(&review.key))), &format!("{told:#}\n"))?;
+    }
+    Ok(())
+}
+
+/// Returns a key as the name of a file: whatever else stands in it is an underscore.
+fn name_of(key: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    key.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
+}
+
+fn write_events(workspace: &Workspace, session: &str, items: &[Followed]) -> Result<()> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for item in items {
         let result = item.run.as_ref().and_then(|run| run.result.as_ref());

@@ -15,7 +15,7 @@ use super::screen::Screen;
 use super::settle::{Revision, settle};
 use super::watch::{Looking, Noticed, Watch};
 use super::workspace::Workspace;
-use super::{asked, contest, looks, mirror, rounds};
+use super::{asked, ends, looks, mirror, rounds};
 use crate::clock::SystemClock;
 use crate::control::{Control, ItemState, RunState};
 use crate::exit::Exit;
@@ -76,17 +76,14 @@ pub(crate) struct Pursuit {
     pub(crate) is_patient: bool,
     /// Why it stops or waits, where that is known.
     pub(crate) why: Option<String>,
+    /// Whether it has failed where the verifier's report is red, as a pipeline of CI expects it.
+    pub(crate) red_fails: bool,
 }
 
 impl Pursuit {
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
-        let Some(_held) = self.folder.hold_patiently().await? else {
-            return Err(Failure::new(
-                Exit::Stopped,
-                format!("another process pursues session {}", self.session.id),
-            ));
-        };
+        let Some(_held) = self.folder.hold_patiently().await? else { return Err(self.taken()) };
         self.begin()?;
         if self.folder.wish() != Some(Wish::Pause) {
             // Whoever held its runs may have gone before it could let them go on.
@@ -98,7 +95,9 @@ impl Pursuit {
         let is_new = self.session.items.iter().all(|item| item.work_item_id.is_none());
         let mut begins = Some(if is_new { SessionChange::Begun } else { SessionChange::Resumed });
         let exit = loop {
-            self.make_items(control).await?;
+            if let Some(exit) = self.begin_next(control).await? {
+                break exit;
+            }
             follower.adopt(self.followed());
             // It has a project from now on, to which its events belong.
             if let Some(change) = begins.take() {
@@ -148,6 +147,19 @@ impl Pursuit {
         let exit = self.finish(&items, exit)?;
         self.tell(control, change_of(exit), self.why.as_deref()).await;
         Ok(exit)
+    }
+
+    fn taken(&self) -> Failure {
+        Failure::new(Exit::Stopped, format!("another process pursues session {}", self.session.id))
+    }
+
+    /// Makes what can begin, once the target has what was merged before; returns how it ends where that does not fit there.
+    async fn begin_next(&mut self, control: &Control) -> Result<Option<Exit>> {
+        let stopped = self.bring().await?;
+        if stopped.is_none() {
+            self.make_items(control).await?;
+        }
+        Ok(stopped)
     }
 
     /// Takes the record over, and writes down that it is pursued.
@@ -235,6 +247,9 @@ impl Pursuit {
         if let Some(decomposed) = decomposed(&self.session) {
             return self.lay_out(decomposed).map(|()| None);
         }
+        if let Some(exit) = self.bring().await? {
+            return Ok(Some(exit));
+        }
         let next = advance(&self.session, &self.policy, SystemClock.now());
         for decision in &next.decisions {
             self.announce(decision)?;
@@ -270,7 +285,7 @@ impl Pursuit {
             self.session.asked = asked;
             return Ok(None);
         }
-        let exit = self.exit(follower.items());
+        let exit = ends::of(&self.session, follower.items(), self.red_fails);
         Ok(if self.waits(control, exit).await? { None } else { Some(exit) })
     }
 
@@ -388,32 +403,10 @@ impl Pursuit {
         }
     }
 
-    /// Returns how the program ends: as its worst item did, and never well when something was left out. What was done again
-    /// does not count.
-    fn exit(&self, items: &[Followed]) -> Exit {
-        let counts = |followed: &&Followed| {
-            let item = self.session.items.iter().find(|item| item.work_item_id == Some(followed.id));
-            item.is_none_or(|item| {
-                let may_fail = rounds::piece_of(&self.session, item).wishes.may_fail();
-                matches!(item.kind, ItemKind::Work | ItemKind::Merge)
-                    && contest::of(&self.session, item).is_none()
-                    && !rounds::is_replaced(&self.session, item)
-                    && !may_fail
-            })
-        };
-        let is_unmade = self.session.items.iter().any(|item| item.work_item_id.is_none());
-        let left_out = (!self.session.left_out.is_empty() || is_unmade).then_some(Exit::Failed);
-        let contests = contest::ends(&self.session);
-        let ends = items.iter().filter(counts).map(Followed::exit);
-        let ends: Vec<Exit> = ends.chain(contests).chain(left_out).collect();
-        let worst = [Exit::Failed, Exit::TimedOut, Exit::Stopped, Exit::Waits];
-        worst.into_iter().find(|exit| ends.contains(exit)).unwrap_or(Exit::Done)
-    }
-
     /// Writes the report and says where it is.
     fn finish(&mut self, items: &[Followed], exit: Exit) -> Result<Exit> {
         let workspace = Workspace::of(&self.session);
-        mirror::write(&workspace, &self.session.id, items)?;
+        mirror::write(&workspace, &self.session, items)?;
         self.session.ended_at = Some(SystemClock.now());
         self.session.status = match exit {
             Exit::Done => SessionStatus::Done,
@@ -432,7 +425,7 @@ impl Pursuit {
             Screen::Program => return output::json(&text).map(|()| exit),
             Screen::Person { .. } => {}
         }
-        if self.session.items.iter().any(is_merged) {
+        if self.session.items.iter().any(is_merged) && !self.session.in_place {
             let id = &self.session.id;
             self.screen.progress(format_args!("look at the change with `spalla session diff {id}`"))?;
             self.screen

@@ -118,7 +118,7 @@ fn settings_reach_the_command_and_the_flags_come_before_them() {
         (argv.join(" "), notes)
     };
     let (plain, notes) = argv_and_notes(&["--model", "own"], &[]);
-    assert_eq!(plain, "codex app-server -c web_search=\"disabled\"");
+    assert_eq!(plain, "codex app-server -c features.shell_snapshot=false -c web_search=\"disabled\"");
     assert!(notes.contains("said in the conversation") && !notes.contains("no way"), "{notes}");
     // A profile can be named in one way alone, and so what else is wished is said in that.
     let said = |flags: &[&str], env: &[(&str, &str)]| {

@@ -4,6 +4,7 @@ use crate::process::{Ended, ended, text};
 use crate::scripted::Place;
 use serde_json::Value;
 use std::fs;
+use std::path::PathBuf;
 
 /// A token that nothing may show.
 const TOKEN: &str = "ghp_0123456789abcdefghijSECRET";
@@ -73,25 +74,51 @@ fn what_can_not_begin_is_told_as_well() {
     assert!(junit.contains("errors=\"1\"") && junit.contains("/nowhere/at/all"), "{junit}");
 }
 
-#[test]
-fn the_built_in_verifier_tells_its_places_and_cases() {
-    let place = Place::make();
+/// Makes a repository whose test is a command.
+fn checked(place: &Place, command: &str) -> PathBuf {
     let target = place.home.path("checked");
     fs::create_dir(&target).expect("a folder");
-    let rules = "test:\n\t@echo 'src/main.c:3:5: error: no such thing'; exit 1\n";
-    fs::write(target.join("Makefile"), rules).expect("a file");
+    fs::write(target.join("Makefile"), format!("test:\n\t{command}\n")).expect("a file");
     let git = |args: &[&str]| crate::repository::git(&target, args);
     git(&["init", "--quiet", "--initial-branch=main"]);
     git(&["add", "."]);
     git(&["-c", "user.name=Me", "-c", "user.email=me@localhost", "commit", "--quiet", "-m", "a test"]);
-    let args = ["run", "--ci", "--target", text(&target), "Run the tests and report"];
-    let mut command = place.home.command(&args);
-    let done = ended(command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").output().expect("the binary runs"));
+    target
+}
+
+#[test]
+fn red_tests_fail_a_pipeline_and_are_told_with_places_and_cases() {
+    let place = Place::make();
+    let target = checked(&place, "@echo 'src/main.c:3:5: error: no such thing'; exit 1");
+    let run = |flags: &[&str]| {
+        let all = [&["run", "--target", text(&target)][..], flags, &["Run the tests and report"]].concat();
+        let mut command = place.home.command(&all);
+        ended(command.env("ORCH_BACKOFF_BASE_SECONDS", "0.05").output().expect("the binary runs"))
+    };
+    let asked = run(&["--json"]);
+    assert_eq!(asked.status, Some(0), "whoever asks for a report has it: {asked:?}");
+    let done = run(&["--ci", "--json"]);
+    let told: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(
+        (done.status, &told["exit_status"], &told["status"]),
+        (Some(1), &1.into(), &"failed".into()),
+        "{done:?}"
+    );
     let junit = read(&place, "junit.xml");
     assert!(junit.contains("<testsuite name=\"verifier\"") && junit.contains("make"), "{done:?} {junit}");
     let sarif: Value = serde_json::from_str(&read(&place, "report.sarif")).expect("JSON");
+    assert_eq!(sarif["runs"][0]["invocations"][0]["exitCode"], 1);
     let results = sarif["runs"][0]["results"].as_array().expect("results");
     assert!(results.iter().any(|result| result["ruleId"] == "command-failed"), "{sarif}");
+}
+
+#[test]
+fn green_tests_let_a_pipeline_go_on() {
+    let place = Place::make();
+    let target = checked(&place, "@true");
+    let args = ["run", "--ci", "--target", text(&target), "Run the tests and report"];
+    let done = ended(place.home.command(&args).output().expect("the binary runs"));
+    assert_eq!(done.status, Some(0), "{done:?}");
 }
 
 #[test]

@@ -217,17 +217,21 @@ async fn an_issue_with_the_label_becomes_a_session_is_told_of_it_and_closed_when
 async fn githubs_webhook_is_believed_by_its_signature_alone() {
     let world = World::make().await;
     world.place.let_go();
-    world.github.issue(7, "OWNER", "Please.");
     let env = [("SPALLA_GITHUB_POLL_SECONDS", "0"), ("SPALLA_GITHUB_WEBHOOK_SECRET", SECRET)];
     let server = world.up(&env);
+    until("it looked once", || async {
+        world.github.see(|held| held.calls.iter().any(|call| call.ends_with("/issues 200"))).then_some(())
+    })
+    .await;
+    world.github.issue(7, "OWNER", "Please.");
     let body = json!({"action": "labeled", "issue": {"number": 7, "title": "Something else"},
         "repository": {"full_name": "ada/engine"}})
     .to_string();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
     mac.update(body.as_bytes());
     let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let deliver = async |signature: &str, delivery: &str, body: &str| {
-        let request = reqwest::Client::new().post(format!("{}/api/github/webhook", server.rest.url));
+    let deliver_to = async |url: &str, signature: &str, delivery: &str, body: &str| {
+        let request = reqwest::Client::new().post(format!("{url}/api/github/webhook"));
         let request =
             request.header("x-github-event", "issues").header("x-github-delivery", delivery.to_owned());
         let request = request
@@ -236,6 +240,9 @@ async fn githubs_webhook_is_believed_by_its_signature_alone() {
         let answer = request.body(body.to_owned()).send().await.expect("an answer");
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
     };
+    let url = server.rest.url.clone();
+    let deliver =
+        async |signature: &str, delivery: &str, body: &str| deliver_to(&url, signature, delivery, body).await;
     let good = format!("sha256={digits}");
     for odd in ["", "sha256=00", &good.replace("sha256=", "sha1=")] {
         assert_eq!(deliver(odd, "a", &body).await.0, 401, "{odd}");
@@ -253,6 +260,20 @@ async fn githubs_webhook_is_believed_by_its_signature_alone() {
         "Issue 7: Write hello.txt",
         "read of GitHub itself"
     );
+    server.process.kill();
+    let again = world.up(&env);
+    let repeated = deliver_to(&again.rest.url, &good, "a", &body).await;
+    assert_eq!(repeated, (200, json!({"status": "known"})), "a delivery is known for good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_while_no_server_was_there_is_seen_when_one_starts() {
+    let world = World::make().await;
+    world.place.let_go();
+    world.github.issue(7, "OWNER", "Please.");
+    let env = [("SPALLA_GITHUB_POLL_SECONDS", "0"), ("SPALLA_GITHUB_WEBHOOK_SECRET", SECRET)];
+    let _server = world.up(&env);
+    world.until_said(7, "It is done.").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

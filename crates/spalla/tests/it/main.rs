@@ -36,6 +36,7 @@ mod session;
 mod session_apply;
 mod session_apply_copy;
 mod session_apply_killed;
+mod session_in_place;
 mod session_looks;
 mod session_person;
 mod session_plan;

@@ -22,7 +22,9 @@ fn sessions_are_listed_without_a_server_newest_first() {
     let ids: Vec<_> = listed.as_array().expect("a list").iter().map(|one| one["id"].clone()).collect();
     assert_eq!(ids, [ID, "orch_1"]);
     assert_eq!((&listed[0]["items_done"], &listed[0]["items"]), (&1.into(), &1.into()));
-    let page = made.home.run(&["session", "list"]).good();
+    let page = made.home.run(&["session", "list", "--limit", "1"]).good();
+    assert!(page.contains("older sessions: 1;") && !page.contains("orch_1"), "{page}");
+    assert_eq!(made.home.run(&["session", "list", "--limit", "0"]).status, Some(2));
     assert!(page.contains("Mend it") && page.contains("1/1") && !page.contains("and more"), "{page}");
     assert!(!has_control(&page), "{page:?}");
 }

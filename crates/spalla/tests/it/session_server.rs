@@ -34,6 +34,34 @@ async fn a_session_begun_over_http_is_done_and_can_be_applied() {
 }
 
 #[tokio::test]
+async fn a_server_is_asked_who_splits_the_goal_and_who_chooses_among_agents() {
+    let place = Place::make();
+    let server = place.up();
+    place.let_go();
+    let works = |session: &Value| -> Vec<Value> {
+        let items = session["items"].as_array().expect("items");
+        items.iter().filter(|item| item["kind"] == "work").cloned().collect()
+    };
+    let begin = async |decomposer: &str, goal: &str| {
+        let wish = json!({"goal": goal, "target": place.target, "agents": ["codex"],
+            "decomposer": decomposer, "selector": "tiny"});
+        let begun = server.rest.post("/api/sessions", wish).await;
+        let done = until_status(&server, "done").await;
+        assert_eq!(done["id"], begun["id"]);
+        works(&done)
+    };
+    let prose = "Add a dark theme to the settings page. Migrate the database from MySQL to Postgres.";
+    let pieces = begin("tiny", prose).await;
+    assert_eq!(pieces.len(), 2, "{pieces:?}");
+    assert!(pieces[0]["why"].as_str().is_some_and(|why| why.starts_with("tiny: it is ")), "{pieces:?}");
+    assert_eq!(begin("heuristic", prose).await.len(), 1);
+    let planned = begin("llm", "Write it").await;
+    let mut keys: Vec<_> = planned.iter().filter_map(|item| item["key"].as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["a", "b"], "the agent planned them");
+}
+
+#[tokio::test]
 async fn asked_twice_with_one_key_it_begins_once() {
     let place = Place::make();
     let server = place.up();
@@ -111,6 +139,13 @@ async fn people_hold_a_session_let_it_go_on_and_have_it_reviewed_again() {
     let keys: Vec<_> =
         reviews.as_array().expect("a list").iter().map(|review| review["key"].clone()).collect();
     assert_eq!(keys, ["1.review.claude", "1.review-2.claude"]);
+    let workspace = std::path::PathBuf::from(done["workspace"].as_str().expect("a folder"));
+    let mirrored = std::fs::read(workspace.join("reviews/1.review-2.claude.json")).expect("the review");
+    let mirrored: Value = serde_json::from_slice(&mirrored).expect("JSON");
+    assert_eq!(
+        (&mirrored["reviewer"], &mirrored["about"], &mirrored["verdict"]["verdict"]),
+        (&json!("claude"), &json!("1"), &json!("approved"))
+    );
     assert_eq!(place.applied(), "hello\n", "nothing was merged twice");
     for kind in ["begun", "paused", "resumed", "ended"] {
         let event = server.rest.event(&format!("session.{kind}")).await;
@@ -147,6 +182,7 @@ async fn what_cannot_begin_says_why_and_leaves_nothing() {
         ),
         (json!({"goal": "Write it", "target": target, "agents": ["clod"]}), "there is no agent"),
         (json!({"goal": "Write it", "target": target, "plan": {"items": []}}), "plan: items is empty"),
+        (json!({"goal": "Write it", "target": target, "decomposer": "llm"}), "decomposer llm: "),
         (json!({"goal": "Write it", "target": data, "agents": ["codex"]}), "the server's own data folder"),
         (
             json!({"goal": "Write it", "target": data.parent(), "agents": ["codex"]}),

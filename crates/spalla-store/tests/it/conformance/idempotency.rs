@@ -21,6 +21,7 @@ crate::fixture::claims!(
     requests_that_arrive_at_once_under_one_key_have_one_effect,
     claims_that_arrive_at_once_under_one_key_get_the_same_runs,
     different_requests_that_arrive_at_once_under_one_key_have_one_effect,
+    what_is_taken_once_is_told_by_its_key_also_after_a_restart,
 );
 
 fn keyed(command: Command, key: &str) -> Request {
@@ -188,4 +189,13 @@ async fn different_requests_that_arrive_at_once_under_one_key_have_one_effect(f:
         );
         assert!(f.events().await.len() > before);
     }
+}
+
+async fn what_is_taken_once_is_told_by_its_key_also_after_a_restart(mut f: Fixture) {
+    let take = |taking| fingerprinted(Command::TakeOnce, " github one", taking);
+    assert_eq!(f.granted(take(1)).await, Reply::Done);
+    f.restart().await;
+    assert_eq!(f.refused(take(2)).await, Code::IdempotencyKeyReused);
+    let other = fingerprinted(Command::TakeOnce, " github two", 2);
+    assert_eq!(f.granted(other).await, Reply::Done);
 }

@@ -76,8 +76,19 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let balance = Balance::of(settings, SystemClock.now())?;
     let why = None;
     let definitions = Some(Arc::new(Serving::open(settings)?));
-    let pursuit =
-        Pursuit { folder, session, screen, revision, policy, looking, balance, definitions, is_patient, why };
+    let pursuit = Pursuit {
+        folder,
+        session,
+        screen,
+        revision,
+        policy,
+        looking,
+        balance,
+        definitions,
+        is_patient,
+        why,
+        red_fails: false,
+    };
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

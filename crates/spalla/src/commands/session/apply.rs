@@ -103,18 +103,34 @@ impl Apply {
         refuse_unended(&folder.read()?)?;
         let held = Held::take(folder)?;
         let session = held.folder().read()?;
-        let screen = Screen { session: &session, yes: self.yes, json: self.json };
-        let Some(base) = &session.base else { return screen.end(&Ending::nothing()) };
-        let git = Git::of_session(&held.folder().repository());
-        let commit = branch_commit(&git, held.folder(), &session).await?;
-        let changes = change::between(&git, BASE_REF, &commit).await?;
-        if changes.is_empty() {
-            return screen.end(&Ending::nothing());
-        }
-        refuse_missing(Path::new(&session.target))?;
-        let applying = Applying { session: &session, held: &held, screen, git, commit, changes };
-        if base.is_git { applying.apply_to_git(base).await } else { applying.apply_to_folder().await }
+        let screen = Screen { session: &session, yes: self.yes, json: self.json, is_silent: false };
+        bring(&held, screen).await
     }
+}
+
+/// Brings what a session has merged by now into its target: it goes on meanwhile, and somebody else says how. It blocks.
+pub(crate) fn bring_into_target(folder: SessionFolder) -> Result<()> {
+    let held = Held::take(folder)?;
+    let session = held.folder().read()?;
+    let screen = Screen { session: &session, yes: true, json: false, is_silent: true };
+    block_on(tokio::runtime::Builder::new_current_thread(), Box::pin(bring(&held, screen))).map(drop)
+}
+
+async fn bring(held: &Held, screen: Screen<'_>) -> Result<Exit> {
+    let session = screen.session;
+    let Some(base) = &session.base else { return screen.end(&Ending::nothing()) };
+    let git = Git::of_session(&held.folder().repository());
+    let commit = branch_commit(&git, held.folder(), session).await?;
+    // A copy that has the work of a while ago has it as what it began with.
+    let before = session.applied.last().filter(|_| session.in_place && !base.is_git);
+    let before = before.map_or(BASE_REF, |applied| applied.commit.as_str());
+    let changes = change::between(&git, before, &commit).await?;
+    if changes.is_empty() {
+        return screen.end(&Ending::nothing());
+    }
+    refuse_missing(Path::new(&session.target))?;
+    let applying = Applying { session, held, screen, git, commit, changes };
+    if base.is_git { applying.apply_to_git(base).await } else { applying.apply_to_folder().await }
 }
 
 impl Applying<'_> {

@@ -4,7 +4,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output;
-use crate::sessions;
+use crate::sessions::{self, Newest};
 use clap::Args;
 use serde_json::{Value, json};
 use spalla_domain::session::{ItemKind, Session};
@@ -13,9 +13,15 @@ use spalla_domain::work_item::Status;
 /// How much of a goal a line has, in characters.
 const GOAL_CHARS_MAX: usize = 60;
 
+/// How many are listed where nobody says how many.
+const LIMIT: u32 = 50;
+
 /// How they are listed.
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// How many at most, the newest
+    #[arg(long, value_name = "N", default_value_t = LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Prints the list as JSON
     #[arg(long)]
     json: bool,
@@ -25,7 +31,7 @@ impl List {
     pub(super) fn run(self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
         global.listen(&config, "warn")?;
-        let sessions = sessions::list(&config.settings.data)?;
+        let Newest { sessions, older } = sessions::newest(&config.settings.data, self.limit as usize)?;
         let sessions = sessions.into_iter().map(|(_, session)| session);
         if self.json {
             output::json(&sessions.map(|session| as_json(&session)).collect::<Vec<_>>())?;
@@ -38,6 +44,9 @@ impl List {
         }
         let headings = ["id", "status", "began", "tier", "agents", "done", "target", "goal"];
         output::table(&headings, rows)?;
+        if older > 0 {
+            output::line(output::quiet(format_args!("older sessions: {older}; --limit N shows more")))?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -25,6 +25,7 @@ fn session(agents: &[&str]) -> Session {
         looks: vec![],
         report: None,
         applied: vec![],
+        in_place: false,
         by_server: None,
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Screen<'a> {
     pub(super) yes: bool,
     /// Only one JSON object is printed.
     pub(super) json: bool,
+    /// Nothing is printed: somebody else tells of it.
+    pub(super) is_silent: bool,
 }
 
 /// How it ended well.
@@ -63,7 +65,7 @@ impl Ending {
 
 impl Screen<'_> {
     fn say(&self, text: impl Display) -> Result<()> {
-        if self.json { Ok(()) } else { output::line(text) }
+        if self.json || self.is_silent { Ok(()) } else { output::line(text) }
     }
 
     /// Says which branch it goes onto, where that is another one than the session began on.
