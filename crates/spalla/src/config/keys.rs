@@ -591,6 +591,27 @@ const OWN: &[Key] = &[
     )
     .env(&["ORCH_SANDBOX_OUTPUT_MB"]),
     key(
+        "sandbox.line_bytes",
+        Kind::Whole(256, 65_536),
+        "65536",
+        "how much of one line of a run's output is kept, in bytes; a notice marks where it is cut",
+    )
+    .env(&["ORCH_SANDBOX_LINE_BYTES"]),
+    key(
+        "sandbox.event_bytes",
+        Kind::Whole(1_024, 16_777_216),
+        "1048576",
+        "the longest line of an agent that is read as an event, in bytes; a longer one is told as an error with its beginning",
+    )
+    .env(&["ORCH_SANDBOX_EVENT_BYTES"]),
+    key(
+        "sandbox.event_depth",
+        Kind::Whole(4, 100),
+        "64",
+        "how deep an event of an agent may be nested; a deeper one is told as an error with its beginning",
+    )
+    .env(&["ORCH_SANDBOX_EVENT_DEPTH"]),
+    key(
         "sandbox.agent_limits",
         Kind::Words(&[]),
         "",

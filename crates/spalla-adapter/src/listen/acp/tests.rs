@@ -21,7 +21,7 @@ impl Talk {
 
     fn hears(&mut self, message: Value) -> Vec<Heard> {
         let patterns = Patterns::default();
-        let ears = Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH };
+        let ears = Ears { patterns: &patterns, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH };
         self.0.hear(&message, &ears)
     }
 

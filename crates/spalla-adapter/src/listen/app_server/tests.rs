@@ -24,7 +24,10 @@ impl Talk {
     }
 
     fn hears(&mut self, message: Value) -> Vec<Heard> {
-        self.0.hear(&message, &Ears { patterns: &PATTERNS, now: Timestamp::UNIX_EPOCH })
+        self.0.hear(
+            &message,
+            &Ears { patterns: &PATTERNS, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH },
+        )
     }
 
     fn tells(&mut self, method: &str, mut params: Value) -> Vec<Heard> {
