@@ -76,7 +76,7 @@ async fn on_every_route_a_page_of_somebody_else_is_turned_away_even_with_the_tok
             (400, &["Host: {host}", "Origin: http://{host}", "Origin: http://evil.example"]),
             (415, &["Host: {host}", "Content-Encoding: br"]),
         ] {
-            let answer = head(&world, &[&[line.as_str(), &bearer], extra].concat()).await;
+            let answer = head(&world, &[&[line.as_str(), bearer.as_str()][..], extra].concat()).await;
             assert_eq!(status(&answer), expected, "{line} {extra:?}: {answer}");
         }
         if method != "GET" {
@@ -112,8 +112,8 @@ async fn on_no_route_the_agent_of_a_run_says_yes_or_does_what_is_not_its_own() {
                 let_through.insert(format!("{method} {}", template.trim_end_matches('/')));
             }
         }
-        let own = |operation: &&String| !OF_AGENTS.contains(&operation.as_str());
-        assert_eq!(let_through.iter().find(own), None, "{let_through:#?}");
+        let is_beyond = |operation: &&String| !OF_AGENTS.contains(&operation.as_str());
+        assert_eq!(let_through.iter().find(is_beyond), None, "{let_through:#?}");
         for operation in ["POST /work-items/runs/{id}/logs", "POST /api/messages", "GET /projects/{id}"] {
             assert!(let_through.contains(operation), "{operation}: {let_through:#?}");
         }
