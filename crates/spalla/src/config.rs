@@ -10,6 +10,7 @@ mod oidc;
 mod resource_pools;
 mod review;
 mod routing;
+mod sandbox;
 mod sources;
 
 pub(crate) use github::GitHubSettings;
