@@ -267,6 +267,32 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_is_none_lets_no_worker_start() {
+        let with =
+            |host: &str| walls(&SandboxSettings { allow_hosts: vec![host.into()], ..own("default", &[]) });
+        assert_eq!(with("*.example.org:8443").unwrap().hosts, ["*.example.org:8443"]);
+        for host in ["https://example.org", "me:word@example.org", "*"] {
+            let refused = with(host).unwrap_err().to_string();
+            assert!(refused.contains("sandbox.allow_hosts") && refused.contains(host), "{refused}");
+        }
+    }
+
+    #[test]
+    fn projects_and_items_may_ask_for_what_the_settings_give_and_no_more() {
+        let own = SandboxSettings { agent_limits: vec!["codex.processes=9".into()], ..own("default", &[]) };
+        let allowed = allowed(&own).unwrap();
+        let wish = |limit, value| spalla_domain::limits::Limits([(limit, value)].into());
+        for (limit, most) in [(Limit::MemoryMb, 2_048), (Limit::EventDepth, 64), (Limit::LineBytes, 65_536)] {
+            assert!(allowed.check(None, &wish(limit, most)).is_ok(), "{limit:?}");
+            assert!(allowed.check(None, &wish(limit, most + 1)).is_err(), "{limit:?}");
+        }
+        assert!(allowed.check(Some("codex"), &wish(Limit::Processes, 10)).is_err());
+        assert!(allowed.check(Some("claude"), &wish(Limit::Processes, 10)).is_ok());
+        // Without a hard limit of the processor any is less.
+        assert!(allowed.check(None, &wish(Limit::CpuPercent, 800)).is_ok());
+    }
+
+    #[test]
     fn limits_of_an_agent_are_never_more_than_everybodys() {
         let of =
             |word: &str| walls(&SandboxSettings { agent_limits: vec![word.into()], ..own("default", &[]) });
