@@ -3,6 +3,7 @@
 use super::*;
 use crate::trouble::{Cause, Patterns};
 use jiff::Timestamp;
+use spalla_domain::agent_event::Bounds;
 
 /// A conversation in which one side is ours and the other one is written down.
 struct Talk(Dialogue);

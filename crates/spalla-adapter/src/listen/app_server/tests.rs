@@ -3,6 +3,7 @@
 use super::*;
 use crate::trouble::{Cause, Patterns};
 use jiff::Timestamp;
+use spalla_domain::agent_event::Bounds;
 use std::sync::LazyLock;
 
 /// Its patterns take longer to compile than all lines to hear.

@@ -195,8 +195,14 @@ mod tests {
 
     fn hears(dialogue: &mut Dialogue, value: &Value) -> Vec<Heard> {
         let patterns = Patterns::default();
-        dialogue
-            .hear(value, &Ears { patterns: &patterns, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH })
+        dialogue.hear(
+            value,
+            &Ears {
+                patterns: &patterns,
+                bounds: spalla_domain::agent_event::Bounds::default(),
+                now: Timestamp::UNIX_EPOCH,
+            },
+        )
     }
 
     /// The servers of tools that were asked for are there.
