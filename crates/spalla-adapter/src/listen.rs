@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spalla_domain::agent_event::{AgentEvent, AgentEventType, DENIED, read_json};
+use spalla_domain::agent_event::{AgentEvent, AgentEventType, Bounds, DENIED};
 use std::sync::LazyLock;
 use used::Uses;
 
@@ -106,6 +106,7 @@ impl Format {
 pub struct Listener {
     format: Format,
     patterns: Patterns,
+    bounds: Bounds,
     codex: codex::State,
     claude: claude::State,
     gemini: gemini::State,
@@ -124,7 +125,20 @@ impl Listener {
     pub fn new(format: Format, patterns: Patterns) -> Self {
         let (codex, claude, gemini, gemini_json) = Default::default();
         let (uses, used) = Default::default();
-        Self { format, patterns, codex, claude, gemini, gemini_json, dialogue: None, uses, used }
+        let bounds = Bounds::default();
+        Self { format, patterns, bounds, codex, claude, gemini, gemini_json, dialogue: None, uses, used }
+    }
+
+    /// Reads lines as events up to these bounds from now on.
+    #[must_use]
+    pub const fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Returns up to where lines are read as events.
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// Begins a conversation, or another turn with the process that had one before.
@@ -171,14 +185,15 @@ impl Listener {
         if line.iter().all(u8::is_ascii_whitespace) {
             return vec![];
         }
-        let value = read_json(line);
+        let bounds = self.bounds;
+        let value = bounds.read_json(line);
         let is_of_turn = self.dialogue.as_ref().is_none_or(Dialogue::is_asked);
         // What is told again of a conversation that goes on was no call of this turn.
         if let (true, Ok(value)) = (is_of_turn, &value) {
             let room = USED_MAX.saturating_sub(self.used.len());
             self.used.extend(self.uses.hear(self.format, value).into_iter().take(room));
         }
-        let ears = Ears { patterns: &self.patterns, now };
+        let ears = Ears { patterns: &self.patterns, bounds, now };
         let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| by_value(line, &value, hear);
         if let Some(dialogue) = &mut self.dialogue {
             return by_value(&mut |value| dialogue.hear(value, &ears));
@@ -187,10 +202,10 @@ impl Listener {
             Format::CodexJsonl => by_value(&mut |value| self.codex.hear(value, &ears)),
             Format::ClaudeStreamJson => by_value(&mut |value| self.claude.hear(value, &ears)),
             Format::GeminiStreamJson => by_value(&mut |value| self.gemini.hear(value, &ears)),
-            Format::GeminiJson => self.gemini_json.hear(line),
-            Format::JsonlEvents => events::hear(line),
+            Format::GeminiJson => self.gemini_json.hear(line, bounds),
+            Format::JsonlEvents => events::hear(line, bounds),
             // Nobody spoke with it yet.
-            Format::Text | Format::Acp | Format::AppServer => text::hear(line),
+            Format::Text | Format::Acp | Format::AppServer => text::hear(line, bounds),
         }
     }
 
@@ -201,7 +216,7 @@ impl Listener {
 
     /// Hears that nothing more is printed: what came in many lines is understood now.
     pub fn finish(&mut self, now: Timestamp) -> Vec<Heard> {
-        let ears = Ears { patterns: &self.patterns, now };
+        let ears = Ears { patterns: &self.patterns, bounds: self.bounds, now };
         match self.format {
             Format::GeminiJson => self.gemini_json.finish(&ears),
             _ => vec![],
@@ -215,7 +230,7 @@ impl Listener {
         match self.patterns.cause_of(&text) {
             Some(_) => {
                 let trouble = self.patterns.trouble(&text, None, false, now);
-                Ears { patterns: &self.patterns, now }.trouble(trouble)
+                Ears { patterns: &self.patterns, bounds: self.bounds, now }.trouble(trouble)
             }
             None => vec![],
         }
@@ -244,6 +259,7 @@ fn hostile(line: &[u8], why: &str) -> Vec<Heard> {
 /// What helps to understand.
 struct Ears<'a> {
     patterns: &'a Patterns,
+    bounds: Bounds,
     now: Timestamp,
 }
 
@@ -298,8 +314,8 @@ fn denied_tool(tool: Option<&str>, parameters: &Value, reason: &str) -> Denied {
 }
 
 /// Returns the words of an agent, and the events that it put among them as lines of their own.
-fn words(text: &str) -> Vec<Heard> {
-    let events = text.lines().filter_map(events::in_words).map(Heard::Event);
+fn words(text: &str, ears: &Ears<'_>) -> Vec<Heard> {
+    let events = text.lines().filter_map(|line| events::in_words(line, ears.bounds)).map(Heard::Event);
     let mut heard: Vec<Heard> = events.collect();
     if !text.trim().is_empty() {
         heard.push(Heard::Words(text.to_owned()));

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The longest line that is read as one event, in bytes.
+/// The longest line that is read as one event where nobody says otherwise, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// The deepest nesting of an event.
+/// The deepest nesting of an event where nobody says otherwise.
 pub const DEPTH_MAX: usize = 64;
 /// The most of a line that can't be an event that is shown, in characters.
 pub const EXCERPT_CHARS: usize = 200;
@@ -109,24 +109,45 @@ impl AgentEvent {
     }
 }
 
-/// Reads a line as text. What it can't be read for is an error event's reason.
-pub fn read_text(line: &[u8]) -> Result<&str, String> {
-    if line.len() > LINE_BYTES_MAX {
-        return Err(format!("it has {} bytes; at most {LINE_BYTES_MAX} are read", line.len()));
+/// Up to where a line is read as one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest line, in bytes.
+    pub bytes: usize,
+    /// The deepest nesting.
+    pub depth: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { bytes: LINE_BYTES_MAX, depth: DEPTH_MAX }
     }
-    std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))
 }
 
-/// Refuses text that would be nested too deep as JSON.
-pub fn check_depth(text: &str) -> Result<(), String> {
-    if depth(text) > DEPTH_MAX { Err(format!("it is nested more than {DEPTH_MAX} deep")) } else { Ok(()) }
-}
+impl Bounds {
+    /// Reads a line as text. What it can't be read for is an error event's reason.
+    pub fn read_text(self, line: &[u8]) -> Result<&str, String> {
+        if line.len() > self.bytes {
+            return Err(format!("it has {} bytes; at most {} are read", line.len(), self.bytes));
+        }
+        std::str::from_utf8(line).map_err(|error| format!("it is not UTF-8: {error}"))
+    }
 
-/// Reads a line that should be JSON. What it can't be read for is an error event's reason.
-pub fn read_json(line: &[u8]) -> Result<Value, String> {
-    let text = read_text(line)?;
-    check_depth(text)?;
-    serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
+    /// Refuses text that would be nested too deep as JSON.
+    pub fn check_depth(self, text: &str) -> Result<(), String> {
+        if depth(text) > self.depth {
+            Err(format!("it is nested more than {} deep", self.depth))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reads a line that should be JSON. What it can't be read for is an error event's reason.
+    pub fn read_json(self, line: &[u8]) -> Result<Value, String> {
+        let text = self.read_text(line)?;
+        self.check_depth(text)?;
+        serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
+    }
 }
 
 /// Returns how deep brackets are nested outside strings; whatever is no JSON is refused by its reader.
@@ -164,12 +185,27 @@ mod tests {
     #[test]
     fn lines_beyond_the_limits_are_refused_with_the_reason() {
         let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(read_json(deep(DEPTH_MAX).as_bytes()).is_ok());
-        assert!(read_json(deep(DEPTH_MAX + 1).as_bytes()).unwrap_err().contains("nested"));
-        assert!(read_json(&vec![b' '; LINE_BYTES_MAX + 1]).unwrap_err().contains("bytes"));
-        assert!(read_json(b"\xff{}").unwrap_err().contains("UTF-8"));
-        assert!(read_json(b"{\"a\":").unwrap_err().contains("JSON"));
-        assert!(read_json(br#"{"a":"[[[[\"{{{{"}"#).is_ok());
+        let usual = Bounds::default();
+        assert!(usual.read_json(deep(DEPTH_MAX).as_bytes()).is_ok());
+        assert!(usual.read_json(deep(DEPTH_MAX + 1).as_bytes()).unwrap_err().contains("nested"));
+        assert!(usual.read_json(&vec![b' '; LINE_BYTES_MAX + 1]).unwrap_err().contains("bytes"));
+        assert!(usual.read_json(b"\xff{}").unwrap_err().contains("UTF-8"));
+        assert!(usual.read_json(b"{\"a\":").unwrap_err().contains("JSON"));
+        assert!(usual.read_json(br#"{"a":"[[[[\"{{{{"}"#).is_ok());
+    }
+
+    #[test]
+    fn whoever_sets_other_bounds_is_read_up_to_these() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let narrow = Bounds { bytes: 12, depth: 2 };
+        assert!(narrow.read_json(deep(2).as_bytes()).is_ok());
+        assert_eq!(narrow.read_json(deep(3).as_bytes()).unwrap_err(), "it is nested more than 2 deep");
+        assert_eq!(narrow.read_json(&[b' '; 13]).unwrap_err(), "it has 13 bytes; at most 12 are read");
+        // The deepest that can be set is read: no reader behind it gives up sooner.
+        let (_, deepest) = crate::limits::Limit::EventDepth.range();
+        let wide = Bounds { depth: usize::try_from(deepest).unwrap(), ..Bounds::default() };
+        assert!(wide.read_json(deep(wide.depth).as_bytes()).is_ok());
+        assert!(wide.read_json(deep(wide.depth + 1).as_bytes()).unwrap_err().contains("nested"));
     }
 
     #[test]

@@ -29,11 +29,15 @@ pub enum Limit {
     OutputBytes,
     /// How much of one line is kept, in bytes.
     LineBytes,
+    /// The longest line of an agent that is read as an event, in bytes.
+    EventBytes,
+    /// How deep an event of an agent may be nested.
+    EventDepth,
 }
 
 impl Limit {
     /// Everything that can be limited.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::MemoryMb,
         Self::Processes,
         Self::DiskMb,
@@ -42,6 +46,8 @@ impl Limit {
         Self::TimeoutMs,
         Self::OutputBytes,
         Self::LineBytes,
+        Self::EventBytes,
+        Self::EventDepth,
     ];
 
     /// Returns its name, as it is written everywhere.
@@ -55,6 +61,25 @@ impl Limit {
             Self::TimeoutMs => "timeout_ms",
             Self::OutputBytes => "output_bytes",
             Self::LineBytes => "line_bytes",
+            Self::EventBytes => "event_bytes",
+            Self::EventDepth => "event_depth",
+        }
+    }
+
+    /// Returns the operator's setting that everybody's limit comes from.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::MemoryMb => "sandbox.memory_mb",
+            Self::Processes => "sandbox.processes",
+            Self::DiskMb => "sandbox.disk_mb",
+            Self::CpuPercent => "sandbox.cpu_percent",
+            Self::CpuWeight => "sandbox.cpu_weight",
+            // Every item has a time of its own.
+            Self::TimeoutMs => "timeout_seconds",
+            Self::OutputBytes => "sandbox.output_mb",
+            Self::LineBytes => "sandbox.line_bytes",
+            Self::EventBytes => "sandbox.event_bytes",
+            Self::EventDepth => "sandbox.event_depth",
         }
     }
 
@@ -70,6 +95,10 @@ impl Limit {
             Self::OutputBytes => (1, 1 << 40),
             // Below, there is no room for the notice that a line was cut.
             Self::LineBytes => (256, LINE_BYTES_MAX as u64),
+            // An agent's beginning alone is longer than less.
+            Self::EventBytes => (1_024, 16 * 1024 * 1024),
+            // Readers of JSON give up a little deeper.
+            Self::EventDepth => (4, 100),
         }
     }
 
@@ -84,6 +113,8 @@ impl Limit {
             Self::TimeoutMs => "How long a run may take, in milliseconds.",
             Self::OutputBytes => "How much of a run's output is kept, in bytes.",
             Self::LineBytes => "How much of one line is kept, in bytes.",
+            Self::EventBytes => "The longest line of an agent that is read as an event, in bytes.",
+            Self::EventDepth => "How deep an event of an agent may be nested.",
         }
     }
 }
@@ -133,9 +164,33 @@ impl Limits {
             None => Ok(()),
             Some((limit, value, most)) => {
                 let name = limit.as_str();
-                let detail = format!("{name} is {value}, and the operator allows {most}");
-                Err(Refusal::new(Code::Invalid, detail))
+                let detail = format!("limits.{name} is {value}, and the operator allows {most}");
+                let mend = format!(
+                    "ask for {most} or less, leave it out, or let the operator allow more ({})",
+                    limit.setting()
+                );
+                Err(Refusal::new(Code::Invalid, detail).mend(mend))
             }
+        }
+    }
+}
+
+/// What the operator allows: everybody, and the runs of single agents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Of everybody; what is not in it is not limited.
+    pub all: Limits,
+    /// Of single agents and aliases, by their names.
+    pub agents: BTreeMap<String, Limits>,
+}
+
+impl Allowed {
+    /// Refuses limits that ask for more than whoever carries the work out may be given.
+    pub fn check(&self, agent: Option<&str>, limits: &Limits) -> Result<(), Refusal> {
+        limits.check_within(&self.all)?;
+        match agent.and_then(|agent| self.agents.get(agent)) {
+            Some(most) => limits.check_within(most),
+            None => Ok(()),
         }
     }
 }
@@ -279,7 +334,22 @@ mod tests {
         let operator = limits(&[(Limit::MemoryMb, 2_048)]);
         assert!(limits(&[(Limit::MemoryMb, 2_048), (Limit::DiskMb, 9)]).check_within(&operator).is_ok());
         let refused = limits(&[(Limit::MemoryMb, 2_049)]).check_within(&operator).unwrap_err();
-        assert_eq!(refused.detail, "memory_mb is 2049, and the operator allows 2048");
+        assert_eq!(refused.detail, "limits.memory_mb is 2049, and the operator allows 2048");
+        assert!(refused.mend.is_some_and(|mend| mend.contains("sandbox.memory_mb")));
+    }
+
+    #[test]
+    fn an_agent_is_given_no_more_than_the_operator_gives_this_agent() {
+        let allowed = Allowed {
+            all: limits(&[(Limit::MemoryMb, 2_048)]),
+            agents: [("codex".to_owned(), limits(&[(Limit::MemoryMb, 512)]))].into(),
+        };
+        let wish = limits(&[(Limit::MemoryMb, 1_024)]);
+        for (agent, is_granted) in [(None, true), (Some("claude"), true), (Some("codex"), false)] {
+            assert_eq!(allowed.check(agent, &wish).is_ok(), is_granted, "{agent:?}");
+        }
+        assert!(allowed.check(None, &limits(&[(Limit::MemoryMb, 4_096)])).is_err());
+        assert!(Allowed::default().check(Some("codex"), &wish).is_ok());
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct NewProject {
     pub description: Option<String>,
     /// An absolute local path or a git URL.
     pub repository: Option<String>,
+    /// How much commands of its runs may use; none is as the operator says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
 /// What a client changes of a project; what is none stays.

@@ -21,6 +21,8 @@ pub const WAIT: &str = "wait";
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// The exit status of a command whose time was over.
 const TIMED_OUT: u8 = 124;
+/// The exit status of a command that ended well and was not heard.
+const UNHEARD: u8 = 1;
 /// The exit status of a call that can't be carried out as it is.
 const REFUSED: u8 = 2;
 
@@ -38,19 +40,22 @@ pub struct Order {
 pub enum Outcome {
     /// It ran.
     Ended(Ended),
+    /// It ran, and not all that it wrote could be handed on, for this reason.
+    Unheard(Ended, String),
     /// It did not, for this reason.
     Refused(String),
 }
 
 impl Outcome {
-    /// Returns the exit status: the command's own, 124 when its time was over, 2 when it did not run.
+    /// Returns the exit status: the command's own, 124 when its time was over, 2 when it did not run; never that of
+    /// success where what it wrote is not there.
     pub fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => REFUSED,
-            Self::Ended(ended) if ended.timed_out => TIMED_OUT,
-            Self::Ended(ended) => match ended.stopped_by {
-                Some(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-                None => u8::try_from(ended.how.code()).unwrap_or(u8::MAX),
+            Self::Ended(ended) => code_of(ended),
+            Self::Unheard(ended, _) => match code_of(ended) {
+                0 => UNHEARD,
+                code => code,
             },
         }
     }
@@ -59,7 +64,7 @@ impl Outcome {
     pub fn notices(&self) -> Vec<String> {
         let ended = match self {
             Self::Refused(reason) => return vec![reason.clone()],
-            Self::Ended(ended) => ended,
+            Self::Ended(ended) | Self::Unheard(ended, _) => ended,
         };
         let mut notices: Vec<String> =
             ended.refused_hosts.iter().map(|host| format!("a host was refused: {host}")).collect();
@@ -72,7 +77,18 @@ impl Outcome {
         if let Some(limit) = &ended.exceeded {
             notices.push(format!("ended because it reached its limit of {limit}"));
         }
+        if let Self::Unheard(_, reason) = self {
+            notices.push(format!("not all that it wrote could be handed on: {reason}"));
+        }
         notices
+    }
+}
+
+fn code_of(ended: &Ended) -> u8 {
+    match ended.stopped_by {
+        _ if ended.timed_out => TIMED_OUT,
+        Some(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        None => u8::try_from(ended.how.code()).unwrap_or(u8::MAX),
     }
 }
 
@@ -94,12 +110,11 @@ pub fn run_here(order: &Order) -> Outcome {
     };
     let mut watcher = Watcher { lifeline: None, hear: &mut hear };
     let ended = run(&order.policy, &order.command, &environment, stdio, &mut watcher);
-    if let Some(relay) = relay {
-        relay.finish(READ_WITHIN);
-    }
-    match ended {
-        Ok(ended) => Outcome::Ended(ended),
-        Err(error) => Outcome::Refused(error.story()),
+    let heard = relay.map_or(Ok(()), |relay| relay.finish(READ_WITHIN));
+    match (ended, heard) {
+        (Ok(ended), Ok(())) => Outcome::Ended(ended),
+        (Ok(ended), Err(error)) => Outcome::Unheard(ended, error.to_string()),
+        (Err(error), _) => Outcome::Refused(error.story()),
     }
 }
 

@@ -276,6 +276,46 @@ pub(crate) fn attempt(call: Call) -> io::Result<()> {
                 0,
             )
         },
+        // SAFETY: two static strings and no list of arguments; nothing is mounted, and the descriptor goes with the caller.
+        Call::OpenFileSystem => unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), 0) },
+        // SAFETY: a static string; the copy of the mount is attached nowhere and goes with the caller.
+        Call::CopyMounts => unsafe {
+            // OPEN_TREE_CLONE
+            libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/".as_ptr(), 1)
+        },
+        // SAFETY: the kernel reads as many bytes as the structure says that it holds; none of them names a file.
+        Call::OpenByHandle => unsafe {
+            let handle = [8_u32, 1, 0, 0];
+            libc::syscall(libc::SYS_open_by_handle_at, libc::AT_FDCWD, handle.as_ptr(), libc::O_RDONLY)
+        },
+        // SAFETY: two static strings; nobody is asked to make the key.
+        Call::RequestKey => unsafe {
+            libc::syscall(libc::SYS_request_key, c"user".as_ptr(), c"spalla-trial".as_ptr(), 0_u64, 0_u64)
+        },
+        // SAFETY: a static string; the file is empty, nowhere but in memory, and goes with the caller.
+        Call::HugeFile => unsafe {
+            libc::syscall(libc::SYS_memfd_create, c"spalla-trial".as_ptr(), libc::MFD_HUGETLB)
+        },
+        // SAFETY: the kernel reads one number from the place given; the caller alone runs otherwise from now on.
+        Call::RunBeforeOthers => unsafe {
+            let priority = 1_i32;
+            libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const priority)
+        },
+        // SAFETY: one byte of ours is read, for an address of the other process at which there is nothing.
+        Call::WriteMemory(pid) => unsafe {
+            let mut byte = [0_u8; 1];
+            let ours = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+            let theirs = libc::iovec { iov_base: 0x1000 as *mut libc::c_void, iov_len: 1 };
+            libc::syscall(
+                libc::SYS_process_vm_writev,
+                pid,
+                &raw const ours,
+                1_u64,
+                &raw const theirs,
+                1_u64,
+                0_u64,
+            )
+        },
         // SAFETY: takes numbers only; the descriptors that come into being belong to the caller and go with it.
         Call::TakeDescriptor(pid) => unsafe {
             let process = libc::syscall(libc::SYS_pidfd_open, pid, 0);
@@ -319,6 +359,13 @@ pub(crate) enum Call {
     Chroot,
     Ptrace(i32),
     ReadMemory(i32),
+    WriteMemory(i32),
+    OpenFileSystem,
+    CopyMounts,
+    OpenByHandle,
+    RequestKey,
+    HugeFile,
+    RunBeforeOthers,
     Socket {
         domain: i32,
         kind: i32,

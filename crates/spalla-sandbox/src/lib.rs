@@ -63,6 +63,7 @@ pub use order::{SupervisedOrder, Word};
 pub use output_file::{OutputReader, OutputStream};
 pub use policy::{Layer, Limits, Network, Policy, Preset};
 pub use proxy::RefusedHost;
+pub use proxy::allow::check_host;
 pub use proxy::relay::loopback_servers;
 pub use refusal::{Error, Refusal};
 pub use secret_files::SecretFiles;

@@ -87,7 +87,16 @@ const REFUSED: &[i64] = &[
 /// Refused as if the kernel did not know them, so that programs take the older call, whose arguments can be judged.
 ///
 /// Contexts of the older asynchronous requests are counted for the whole machine, not for a user: one run could take all.
-const UNKNOWN: &[i64] = &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_setup];
+/// Secret memory is taken out of the kernel's own map, which slows the whole machine down.
+const UNKNOWN: &[i64] = &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_setup, libc::SYS_memfd_secret];
+
+/// The calls that take memory in huge pages where a bit of an argument says so: those that a machine keeps are counted for
+/// nobody, so that one run could take all of them.
+const HUGE: &[(i64, u8, u64)] = &[
+    (libc::SYS_mmap, 3, libc::MAP_HUGETLB.unsigned_abs() as u64),
+    (libc::SYS_memfd_create, 1, libc::MFD_HUGETLB as u64),
+    (libc::SYS_shmget, 2, libc::SHM_HUGETLB.unsigned_abs() as u64),
+];
 
 /// The bits of clone(2) that ask for a new namespace; that of time has none there.
 const NAMESPACE_BITS: [i32; 7] = [
@@ -168,6 +177,9 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     for (call, argument) in MODES {
         let modes = SETUID_BITS.iter().map(|bits| bit(*argument, u64::from(*bits)));
         rules.insert(*call, modes.collect::<Result<_, _>>()?);
+    }
+    for (call, argument, is_huge) in HUGE {
+        rules.insert(*call, vec![bit(*argument, *is_huge)?]);
     }
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         rules.insert(call, sockets()?);

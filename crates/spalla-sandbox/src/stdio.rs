@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// How much is handed on at a time, in bytes: what a pipe holds.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// What the kernel calls the file system of pipes without a name.
+const PIPES: i64 = 0x5049_5045;
+
 /// The three descriptors of a command.
 #[derive(Debug)]
 pub struct Stdio {
@@ -56,17 +59,16 @@ impl Stdio {
         Ok((stdio, Pipes { stdout, stderr }))
     }
 
-    /// Makes the pipes the command's own, so that it can open them again by their names in `/dev`.
+    /// Makes the pipes the command's own, so that it can open them again by their names in `/dev`. A pipe that has a name
+    /// stays whose it is.
     pub(crate) fn give_to(&self, identity: &Identity) {
         if !identity.is_given_by_root {
             return;
         }
         let owner = identity.outside;
-        for fd in [&self.stdout, &self.stderr] {
-            let is_pipe = rustix::fs::fstat(fd).is_ok_and(|found| {
-                rustix::fs::FileType::from_raw_mode(found.st_mode) == rustix::fs::FileType::Fifo
-            });
-            if is_pipe {
+        for fd in [&self.stdin, &self.stdout, &self.stderr] {
+            let is_nameless_pipe = rustix::fs::fstatfs(fd).is_ok_and(|found| found.f_type == PIPES);
+            if is_nameless_pipe {
                 // Without it the command writes all the same, only not by the name.
                 let user = rustix::fs::Uid::from_raw(owner.user);
                 let _ = rustix::fs::fchown(fd, Some(user), Some(rustix::fs::Gid::from_raw(owner.group)));
@@ -93,47 +95,49 @@ impl Pipes {
         let (done, over) = sync_channel(2);
         let also_done = done.clone();
         thread::spawn(move || {
-            hand_on(self.stdout, io::stdout());
-            let _ = done.send(());
+            let _ = done.send(hand_on(self.stdout, io::stdout()));
         });
         thread::spawn(move || {
-            hand_on(self.stderr, io::stderr());
-            let _ = also_done.send(());
+            let _ = also_done.send(hand_on(self.stderr, io::stderr()));
         });
         Relay { over }
     }
 }
 
-fn hand_on(mut from: PipeReader, mut to: impl Write) {
+/// Hands on what comes; the error is one of the side that it is handed on to.
+fn hand_on(mut from: PipeReader, mut to: impl Write) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match from.read(&mut chunk) {
-            Ok(0) => return,
+            Ok(0) => return Ok(()),
             // When nobody reads any more, the command's own pipe is closed: it hears of that as it would without us.
             Ok(length) => match to.write_all(&chunk[..length]).and_then(|()| to.flush()) {
                 Ok(()) => {}
-                Err(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                Err(error) => return Err(error),
             },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
+            Err(_) => return Ok(()),
         }
     }
 }
 
 /// Two threads that hand on what a command writes.
 pub(crate) struct Relay {
-    over: Receiver<()>,
+    over: Receiver<io::Result<()>>,
 }
 
 impl Relay {
-    /// Waits until all is handed on, but no longer than this.
-    pub(crate) fn finish(self, at_most: Duration) {
+    /// Waits until all is handed on, but no longer than this; the error is why some of it was not.
+    pub(crate) fn finish(self, at_most: Duration) -> io::Result<()> {
         let end = Instant::now() + at_most;
         for _ in 0..2 {
-            if self.over.recv_timeout(end.saturating_duration_since(Instant::now())).is_err() {
-                return;
+            match self.over.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(handed_on) => handed_on?,
+                Err(_) => return Ok(()),
             }
         }
+        Ok(())
     }
 }
 

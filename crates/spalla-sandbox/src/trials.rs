@@ -2,6 +2,7 @@
 //! whether it worked; outside the sandbox every one of them does.
 
 mod calls;
+mod doors;
 mod files;
 mod machine;
 mod network;
@@ -60,6 +61,9 @@ pub(crate) const TRIALS: &[(&str, Attempt)] = &[
     ("remove-outside", files::remove_outside),
     ("chmod-outside", files::chmod_outside),
     ("xattr-outside", files::xattr_outside),
+    ("owner-outside", files::owner_outside),
+    ("truncate-outside", files::truncate_outside),
+    ("link-in-folders", files::link_in_folders),
     ("times-outside", files::times_outside),
     ("read-through-link", files::read_through_link),
     ("hard-link", files::hard_link),
@@ -122,6 +126,22 @@ pub(crate) const TRIALS: &[(&str, Attempt)] = &[
     ("shared-memory", machine::shared_memory),
     ("multipath", machine::multipath),
     ("light-datagrams", machine::light_datagrams),
+    ("unmount", doors::unmount),
+    ("other-root", doors::other_root),
+    ("swap", doors::swap),
+    ("restart", doors::restart),
+    ("secret-memory", doors::secret_memory),
+    ("huge-pages", doors::huge_pages),
+    ("huge-file", doors::huge_file),
+    ("trace-me", doors::trace_me),
+    ("new-file-system", doors::new_file_system),
+    ("copy-of-mounts", doors::copy_of_mounts),
+    ("file-by-handle", doors::file_by_handle),
+    ("ask-for-key", doors::ask_for_key),
+    ("before-everybody", doors::before_everybody),
+    ("memory-of-other-by-call", doors::memory_of_other_by_call),
+    ("odd-families", doors::odd_families),
+    ("odd-protocols", doors::odd_protocols),
     ("io-uring", calls::io_uring),
     ("bpf", calls::bpf),
     ("perf-event", calls::perf_event),

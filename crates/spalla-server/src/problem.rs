@@ -266,6 +266,12 @@ impl From<Refusal> for Problem {
         };
         let mut problem = Self::new(status, refusal.code.as_str(), refusal.detail);
         problem.mend = refusal.mend;
+        if let Some((member, _)) =
+            problem.detail.split_once(' ').filter(|(word, _)| word.starts_with("limits."))
+        {
+            let member = member.to_owned();
+            problem = problem.naming(&member);
+        }
         if status == StatusCode::TOO_MANY_REQUESTS {
             problem.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
         }

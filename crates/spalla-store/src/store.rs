@@ -10,6 +10,7 @@ use spalla_domain::Timestamp;
 use spalla_domain::approval_policy::Policy;
 use spalla_domain::concurrency::Limits;
 use spalla_domain::event::Event;
+use spalla_domain::limits::Allowed;
 use spalla_domain::recovery::Rules;
 use spalla_domain::resources::Pools;
 use spalla_domain::retry::{ErrorClass, RetryPolicy};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How much agents have of what their runs need.
     pub pools: Arc<Pools>,
+    /// What no project and no work item may ask for more of; what is not in it is not limited.
+    pub allowed: Arc<Allowed>,
     /// An agent whose entries wait while no worker that takes them was heard of for so long starves, in milliseconds; 0
     /// means that nobody looks.
     pub heartbeat_miss_ms: i64,
@@ -73,6 +76,7 @@ impl Default for Settings {
             priority_auto: true,
             limits: Limits::default(),
             pools: Arc::default(),
+            allowed: Arc::default(),
             heartbeat_miss_ms: HEARTBEAT_MISS_MS_DEFAULT,
             approval_policy: Arc::default(),
             slos: Arc::default(),

@@ -1,9 +1,9 @@
 //! Which limits hold for a run: what its worker's operator, its project, its agent and its item say, together.
 
 use crate::worker::Options;
+use spalla_domain::agent_event::Bounds;
 use spalla_domain::claim::Assignment;
 use spalla_domain::limits::{Effective, Limit, Limits, Source, effective};
-use spalla_domain::log::LINE_BYTES_MAX;
 use spalla_sandbox::Limits as OfCommands;
 
 /// Returns what holds for a run.
@@ -35,10 +35,21 @@ fn of_operator(options: &Options) -> Limits {
         (Limit::DiskMb, of_commands.disk_mb),
         (Limit::CpuWeight, of_commands.cpu_weight),
         (Limit::OutputBytes, options.limits.output_bytes_max),
-        (Limit::LineBytes, LINE_BYTES_MAX as u64),
+        (Limit::LineBytes, options.limits.line_bytes_max),
+        (Limit::EventBytes, options.limits.event_bytes_max),
+        (Limit::EventDepth, options.limits.event_depth_max),
     ];
     all.extend(of_commands.cpu_percent.map(|percent| (Limit::CpuPercent, percent)));
     Limits(all.into_iter().collect())
+}
+
+/// Returns up to where lines of an agent are read as events.
+pub(crate) fn of_events(held: &Effective) -> Bounds {
+    let usual = Bounds::default();
+    let value = |limit, otherwise| {
+        held.value(limit).and_then(|value| usize::try_from(value).ok()).unwrap_or(otherwise)
+    };
+    Bounds { bytes: value(Limit::EventBytes, usual.bytes), depth: value(Limit::EventDepth, usual.depth) }
 }
 
 /// Returns the limits of each command.

@@ -11,7 +11,9 @@ use crate::sandbox::Supervisor;
 use crate::walls::SandboxOptions;
 use spalla_adapter::definition::Definition;
 use spalla_domain::adapter::Adapter;
+use spalla_domain::agent_event;
 use spalla_domain::claim::LEASE_TTL_MS_DEFAULT;
+use spalla_domain::log::LINE_BYTES_MAX;
 use spalla_domain::resources::Capacity;
 use spalla_domain::work_item::Executor;
 use spalla_domain::{Timestamp, WorkerId};
@@ -117,6 +119,12 @@ pub fn is_context_low(remaining: &str) -> bool {
 pub struct Limits {
     /// How much of its output is kept, in bytes.
     pub output_bytes_max: u64,
+    /// How much of one line is kept, in bytes.
+    pub line_bytes_max: u64,
+    /// The longest line of an agent that is read as an event, in bytes.
+    pub event_bytes_max: u64,
+    /// How deep an event of an agent may be nested.
+    pub event_depth_max: u64,
     /// How much of its log waits in memory while the server is away, in bytes; the rest waits in a file.
     pub spool_memory_bytes: usize,
     /// How long its processes have between the wish to end and the end by force, in milliseconds.
@@ -133,6 +141,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             output_bytes_max: 64 * 1024 * 1024,
+            line_bytes_max: LINE_BYTES_MAX as u64,
+            event_bytes_max: agent_event::LINE_BYTES_MAX as u64,
+            event_depth_max: agent_event::DEPTH_MAX as u64,
             spool_memory_bytes: 8 * 1024 * 1024,
             grace_ms: 3_000,
             repeats_max: 12,

@@ -22,6 +22,7 @@ use crate::secret_key;
 use crate::sessions::Host;
 use crate::signals::Signals;
 use crate::supervisor::{Part, Steps, Supervisor};
+use crate::worker_options::allowed;
 use listening::Secrets;
 use spalla_domain::approval_policy::Policy;
 use spalla_domain::concurrency::Limits;
@@ -314,6 +315,7 @@ fn store_settings(settings: &Settings) -> Result<spalla_store::Settings> {
             alias: limit(settings.max_concurrent_runs_per_agent),
         },
         pools: Arc::new(settings.resource_pools()?),
+        allowed: Arc::new(allowed(&settings.sandbox)?),
         heartbeat_miss_ms: ms(settings.heartbeat_miss_seconds),
         approval_policy: Arc::new(approval_policy(&settings.approval_policy)?),
         slos: Arc::new(settings.slos()?),

@@ -10,6 +10,7 @@ mod oidc;
 mod resource_pools;
 mod review;
 mod routing;
+mod sandbox;
 mod slos;
 mod sources;
 
@@ -228,6 +229,12 @@ pub(crate) struct SandboxSettings {
     pub(crate) cpu_weight: u64,
     /// How much of a run's output is kept, in MiB.
     pub(crate) output_mb: u64,
+    /// How much of one line of it is kept, in bytes.
+    pub(crate) line_bytes: u64,
+    /// The longest line of an agent that is read as an event, in bytes.
+    pub(crate) event_bytes: u64,
+    /// How deep an event of an agent may be nested.
+    pub(crate) event_depth: u64,
     /// What single agents and aliases may use, as `codex.memory_mb=1024`.
     pub(crate) agent_limits: Vec<String>,
     /// What becomes of a step when its worker is killed.

@@ -200,7 +200,7 @@ mod tests {
 
     /// Takes one run from its making to its failure.
     async fn run(store: &Store) -> RunId {
-        let project = NewProject { name: "p".into(), description: None, repository: None };
+        let project = NewProject { name: "p".into(), description: None, repository: None, limits: None };
         store.execute(Command::CreateProject(project)).await.unwrap();
         let item = NewWorkItem { project_id: ProjectId(1), spec: Spec::new("build"), depends_on: vec![] };
         let items = vec![item.into()];

@@ -8,10 +8,10 @@ use crate::failure::{Failure, Result};
 use crate::programs;
 use spalla_adapter::definition::Definition;
 use spalla_domain::WorkerId;
-use spalla_domain::limits::Limit;
+use spalla_domain::limits::{Allowed, Limit};
 use spalla_domain::resources::Capacity;
 use spalla_policy::{PRESETS, Policy};
-use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, loopback_servers};
+use spalla_sandbox::{HostCredentials, Injection, Layer, Preset, check_host, loopback_servers};
 use spalla_store::Clock;
 use spalla_worker::sandbox::{Supervisor, child_env};
 use spalla_worker::{Limits, Options, PoolOptions, SandboxOptions, is_context_low};
@@ -74,6 +74,9 @@ fn walls(own: &SandboxSettings) -> Result<SandboxOptions> {
     let mut servers = loopback_servers(&programs::variables().collect());
     let inject = Injection::read_all(&own.inject, &mut servers)
         .map_err(|error| Failure::usage(format!("sandbox.inject can't be used: {}", error.story())))?;
+    for host in &own.allow_hosts {
+        check_host(host).map_err(|why| Failure::usage(format!("sandbox.allow_hosts: {why}")))?;
+    }
     let preset = Preset::from_name(&own.preset);
     // Commands would need the credential itself, and whoever wrote the setting believes that they do not.
     if !inject.is_empty() && matches!(preset, Some(Preset::OpenNet | Preset::None)) {
@@ -125,6 +128,11 @@ fn agent_limits(own: &SandboxSettings) -> Result<BTreeMap<String, spalla_domain:
     Ok(all)
 }
 
+/// Returns what projects and work items may ask for.
+pub(crate) fn allowed(own: &SandboxSettings) -> Result<Allowed> {
+    Ok(Allowed { all: everybodys(own), agents: agent_limits(own)? })
+}
+
 /// Returns what nobody is given more of.
 fn everybodys(own: &SandboxSettings) -> spalla_domain::limits::Limits {
     let mut all = vec![
@@ -133,6 +141,9 @@ fn everybodys(own: &SandboxSettings) -> spalla_domain::limits::Limits {
         (Limit::DiskMb, own.disk_mb),
         (Limit::CpuWeight, own.cpu_weight),
         (Limit::OutputBytes, own.output_mb << 20),
+        (Limit::LineBytes, own.line_bytes),
+        (Limit::EventBytes, own.event_bytes),
+        (Limit::EventDepth, own.event_depth),
     ];
     all.extend((own.cpu_percent > 0).then_some((Limit::CpuPercent, own.cpu_percent)));
     spalla_domain::limits::Limits(all.into_iter().collect())
@@ -211,6 +222,9 @@ fn options(settings: &Settings, data_dir: PathBuf, worker_id: WorkerId) -> Resul
         limits: Limits {
             repeats_max: own.repeats_max,
             output_bytes_max: settings.sandbox.output_mb << 20,
+            line_bytes_max: settings.sandbox.line_bytes,
+            event_bytes_max: settings.sandbox.event_bytes,
+            event_depth_max: settings.sandbox.event_depth,
             hook_ms: ms(settings.policy.hook_timeout_seconds).unsigned_abs(),
             setup_ms: ms(settings.policy.setup_timeout_seconds).unsigned_abs(),
             ..Limits::default()
@@ -243,10 +257,39 @@ mod tests {
             cpu_percent: 0,
             cpu_weight: 50,
             output_mb: 64,
+            line_bytes: 65_536,
+            event_bytes: 1_048_576,
+            event_depth: 64,
             agent_limits: Vec::new(),
             lifetime: Lifetime::DieWithDaemon,
             reattach_grace_ms: 30_000,
         }
+    }
+
+    #[test]
+    fn a_host_that_is_none_lets_no_worker_start() {
+        let with =
+            |host: &str| walls(&SandboxSettings { allow_hosts: vec![host.into()], ..own("default", &[]) });
+        assert_eq!(with("*.example.org:8443").unwrap().hosts, ["*.example.org:8443"]);
+        for host in ["https://example.org", "me:word@example.org", "*"] {
+            let refused = with(host).unwrap_err().to_string();
+            assert!(refused.contains("sandbox.allow_hosts") && refused.contains(host), "{refused}");
+        }
+    }
+
+    #[test]
+    fn projects_and_items_may_ask_for_what_the_settings_give_and_no_more() {
+        let own = SandboxSettings { agent_limits: vec!["codex.processes=9".into()], ..own("default", &[]) };
+        let allowed = allowed(&own).unwrap();
+        let wish = |limit, value| spalla_domain::limits::Limits([(limit, value)].into());
+        for (limit, most) in [(Limit::MemoryMb, 2_048), (Limit::EventDepth, 64), (Limit::LineBytes, 65_536)] {
+            assert!(allowed.check(None, &wish(limit, most)).is_ok(), "{limit:?}");
+            assert!(allowed.check(None, &wish(limit, most + 1)).is_err(), "{limit:?}");
+        }
+        assert!(allowed.check(Some("codex"), &wish(Limit::Processes, 10)).is_err());
+        assert!(allowed.check(Some("claude"), &wish(Limit::Processes, 10)).is_ok());
+        // Without a hard limit of the processor any is less.
+        assert!(allowed.check(None, &wish(Limit::CpuPercent, 800)).is_ok());
     }
 
     #[test]

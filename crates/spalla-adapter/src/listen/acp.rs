@@ -134,7 +134,7 @@ impl Dialogue {
                 let id = id.as_u64().and_then(|id| id.checked_sub(self.turns * IDS_OF_A_TURN));
                 match (id, message.get("error").filter(|error| error.is_object())) {
                     (Some(id), Some(error)) => self.refused(id, error, ears),
-                    (Some(id), None) => self.answered(id, &message["result"]),
+                    (Some(id), None) => self.answered(id, &message["result"], ears),
                     (None, _) => vec![],
                 }
             }
@@ -170,7 +170,7 @@ impl Dialogue {
         self.ask(OPEN, method, &params);
     }
 
-    fn answered(&mut self, id: u64, result: &Value) -> Vec<Heard> {
+    fn answered(&mut self, id: u64, result: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match id {
             INITIALIZE => {
                 self.can_load = result["agentCapabilities"]["loadSession"] == true;
@@ -194,14 +194,14 @@ impl Dialogue {
                 self.session = Some(session.clone());
                 vec![Heard::Thread(session)]
             }
-            PROMPT => self.over(result),
+            PROMPT => self.over(result, ears),
             _ => vec![],
         }
     }
 
-    fn over(&mut self, result: &Value) -> Vec<Heard> {
+    fn over(&mut self, result: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         self.is_asked = false;
-        let mut heard = self.said();
+        let mut heard = self.said(ears);
         let answer = self.answer.take();
         heard.extend(self.held.tell(answer.as_deref().unwrap_or_default()));
         let places = ["/usage", "/_meta/usage", "/_meta/quota/token_count"];
@@ -243,7 +243,7 @@ impl Dialogue {
             return vec![];
         }
         self.is_asked = false;
-        let mut heard = self.said();
+        let mut heard = self.said(ears);
         heard.extend(self.held.tell(""));
         let status = u16::try_from(code).ok().filter(|code| (400..600).contains(code));
         let words = str_of(error, "/message").unwrap_or("the agent refused");
@@ -269,7 +269,7 @@ impl Dialogue {
                 vec![]
             }
             Some("tool_call") => {
-                let mut heard = self.said();
+                let mut heard = self.said(ears);
                 heard.push(Heard::Event(of_tool(update, AgentEventType::Progress)));
                 if let (Some(id), true) = (str_of(update, "/toolCallId"), self.steps.len() < CALLS_MAX) {
                     let given = input_of(&update["rawInput"]);
@@ -316,12 +316,12 @@ impl Dialogue {
     }
 
     /// Returns what the agent said since it did something last.
-    fn said(&mut self) -> Vec<Heard> {
+    fn said(&mut self, ears: &Ears<'_>) -> Vec<Heard> {
         let said = std::mem::take(&mut self.message);
         if !said.trim().is_empty() {
             self.answer = Some(said.clone());
         }
-        words(&said)
+        words(&said, ears)
     }
 
     fn permit(&mut self, id: &Value, params: &Value) -> Vec<Heard> {

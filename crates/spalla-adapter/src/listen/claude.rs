@@ -34,7 +34,7 @@ impl State {
     pub(super) fn hear(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match str_of(value, "/type").unwrap_or_default() {
             "system" => self.system(value, ears),
-            "assistant" => self.assistant(value),
+            "assistant" => self.assistant(value, ears),
             "user" => self.results(value, ears),
             "result" => self.result(value, ears),
             // Pieces of what comes whole, and the answers to what was asked of the command line.
@@ -71,18 +71,18 @@ impl State {
         }
     }
 
-    fn assistant(&mut self, value: &Value) -> Vec<Heard> {
+    fn assistant(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         // What the command line itself says of a failure comes once more with the result.
         if value.get("error").is_some_and(|error| !error.is_null()) {
             return vec![];
         }
         let blocks = value.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
-        blocks.flat_map(|block| self.block(block)).collect()
+        blocks.flat_map(|block| self.block(block, ears)).collect()
     }
 
-    fn block(&mut self, block: &Value) -> Vec<Heard> {
+    fn block(&mut self, block: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match str_of(block, "/type").unwrap_or_default() {
-            "text" => words(str_of(block, "/text").unwrap_or_default()),
+            "text" => words(str_of(block, "/text").unwrap_or_default(), ears),
             "thinking" => {
                 vec![event(AgentEventType::Status, shown(str_of(block, "/thinking").unwrap_or_default()))]
             }

@@ -68,7 +68,7 @@ impl State {
             "agent_message" => {
                 let text = str_of(item, "/text").unwrap_or_default();
                 self.answer = Some(text.to_owned());
-                words(text)
+                words(text, ears)
             }
             "reasoning" => {
                 vec![event(AgentEventType::Status, shown(str_of(item, "/text").unwrap_or_default()))]

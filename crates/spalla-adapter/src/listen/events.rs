@@ -5,11 +5,11 @@ use super::hostile;
 use crate::heard::Heard;
 use serde::Deserialize as _;
 use serde_json::Value;
-use spalla_domain::agent_event::{AgentEvent, check_depth, read_json, read_text};
+use spalla_domain::agent_event::{AgentEvent, Bounds};
 
 /// Hears a line of an agent that prints events. What was meant as an event and is none is heard as an error.
-pub(super) fn hear(line: &[u8]) -> Vec<Heard> {
-    let text = match read_text(line).and_then(|text| check_depth(text).map(|()| text)) {
+pub(super) fn hear(line: &[u8], bounds: Bounds) -> Vec<Heard> {
+    let text = match bounds.read_text(line).and_then(|text| bounds.check_depth(text).map(|()| text)) {
         Ok(text) => text,
         Err(why) => return hostile(line, &why),
     };
@@ -17,7 +17,7 @@ pub(super) fn hear(line: &[u8]) -> Vec<Heard> {
     if !text.trim_start().starts_with('{') {
         return words();
     }
-    match read_json(line) {
+    match bounds.read_json(line) {
         Err(why) => hostile(line, &why),
         Ok(value) if value.get("type").is_none() => words(),
         Ok(value) => match read(&value) {
@@ -33,12 +33,12 @@ pub(super) fn of(value: &Value) -> Option<AgentEvent> {
 }
 
 /// Returns the event that a line among words is; mostly it is none.
-pub(super) fn in_words(line: &str) -> Option<AgentEvent> {
+pub(super) fn in_words(line: &str, bounds: Bounds) -> Option<AgentEvent> {
     let line = line.trim();
     if !line.starts_with('{') || !line.contains("\"type\"") {
         return None;
     }
-    of(&read_json(line.as_bytes()).ok()?)
+    of(&bounds.read_json(line.as_bytes()).ok()?)
 }
 
 fn read(value: &Value) -> Result<AgentEvent, String> {

@@ -44,7 +44,7 @@ impl State {
         if kind == "message" {
             return self.message(value);
         }
-        let mut heard = words(&std::mem::take(&mut self.words));
+        let mut heard = words(&std::mem::take(&mut self.words), ears);
         let answer = heard.iter().rev().find_map(|heard| match heard {
             Heard::Words(text) => Some(shown(text)),
             _ => None,

@@ -4,7 +4,7 @@
 use super::{Ears, event, events, hostile, number_of, shown, str_of, words};
 use crate::heard::{Heard, Spent, TurnEnd};
 use serde_json::Value;
-use spalla_domain::agent_event::{AgentEventType, LINE_BYTES_MAX, check_depth, read_text};
+use spalla_domain::agent_event::{AgentEventType, Bounds};
 
 /// What has to be remembered until the end.
 #[derive(Debug, Default)]
@@ -14,17 +14,17 @@ pub(super) struct State {
 
 impl State {
     /// Takes a line of the document; what comes before it are words, or events.
-    pub(super) fn hear(&mut self, line: &[u8]) -> Vec<Heard> {
+    pub(super) fn hear(&mut self, line: &[u8], bounds: Bounds) -> Vec<Heard> {
         let is_begun = !self.document.is_empty();
         let begins = || line.trim_ascii_start().first() == Some(&b'{');
-        if !is_begun && (!begins() || is_event(line)) {
-            return match read_text(line) {
-                Ok(text) => in_lines(text),
+        if !is_begun && (!begins() || is_event(line, bounds)) {
+            return match bounds.read_text(line) {
+                Ok(text) => in_lines(text, bounds),
                 Err(why) => hostile(line, &why),
             };
         }
         // One byte more than is read, so that it is refused as too long.
-        let room = (LINE_BYTES_MAX + 1).saturating_sub(self.document.len());
+        let room = (bounds.bytes + 1).saturating_sub(self.document.len());
         self.document.extend(line.iter().chain(b"\n").take(room));
         vec![]
     }
@@ -35,9 +35,9 @@ impl State {
         if document.is_empty() {
             return vec![];
         }
-        match read(&document) {
+        match read(&document, ears.bounds) {
             Ok((value, rest)) => {
-                let mut heard = rest.lines().flat_map(in_lines).collect::<Vec<_>>();
+                let mut heard = rest.lines().flat_map(|line| in_lines(line, ears.bounds)).collect::<Vec<_>>();
                 heard.extend(of_document(&value, ears).unwrap_or_else(|why| hostile(&document, why)));
                 heard
             }
@@ -46,12 +46,12 @@ impl State {
     }
 }
 
-fn is_event(line: &[u8]) -> bool {
-    read_text(line).is_ok_and(|text| events::in_words(text).is_some())
+fn is_event(line: &[u8], bounds: Bounds) -> bool {
+    bounds.read_text(line).is_ok_and(|text| events::in_words(text, bounds).is_some())
 }
 
-fn in_lines(line: &str) -> Vec<Heard> {
-    match events::in_words(line) {
+fn in_lines(line: &str, bounds: Bounds) -> Vec<Heard> {
+    match events::in_words(line, bounds) {
         Some(event) => vec![Heard::Event(event)],
         None if line.trim().is_empty() => vec![],
         None => vec![Heard::Words(line.to_owned())],
@@ -59,9 +59,9 @@ fn in_lines(line: &str) -> Vec<Heard> {
 }
 
 /// Reads the first document, and returns what comes after it as well.
-fn read(document: &[u8]) -> Result<(Value, &str), String> {
-    let text = read_text(document)?;
-    check_depth(text)?;
+fn read(document: &[u8], bounds: Bounds) -> Result<(Value, &str), String> {
+    let text = bounds.read_text(document)?;
+    bounds.check_depth(text)?;
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     match values.next() {
         Some(Ok(value)) => Ok((value, &text[values.byte_offset()..])),
@@ -84,7 +84,7 @@ fn of_document(value: &Value, ears: &Ears<'_>) -> Result<Vec<Heard>, &'static st
     let Some(response) = str_of(value, "/response") else {
         return Err("it has neither an answer nor an error");
     };
-    heard.extend(words(response));
+    heard.extend(words(response, ears));
     heard.extend(failed_tools(value));
     heard.push(Heard::Spent(spent(value)));
     let answer = if response.trim().is_empty() { "ended a turn".to_owned() } else { shown(response) };

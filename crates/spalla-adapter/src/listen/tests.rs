@@ -527,3 +527,33 @@ fn every_command_line_that_tells_its_calls_tells_when_one_was_the_same() {
         "changes": [{"path": "/w/a", "kind": "update"}]}});
     assert_eq!(marks(&heard("codex", &[change])), [None], "what it changed is not told");
 }
+
+#[test]
+fn lines_beyond_the_bounds_that_hold_are_heard_as_errors_in_every_way_of_speaking() {
+    let narrow = Bounds { bytes: 1_024, depth: 6 };
+    let event = |depth: usize, text: &str| {
+        let nested = (0..depth - 2).fold(json!(1), |inner, _| json!([inner]));
+        json!({"type": "finding", "payload": {"text": text, "more": nested}}).to_string()
+    };
+    for format in [
+        Format::CodexJsonl,
+        Format::ClaudeStreamJson,
+        Format::GeminiStreamJson,
+        Format::GeminiJson,
+        Format::JsonlEvents,
+    ] {
+        let new = || Listener::new(format, listener("codex").patterns).within(narrow);
+        assert_eq!(kinds(&new().hear(event(6, "fits").as_bytes(), now())), [AgentEventType::Finding]);
+        for line in [event(7, "deep"), event(3, &"x".repeat(1_024))] {
+            let mut listener = new();
+            let mut heard = listener.hear(line.as_bytes(), now());
+            heard.extend(listener.finish(now()));
+            assert_eq!(kinds(&heard), [AgentEventType::Error], "{format:?}: {heard:?}");
+        }
+    }
+    // Among the words of an agent what can't be an event stays words.
+    let said = |depth: usize| json!({"type": "item.completed", "item": {"type": "agent_message", "text": event(depth, "a")}});
+    let mut listener = listener("codex").within(narrow);
+    let mut hear = |depth: usize| kinds(&listener.hear(said(depth).to_string().as_bytes(), now()));
+    assert_eq!((hear(6), hear(7)), (vec![AgentEventType::Finding], vec![]));
+}

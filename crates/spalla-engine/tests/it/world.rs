@@ -65,7 +65,7 @@ impl World {
         let store = Store::open(options).await.unwrap();
         let options = Options { clock: clock.clone(), background_interval: Some(Duration::from_secs(1)) };
         let (handle, engine) = Engine::start(store, options);
-        let new = NewProject { name: "p".into(), description: None, repository: None };
+        let new = NewProject { name: "p".into(), description: None, repository: None, limits: None };
         let Ok(Reply::Project(project)) = handle.execute(Command::CreateProject(new)).await else { panic!() };
         Self { clock, handle, engine, project }
     }

@@ -14,7 +14,7 @@ const PAYLOAD_BYTES: usize = 100;
 
 /// Makes a project.
 pub(crate) async fn make_project(engine: &EngineHandle, name: &str) -> Result<ProjectId> {
-    let new = NewProject { name: name.to_owned(), description: None, repository: None };
+    let new = NewProject { name: name.to_owned(), description: None, repository: None, limits: None };
     match engine.execute(Command::CreateProject(new)).await? {
         Reply::Project(id) => Ok(id),
         other => bail!("making a project answered {other:?}"),

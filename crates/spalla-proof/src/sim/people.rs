@@ -41,7 +41,8 @@ pub(crate) struct Person {
 impl Person {
     /// Makes a project and then so many wishes, with pauses.
     pub(crate) async fn act(mut self, wishes: u64) {
-        let new = NewProject { name: format!("p{}", self.name), description: None, repository: None };
+        let new =
+            NewProject { name: format!("p{}", self.name), description: None, repository: None, limits: None };
         if let Some(Reply::Project(id)) = self.ask(Command::CreateProject(new)).await {
             self.project = id;
         }
@@ -68,7 +69,7 @@ impl Person {
 
     /// Makes a project with one item that everybody can take at once.
     pub(crate) async fn bring_one_item(&mut self, delay_ms: i64) -> Option<WorkItemId> {
-        let new = NewProject { name: "probe".to_owned(), description: None, repository: None };
+        let new = NewProject { name: "probe".to_owned(), description: None, repository: None, limits: None };
         let Some(Reply::Project(id)) = self.ask(Command::CreateProject(new)).await else { return None };
         self.project = id;
         let items = vec![self.planned(0)];

@@ -45,6 +45,42 @@ fn split(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Refuses what can't be an entry of the list, in words for whoever wrote it: such an entry would lead to nobody, and
+/// whoever wrote it believes that it leads somewhere.
+pub fn check_host(text: &str) -> Result<(), String> {
+    let refused = |why: &str| Err(format!("{text:?} names no host: {why}"));
+    if text.contains("://") || text.contains('/') {
+        return refused("leave the scheme and the path out, as in example.org or example.org:8443");
+    }
+    if text.contains('@') {
+        return refused("leave the user out: a host has none");
+    }
+    if !text.is_ascii() {
+        return refused("write it as it stands in the name service, with xn--");
+    }
+    let Some(entry) = Entry::read(text) else {
+        return refused(
+            "write example.org, *.example.org, 192.0.2.1 or [2001:db8::1], and :PORT where it is not 80 or 443",
+        );
+    };
+    let is_address = entry.host.parse::<IpAddr>().is_ok();
+    if entry.is_for_all_beneath && is_address {
+        return refused("there is nothing beneath an address");
+    }
+    let is_label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if !is_address && (entry.host.contains(':') || !entry.host.split('.').all(is_label)) {
+        return refused(
+            "each part between dots has 1 to 63 letters, digits and hyphens, and no hyphen at its ends",
+        );
+    }
+    match entry.port {
+        Some(0) => refused("there is no port 0"),
+        _ => Ok(()),
+    }
+}
+
 /// The list.
 #[derive(Debug)]
 pub(crate) struct AllowList {
@@ -176,6 +212,50 @@ mod tests {
             assert_eq!(allows(&list, target), wanted, "{target}");
         }
         assert!(!allows(&super::tests::list(&[]), "example.org"));
+    }
+
+    #[test]
+    fn what_names_no_host_is_refused_with_how_it_is_written() {
+        for good in [
+            "example.org",
+            "EXAMPLE.org.",
+            "*.example.org",
+            "example.org:8443",
+            "xn--bcher-kva.example",
+            "localhost:8080",
+            "127.0.0.1",
+            "[::1]:80",
+            "::1",
+            "my_host",
+            "2130706433",
+        ] {
+            assert_eq!(check_host(good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("", "write example.org"),
+            (" ", "write example.org"),
+            ("*", "write example.org"),
+            ("*.", "write example.org"),
+            ("*example.org", "write example.org"),
+            ("*.*.org", "write example.org"),
+            ("exa mple.org", "write example.org"),
+            ("a\nb", "write example.org"),
+            ("user:word@example.org", "leave the user out"),
+            ("http://example.org", "leave the scheme"),
+            ("example.org/path", "leave the scheme"),
+            ("bücher.example", "xn--"),
+            ("example.org:0", "port 0"),
+            ("example.org:65536", "write example.org"),
+            ("example.org:", "write example.org"),
+            ("example.org:443:443", "each part"),
+            ("[::1", "each part"),
+            ("a..b", "each part"),
+            ("-a.example", "each part"),
+            ("*.127.0.0.1", "beneath an address"),
+        ] {
+            let refused = check_host(bad).expect_err(bad);
+            assert!(refused.contains(why), "{bad}: {refused}");
+        }
     }
 
     #[test]

@@ -76,6 +76,26 @@ pub(super) fn times_outside(ground: &Ground) -> Outcome {
     ))
 }
 
+/// To whom it belongs already: its owner may do that.
+pub(super) fn owner_outside(ground: &Ground) -> Outcome {
+    let own = rustix::process::geteuid().as_raw();
+    Outcome::of(std::os::unix::fs::chown(ground.outside.join("secret"), Some(own), None))
+}
+
+pub(super) fn truncate_outside(ground: &Ground) -> Outcome {
+    let opened = fs::OpenOptions::new().write(true).open(ground.outside.join("secret"));
+    Outcome::of(opened.and_then(|file| file.set_len(0)))
+}
+
+/// A way out that is no link itself: a folder on the way to the file is one.
+pub(super) fn link_in_folders(ground: &Ground) -> Outcome {
+    let _ = fs::remove_file("way");
+    match symlink(&ground.outside, "way") {
+        Ok(()) => secret(Path::new("way/../outside/secret")),
+        Err(error) => Outcome::Held(error.to_string()),
+    }
+}
+
 pub(super) fn read_through_link(ground: &Ground) -> Outcome {
     let _ = fs::remove_file("link");
     match symlink(ground.outside.join("secret"), "link") {

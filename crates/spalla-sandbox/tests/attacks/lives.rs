@@ -4,7 +4,7 @@ use super::arena::{Arena, Who, command, everybody, marked, until, words};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,77 @@ fn standard_output_can_be_opened_by_its_name() {
         let said =
             arena.run_inside(&shell(&arena, "echo named > /dev/stdout; echo err > /dev/stderr"), &json!({}));
         assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("named\n", "err\n"), "{said:?}");
+    }
+}
+
+#[test]
+fn standard_input_can_be_opened_by_its_name() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let supervisor = arena.supervisor(&shell(&arena, "cat /dev/stdin"), &json!({}));
+        // The pipe is made by whoever attacks, as it is by their shell.
+        let mut reader = command(who, "/bin/sh");
+        reader.args(["-c", "echo named | \"$@\"", "sh"]).arg(supervisor.get_program());
+        let output = reader.args(supervisor.get_args()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "named\n", "{who:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_pipe_with_a_name_stays_whose_it_is_and_is_read_all_the_same() {
+    use std::os::unix::fs::MetadataExt;
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let pipe = arena.ground.outside.join("pipe");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        let before = fs::metadata(&pipe).unwrap().uid();
+        // Open for both, so that nobody waits for the other side.
+        let both = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        (&both).write_all(b"through\n").unwrap();
+        let mut reader = arena.supervisor(&shell(&arena, "read line; echo $line"), &json!({}));
+        let output = reader.stdin(Stdio::from(both)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "through\n", "{who:?}: {output:?}");
+        assert_eq!(fs::metadata(&pipe).unwrap().uid(), before, "{who:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_read_as_input_is_not_written_by_its_name() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let secret = arena.ground.outside.join("secret");
+        let script = "cat; echo planted > /dev/stdin; echo planted > /proc/self/fd/0";
+        let mut reader = arena.supervisor(&shell(&arena, script), &json!({}));
+        let output = reader.stdin(Stdio::from(fs::File::open(&secret).unwrap())).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "what nobody may know", "{output:?}");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "what nobody may know", "{who:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_handed_on_is_told_and_is_no_success() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        for (script, status) in [("echo out", 1), ("echo out; exit 7", 7)] {
+            let mut supervisor = arena.supervisor(&shell(&arena, script), &json!({}));
+            let output = supervisor.stdout(full()).output().unwrap();
+            assert_eq!(output.status.code(), Some(status), "{script} as {who:?}: {output:?}");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains("not all that it wrote could be handed on: No space left"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_program_of_the_machine_is_called_for_a_core() {
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let said = arena.run_inside(&shell(&arena, "grep core /proc/self/limits"), &json!({}));
+        let words: Vec<_> = said.stdout.split_whitespace().collect();
+        // Nothing at all is no limit where the machine hands cores to a program.
+        assert_eq!(words[words.len() - 3..], ["1", "1", "bytes"], "{who:?}: {said:?}");
     }
 }
 

@@ -53,7 +53,7 @@ fn a_relay_leads_to_exactly_the_server_that_the_operator_names() {
 }
 
 /// What leads to this machine itself, in words that a list of hosts does not have.
-const SPELLINGS: [&str; 18] = [
+const SPELLINGS: [&str; 25] = [
     "2130706433",
     "0x7f000001",
     "0x7f.0.0.1",
@@ -72,6 +72,13 @@ const SPELLINGS: [&str; 18] = [
     "[::127.0.0.1]",
     "[64:ff9b::7f00:1]",
     "example.org@127.0.0.1",
+    "example.org#@127.0.0.1",
+    "%31%32%37.0.0.1",
+    "127.0.0.1%2f.example.org",
+    "①②⑦.0.0.1",
+    "127。0。0。1",
+    "[::ffff:127.0.0.1%25lo]",
+    "example.org\\.127.0.0.1",
 ];
 
 #[test]
@@ -115,6 +122,12 @@ fn a_request_that_can_be_read_in_two_ways_reaches_nobody() {
         "Content-Length: 5\r\nContent-Length: 50",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
         "Transfer-Encoding: xchunked",
+        "Transfer-Encoding : chunked",
+        "X: y\r\n Transfer-Encoding: chunked",
+        "X: y\r\n\tContent-Length: 50",
+        "X: y\rContent-Length: 50",
+        "Content-Length: +5",
+        "Content-Length: 5\0",
     ] {
         let request = format!("POST http://{own}/ HTTP/1.1\r\nHost: {own}\r\n{lengths}\r\n\r\n{hidden}");
         let said = say_to_proxy(&arena, std::slice::from_ref(&own), &request);

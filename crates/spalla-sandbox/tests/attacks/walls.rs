@@ -22,6 +22,9 @@ attacks! { OF_EVERYBODY, everybody();
     a_file_outside_keeps_its_mode => "chmod-outside",
     a_file_outside_keeps_its_attributes => "xattr-outside",
     a_file_outside_keeps_its_times => "times-outside",
+    a_file_outside_keeps_its_owner => "owner-outside",
+    a_file_outside_keeps_its_length => "truncate-outside",
+    a_folder_that_is_a_link_leads_nowhere_outside => "link-in-folders",
     a_link_leads_nowhere_outside => "read-through-link",
     a_file_outside_gets_no_second_name_in_the_workspace => "hard-link",
     nothing_is_moved_outside => "rename-outside",
@@ -68,6 +71,14 @@ attacks! { OF_EVERYBODY, everybody();
     the_limits_of_a_process_outside_are_not_asked_for => "limits-of-other",
     no_socket_takes_several_ways => "multipath",
     no_socket_speaks_a_transport_that_no_build_needs => "light-datagrams",
+    no_socket_is_of_a_family_that_no_build_needs => "odd-families",
+    no_socket_speaks_any_other_protocol => "odd-protocols",
+    no_memory_is_hidden_from_the_kernel_itself => "secret-memory",
+    no_huge_page_is_taken_that_is_counted_for_nobody => "huge-pages",
+    no_file_of_huge_pages_is_made => "huge-file",
+    nobody_is_asked_for_a_key => "ask-for-key",
+    no_process_offers_itself_to_be_traced => "trace-me",
+    the_memory_of_a_process_outside_is_not_written_by_a_call_either => "memory-of-other-by-call",
 }
 
 // What an ordinary user may not do outside either.
@@ -90,6 +101,14 @@ attacks! { OF_ROOT, root();
     the_clock_is_not_set => "clock",
     the_kernels_log_is_not_read => "kernel-log",
     no_namespace_of_a_process_outside_is_entered => "namespace-of-other",
+    nothing_is_unmounted => "unmount",
+    no_root_takes_the_place_of_another => "other-root",
+    no_file_system_is_begun => "new-file-system",
+    no_mount_is_copied => "copy-of-mounts",
+    no_file_is_opened_by_its_number => "file-by-handle",
+    no_swap_is_switched_on => "swap",
+    the_machine_is_not_started_anew => "restart",
+    nobody_runs_before_everybody_else => "before-everybody",
 }
 
 /// Those who are root.

@@ -218,7 +218,7 @@ mod tests {
         let stream = EventStream::new(store);
         let place = Places::default().take(Client::Address([127, 0, 0, 1].into())).unwrap();
         let mut client = Subscription::begin(&stream, place, Filter::default(), None).await.unwrap();
-        let new = NewProject { name: "p".into(), description: None, repository: None };
+        let new = NewProject { name: "p".into(), description: None, repository: None, limits: None };
         handle.execute(Command::CreateProject(new)).await.unwrap();
         stream.begin().await;
         let Next::Messages(messages) = client.next().await.unwrap() else { panic!("the stream is over") };

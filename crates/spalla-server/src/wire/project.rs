@@ -74,6 +74,9 @@ pub(crate) struct NewProject {
     /// An absolute local path or a git URL.
     #[schema(inline)]
     repository: Option<Repository>,
+    /// How much each command of its runs may use; null is as the operator says.
+    #[schema(inline)]
+    limits: Option<Limits>,
 }
 
 impl Body for NewProject {}
@@ -84,6 +87,7 @@ impl From<NewProject> for project::NewProject {
             name: new.name.into(),
             description: new.description.map(Into::into),
             repository: new.repository.map(Into::into),
+            limits: new.limits.map(|limits| limits.0),
         }
     }
 }

@@ -139,8 +139,12 @@ async fn no_event_is_missed_or_repeated_at_the_seam() {
     let world = World::start().await;
     let make = async {
         for _ in 0..EVENTS {
-            let new =
-                spalla_domain::project::NewProject { name: "p".into(), description: None, repository: None };
+            let new = spalla_domain::project::NewProject {
+                name: "p".into(),
+                description: None,
+                repository: None,
+                limits: None,
+            };
             world.store.execute(spalla_store::Command::CreateProject(new)).await.unwrap();
         }
     };
@@ -168,8 +172,12 @@ async fn a_client_that_does_not_read_holds_nobody_up_and_misses_nothing() {
     let mut quick = Follower::begin(&world, "", None).await;
     let name = "p".repeat(200);
     for _ in 0..EVENTS {
-        let new =
-            spalla_domain::project::NewProject { name: name.clone(), description: None, repository: None };
+        let new = spalla_domain::project::NewProject {
+            name: name.clone(),
+            description: None,
+            repository: None,
+            limits: None,
+        };
         world.store.execute(spalla_store::Command::CreateProject(new)).await.unwrap();
     }
     for follower in [&mut quick, &mut slow] {

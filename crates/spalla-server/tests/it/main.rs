@@ -14,6 +14,7 @@ mod claims;
 mod cors;
 mod errors;
 mod events;
+mod every_route;
 mod found_commands;
 mod guard;
 mod health;

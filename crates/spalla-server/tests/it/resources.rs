@@ -3,8 +3,9 @@
 use crate::world::{Setup, World};
 use serde_json::{Value, json};
 use spalla_domain::concurrency::Limits;
+use spalla_domain::limits::{Allowed, Limit};
 use spalla_domain::resources::{Capacity, Pools};
-use spalla_store::Settings;
+use spalla_store::{Location, Settings};
 use std::sync::Arc;
 
 fn pooled() -> Setup {
@@ -187,6 +188,8 @@ async fn limits_that_make_no_sense_are_refused_with_what_they_are() {
         json!({"processes": 1.5}),
         json!({"cpu_weight": 101}),
         json!({"line_bytes": 65_537}),
+        json!({"event_bytes": 1_023}),
+        json!({"event_depth": 101}),
         json!({"cores": 2}),
         json!({"memory_mb": "64"}),
         json!([]),
@@ -201,4 +204,74 @@ async fn limits_that_make_no_sense_are_refused_with_what_they_are() {
         let item = json!({"project_id": project, "title": "x", "limits": limits});
         assert_eq!(world.post("/work-items/", item).await.status, 422, "{limits}");
     }
+}
+
+#[tokio::test]
+async fn limits_above_the_operators_are_refused_with_what_is_allowed_and_how_to_mend_it() {
+    let of = |limits: &[(Limit, u64)]| spalla_domain::limits::Limits(limits.iter().copied().collect());
+    let allowed = || Allowed {
+        all: of(&[(Limit::MemoryMb, 2_048), (Limit::EventDepth, 64)]),
+        agents: [("surveyor".to_owned(), of(&[(Limit::MemoryMb, 512)]))].into(),
+    };
+    let setup = || Setup {
+        settings: Settings { allowed: Arc::new(allowed()), ..Settings::default() },
+        ..Setup::default()
+    };
+    for world in World::on_both_stores_with(setup).await {
+        let (fits, more) = (json!({"memory_mb": 2048}), json!({"memory_mb": 2049}));
+        let made = world.post("/projects/", json!({"name": "a", "limits": fits})).await.json(201);
+        assert_eq!(made["limits"], fits);
+        let (project, id) = (format!("/projects/{}", made["id"]), &made["id"]);
+        let new = |limits: &Value| json!({"project_id": id, "title": "x", "limits": limits});
+        let item = world.post("/work-items/", new(&fits)).await.json(201)["id"].as_i64().unwrap();
+        let item = format!("/work-items/{item}");
+        for refused in [
+            world.post("/projects/", json!({"name": "a", "limits": more})).await,
+            world.patch(&project, json!({"limits": more})).await,
+            world.post("/work-items/", new(&more)).await,
+            world.patch(&item, json!({"limits": more})).await,
+        ] {
+            assert_eq!(refused.invalid(), ["limits.memory_mb"]);
+            let problem = refused.problem(422, "invalid");
+            assert_eq!(problem["detail"], "limits.memory_mb is 2049, and the operator allows 2048");
+            assert!(problem["mend"].as_str().unwrap().contains("sandbox.memory_mb"), "{problem}");
+        }
+        let bulk = world.post("/work-items/bulk", json!([new(&fits), new(&more)])).await;
+        assert_eq!(bulk.invalid(), ["[1]"]);
+        assert!(bulk.problem(422, "invalid")["detail"].as_str().unwrap().contains("operator allows 2048"));
+        // What an agent may use is the operator's to say as well, whoever asks first.
+        let of_agent =
+            json!({"project_id": id, "title": "x", "executor": "agent", "agent": "surveyor", "limits": fits});
+        world.post("/work-items/", of_agent).await.problem(422, "invalid");
+        world.patch(&item, json!({"executor": "agent", "agent": "surveyor"})).await.problem(422, "invalid");
+        // Nothing came of any of it.
+        assert_eq!(world.get("/work-items/").await.json(200).as_array().unwrap().len(), 1);
+        assert_eq!(world.get("/projects/").await.json(200).as_array().unwrap().len(), 1);
+        assert_eq!(
+            [
+                world.get(&item).await.json(200)["limits"].clone(),
+                world.get(&project).await.json(200)["limits"].clone()
+            ],
+            [fits.clone(), fits]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_the_operator_allowed_less_stays_and_may_be_changed_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = || Some(Location::Sqlite(folder.path().join("spalla.db")));
+    let world = World::with(Setup { location: location(), ..Setup::default() }).await;
+    let limits = json!({"processes": 100});
+    let item = world.item(json!({"limits": limits})).await;
+    drop(world);
+    let all = spalla_domain::limits::Limits([(Limit::Processes, 10)].into());
+    let settings =
+        Settings { allowed: Arc::new(Allowed { all, ..Allowed::default() }), ..Settings::default() };
+    let world = World::with(Setup { location: location(), settings, ..Setup::default() }).await;
+    let path = format!("/work-items/{item}");
+    let shown = world.patch(&path, json!({"title": "other"})).await.json(200);
+    assert_eq!((&shown["title"], &shown["limits"]), (&json!("other"), &limits));
+    world.patch(&path, json!({"limits": {"processes": 11}})).await.problem(422, "invalid");
+    world.patch(&path, json!({"limits": {"processes": 10}})).await.json(200);
 }

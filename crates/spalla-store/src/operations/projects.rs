@@ -4,6 +4,7 @@ use crate::command::Reply;
 use crate::desk::{Answer, Desk};
 use crate::tx::{Sequence, Tx};
 use spalla_domain::event::Fact;
+use spalla_domain::limits::Limits;
 use spalla_domain::problem::Code;
 use spalla_domain::project::{NewProject, Project, ProjectPatch};
 use spalla_domain::work_item::check_not_archived;
@@ -11,13 +12,14 @@ use spalla_domain::{ProjectId, Refusal};
 
 /// Makes a project.
 pub(crate) async fn create<T: Tx>(desk: &mut Desk<'_, T>, new: &NewProject) -> Answer<Reply> {
+    check(desk, new.limits.as_ref())?;
     let id = ProjectId(desk.next_id(Sequence::Project).await?);
     let project = Project {
         id,
         name: new.name.clone(),
         description: new.description.clone(),
         repository: new.repository.clone(),
-        limits: None,
+        limits: new.limits.clone().filter(|limits| !limits.is_empty()),
         created_at: desk.context.now,
         archived_at: None,
     };
@@ -36,12 +38,16 @@ pub(crate) async fn update<T: Tx>(
     let mut project = desk.project(id).await?;
     check_not_archived(&project, None)?;
     patch.clone().apply(&mut project);
-    if let Some(limits) = &project.limits {
-        limits.check()?;
-    }
+    check(desk, patch.limits.as_ref().and_then(Option::as_ref))?;
     desk.fact(id, None, None, Fact::ProjectUpdated {});
     write(desk, project);
     Ok(Reply::Project(id))
+}
+
+/// Refuses limits that make no sense, and more than the operator allows.
+fn check<T: Tx>(desk: &Desk<'_, T>, limits: Option<&Limits>) -> Result<(), Refusal> {
+    limits.map_or(Ok(()), Limits::check)?;
+    limits.map_or(Ok(()), |limits| desk.context.settings.allowed.check(None, limits))
 }
 
 /// Tells something about a project that changes nothing in it.

@@ -82,10 +82,22 @@ async fn check<T: Tx>(desk: &mut Desk<'_, T>, planned: &[PlannedItem]) -> Answer
     Ok(())
 }
 
-/// Refuses what no configured pool could ever hold.
+/// Refuses what no configured pool could ever hold, and more than the operator allows.
 fn check_fits<T: Tx>(desk: &Desk<'_, T>, spec: &Spec) -> Result<(), Refusal> {
+    check_pools(desk, spec)?;
+    check_limits(desk, spec)
+}
+
+fn check_pools<T: Tx>(desk: &Desk<'_, T>, spec: &Spec) -> Result<(), Refusal> {
     match &spec.resources {
         Some(wish) => desk.context.settings.pools.check(spec.agent.as_deref(), wish),
+        None => Ok(()),
+    }
+}
+
+fn check_limits<T: Tx>(desk: &Desk<'_, T>, spec: &Spec) -> Result<(), Refusal> {
+    match &spec.limits {
+        Some(limits) => desk.context.settings.allowed.check(spec.agent.as_deref(), limits),
         None => Ok(()),
     }
 }
@@ -168,7 +180,11 @@ pub(crate) async fn update<T: Tx>(
     check_live(desk, id).await?;
     let mut item = body(desk, id).await?;
     let spec = patch.clone().apply(&item.spec).checked()?;
-    check_fits(desk, &spec)?;
+    check_pools(desk, &spec)?;
+    // What was asked for when the operator allowed more stays, and gives no more than what is allowed by now.
+    if (&spec.limits, &spec.agent) != (&item.spec.limits, &item.spec.agent) {
+        check_limits(desk, &spec)?;
+    }
     let mut changed = changed_members(&item.spec, &spec);
     let has_moved = desk.item(id).await?.head.entry.as_ref().is_some_and(|entry| entry.moved.is_some());
     let sets_priority = spec.priority != item.spec.priority || (patch.priority.is_some() && has_moved);

@@ -4,6 +4,8 @@ use crate::fake::Wanted;
 use crate::site::Site;
 use spalla_adapter::definition::Definition;
 use spalla_domain::agent_event::AgentEventType;
+use spalla_domain::limits::{Limit, Limits, Said, Source};
+use spalla_domain::run_event::RunEvent;
 use spalla_domain::work_item::Executor;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -48,4 +50,29 @@ async fn what_an_agent_says_is_told_while_it_works_and_once_although_answers_are
     let ids: Vec<_> = state.told.iter().map(|told| told.id.clone().unwrap()).collect();
     let expected: Vec<_> = (1..=ids.len()).map(|n| format!("1-1-{n}")).collect();
     assert_eq!(ids, expected, "{file:?}");
+}
+
+#[tokio::test]
+async fn an_event_beyond_the_bounds_of_its_item_is_told_as_an_error() {
+    let site = Site::new();
+    let script = r#"echo '{"type":"finding","payload":{"text":"deep","more":[[[1]]]}}'
+        printf '{"type":"finding","payload":{"text":"'; head -c 2000 /dev/zero | tr '\0' x; echo '"}}'
+        echo '{"type":"finding","payload":{"text":"fits","more":[[1]]}}'"#;
+    let definition = teller(&site, script);
+    let limits = Limits([(Limit::EventDepth, 4), (Limit::EventBytes, 1_024)].into());
+    let run = site.fake.add(Wanted { limits: vec![Said { source: Source::Item, limits }], ..wanted() });
+    let mut worker = site.start_with(|options| {
+        options.adapters = Arc::new(vec![definition]);
+        // The operator allows more than what is usual, and the item less.
+        options.limits.event_depth_max = 100;
+    });
+    site.fake.ended(run).await;
+    worker.stop().await;
+    let state = site.fake.state();
+    let of = |kind| state.told.iter().filter(move |told| told.kind == kind);
+    let text = |told: &RunEvent| told.payload["text"].as_str().unwrap().to_owned();
+    assert_eq!(of(AgentEventType::Finding).map(text).collect::<Vec<_>>(), ["fits"]);
+    let errors: Vec<_> = of(AgentEventType::Error).map(text).collect();
+    assert!(errors.iter().any(|error| error.contains("nested more than 4 deep")), "{errors:?}");
+    assert!(errors.iter().any(|error| error.contains("at most 1024 are read")), "{errors:?}");
 }

@@ -8,7 +8,7 @@ mod run;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use spalla_sandbox::{Injection, Network, Policy, Preset, loopback_servers};
+use spalla_sandbox::{Injection, Network, Policy, Preset, check_host, loopback_servers};
 use std::path::PathBuf;
 
 /// What can be done with a sandbox.
@@ -69,11 +69,15 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_enum, value_name = "MODE")]
     network: Option<NetworkArg>,
     /// A host that it may reach through the proxy
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     allow_host: Vec<String>,
     /// A host that gets the credential of a variable on the way, which the command never holds
     #[arg(long, value_name = "HOST=VARIABLE")]
     inject: Vec<String>,
+}
+
+fn host(text: &str) -> Result<String, String> {
+    check_host(text).map(|()| text.to_owned())
 }
 
 /// The presets by their names on the command line.

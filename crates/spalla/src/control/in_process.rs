@@ -27,7 +27,12 @@ pub(super) async fn project(engine: &EngineHandle, name: &str, repository: &str)
     if let Some(known) = projects.iter().find(|project| project.repository.as_deref() == Some(repository)) {
         return Ok(known.id.0);
     }
-    let new = NewProject { name: name.into(), description: None, repository: Some(repository.into()) };
+    let new = NewProject {
+        name: name.into(),
+        description: None,
+        repository: Some(repository.into()),
+        limits: None,
+    };
     match execute(engine, Command::CreateProject(new)).await? {
         Reply::Project(id) => Ok(id.0),
         other => Err(unexpected(&other)),

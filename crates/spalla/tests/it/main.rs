@@ -32,6 +32,7 @@ mod route;
 mod sandbox;
 mod scratchpad;
 mod scripted;
+mod secret_files;
 mod session;
 mod session_apply;
 mod session_apply_copy;

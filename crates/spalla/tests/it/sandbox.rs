@@ -16,7 +16,15 @@ async fn a_run_shows_which_walls_stood_around_it(database: Database) {
     let home = Home::new();
     let server = Server::up(&home, &database);
     let project = server.rest.project(None).await;
-    let item = server.rest.queued(project, "walled", &["test ! -e /var/lib"], &[]).await;
+    let item = server
+        .rest
+        .queued(
+            project,
+            "walled",
+            &["test ! -e /var/lib", "grep -q 'core file size  *1  *1  *bytes' /proc/self/limits"],
+            &[],
+        )
+        .await;
     server.rest.until_status(item, "succeeded").await;
     let run = &server.rest.runs(item).await[0];
     let walls = &run["sandbox"];
@@ -183,6 +191,11 @@ fn a_policy_that_can_not_be_held_is_refused_with_the_mend() {
         (&["--workspace", "/"], "choose a folder of its own"),
         (&["--allow-host", "example.org"], "add --network proxy"),
         (&["--inject", "api.openai.com=OPENAI_API_KEY"], "add --network proxy"),
+        (&["--network", "proxy", "--allow-host", "http://example.org"], "leave the scheme"),
+        (&["--network", "proxy", "--allow-host", "me:word@example.org"], "leave the user out"),
+        (&["--network", "proxy", "--allow-host", "bücher.example"], "xn--"),
+        (&["--network", "proxy", "--allow-host", "*"], "*.example.org"),
+        (&["--preset", "agent", "--allow-host", "example.org:0"], "no port 0"),
         (&["--preset", "agent", "--inject", "llm.example=KEY"], "hosts that are known: api.openai.com"),
         (&["--preset", "agent", "--inject", "http://llm.example=KEY"], "in the clear"),
         (&["--preset", "agent", "--inject", "api.openai.com=NOT_SET_ANYWHERE"], "which is not set; set it"),

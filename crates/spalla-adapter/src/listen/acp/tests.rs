@@ -3,6 +3,7 @@
 use super::*;
 use crate::trouble::{Cause, Patterns};
 use jiff::Timestamp;
+use spalla_domain::agent_event::Bounds;
 
 /// A conversation in which one side is ours and the other one is written down.
 struct Talk(Dialogue);
@@ -21,7 +22,7 @@ impl Talk {
 
     fn hears(&mut self, message: Value) -> Vec<Heard> {
         let patterns = Patterns::default();
-        let ears = Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH };
+        let ears = Ears { patterns: &patterns, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH };
         self.0.hear(&message, &ears)
     }
 

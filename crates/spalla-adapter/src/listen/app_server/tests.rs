@@ -3,6 +3,7 @@
 use super::*;
 use crate::trouble::{Cause, Patterns};
 use jiff::Timestamp;
+use spalla_domain::agent_event::Bounds;
 use std::sync::LazyLock;
 
 /// Its patterns take longer to compile than all lines to hear.
@@ -24,7 +25,10 @@ impl Talk {
     }
 
     fn hears(&mut self, message: Value) -> Vec<Heard> {
-        self.0.hear(&message, &Ears { patterns: &PATTERNS, now: Timestamp::UNIX_EPOCH })
+        self.0.hear(
+            &message,
+            &Ears { patterns: &PATTERNS, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH },
+        )
     }
 
     fn tells(&mut self, method: &str, mut params: Value) -> Vec<Heard> {

@@ -202,6 +202,7 @@ mod tests {
     use crate::heard::TurnEnd;
     use crate::trouble::Patterns;
     use jiff::Timestamp;
+    use spalla_domain::agent_event::Bounds;
 
     fn opening(prompt: &str, guard: Guard) -> Opening {
         Opening { prompt: prompt.into(), guard, ..Opening::default() }
@@ -217,7 +218,8 @@ mod tests {
 
     fn hears(dialogue: &mut Dialogue, value: &Value) -> Vec<Heard> {
         let patterns = Patterns::default();
-        dialogue.hear(value, &Ears { patterns: &patterns, now: Timestamp::UNIX_EPOCH })
+        dialogue
+            .hear(value, &Ears { patterns: &patterns, bounds: Bounds::default(), now: Timestamp::UNIX_EPOCH })
     }
 
     /// The servers of tools that were asked for are there.

@@ -70,7 +70,7 @@ async fn store() -> Store {
         gate: None,
     };
     let store = Store::open(options).await.unwrap();
-    let project = NewProject { name: "p".into(), description: None, repository: None };
+    let project = NewProject { name: "p".into(), description: None, repository: None, limits: None };
     ask(&store, Command::CreateProject(project)).await;
     make(&store, Executor::Recipe, &[]).await;
     let second = make(&store, Executor::Recipe, &[]).await;

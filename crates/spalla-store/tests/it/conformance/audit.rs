@@ -38,7 +38,12 @@ fn named(command: Command, operation: &str, resource: &str) -> Request {
 }
 
 fn project(name: &str) -> Command {
-    Command::CreateProject(NewProject { name: name.into(), description: None, repository: None })
+    Command::CreateProject(NewProject {
+        name: name.into(),
+        description: None,
+        repository: None,
+        limits: None,
+    })
 }
 
 async fn all(f: &Fixture) -> Vec<Entry> {

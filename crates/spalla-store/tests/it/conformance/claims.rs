@@ -56,6 +56,7 @@ async fn a_claim_hands_over_all_that_the_run_needs(f: Fixture) {
         name: "span".into(),
         description: Some("a bridge".into()),
         repository: Some("https://host/span.git".into()),
+        limits: None,
     };
     let Reply::Project(project_id) = f.granted(Command::CreateProject(project)).await else {
         panic!("no project")

@@ -34,7 +34,12 @@ fn fingerprinted(command: Command, key: &str, fingerprint: u8) -> Request {
 }
 
 fn new_project() -> Command {
-    Command::CreateProject(NewProject { name: "bridge".into(), description: None, repository: None })
+    Command::CreateProject(NewProject {
+        name: "bridge".into(),
+        description: None,
+        repository: None,
+        limits: None,
+    })
 }
 
 async fn a_repeated_request_gets_the_same_answer_and_has_no_second_effect(mut f: Fixture) {

@@ -159,7 +159,7 @@ async fn what_was_given_back_is_found_again(f: Fixture) {
 }
 
 async fn another_project(f: &Fixture, name: &str) -> ProjectId {
-    let new = NewProject { name: name.into(), description: None, repository: None };
+    let new = NewProject { name: name.into(), description: None, repository: None, limits: None };
     match f.granted(Command::CreateProject(new)).await {
         Reply::Project(id) => id,
         other => panic!("{other:?}"),

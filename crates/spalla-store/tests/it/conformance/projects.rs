@@ -14,7 +14,7 @@ crate::fixture::claims!(
 );
 
 async fn projects_are_numbered_from_one_and_names_may_repeat(f: Fixture) {
-    let new = NewProject { name: "bridge".into(), description: None, repository: None };
+    let new = NewProject { name: "bridge".into(), description: None, repository: None, limits: None };
     for id in 1..=3 {
         assert_eq!(f.granted(Command::CreateProject(new.clone())).await, Reply::Project(ProjectId(id)));
         f.clock.advance_ms(1);

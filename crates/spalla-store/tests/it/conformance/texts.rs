@@ -29,6 +29,7 @@ async fn assert_kept(f: &Fixture, text: &str) {
         name: format!("n{text}"),
         description: Some(text.into()),
         repository: Some(text.into()),
+        limits: None,
     };
     let key = IdempotencyKey { key: text.into(), fingerprint: [7; 32] };
     let make = || Request {
@@ -98,7 +99,8 @@ async fn the_longest_names_are_kept(f: Fixture) {
     assert_eq!(f.item(id).await.item.spec, spec);
     let name = format!("  {}  ", "鍵".repeat(spalla_domain::project::NAME_CHARS_MAX));
     spalla_domain::project::check_name(&name).unwrap();
-    f.granted(Command::CreateProject(NewProject { name, description: None, repository: None })).await;
+    f.granted(Command::CreateProject(NewProject { name, description: None, repository: None, limits: None }))
+        .await;
     f.enqueue(id).await;
     let worker = "w".repeat(spalla_domain::id::WORKER_ID_BYTES_MAX);
     f.claim_one(&worker).await;

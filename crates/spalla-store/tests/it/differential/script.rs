@@ -285,7 +285,7 @@ impl Script {
             return self.update_project();
         }
         let repository = self.one_in(2).then(|| "/srv/app".to_owned());
-        Command::CreateProject(NewProject { name: "app".into(), description: None, repository })
+        Command::CreateProject(NewProject { name: "app".into(), description: None, repository, limits: None })
     }
 
     fn update_project(&mut self) -> Command {

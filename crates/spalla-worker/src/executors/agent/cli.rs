@@ -35,6 +35,7 @@ pub(crate) use home::sweep;
 
 use super::memory::Limit;
 use super::{change, end_of};
+use crate::limits;
 use crate::refusals::Refusals;
 use crate::run::{End, Failure, Run};
 use crate::sandbox::{CommandSpec, Walls};
@@ -344,7 +345,7 @@ impl<'a> Work<'a> {
         let (run, title) = (self.run, &definition.title);
         let (mut spec, opening) = call.of(prompt, (self.scratchpad, &seat.work()), self.turns).await;
         seat.share(&mut spec);
-        let mut warm = match (seat.take(&spec), opening) {
+        let mut warm = match (seat.take(&spec, limits::of_events(&run.limits)), opening) {
             (Some(mut warm), Some(opening)) => {
                 warm.process.listener.speak(opening);
                 warm

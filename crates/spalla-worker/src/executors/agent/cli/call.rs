@@ -6,6 +6,7 @@ use super::note;
 use super::program::Program;
 use super::review::Review;
 use super::speech::Speech;
+use crate::limits;
 use crate::run::{Run, TRACEPARENT};
 use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::Scratchpad;
@@ -105,7 +106,8 @@ impl<'a> Call<'a> {
 
     /// Returns what listens to a new process.
     pub(super) fn listener(&self) -> Listener {
-        Listener::new(self.definition.output, self.definition.trouble.clone())
+        let bounds = limits::of_events(&self.run.limits);
+        Listener::new(self.definition.output, self.definition.trouble.clone()).within(bounds)
     }
 
     /// Tells whether its process may serve another run after this one: nothing of this one's is kept in it. A server of

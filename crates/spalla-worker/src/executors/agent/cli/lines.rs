@@ -1,21 +1,25 @@
 //! Lines of an agent's output as bytes: cut no sooner than where a line is too long to be an event, and never held longer
 //! than that.
 
-use spalla_domain::agent_event::LINE_BYTES_MAX;
-
 /// Cuts bytes into lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
     line: Vec<u8>,
+    bytes_max: usize,
 }
 
 impl Lines {
+    /// Begins to cut; a line that is longer is too long to be an event.
+    pub(super) const fn of(bytes_max: usize) -> Self {
+        Self { line: Vec::new(), bytes_max }
+    }
+
     /// Takes bytes, and hands on each line that they end, without its end. Of a line that is too long, one byte more than
     /// is allowed is handed on.
     pub(super) fn push(&mut self, bytes: &[u8], mut hand_on: impl FnMut(&[u8])) {
         let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = parts.next() {
-            let room = (LINE_BYTES_MAX + 1).saturating_sub(self.line.len()).min(part.len());
+            let room = (self.bytes_max + 1).saturating_sub(self.line.len()).min(part.len());
             self.line.extend_from_slice(&part[..room]);
             if parts.peek().is_some() {
                 hand_on(&self.line);
@@ -36,9 +40,10 @@ impl Lines {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use spalla_domain::agent_event::LINE_BYTES_MAX;
 
     fn cut(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
-        let (mut lines, mut all) = (Lines::default(), Vec::new());
+        let (mut lines, mut all) = (Lines::of(LINE_BYTES_MAX), Vec::new());
         for piece in pieces {
             lines.push(piece, |line| all.push(line.to_vec()));
         }

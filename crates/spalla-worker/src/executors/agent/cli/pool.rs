@@ -14,6 +14,7 @@ use crate::sandbox::{CommandSpec, Walls};
 use crate::scratchpad::{self, Place};
 use spalla_adapter::definition::Definition;
 use spalla_domain::ProjectId;
+use spalla_domain::agent_event::Bounds;
 use spalla_domain::agent_pool::PoolState;
 use spalla_sandbox::{Policy, Preset};
 use std::collections::{BTreeMap, BTreeSet};
@@ -324,9 +325,10 @@ impl Seat {
     }
 
     /// Takes the process that waits, if it is the one that would be started and nothing is wrong with it.
-    pub(super) fn take(&mut self, spec: &CommandSpec) -> Option<Warm> {
+    pub(super) fn take(&mut self, spec: &CommandSpec, bounds: Bounds) -> Option<Warm> {
         let mut warm = self.warm.take()?;
-        if warm.wanted == Wanted::of(spec) && warm.process.rests() {
+        let is_alike = warm.wanted == Wanted::of(spec) && warm.process.listener.bounds() == bounds;
+        if is_alike && warm.process.rests() {
             return Some(warm);
         }
         self.end(warm, false);

@@ -69,13 +69,14 @@ impl Process {
         let stop = end.clone();
         let gone = CancellationToken::new();
         let is_gone = gone.clone().drop_guard();
+        let bytes_max = listener.bounds().bytes;
         keeper.keep(async move {
             let _is_gone = is_gone;
             let Child { stdout, stderr, life } = child;
             let (ended, (), ()) = tokio::join!(
                 life.ended(async move { stop.cancelled().await }),
-                read(stdout, sender.clone(), Line::Out),
-                read(stderr, sender, Line::Err),
+                read(stdout, (sender.clone(), Line::Out), bytes_max),
+                read(stderr, (sender, Line::Err), bytes_max),
             );
             // Nobody may wait for it any more.
             let _ = over.send(ended);
@@ -172,14 +173,18 @@ fn is_tools(id: i32, program: &PathBuf) -> bool {
 }
 
 /// Reads a stream to its end. The process never waits for what is made of its lines longer than a few of them.
-async fn read(mut pipe: PipeReader, lines: mpsc::Sender<Line>, of: fn(Vec<u8>) -> Line) {
+async fn read(
+    mut pipe: PipeReader,
+    (lines, of): (mpsc::Sender<Line>, fn(Vec<u8>) -> Line),
+    bytes_max: usize,
+) {
     let mut buffer = vec![0; CHUNK_BYTES];
-    let mut cutter = Lines::default();
+    let mut cutter = Lines::of(bytes_max);
     loop {
         let read = pipe.read(&mut buffer).await;
         let mut whole = Vec::new();
         if read == 0 {
-            std::mem::take(&mut cutter).finish(|line| whole.push(line.to_vec()));
+            std::mem::replace(&mut cutter, Lines::of(bytes_max)).finish(|line| whole.push(line.to_vec()));
         } else {
             cutter.push(&buffer[..read], |line| whole.push(line.to_vec()));
         }
