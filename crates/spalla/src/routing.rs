@@ -2,9 +2,11 @@
 //! is no such folder, over the agents that are built in.
 
 mod built_in;
+mod by_definition;
 mod details;
 mod serving;
 
+pub(crate) use by_definition::{ByDefinition, Peers};
 pub(crate) use serving::Serving;
 
 use crate::config::{RoutingSettings, Settings};

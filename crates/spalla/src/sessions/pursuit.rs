@@ -40,6 +40,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether a person wishes something.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether a queue that was full has room again.
+const ROOM_LOOK: Duration = Duration::from_secs(1);
+
 /// What a pursuit waits for.
 enum Event {
     /// Something came to its end.
@@ -98,14 +101,14 @@ impl Pursuit {
         let is_new = self.session.items.iter().all(|item| item.work_item_id.is_none());
         let mut begins = Some(if is_new { SessionChange::Begun } else { SessionChange::Resumed });
         let exit = loop {
-            self.make_items(control).await?;
+            let had_room = self.make_items(control).await?;
             follower.adopt(self.followed());
             // It has a project from now on, to which its events belong.
             if let Some(change) = begins.take() {
                 self.tell(control, change, None).await;
             }
             let event = tokio::select! {
-                followed = self.news(&mut follower) => followed.map(|()| Event::News)?,
+                followed = self.news(&mut follower, had_room) => followed.map(|()| Event::News)?,
                 wished = self.wished() => wished,
                 noticed = watch.next((&self.session, self.folder.data()), control) => Event::Noticed(noticed),
                 name = signals.next() => Event::Signal(name),
@@ -161,11 +164,18 @@ impl Pursuit {
         self.folder.write(&self.session)
     }
 
-    /// Waits for news of the items: where a person is waited for, until they did something.
-    async fn news(&self, follower: &mut Follower<'_>) -> Result<()> {
-        match self.session.status {
-            SessionStatus::Waiting => follower.stirs().await,
-            _ => follower.next().await,
+    /// Waits for news of the items: where a person is waited for, until they did something; where the queue had no room for all of
+    /// them, no longer than until that is tried again.
+    async fn news(&self, follower: &mut Follower<'_>, had_room: bool) -> Result<()> {
+        let news = async {
+            match self.session.status {
+                SessionStatus::Waiting => follower.stirs().await,
+                _ => follower.next().await,
+            }
+        };
+        tokio::select! {
+            news = news => news,
+            () = tokio::time::sleep(ROOM_LOOK), if !had_room => Ok(()),
         }
     }
 
