@@ -186,16 +186,18 @@ async fn outside_a_session_nobody_is_asked_to_work_whom_a_peer_would_have_to_app
 }
 
 #[test]
-fn a_plan_names_an_agent_that_comes_with_the_program_and_it_is_told_what_that_is() {
+fn a_plan_names_an_agent_that_comes_with_the_program() {
     let place = Place::make();
     place.let_go();
     let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "codex-architect"}]});
     fs::write(place.home.path("plan.json"), plan.to_string()).expect("a file");
-    let flags = ["--agents", "codex", "--yes", "--plan", "plan.json"];
-    let said = place.orchestrate("Write it", &flags, &[]).good();
-    assert!(said.contains("(codex as codex-architect)"), "{said}");
-    let told = fs::read_to_string(place.home.shared("prompts")).expect("what it was told");
-    assert!(told.contains("The task:\n\nWrite hello.txt"), "{told}");
+    let flags = ["--agents", "codex,claude", "--yes", "--plan", "plan.json"];
+    let ended = place.orchestrate("Write it", &flags, &[]);
+    assert!(ended.stdout.contains("(codex as codex-architect)"), "{ended:?}");
+    let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let definition = &shown["items"][0]["definition"];
+    assert_eq!((&definition["id"], &definition["by"]), (&json!("codex-architect"), &json!("pinned")));
 }
 
 #[tokio::test]
