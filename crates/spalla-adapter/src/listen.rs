@@ -9,6 +9,7 @@ mod dialogue;
 mod events;
 mod gemini;
 mod gemini_json;
+mod gemini_tools;
 mod held;
 mod text;
 mod used;

@@ -60,6 +60,12 @@ const FREE: &[&str] = &[
     "switch_mode",
     "exitplanmode",
     "enterplanmode",
+    "exit_plan_mode",
+    "enter_plan_mode",
+    "update_topic",
+    "save_memory",
+    "get_internal_docs",
+    "ask_user",
     "toolsearch",
     "structuredoutput",
     "complete_task",
@@ -93,7 +99,8 @@ const SAME: &[(&[&str], &[&str])] = &[
     (&["webfetch", "web_fetch"], &["WebFetch"]),
     (&["fetch"], &["WebFetch", "WebSearch"]),
     (&["websearch", "google_web_search", "web_search"], &["WebSearch"]),
-    (&["task", "agent"], &["Task", "Agent"]),
+    (&["task", "agent", "invoke_agent", "delegate_to_agent", "codebase_investigator"], &["Task", "Agent"]),
+    (&["skill", "activate_skill"], &["Skill"]),
 ];
 /// What divides the commands of a line.
 const DIVIDERS: &[char] = &[';', '&', '|', '\n', '\r'];

@@ -65,6 +65,7 @@ pub mod time;
 pub mod trace;
 pub mod webhook;
 pub mod work_item;
+pub mod yaml;
 
 pub use id::{
     AliasId, ApprovalId, ArtifactId, AuditId, DraftId, EntryId, EventSeq, Fence, InfoRequestId, MessageId,

@@ -6,11 +6,11 @@ pub mod infer;
 mod read;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 pub use check::glob;
 
 use crate::work_item::TIMEOUT_MS_MAX;
+use crate::yaml::{self, Fault, FaultKind, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +31,10 @@ pub const STEP_RETRIES_MAX: u32 = 100;
 pub const STEP_TIMEOUT_MS_MAX: i64 = TIMEOUT_MS_MAX;
 /// The most problems reported of one recipe: nobody mends more at a time.
 pub const PROBLEMS_MAX: usize = 50;
+
+/// How large a recipe may become: far above what the other limits let through, far below what would be felt. It needs five levels,
+/// and repeats an anchor once per step and tool, and some.
+const LIMITS: Limits = Limits { nodes: (STEPS_MAX + TOOLS_MAX) * 1_000, depth: 16, aliases: 1_000 };
 
 /// A recipe that keeps every rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -113,8 +117,17 @@ pub fn parse(yaml: &str) -> Result<Recipe, Vec<RecipeProblem>> {
         let message = format!("the recipe has {} bytes; at most {RECIPE_BYTES_MAX} are kept", yaml.len());
         return Err(vec![RecipeProblem { line: 1, column: 1, message, allowed: Vec::new() }]);
     }
-    let tree = tree::parse(yaml).map_err(|problem| vec![problem])?;
+    let tree = yaml::parse(yaml, 1, LIMITS).map_err(|fault| vec![problem_of(fault)])?;
     read::recipe(&tree)
+}
+
+fn problem_of(Fault { line, column, message, kind }: Fault) -> RecipeProblem {
+    let message = match kind {
+        FaultKind::Syntax => message,
+        FaultKind::SecondDocument => format!("{message}; a recipe is one document"),
+        FaultKind::Limit => "the recipe is too large or too deeply nested".to_owned(),
+    };
+    RecipeProblem { line, column, message, allowed: Vec::new() }
 }
 
 impl Recipe {

@@ -3,7 +3,8 @@
 
 use crate::front_matter::is_key_letter;
 use crate::problem::{Problem, Severity};
-use crate::tree::{self, Fault, Node, Tree};
+use crate::read::LIMITS;
+use spalla_domain::yaml::{self, Fault, FaultKind, Node, Tree};
 
 /// How a person names the speakers and notes of an example; in a description such a line begins no key.
 const SPOKEN: &[&str] =
@@ -103,7 +104,7 @@ fn begins(key: &str, is_first: bool) -> bool {
 fn value(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> (Node, Node) {
     let key = |line| Node { line, column: 1, value: Tree::Text(entry.key.to_owned()) };
     let whole = entry.text.replace('\t', "  ");
-    let fault = match tree::parse(&whole, entry.line) {
+    let fault = match yaml::parse(&whole, entry.line, LIMITS) {
         Ok(Node { value: Tree::Map(mut members), .. }) if members.len() == 1 => {
             if let Some((_, value)) = members.pop() {
                 return (key(entry.line), value);
@@ -120,7 +121,7 @@ fn value(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> (Node, N
         line: entry.line,
         column: column as u64,
         message: "not a value of its own".to_owned(),
-        is_limit: false,
+        kind: FaultKind::Syntax,
     });
     let message = format!("{}: {}; it is read as plain text", entry.key, fault.message);
     let problem = Problem::new(path, Severity::Warning, "not-yaml", message).at(fault.line, fault.column);
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     fn read_all(yaml: &str) -> Mended {
-        let fault = tree::parse(yaml, 2).expect_err("a front matter that is no YAML");
+        let fault = yaml::parse(yaml, 2, LIMITS).expect_err("a front matter that is no YAML");
         read("a.md", yaml, 2, &fault)
     }
 

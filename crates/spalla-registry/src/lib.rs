@@ -35,7 +35,6 @@ pub mod schema;
 pub mod source;
 mod stems;
 mod terms;
-pub mod tree;
 mod vocabulary;
 pub mod watch;
 mod words;

@@ -6,12 +6,15 @@ use crate::id;
 use crate::problem::{Problem, Severity};
 use crate::regexes;
 use crate::schema;
-use crate::tree::{self, Node};
 use serde_json::Value;
+use spalla_domain::yaml::{self, Limits, Node};
 use std::sync::Arc;
 
 /// The largest definition, in bytes.
 pub const DEFINITION_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How large the tree of one may become, or that of a front matter, which no honest file comes near: a definition needs six levels.
+pub(crate) const LIMITS: Limits = Limits { nodes: 50_000, depth: 24, aliases: 200 };
 
 /// A definition as it was read, which nobody changes any more.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +36,7 @@ pub fn definition(path: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
             format!("it has {} bytes; at most {DEFINITION_BYTES_MAX} are read", text.len()),
         )]);
     }
-    let node = tree::parse(text, 1)
+    let node = yaml::parse(text, 1, LIMITS)
         .map_err(|fault| vec![error("not-yaml", fault.message).at(fault.line, fault.column)])?;
     let mut value = node.to_json();
     check_version(path, &node, &value)?;

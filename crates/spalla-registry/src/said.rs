@@ -6,10 +6,11 @@ use crate::front_matter::Parts;
 use crate::id;
 use crate::lenient;
 use crate::problem::{Problem, Severity};
+use crate::read::LIMITS;
 use crate::regexes;
 use crate::schema;
-use crate::tree::{self, Node, Tree};
 use serde_json::{Map, Value, json};
+use spalla_domain::yaml::{self, Node, Tree};
 use std::collections::BTreeMap;
 
 /// Keys that Claude Code knows and that have no place of their own here: kept without a word.
@@ -83,7 +84,7 @@ pub struct Said {
 pub(crate) fn read(path: &str, parts: &Parts<'_>, problems: &mut Vec<Problem>) -> Result<Said, Problem> {
     let Some(yaml) = parts.yaml else { return Ok(Said::default()) };
     let mut said = Said::default();
-    let members = match tree::parse(yaml, parts.yaml_line) {
+    let members = match yaml::parse(yaml, parts.yaml_line, LIMITS) {
         Ok(Node { value: Tree::Map(members), .. }) => members,
         Ok(Node { value: Tree::Null, .. }) => Vec::new(),
         Ok(node) => {
@@ -92,7 +93,7 @@ pub(crate) fn read(path: &str, parts: &Parts<'_>, problems: &mut Vec<Problem>) -
                 .at(node.line, node.column)
                 .mend("write `name: …` and `description: …` there"));
         }
-        Err(fault) if fault.is_limit => {
+        Err(fault) if fault.is_limit() => {
             let problem =
                 Problem::new(path, Severity::Error, "limit", format!("the front matter: {}", fault.message));
             return Err(problem.at(fault.line, fault.column).mend("an agent needs a few keys"));

@@ -10,7 +10,9 @@ use crate::problem::Problems;
 use crate::published::Details;
 use crate::score::Micro;
 use crate::source::{Source, Told};
-use std::collections::BTreeMap;
+use foldhash::fast::RandomState;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// How much it says that a task calls an agent by its name.
@@ -73,9 +75,11 @@ impl Index {
     pub fn build(fleet: Fleet, source: Option<Arc<dyn Source>>) -> Self {
         let Fleet { version, entries, keywords, regexes, globs, details, mut problems } = fleet;
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let mut collected = Collected::default();
+        // Each agent has an id and a name, and few share a regex.
+        let mut collected = Collected::with_room(keywords.len() + 2 * entries.len() + regexes.len());
+        let parts = parts(&entries);
         for (word, agents) in keywords {
-            collected.keyword(&word, named(&entries, &word, agents), &mut problems);
+            collected.keyword(&word, named(&parts, &word, agents), &mut problems);
         }
         add_names(&entries, &mut collected, &mut problems);
         let patterns = Patterns::build(regexes, count, &mut collected, &mut problems);
@@ -179,19 +183,32 @@ fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Proble
     }
 }
 
+/// Of each part of ids the agents that have it.
+type Parts<'a> = HashMap<Cow<'a, str>, Vec<Number>, RandomState>;
+
+/// Returns of each part of an id, without large letters and plural, the agents whose ids have it, in their order.
+fn parts(entries: &[Entry]) -> Parts<'_> {
+    let mut parts = Parts::with_capacity_and_hasher(2 * entries.len(), RandomState::default());
+    for (entry, number) in entries.iter().zip(0..) {
+        for part in entry.id.split(['-', '_', '.']).map(singular) {
+            let is_small = part.bytes().all(|byte| !byte.is_ascii_uppercase());
+            let small = if is_small { Cow::Borrowed(part) } else { Cow::Owned(part.to_ascii_lowercase()) };
+            parts.entry(small).or_default().push(number);
+        }
+    }
+    parts
+}
+
 /// A keyword that is a part of the agent's own id says a little more for it than for others.
-fn named(
-    entries: &[Entry],
+fn named<'a>(
+    parts: &'a Parts<'_>,
     word: &str,
     agents: Vec<(Number, Micro)>,
-) -> impl Iterator<Item = (Number, Micro)> {
-    let word = folded(singular(word.trim()));
-    let is_own = move |number: Number| {
-        let parts = entries[number as usize].id.split(['-', '_', '.']);
-        parts.map(singular).any(|part| part.eq_ignore_ascii_case(&word))
-    };
+) -> impl Iterator<Item = (Number, Micro)> + use<'a> {
+    let own = parts.get(&*folded(singular(word.trim())));
+    let is_own = move |number: &Number| own.is_some_and(|own| own.binary_search(number).is_ok());
     agents.into_iter().map(move |(number, weight)| {
-        (number, if is_own(number) { weight.times(OWN_WORD_WEIGHT) } else { weight })
+        (number, if is_own(&number) { weight.times(OWN_WORD_WEIGHT) } else { weight })
     })
 }
 

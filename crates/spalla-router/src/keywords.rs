@@ -7,6 +7,7 @@ use crate::hits::Postings;
 use crate::problem::Problems;
 use crate::score::Micro;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -66,11 +67,19 @@ struct Meaning {
 /// Collects texts.
 #[derive(Default)]
 pub(crate) struct Collected {
-    texts: HashMap<String, Meaning>,
+    texts: HashMap<String, Meaning, RandomState>,
     bytes: usize,
 }
 
 impl Collected {
+    /// Makes one with room for about so many texts.
+    pub(crate) fn with_room(texts: usize) -> Self {
+        Self {
+            texts: HashMap::with_capacity_and_hasher(texts.min(TEXTS_MAX), RandomState::default()),
+            bytes: 0,
+        }
+    }
+
     /// Adds a keyword of some agents.
     pub(crate) fn keyword(
         &mut self,

@@ -10,6 +10,7 @@ use crate::literals::{self, Choices};
 use crate::problem::Problems;
 use crate::quick;
 use crate::score::Micro;
+use foldhash::fast::RandomState;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
@@ -90,10 +91,13 @@ impl Patterns {
             }
         }
         let needed = needed(&read);
+        let aid = |found: &Read| Aid {
+            literals: best(&found.needs, &needed).cloned().unwrap_or_default(),
+            cost: found.cost,
+        };
+        let aids: Vec<Aid> = read.iter().map(|(.., found)| aid(found)).collect();
         let mut unaided_cost = 0;
-        for (pattern, numbers, found) in read {
-            let best = best(&found.needs, &needed).cloned();
-            let aid = Aid { literals: best.unwrap_or_default(), cost: found.cost };
+        for ((pattern, numbers, _), aid) in read.into_iter().zip(aids) {
             if let Err(why) = built.add(&pattern, numbers, agents, aid, &mut unaided_cost, (texts, problems))
             {
                 problems.add(&pattern.pattern, why);
@@ -260,19 +264,19 @@ struct Aid {
 }
 
 /// Returns how many regexes need each literal.
-fn needed(read: &[(Pattern, Vec<Number>, Read)]) -> HashMap<String, u32> {
-    let mut needed = HashMap::new();
+fn needed(read: &[(Pattern, Vec<Number>, Read)]) -> HashMap<&str, u32, RandomState> {
+    let mut needed = HashMap::default();
     for literal in read.iter().flat_map(|(.., found)| found.needs.iter().flatten()) {
-        *needed.entry(literal.clone()).or_default() += 1;
+        *needed.entry(literal.as_str()).or_default() += 1;
     }
     needed
 }
 
 /// Returns the choices that are met the least: those that few regexes need, then few, then long ones. A word that many regexes need
 /// would have all of them tried whenever it is said.
-fn best<'a>(needs: &'a [Choices], needed: &HashMap<String, u32>) -> Option<&'a Choices> {
+fn best<'a>(needs: &'a [Choices], needed: &HashMap<&str, u32, RandomState>) -> Option<&'a Choices> {
     let often = |choices: &Choices| {
-        choices.iter().map(|one| needed.get(one).copied().unwrap_or_default()).sum::<u32>()
+        choices.iter().map(|one| needed.get(one.as_str()).copied().unwrap_or_default()).sum::<u32>()
     };
     let shortest = |choices: &Choices| choices.iter().map(String::len).min();
     needs.iter().min_by_key(|choices| (often(choices), choices.len(), std::cmp::Reverse(shortest(choices))))

@@ -1,14 +1,12 @@
 //! The fleet as the registry publishes it: `index.json`, `triggers.json`, and a YAML file an agent.
 
-use crate::fleet::{AGENTS_MAX, Entry, Fleet, Number, Pattern, short};
+mod triggers;
+
+use crate::fleet::{AGENTS_MAX, Entry, Fleet, short};
 use crate::score::Micro;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::marker::PhantomData;
+use std::collections::BTreeMap;
 
 /// The largest `index.json` that is read, in bytes: ten times that of 20,000 agents.
 pub const INDEX_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -80,58 +78,6 @@ struct AgentLine {
     tier: Value,
 }
 
-/// The words of the file are taken as they stand there, without a copy of each, unless they are escaped.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TriggersFile<'a> {
-    #[serde(borrow)]
-    keywords: Leading<'a>,
-    #[serde(borrow)]
-    regex: Vec<RegexLine<'a>>,
-    #[serde(borrow)]
-    file_patterns: Leading<'a>,
-}
-
-#[derive(Deserialize)]
-struct RegexLine<'a> {
-    pattern: String,
-    #[serde(default)]
-    priority: Value,
-    #[serde(default, borrow)]
-    agents: Vec<Text<'a>>,
-}
-
-/// A text of a file.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// What leads to whom, in the order of the file.
-#[derive(Default)]
-struct Leading<'a>(Vec<(String, Vec<Text<'a>>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Leading<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<'a>(PhantomData<&'a ()>);
-
-        impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
-            type Value = Leading<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping of words to lists of ids")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Leading(members))
-            }
-        }
-        deserializer.deserialize_map(Members(PhantomData))
-    }
-}
-
 impl Fleet {
     /// Reads a fleet from the two files that are published for all agents. What they say of agents that are not in the index is
     /// passed over and told.
@@ -140,43 +86,13 @@ impl Fleet {
     /// Where one is too large, is no such file, or names an agent twice.
     pub fn published(index: &[u8], triggers: &[u8]) -> Result<Self, PublishedError> {
         let read: IndexFile = parse("index.json", index, INDEX_BYTES_MAX)?;
-        let triggers_read: TriggersFile<'_> = parse("triggers.json", triggers, TRIGGERS_BYTES_MAX)?;
         let mut fleet = Self { version: version(index, triggers), ..Self::default() };
         fleet.entries = entries(read.agents)?;
         fleet.details = vec![None; fleet.entries.len()];
-        fleet.add_triggers(triggers_read);
+        let text = text("triggers.json", triggers, TRIGGERS_BYTES_MAX)?;
+        triggers::read(text, &mut fleet)
+            .map_err(|error| PublishedError::Unreadable { file: "triggers.json", why: error.to_string() })?;
         Ok(fleet)
-    }
-
-    fn add_triggers(&mut self, read: TriggersFile<'_>) {
-        let numbers: HashMap<&str, Number> =
-            self.entries.iter().zip(0..).map(|(entry, number)| (entry.id.as_str(), number)).collect();
-        let problems = &mut self.problems;
-        let mut known = |trigger: &str, ids: Vec<Text<'_>>| -> Vec<Number> {
-            let find = |Text(id): Text<'_>| {
-                let found = numbers.get(id.as_ref()).copied();
-                if found.is_none() {
-                    problems.add(trigger, format!("index.json has no agent {id:?}"));
-                }
-                found
-            };
-            ids.into_iter().filter_map(find).collect()
-        };
-        // Of a word that stands there twice the last counts.
-        let keyword = |(word, ids): (String, Vec<Text<'_>>)| {
-            let numbers = known(&word, ids).into_iter().map(|number| (number, Micro::ONE)).collect();
-            (word, numbers)
-        };
-        self.keywords = read.keywords.0.into_iter().map(keyword).collect();
-        for line in read.regex {
-            let numbers = known(&line.pattern, line.agents);
-            let pattern = Pattern { priority: priority(&line.priority), pattern: line.pattern };
-            self.regexes.entry(pattern).or_default().extend(numbers);
-        }
-        for (glob, ids) in read.file_patterns.0 {
-            let numbers = known(&glob, ids);
-            self.globs.insert(glob, numbers);
-        }
     }
 }
 
@@ -185,10 +101,16 @@ fn parse<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     most: usize,
 ) -> Result<T, PublishedError> {
+    serde_json::from_str(text(file, bytes, most)?)
+        .map_err(|error| PublishedError::Unreadable { file, why: error.to_string() })
+}
+
+/// Looks at the letters of a file once, and not at those of each text in it.
+fn text<'a>(file: &'static str, bytes: &'a [u8], most: usize) -> Result<&'a str, PublishedError> {
     if bytes.len() > most {
         return Err(PublishedError::TooLarge { file, bytes: bytes.len(), most });
     }
-    serde_json::from_slice(bytes).map_err(|error| PublishedError::Unreadable { file, why: error.to_string() })
+    std::str::from_utf8(bytes).map_err(|error| PublishedError::Unreadable { file, why: error.to_string() })
 }
 
 fn entries(lines: Vec<AgentLine>) -> Result<Vec<Entry>, PublishedError> {
@@ -200,7 +122,10 @@ fn entries(lines: Vec<AgentLine>) -> Result<Vec<Entry>, PublishedError> {
         id: line.id,
         domain: line.domain,
         subdomain: line.subdomain.unwrap_or_default(),
-        tier: line.tier.as_str().map_or_else(|| line.tier.to_string(), str::to_owned),
+        tier: match line.tier {
+            Value::String(word) => word,
+            other => other.to_string(),
+        },
     };
     let mut entries: Vec<Entry> = lines.into_iter().map(entry).collect();
     entries.sort();
@@ -208,11 +133,6 @@ fn entries(lines: Vec<AgentLine>) -> Result<Vec<Entry>, PublishedError> {
         Some(pair) => Err(PublishedError::Twice(pair[0].id.clone())),
         None => Ok(entries),
     }
-}
-
-/// A priority is a whole number; what is left out is 0.
-fn priority(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_default()
 }
 
 /// The two files decide what an index is.
@@ -338,6 +258,35 @@ mod tests {
         assert_eq!(fleet.regexes.keys().map(|pattern| pattern.priority).collect::<Vec<_>>(), [7, -5, 0]);
         assert_eq!((fleet.globs["*.go"].as_slice(), fleet.problems.count), (&[0][..], 1));
         assert_eq!((fleet.entries[0].name.as_str(), fleet.entries[1].tier.as_str()), ("a", "specialist"));
+    }
+
+    #[test]
+    fn members_stand_in_any_order_and_each_part_stands_once() {
+        let read = |triggers: &str| Fleet::published(INDEX.as_bytes(), triggers.as_bytes());
+        let fleet = read(
+            r#"{"more": [1, {"x": 2}], "regex": [{"agents": ["b", "lost"], "pattern": "x\\d"}],
+            "keywords": {"go": ["a"], "\u0067o": ["b"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            fleet.keywords["go"],
+            [(1, Micro::ONE)],
+            "of a word that stands there twice the last counts"
+        );
+        let (pattern, agents) = fleet.regexes.iter().next().unwrap();
+        assert_eq!((pattern.pattern.as_str(), agents.as_slice()), (r"x\d", &[1][..]));
+        let told = &fleet.problems.told[0];
+        assert_eq!((told.trigger.as_str(), told.why.as_str()), (r"x\d", "index.json has no agent \"lost\""));
+        for (wrong, why) in [
+            (r#"{"keywords": {}, "keywords": {}}"#, "twice"),
+            (r#"{"keywords": {"go": "a"}}"#, "a list of ids"),
+            (r#"{"keywords": ["go"]}"#, "a mapping of words"),
+            (r#"{"regex": [{"agents": []}]}"#, "pattern"),
+            ("{} x", "trailing"),
+        ] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("triggers.json can't be read") && error.contains(why), "{error}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod access;
 mod agents;
+mod alias_queues;
 mod api;
 mod artifacts;
 mod audit;

@@ -11,7 +11,7 @@ use crate::artifacts::Artifacts;
 use crate::auth::{Access, Gate, Token};
 use crate::backpressure::Gauge;
 use crate::cors::Cors;
-use crate::definitions::{AliasGauges, Definitions};
+use crate::definitions::Definitions;
 use crate::entrance;
 use crate::github::GitHubHook;
 use crate::health::{Health, HealthOptions};
@@ -173,7 +173,6 @@ impl Server {
             github: options.github,
             routing: options.routing,
             definitions: options.definitions,
-            alias_gauges: AliasGauges::default(),
             gauge: Gauge::new(options.queue_limit),
             clock: options.clock,
             request_prefix,

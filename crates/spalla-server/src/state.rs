@@ -4,7 +4,7 @@ use crate::artifacts::Artifacts;
 use crate::audit::{Audited, Mark};
 use crate::auth::{Gate, Token};
 use crate::backpressure::Gauge;
-use crate::definitions::{AliasGauges, Definitions};
+use crate::definitions::Definitions;
 use crate::github::GitHubHook;
 use crate::health::Health;
 use crate::host_guard::Hosts;
@@ -84,8 +84,6 @@ pub(crate) struct Shared {
     pub(crate) routing: Arc<dyn Routing>,
     /// The agents that are known.
     pub(crate) definitions: Definitions,
-    /// What waits for aliases.
-    pub(crate) alias_gauges: AliasGauges,
     /// How full the queue is.
     pub(crate) gauge: Gauge,
     /// Tells the time.

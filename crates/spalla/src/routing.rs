@@ -2,10 +2,12 @@
 //! is no such folder, over the agents that are built in.
 
 mod built_in;
+mod by_definition;
 mod details;
 mod serving;
 mod standing;
 
+pub(crate) use by_definition::{ByDefinition, Peers};
 pub(crate) use serving::Serving;
 pub(crate) use standing::follow as follow_standing;
 

@@ -16,7 +16,6 @@ mod begin;
 mod cloud;
 mod contest;
 mod decompose;
-mod definitions;
 mod ends;
 mod folder;
 mod follow;

@@ -1,5 +1,6 @@
 //! Which tools a line tells of, as its command line names them. What is told twice of one call is one call.
 
+use super::gemini_tools;
 use super::{Format, str_of};
 use crate::tools::Used;
 use serde_json::Value;
@@ -37,9 +38,10 @@ impl Uses {
             }
             Format::GeminiStreamJson if value["type"] == "tool_use" => {
                 let name = str_of(value, "/tool_name").unwrap_or_default();
-                vec![(id_of(value, "/tool_id"), Used::new(name, input_of(&value["parameters"])))]
+                let name = gemini_tools::listed(name);
+                vec![(id_of(value, "/tool_id"), Used::new(&name, input_of(&value["parameters"])))]
             }
-            Format::Acp => of_acp(&value["params"]["update"]).into_iter().collect(),
+            Format::Acp => of_acp(value).into_iter().collect(),
             Format::AppServer
             | Format::GeminiStreamJson
             | Format::GeminiJson
@@ -127,9 +129,15 @@ fn of_command(item: &Value) -> Used {
     }
 }
 
-fn of_acp(update: &Value) -> Option<Call> {
-    (str_of(update, "/sessionUpdate") == Some("tool_call"))
-        .then(|| (id_of(update, "/toolCallId"), of_acp_call(update)))
+/// Gemini tells of a call that it asks about by the question alone.
+fn of_acp(message: &Value) -> Option<Call> {
+    let params = &message["params"];
+    let call = match str_of(message, "/method") {
+        Some("session/request_permission") => &params["toolCall"],
+        _ if params["update"]["sessionUpdate"] == "tool_call" => &params["update"],
+        _ => return None,
+    };
+    Some((id_of(call, "/toolCallId"), of_acp_call(call)))
 }
 
 /// Returns the call that a message of ACP is about.
@@ -141,7 +149,14 @@ pub(super) fn of_acp_call(call: &Value) -> Used {
     if let Some((tool, server)) = of_server {
         return Used::new(&format!("mcp__{server}__{tool}"), None);
     }
-    match str_of(call, "/kind") {
+    let kind = str_of(call, "/kind");
+    let own = str_of(call, "/toolCallId").and_then(|id| gemini_tools::name_in(id, kind.unwrap_or("other")));
+    if let Some(name) = own {
+        // A command is all that it says of one.
+        let given = given.or(Some(title).filter(|title| kind == Some("execute") && !title.is_empty()));
+        return Used::new(&name, given);
+    }
+    match kind {
         Some("execute") => Used::new("execute", given.or(Some(title).filter(|title| !title.is_empty()))),
         Some("edit") => Used::new("change", given),
         Some(kind @ ("read" | "search" | "fetch" | "delete" | "move" | "think" | "switch_mode")) => {
@@ -194,7 +209,37 @@ mod tests {
             of(json!({"title": "drop (db MCP Server)", "kind": "other"})),
             [call("mcp__db__drop", None)]
         );
+        let asked = json!({"jsonrpc": "2.0", "id": 0, "method": "session/request_permission", "params": {"toolCall":
+            {"toolCallId": "1", "title": "rm x", "kind": "execute"}}});
+        let told = update(json!({"title": "rm x", "kind": "execute"}));
+        assert_eq!(
+            heard(Format::Acp, &[asked, told]),
+            [call("execute", Some("rm x"))],
+            "asked and told is one"
+        );
         let own = json!({"type": "progress", "payload": {"tool": "Bash", "command": "make"}});
         assert_eq!(heard(Format::JsonlEvents, &[own]), [call("Bash", Some("make"))]);
+    }
+    #[test]
+    fn what_gemini_asks_about_or_tells_of_in_a_dialogue_is_called_as_its_tools_are() {
+        let call = |id: &str, kind: &str, title: &str, path: Option<&str>| {
+            let locations = path.map(|path| json!({ "path": path })).into_iter().collect::<Vec<_>>();
+            json!({"toolCallId": id, "kind": kind, "title": title, "locations": locations})
+        };
+        for (given, tool, input) in [
+            (call("write_file__fc_9", "edit", "Writing to a", Some("/w/a")), "write_file", Some("/w/a")),
+            (call("replace__fc_9", "edit", "a: x => y", Some("/w/a")), "replace", Some("/w/a")),
+            (call("run_shell_command__9", "execute", "rm x", None), "run_shell_command", Some("rm x")),
+            (call("google_web_search__9", "search", "Searching", None), "google_web_search", None),
+            (call("grep_search_1700000000000_0", "search", "'x' within ./", None), "grep_search", None),
+            (call("invoke_agent-17000", "think", "x", None), "invoke_agent", None),
+            (call("mcp_db_drop_all__fc_9", "other", "{}", None), "mcp__db__drop_all", None),
+            // What it is called hides nothing of what it does.
+            (call("update_topic__9", "execute", "rm x", None), "execute", Some("rm x")),
+            (call("call_9", "search", "x", None), "search", None),
+        ] {
+            let used = of_acp_call(&given);
+            assert_eq!((used.tool.as_str(), used.input.as_deref()), (tool, input), "{given}");
+        }
     }
 }

@@ -31,6 +31,10 @@ fn one_tool_has_a_name_in_each_command_line() {
         ("Grep", "search_file_content"),
         ("run_shell_command", "Bash"),
         ("WebSearch", "google_web_search"),
+        ("Task", "invoke_agent"),
+        ("Skill", "activate_skill"),
+        ("LS", "list_directory"),
+        ("WebFetch", "web_fetch"),
     ] {
         assert_eq!(refused(&[entry], &[], tool, None), None, "{entry} {tool}");
         assert_eq!(refused(&["Nothing"], &[], tool, None), Some(Refused::NotListed), "{tool}");
@@ -103,4 +107,14 @@ fn claude_s_own_tools_are_named_by_its_own_names() {
     let rules = rules(&["read_file", "Bash(git:*)", "mcp__github", "bash"], &[]).unwrap();
     assert_eq!(rules.built_in().unwrap(), ["Bash", "Read"]);
     assert!(rules.has("Bash") && !rules.has("WebSearch"));
+}
+
+#[test]
+fn what_only_helps_gemini_to_think_needs_no_entry_and_can_be_forbidden() {
+    for tool in
+        ["update_topic", "enter_plan_mode", "exit_plan_mode", "write_todos", "save_memory", "ask_user"]
+    {
+        assert_eq!(refused(&["Read"], &[], tool, None), None, "{tool}");
+        assert_eq!(refused(&["*"], &[tool], tool, None), Some(Refused::Restricted), "{tool}");
+    }
 }

@@ -1,10 +1,10 @@
 //! From the YAML tree to a recipe. Goes on after a problem, so that one look shows them all.
 
-use super::tree::{Node, Value, kind_of};
 use super::{
     ARTIFACTS_MAX, Condition, ENV_MAX, PROBLEMS_MAX, Recipe, RecipeProblem, STEP_RETRIES_MAX,
     STEP_TIMEOUT_MS_MAX, STEPS_MAX, Step, TOOLS_MAX, Tool, check,
 };
+use crate::yaml::{Node, Tree};
 use std::collections::BTreeMap;
 
 const RECIPE_KEYS: [&str; 2] = ["tools", "steps"];
@@ -16,7 +16,7 @@ pub(super) fn recipe(root: &Node) -> Result<Recipe, Vec<RecipeProblem>> {
     let mut reader = Reader::default();
     let mut tools = Vec::new();
     let mut steps = Vec::new();
-    if !matches!(root.value, Value::Null)
+    if !matches!(root.value, Tree::Null)
         && let Some(fields) = reader.fields(root, "a recipe", &RECIPE_KEYS)
     {
         tools = fields.get("tools").map(|node| reader.tools(node)).unwrap_or_default();
@@ -56,19 +56,19 @@ impl Reader {
     }
 
     fn wrong_type(&mut self, at: &Node, what: &str, expected: &str) {
-        self.problem(at, format!("{what} is {}; it has to be {expected}", kind_of(&at.value)));
+        self.problem(at, format!("{what} is {}; it has to be {expected}", at.kind()));
     }
 
     fn fields<'a>(&mut self, node: &'a Node, what: &str, allowed: &[&str]) -> Option<Fields<'a>> {
-        let Value::Map(pairs) = &node.value else {
+        let Tree::Map(pairs) = &node.value else {
             self.wrong_type(node, what, &format!("a mapping with the keys {}", allowed.join(", ")));
             return None;
         };
         let mut fields = Vec::new();
         for (key, value) in pairs {
-            match text_of(key) {
+            match key.text() {
                 Some(name) if allowed.contains(&name) => fields.push((name, value)),
-                name => self.unknown_key(key, name.unwrap_or(kind_of(&key.value)), what, allowed),
+                name => self.unknown_key(key, name.unwrap_or(key.kind()), what, allowed),
             }
         }
         Some(Fields(fields))
@@ -81,12 +81,12 @@ impl Reader {
 
     fn items<'a>(&mut self, node: &'a Node, what: &str, max: usize) -> &'a [Node] {
         match &node.value {
-            Value::List(items) if items.len() <= max => items,
-            Value::List(items) => {
+            Tree::List(items) if items.len() <= max => items,
+            Tree::List(items) => {
                 self.problem(node, format!("{what} has {} entries; at most {max} are allowed", items.len()));
                 &[]
             }
-            Value::Null => {
+            Tree::Null => {
                 self.problem(node, format!("{what} says nothing; write a list, or leave the key out"));
                 &[]
             }
@@ -99,9 +99,9 @@ impl Reader {
 
     /// Reads any scalar as the text that was written.
     fn scalar(&mut self, node: &Node, what: &str) -> Option<String> {
-        let text = text_of(node).map(str::to_owned);
+        let text = node.text().map(str::to_owned);
         match &text {
-            None if matches!(node.value, Value::Null) => {
+            None if matches!(node.value, Tree::Null) => {
                 self.problem(node, format!("{what} says nothing; write \"\" for an empty text"));
             }
             None => self.wrong_type(node, what, "text"),
@@ -123,12 +123,12 @@ impl Reader {
     }
 
     fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
-        if let Value::Bool { yes, .. } = node.value {
+        if let Tree::Bool { yes, .. } = node.value {
             return Some(yes);
         }
         self.problem_allowing(
             node,
-            format!("{what} is {}; it has to be true or false", kind_of(&node.value)),
+            format!("{what} is {}; it has to be true or false", node.kind()),
             &["true", "false"],
         );
         None
@@ -136,7 +136,7 @@ impl Reader {
 
     fn env(&mut self, node: &Node) -> BTreeMap<String, String> {
         let mut env = BTreeMap::new();
-        let Value::Map(pairs) = &node.value else {
+        let Tree::Map(pairs) = &node.value else {
             self.wrong_type(node, "env", "a mapping of variable names to values");
             return env;
         };
@@ -210,10 +210,10 @@ impl Reader {
     }
 
     fn step(&mut self, node: &Node, tools: &[Tool]) -> Option<Step> {
-        if text_of(node).is_some() {
+        if node.text().is_some() {
             return self.command(node).map(Step::shell);
         }
-        if !matches!(node.value, Value::Map(_)) {
+        if !matches!(node.value, Tree::Map(_)) {
             self.wrong_type(node, "a step", "a command, or a mapping with the key run");
             return None;
         }
@@ -244,11 +244,11 @@ impl Reader {
     }
 
     fn timeout_ms(&mut self, node: &Node) -> Option<i64> {
-        let Value::Number { value, .. } = node.value else {
+        let Tree::Number { number, .. } = &node.value else {
             self.wrong_type(node, "timeout", "a number of seconds");
             return None;
         };
-        // A value that is no number at all fails this comparison too.
+        let value = number.as_f64().unwrap_or_default();
         if value > 0.0 && value * 1e3 <= STEP_TIMEOUT_MS_MAX as f64 {
             return Some(((value * 1e3).round() as i64).max(1));
         }
@@ -259,9 +259,13 @@ impl Reader {
 
     fn retries(&mut self, node: &Node) -> Option<u32> {
         let fits = |value: f64| value.fract() == 0.0 && (0.0..=f64::from(STEP_RETRIES_MAX)).contains(&value);
-        match node.value {
-            Value::Number { value, .. } if fits(value) => Some(value as u32),
-            Value::Number { value, .. } => {
+        let number = match &node.value {
+            Tree::Number { number, .. } => number.as_f64(),
+            _ => None,
+        };
+        match number {
+            Some(value) if fits(value) => Some(value as u32),
+            Some(value) => {
                 self.problem(
                     node,
                     format!("retries is {value}; it is a whole number from 0 to {STEP_RETRIES_MAX}"),
@@ -312,13 +316,6 @@ impl Reader {
     fn artifacts(&mut self, node: &Node) -> Vec<String> {
         let items = self.items(node, "artifacts", ARTIFACTS_MAX);
         items.iter().filter_map(|item| self.checked(item, "artifacts", check::pattern)).collect()
-    }
-}
-
-fn text_of(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::Text(text) | Value::Bool { text, .. } | Value::Number { text, .. } => Some(text),
-        Value::Null | Value::List(_) | Value::Map(_) => None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Tools, however a person lists them: a line of names, a list, or a mapping from names to yes and no.
 
-use crate::tree::{Node, Tree};
+use spalla_domain::yaml::{Node, Tree};
 
 /// Returns the tools that may and that may not be used.
 pub(super) fn read(node: &Node) -> Option<(Vec<String>, Vec<String>)> {
     match &node.value {
         Tree::Null => Some((Vec::new(), Vec::new())),
-        Tree::Text(_) | Tree::Number(..) | Tree::Bool(_) => Some((words(node), Vec::new())),
+        Tree::Text(_) | Tree::Number { .. } | Tree::Bool { .. } => Some((words(node), Vec::new())),
         Tree::List(items) => {
             let names = items.iter().map(Node::scalar).collect::<Option<Vec<_>>>()?;
             Some((names.iter().flat_map(|name| divided(name)).collect(), Vec::new()))
@@ -14,7 +14,8 @@ pub(super) fn read(node: &Node) -> Option<(Vec<String>, Vec<String>)> {
         Tree::Map(members) => {
             let (mut allowed, mut restricted) = (Vec::new(), Vec::new());
             for (key, value) in members {
-                let to = if value.value == Tree::Bool(false) { &mut restricted } else { &mut allowed };
+                let is_no = matches!(value.value, Tree::Bool { yes: false, .. });
+                let to = if is_no { &mut restricted } else { &mut allowed };
                 to.push(key.scalar()?);
             }
             Some((allowed, restricted))

@@ -63,6 +63,7 @@ async fn requeue_work_item(
     State(app): State<App>,
     wish: Wish<RequeueItemBody>,
 ) -> Result<Json<Enqueued>, Problem> {
+    app.admit_for_aliases(&wish.key.reach, &[WorkItemId(wish.body.work_item_id.get())]).await?;
     let entry = app.execute(wish.body.into_command()?, wish.key).await?;
     Ok(Json(show(&app, entry).await?.1))
 }
@@ -76,6 +77,9 @@ async fn requeue_run(
     Id(id): Id<RunId>,
     wish: Wish<RequeueRunBody>,
 ) -> Result<Json<Enqueued>, Problem> {
+    if let Some(run) = app.read().run(id).await? {
+        app.admit_for_aliases(&wish.key.reach, &[run.work_item_id]).await?;
+    }
     let entry = app.execute(wish.body.into_command(Requeued::Run(id))?, wish.key).await?;
     Ok(Json(show(&app, entry).await?.1))
 }

@@ -91,8 +91,8 @@ impl Place {
         publish(folder.path(), AT, BOUNDED);
         let registry = Arc::new(Registry::serve(folder.path()));
         let fixed = Alias { id: "poet".into(), overrides: Value::Null, domain: None };
-        let configured = Arc::new(BTreeMap::from([("fixed".to_owned(), fixed)]));
-        let definitions = Definitions { registry: registry.clone(), configured };
+        let configured = BTreeMap::from([("fixed".to_owned(), fixed)]);
+        let definitions = Definitions::new(registry.clone(), configured);
         let setup = Setup { definitions, routing: Arc::new(ByAlias), ..Setup::default() };
         Self { world: World::with(setup).await, folder, registry }
     }
@@ -266,7 +266,14 @@ async fn what_waits_for_an_alias_is_bounded_by_how_much_it_does_at_a_time() {
         let body = json!({"project_id": project, "title": "a", "executor": "agent", "agent": "careful"});
         world.item(body).await
     };
-    for _ in 0..10 {
+    let first = world
+        .claimed_run(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "careful"}))
+        .await;
+    world.complete(first.0, first.1).await;
+    world.clock.advance(1_000);
+    let waiting = make().await;
+    world.enqueue(waiting).await;
+    for _ in 1..10 {
         world.enqueue(make().await).await;
     }
     let last = make().await;
@@ -276,6 +283,12 @@ async fn what_waits_for_an_alias_is_bounded_by_how_much_it_does_at_a_time() {
     assert!(problem["detail"].as_str().unwrap().contains("careful"), "{problem}");
     let many = json!([{"work_item_id": last}]);
     world.post("/scheduler/enqueue/bulk", many).await.problem(429, "alias_queue_full");
+    let again = json!({"work_item_id": last});
+    world.post("/scheduler/requeue/work-item", again).await.problem(429, "alias_queue_full");
+    let path = format!("/scheduler/requeue/run/{}", first.0);
+    world.post(&path, json!({})).await.problem(429, "alias_queue_full");
+    // What waits already takes no more room.
+    world.post("/scheduler/enqueue", json!({"work_item_id": waiting})).await.json(201);
     let other =
         world.item(json!({"project_id": project, "title": "a", "executor": "agent", "agent": "codex"})).await;
     world.enqueue(other).await;

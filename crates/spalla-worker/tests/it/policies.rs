@@ -311,3 +311,51 @@ async fn a_definition_may_ask_for_more_than_the_agent_s_own_word() {
     let (_, completion) = ended(&site, WORKS, policy, |_| {}).await;
     assert!(completion.error.unwrap().message.contains("peer"));
 }
+
+/// An agent over ACP that tells of tools as Gemini does: of one that it asks about by the question alone, and then of one that it uses
+/// without asking. The names stand before the ids of the calls.
+const GEMINI: &str = r#"
+say() { printf '%s\n' "$1"; }
+while read -r line; do
+    id=$(printf '%s' "$line" | sed 's/.*"id":\([0-9]*\).*/\1/')
+    case "$line" in
+    *'"method":"initialize"'*) say '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":1}}' ;;
+    *'"method":"session/new"'*) say '{"jsonrpc":"2.0","id":'"$id"',"result":{"sessionId":"talk"}}' ;;
+    *'"method":"session/prompt"'*)
+        prompt=$id
+        echo changed > file
+        say '{"jsonrpc":"2.0","id":900,"method":"session/request_permission","params":{"sessionId":"talk","options":[
+{"kind":"allow_once","optionId":"yes"},{"kind":"reject_once","optionId":"no"}],"toolCall":{"toolCallId":"run_shell_command__fc_1",
+"status":"pending","title":"make","content":[],"locations":[],"kind":"execute"}}}' | tr -d '\n'
+        say ''
+        ;;
+    *'"optionId":"no"'*)
+        for call in 'google_web_search__fc_2","title":"Searching","kind":"search' 'read_file__fc_3","title":"a","kind":"read' \
+            'update_topic__fc_4","title":"b","kind":"think'; do
+            say '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"talk","update":{"sessionUpdate":"tool_call","status":"in_progress","content":[],"locations":[],"toolCallId":"'"$call"'"}}}'
+        done
+        say '{"jsonrpc":"2.0","id":'"$prompt"',"result":{"stopReason":"end_turn"}}'
+        ;;
+    esac
+done
+"#;
+
+#[tokio::test]
+async fn what_gemini_asks_about_in_vain_is_told_of_like_what_it_uses_unasked() {
+    let site = Site::new();
+    let program = program(&site, "mine", GEMINI);
+    let file = format!(
+        "name = 'mine'\ntitle = 'Mine'\nprogram = '{program}'\ninstall = 'write it'\noutput = 'acp'\nprompt = 'dialogue'\n"
+    );
+    let adapters = library(&[file]).definitions();
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(adapters));
+    let tools = Tools { allowed: words(&["Read", "Grep", "Glob"]), restricted: words(&["WebSearch"]) };
+    let run = add(&site, AgentPolicy { tools, ..policy() });
+    let completion = site.fake.ended(run).await;
+    worker.stop().await;
+    assert_eq!(result(&completion)["refused_tools"]["count"], 2, "{completion:?}");
+    let refused = told(&site, "refused_tool");
+    let said: Vec<_> = refused.iter().map(|one| (&one["refused_tool"], &one["refusal"])).collect();
+    let (shell, search) = ("run_shell_command".into(), "google_web_search".into());
+    assert_eq!(said, [(&shell, &"not_listed".into()), (&search, &"restricted".into())]);
+}

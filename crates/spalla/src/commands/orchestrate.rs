@@ -111,13 +111,14 @@ impl Orchestrate {
             self.consent(&target)?;
         }
         let screen = if self.json { Screen::Program } else { Screen::Person { is_quiet: global.is_quiet() } };
-        let mut agents = match self.agents.is_empty() {
+        let agents = match self.agents.is_empty() {
             true => Agents::found(&config.settings)?,
             false => Agents::named(&config.settings, &self.agents)?,
         };
-        agents.policies.is_strict |= self.strict_tools;
         let agents = Agents { selector: self.selector, ..agents };
-        let agents = agents.by(&Arc::new(Serving::open(&config.settings)?));
+        let mut settings = config.settings.clone();
+        settings.policy.strict_tools |= self.strict_tools;
+        let agents = agents.by(&Arc::new(Serving::open(&settings)?));
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&config.settings, &screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, config, &target, (plan, agents, screen)))

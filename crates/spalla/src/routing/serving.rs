@@ -2,7 +2,7 @@
 //! the one that it is for.
 
 use super::standing::Standing;
-use super::{Current, built_in};
+use super::{ByDefinition, Current, Peers, built_in};
 use crate::adapters::library;
 use crate::config::{RoutingSettings, Settings};
 use crate::sessions::Agents;
@@ -44,7 +44,7 @@ impl Serving {
         let registry = Registry::serve(&settings.agents.dir);
         let configured = settings.aliases()?;
         registry.set_aliases(configured.clone());
-        let definitions = Definitions { registry: Arc::new(registry), configured: Arc::new(configured) };
+        let definitions = Definitions::new(Arc::new(registry), configured);
         let (settings, routed, breakers) = (settings.clone(), Mutex::default(), Mutex::default());
         Ok(Self { definitions, settings, routed, turns: AtomicUsize::new(0), breakers })
     }
@@ -144,23 +144,15 @@ impl Serving {
         aliases.keys().cloned().chain(published).collect()
     }
 
-    /// Returns the definition that a name means, or, where it is not there, the one of the generalist of its domain.
-    pub(crate) fn pinned(&self, name: &str) -> Result<ChosenDefinition, Unchosen> {
-        let resolved = self.registry().resolve(name, None);
-        let resolved = resolved.map_err(|missing| Unchosen::Named(missing.to_string()))?;
+    /// Returns the definition that a name means, or, where it is not there, the one of the generalist of its domain; the error says
+    /// why it can't be used.
+    pub(crate) fn pinned(&self, name: &str) -> Result<ByDefinition, String> {
+        let resolved = self.registry().resolve(name, None).map_err(|missing| missing.to_string())?;
         self.chosen(resolved, ChosenBy::Pinned, None)
     }
 
-    /// Returns what a definition that was chosen says of the runs of its work; none where it can't be used any more.
-    pub(crate) fn policy_of(&self, chosen: &ChosenDefinition) -> Option<AgentPolicy> {
-        let policy = self.registry().policy(chosen.alias.as_ref().unwrap_or(&chosen.id));
-        let policy =
-            policy.inspect_err(|why| tracing::warn!(agent = %chosen.id, "its policy can't be used: {why}"));
-        policy.ok().map(|policy| AgentPolicy { strict_tools: self.settings.policy.strict_tools, ..policy })
-    }
-
-    /// Returns the definition that a task is for; none where nothing is published, or nobody fits.
-    pub(crate) fn routed(&self, task: &str) -> Option<ChosenDefinition> {
+    /// Returns the definition that a task is for; none where nothing is published, or nobody fits who can be used.
+    pub(crate) fn routed(&self, task: &str) -> Option<ByDefinition> {
         if !self.registry().snapshot().is_published() {
             return None;
         }
@@ -175,7 +167,7 @@ impl Serving {
         let best = answer.candidates.first()?;
         let chosen = match self.registry().resolve(&best.id, Some(&best.domain)) {
             Ok(resolved) => self.chosen(resolved, ChosenBy::Routed, Some(&answer)),
-            Err(missing) => Err(Unchosen::Named(missing.to_string())),
+            Err(missing) => Err(missing.to_string()),
         };
         chosen.inspect_err(|why| tracing::warn!("the agent that a task is for can't be used: {why}")).ok()
     }
@@ -185,16 +177,17 @@ impl Serving {
         Resolved { loaded, escalation }: Resolved,
         by: ChosenBy,
         answer: Option<&Answer>,
-    ) -> Result<ChosenDefinition, Unchosen> {
+    ) -> Result<ByDefinition, String> {
         let id = &loaded.definition.agent.id;
-        let given = self.registry().given(&loaded);
-        let given =
-            given.map_err(|error| Unchosen::Named(format!("the agent {id:?} can't be used: {error}")))?;
+        let unusable = |why: String| format!("the agent {id:?} can't be used: {why}");
+        let given = self.registry().given(&loaded).map_err(|error| unusable(error.to_string()))?;
+        let policy = self.registry().policy(given.alias.as_ref().unwrap_or(&given.id)).map_err(unusable)?;
+        let strict_tools = self.settings.policy.strict_tools;
         let stands_in = escalation.map(|one| StandsIn { wanted: one.wanted, notify: one.notify });
         if let Some(StandsIn { wanted, .. }) = &stands_in {
             tracing::warn!("the agent {wanted} is not there; {id} does its work");
         }
-        Ok(ChosenDefinition {
+        let chosen = ChosenDefinition {
             id: given.id,
             alias: given.alias,
             digest: given.digest,
@@ -204,7 +197,8 @@ impl Serving {
             stands_in,
             explanation: answer.and_then(|answer| serde_json::to_value(answer).ok()),
             instructions: instructions(&given.instructions),
-        })
+        };
+        Ok(ByDefinition { chosen, policy: Box::new(AgentPolicy { strict_tools, ..policy }) })
     }
 
     /// Tells whether a name is that of something that carries work out, and not of a definition.
@@ -236,18 +230,18 @@ impl Routing for Serving {
     }
 
     fn choose(&self, work: &Work) -> Result<Option<Choice>, Unchosen> {
-        let definition = match &work.named {
+        let found = match &work.named {
             Some(name) if self.carries_out(name) => return Ok(None),
-            Some(name) if self.registry().knows(name) => self.pinned(name)?,
+            Some(name) if self.registry().knows(name) => self.pinned(name).map_err(Unchosen::Named)?,
             // A worker elsewhere may know it.
             Some(_) => return Ok(None),
             None => match self.routed(&work.task) {
-                Some(definition) => definition,
+                Some(found) => found,
                 None => return Ok(None),
             },
         };
-        let policy = self.policy_of(&definition).map(Box::new);
-        Ok(Some(Choice { agent: self.command_line()?, definition, policy }))
+        let ByDefinition { chosen, policy } = found.among(Peers::Nobody).map_err(Unchosen::Named)?;
+        Ok(Some(Choice { agent: self.command_line()?, definition: chosen, policy: Some(policy) }))
     }
 }
 

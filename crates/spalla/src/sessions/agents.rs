@@ -1,17 +1,14 @@
 //! Which agents a session has: those that a person names, or those that are installed and have a login.
 
 use super::balance::Balance;
-use super::definitions::Definitions;
 use crate::adapters::{has_login, library, program_of};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::programs;
-use crate::routing::Serving;
+use crate::routing::{ByDefinition, Peers, Serving};
 use spalla_adapter::definition::Definition;
 use spalla_adapter::library::Library;
-use spalla_domain::agent_policy::AgentPolicy;
-use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::plan::PlanItem;
 use spalla_domain::session::Selector;
 use spalla_domain::tier::Tier;
@@ -30,10 +27,8 @@ pub(crate) struct Agents {
     pub(crate) balance: Balance,
     /// Who says which of them takes a piece that names none.
     pub(crate) selector: Selector,
-    /// The definitions by which pieces are done that name no agent; none where nobody chooses.
+    /// The definitions by which pieces are done, named or found; none where nobody chooses.
     pub(crate) definitions: Option<Arc<Serving>>,
-    /// What the definitions say of runs that the pieces of a plan name.
-    pub(crate) policies: Definitions,
 }
 
 /// In which order agents are taken where the person names none: who implements comes first.
@@ -43,15 +38,13 @@ impl Agents {
     /// Takes those that a person names. One that is not there is an error: the person counts on it.
     pub(crate) fn named(settings: &Settings, names: &[String]) -> Result<Self> {
         let balance = Balance::of(settings, SystemClock.now())?;
-        let policies = Definitions::of(settings);
-        Ok(Self { balance, policies, ..Known::read(settings)?.named(names)? })
+        Ok(Self { balance, ..Known::read(settings)?.named(names)? })
     }
 
     /// Takes those that are installed and have a login.
     pub(crate) fn found(settings: &Settings) -> Result<Self> {
         let balance = Balance::of(settings, SystemClock.now())?;
-        let policies = Definitions::of(settings);
-        Ok(Self { balance, policies, ..Known::read(settings)?.found() })
+        Ok(Self { balance, ..Known::read(settings)?.found() })
     }
 
     /// Has pieces done by the definitions that they are for.
@@ -60,29 +53,26 @@ impl Agents {
         Self { definitions: Some(Arc::clone(definitions)), ..self }
     }
 
-    /// Returns the definition that a piece names in the place of an agent of the session.
-    pub(crate) fn pinned(&self, name: &str) -> Option<Result<ChosenDefinition>> {
+    /// Returns the definition that a piece names in the place of an agent of the session; none where nobody has that name, and
+    /// the reason where its work can't be done by it.
+    pub(crate) fn pinned(&self, name: &str) -> Option<Result<ByDefinition, String>> {
         let definitions = self.definitions.as_ref().filter(|_| self.names.iter().all(|own| own != name))?;
-        definitions.registry().knows(name).then(|| {
-            let wrong =
-                |why: spalla_server::Unchosen| Failure::usage(format!("the plan names {name:?}: {why}"));
-            definitions.pinned(name).map_err(wrong)
-        })
+        if definitions.registry().knows(name) {
+            return Some(definitions.pinned(name).and_then(|found| self.review(found)));
+        }
+        definitions.registry().refused().map(|why| Err(format!("no definition can be used: {why}")))
     }
 
-    /// Returns what a definition says of the runs of its work.
-    pub(crate) fn policy_of(&self, chosen: &ChosenDefinition) -> Option<Box<AgentPolicy>> {
-        let policy = self.definitions.as_ref()?.policy_of(chosen).map(|policy| AgentPolicy {
-            strict_tools: policy.strict_tools || self.policies.is_strict,
-            ..policy
-        });
-        policy.map(Box::new)
-    }
-
-    /// Returns the definition that a piece is for that names nobody.
-    pub(crate) fn routed(&self, item: &PlanItem) -> Option<ChosenDefinition> {
+    /// Returns the definition that a piece is for that names nobody; none where there is none, and the reason where its work can't
+    /// be done by it.
+    pub(crate) fn routed(&self, item: &PlanItem) -> Option<Result<ByDefinition, String>> {
         let task = format!("{}\n\n{}", item.title, item.prompt);
-        self.definitions.as_ref().and_then(|definitions| definitions.routed(&task))
+        let found = self.definitions.as_ref()?.routed(&task)?;
+        Some(self.review(found))
+    }
+
+    fn review(&self, found: ByDefinition) -> Result<ByDefinition, String> {
+        found.among(Peers::InSession(self.names.len()))
     }
 
     /// Returns with how many agents the session works.

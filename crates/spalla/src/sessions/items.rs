@@ -3,26 +3,29 @@
 use super::advance::is_ready;
 use super::looks;
 use super::pursuit::Pursuit;
-use crate::clock::random_hex;
+use crate::clock::{SystemClock, random_hex};
 use crate::control::{Control, NewItem};
-use crate::failure::Result;
+use crate::failure::{Answer, Failure, Result};
 use spalla_domain::alias::label_of;
 use spalla_domain::plan::PieceExecutor;
 use spalla_domain::session::{
     ANSWERS_LABEL, ItemKind, MERGES_LABEL, PLANS_LABEL, RESTS_LABEL, REVIEWS_LABEL, SessionItem,
 };
 use spalla_domain::work_item::{self, Executor, Status};
+use spalla_store::{Clock as _, ExecuteError};
 use std::path::Path;
 
 /// How often an agent's run that broke is tried again: it may have cost money.
 const AGENT_RETRIES: u32 = 1;
+/// What a server answers whose queue has no room.
+const TOO_MANY: u16 = 429;
 /// The most of one agent's answer that another one is told, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
 impl Pursuit {
     /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
-    /// written down, is found by its label.
-    pub(super) async fn make_items(&mut self, control: &Control) -> Result<()> {
+    /// written down, is found by its label. Tells whether all had room there: what had none is brought again later.
+    pub(super) async fn make_items(&mut self, control: &Control) -> Result<bool> {
         let project_id = self.project(control).await?;
         for index in 0..self.session.items.len() {
             let item = &self.session.items[index];
@@ -37,13 +40,41 @@ impl Pursuit {
             self.session.items[index].work_item_id = Some(id);
             self.folder.write(&self.session)?;
         }
+        let mut had_room = true;
         for item in &self.session.items {
             let Some(id) = item.work_item_id else { continue };
             if control.item(id).await?.status == Status::Open {
-                control.enqueue(id).await?;
+                had_room &= self.enqueue(control, item, id).await?;
             }
         }
-        Ok(())
+        Ok(had_room)
+    }
+
+    /// Puts a work item into the queue, and tells whether there was room for it.
+    async fn enqueue(&self, control: &Control, item: &SessionItem, id: i64) -> Result<bool> {
+        let alias = item.definition.as_ref().and_then(|chosen| chosen.alias.as_deref());
+        // A server that is asked over HTTP counts by itself.
+        if let (Control::InProcess(engine), Some(alias), Some(serving)) = (control, alias, &self.definitions)
+        {
+            let read = engine.store().read();
+            match serving.definitions().admit(read, (alias, 1), SystemClock.now()).await {
+                Ok(()) => {}
+                Err(ExecuteError::Refused(full)) => {
+                    tracing::info!(work_item = id, "it waits for room: {}", full.detail);
+                    return Ok(false);
+                }
+                Err(ExecuteError::Store(error)) => {
+                    return Err(Failure::failed(format!("counting what waits for {alias}: {error}")));
+                }
+            }
+        }
+        match control.enqueue(id).await {
+            Err(failure) if failure.answer == Answer::Status(TOO_MANY) => {
+                tracing::info!(work_item = id, "it waits for room: {failure}");
+                Ok(false)
+            }
+            ended => ended.map(|()| true),
+        }
     }
 
     /// Returns the label by which an item is found again. Agents see labels and make items: nobody guesses it beforehand.

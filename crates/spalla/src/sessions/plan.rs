@@ -5,6 +5,8 @@ use super::agents::Agents;
 use super::screen::Screen;
 use crate::failure::{Failure, Result, file};
 use crate::output;
+use crate::routing::ByDefinition;
+use serde_json::Value;
 use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, LeftOut, SessionItem};
@@ -56,7 +58,7 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
         let named = item.agent.clone().filter(|_| !is_recipe);
         let is_own = |name: &String| [SURVEYOR, VERIFIER].contains(&name.as_str());
         let pinned = named.as_ref().filter(|name| !is_own(name)).and_then(|name| agents.pinned(name));
-        let pinned = pinned.transpose()?.map(Box::new);
+        let pinned = pinned.transpose().map_err(|why| refused(&item.title, &why))?;
         let named = named.filter(|_| pinned.is_none());
         let spread = |load: &mut _| if is_recipe { None } else { agents.for_piece(number, load) };
         let plain = |item, agent: &str, needs_model| Piece {
@@ -70,9 +72,12 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
             (Some(agent), _) => plain(item, &agent, None),
             (None, pinned) => match spread(&mut load) {
                 Some(agent) => {
-                    let definition = pinned.or_else(|| agents.routed(&item).map(Box::new));
+                    let routed =
+                        || agents.routed(&item).transpose().map_err(|why| refused(&item.title, &why));
+                    let found = pinned.map_or_else(routed, |pinned| Ok(Some(pinned)))?;
+                    let (definition, policy) =
+                        found.map(|ByDefinition { chosen, policy }| (Box::new(chosen), policy)).unzip();
                     let mut item = item;
-                    let policy = definition.as_ref().and_then(|chosen| agents.policy_of(chosen));
                     item.wishes.policy = item.wishes.policy.take().or(policy);
                     Piece { item, agent, definition, needs_model: None }
                 }
@@ -93,6 +98,12 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
     }
     refuse_nothing(&pieces)?;
     Ok(pieces)
+}
+
+/// Refuses a piece that can't be done by the definition that it names, or is for.
+fn refused(title: &str, why: &str) -> Failure {
+    Failure::usage(format!("\"{}\" can't be done: {why}", output::plain(title)))
+        .mend("name another agent for it in the plan, or further ones for the session")
 }
 
 /// Says who does a piece, and as whom.
@@ -131,17 +142,38 @@ pub(crate) fn of_file(path: &Path, agents: &Agents) -> Result<Vec<PlanItem>> {
 pub(crate) fn of_text(text: &str, agents: &Agents) -> Result<Vec<PlanItem>, String> {
     let mut named = agents.names.clone();
     named.extend([SURVEYOR, VERIFIER].map(str::to_owned));
-    let pinned = agents.policies.named_in(text, &named)?;
-    named.extend(agents.definitions.iter().flat_map(|definitions| definitions.names()));
-    let known: Vec<String> = named.iter().chain(pinned.keys()).cloned().collect();
+    let pinned = pinned_in(text, &named, agents)?;
+    let published = agents.definitions.iter().flat_map(|definitions| definitions.names());
+    let known: Vec<String> = named.iter().cloned().chain(published).chain(pinned.keys().cloned()).collect();
     let mut items = spalla_domain::plan::read(text, &known).map_err(|wrong| wrong.join("; "))?.items;
     for item in &mut items {
-        let policy = item.agent.as_ref().and_then(|agent| pinned.get(agent));
-        item.wishes.policy = policy.cloned().map(Box::new);
+        let found = item.agent.as_ref().and_then(|agent| pinned.get(agent));
+        // Several may do it, each by what it says: a tournament gives it to one agent after another.
+        item.wishes.policy = found.map(|found| found.policy.clone());
         // A role whose agent is not of the session is taken by whoever is.
-        item.agent = item.agent.take().filter(|agent| named.contains(agent));
+        item.agent = item.agent.take().filter(|agent| named.contains(agent) || pinned.contains_key(agent));
     }
     Ok(items)
+}
+
+/// Returns the definitions that the pieces of a plan name beside who is there, or why one of them can't be used.
+fn pinned_in(
+    text: &str,
+    there: &[String],
+    agents: &Agents,
+) -> Result<BTreeMap<String, ByDefinition>, String> {
+    let plan: Value = serde_json::from_str(text).unwrap_or_default();
+    let items = plan["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for name in items.iter().filter_map(|item| item["agent"].as_str()) {
+        if there.iter().any(|agent| agent == name) || found.contains_key(name) {
+            continue;
+        }
+        if let Some(pinned) = agents.pinned(name) {
+            found.insert(name.to_owned(), pinned?);
+        }
+    }
+    Ok(found)
 }
 
 /// Tells whether the pieces are worked on in worktrees, so that the session needs a repository of its own.

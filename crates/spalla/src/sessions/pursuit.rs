@@ -31,6 +31,7 @@ use spalla_domain::tier::Tier;
 use spalla_domain::work_item::Status;
 use spalla_store::Clock as _;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,9 @@ use std::time::Duration;
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether a person wishes something.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether a queue that was full has room again.
+const ROOM_LOOK: Duration = Duration::from_secs(1);
 
 /// What a pursuit waits for.
 enum Event {
@@ -95,16 +99,17 @@ impl Pursuit {
         let is_new = self.session.items.iter().all(|item| item.work_item_id.is_none());
         let mut begins = Some(if is_new { SessionChange::Begun } else { SessionChange::Resumed });
         let exit = loop {
-            if let Some(exit) = self.begin_next(control).await? {
-                break exit;
-            }
+            let had_room = match self.begin_next(control).await? {
+                ControlFlow::Continue(had_room) => had_room,
+                ControlFlow::Break(exit) => break exit,
+            };
             follower.adopt(self.followed());
             // It has a project from now on, to which its events belong.
             if let Some(change) = begins.take() {
                 self.tell(control, change, None).await;
             }
             let event = tokio::select! {
-                followed = self.news(&mut follower) => followed.map(|()| Event::News)?,
+                followed = self.news(&mut follower, had_room) => followed.map(|()| Event::News)?,
                 wished = self.wished() => wished,
                 noticed = watch.next((&self.session, self.folder.data()), control) => Event::Noticed(noticed),
                 name = signals.next() => Event::Signal(name),
@@ -153,13 +158,13 @@ impl Pursuit {
         Failure::new(Exit::Stopped, format!("another process pursues session {}", self.session.id))
     }
 
-    /// Makes what can begin, once the target has what was merged before; returns how it ends where that does not fit there.
-    async fn begin_next(&mut self, control: &Control) -> Result<Option<Exit>> {
-        let stopped = self.bring().await?;
-        if stopped.is_none() {
-            self.make_items(control).await?;
+    /// Makes what can begin, once the target has what was merged before, and tells whether the queue had room for all of it;
+    /// breaks off where what was merged does not fit the target.
+    async fn begin_next(&mut self, control: &Control) -> Result<ControlFlow<Exit, bool>> {
+        match self.bring().await? {
+            Some(exit) => Ok(ControlFlow::Break(exit)),
+            None => Ok(ControlFlow::Continue(self.make_items(control).await?)),
         }
-        Ok(stopped)
     }
 
     /// Takes the record over, and writes down that it is pursued.
@@ -173,11 +178,18 @@ impl Pursuit {
         self.folder.write(&self.session)
     }
 
-    /// Waits for news of the items: where a person is waited for, until they did something.
-    async fn news(&self, follower: &mut Follower<'_>) -> Result<()> {
-        match self.session.status {
-            SessionStatus::Waiting => follower.stirs().await,
-            _ => follower.next().await,
+    /// Waits for news of the items: where a person is waited for, until they did something; where the queue had no room for all of
+    /// them, no longer than until that is tried again.
+    async fn news(&self, follower: &mut Follower<'_>, had_room: bool) -> Result<()> {
+        let news = async {
+            match self.session.status {
+                SessionStatus::Waiting => follower.stirs().await,
+                _ => follower.next().await,
+            }
+        };
+        tokio::select! {
+            news = news => news,
+            () = tokio::time::sleep(ROOM_LOOK), if !had_room => Ok(()),
         }
     }
 

@@ -167,3 +167,100 @@ async fn an_agent_that_fails_its_test_after_a_start_is_passed_over() {
         all.as_array().expect("a list").iter().filter_map(|one| one["smoke_gate"].as_str()).collect();
     assert_eq!(gates, ["missing", "none"]);
 }
+
+/// A poet whose work somebody else has to approve of.
+fn publish_a_poet_with_a_peer(place: &Place) {
+    let peer = POET.replace("---\nYou are", "testing:\n  verification_policy: peer\n---\nYou are");
+    write(place, "poet.md", &peer);
+    convert(place, "1000");
+}
+
+#[test]
+fn a_piece_by_a_definition_that_asks_for_a_peer_needs_a_second_agent_whether_it_is_named_or_found() {
+    let place = Place::make();
+    publish_a_poet_with_a_peer(&place);
+    place.let_go();
+    let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "poet"}]});
+    fs::write(place.home.path("plan.json"), plan.to_string()).expect("a file");
+    let pinned = ["--yes", "--plan", "plan.json"];
+    for (goal, flags) in [("Write a sonnet into hello.txt", &["--yes"][..]), ("Write it", &pinned)] {
+        let alone = place.orchestrate(goal, &[&["--agents", "codex"], flags].concat(), &[]);
+        assert_eq!(alone.status, Some(2), "{alone:?}");
+        assert!(alone.stderr.contains("poet asks for a peer's approval"), "{alone:?}");
+        assert!(!place.home.shared("prompts").exists(), "an agent was asked");
+    }
+    let two = ["--agents", "codex,claude", "--yes"];
+    let said = place.orchestrate("Write a sonnet into hello.txt", &two, &[]).good();
+    assert!(said.contains("as poet)"), "{said}");
+}
+
+#[tokio::test]
+async fn outside_a_session_nobody_is_asked_to_work_whom_a_peer_would_have_to_approve_of() {
+    let place = Place::make();
+    publish_a_poet_with_a_peer(&place);
+    let server = place.up();
+    let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
+    for named in [json!({"title": "Write a sonnet"}), json!({"title": "a", "agent": "poet"})] {
+        let mut body = json!({"project_id": project, "executor": "agent"});
+        body.as_object_mut().expect("an object").extend(named.as_object().expect("an object").clone());
+        let (status, answer) = server.rest.call("POST", "/work-items/", Some(body)).await.expect("an answer");
+        assert_eq!(status, 422, "{answer}");
+        assert!(answer["detail"].as_str().is_some_and(|why| why.contains("nobody reviews")), "{answer}");
+    }
+}
+
+#[test]
+fn a_plan_names_an_agent_that_comes_with_the_program() {
+    let place = Place::make();
+    place.let_go();
+    let plan = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "codex-architect"}]});
+    fs::write(place.home.path("plan.json"), plan.to_string()).expect("a file");
+    let flags = ["--agents", "codex,claude", "--yes", "--plan", "plan.json"];
+    let ended = place.orchestrate("Write it", &flags, &[]);
+    assert!(ended.stdout.contains("(codex as codex-architect)"), "{ended:?}");
+    let shown = place.home.run(&["session", "show", "latest", "--json"]).good();
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let definition = &shown["items"][0]["definition"];
+    assert_eq!((&definition["id"], &definition["by"]), (&json!("codex-architect"), &json!("pinned")));
+}
+
+#[tokio::test]
+async fn a_piece_waits_while_the_queue_of_its_alias_is_full_and_is_done_when_there_is_room() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    convert(&place, "1000");
+    let alias = r#"{"careful": {"id": "poet", "overrides": {"runtime": {"concurrency": {"max_parallel_tasks": 1}}}}}"#;
+    let server = place.up_with(&[("SPALLA_ALIASES", alias)]);
+    place.let_go();
+    let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
+    // They are for the alias, as whoever makes them says, and for a day to come.
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        let body = json!({"project_id": project, "title": "a", "executor": "recipe", "recipe": "steps: [{run: 'true'}]",
+            "labels": ["alias:careful"]});
+        let id = server.rest.post("/work-items/", body).await["id"].clone();
+        server.rest.post("/scheduler/enqueue", json!({"work_item_id": id, "delay_seconds": 86_400})).await;
+        others.push(id);
+    }
+    let mut wish = place.wish(&["codex"]);
+    wish["plan"] = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "careful"}]});
+    server.rest.post("/api/sessions", wish).await;
+    let piece = until("its piece is made", || async {
+        server.rest.get("/api/session").await["items"][0]["work_item_id"].as_i64()
+    })
+    .await;
+    let stands = async || server.rest.get(&format!("/work-items/{piece}")).await["status"].clone();
+    until("it was tried in vain", || async {
+        place.home.stderr_of("server.log").contains("waits for room").then_some(())
+    })
+    .await;
+    assert_eq!(stands().await, "open");
+    for id in others {
+        server.rest.call("DELETE", &format!("/work-items/{id}"), None).await.expect("an answer");
+    }
+    until("it is done", || async {
+        (server.rest.get("/api/session").await["status"] == "done").then_some(())
+    })
+    .await;
+    assert_eq!(stands().await, "succeeded");
+}

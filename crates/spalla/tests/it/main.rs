@@ -29,6 +29,7 @@ mod remote_worker;
 mod repository;
 mod rest;
 mod route;
+mod routing_accuracy;
 mod sandbox;
 mod scratchpad;
 mod scripted;
