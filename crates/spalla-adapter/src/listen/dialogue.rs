@@ -116,7 +116,7 @@ impl Opening {
 pub(super) enum Dialogue {
     Acp(Box<acp::Dialogue>),
     AppServer(Box<app_server::Dialogue>),
-    Claude(claude::dialogue::Dialogue),
+    Claude(Box<claude::dialogue::Dialogue>),
 }
 
 impl Dialogue {
@@ -125,7 +125,9 @@ impl Dialogue {
         match format {
             Format::Acp => Some(Self::Acp(Box::new(acp::Dialogue::new(opening)))),
             Format::AppServer => Some(Self::AppServer(Box::new(app_server::Dialogue::new(opening)))),
-            Format::ClaudeStreamJson => Some(Self::Claude(claude::dialogue::Dialogue::new(&opening))),
+            Format::ClaudeStreamJson => {
+                Some(Self::Claude(Box::new(claude::dialogue::Dialogue::new(&opening))))
+            }
             _ => None,
         }
     }

@@ -248,7 +248,7 @@ mod tests {
             ("example.org:65536", "write example.org"),
             ("example.org:", "write example.org"),
             ("example.org:443:443", "each part"),
-            ("[::1", "each part"),
+            ("[::1", "write example.org"),
             ("a..b", "each part"),
             ("-a.example", "each part"),
             ("*.127.0.0.1", "beneath an address"),

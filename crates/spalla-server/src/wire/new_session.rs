@@ -31,7 +31,7 @@ pub(crate) struct NewSession {
     /// Who splits the goal into pieces; the marks of a list in it when left out. With a plan there is nothing to split.
     #[serde(default)]
     #[schema(inline)]
-    pub(crate) decomposer: Option<Decomposer>,
+    pub(crate) decomposer: Option<GoalDecomposer>,
     /// Who says which agent takes a piece that names none; `balance.strategy` when left out.
     #[serde(default)]
     #[schema(inline)]
@@ -43,7 +43,7 @@ impl Body for NewSession {}
 /// Who splits a goal into pieces.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Decomposer {
+pub(crate) enum GoalDecomposer {
     /// The marks of a list in the goal, and numbered lines.
     Heuristic,
     /// An agent of the session, which looks at the target first.
@@ -54,13 +54,13 @@ pub(crate) enum Decomposer {
     Cloud,
 }
 
-impl From<Decomposer> for session::Decomposer {
-    fn from(wanted: Decomposer) -> Self {
+impl From<GoalDecomposer> for session::Decomposer {
+    fn from(wanted: GoalDecomposer) -> Self {
         match wanted {
-            Decomposer::Heuristic => Self::Heuristic,
-            Decomposer::Llm => Self::Llm,
-            Decomposer::Tiny => Self::Tiny,
-            Decomposer::Cloud => Self::Cloud,
+            GoalDecomposer::Heuristic => Self::Heuristic,
+            GoalDecomposer::Llm => Self::Llm,
+            GoalDecomposer::Tiny => Self::Tiny,
+            GoalDecomposer::Cloud => Self::Cloud,
         }
     }
 }

@@ -138,6 +138,7 @@ pub(crate) struct RouteAnswer {
     /// The version of how they stand just now: which of them break what was promised of their runs. Left out where nobody
     /// does.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     standing: Option<String>,
 }
 

@@ -112,8 +112,8 @@ async fn scorecards_tell_how_much_of_machines_runs_use_where_it_was_measured() {
     world.clock.advance(2_000);
     let used = json!({"cpu_ms": 3_000, "memory_bytes": 52_428_800});
     let sandbox = json!({"preset": "agent", "policy_hash": "ab".repeat(32), "layers": [], "used": used});
-    let path = format!("/work-items/runs/{run}/complete?success=true");
-    world.post(&path, json!({"fencing_token": token, "sandbox": sandbox})).await.json(200);
+    let completed = json!([{"run_id": run, "fencing_token": token, "success": true, "sandbox": sandbox}]);
+    world.post("/scheduler/exchange", json!({"worker_id": "w", "completed": completed})).await.json(200);
     let cards = world.get("/api/scorecards?agent=codex").await.json(200);
     let wanted = json!({"cpu": 1.5, "memory": 50.0, "network": null, "storage": null});
     assert_eq!(cards["agents"][0]["resource_utilization"], wanted);

@@ -54,7 +54,6 @@ async fn on_every_route_whoever_shows_no_token_that_opens_is_nobody() {
                 );
                 let answer = send(&world, text).await;
                 assert_eq!(status(&answer), 401, "{method} {path} with {shown:?}: {answer}");
-                assert!(!answer.to_lowercase().contains("\r\nallow:"), "{method} {path}: {answer}");
                 tried += 1;
             }
         }
@@ -141,7 +140,7 @@ async fn on_no_route_the_agent_of_a_run_says_yes_or_does_what_is_not_its_own() {
 }
 
 /// What the agent of a run may call, and nothing besides; what it gets there is its own, or is said to everybody.
-const OF_AGENTS: [&str; 36] = [
+const OF_AGENTS: [&str; 37] = [
     "GET /health",
     "GET /observability/health",
     "GET /whoami",
@@ -161,6 +160,7 @@ const OF_AGENTS: [&str; 36] = [
     "GET /projects/{id}/requirements/{draft}",
     "GET /work-items",
     "POST /work-items",
+    "POST /work-items/bulk",
     "GET /work-items/{id}",
     "GET /work-items/{id}/tool-recipe",
     "GET /scheduler/dead-letters",
@@ -219,7 +219,10 @@ async fn a_body_has_a_mebibyte_and_sixty_four_levels_and_not_one_more() {
     let json = |body: String| {
         world.request("POST", "/projects/").header("content-type", "application/json").body(body)
     };
-    let padded = |bytes: usize| format!("{:<bytes$}", r#"{"name": "a"}"#);
+    let padded = |bytes: usize| {
+        let name = r#"{"name": "a"}"#;
+        name.to_owned() + &" ".repeat(bytes - name.len())
+    };
     world.send(json(padded(1024 * 1024))).await.json(201);
     world.send(json(padded(1024 * 1024 + 1))).await.problem(413, "payload_too_large");
     let nested = |levels: usize| {

@@ -25,8 +25,7 @@ async fn furnish(world: &World, project: i64) -> i64 {
     let ask = json!({"reason": "r", "fencing_token": fence, "fields": [{"name": "A", "secret": false}]});
     world.post(&format!("/work-items/runs/{run}/info-requests"), ask).await.json(201);
     world.post(&format!("/work-items/{item}/approvals"), json!({})).await.json(201);
-    let note =
-        json!({"project_id": project, "to": "people", "type": "notification", "payload": {"text": "x"}});
+    let note = json!({"project_id": project, "to": "w1", "type": "notification", "payload": {"text": "x"}});
     world.post("/api/messages", note).await.json(201);
     run.as_i64().unwrap()
 }

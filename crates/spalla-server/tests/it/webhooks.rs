@@ -563,7 +563,7 @@ async fn who_is_named_by_an_alert_is_sent_it_and_a_name_that_nobody_has_is_told_
         assert_eq!(named.next().await.body["text"], "*codex: heartbeat_miss*\nsilent again");
         let unknown = other.next().await.body;
         assert_eq!(
-            (&unknown["type"], &unknown["payload"]["names"]),
+            (&unknown["type"], &unknown["data"]["payload"]["names"]),
             (&json!("receiver.unknown"), &json!(["ada"]))
         );
         let events = world.store.read().events(EventFilter::default(), 1_000).await.unwrap();

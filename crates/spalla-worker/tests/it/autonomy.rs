@@ -4,12 +4,13 @@
 use crate::agents::{agent, library, program, repository};
 use crate::fake::Wanted;
 use crate::site::{Site, Working};
-use serde_json::Value;
+
 use spalla_domain::RunId;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::agent_policy::AgentPolicy;
 use spalla_domain::found_command::Level;
 use spalla_domain::log::Stream;
+use spalla_domain::run_event::RunEvent;
 use std::sync::Arc;
 
 /// An agent over ACP that asks whether it may run a command, and does what it is told.
@@ -75,10 +76,11 @@ async fn an_agent_of_little_autonomy_waits_in_its_work_for_a_yes_to_a_command_th
     let completion = site.fake.ended(run).await;
     assert!(completion.success, "{completion:?}");
     assert!(runs(&site, run));
-    let state = site.fake.state();
-    assert_eq!((state.found[0].level, &*state.found[0].command), (Level::Confirm, "sudo make install"));
-    assert_eq!(state.runs[&run].handed_back, 0);
-    drop(state);
+    {
+        let state = site.fake.state();
+        assert_eq!((state.found[0].level, &*state.found[0].command), (Level::Confirm, "sudo make install"));
+        assert_eq!(state.runs[&run].handed_back, 0);
+    }
     worker.stop().await;
 }
 
@@ -119,14 +121,12 @@ async fn what_an_agent_ran_that_can_t_be_asked_is_told_where_it_was_to_ask() {
         let run = add(&site, autonomy);
         let completion = site.fake.ended(run).await;
         assert!(completion.success, "{completion:?}");
-        let state = site.fake.state();
-        let told: Vec<_> = state
-            .told
-            .iter()
-            .filter_map(|event| event.payload.get("refusal").and_then(Value::as_str))
-            .collect();
+        let refusals = |told: &[RunEvent]| -> Vec<String> {
+            let refusal = |event: &RunEvent| Some(event.payload.get("refusal")?.as_str()?.to_owned());
+            told.iter().filter_map(refusal).collect()
+        };
+        let told = refusals(&site.fake.state().told);
         assert_eq!(told, refusal.into_iter().collect::<Vec<_>>(), "{autonomy:?} {command}");
-        drop(state);
         worker.stop().await;
     }
 }

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::sql::statement::Call;
 use crate::tx::{Changes, Result};
 use spalla_domain::event::NewEvent;
-use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -26,18 +26,18 @@ pub(super) struct Prepared {
 struct Order {
     changes: Changes,
     calls: SyncSender<Prepared>,
-    events: Sender<Result<Vec<NewEvent>>>,
+    events: SyncSender<Result<Vec<NewEvent>>>,
 }
 
 /// Hands changes to the thread, which begins with the first ones and ends with this.
 #[derive(Debug, Default)]
-pub(crate) struct Scribe(Mutex<Option<Sender<Order>>>);
+pub(crate) struct Scribe(Mutex<Option<SyncSender<Order>>>);
 
 impl Scribe {
     /// Has calls made of changes, in their order.
     pub(super) fn prepare(&self, changes: Changes) -> Result<Preparing> {
         let (calls, ready) = sync_channel(AHEAD);
-        let (events, told) = channel();
+        let (events, told) = sync_channel(1);
         let order = Order { changes, calls, events };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = match &*known {
@@ -72,8 +72,8 @@ impl Preparing {
     }
 }
 
-fn start() -> Result<Sender<Order>> {
-    let (orders, ordered) = channel::<Order>();
+fn start() -> Result<SyncSender<Order>> {
+    let (orders, ordered) = sync_channel::<Order>(1);
     let thread = thread::Builder::new().name("spalla-scribe".to_owned());
     let started = thread.spawn(move || {
         for Order { changes, calls, events } in ordered {

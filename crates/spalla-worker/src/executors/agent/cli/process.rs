@@ -172,12 +172,11 @@ fn is_tools(id: i32, program: &PathBuf) -> bool {
     is_program && words.split(|byte| *byte == 0).skip(1).take(2).eq([&b"mcp"[..], b""])
 }
 
+/// Where lines go, and as what.
+type Onward = (mpsc::Sender<Line>, fn(Vec<u8>) -> Line);
+
 /// Reads a stream to its end. The process never waits for what is made of its lines longer than a few of them.
-async fn read(
-    mut pipe: PipeReader,
-    (lines, of): (mpsc::Sender<Line>, fn(Vec<u8>) -> Line),
-    bytes_max: usize,
-) {
+async fn read(mut pipe: PipeReader, (lines, of): Onward, bytes_max: usize) {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut cutter = Lines::of(bytes_max);
     loop {
