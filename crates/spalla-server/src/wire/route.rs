@@ -135,10 +135,7 @@ pub(crate) struct RouteAnswer {
     index: String,
     /// The version of what was learned of them.
     weights: String,
-    /// The version of how they stand just now: which of them break what was promised of their runs. Left out where nobody
-    /// does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// The version of how they stand just now: which of them break what was promised of their runs; null where nobody does.
     standing: Option<String>,
 }
 

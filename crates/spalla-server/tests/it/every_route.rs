@@ -129,7 +129,7 @@ async fn on_no_route_the_agent_of_a_run_says_yes_or_does_what_is_not_its_own() {
         assert_eq!(world.get("/tokens").await.json(200), json!([]));
         // What may be read of its own by somebody else's number is not there.
         let (other, _, _) = agent(&world).await;
-        for path in ["", "/logs", "/events", "/artifacts", "/info-requests"] {
+        for path in ["", "/logs", "/artifacts", "/info-requests"] {
             get(&world, &token, &format!("/work-items/runs/{other}{path}")).await.problem(404, "not_found");
         }
         for path in ["approve", "reject"] {
