@@ -603,7 +603,7 @@ const OWN: &[Key] = &[
     key(
         "pool.size",
         Kind::Whole(0, 64),
-        "0",
+        "2",
         "how many processes of one agent, for one project, wait for a further run, and never more than there are cores; 0 keeps none",
     )
     .env(&["SPALLA_POOL_SIZE"]),
