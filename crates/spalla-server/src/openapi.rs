@@ -5,6 +5,7 @@ mod polish;
 use crate::problem::MEDIA_TYPE;
 use crate::wire::problem::{FieldProblem, ProblemDocument};
 use serde_json::Value;
+use spalla_domain::limits::Limits;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{
@@ -85,8 +86,12 @@ pub(crate) fn frame(version: &str) -> OpenApi {
 }
 
 /// Adds what holds for every operation, and returns the finished document. Where everybody is let in, it asks for no
-/// token.
-pub(crate) fn finish(mut document: OpenApi, everybody_is_let_in: bool) -> Result<Value, serde_json::Error> {
+/// token; of limits it takes no more than the operator allows.
+pub(crate) fn finish(
+    mut document: OpenApi,
+    everybody_is_let_in: bool,
+    limits_max: &Limits,
+) -> Result<Value, serde_json::Error> {
     add_problems(&mut document);
     if everybody_is_let_in {
         document.security = None;
@@ -94,6 +99,7 @@ pub(crate) fn finish(mut document: OpenApi, everybody_is_let_in: bool) -> Result
     name_the_rest(&mut document);
     let mut document = serde_json::to_value(&document)?;
     polish::polish(&mut document);
+    polish::bound_limits(&mut document, limits_max);
     Ok(document)
 }
 

@@ -27,6 +27,7 @@ use crate::strangers::Strangers;
 use crate::vault::Vault;
 use crate::webhooks::{UnderWay, WebhookTrust};
 use axum::{Router, middleware};
+use spalla_domain::limits::Limits;
 use spalla_domain::network::Networks;
 use spalla_engine::EngineHandle;
 use spalla_scratchpad::Scratchpads;
@@ -77,6 +78,8 @@ pub struct Options {
     pub vault: Vault,
     /// What a remote worker shows to read answers; none means that no remote worker can.
     pub agent_secret: Option<Token>,
+    /// What no project and no work item may ask for more of: the document says so as well.
+    pub limits_max: Limits,
     /// The scratchpads of the data folder.
     pub scratchpads: Scratchpads,
     /// Keeps sessions and pursues them.
@@ -146,7 +149,8 @@ impl Server {
         let checked = oidc.as_ref().map_or(Ok(()), |oidc| oidc.check(&hosts));
         checked.map_err(Error::Oidc)?;
         let (routes, document) = crate::api::build(&options.version, oidc.is_some());
-        let document = crate::openapi::finish(document, matches!(options.access, Access::None))?;
+        let document =
+            crate::openapi::finish(document, matches!(options.access, Access::None), &options.limits_max)?;
         let request_prefix = options.randomness.next();
         let (log_stream, logs) = LogStream::new(engine.store().clone());
         let app = App::from(Shared {

@@ -2,6 +2,7 @@
 
 use crate::wire::BULK_ENTRIES_MAX;
 use serde_json::{Map, Value, json};
+use spalla_domain::limits::{Limit, Limits};
 use std::collections::BTreeSet;
 
 /// Answers whose members may be left out; in all others every member is there, and null where there is nothing.
@@ -27,6 +28,27 @@ pub(super) fn polish(document: &mut Value) {
     choose_one_delay(&mut document["components"]["schemas"]);
     name_the_agent(&mut document["components"]["schemas"]);
     require_members_of_answers(document);
+}
+
+/// Takes of limits no more than the operator allows, wherever somebody may ask for some.
+pub(super) fn bound_limits(part: &mut Value, most: &Limits) {
+    match part {
+        Value::Object(object) => {
+            if let Some(limits) = object.get_mut("properties").filter(|properties| are_limits(properties)) {
+                for (limit, most) in &most.0 {
+                    limits[limit.as_str()]["maximum"] = json!(most);
+                }
+            }
+            object.values_mut().for_each(|part| bound_limits(part, most));
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(|part| bound_limits(part, most)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Tells whether properties are all the limits there are, as numbers: they stand in several places, not always by name.
+fn are_limits(properties: &Value) -> bool {
+    Limit::ALL.iter().all(|limit| properties[limit.as_str()]["maximum"].is_number())
 }
 
 fn each_operation(document: &mut Value, mut act: impl FnMut(&mut Value)) {
@@ -223,6 +245,20 @@ mod tests {
         let framed = &responses["200"]["content"]["text/event-stream"]["schema"];
         assert_eq!(framed["required"], json!(["id", "event", "data"]));
         assert_eq!(framed["properties"]["data"]["contentSchema"], reference);
+    }
+
+    #[test]
+    fn limits_go_no_further_than_the_operator_lets_them() {
+        let all: Map<_, _> =
+            Limit::ALL.iter().map(|limit| (limit.as_str().to_owned(), json!({"maximum": 9_000}))).collect();
+        let other = json!({"properties": {"memory_mb": {"maximum": 9_000}}});
+        let mut document = json!({"a": {"properties": all.clone()}, "b": [{"properties": all}], "c": other});
+        bound_limits(&mut document, &Limits([(Limit::MemoryMb, 512)].into()));
+        for limits in [&document["a"]["properties"], &document["b"][0]["properties"]] {
+            assert_eq!(limits["memory_mb"], json!({"maximum": 512}));
+            assert_eq!(limits["processes"], json!({"maximum": 9_000}));
+        }
+        assert_eq!(document["c"], other);
     }
 
     #[test]

@@ -263,7 +263,10 @@ mod tests {
         for task in ["a docker image", "nothing"] {
             let answer = router.route(&Question { task: task.into(), ..Question::default() });
             let wire = serde_json::to_value(RouteAnswer::from(&*answer)).unwrap();
-            assert_eq!(wire, serde_json::to_value(&*answer).unwrap());
+            let mut said = serde_json::to_value(&*answer).unwrap();
+            // The command line leaves out what only records of runs could tell.
+            said["standing"].take();
+            assert_eq!(wire, said);
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct SandboxBody {
     #[schema(inline)]
     limits: Option<Held>,
     /// How much of the machine its commands used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     used: Option<SandboxUsed>,
 }
 

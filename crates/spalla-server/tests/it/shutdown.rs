@@ -59,6 +59,7 @@ async fn a_taken_port_is_named() {
         clock: world.clock.clone(),
         randomness: world.randomness.clone(),
         vault: world.vault.clone(),
+        limits_max: Default::default(),
         scratchpads: world.options.scratchpads.clone(),
         agent_secret: None,
         sessions: std::sync::Arc::new(spalla_server::NoSessions),

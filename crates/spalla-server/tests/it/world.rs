@@ -212,6 +212,7 @@ impl World {
             clock: clock.clone(),
             randomness: randomness.clone(),
             vault: vault.clone(),
+            limits_max: Default::default(),
             scratchpads: scratchpads_in(data.path()),
             agent_secret: setup.agent_secret.map(Token::new),
             sessions: setup.sessions,

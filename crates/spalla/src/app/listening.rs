@@ -5,6 +5,7 @@ use crate::clock::{SystemClock, SystemRandomness};
 use crate::config::{Auth, Settings};
 use crate::failure::{Failure, Result};
 use crate::programs::{self, Call};
+use crate::worker_options::allowed;
 use futures_util::future::BoxFuture;
 use spalla_server::{Access, Error, HealthOptions, Options, Routing, Runner, Server, Token};
 use std::net::SocketAddr;
@@ -70,6 +71,7 @@ fn options(settings: &Settings, listen: SocketAddr, app: &App, secrets: &Secrets
         randomness: Arc::new(SystemRandomness),
         health,
         vault: app.vault.clone(),
+        limits_max: allowed(&settings.sandbox)?.all,
         scratchpads: crate::scratchpads::of(settings),
         agent_secret: Some(&settings.worker.secret_key).filter(|key| !key.is_empty()).map(Token::new),
         sessions: Arc::new(app.sessions.clone()),
