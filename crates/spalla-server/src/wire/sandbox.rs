@@ -1,10 +1,11 @@
 //! What is attested of the walls around a run, on the wire.
 
 use super::limits::Held;
+use super::number::Ordinal;
 use super::object::{object, objects};
 use super::text::Text;
 use super::words;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use spalla_domain::sandbox::{
     Attested, AttestedLayer, AttestedPolicy, LAYERS_MAX, LayerState as DomainState, OTHERS_MAX, PolicyObject,
     REFUSED_HOSTS_MAX, TEXT_BYTES_MAX, Used,
@@ -65,14 +66,22 @@ pub(crate) struct SandboxBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SandboxUsed {
     /// Time of processors, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "measure", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Ordinal>, inline)]
     cpu_ms: Option<u64>,
     /// The most memory at once, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "measure", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Ordinal>, inline)]
     memory_bytes: Option<u64>,
     /// Files that came into being, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "measure", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Ordinal>, inline)]
     disk_bytes: Option<u64>,
+}
+
+/// Reads what was measured, as far as the document says that it goes.
+fn measure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<Ordinal>::deserialize(deserializer)?.map(Ordinal::unsigned))
 }
 
 impl From<SandboxUsed> for Used {
