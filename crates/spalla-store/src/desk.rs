@@ -471,7 +471,9 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Writes everything as the last act of the transaction; returns the events with their numbers.
     pub(crate) async fn write_all(&mut self) -> Result<Vec<Event>> {
         let events = self.write(true).await?;
-        for item in self.items.values().flatten().filter(|item| item.live_run().is_some()) {
+        let hands_on = self.tx.hands_on();
+        let going_on = |item: &&Item| hands_on && item.live_run().is_some();
+        for item in self.items.values().flatten().filter(going_on) {
             let (head, placed) = item.written();
             self.tx.hand_on(head, placed);
         }

@@ -450,6 +450,11 @@ pub(crate) trait Tx: Send {
     /// Takes back ids that nobody used, where they can be kept for the next transaction.
     fn give_back(&mut self, _sequence: Sequence, _ids: Ids) {}
 
+    /// Tells whether items are handed on at all, so that nobody copies them in vain.
+    fn hands_on(&self) -> bool {
+        false
+    }
+
     /// Hands an item on to the next transactions as this one leaves it, where they are sure to ask for it.
     fn hand_on(&mut self, _head: Head, _placed: Placed) {}
 

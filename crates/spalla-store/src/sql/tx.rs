@@ -489,10 +489,12 @@ impl<D: Driver> Tx for SqlTx<D> {
         Ok(moment.map(Timestamp::from_ms))
     }
 
+    fn hands_on(&self) -> bool {
+        !self.driver.is_shared()
+    }
+
     fn hand_on(&mut self, head: Head, placed: Placed) {
-        if !self.driver.is_shared() {
-            self.shared.warm.keep(head, placed);
-        }
+        self.shared.warm.keep(head, placed);
     }
 
     async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
