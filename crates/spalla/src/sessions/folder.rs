@@ -199,15 +199,9 @@ impl SessionFolder {
 
 /// Returns the folders of all sessions of a data folder, with how the records look; in no order.
 pub(super) fn folders(data: &Path) -> Result<Vec<(SessionFolder, fs::Metadata)>> {
-    let sessions = data.join(SESSIONS);
-    let entries = match fs::read_dir(&sessions) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(file("reading", &sessions)(error)),
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let folder = SessionFolder { path: entry.map_err(file("reading", &sessions))?.path() };
+    for path in paths(data)? {
+        let folder = SessionFolder { path };
         // One that was left before its first record is none.
         if let Ok(looks) = fs::metadata(folder.path.join(RECORD))
             && looks.is_file()
@@ -268,20 +262,22 @@ pub(crate) fn newest(data: &Path, most: usize) -> Result<Newest> {
     Ok(Newest { sessions, older })
 }
 
-/// Returns the names of all sessions of a data folder, in no order.
-fn names(data: &Path) -> Result<Vec<String>> {
+/// Returns what lies where sessions do, in no order; nothing where there never was one.
+fn paths(data: &Path) -> Result<Vec<PathBuf>> {
     let sessions = data.join(SESSIONS);
     let entries = match fs::read_dir(&sessions) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(file("reading", &sessions)(error)),
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(file("reading", &sessions))?.file_name();
-        found.extend(name.into_string().ok().filter(|name| is_session_id(name)));
-    }
-    Ok(found)
+    entries.map(|entry| Ok(entry.map_err(file("reading", &sessions))?.path())).collect()
+}
+
+/// Returns the names of all sessions of a data folder, in no order.
+fn names(data: &Path) -> Result<Vec<String>> {
+    let name =
+        |path: PathBuf| path.file_name()?.to_str().filter(|name| is_session_id(name)).map(str::to_owned);
+    Ok(paths(data)?.into_iter().filter_map(name).collect())
 }
 
 /// Returns what a session's name says of when it began: the moment, and which it was of that second.
