@@ -2,10 +2,13 @@
 
 mod polish;
 
+use crate::api::Descriptions;
 use crate::problem::MEDIA_TYPE;
 use crate::wire::problem::{FieldProblem, ProblemDocument};
+use axum::body::Bytes;
 use serde_json::Value;
 use spalla_domain::limits::Limits;
+use std::sync::OnceLock;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{
@@ -85,22 +88,49 @@ pub(crate) fn frame(version: &str) -> OpenApi {
         .build()
 }
 
-/// Adds what holds for every operation, and returns the finished document. Where everybody is let in, it asks for no
-/// token; of limits it takes no more than the operator allows.
-pub(crate) fn finish(
-    mut document: OpenApi,
+/// The document of one server, made when somebody first wants it.
+pub(crate) struct Document {
+    descriptions: Descriptions,
     everybody_is_let_in: bool,
-    limits_max: &Limits,
-) -> Result<Value, serde_json::Error> {
-    add_problems(&mut document);
-    if everybody_is_let_in {
-        document.security = None;
+    limits_max: Limits,
+    written: OnceLock<Bytes>,
+}
+
+impl Document {
+    /// Where everybody is let in, the document asks for no token; of limits it takes no more than the operator allows.
+    pub(crate) const fn new(
+        descriptions: Descriptions,
+        everybody_is_let_in: bool,
+        limits_max: Limits,
+    ) -> Self {
+        Self { descriptions, everybody_is_let_in, limits_max, written: OnceLock::new() }
     }
-    name_the_rest(&mut document);
-    let mut document = serde_json::to_value(&document)?;
-    polish::polish(&mut document);
-    polish::bound_limits(&mut document, limits_max);
-    Ok(document)
+
+    /// Returns the document as JSON.
+    ///
+    /// # Errors
+    /// Says that it can't be written, which is a defect.
+    pub(crate) fn json(&self) -> Result<Bytes, serde_json::Error> {
+        if let Some(written) = self.written.get() {
+            return Ok(written.clone());
+        }
+        let written = Bytes::from(serde_json::to_vec(&self.finished()?)?);
+        Ok(self.written.get_or_init(|| written).clone())
+    }
+
+    /// Adds what holds for every operation.
+    fn finished(&self) -> Result<Value, serde_json::Error> {
+        let mut document = self.descriptions.document();
+        add_problems(&mut document);
+        if self.everybody_is_let_in {
+            document.security = None;
+        }
+        name_the_rest(&mut document);
+        let mut document = serde_json::to_value(&document)?;
+        polish::polish(&mut document);
+        polish::bound_limits(&mut document, &self.limits_max);
+        Ok(document)
+    }
 }
 
 /// A parameter that is all that follows is written as any other: the document has no word for it.

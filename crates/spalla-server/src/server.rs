@@ -19,6 +19,7 @@ use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogFollower, LogStream, Places};
 use crate::meters::Meters;
 use crate::oidc::Oidc;
+use crate::openapi::Document;
 use crate::rate_limit::RateLimit;
 use crate::routing::Routing;
 use crate::sessions::Sessions;
@@ -120,9 +121,6 @@ pub enum Error {
     /// People can't sign in as they were to.
     #[error("people can't sign in: {0}")]
     Oidc(String),
-    /// The OpenAPI document can't be written: a defect.
-    #[error("the OpenAPI document can't be written: {0}")]
-    Document(#[from] serde_json::Error),
 }
 
 /// A server that listens, and serves once it is told to.
@@ -148,9 +146,9 @@ impl Server {
         let oidc = options.oidc.filter(|_| cfg!(feature = "oidc"));
         let checked = oidc.as_ref().map_or(Ok(()), |oidc| oidc.check(&hosts));
         checked.map_err(Error::Oidc)?;
-        let (routes, document) = crate::api::build(&options.version, oidc.is_some());
+        let (routes, descriptions) = crate::api::build(&options.version, oidc.is_some());
         let document =
-            crate::openapi::finish(document, matches!(options.access, Access::None), &options.limits_max)?;
+            Document::new(descriptions, matches!(options.access, Access::None), options.limits_max);
         let request_prefix = options.randomness.next();
         let (log_stream, logs) = LogStream::new(engine.store().clone());
         let app = App::from(Shared {
@@ -184,7 +182,7 @@ impl Server {
             meters: Meters::new(&options.version),
             version: options.version,
             started: Instant::now(),
-            document: serde_json::to_vec(&document)?.into(),
+            document,
             connections: AtomicUsize::new(0),
             shutdown: CancellationToken::new(),
             webhook_networks: options.webhook_networks,

@@ -11,6 +11,7 @@ use crate::host_guard::Hosts;
 use crate::live::{EventStream, LogStream, Places};
 use crate::meters::Meters;
 use crate::oidc::Oidc;
+use crate::openapi::Document;
 use crate::principal::Caller;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
@@ -20,7 +21,6 @@ use crate::strangers::Strangers;
 use crate::vault::Vault;
 use crate::webhooks::{UnderWay, WebhookTrust};
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::Response;
 use spalla_domain::Timestamp;
@@ -103,7 +103,7 @@ pub(crate) struct Shared {
     /// When the server started.
     pub(crate) started: Instant,
     /// The OpenAPI document.
-    pub(crate) document: Bytes,
+    pub(crate) document: Document,
     /// Open connections.
     pub(crate) connections: AtomicUsize,
     /// Is cancelled when the server is to end.

@@ -1,6 +1,7 @@
 //! The agents that are published, and their definitions.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::problem::Problem;
 use crate::state::App;
@@ -21,7 +22,6 @@ use spalla_registry::schema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// What the text of a definition is.
 const YAML: &str = "application/yaml";

@@ -1,11 +1,11 @@
 //! Processes of agents that the worker in this process keeps for further runs.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::state::App;
 use crate::wire::agent_pool::AgentPool;
 use axum::Json;
 use axum::extract::State;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -3,6 +3,7 @@
 use crate::access::Reach;
 use crate::agents::observe;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::App;
@@ -18,7 +19,6 @@ use spalla_domain::agent_state::AgentStates;
 use spalla_store::view::PoolView;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// How many of an agent's newest runs are looked at for what came of them.
 const RUNS_SEEN: u32 = 50;

@@ -2,6 +2,7 @@
 
 use super::agent_definitions::no_agent;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Params, Wish};
 use crate::problem::Problem;
 use crate::state::{App, Shared};
@@ -17,7 +18,6 @@ use spalla_domain::problem::Code;
 use spalla_domain::{Refusal, alias};
 use spalla_store::{Command, Reply};
 use std::sync::Arc;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

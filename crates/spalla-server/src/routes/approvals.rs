@@ -1,6 +1,7 @@
 //! Approvals: asking for a person's yes or no, and giving it.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -18,7 +19,6 @@ use spalla_store::document::ApprovalVotes;
 use spalla_store::view::{ApprovalView, Page};
 use spalla_store::{Command, Reply};
 use std::collections::BTreeMap;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

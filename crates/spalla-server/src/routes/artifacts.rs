@@ -3,6 +3,7 @@
 use super::run_logs::number;
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::artifacts::{ArtifactError, Incoming};
 use crate::audit::Audited;
 use crate::extract::{Id, NoParams, Params, PendingKey, RunFile, body};
@@ -23,7 +24,6 @@ use spalla_domain::artifact::{self, ARTIFACT_BYTES_MAX, ArtifactPath};
 use spalla_domain::{ArtifactId, Fence, RunId};
 use spalla_store::StoreError;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// What of a file's name is written as it is in a header.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

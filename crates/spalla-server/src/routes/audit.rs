@@ -1,6 +1,7 @@
 //! The audit: who wanted what, and what came of it.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::problem::Problem;
 use crate::state::App;
@@ -16,7 +17,6 @@ use serde::Deserialize;
 use spalla_domain::AuditId;
 use spalla_store::view::AuditFilter;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// How many entries are exported at once.
 const EXPORTED_MAX: i64 = 5_000;

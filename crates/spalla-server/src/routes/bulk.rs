@@ -1,6 +1,7 @@
 //! Making and enqueuing many work items in one transaction, all of them or none.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::chosen::settle;
 use crate::extract::Bulk;
 use crate::principal::Who;
@@ -17,7 +18,6 @@ use spalla_domain::work_item;
 use spalla_store::command::PlannedItem;
 use spalla_store::{Command, Reply};
 use std::sync::Arc;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -5,6 +5,7 @@ use super::events::{Chosen, EventsQuery, subscribe};
 use super::log_follow::no_handshake;
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::auth::Client;
 use crate::extract::{Params, parse};
 use crate::live::{self, Follows, Party, Said, Subscription, Watched};
@@ -26,7 +27,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use spalla_domain::EventSeq;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 const PATH: &str = "/api/ws";
 /// The largest message of a client: room for the answers to an info request.

@@ -1,6 +1,7 @@
 //! The OpenAPI document, and its interactive reading. Every file comes out of this binary.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::problem::Problem;
 use crate::state::App;
@@ -8,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
-use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
 
 /// What the interactive page may load: its own files, and the document. It sets styles on elements and shows images
@@ -42,8 +42,12 @@ pub(super) fn add(api: Api) -> Api {
 /// Shows the OpenAPI document
 #[utoipa::path(get, path = "/openapi.json", tag = "docs",
     responses((status = 200, description = "The document.", body = Object)))]
-async fn openapi(State(app): State<App>, _: Params<NoParams>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], app.document.clone())
+async fn openapi(State(app): State<App>, _: Params<NoParams>) -> Result<impl IntoResponse, Problem> {
+    let document = app.document.json().map_err(|error| {
+        tracing::error!(%error, "the OpenAPI document can't be written");
+        Problem::internal()
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], document))
 }
 
 /// Shows the document as an interactive page

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::App;
@@ -14,7 +15,6 @@ use axum::http::Uri;
 use spalla_domain::ProjectId;
 use spalla_domain::run::Status;
 use spalla_store::view::{Page, RunFilter, RunView};
-use utoipa_axum::routes;
 
 /// How far a list may be left out from its beginning: all before it is read.
 const OFFSET_MAX: u32 = 10_000;

@@ -3,6 +3,7 @@
 use super::sessions;
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::auth::Client;
 use crate::extract::{Params, last_event_id};
 use crate::live::{self, Filter, Subscription, Watched};
@@ -20,7 +21,6 @@ use serde::Deserialize;
 use spalla_domain::session::is_session_id;
 use spalla_domain::{EventSeq, ProjectId, RunId, WorkItemId};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -1,6 +1,7 @@
 //! What the command policy found in the steps of a run.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -11,7 +12,6 @@ use axum::extract::State;
 use spalla_domain::RunId;
 use spalla_domain::claim::Heartbeat;
 use spalla_store::{Command, Reply};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

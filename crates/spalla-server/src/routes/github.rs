@@ -1,6 +1,7 @@
 //! Where GitHub tells of issues.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params, body};
 use crate::github::{Wanted, key_of};
 use crate::problem::Problem;
@@ -13,7 +14,6 @@ use serde_json::Value;
 use spalla_domain::problem::Code;
 use spalla_store::{Command, ExecuteError, Request};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 /// Where it is.
 pub(crate) const PATH: &str = "/api/github/webhook";

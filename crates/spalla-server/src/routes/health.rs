@@ -1,6 +1,7 @@
 //! Whether the server works.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::principal::Caller;
 use crate::problem::Problem;
@@ -11,7 +12,6 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use spalla_domain::access::Resource;
 use std::time::Duration;
-use utoipa_axum::routes;
 
 /// How long a check may take before it counts as failed: longer than any read, shorter than a prober's patience.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);

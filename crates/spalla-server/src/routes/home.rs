@@ -1,6 +1,7 @@
 //! The start page: plain HTML without script or style, so that it shows what matters in any browser.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Params;
 use crate::principal::Caller;
 use crate::problem::Problem;
@@ -15,7 +16,6 @@ use spalla_domain::access::token::Token;
 use spalla_store::view::{Depths, Page, RunFilter, RunView};
 use std::fmt::Write as _;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// How many runs the page shows.
 const RUNS_SHOWN: u32 = 20;

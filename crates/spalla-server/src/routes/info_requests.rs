@@ -4,6 +4,7 @@
 use super::run_logs::number;
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::audit::{self, Audited};
 use crate::documents::{Belonging, Which};
 use crate::extract::{Id, Params, Wish};
@@ -26,7 +27,6 @@ use spalla_store::document::KeptInfoRequest;
 use spalla_store::{Command, Reply};
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

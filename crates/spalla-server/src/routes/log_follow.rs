@@ -2,6 +2,7 @@
 //! those that come, without a gap and without a repetition.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::auth::Client;
 use crate::extract::{Id, Params, last_event_id};
 use crate::live::{self, LogSubscription, Start, Watched};
@@ -20,7 +21,6 @@ use serde::Deserialize;
 use spalla_domain::RunId;
 use spalla_domain::id::ID_MAX;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

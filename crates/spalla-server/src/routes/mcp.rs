@@ -1,6 +1,7 @@
 //! The Model Context Protocol over streamable HTTP.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::auth::Client;
 use crate::extract::{NoParams, Params, body, check_message};
 use crate::mcp::Endpoint;
@@ -12,7 +13,6 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::response::Response;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

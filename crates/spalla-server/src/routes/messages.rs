@@ -2,6 +2,7 @@
 
 use crate::access::{Choice, Reach};
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::principal::Who;
@@ -24,7 +25,6 @@ use spalla_domain::{MessageId, ProjectId};
 use spalla_store::command::Sender;
 use spalla_store::{Command, Reply};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

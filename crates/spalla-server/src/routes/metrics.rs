@@ -1,6 +1,7 @@
 //! Metrics for Prometheus.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::meters::Gauges;
 use crate::problem::Problem;
@@ -9,7 +10,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use std::sync::atomic::Ordering;
-use utoipa_axum::routes;
 
 /// The format that Prometheus reads.
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -16,7 +17,6 @@ use axum::response::IntoResponse;
 use spalla_domain::{ProjectId, project};
 use spalla_store::view::Page;
 use spalla_store::{Command, Reply};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -4,6 +4,7 @@
 use super::quotas::{held, held_among};
 use crate::access::{self, Reach};
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::App;
@@ -18,7 +19,6 @@ use spalla_domain::{ProjectId, QueueId};
 use spalla_store::view::{EntryView, Page, QueueFilter, Supply};
 use std::collections::BTreeSet;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// How many ready entries are read at first where some of them are left out; then twice as many, and so on.
 const ENTRIES_FIRST: u32 = 1_000;

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -19,7 +20,6 @@ use spalla_store::Command;
 use spalla_store::document::{Kept, ProjectQuota};
 use spalla_store::view::Page;
 use std::collections::BTreeSet;
-use utoipa_axum::routes;
 
 /// How many projects are looked at side by side.
 const PROJECTS_AT_ONCE: usize = 8;

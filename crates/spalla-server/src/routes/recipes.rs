@@ -2,6 +2,7 @@
 
 use super::work_items::find;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -14,7 +15,6 @@ use axum::response::IntoResponse;
 use spalla_domain::WorkItemId;
 use spalla_domain::work_item::{Policy, SpecPatch};
 use spalla_store::Command;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

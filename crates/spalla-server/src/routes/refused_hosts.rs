@@ -1,6 +1,7 @@
 //! Hosts that a run's proxy refused.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -11,7 +12,6 @@ use axum::http::StatusCode;
 use spalla_domain::RunId;
 use spalla_domain::claim::Heartbeat;
 use spalla_store::Command;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -1,6 +1,7 @@
 //! From what a project is to become to work items: visions, and the drafts of requirements.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::{Id, Ids, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -23,7 +24,6 @@ use spalla_store::document::KeptVision;
 use spalla_store::view::Page;
 use spalla_store::{Command, Reply};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -1,6 +1,7 @@
 //! Which agent a task is for.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Wish;
 use crate::problem::Problem;
 use crate::routing::Unrouted;
@@ -11,7 +12,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use spalla_router::Question;
 use std::sync::Arc;
-use utoipa_axum::routes;
 
 /// Adds the route.
 pub(super) fn add(api: Api) -> Api {

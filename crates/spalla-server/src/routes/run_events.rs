@@ -3,6 +3,7 @@
 use super::run_logs::number;
 use super::runs::show;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -18,7 +19,6 @@ use spalla_domain::{EventSeq, Fence, RunId};
 use spalla_store::view::EventFilter;
 use spalla_store::{Command, Reply};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -4,6 +4,7 @@
 mod fuzz;
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Batch, ContentKind, Id, Params, parse};
 use crate::live::PageLines;
 use crate::problem::Problem;
@@ -25,7 +26,6 @@ use spalla_domain::{Fence, RunId, Timestamp};
 use spalla_store::view::{LogFilter, LogRecord};
 use spalla_store::{Command, Reply, StoreError};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -18,7 +19,6 @@ use spalla_domain::{ProjectId, RunId};
 use spalla_store::Command;
 use spalla_store::view::{Page, RunFilter, RunView};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

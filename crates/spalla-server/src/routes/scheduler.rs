@@ -3,6 +3,7 @@
 use super::work_items::{self, find};
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -25,7 +26,6 @@ use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
 use std::collections::BTreeSet;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// The most runs that one tick makes: a tick is one transaction, and the next one goes on.
 const TICK_RUNS_MAX: u32 = 10_000;

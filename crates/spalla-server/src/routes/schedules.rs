@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::{Belonging, Which};
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::problem::Problem;
@@ -17,7 +18,6 @@ use axum::response::IntoResponse;
 use spalla_domain::ScheduleId;
 use spalla_store::document::KeptSchedule;
 use spalla_store::{Command, Reply};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::Params;
 use crate::problem::Problem;
@@ -17,7 +18,6 @@ use spalla_domain::scorecard::{Scorecard as Card, Scorecards};
 use spalla_store::view::Page;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
 /// How many projects are read at once.
 const AT_ONCE: u32 = 100;

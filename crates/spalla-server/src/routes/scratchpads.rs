@@ -2,6 +2,7 @@
 //! beneath the data folder and nowhere else.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -19,7 +20,6 @@ use serde::Deserialize;
 use spalla_scratchpad::{Id, Once, Step};
 use spalla_store::command::IdempotencyKey;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

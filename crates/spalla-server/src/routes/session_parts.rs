@@ -3,6 +3,7 @@
 use super::sessions::{find, visible};
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params};
 use crate::problem::Problem;
 use crate::sessions::Found;
@@ -16,7 +17,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

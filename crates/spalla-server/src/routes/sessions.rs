@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Params, Wish};
 use crate::problem::Problem;
 use crate::sessions::{Control, Found, Sessions, Unfollowed, Wanted};
@@ -24,7 +25,6 @@ use spalla_domain::session_event::SessionNews;
 use spalla_store::Command;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
 /// What stands for the newest session.
 const LATEST: &str = "latest";

@@ -3,6 +3,7 @@
 use super::home::{escaped, html};
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::audit::{Audited, Mark};
 use crate::extract::{NoParams, Params, Wish};
 use crate::oidc::{Begun, CallbackQuery, Oidc, Refused, SignedIn};
@@ -18,7 +19,6 @@ use axum::response::{Html, IntoResponse, Response};
 use spalla_domain::access::token::{self, Kind, NewToken, SecretHash};
 use spalla_domain::audit::Outcome;
 use spalla_store::{Command, ExecuteError, Reply, Request};
-use utoipa_axum::routes;
 
 /// Leads on, as a page's own wish: a browser that was led here from another site would not send the new cookie along if
 /// it were only sent on.

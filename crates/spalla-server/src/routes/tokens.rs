@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::audit::{self, Audited};
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
@@ -21,7 +22,6 @@ use spalla_domain::access::{Action, Decision, Resource, Target, decide};
 use spalla_domain::problem::Code;
 use spalla_domain::{Fence, Refusal, RunId, TokenId};
 use spalla_store::{Command, Reply};
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

@@ -3,6 +3,7 @@
 use super::runs;
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::Params;
 use crate::problem::Problem;
 use crate::state::App;
@@ -13,7 +14,6 @@ use axum::extract::State;
 use axum::http::Uri;
 use spalla_domain::{ProjectId, WorkItemId};
 use spalla_store::view::RunFilter;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

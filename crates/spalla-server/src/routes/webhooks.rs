@@ -1,6 +1,7 @@
 //! Webhooks: to whom events are sent, and what came of it.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::documents::Which;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::principal::{Principal, Who};
@@ -21,7 +22,6 @@ use spalla_domain::access::{Action, Resource, besides, projects};
 use spalla_domain::notice::{NEEDS_PERSON, Template};
 use spalla_domain::{ProjectId, TokenId, WebhookId, webhook};
 use spalla_store::{Command, Reply};
-use utoipa_axum::routes;
 
 /// What a secret begins with.
 const SECRET_PREFIX: &str = "whsec_";

@@ -2,6 +2,7 @@
 
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::chosen::settle;
 use crate::extract::{Id, NoParams, Params, Wish};
 use crate::principal::Who;
@@ -24,7 +25,6 @@ use spalla_domain::{ProjectId, WorkItemId};
 use spalla_store::view::{Page, RunFilter, WorkItemFilter, WorkItemView};
 use spalla_store::{Command, Reply};
 use std::sync::Arc;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {

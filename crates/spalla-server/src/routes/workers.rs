@@ -2,6 +2,7 @@
 //! workers are, with what they have.
 
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{Id, Params, Wish};
 use crate::problem::Problem;
 use crate::state::App;
@@ -18,7 +19,6 @@ use spalla_domain::RunId;
 use spalla_domain::claim::Heartbeat;
 use spalla_store::{Command, Reply};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
 /// Adds the routes.
 pub(super) fn add(api: Api) -> Api {
