@@ -349,7 +349,8 @@ mod tests {
     #[test]
     fn keywords_that_were_taken_from_texts_have_ranks_and_those_of_people_do_not() {
         let read = |rule: &str| {
-            let yaml = format!("triggers: {{keywords: [b, a]}}\nprovenance: {{triggers.keywords: {rule:?}}}\n");
+            let yaml =
+                format!("triggers: {{keywords: [b, a]}}\nprovenance: {{triggers.keywords: {rule:?}}}\n");
             Details::parse(&yaml).unwrap().ranked_keywords
         };
         assert_eq!(read("name, vocabulary, tf-idf"), ["b", "a"]);

@@ -138,7 +138,8 @@ impl Router {
     /// Adds what an agent's details say.
     fn exact(&self, scratch: &Scratch, said: &[u32], rough: Chosen, known: &Known) -> Chosen {
         let mut terms = rough.terms;
-        terms.keyword = terms.keyword - self.options.keyword_weight.times(self.missing(said, rough.agent, known));
+        terms.keyword =
+            terms.keyword - self.options.keyword_weight.times(self.missing(said, rough.agent, known));
         let reward = self.learned(rough.agent).or(known.details.prior).unwrap_or(MIDDLING);
         terms.reward = self.options.reward_weight.times(reward);
         let conflicts = known.negatives.iter().filter(|word| says(&scratch.folded, word));

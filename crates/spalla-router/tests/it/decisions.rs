@@ -45,15 +45,19 @@ fn what_an_agent_is_not_for_counts_against_it() {
 
 #[test]
 fn of_keywords_with_ranks_the_first_count_in_full_and_later_ones_less() {
-    let words: Vec<String> =
-        ["socket.io", "latency"].map(String::from).into_iter().chain((0..9).map(|n| format!("w{n}x"))).collect();
+    let words: Vec<String> = ["socket.io", "latency"]
+        .map(String::from)
+        .into_iter()
+        .chain((0..9).map(|n| format!("w{n}x")))
+        .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["browsers"]).collect();
     let mut engineer = agent("push-engineer", "core", &words);
     engineer.details.ranked_keywords = words.iter().map(|word| (*word).to_owned()).collect();
     let tester = agent("tester", "quality", &["browser", "click"]);
     let router = router(vec![engineer, tester]);
     let keyword = |text: &str, place: usize| router.route(&task(text)).candidates[place].terms.keyword;
-    let (first, one) = (keyword("use socket.io", 0), router.route(&task("click it")).candidates[0].terms.keyword);
+    let (first, one) =
+        (keyword("use socket.io", 0), router.route(&task("click it")).candidates[0].terms.keyword);
     assert_eq!(first, one, "the first counts as one that has no rank");
     assert_eq!(keyword("measure latency", 0), first.times(Micro::of_millionths(909_091)));
     let answer = router.route(&task("open all browsers"));

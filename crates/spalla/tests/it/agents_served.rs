@@ -289,7 +289,8 @@ async fn stopped_with_a_full_queue(place: &Place, server: &Server) -> (i64, Vec<
         (server.rest.get("/api/session").await["status"] == "stopped").then_some(())
     })
     .await;
-    let piece = server.rest.get("/api/session").await["items"][0]["work_item_id"].as_i64().expect("its piece");
+    let piece =
+        server.rest.get("/api/session").await["items"][0]["work_item_id"].as_i64().expect("its piece");
     place.let_go();
     (piece, fill(server, &project).await)
 }
