@@ -47,4 +47,5 @@ if [ -n "${CORPUS:-}" ]; then
     cargo test --quiet --release -p spalla-registry --test converter -- publish "$CORPUS" "$kept/published"
     bench accuracy "$here/tasks.jsonl" "$kept/published"
     bench accuracy "$here/held_out.jsonl" "$kept/published"
+    bench accuracy "$here/fresh.jsonl" "$kept/published"
 fi

@@ -168,7 +168,12 @@ fn unwrapped(command: &str) -> &str {
 impl ToolRules {
     /// Returns what a definition says of tools; none where it says nothing, or lets all be used.
     pub fn of(tools: &agent_policy::Tools) -> Option<Self> {
-        let restricted: Vec<String> = tools.restricted.iter().map(|entry| entry.trim().to_owned()).collect();
+        let mut restricted: Vec<String> =
+            tools.restricted.iter().map(|entry| entry.trim().to_owned()).collect();
+        if restricted.iter().any(|entry| entry == "*") {
+            restricted.retain(|entry| entry != "*");
+            return Some(Self { allowed: Some(Vec::new()), restricted });
+        }
         let is_open = tools.allowed.is_empty() || tools.allowed.iter().any(|entry| entry.trim() == "*");
         let listed = || tools.allowed.iter().map(|entry| entry.trim().to_owned()).collect();
         let allowed: Option<Vec<String>> = (!is_open).then(listed);

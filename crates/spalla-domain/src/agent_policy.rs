@@ -81,7 +81,7 @@ pub struct Tools {
     /// Those that may be used; `*` is all, and where none is named nothing is said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
-    /// Those that may not be used, whatever else is said.
+    /// Those that may not be used, whatever else is said; `*` is all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restricted: Vec<String>,
 }

@@ -71,6 +71,26 @@ pub struct Subject {
     pub folder: String,
     /// Why a person is asked.
     pub reason: String,
+    /// Whether an agent asked in the middle of its work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_turn: bool,
+}
+
+impl Approval {
+    /// Tells whether it keeps its item from starting: until it is decided, and where it was refused, unless it was about nothing
+    /// but what an agent wanted to do in the middle of its work. That agent was told, and may do without.
+    pub fn holds(&self) -> bool {
+        match self.status {
+            Status::Pending => true,
+            Status::Approved => false,
+            Status::Rejected => !self.is_in_turn(),
+        }
+    }
+
+    /// Tells whether an agent asked for it in the middle of its work.
+    pub fn is_in_turn(&self) -> bool {
+        self.subject.as_ref().is_some_and(|subject| subject.in_turn)
+    }
 }
 
 /// What a person says to an approval.

@@ -157,6 +157,9 @@ pub enum Fact {
         approval_id: ApprovalId,
         /// What is to be approved.
         kind: crate::approval::Kind,
+        /// Whether an agent asked in the middle of its work: a no holds nothing then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_turn: bool,
     },
     /// A person said yes or no.
     #[serde(rename = "approval.decided")]

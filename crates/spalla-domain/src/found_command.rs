@@ -55,6 +55,9 @@ pub struct FoundCommand {
     pub rule: String,
     /// What the rule says.
     pub reason: String,
+    /// Whether an agent asks in the middle of its work: a no is told to it, and holds nothing that comes after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_turn: bool,
 }
 
 /// What becomes of the commands that wait for a person.
@@ -94,6 +97,7 @@ impl FoundCommand {
             command: self.command.clone(),
             folder: self.folder.clone(),
             reason: self.reason.clone(),
+            in_turn: self.in_turn,
         }
     }
 }
@@ -125,6 +129,7 @@ mod tests {
             folder: ".".into(),
             rule: "git-push".into(),
             reason: "sends commits to others".into(),
+            in_turn: false,
         }
     }
 

@@ -82,7 +82,7 @@ impl Notice {
                 format!("Info request {id} wants {}: spalla answer {id}", fields.join(", ")),
                 true,
             ),
-            Fact::ApprovalRequested { approval_id: id, kind } => (
+            Fact::ApprovalRequested { approval_id: id, kind, .. } => (
                 format!("approval:{id}"),
                 format!("{} waits for a yes", item()),
                 format!("Approval {id} is wanted ({}): spalla approve {id}", kind.as_str()),
@@ -408,7 +408,8 @@ mod tests {
         let notice = Notice::of(&asked()).unwrap();
         assert_eq!((notice.cause.as_str(), notice.title.as_str()), ("info_request:4", "run 3 asks"));
         assert!(notice.text.contains("spalla answer 4") && notice.is_urgent);
-        let approval = Fact::ApprovalRequested { approval_id: ApprovalId(5), kind: Default::default() };
+        let approval =
+            Fact::ApprovalRequested { approval_id: ApprovalId(5), kind: Default::default(), in_turn: false };
         assert!(Notice::of(&event(approval)).unwrap().text.contains("spalla approve 5"));
         let limit = |class| Notice::of(&event(Fact::RunFailed { fence: None, class }));
         assert_eq!(limit(ErrorClass::RateLimited).unwrap().cause, "limit:2");

@@ -73,6 +73,8 @@ pub struct Scorecard {
     pub newest: VecDeque<bool>,
     /// How long the newest runs took, in milliseconds, the oldest first.
     pub newest_ms: VecDeque<u64>,
+    /// When the newest runs ended, the oldest first; of records that do not say so yet, fewer than there are runs.
+    pub newest_at: VecDeque<Timestamp>,
     /// Whether it was told that too many fail; it is told again once fewer did in between.
     pub is_alarmed: bool,
     /// Whether it was told that they take longer than was promised, in the same way.
@@ -206,12 +208,46 @@ impl Scorecard {
         *self.durations.entry(bucket_of(ms)).or_default() += 1.0;
         self.newest.push_back(scored.has_succeeded);
         self.newest_ms.push_back(scored.latency_ms.max(0).unsigned_abs());
+        self.newest_at.push_back(now);
+        self.keep_newest();
+    }
+
+    fn keep_newest(&mut self) {
         while self.newest.len() > WINDOW {
             self.newest.pop_front();
         }
         while self.newest_ms.len() > WINDOW {
             self.newest_ms.pop_front();
         }
+        while self.newest_at.len() > WINDOW {
+            self.newest_at.pop_front();
+        }
+    }
+
+    /// Returns a record that has the newest runs of several, and nothing else: those of one agent in all projects.
+    pub fn newest_of<'a>(cards: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut runs: Vec<(Timestamp, bool, u64)> = cards.into_iter().flat_map(Self::newest_runs).collect();
+        runs.sort_by_key(|(at, ..)| *at);
+        let mut all = Self::default();
+        for (at, has_succeeded, ms) in runs {
+            all.newest.push_back(has_succeeded);
+            all.newest_ms.push_back(ms);
+            all.newest_at.push_back(at);
+            all.last_updated_at = at;
+        }
+        all.keep_newest();
+        all
+    }
+
+    /// Returns the newest runs: when each ended, whether it succeeded, and how long it took. One of which is not known when ended
+    /// before those of which it is.
+    fn newest_runs(&self) -> impl Iterator<Item = (Timestamp, bool, u64)> {
+        let known = self.newest_at.len();
+        let first = self.newest_at.front().copied().unwrap_or(self.last_updated_at);
+        let unknown = self.newest.len().saturating_sub(known);
+        let at = std::iter::repeat_n(first, unknown).chain(self.newest_at.iter().copied());
+        let ends = self.newest.iter().copied().zip(self.newest_ms.iter().copied());
+        at.zip(ends).map(|(at, (has_succeeded, ms))| (at, has_succeeded, ms))
     }
 
     /// Returns what is wrong with the newest runs and was not before.

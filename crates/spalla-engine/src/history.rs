@@ -76,6 +76,8 @@ pub struct History {
 struct Asked {
     item: WorkItemId,
     status: approval::Status,
+    /// An agent asked in the middle of its work.
+    in_turn: bool,
     /// Found among the store's rows.
     is_kept: bool,
 }
@@ -197,7 +199,9 @@ impl History {
             Fact::WorkItemFinished { status } => self.finished(moment, *status),
             Fact::WorkItemRequeued { due_at } => self.requeued(moment, *due_at),
             Fact::WorkItemArchived {} => self.archived(moment),
-            Fact::ApprovalRequested { approval_id, .. } => self.approval_requested(moment, *approval_id),
+            Fact::ApprovalRequested { approval_id, in_turn, .. } => {
+                self.approval_requested(moment, *approval_id, *in_turn);
+            }
             Fact::ApprovalDecided { approval_id, status, .. } => {
                 self.approval_decided(moment, *approval_id, *status);
             }

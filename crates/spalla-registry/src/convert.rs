@@ -9,6 +9,7 @@ use crate::folder::{self, Found, Listing};
 use crate::index::{self, BRIEF_END, DEFINITION_END, INDEX, TRIGGERS};
 use crate::problem::{Problem, Severity};
 use crate::publish::File;
+use crate::read::DEFINITION_BYTES_MAX;
 use crate::source::{self, Reading, Source};
 use std::collections::BTreeMap;
 use std::io;
@@ -127,7 +128,7 @@ pub fn convert(sources: &Sources, generated_at: &str, jobs: usize, memory: &mut 
     let agents: Vec<(&Arc<Reading>, &Source)> =
         sources.readings.iter().filter_map(|reading| Some((reading, agent(reading)?))).collect();
     let mut problems = sources.problems.clone();
-    let mut broken = problems.len();
+    let mut broken = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let mut documents = 0;
     for reading in &sources.readings {
         match &**reading {
@@ -183,10 +184,21 @@ pub fn yaml(definition: &Definition, path: &str) -> Result<String, String> {
     Ok(format!("# Written by `spalla convert` from {path}: change that file, and convert again.\n{text}"))
 }
 
+/// What nobody could read is not published.
+fn fitting(text: String) -> Result<File, String> {
+    if text.len() > DEFINITION_BYTES_MAX {
+        let bytes = text.len();
+        return Err(format!(
+            "its definition would have {bytes} bytes, at most {DEFINITION_BYTES_MAX} are read; shorten the front matter"
+        ));
+    }
+    Ok(text.into_bytes().into())
+}
+
 impl Made {
     fn of(reading: &Arc<Reading>, source: &Source, given: &Given, telling: Vec<Choice>) -> Self {
         let definition = derive::definition(source, &given.id, given.rule, fleet::keywords(source, &telling));
-        let yaml = yaml(&definition, &source.path).map(|text| text.into_bytes().into());
+        let yaml = yaml(&definition, &source.path).and_then(fitting);
         let brief = (!source.body.is_empty()).then(|| source.body.as_bytes().to_vec().into());
         let (reading, given, definition) = (reading.clone(), given.clone(), Arc::new(definition));
         Self { reading, given, telling, definition, yaml, brief }

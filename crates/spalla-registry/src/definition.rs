@@ -83,6 +83,13 @@ pub struct Agent {
     pub long_description: Option<String>,
 }
 
+impl Tools {
+    /// Tells whether no tool may be used: none is named, or all are forbidden.
+    pub fn has_none(&self) -> bool {
+        self.allowed.is_empty() || self.restricted.iter().any(|tool| tool == "*")
+    }
+}
+
 /// Tells whether a section is as if nobody had written it.
 fn says_nothing<T: Default + PartialEq>(section: &T) -> bool {
     *section == T::default()

@@ -97,5 +97,5 @@ fn may_use(definition: &Definition, tool: &str) -> bool {
     let is = |one: &String| {
         one == tool || one == "*" || one.strip_prefix(tool).is_some_and(|rest| rest.starts_with('('))
     };
-    tools.allowed.iter().any(is) && !tools.restricted.iter().any(|one| one == tool)
+    !tools.has_none() && tools.allowed.iter().any(is) && !tools.restricted.iter().any(|one| one == tool)
 }

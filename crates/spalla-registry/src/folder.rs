@@ -3,6 +3,7 @@
 
 use crate::front_matter::FILE_BYTES_MAX;
 use crate::problem::{Problem, Severity};
+use crate::publish::is_published;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,14 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
     let mut listing = Listing::default();
     let mut open = vec![(root.to_owned(), String::new(), 0)];
     while let Some((folder, prefix, depth)) = open.pop() {
-        listing.newest_s = listing.newest_s.max(seconds(&fs::metadata(&folder)?));
-        for entry in entries(&folder, &prefix, &mut listing)? {
+        let data = match fs::metadata(&folder) {
+            Ok(data) => data,
+            // It went in the meantime; only the first has to be there.
+            Err(_) if depth > 0 => continue,
+            Err(error) => return Err(error),
+        };
+        listing.newest_s = listing.newest_s.max(seconds(&data));
+        for entry in names(&folder, &prefix, &mut listing)? {
             let path = folder.join(&entry);
             let below = format!("{prefix}{entry}");
             if entry.starts_with('.') {
@@ -55,6 +62,11 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
                 if skip.is_some_and(|skip| path.canonicalize().is_ok_and(|path| path == skip)) {
                     continue;
                 }
+                if is_published(&path) {
+                    let mend = "publish it elsewhere with --out";
+                    listing.warn(&below, "published", "it is a publication, which is not read", mend);
+                    continue;
+                }
                 if depth + 1 >= DEPTH_MAX {
                     listing.problem(
                         &below,
@@ -65,7 +77,11 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
                     continue;
                 }
                 open.push((path, format!("{below}/"), depth + 1));
-            } else if Path::new(&entry).extension().is_some_and(|end| end.eq_ignore_ascii_case("md")) {
+            } else if kind.is_symlink() && path.is_dir() {
+                // It may lead out, or in a circle.
+                let message = "it is a link to a folder, which is not followed";
+                listing.warn(&below, "link", message, "copy the folder, or name it with --source");
+            } else if is_named_like_an_agent(Path::new(&entry)) {
                 listing.file(&real, &path, below, kind.is_symlink());
             }
         }
@@ -78,11 +94,29 @@ pub fn list(root: &Path, skip: Option<&Path>) -> io::Result<Listing> {
     Ok(listing)
 }
 
+/// Returns the names in a folder. One below the first that can't be read is told, and costs nothing but itself.
+fn names(folder: &Path, prefix: &str, listing: &mut Listing) -> io::Result<Vec<String>> {
+    match entries(folder, prefix, listing) {
+        Err(error) if prefix.is_empty() => Err(error),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => {
+            let why = format!("the folder can't be read: {error}");
+            listing.problem(prefix.trim_end_matches('/'), "unreadable", why, "look at its permissions");
+            Ok(Vec::new())
+        }
+        names => names,
+    }
+}
+
 fn entries(folder: &Path, prefix: &str, listing: &mut Listing) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
-        match entry?.file_name().into_string() {
+        let entry = entry?;
+        // What can't be an agent may be called as it likes.
+        let may_be_one = is_named_like_an_agent(Path::new(&entry.file_name())) || entry.path().is_dir();
+        match entry.file_name().into_string() {
             Ok(name) if !name.chars().any(char::is_control) => names.push(name),
+            _ if !may_be_one => {}
             Ok(name) => {
                 let shown = format!("{prefix}{}", name.escape_debug());
                 listing.problem(&shown, "file-name", "the name has control characters".into(), "rename it");
@@ -97,9 +131,17 @@ fn entries(folder: &Path, prefix: &str, listing: &mut Listing) -> io::Result<Vec
     Ok(names)
 }
 
+fn is_named_like_an_agent(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("md"))
+}
+
 impl Listing {
     fn problem(&mut self, path: &str, code: &'static str, message: String, mend: &str) {
         self.problems.push(Problem::new(path, Severity::Error, code, message).mend(mend));
+    }
+
+    fn warn(&mut self, path: &str, code: &'static str, message: &str, mend: &str) {
+        self.problems.push(Problem::new(path, Severity::Warning, code, message).mend(mend));
     }
 
     fn file(&mut self, real: &Path, path: &Path, below: String, is_link: bool) {

@@ -29,7 +29,7 @@ pub fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         Problem::new(path, Severity::Error, code, message).at(line, column).mend(mend)
     };
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", bytes.len());
+        let message = format!("the file has more than {FILE_BYTES_MAX} bytes, which are not read");
         return Err(wrong("too-large", 0, message, "move long material into a file of its own"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {

@@ -28,6 +28,8 @@ struct Entry<'a> {
     key: &'a str,
     line: u64,
     text: &'a str,
+    /// Where the value begins in the text.
+    after: usize,
 }
 
 /// Reads a front matter that begins at that line of its file, after the first pass found a fault in it.
@@ -36,17 +38,9 @@ pub(crate) fn read(path: &str, yaml: &str, first_line: u64, fault: &Fault) -> Me
     let mut mended =
         Mended { members: Vec::new(), earlier: Vec::new(), stray: Vec::new(), problems: Vec::new() };
     for entry in &entries {
-        let (key, value) = value(path, entry, &mut mended.problems);
-        let name = key.scalar().unwrap_or_default();
-        let twin = mended.members.iter().position(|(key, _)| key.scalar().as_deref() == Some(&name));
-        if let Some(place) = twin {
-            let (_, earlier) = mended.members.remove(place);
-            let message = format!("the key {name:?} stands here a second time; this one holds");
-            let problem = Problem::new(path, Severity::Warning, "twice", message).at(key.line, key.column);
-            mended.problems.push(problem.mend(format!("remove one; line {} has the other", earlier.line)));
-            mended.earlier.push((name, earlier));
+        for (key, value) in members(path, entry, &mut mended.problems) {
+            mended.add(path, key, value);
         }
-        mended.members.push((key, value));
     }
     for (line, text) in stray {
         let message = "this line belongs to no key; it is kept as it is";
@@ -62,14 +56,33 @@ pub(crate) fn read(path: &str, yaml: &str, first_line: u64, fault: &Fault) -> Me
     mended
 }
 
+impl Mended {
+    /// Adds a key. Of one that is there already the later value holds.
+    fn add(&mut self, path: &str, key: Node, value: Node) {
+        let name = key.scalar().unwrap_or_default();
+        let twin = self.members.iter().position(|(key, _)| key.scalar().as_deref() == Some(&name));
+        if let Some(place) = twin {
+            let (_, earlier) = self.members.remove(place);
+            let message = format!("the key {name:?} stands here a second time; this one holds");
+            let problem = Problem::new(path, Severity::Warning, "twice", message).at(key.line, key.column);
+            self.problems.push(problem.mend(format!("remove one; line {} has the other", earlier.line)));
+            self.earlier.push((name, earlier));
+        }
+        self.members.push((key, value));
+    }
+}
+
 /// Finds the keys, each with the lines that follow it, and the lines before the first one.
 fn entries(yaml: &str, first_line: u64) -> (Vec<Entry<'_>>, Vec<(u64, &str)>) {
     let (mut entries, mut stray): (Vec<Entry<'_>>, _) = (Vec::new(), Vec::new());
     let (mut at, mut starts) = (0, Vec::new());
-    let mut is_in_example = false;
+    let (mut is_in_example, mut are_large) = (false, false);
     for (line, text) in (first_line..).zip(yaml.split_inclusive('\n')) {
-        if let Some(key) = key_of(text).filter(|key| !is_in_example && begins(key, entries.is_empty())) {
-            entries.push(Entry { key, line, text: "" });
+        let is_key = |key: &str| entries.is_empty() || begins(key, are_large);
+        if let Some((key, after)) = key_of(text).filter(|(key, _)| !is_in_example && is_key(key)) {
+            // Whoever writes the first key with a large letter writes the others so.
+            are_large |= entries.is_empty() && key.starts_with(char::is_uppercase);
+            entries.push(Entry { key, line, text: "", after });
             starts.push(at);
         } else if entries.is_empty() && !text.trim().is_empty() && !text.trim_start().starts_with('#') {
             stray.push((line, text.trim_end()));
@@ -89,32 +102,48 @@ fn entries(yaml: &str, first_line: u64) -> (Vec<Entry<'_>>, Vec<(u64, &str)>) {
     (entries, stray)
 }
 
-fn key_of(line: &str) -> Option<&str> {
-    let (key, rest) = line.split_once(':')?;
+/// Returns the key with which a line begins, in quotes or without, and where its value begins.
+fn key_of(line: &str) -> Option<(&str, usize)> {
+    let quoted = ['"', '\''].iter().find_map(|quote| {
+        let (key, rest) = line.strip_prefix(*quote)?.split_once(*quote)?;
+        Some((key, rest.strip_prefix(':')?))
+    });
+    let (key, rest) = quoted.or_else(|| line.split_once(':'))?;
     let is_key = !key.is_empty() && key.len() <= 64 && key.chars().all(is_key_letter);
-    (is_key && (rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))).then_some(key)
+    let is_end = rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']);
+    (is_key && is_end).then_some((key, line.len() - rest.len()))
 }
 
-/// Keys are words in small letters; prose at the beginning of a line is not.
-fn begins(key: &str, is_first: bool) -> bool {
+/// Keys are words in small letters, or all begin with a large one; other prose at the beginning of a line is none.
+fn begins(key: &str, may_be_large: bool) -> bool {
     let is_small = !key.starts_with(char::is_uppercase);
-    is_first || is_small && !SPOKEN.contains(&key)
+    (is_small || may_be_large) && !is_spoken(key)
 }
 
-fn value(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> (Node, Node) {
-    let key = |line| Node { line, column: 1, value: Tree::Text(entry.key.to_owned()) };
+fn is_spoken(key: &str) -> bool {
+    SPOKEN.contains(&key.to_lowercase().as_str())
+}
+
+/// Reads the lines of a key. Where YAML finds more keys in them, such as one with a blank in it, they are keys too.
+fn members(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> Vec<(Node, Node)> {
     let whole = entry.text.replace('\t', "  ");
     let fault = match yaml::parse(&whole, entry.line, LIMITS) {
-        Ok(Node { value: Tree::Map(mut members), .. }) if members.len() == 1 => {
-            if let Some((_, value)) = members.pop() {
-                return (key(entry.line), value);
-            }
-            None
-        }
+        Ok(Node { value: Tree::Map(members), .. }) if are_keys(&members) => return members,
         Ok(_) => None,
         Err(fault) => Some(fault),
     };
-    let after = entry.key.len() + 1;
+    vec![as_text(path, entry, fault, problems)]
+}
+
+/// Tells whether all of these are keys, and not what somebody says in a description.
+fn are_keys(members: &[(Node, Node)]) -> bool {
+    let is_key = |(key, _): &(Node, Node)| key.scalar().is_some_and(|key| !is_spoken(&key));
+    members.len() == 1 || members.iter().all(is_key)
+}
+
+/// Reads what YAML can't read as the text that it is.
+fn as_text(path: &str, entry: &Entry<'_>, fault: Option<Fault>, problems: &mut Vec<Problem>) -> (Node, Node) {
+    let after = entry.after;
     let rest = entry.text.get(after..).unwrap_or_default();
     let column = after + rest.len() - rest.trim_start().len() + 1;
     let fault = fault.unwrap_or_else(|| Fault {
@@ -130,7 +159,7 @@ fn value(path: &str, entry: &Entry<'_>, problems: &mut Vec<Problem>) -> (Node, N
         entry.key
     )));
     let node = Node { line: entry.line, column: column as u64, value: Tree::Text(plain(rest)) };
-    (key(entry.line), node)
+    (Node { line: entry.line, column: 1, value: Tree::Text(entry.key.to_owned()) }, node)
 }
 
 /// Reads a value as the words that a person meant: without a block's sign, quotes around all of it, and indentation.
@@ -200,6 +229,22 @@ mod tests {
         let mended = read_all("hello there\nname: a: b\n");
         assert_eq!(mended.stray, ["hello there"]);
         assert_eq!(mended.problems.len(), 2);
+    }
+
+    #[test]
+    fn keys_in_quotes_and_with_large_letters_are_keys() {
+        let names = |yaml: &str| {
+            let mended = read_all(yaml);
+            assert!(mended.stray.is_empty(), "{:?}", mended.stray);
+            mended.members.iter().filter_map(|(key, _)| key.scalar()).collect::<Vec<_>>()
+        };
+        let quoted = "\"name\": a\n\"description\": Use it: now\n'tools': Read\n";
+        assert_eq!(names(quoted), ["name", "description", "tools"]);
+        let large = "Name: a\nDescription: Use it: now\nContext: said\nTools: Read\n";
+        assert_eq!(names(large), ["Name", "Description", "Tools"]);
+        let spaced = "name: a\nShown As: b\ndescription: Use it: now\n";
+        assert_eq!(names(spaced), ["name", "Shown As", "description"]);
+        assert_eq!(text_of(&read_all(quoted), "description"), &Tree::Text("Use it: now".into()));
     }
 
     #[test]

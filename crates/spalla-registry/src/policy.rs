@@ -2,6 +2,7 @@
 
 use crate::alias::Alias;
 use crate::definition::{Definition, VerificationPolicy};
+use crate::description::distinct;
 use crate::registry::Registry;
 use spalla_domain::agent_policy::caps::Caps;
 use spalla_domain::agent_policy::{AgentPolicy, Hooks, Tools, Verification, Workflow};
@@ -10,7 +11,13 @@ use spalla_domain::agent_policy::{AgentPolicy, Hooks, Tools, Verification, Workf
 pub fn of(definition: &Definition, base: Option<&Definition>) -> AgentPolicy {
     let Definition { agent, runtime, capabilities, workflow, metrics, hooks, testing, observability, .. } =
         definition.clone();
-    let tools = capabilities.detail.tools;
+    let mut tools = capabilities.detail.tools;
+    if tools.has_none() {
+        // Where none is named none may be used: a conversion names all where its source says nothing.
+        tools.allowed.clear();
+        tools.restricted.push("*".to_owned());
+        distinct(&mut tools.restricted);
+    }
     let misses = u64::from(metrics.thresholds.heartbeat_miss.unwrap_or(1));
     let verification = match testing.verification_policy {
         None | Some(VerificationPolicy::None) => Verification::None,

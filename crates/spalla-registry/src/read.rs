@@ -13,8 +13,10 @@ use std::sync::Arc;
 /// The largest definition, in bytes.
 pub const DEFINITION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How large the tree of one may become, or that of a front matter, which no honest file comes near: a definition needs six levels.
+/// How large the tree of a front matter may become, which no honest file comes near.
 pub(crate) const LIMITS: Limits = Limits { nodes: 50_000, depth: 24, aliases: 200 };
+/// The same of a definition, which keeps its front matter some levels deeper, and may say a part of it twice.
+const DEFINITION_LIMITS: Limits = Limits { nodes: 3 * LIMITS.nodes, depth: LIMITS.depth + 8, ..LIMITS };
 
 /// A definition as it was read, which nobody changes any more.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +38,7 @@ pub fn definition(path: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
             format!("it has {} bytes; at most {DEFINITION_BYTES_MAX} are read", text.len()),
         )]);
     }
-    let node = yaml::parse(text, 1, LIMITS)
+    let node = yaml::parse(text, 1, DEFINITION_LIMITS)
         .map_err(|fault| vec![error("not-yaml", fault.message).at(fault.line, fault.column)])?;
     let mut value = node.to_json();
     check_version(path, &node, &value)?;

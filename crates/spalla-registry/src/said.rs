@@ -11,7 +11,7 @@ use crate::regexes;
 use crate::schema;
 use serde_json::{Map, Value, json};
 use spalla_domain::yaml::{self, Node, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that Claude Code knows and that have no place of their own here: kept without a word.
 const KNOWN: &[&str] = &[
@@ -101,17 +101,36 @@ pub(crate) fn read(path: &str, parts: &Parts<'_>, problems: &mut Vec<Problem>) -
         Err(fault) => {
             let mended = lenient::read(path, yaml, parts.yaml_line, &fault);
             problems.extend(mended.problems);
-            said.earlier = mended.earlier.iter().map(|(key, value)| (key.clone(), value.to_json())).collect();
+            mended.earlier.iter().for_each(|(key, value)| said.keep_earlier(key, value.to_json()));
             said.stray = mended.stray;
             mended.members
         }
     };
     let mut reader = Reader { path, said, problems };
+    let name_of = |key: &Node| key.scalar().unwrap_or_else(|| key.to_json().to_string());
+    let names: BTreeSet<String> = members.iter().map(|(key, _)| name_of(key)).collect();
     for (key, value) in &members {
-        let name = key.scalar().unwrap_or_else(|| key.to_json().to_string());
-        reader.key(&name, key, value);
+        let name = name_of(key);
+        match PLACED.iter().find(|placed| name != **placed && placed.eq_ignore_ascii_case(&name)) {
+            Some(placed) if !names.contains(*placed) => {
+                reader.warn("large", key, format!("the key {name:?} is read as {placed:?}"), "write it so");
+                reader.key(placed, key, value);
+            }
+            _ => reader.key(&name, key, value),
+        }
     }
     Ok(reader.said)
+}
+
+impl Said {
+    /// Keeps the earlier value of a key; of several all.
+    fn keep_earlier(&mut self, key: &str, value: Value) {
+        match self.earlier.get_mut(key) {
+            None => drop(self.earlier.insert(key.to_owned(), value)),
+            Some(Value::Array(all)) => all.push(value),
+            Some(one) => *one = json!([one.take(), value]),
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -207,11 +226,16 @@ impl Reader<'_> {
     /// The later of two values holds, and the earlier is kept.
     fn set(&mut self, name: &str, text: String, of: impl Fn(&mut Said) -> &mut Option<String>) {
         if let Some(earlier) = of(&mut self.said).replace(text) {
-            self.said.earlier.insert(name.to_owned(), json!(earlier));
+            self.said.keep_earlier(name, json!(earlier));
         }
     }
 
     fn tools(&mut self, value: &Node) -> bool {
+        if matches!(value.value, Tree::Null) {
+            let message = "tools says nothing, so that all of them may be used".to_owned();
+            self.warn("no-tools", value, message, "write `tools: []` for none, or name some");
+            return false;
+        }
         let Some((allowed, restricted)) = tools::read(value) else {
             self.warn(
                 "no-tools",
@@ -221,6 +245,10 @@ impl Reader<'_> {
             );
             return false;
         };
+        if allowed.is_empty() && restricted.is_empty() {
+            // None is not all.
+            self.said.restricted.push("*".to_owned());
+        }
         self.said.tools.get_or_insert_default().extend(allowed);
         self.said.restricted.extend(restricted);
         true
@@ -288,23 +316,33 @@ impl Reader<'_> {
         true
     }
 
-    /// Takes out the expressions that are not safe, or not read alike everywhere.
+    /// Takes out the expressions that are not safe, or not read alike everywhere, and the globs that are none.
     fn patterns(&mut self, value: &Node, said: &mut Value) -> bool {
-        let Some(Value::Array(patterns)) = said.get_mut("regex") else { return true };
         let mut refused = Vec::new();
-        patterns.retain(|pattern| {
-            let text = pattern["pattern"].as_str().unwrap_or_default();
-            match regexes::check(text) {
-                Ok(()) => true,
-                Err(why) => {
-                    refused.push((pattern.clone(), format!("the expression {text:?} is not used: {why}")));
-                    false
-                }
+        if let Some(Value::Array(patterns)) = said.get_mut("regex") {
+            for pattern in patterns.iter_mut().filter(|pattern| pattern.is_string()) {
+                *pattern = json!({ "pattern": pattern.take() });
             }
-        });
-        for (pattern, why) in refused {
-            self.warn("regex", value.at("/regex"), why, "write it without, or use keywords");
-            let kept = self.said.extra.entry("x-triggers-regex".into()).or_insert_with(|| json!([]));
+            patterns.retain(|pattern| {
+                let text = pattern["pattern"].as_str().unwrap_or_default();
+                let why = regexes::check(text).err();
+                let why = why.map(|why| format!("the expression {text:?} is not used: {why}"));
+                refused.extend(why.iter().map(|why| ("regex", pattern.clone(), why.clone())));
+                why.is_none()
+            });
+        }
+        if let Some(Value::Array(globs)) = said.get_mut("file_patterns") {
+            globs.retain(|glob| {
+                let why = glob.as_str().and_then(|text| globset::Glob::new(text).err());
+                let why = why.map(|why| format!("the glob is not used: {why}"));
+                refused.extend(why.iter().map(|why| ("file_patterns", glob.clone(), why.clone())));
+                why.is_none()
+            });
+        }
+        for (field, pattern, why) in refused {
+            let code = if field == "regex" { "regex" } else { "glob" };
+            self.warn(code, value.at(&format!("/{field}")), why, "write it without, or use keywords");
+            let kept = self.said.extra.entry(format!("x-triggers-{field}")).or_insert_with(|| json!([]));
             if let Some(kept) = kept.as_array_mut() {
                 kept.push(pattern);
             }

@@ -127,8 +127,8 @@ fn source(path: &str, digest: String, parts: &Parts<'_>, said: Said, mut problem
     let stem = stem(path);
     let (name, name_rule) = match (&said.name, body::title(parts.body)) {
         (Some(name), _) => (on_one_line(name), "said"),
-        (None, Some(title)) => (title, "first heading"),
-        (None, None) => (stem.to_owned(), "file name"),
+        (None, Some(title)) => (on_one_line(&title), "first heading"),
+        (None, None) => (on_one_line(stem), "file name"),
     };
     if said.name.is_none() && parts.yaml.is_some() {
         let problem = Problem::new(

@@ -1,7 +1,7 @@
 //! The agents that there are, with what triggers them: what an index is made of.
 
 use crate::published::Details;
-use crate::score::Micro;
+use crate::score::{Micro, SCORING};
 use std::collections::BTreeMap;
 
 /// How many agents a fleet has at most.
@@ -89,6 +89,7 @@ impl Fleet {
         agents.sort_by(|one, other| one.id.cmp(&other.id));
         let mut fleet = Self::default();
         let mut digest = blake3::Hasher::new();
+        digest.update(&SCORING.to_le_bytes());
         for agent in agents {
             if fleet.entries.last().is_some_and(|last| last.id == agent.id) {
                 fleet.problems.add(&agent.id, "another agent has this id");

@@ -57,6 +57,13 @@ impl Postings {
         self.agents[self.range(trigger)].binary_search(&agent).is_ok()
     }
 
+    /// Returns what a trigger says for an agent; nothing where that does not have it.
+    pub(crate) fn worth_of(&self, trigger: u32, agent: Number) -> Micro {
+        let range = self.range(trigger);
+        let place = self.agents[range.clone()].binary_search(&agent);
+        place.map_or(Micro::ZERO, |place| micro(self.worth[range][place]))
+    }
+
     fn range(&self, trigger: u32) -> std::ops::Range<usize> {
         let at = trigger as usize;
         self.starts[at] as usize..self.starts[at + 1] as usize

@@ -19,6 +19,8 @@ use std::sync::{Arc, OnceLock};
 const NAME_WEIGHT: Micro = Micro::of_millionths(1_500_000);
 /// How much more a keyword says for an agent whose id has it: enough to decide between equals.
 const OWN_WORD_WEIGHT: Micro = Micro::of_millionths(1_080_000);
+/// At which place of an agent's keywords one counts half; the first counts in full.
+const RANK_HALF: i64 = 10;
 /// Shorter names stand in too many texts by chance.
 const NAME_BYTES_MIN: usize = 3;
 /// How many of the words that an agent is not for are looked at.
@@ -48,16 +50,36 @@ pub(crate) struct Known {
     pub(crate) details: Details,
     /// What it is not for, as it is compared.
     pub(crate) negatives: Vec<String>,
+    /// The keywords that count less for it, in the order of their numbers, each with the part that is missing.
+    pub(crate) less: Vec<(u32, Micro)>,
     /// Why its details could not be read.
     pub(crate) unreadable: Option<String>,
 }
 
-impl From<Details> for Known {
-    fn from(details: Details) -> Self {
+impl Known {
+    fn of(mut details: Details, entry: &Entry, texts: &Texts) -> Self {
         let words = details.negative_keywords.iter().map(|word| folded(word.trim()).into_owned());
         let negatives = words.filter(|word| !word.is_empty()).take(NEGATIVES_MAX).collect();
-        Self { details, negatives, unreadable: None }
+        let less = less(&std::mem::take(&mut details.ranked_keywords), entry, texts);
+        Self { details, negatives, less, unreadable: None }
     }
+}
+
+/// Returns the keywords that count less, the later they stand in a list whose first ones tell most of its agent. Its own names count
+/// in full.
+fn less(ranked: &[String], entry: &Entry, texts: &Texts) -> Vec<(u32, Micro)> {
+    let names = names(entry);
+    let numbered = ranked.iter().zip(0_i64..).filter_map(|(word, rank)| {
+        let word = folded(word.trim());
+        let is_name = names.iter().any(|name| singular(name) == singular(&word));
+        let number = texts.number(singular(&word)).filter(|_| !is_name)?;
+        Some((number, Micro::of_millionths(1_000_000 * rank / (rank + RANK_HALF))))
+    });
+    let mut less: Vec<(u32, Micro)> = numbered.collect();
+    // Of one that stands there twice the first counts.
+    less.sort_unstable();
+    less.dedup_by_key(|(number, _)| *number);
+    less
 }
 
 impl std::fmt::Debug for Index {
@@ -86,8 +108,10 @@ impl Index {
         let globs = Globs::build(globs, count, &mut problems);
         let texts = collected.build(count, &mut problems);
         let (domain_of, domains) = domains(&entries);
-        let known =
-            |details: Option<Details>| details.map_or_else(OnceLock::new, |own| Known::from(own).into());
+        let known = |(details, entry): (Option<Details>, &Entry)| {
+            details.map_or_else(OnceLock::new, |own| Known::of(own, entry, &texts).into())
+        };
+        let details = details.into_iter().zip(&entries).map(known).collect();
         Self {
             version,
             domain_of,
@@ -96,7 +120,7 @@ impl Index {
             texts,
             patterns,
             globs,
-            details: details.into_iter().map(known).collect(),
+            details,
             meanings: OnceLock::new(),
             source,
             problems,
@@ -151,7 +175,7 @@ impl Index {
         let entry = &self.entries[agent as usize];
         let told = Told { id: &entry.id, domain: &entry.domain, subdomain: &entry.subdomain };
         match self.source.as_ref().map(|source| source.details(told)) {
-            Some(Ok(details)) => details.into(),
+            Some(Ok(details)) => Known::of(details, entry, &self.texts),
             Some(Err(why)) => Known { unreadable: Some(why), ..Known::default() },
             None => Known::default(),
         }
@@ -169,11 +193,16 @@ impl Index {
     }
 }
 
+/// Returns what an agent is called, as it is compared.
+fn names(entry: &Entry) -> [String; 3] {
+    let spaced = entry.id.replace(['-', '_'], " ");
+    [entry.id.as_str(), &spaced, &entry.name].map(|name| folded(name).into_owned())
+}
+
 /// Whoever calls an agent by its name means it.
 fn add_names(entries: &[Entry], collected: &mut Collected, problems: &mut Problems) {
     for (entry, number) in entries.iter().zip(0..) {
-        let spaced = entry.id.replace(['-', '_'], " ");
-        let own = [entry.id.as_str(), &spaced, &entry.name].map(folded);
+        let own = names(entry);
         for (place, name) in own.iter().enumerate() {
             let is_long = name.len() >= NAME_BYTES_MIN && name.len() <= crate::keywords::KEYWORD_BYTES_MAX;
             if is_long && !own[..place].contains(name) {

@@ -8,6 +8,7 @@ use crate::problem::Problems;
 use crate::score::Micro;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use foldhash::fast::RandomState;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -196,6 +197,21 @@ impl Texts {
         let at = keyword as usize;
         let start = at.checked_sub(1).map_or(0, |before| self.word_ends[before] as usize);
         &self.words[start..self.word_ends[at] as usize]
+    }
+
+    /// Returns the number of a keyword, written as it is compared.
+    pub(crate) fn number(&self, word: &str) -> Option<u32> {
+        // Their numbers are in their order.
+        let (mut from, mut to) = (0, self.word_ends.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.word(index(middle)).cmp(word) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => return Some(index(middle)),
+            }
+        }
+        None
     }
 
     /// Returns how many bytes of memory the automaton has.

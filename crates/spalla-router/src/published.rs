@@ -3,7 +3,7 @@
 mod triggers;
 
 use crate::fleet::{AGENTS_MAX, Entry, Fleet, short};
-use crate::score::Micro;
+use crate::score::{Micro, SCORING};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,12 +49,15 @@ pub struct Details {
     pub description: String,
     /// The tools that it may use; none means that nothing is said, and `*` is all.
     pub tools_allowed: Vec<String>,
-    /// The tools that it may not use.
+    /// The tools that it may not use; `*` is all.
     pub tools_restricted: Vec<String>,
     /// What it is not for: a task that says so counts against it.
     pub negative_keywords: Vec<String>,
     /// The agents that may read its memory, besides itself.
     pub share_with: Vec<String>,
+    /// The keywords that were taken from its texts, the most telling first; empty where somebody wrote its keywords, which all count
+    /// in full.
+    pub ranked_keywords: Vec<String>,
     /// How well it is thought of before anything is measured, from 0 to 1; none means middling.
     pub prior: Option<Micro>,
 }
@@ -135,9 +138,10 @@ fn entries(lines: Vec<AgentLine>) -> Result<Vec<Entry>, PublishedError> {
     }
 }
 
-/// The two files decide what an index is.
+/// The two files decide what an index is, and how it is scored.
 fn version(index: &[u8], triggers: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&SCORING.to_le_bytes());
     hasher.update(&(index.len() as u64).to_le_bytes()).update(index).update(triggers);
     short(&hasher.finalize())
 }
@@ -150,6 +154,7 @@ struct AgentFile {
     capabilities: CapabilitiesPart,
     memory: MemoryPart,
     triggers: TriggersPart,
+    provenance: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -203,7 +208,11 @@ struct SharingPart {
 #[serde(default)]
 struct TriggersPart {
     avoid: Vec<String>,
+    keywords: Vec<String>,
 }
+
+/// What the rule is called by which keywords are taken from texts.
+const BY_TEXTS: &str = "tf-idf";
 
 impl Details {
     /// Reads what an agent's YAML file says of it.
@@ -219,12 +228,21 @@ impl Details {
             told.extend(levels.values().filter_map(|level| of_level(level)));
         }
         let prior = (!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64);
+        let ToolsPart { allowed, mut restricted } = detail.tools;
+        if allowed.is_empty() {
+            // A definition that names none has none.
+            restricted.push("*".to_owned());
+        }
+        let rule = file.provenance.get("triggers.keywords");
+        let are_ranked = rule.is_some_and(|rule| rule.contains(BY_TEXTS));
+        let ranked_keywords = if are_ranked { file.triggers.keywords } else { Vec::new() };
         Ok(Self {
             description: file.agent.description,
-            tools_allowed: detail.tools.allowed,
-            tools_restricted: detail.tools.restricted,
+            tools_allowed: allowed,
+            tools_restricted: restricted,
             negative_keywords: file.triggers.avoid,
             share_with: file.memory.sharing_policy.share_with,
+            ranked_keywords,
             prior: prior.map(|prior| Micro::of(prior.clamp(0.0, 1.0))),
         })
     }
@@ -324,6 +342,19 @@ mod tests {
         let levels = Details::parse("capabilities: {levels: {go: expert, web: advanced, x: none}}").unwrap();
         assert_eq!(levels.prior, Some(Micro::of(0.725)));
         assert!(Details::parse("agent: [").is_err());
-        assert_eq!(Details::parse("{}").unwrap(), Details::default());
+        let none = Details { tools_restricted: vec!["*".into()], ..Details::default() };
+        assert_eq!(Details::parse("{}").unwrap(), none, "who names no tools has none");
+    }
+
+    #[test]
+    fn keywords_that_were_taken_from_texts_have_ranks_and_those_of_people_do_not() {
+        let read = |rule: &str| {
+            let yaml =
+                format!("triggers: {{keywords: [b, a]}}\nprovenance: {{triggers.keywords: {rule:?}}}\n");
+            Details::parse(&yaml).unwrap().ranked_keywords
+        };
+        assert_eq!(read("name, vocabulary, tf-idf"), ["b", "a"]);
+        assert!(read("lines of the description").is_empty());
+        assert!(Details::parse("triggers: {keywords: [b, a]}").unwrap().ranked_keywords.is_empty());
     }
 }

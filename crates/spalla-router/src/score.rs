@@ -10,6 +10,10 @@ const ONE: i64 = 1_000_000;
 /// More than any score: what is beyond it is cut off, so that no sum overflows.
 const LIMIT: i64 = 1_000_000 * ONE;
 
+/// The version of how agents are scored; it is a part of an index's version, so that what another program scored otherwise is told
+/// from what this one does. It grows with each change of a score.
+pub(crate) const SCORING: u32 = 2;
+
 /// A number with six decimals, from minus a million to a million; on the wire a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Micro(i64);

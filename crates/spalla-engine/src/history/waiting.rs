@@ -261,8 +261,9 @@ impl History {
         }
     }
 
-    pub(super) fn approval_requested(&mut self, moment: Moment, id: ApprovalId) {
-        let asked = Asked { item: moment.item, status: approval::Status::Pending, is_kept: false };
+    pub(super) fn approval_requested(&mut self, moment: Moment, id: ApprovalId, in_turn: bool) {
+        let status = approval::Status::Pending;
+        let asked = Asked { item: moment.item, status, in_turn, is_kept: false };
         if self.approvals.insert(id, asked).is_some() {
             let detail = format_args!("approval {id} was asked for before");
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
@@ -285,9 +286,10 @@ impl History {
             return self.break_law(Law::ApprovalDecidedOnce, moment, detail);
         };
         asked.status = status;
+        let holds = status == approval::Status::Rejected && !asked.in_turn;
         if let Some(item) = self.items.get_mut(moment.item) {
             item.pending = item.pending.saturating_sub(1);
-            item.rejected += u32::from(status == approval::Status::Rejected);
+            item.rejected += u32::from(holds);
         }
         self.touch_if_held(moment);
     }

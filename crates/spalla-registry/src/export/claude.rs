@@ -13,7 +13,7 @@ struct FrontMatter<'a> {
     name: &'a str,
     description: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<String>,
+    tools: Option<Value>,
     #[serde(rename = "disallowedTools", skip_serializing_if = "Option::is_none")]
     restricted: Option<String>,
     #[serde(flatten)]
@@ -27,14 +27,18 @@ pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, S
     }
     let tools = &definition.capabilities.detail.tools;
     let listed = |tools: &[String]| (!tools.is_empty()).then(|| tools.join(", "));
-    let is_all = tools.allowed == ["*"];
+    // Whoever names no tools there has all of them.
+    let allowed = match listed(&tools.allowed) {
+        _ if tools.has_none() => Some(Value::Array(Vec::new())),
+        listed => listed.filter(|_| tools.allowed != ["*"]).map(Value::String),
+    };
     let keys = definition.source().and_then(|source| source.get("keys")).and_then(Value::as_object);
     let rest = keys.cloned().unwrap_or_default();
     let front_matter = FrontMatter {
         name: if definition.source().is_some() { &definition.agent.name } else { &definition.agent.id },
         description: description(definition),
-        tools: listed(&tools.allowed).filter(|_| !is_all),
-        restricted: listed(&tools.restricted),
+        tools: allowed,
+        restricted: listed(&tools.restricted).filter(|_| !tools.has_none()),
         rest: rest
             .into_iter()
             .filter(|(key, _)| !["name", "description", "tools"].contains(&key.as_str()))

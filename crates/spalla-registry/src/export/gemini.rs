@@ -25,8 +25,9 @@ struct FrontMatter<'a> {
     name: &'a str,
     description: &'a str,
     kind: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<String>,
+    /// Whoever names none there has all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
 }
@@ -34,11 +35,13 @@ struct FrontMatter<'a> {
 pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, String> {
     let id = &definition.agent.id;
     let mut lost = Vec::new();
+    let own = &definition.capabilities.detail.tools;
+    let is_all = own.allowed.iter().any(|tool| tool == "*") && !own.has_none();
     let mut tools: Vec<String> = Vec::new();
-    let restricted = &definition.capabilities.detail.tools.restricted;
-    for tool in &definition.capabilities.detail.tools.allowed {
-        match name(tool) {
-            _ if tool == "*" || restricted.contains(tool) => {}
+    let all = TOOLS.iter().filter(|_| is_all).map(|(ours, _)| (*ours).to_owned());
+    for tool in own.allowed.iter().filter(|_| !own.has_none()).cloned().chain(all) {
+        match name(&tool) {
+            _ if tool == "*" || own.restricted.contains(&tool) => {}
             Some(name) if !tools.contains(&name) => tools.push(name),
             Some(_) => {}
             None => lost.push(Loss {
@@ -48,6 +51,8 @@ pub(super) fn export(definition: &Definition, brief: &str) -> Result<Exported, S
             }),
         }
     }
+    // All of them is said by naming none, as long as none is forbidden.
+    let tools = (!is_all || !own.restricted.is_empty()).then_some(tools);
     let model = kept(definition, "model").filter(|model| model.starts_with("gemini") || *model == "inherit");
     let front_matter =
         FrontMatter { name: id, description: description(definition), kind: "local", tools, model };

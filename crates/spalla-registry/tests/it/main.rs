@@ -6,6 +6,7 @@ mod hostile;
 mod incremental;
 mod odd_shapes;
 mod published;
+mod rare_shapes;
 mod readers;
 mod schema;
 mod serving;

@@ -52,6 +52,7 @@ impl Router {
             rough.truncate(READ_MAX);
         }
         rough.sort_unstable_by_key(order);
+        let said = said(&scratch.hits);
         let mut chosen = Vec::with_capacity(rough.len().min(COMPARED_MAX));
         for one in rough {
             if chosen.len() == COMPARED_MAX {
@@ -59,7 +60,7 @@ impl Router {
             }
             let known = self.index.known(one.agent);
             if self.may(question, one.agent, known) {
-                chosen.push(self.exact(scratch, one, known));
+                chosen.push(self.exact(scratch, &said, one, known));
             } else {
                 aside.filtered += 1;
             }
@@ -90,7 +91,7 @@ impl Router {
         let has_all = details.tools_allowed.is_empty() || has(&details.tools_allowed, "*");
         let has_tool = |tool: &String| {
             let is_allowed = has_all || has(&details.tools_allowed, tool);
-            is_allowed && !has(&details.tools_restricted, tool)
+            is_allowed && !has(&details.tools_restricted, tool) && !has(&details.tools_restricted, "*")
         };
         question.constraints.tools.iter().all(has_tool)
             && question.constraints.memory_of.as_ref().is_none_or(|owner| self.may_read(owner, agent))
@@ -135,13 +136,24 @@ impl Router {
     }
 
     /// Adds what an agent's details say.
-    fn exact(&self, scratch: &Scratch, rough: Chosen, known: &Known) -> Chosen {
+    fn exact(&self, scratch: &Scratch, said: &[u32], rough: Chosen, known: &Known) -> Chosen {
         let mut terms = rough.terms;
+        terms.keyword =
+            terms.keyword - self.options.keyword_weight.times(self.missing(said, rough.agent, known));
         let reward = self.learned(rough.agent).or(known.details.prior).unwrap_or(MIDDLING);
         terms.reward = self.options.reward_weight.times(reward);
         let conflicts = known.negatives.iter().filter(|word| says(&scratch.folded, word));
         terms.penalties.conflicts = conflicts.map(|_| CONFLICT).sum::<Micro>().min(CONFLICTS_MAX);
         Chosen { agent: rough.agent, terms, score: terms.total() }
+    }
+
+    /// Returns how much less the keywords of the task say for an agent than they would if each told most of it.
+    fn missing(&self, said: &[u32], agent: Number, known: &Known) -> Micro {
+        let of = |number: &u32| {
+            let place = known.less.binary_search_by_key(number, |(number, _)| *number).ok()?;
+            Some(self.index.texts.agents.worth_of(*number, agent).times(known.less[place].1))
+        };
+        if known.less.is_empty() { Micro::ZERO } else { said.iter().filter_map(of).sum() }
     }
 
     pub(super) fn answer(
@@ -222,6 +234,15 @@ fn stage(terms: &Terms) -> Stage {
         terms if says(terms.semantic) => Stage::Semantic,
         _ => Stage::Rules,
     }
+}
+
+/// Returns the keywords that a task has.
+fn said(hits: &[Hit]) -> Vec<u32> {
+    let keyword = |hit: &Hit| match hit {
+        Hit::Keyword { number, .. } => Some(*number),
+        Hit::Glob { .. } | Hit::Regex { .. } => None,
+    };
+    hits.iter().filter_map(keyword).collect()
 }
 
 /// Tells whether a folded text has a word of its own somewhere.

@@ -43,6 +43,49 @@ fn what_an_agent_is_not_for_counts_against_it() {
     assert_eq!(answer.candidates[1].terms.penalties.conflicts, Micro::of(0.5));
 }
 
+#[test]
+fn of_keywords_with_ranks_the_first_count_in_full_and_later_ones_less() {
+    let words: Vec<String> = ["socket.io", "latency"]
+        .map(String::from)
+        .into_iter()
+        .chain((0..9).map(|n| format!("w{n}x")))
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["browsers"]).collect();
+    let mut engineer = agent("push-engineer", "core", &words);
+    engineer.details.ranked_keywords = words.iter().map(|word| (*word).to_owned()).collect();
+    let tester = agent("tester", "quality", &["browser", "click"]);
+    let router = router(vec![engineer, tester]);
+    let keyword = |text: &str, place: usize| router.route(&task(text)).candidates[place].terms.keyword;
+    let (first, one) =
+        (keyword("use socket.io", 0), router.route(&task("click it")).candidates[0].terms.keyword);
+    assert_eq!(first, one, "the first counts as one that has no rank");
+    assert_eq!(keyword("measure latency", 0), first.times(Micro::of_millionths(909_091)));
+    let answer = router.route(&task("open all browsers"));
+    assert_eq!(ids(&answer), ["tester", "push-engineer"]);
+    assert!(answer.candidates[1].terms.keyword < answer.candidates[0].terms.keyword.times(Micro::of(0.5)));
+    assert_eq!(answer.candidates[1].score, answer.candidates[1].terms.total());
+}
+
+#[test]
+fn the_name_of_an_agent_counts_in_full_wherever_it_stands_among_its_keywords() {
+    let words = ["one", "two", "three", "rust engineers"];
+    let plain = agent("rust-engineer", "core", &words);
+    let mut ranked = plain.clone();
+    ranked.details.ranked_keywords = words.map(String::from).into();
+    let score = |one| router(vec![one]).route(&task("ask the rust engineer")).candidates[0].score;
+    assert_eq!(score(plain), score(ranked));
+}
+
+#[test]
+fn an_agent_that_may_use_no_tool_is_left_out_where_one_is_needed() {
+    let mut silent = agent("silent", "core", &["docker"]);
+    silent.details.tools_restricted = vec!["*".into()];
+    let mut wish = task("docker");
+    assert_eq!(ids(&router(vec![silent.clone()]).route(&wish)), ["silent"]);
+    wish.constraints.tools = vec!["Read".into()];
+    assert!(ids(&router(vec![silent]).route(&wish)).is_empty());
+}
+
 fn constrained(constraints: Constraints) -> Question {
     Question { constraints, ..task("review the python code in the docker image") }
 }

@@ -90,7 +90,7 @@ pub(crate) struct ApprovalSubject {
 
 impl From<approval::Subject> for ApprovalSubject {
     fn from(subject: approval::Subject) -> Self {
-        let approval::Subject { digest, command, folder, reason } = subject;
+        let approval::Subject { digest, command, folder, reason, .. } = subject;
         Self { digest, command, folder, reason }
     }
 }

@@ -54,6 +54,9 @@ pub(crate) struct FoundCommand {
     /// What the rule says.
     #[schema(inline)]
     reason: Words,
+    /// Whether an agent asks in the middle of its work; a no is told to it, and keeps nothing from starting later.
+    #[serde(default)]
+    in_turn: bool,
 }
 
 impl From<FoundCommand> for found_command::FoundCommand {
@@ -66,6 +69,7 @@ impl From<FoundCommand> for found_command::FoundCommand {
             folder: found.folder.into(),
             rule: found.rule.into(),
             reason: found.reason.into(),
+            in_turn: found.in_turn,
         }
     }
 }

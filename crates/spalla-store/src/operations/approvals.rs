@@ -47,6 +47,7 @@ async fn make<T: Tx>(
     subject: Option<Subject>,
 ) -> Answer<ApprovalId> {
     let id = ApprovalId(desk.next_id(Sequence::Approval).await?);
+    let in_turn = subject.as_ref().is_some_and(|subject| subject.in_turn);
     desk.staged.approvals_made.push(Approval {
         id,
         work_item_id,
@@ -58,7 +59,7 @@ async fn make<T: Tx>(
         note: None,
         subject,
     });
-    desk.facts(work_item_id, None, vec![Fact::ApprovalRequested { approval_id: id, kind }]);
+    desk.facts(work_item_id, None, vec![Fact::ApprovalRequested { approval_id: id, kind, in_turn }]);
     rehold(desk, work_item_id, |holds| Holds { pending: holds.pending + 1, ..holds }).await?;
     Ok(id)
 }
@@ -75,14 +76,14 @@ pub(crate) async fn decide<T: Tx>(desk: &mut Desk<'_, T>, id: ApprovalId, vote: 
     approval.decided_at = Some(desk.context.now);
     approval.decided_by.clone_from(&vote.by);
     approval.note.clone_from(&vote.note);
-    let (status, by) = (approval.status, vote.by);
+    let (status, by, is_in_turn) = (approval.status, vote.by, approval.is_in_turn());
     match desk.staged.approvals_made.iter_mut().find(|made| made.id == id) {
         Some(made) => *made = approval,
         None => desk.staged.approvals_decided.push(approval),
     }
     desk.facts(item, None, vec![Fact::ApprovalDecided { approval_id: id, status, by }]);
     rehold(desk, item, |holds| {
-        let rejected = holds.rejected + u32::from(status == Status::Rejected);
+        let rejected = holds.rejected + u32::from(status == Status::Rejected && !is_in_turn);
         #[cfg(debug_assertions)]
         let rejected = if plant::is(Plant::RejectionReleases) { 0 } else { rejected };
         #[cfg(debug_assertions)]

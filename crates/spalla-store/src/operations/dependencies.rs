@@ -3,7 +3,7 @@
 use crate::desk::{Answer, Desk, Item};
 use crate::tx::{EdgeRow, Result, Tx};
 use spalla_domain::WorkItemId;
-use spalla_domain::approval::Status;
+use spalla_domain::approval::{Approval, Status};
 #[cfg(debug_assertions)]
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::queue::edge::{self, Edge, Parent};
@@ -20,8 +20,8 @@ pub(crate) async fn all_holds<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> 
     let (unmet, broken) = unmet(desk, id).await?;
     let (mut pending, mut rejected) = (0, 0);
     if desk.context.settings.require_approval {
-        for approval in approvals(desk, id).await? {
-            match approval {
+        for approval in approvals(desk, id).await?.iter().filter(|approval| approval.holds()) {
+            match approval.status {
                 Status::Pending => pending += 1,
                 Status::Rejected => rejected += 1,
                 Status::Approved => {}
@@ -31,14 +31,14 @@ pub(crate) async fn all_holds<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> 
     Ok(Holds { unmet, broken, pending, rejected, due_at: None })
 }
 
-/// Returns the states of an item's approvals, those of this batch included.
-async fn approvals<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Result<Vec<Status>> {
+/// Returns an item's approvals as they are at this point of the batch.
+async fn approvals<T: Tx>(desk: &mut Desk<'_, T>, id: WorkItemId) -> Result<Vec<Approval>> {
     let mut approvals = desk.approvals(id).await?;
     approvals.extend(desk.staged.approvals_made.iter().filter(|a| a.work_item_id == id).cloned());
     for decided in &desk.staged.approvals_decided {
         approvals.iter_mut().filter(|a| a.id == decided.id).for_each(|a| a.status = decided.status);
     }
-    Ok(approvals.into_iter().map(|approval| approval.status).collect())
+    Ok(approvals)
 }
 
 /// Returns how many of an item's dependencies are not met, and which of them can't be met any more.

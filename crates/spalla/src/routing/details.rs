@@ -3,12 +3,13 @@
 use super::read_bounded;
 use crate::failure::in_words;
 use spalla_embedding::{Embedding, shipped};
+use spalla_registry::read::DEFINITION_BYTES_MAX;
 use spalla_router::{Details, Source, Told};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The longest file of an agent.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// The longest file of an agent: the longest that is published.
+const FILE_BYTES_MAX: usize = DEFINITION_BYTES_MAX;
 /// What an agent's id is followed by in the name of its file.
 const FILE_END: &str = ".codex.yaml";
 

@@ -5,7 +5,7 @@
 use super::Serving;
 use sha1::{Digest as _, Sha1};
 use spalla_domain::Timestamp;
-use spalla_domain::scorecard::Scorecards;
+use spalla_domain::scorecard::{Scorecard, Scorecards};
 use spalla_domain::slo::{Slo, Slos};
 use spalla_router::{Condition, Micro};
 use spalla_store::document::Kept;
@@ -53,10 +53,10 @@ impl Standing {
     }
 }
 
-/// Returns whose newest runs break what is promised, in any project.
+/// Returns whose newest runs break what is promised: those of all projects, since it is promised of the agent.
 fn breakers(all: &[Scorecards], slos: &Slos, now: Timestamp) -> BTreeSet<String> {
     let breaks = |name: &str, slo: &Slo| {
-        all.iter().filter_map(|cards| cards.agents.get(name)).any(|card| card.breaks(slo, now))
+        Scorecard::newest_of(all.iter().filter_map(|cards| cards.agents.get(name))).breaks(slo, now)
     };
     slos.iter().filter(|(name, slo)| breaks(name, slo)).map(|(name, _)| name.clone()).collect()
 }
@@ -110,8 +110,12 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_000_000_000_000);
 
     fn cards(agent: &str, latency_ms: i64) -> Scorecards {
+        some_cards(agent, latency_ms, 5)
+    }
+
+    fn some_cards(agent: &str, latency_ms: i64, runs: usize) -> Scorecards {
         let mut cards = Scorecards::new(ProjectId(1));
-        for _ in 0..5 {
+        for _ in 0..runs {
             let scored = Scored {
                 agent: agent.into(),
                 trigger: None,
@@ -132,7 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn who_breaks_a_promise_in_any_project_is_named_for_a_day() {
+    fn runs_of_all_projects_are_looked_at_together() {
+        let slo = Slo { latency_ms: Some(100), success_permille: None };
+        let slos = Slos::from([("slow".to_owned(), slo)]);
+        let few = [some_cards("slow", 150, 3), some_cards("slow", 150, 1)];
+        assert_eq!(breakers(&few, &slos, NOW), BTreeSet::new(), "of four nothing is concluded");
+        let enough = [some_cards("slow", 150, 3), some_cards("slow", 150, 2)];
+        assert_eq!(breakers(&enough, &slos, NOW), BTreeSet::from(["slow".to_owned()]));
+    }
+
+    #[test]
+    fn who_breaks_a_promise_is_named_for_a_day() {
         let slo = Slo { latency_ms: Some(100), success_permille: None };
         let slos = Slos::from(["slow", "quick", "idle"].map(|name| (name.to_owned(), slo)));
         let all = [cards("slow", 50), cards("slow", 150), cards("quick", 100), cards("unpromised", 999)];

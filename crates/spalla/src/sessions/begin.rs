@@ -126,6 +126,7 @@ impl Begun<'_> {
             definitions,
             is_patient,
             why,
+            late: Vec::new(),
             red_fails: false,
         };
         Ok((pursuit, workspace))

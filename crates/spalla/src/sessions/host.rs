@@ -123,6 +123,7 @@ impl Host {
             definitions,
             is_patient,
             why,
+            late: Vec::new(),
             red_fails: false,
         })
     }
@@ -336,7 +337,7 @@ impl Host {
             session.decisions.extend(overruled(&session, SystemClock.now()));
         }
         session.by_server.get_or_insert_default();
-        let pursuit = self.left(folder.clone(), session).map_err(|failure| broken(&failure))?;
+        let mut pursuit = self.left(folder.clone(), session).map_err(|failure| broken(&failure))?;
         if again {
             pursuit.requeue_stopped(&self.0.control).await.map_err(|failure| broken(&failure))?;
         }

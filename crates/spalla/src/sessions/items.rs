@@ -22,6 +22,15 @@ const TOO_MANY: u16 = 429;
 /// The most of one agent's answer that another one is told, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
+/// How a work item comes into the queue.
+#[derive(Clone, Copy)]
+enum Queueing {
+    /// For the first time.
+    Enqueue(i64),
+    /// Once more.
+    Requeue(i64),
+}
+
 impl Pursuit {
     /// Makes the work items that are not made yet, and puts them into the queue. An item that was made before a crash, and not
     /// written down, is found by its label. Tells whether all had room there: what had none is brought again later.
@@ -40,19 +49,37 @@ impl Pursuit {
             self.session.items[index].work_item_id = Some(id);
             self.folder.write(&self.session)?;
         }
-        let mut had_room = true;
-        for item in &self.session.items {
+        let mut had_room = self.requeue_late(control).await?;
+        for item in self.session.items.iter().filter(|item| !self.is_late(item)) {
             let Some(id) = item.work_item_id else { continue };
             if control.item(id).await?.status == Status::Open {
-                had_room &= self.enqueue(control, item, id).await?;
+                had_room &= self.bring_in(control, item, Queueing::Enqueue(id)).await?;
             }
         }
         Ok(had_room)
     }
 
+    /// Puts those into the queue again that wait for room there, and tells whether there was room for all of them.
+    pub(super) async fn requeue_late(&mut self, control: &Control) -> Result<bool> {
+        for id in std::mem::take(&mut self.late) {
+            let item = self.session.items.iter().find(|item| item.work_item_id == Some(id));
+            let Some(item) = item else { continue };
+            if !self.bring_in(control, item, Queueing::Requeue(id)).await? {
+                self.late.push(id);
+            }
+        }
+        Ok(self.late.is_empty())
+    }
+
+    /// Tells whether an item is to be tried again, and waits for room.
+    pub(super) fn is_late(&self, item: &SessionItem) -> bool {
+        item.work_item_id.is_some_and(|id| self.late.contains(&id))
+    }
+
     /// Puts a work item into the queue, and tells whether there was room for it.
-    async fn enqueue(&self, control: &Control, item: &SessionItem, id: i64) -> Result<bool> {
+    async fn bring_in(&self, control: &Control, item: &SessionItem, queueing: Queueing) -> Result<bool> {
         let alias = item.definition.as_ref().and_then(|chosen| chosen.alias.as_deref());
+        let (Queueing::Enqueue(id) | Queueing::Requeue(id)) = queueing;
         // A server that is asked over HTTP counts by itself.
         if let (Control::InProcess(engine), Some(alias), Some(serving)) = (control, alias, &self.definitions)
         {
@@ -68,7 +95,11 @@ impl Pursuit {
                 }
             }
         }
-        match control.enqueue(id).await {
+        let ended = match queueing {
+            Queueing::Enqueue(id) => control.enqueue(id).await,
+            Queueing::Requeue(id) => control.requeue(id).await,
+        };
+        match ended {
             Err(failure) if failure.answer == Answer::Status(TOO_MANY) => {
                 tracing::info!(work_item = id, "it waits for room: {failure}");
                 Ok(false)

@@ -80,6 +80,8 @@ pub(crate) struct Pursuit {
     pub(crate) is_patient: bool,
     /// Why it stops or waits, where that is known.
     pub(crate) why: Option<String>,
+    /// Work items that are to be tried again, and wait for room in the queue.
+    pub(crate) late: Vec<i64>,
     /// Whether it has failed where the verifier's report is red, as a pipeline of CI expects it.
     pub(crate) red_fails: bool,
 }
@@ -175,6 +177,14 @@ impl Pursuit {
         self.session.status = SessionStatus::Running;
         self.session.ended_at = None;
         self.session.asked = asked::all(&self.folder);
+        let late = std::mem::take(&mut self.late);
+        for item in &mut self.session.items {
+            // As if it were not in the queue yet: that is what it waits for.
+            if item.work_item_id.is_some_and(|id| late.contains(&id)) {
+                item.status = Some(Status::Open.as_str().to_owned());
+            }
+        }
+        self.late = late;
         self.folder.write(&self.session)
     }
 
@@ -235,17 +245,17 @@ impl Pursuit {
     }
 
     /// Lets go on what was stopped before, and tries anew what failed where the plan says to stop then: without that it would
-    /// stop for the same reason at once.
-    pub(crate) async fn requeue_stopped(&self, control: &Control) -> Result<()> {
+    /// stop for the same reason at once. What the queue has no room for is brought again later.
+    pub(crate) async fn requeue_stopped(&mut self, control: &Control) -> Result<()> {
         let wanted = self.session.items.iter().filter(|item| !rounds::is_replaced(&self.session, item));
         for item in wanted {
             let Some(id) = item.work_item_id else { continue };
             let status = control.item(id).await?.status;
             if status == Status::Cancelled || (status == Status::Failed && self.stops_all(item)) {
-                control.requeue(id).await?;
+                self.late.push(id);
             }
         }
-        Ok(())
+        self.requeue_late(control).await.map(drop)
     }
 
     /// Tells whether the session stops where an item of this piece fails for good.
@@ -281,7 +291,7 @@ impl Pursuit {
             self.why = Some(why);
             return Ok(Some(Exit::Stopped));
         }
-        if is_more || !follower.all_rest() {
+        if is_more || !self.late.is_empty() || !follower.all_rest() {
             return self.waits(control, Exit::Done).await.map(|_| None);
         }
         if let Some(why) = next.person {
@@ -379,7 +389,7 @@ impl Pursuit {
         let follow = |item: &SessionItem| {
             Some(Followed::new(item.work_item_id?, item.title.clone()).that_was_over(is_over(item)))
         };
-        self.session.items.iter().filter_map(follow).collect()
+        self.session.items.iter().filter(|item| !self.is_late(item)).filter_map(follow).collect()
     }
 
     /// Writes down where the items stand and what their runs came to.

@@ -229,19 +229,10 @@ async fn a_piece_waits_while_the_queue_of_its_alias_is_full_and_is_done_when_the
     let place = Place::make();
     write(&place, "poet.md", POET);
     convert(&place, "1000");
-    let alias = r#"{"careful": {"id": "poet", "overrides": {"runtime": {"concurrency": {"max_parallel_tasks": 1}}}}}"#;
-    let server = place.up_with(&[("SPALLA_ALIASES", alias)]);
+    let server = place.up_with(&[("SPALLA_ALIASES", CAREFUL)]);
     place.let_go();
     let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
-    // They are for the alias, as whoever makes them says, and for a day to come.
-    let mut others = Vec::new();
-    for _ in 0..10 {
-        let body = json!({"project_id": project, "title": "a", "executor": "recipe", "recipe": "steps: [{run: 'true'}]",
-            "labels": ["alias:careful"]});
-        let id = server.rest.post("/work-items/", body).await["id"].clone();
-        server.rest.post("/scheduler/enqueue", json!({"work_item_id": id, "delay_seconds": 86_400})).await;
-        others.push(id);
-    }
+    let others = fill(&server, &project).await;
     let mut wish = place.wish(&["codex"]);
     wish["plan"] = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "careful"}]});
     server.rest.post("/api/sessions", wish).await;
@@ -255,12 +246,92 @@ async fn a_piece_waits_while_the_queue_of_its_alias_is_full_and_is_done_when_the
     })
     .await;
     assert_eq!(stands().await, "open");
-    for id in others {
-        server.rest.call("DELETE", &format!("/work-items/{id}"), None).await.expect("an answer");
-    }
+    empty(&server, others).await;
     until("it is done", || async {
         (server.rest.get("/api/session").await["status"] == "done").then_some(())
     })
     .await;
     assert_eq!(stands().await, "succeeded");
+}
+
+/// Settings by which an alias has one task at a time, so that ten wait for it at the most.
+const CAREFUL: &str =
+    r#"{"careful": {"id": "poet", "overrides": {"runtime": {"concurrency": {"max_parallel_tasks": 1}}}}}"#;
+
+/// Fills the queue of the alias: what waits there is for it, as whoever makes it says, and for a day to come.
+async fn fill(server: &Server, project: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        let body = json!({"project_id": project, "title": "a", "executor": "recipe", "recipe": "steps: [{run: 'true'}]",
+            "labels": ["alias:careful"]});
+        let id = server.rest.post("/work-items/", body).await["id"].clone();
+        server.rest.post("/scheduler/enqueue", json!({"work_item_id": id, "delay_seconds": 86_400})).await;
+        all.push(id);
+    }
+    all
+}
+
+async fn empty(server: &Server, all: Vec<Value>) {
+    for id in all {
+        server.rest.call("DELETE", &format!("/work-items/{id}"), None).await.expect("an answer");
+    }
+}
+
+/// Begins a session with one piece for the alias, stops it, and fills the queue; returns the piece, and what fills the queue.
+async fn stopped_with_a_full_queue(place: &Place, server: &Server) -> (i64, Vec<Value>) {
+    let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
+    let mut wish = place.wish(&["codex"]);
+    wish["plan"] = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "careful"}]});
+    server.rest.post("/api/sessions", wish).await;
+    place.until_begun().await;
+    server.rest.post("/api/control/stop", json!({})).await;
+    until("it is stopped", || async {
+        (server.rest.get("/api/session").await["status"] == "stopped").then_some(())
+    })
+    .await;
+    let piece =
+        server.rest.get("/api/session").await["items"][0]["work_item_id"].as_i64().expect("its piece");
+    place.let_go();
+    (piece, fill(server, &project).await)
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_waits_for_room_in_the_queue_of_its_alias() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    convert(&place, "1000");
+    let server = place.up_with(&[("SPALLA_ALIASES", CAREFUL)]);
+    let (piece, others) = stopped_with_a_full_queue(&place, &server).await;
+    server.rest.post("/api/control/resume", json!({})).await;
+    until("it was tried in vain", || async {
+        place.home.stderr_of("server.log").contains("waits for room").then_some(())
+    })
+    .await;
+    assert_eq!(server.rest.get(&format!("/work-items/{piece}")).await["status"], "cancelled");
+    assert_eq!(server.rest.get("/api/session").await["status"], "running");
+    empty(&server, others).await;
+    until("it is done", || async {
+        (server.rest.get("/api/session").await["status"] == "done").then_some(())
+    })
+    .await;
+    assert_eq!(place.applied(), "hello\n");
+}
+
+#[tokio::test]
+async fn a_session_that_is_taken_up_beside_the_server_waits_for_room_there() {
+    let place = Place::make();
+    write(&place, "poet.md", POET);
+    convert(&place, "1000");
+    let server = place.up_with(&[("SPALLA_ALIASES", CAREFUL)]);
+    let (_, others) = stopped_with_a_full_queue(&place, &server).await;
+    let mut command = place.home.command(&["session", "resume", "latest"]);
+    let pursued = std::thread::spawn(move || command.output().expect("the binary runs"));
+    until("it is pursued", || async {
+        (server.rest.get("/api/session").await["status"] == "running").then_some(())
+    })
+    .await;
+    empty(&server, others).await;
+    let ended = pursued.join().expect("it ends");
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(place.applied(), "hello\n");
 }

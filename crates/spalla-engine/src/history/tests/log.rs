@@ -104,7 +104,10 @@ impl Log {
     }
 
     pub(super) fn asked(self, id: i64, approval: i64) -> Self {
-        self.say(id, Fact::ApprovalRequested { approval_id: ApprovalId(approval), kind: Kind::Start })
+        self.say(
+            id,
+            Fact::ApprovalRequested { approval_id: ApprovalId(approval), kind: Kind::Start, in_turn: false },
+        )
     }
 
     pub(super) fn answered(self, id: i64, approval: i64, status: Answer) -> Self {

@@ -88,7 +88,7 @@ async fn an_approved_item_starts(f: Fixture) {
     assert_eq!(
         f.facts(id).await[1..],
         [
-            Fact::ApprovalRequested { approval_id: approval, kind: Kind::Deploy },
+            Fact::ApprovalRequested { approval_id: approval, kind: Kind::Deploy, in_turn: false },
             Fact::WorkItemQueued { unmet: 0, approvals: 1, due_at: None },
             Fact::ApprovalDecided { approval_id: approval, status: Answer::Approved, by: Some("ada".into()) },
             Fact::WorkItemReady {},

@@ -18,6 +18,7 @@ crate::fixture::claims!(
     the_same_command_is_asked_for_once,
     who_asks_again_while_nobody_decided_found_nothing_anew,
     a_refused_command_is_not_asked_for_again,
+    what_an_agent_was_refused_in_mid_turn_holds_no_retry,
     a_changed_command_is_asked_for_anew,
     what_was_found_is_recorded_as_event_and_in_the_audit,
     an_old_token_reports_nothing,
@@ -33,6 +34,7 @@ fn found(level: Level, digest: &str) -> FoundCommand {
         folder: ".".into(),
         rule: "git-push".into(),
         reason: "sends commits to others".into(),
+        in_turn: false,
     }
 }
 
@@ -93,6 +95,21 @@ async fn a_refused_command_is_not_asked_for_again(f: Fixture) {
     assert_eq!(answer, Answer { pending: vec![], rejected: vec![ApprovalId(1)] });
     f.hand_back(&run).await;
     assert_eq!(f.claim("w", 9).await, []);
+}
+
+async fn what_an_agent_was_refused_in_mid_turn_holds_no_retry(f: Fixture) {
+    let [item] = f.queued::<1>().await;
+    let run = f.claim_one("w").await;
+    let asked = || vec![FoundCommand { in_turn: true, ..found(Level::Confirm, "a1") }];
+    let answer = reported(&f, &run, asked()).await;
+    let [id] = answer.pending[..] else { panic!("{answer:?}") };
+    f.decide(id, Decision::Reject).await;
+    assert_eq!(reported(&f, &run, asked()).await.rejected, [id]);
+    f.complete(&run, false).await;
+    f.pass_ms(3_600_000).await;
+    let again = f.claim_one("w").await;
+    assert_eq!((again.work_item_id, again.attempt), (item, 2));
+    assert_eq!(reported(&f, &again, asked()).await.rejected, [id], "it is not asked for again");
 }
 
 async fn a_changed_command_is_asked_for_anew(f: Fixture) {

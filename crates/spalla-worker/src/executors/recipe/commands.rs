@@ -55,7 +55,8 @@ pub(crate) async fn of_agent(
         recipe: Recipe { steps: vec![Step::shell(command)], ..Recipe::default() },
         secrets: Vec::new(),
     };
-    tokio::task::spawn_blocking(move || judged.found()).await.ok().flatten()
+    let found = tokio::task::spawn_blocking(move || judged.found()).await.ok().flatten()?;
+    Some(found.into_iter().map(|command| FoundCommand { in_turn: true, ..command }).collect())
 }
 
 async fn check_as(
@@ -156,6 +157,7 @@ impl Judged {
                 folder: cut(folder),
                 rule: cut(&rule),
                 reason: cut(&reason),
+                in_turn: false,
             })
         };
         self.policy.judge(&script).findings.into_iter().filter_map(of).collect()

@@ -76,7 +76,7 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
     let balance = Balance::of(settings, SystemClock.now())?;
     let why = None;
     let definitions = Some(Arc::new(Serving::open(settings)?));
-    let pursuit = Pursuit {
+    let mut pursuit = Pursuit {
         folder,
         session,
         screen,
@@ -87,6 +87,7 @@ async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, scr
         definitions,
         is_patient,
         why,
+        late: Vec::new(),
         red_fails: false,
     };
     pursuit.requeue_stopped(&control).await?;
