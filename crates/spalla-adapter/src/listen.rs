@@ -21,7 +21,7 @@ use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
 use crate::tools::Used;
-use crate::trouble::{Cause, Patterns, Trouble, plain};
+use crate::trouble::{Cause, Patterns, Trouble, guessed, plain};
 use dialogue::Dialogue;
 use jiff::Timestamp;
 use regex::Regex;
@@ -38,7 +38,7 @@ const SHOWN_CHARS: usize = 400;
 /// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
     )
 });
 /// How the system says that the machine has no room for what is written.
@@ -233,7 +233,10 @@ impl Listener {
                 let trouble = self.patterns.trouble(&text, None, false, now);
                 Ears { patterns: &self.patterns, bounds: self.bounds, now }.trouble(trouble)
             }
-            None => vec![],
+            // Of what no rule knows nobody is told; it counts where nothing else was said of the end.
+            None => {
+                guessed(&text, self.format.has_words_by_line(), now).map(Heard::Trouble).into_iter().collect()
+            }
         }
     }
 }
@@ -267,6 +270,11 @@ struct Ears<'a> {
 impl Ears<'_> {
     fn failed(&self, text: &str, status: Option<u16>, is_final: bool) -> Vec<Heard> {
         self.trouble(self.patterns.trouble(text, status, is_final, self.now))
+    }
+
+    /// Hears that something failed, which the command line gives a name of its kind.
+    fn failed_of_kind(&self, text: &str, kind: Option<&str>, status: Option<u16>) -> Vec<Heard> {
+        self.trouble(self.patterns.trouble_of_kind(text, kind, status, true, self.now))
     }
 
     /// Tells whether a text says that something was not allowed.

@@ -28,6 +28,8 @@ pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     denied: BTreeSet<String>,
     held: Held,
+    /// What the command line called the last failure of a request.
+    kind: Option<String>,
 }
 
 impl State {
@@ -72,8 +74,9 @@ impl State {
     }
 
     fn assistant(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
-        // What the command line itself says of a failure comes once more with the result.
+        // What the command line itself says of a failure comes once more with the result, without its kind.
         if value.get("error").is_some_and(|error| !error.is_null()) {
+            self.kind = str_of(value, "/error").map(str::to_owned);
             return vec![];
         }
         let blocks = value.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
@@ -160,13 +163,13 @@ impl State {
         }
         self.denied.clear();
         self.calls.clear();
-        heard.extend(end_of_turn(value, ears));
+        heard.extend(end_of_turn(value, self.kind.take().as_deref(), ears));
         heard
     }
 }
 
 /// A failure has the subtype `success` as well: only `is_error` tells.
-fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+fn end_of_turn(value: &Value, kind: Option<&str>, ears: &Ears<'_>) -> Vec<Heard> {
     let reason = str_of(value, "/terminal_reason").unwrap_or_default();
     if value["is_error"] != true {
         let answer = str_of(value, "/result").map_or_else(|| "ended a turn".to_owned(), shown);
@@ -184,7 +187,7 @@ fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         (None, true) => subtype.to_owned(),
     };
     let status = number_of(value, "/api_error_status").and_then(|status| u16::try_from(status).ok());
-    let mut heard = ears.failed(&text, status, true);
+    let mut heard = ears.failed_of_kind(&text, kind, status);
     heard.push(Heard::Over(TurnEnd::Failed));
     heard
 }

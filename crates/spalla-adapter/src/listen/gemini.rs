@@ -21,6 +21,10 @@ const WORDS_BYTES_MAX: usize = 1024 * 1024;
 static EXITED: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"Command exited with code: |(?m)^Exit Code: [1-9]"));
 
+/// What a warning says with which it stops by itself.
+static STOPPED: LazyLock<Regex> =
+    LazyLock::new(|| compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)"));
+
 /// The kinds of a tool's failure that are no failure of the tool.
 const OF_DENIAL: [&str; 5] = [
     "tool_not_registered",
@@ -36,6 +40,8 @@ pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     words: String,
     held: Held,
+    /// An error that nothing came after so far: the turn ends with it, whatever its result is called.
+    error: Option<String>,
 }
 
 impl State {
@@ -53,14 +59,22 @@ impl State {
             "init" => init(value),
             "tool_use" => self.tool_use(value),
             "tool_result" => self.tool_result(value, ears),
-            "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
+            "error" => self.error(value, ears),
             "result" => {
                 let denied = self.held.tell(answer.as_deref().unwrap_or_default());
-                denied.into_iter().chain(result(value, answer, ears)).collect()
+                denied.into_iter().chain(result(value, answer, self.error.take(), ears)).collect()
             }
             other => vec![unknown(value, other)],
         });
         heard
+    }
+
+    fn error(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let text = str_of(value, "/message").unwrap_or_default();
+        if str_of(value, "/severity") == Some("error") || STOPPED.is_match(text) {
+            self.error = Some(text.to_owned());
+        }
+        ears.failed(text, None, false)
     }
 
     fn message(&mut self, value: &Value) -> Vec<Heard> {
@@ -68,11 +82,13 @@ impl State {
         if str_of(value, "/role") == Some("assistant") && self.words.len() + content.len() <= WORDS_BYTES_MAX
         {
             self.words.push_str(content);
+            self.error = None;
         }
         vec![]
     }
 
     fn tool_use(&mut self, value: &Value) -> Vec<Heard> {
+        self.error = None;
         let (name, parameters) = (str_of(value, "/tool_name").unwrap_or_default(), &value["parameters"]);
         if let (Some(id), true) = (str_of(value, "/tool_id"), self.calls.len() < CALLS_MAX) {
             self.calls.insert(id.to_owned(), (name.to_owned(), parameters.clone()));
@@ -104,11 +120,31 @@ impl State {
                 if OF_ROOM.is_match(said) {
                     self.held.keep(denied_by_output(&tool, given, said));
                 }
-                failed((&tool, &input), said, value, ears)
+                self.failed((&tool, &input), said, value, ears)
             }
             _ => self.succeeded(&tool, &input, output),
         };
         heard.push(Heard::Did(did));
+        heard
+    }
+
+    fn failed(
+        &mut self,
+        (tool, input): (&str, &Value),
+        text: &str,
+        value: &Value,
+        ears: &Ears<'_>,
+    ) -> Vec<Heard> {
+        let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
+        let mut heard = vec![Heard::Event(finding)];
+        // What it may not use is not offered to the model at all.
+        if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind))
+        {
+            heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
+            let denied = denied_tool(Some(tool), input, text);
+            let told = if tool == "read_file" { self.held.keep_unread(denied) } else { Some(denied) };
+            heard.extend(told.map(Heard::Denied));
+        }
         heard
     }
 
@@ -144,18 +180,7 @@ fn init(value: &Value) -> Vec<Heard> {
     thread.into_iter().chain([event(AgentEventType::Status, format!("began with {model}"))]).collect()
 }
 
-fn failed((tool, input): (&str, &Value), text: &str, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
-    let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
-    let mut heard = vec![Heard::Event(finding)];
-    // What it may not use is not offered to the model at all.
-    if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind)) {
-        heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
-        heard.push(Heard::Denied(denied_tool(Some(tool), input, text)));
-    }
-    heard
-}
-
-fn result(value: &Value, answer: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
+fn result(value: &Value, answer: Option<String>, error: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
     let stats = &value["stats"];
     let spent = Spent {
         input_tokens: number_of(stats, "/input_tokens"),
@@ -166,7 +191,10 @@ fn result(value: &Value, answer: Option<String>, ears: &Ears<'_>) -> Vec<Heard> 
     let mut heard = vec![Heard::Spent(spent)];
     if str_of(value, "/status") == Some("error") {
         let text = str_of(value, "/error/message").unwrap_or("the turn failed");
-        heard.extend(ears.failed(text, None, true));
+        heard.extend(ears.failed_of_kind(text, str_of(value, "/error/type"), None));
+        heard.push(Heard::Over(TurnEnd::Failed));
+    } else if let Some(text) = error {
+        heard.extend(ears.failed(&text, None, true));
         heard.push(Heard::Over(TurnEnd::Failed));
     } else {
         let answer = answer.unwrap_or_else(|| "ended a turn".to_owned());

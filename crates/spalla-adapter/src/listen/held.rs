@@ -3,6 +3,7 @@
 
 use crate::heard::{Denied, DeniedBy, Heard};
 use crate::pattern::compiled;
+use crate::recovery::is_one_command;
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -25,24 +26,41 @@ static MISSING: LazyLock<Regex> = LazyLock::new(|| {
 /// What an answer quotes, which are not its own words.
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled("\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|«[^»\n]*»"));
 
+/// Programs that show what is in a file, as the tools do that a guard keeps from it.
+const SHOWING: [&str; 8] = ["cat", "head", "tail", "sed", "awk", "jq", "nl", "cp"];
+
 /// What is told at the end of the turn.
 #[derive(Debug, Default)]
-pub(super) struct Held(Vec<Denied>);
+pub(super) struct Held {
+    outputs: Vec<Denied>,
+    /// Files that a guard kept a tool from reading.
+    unread: Vec<Denied>,
+}
 
 impl Held {
     /// Keeps a denial until the end of the turn.
     pub(super) fn keep(&mut self, denied: Option<Denied>) {
-        self.0.extend(denied.filter(|_| self.0.len() < HELD_MAX));
+        self.outputs.extend(denied.filter(|_| self.outputs.len() < HELD_MAX));
+    }
+
+    /// Keeps what a guard denied a tool that reads, where there is room; otherwise it is to be told at once.
+    pub(super) fn keep_unread(&mut self, denied: Denied) -> Option<Denied> {
+        if self.unread.len() >= HELD_MAX || denied.paths.is_empty() {
+            return Some(denied);
+        }
+        self.unread.push(denied);
+        None
     }
 
     /// A step that changes something succeeded: the denials that were about the same are behind the agent. Whether it is
     /// the same is seen from the words of both, and not from the program, which does many things.
     pub(super) fn pass(&mut self, step: &str) {
-        if self.0.is_empty() {
+        self.pass_unread(step);
+        if self.outputs.is_empty() {
             return;
         }
         let did = words_of(step, true);
-        for denied in &mut self.0 {
+        for denied in &mut self.outputs {
             let wanted = words_of(denied.input.as_deref().unwrap_or_default(), false);
             if !wanted.is_disjoint(&did) {
                 denied.by = DeniedBy::Output { was_passed: true };
@@ -50,15 +68,29 @@ impl Held {
         }
     }
 
-    /// Tells all, at the end of a turn that had this answer.
-    pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
-        let mut told = std::mem::take(&mut self.0);
-        if !told.is_empty() && MISSING.is_match(&QUOTED.replace_all(answer, "")) {
-            for denied in &mut told {
-                denied.by = DeniedBy::Output { was_passed: false };
+    /// A command that showed the very file is as good as the tool that was kept from it; nothing less is.
+    fn pass_unread(&mut self, step: &str) {
+        let mut words = step.split_whitespace();
+        let is_showing = words.next().is_some_and(|program| SHOWING.contains(&program));
+        if !is_showing || !is_one_command(step) {
+            return;
+        }
+        let shown: BTreeSet<&str> = words.map(|word| word.trim_matches(['\'', '"'])).collect();
+        for denied in &mut self.unread {
+            if denied.paths.iter().all(|path| shown.contains(path.as_str())) {
+                denied.by = DeniedBy::Output { was_passed: true };
             }
         }
-        told.into_iter().map(Heard::Denied).collect()
+    }
+
+    /// Tells all, at the end of a turn that had this answer.
+    pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
+        let Self { outputs: mut told, mut unread } = std::mem::take(self);
+        if MISSING.is_match(&QUOTED.replace_all(answer, "")) {
+            told.iter_mut().for_each(|denied| denied.by = DeniedBy::Output { was_passed: false });
+            unread.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
+        }
+        told.into_iter().chain(unread).map(Heard::Denied).collect()
     }
 }
 
