@@ -38,13 +38,19 @@ const SHOWN_CHARS: usize = 400;
 /// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|^failed in sandbox|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
     )
 });
 /// How the system says that the machine has no room for what is written.
 static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"(?i)\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b|no space left on device|disk quota exceeded|too many open files",
+    )
+});
+/// How a guard says no, where a tool of the command line's own failed and told nothing that a command printed.
+static OF_GUARD: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch)\b",
     )
 });
 /// How a command line says on its standard error that a tool of its own failed.
@@ -116,6 +122,8 @@ pub struct Listener {
     dialogue: Option<Dialogue>,
     uses: Uses,
     used: Vec<Used>,
+    /// Whether a line was heard that is one of its format.
+    has_begun: bool,
 }
 
 /// The most calls of tools that wait to be asked for.
@@ -125,9 +133,21 @@ impl Listener {
     /// Begins to listen; the patterns say what the words of a failure mean.
     pub fn new(format: Format, patterns: Patterns) -> Self {
         let (codex, claude, gemini, gemini_json) = Default::default();
-        let (uses, used) = Default::default();
+        let (uses, used, has_begun) = Default::default();
         let bounds = Bounds::default();
-        Self { format, patterns, bounds, codex, claude, gemini, gemini_json, dialogue: None, uses, used }
+        Self {
+            format,
+            patterns,
+            bounds,
+            codex,
+            claude,
+            gemini,
+            gemini_json,
+            dialogue: None,
+            uses,
+            used,
+            has_begun,
+        }
     }
 
     /// Reads lines as events up to these bounds from now on.
@@ -195,7 +215,12 @@ impl Listener {
             self.used.extend(self.uses.hear(self.format, value).into_iter().take(room));
         }
         let ears = Ears { patterns: &self.patterns, bounds, now };
-        let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| by_value(line, &value, hear);
+        // Whoever can't even begin says why in words, on whichever output.
+        self.has_begun |= value.is_ok();
+        let instead = if self.has_begun { vec![] } else { self.hear_error(line, now) };
+        let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| {
+            by_value(line, &value, hear).into_iter().chain(instead.clone()).collect::<Vec<_>>()
+        };
         if let Some(dialogue) = &mut self.dialogue {
             return by_value(&mut |value| dialogue.hear(value, &ears));
         }
@@ -280,6 +305,11 @@ impl Ears<'_> {
     /// Tells whether a text says that something was not allowed.
     fn is_denial(&self, text: &str) -> bool {
         matches!(self.patterns.own_cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
+    }
+
+    /// Tells whether a tool of the command line's own, which is no server's, failed because a guard said no.
+    fn is_by_guard(&self, tool: &str, text: &str) -> bool {
+        self.is_denial(text) || (!tool.starts_with("mcp") && OF_GUARD.is_match(text))
     }
 
     /// What was not allowed is heard as such, and everything else as trouble.

@@ -129,9 +129,24 @@ impl Patterns {
         self.known(text).map(|(cause, _)| cause)
     }
 
-    /// Returns what a text means, and how sure it is. What is called wrong without saying what is wrong is what the kinds of
-    /// its words say, where they are plain.
+    /// Returns what a text means, and how sure it is. What stands within a wrapper says more than the wrapper: anything at all
+    /// where the wrapper is weak, and else what is clear.
     fn known(&self, text: &str) -> Option<(Cause, Certainty)> {
+        for wrapper in self.0.iter().filter(|pattern| pattern.wrapper) {
+            let Some(inner) = inner(wrapper, text) else { continue };
+            let least = if wrapper.weak { Certainty::Vague } else { Certainty::Clear };
+            let found = self.known(inner).filter(|found| found.1 >= least);
+            let guessed = || signs::guess(inner).filter(|guess| guess.is_plain || wrapper.weak);
+            if let Some(found) = found.or_else(|| guessed().map(|guess| (guess.cause, Certainty::Vague))) {
+                return Some(found);
+            }
+        }
+        self.known_whole(text)
+    }
+
+    /// Returns what a text means with all that wraps it. What is called wrong without saying what is wrong is what the kinds of
+    /// its words say, where they are plain.
+    fn known_whole(&self, text: &str) -> Option<(Cause, Certainty)> {
         let names = names_in(text);
         let clear =
             || cause_by_name(&names, false).or_else(|| strong(text)).or_else(|| self.first(text, is_clear));
@@ -140,8 +155,10 @@ impl Patterns {
             return Some(found);
         }
         let weak = weak();
-        let plain =
-            || signs::guess(text).filter(|guess| guess.is_plain).map(|guess| (guess.cause, Certainty::Vague));
+        let plain = || {
+            let guess = signs::guess(text).filter(|guess| guess.is_plain && guess.cause.is_of_service());
+            guess.map(|guess| (guess.cause, Certainty::Vague))
+        };
         match weak {
             Some((Cause::BadRequest, _)) => plain().or(weak),
             Some(_) => weak,
@@ -202,6 +219,12 @@ pub(crate) fn guessed(text: &str, is_of_any: bool, now: Timestamp) -> Option<Tro
 }
 
 impl Cause {
+    /// Tells whether a service says so of what it is asked.
+    const fn is_of_service(self) -> bool {
+        use Cause::{Crashed, Denied, OutsideWorkspace, Unknown, Untrusted, Usage};
+        !matches!(self, Crashed | Denied | OutsideWorkspace | Unknown | Untrusted | Usage)
+    }
+
     /// Returns what a status of HTTP means.
     pub const fn of_status(status: u16) -> Option<Self> {
         Some(match status {
@@ -246,6 +269,12 @@ fn found(by: &Pattern) -> (Cause, Certainty) {
 
 const fn certainty(is_weak: bool) -> Certainty {
     if is_weak { Certainty::Vague } else { Certainty::Clear }
+}
+
+/// Returns what stands behind a wrapper, if that is more than a word.
+fn inner<'t>(wrapper: &Pattern, text: &'t str) -> Option<&'t str> {
+    let inner = &text[wrapper.words.find(text)?.end()..];
+    inner.split_whitespace().nth(1).is_some().then_some(inner)
 }
 
 /// Returns what words within a wrapper mean.

@@ -125,7 +125,7 @@ impl State {
         if tool == "Bash" && (text.starts_with(EXITED) || OF_SYSTEM.is_match(&text)) {
             let command = str_of(&input, "/command").unwrap_or_default();
             self.held.keep(denied_by_output(&tool, command, &text));
-        } else if !self.denied.contains(id) && ears.is_denial(&text) {
+        } else if !self.denied.contains(id) && ears.is_by_guard(&tool, &text) {
             self.denied.insert(id.to_owned());
             heard.extend(denied(Some(&tool), &input, &text));
         } else if OF_ROOM.is_match(&text) {
@@ -168,10 +168,11 @@ impl State {
     }
 }
 
-/// A failure has the subtype `success` as well: only `is_error` tells.
+/// A failure may have the subtype `success`, and one that reached a limit of its own need not be called an error.
 fn end_of_turn(value: &Value, kind: Option<&str>, ears: &Ears<'_>) -> Vec<Heard> {
     let reason = str_of(value, "/terminal_reason").unwrap_or_default();
-    if value["is_error"] != true {
+    let is_cut_short = str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
+    if value["is_error"] != true && !is_cut_short {
         let answer = str_of(value, "/result").map_or_else(|| "ended a turn".to_owned(), shown);
         return vec![event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)];
     }

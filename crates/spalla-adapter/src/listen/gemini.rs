@@ -26,12 +26,13 @@ static STOPPED: LazyLock<Regex> =
     LazyLock::new(|| compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)"));
 
 /// The kinds of a tool's failure that are no failure of the tool.
-const OF_DENIAL: [&str; 5] = [
+const OF_DENIAL: [&str; 6] = [
     "tool_not_registered",
     "execution_denied",
     "policy_violation",
     "permission_denied",
     "path_not_in_workspace",
+    "sandbox_expansion_required",
 ];
 
 /// What has to be remembered between lines.
@@ -138,8 +139,9 @@ impl State {
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
         let mut heard = vec![Heard::Event(finding)];
         // What it may not use is not offered to the model at all.
-        if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind))
-        {
+        let is_of_denial = str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind));
+        let is_by_guard = || !EXITED.is_match(text) && ears.is_by_guard(tool, text);
+        if is_of_denial || ears.is_denial(text) || is_by_guard() {
             heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
             let denied = denied_tool(Some(tool), input, text);
             let told = if tool == "read_file" { self.held.keep_unread(denied) } else { Some(denied) };

@@ -29,6 +29,19 @@ static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled("\"[^\"\n]*\"|`[^`\n]
 /// Programs that show what is in a file, as the tools do that a guard keeps from it.
 const SHOWING: [&str; 8] = ["cat", "head", "tail", "sed", "awk", "jq", "nl", "cp"];
 
+/// Programs that look for something in many places, some of which nobody may see.
+const SEARCHING: [&str; 5] = ["find", "grep", "rg", "du", "locate"];
+/// Programs that run what is under work and print its words; they do one thing, so that their name says what that is.
+const RUNNING: [&str; 10] =
+    ["pytest", "tox", "jest", "vitest", "mocha", "rspec", "phpunit", "ctest", "make", "ninja"];
+
+/// What an answer says was put right, which is not missing.
+static MENDED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\b(?:add(?:s|ed|ing)?|fix(?:es|ed|ing)?|repair(?:s|ed)?|correct(?:s|ed)?|resolv(?:es|ed)|handl(?:es|ed|ing)|cover(?:s|ed)?|implement(?:s|ed)?|creat(?:es|ed)|test(?:s|ed)?|no|0|zero|without|no longer)\s+(?:[\w`'-]+\s+){0,3}(?:missing|fail(?:s|ed|ing|ure|ures)?|permissions?|denied|refused|forbidden|blocked|skip(?:s|ped)?)\b",
+    )
+});
+
 /// What is told at the end of the turn.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -40,7 +53,12 @@ pub(super) struct Held {
 impl Held {
     /// Keeps a denial until the end of the turn.
     pub(super) fn keep(&mut self, denied: Option<Denied>) {
-        self.outputs.extend(denied.filter(|_| self.outputs.len() < HELD_MAX));
+        let Some(mut denied) = denied.filter(|_| self.outputs.len() < HELD_MAX) else { return };
+        // Where it may not look it found nothing, and what it found it goes on with.
+        if denied.input.as_deref().and_then(program_of).is_some_and(|program| SEARCHING.contains(&program)) {
+            denied.by = DeniedBy::Output { was_passed: true };
+        }
+        self.outputs.push(denied);
     }
 
     /// Keeps what a guard denied a tool that reads, where there is room; otherwise it is to be told at once.
@@ -86,7 +104,8 @@ impl Held {
     /// Tells all, at the end of a turn that had this answer.
     pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
         let Self { outputs: mut told, mut unread } = std::mem::take(self);
-        if MISSING.is_match(&QUOTED.replace_all(answer, "")) {
+        let own = QUOTED.replace_all(answer, "");
+        if MISSING.is_match(&MENDED.replace_all(&own, "")) {
             told.iter_mut().for_each(|denied| denied.by = DeniedBy::Output { was_passed: false });
             unread.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
         }
@@ -94,17 +113,26 @@ impl Held {
     }
 }
 
+/// Returns the program that a command starts, without its folder.
+fn program_of(command: &str) -> Option<&str> {
+    let program = inner_words(command).next()?;
+    program.rsplit('/').next()
+}
+
+/// Returns the words of a command, without the shell that is told to run it.
+fn inner_words(command: &str) -> impl Iterator<Item = &str> {
+    let is_between = |c: char| c.is_whitespace() || "'\"`;&|<>()=,".contains(c);
+    let words = command.split(is_between).filter(|word| !word.is_empty());
+    words
+        .skip_while(|word| word.ends_with("bash") || word.ends_with("/sh") || *word == "-lc" || *word == "-c")
+}
+
 /// Returns the words that say what a command is about: names without their folders, and no flags. The program says it
 /// only where it is a file of its own.
 fn words_of(command: &str, with_program: bool) -> BTreeSet<&str> {
-    let is_between = |c: char| c.is_whitespace() || "'\"`;&|<>()=,".contains(c);
-    let words = command.split(is_between).filter(|word| !word.is_empty());
-    let inner = words.skip_while(|word| {
-        word.ends_with("bash") || word.ends_with("/sh") || *word == "-lc" || *word == "-c"
-    });
-    inner
+    inner_words(command)
         .enumerate()
-        .filter(|(place, word)| with_program || *place > 0 || word.contains('/'))
+        .filter(|(place, word)| with_program || *place > 0 || word.contains('/') || RUNNING.contains(word))
         .filter(|(_, word)| !word.starts_with('-'))
         .map(|(_, word)| word.trim_end_matches('/').rsplit('/').next().unwrap_or(word))
         .filter(|word| word.chars().count() >= WORD_CHARS_MIN && !COMMON.contains(word))

@@ -148,7 +148,7 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
             if let Some(guessed) =
                 ended.troubles.iter().rfind(|trouble| trouble.certainty == Certainty::Guessed)
             {
-                return of_trouble(guessed);
+                return before_a_request(adapter, ended, guessed).unwrap_or_else(|| of_trouble(guessed));
             }
             let code = code.map_or_else(String::new, |code| format!(", exit status {code}"));
             trouble(Cause::Unknown, format!("the process ended and said nothing of it{code}"))

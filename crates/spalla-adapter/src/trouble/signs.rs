@@ -28,7 +28,7 @@ static SAID: LazyLock<Regex> =
 static NAMES: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"https?://\S+|(?:^|[\s'\x22(`=])~?/[\w.-]+(?:/[\w.-]*)+"));
 /// A flag of a command line, which is one kind of word.
-static FLAG: LazyLock<Regex> = LazyLock::new(|| compiled(r#"(^|[\s`'"(=])--[a-z][\w-]+"#));
+static FLAG: LazyLock<Regex> = LazyLock::new(|| compiled(r#"(^|[\s`'"(=])--[a-z][\w-]+(=\S+)?"#));
 /// Where one word of `ConnectionRefused` ends.
 static HUMP: LazyLock<Regex> = LazyLock::new(|| compiled("([a-z])([A-Z])"));
 
