@@ -50,9 +50,18 @@ static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
 /// How a guard says no, where a tool of the command line's own failed and told nothing that a command printed.
 static OF_GUARD: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch)\b",
+        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch|safety of|for safety|for security)\b",
     )
 });
+/// How a tool says that it was given something wrong, and quotes it; or that somebody far away answered.
+static OF_WORK: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\boccurrences?\b|to replace (?:was )?not found|InputValidationError|must have required|\bfile\b.{0,200}\bnot (?:exist|found|been read)|no such file|(?:status|code|http\S*)\W{0,3}(?:code )?[45]\d\d\b",
+    )
+});
+/// Names in a text: paths, files and what stands in quotes.
+static NAMED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"\S*[/\\]\S*|\S+\.[a-z]\w*|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`"#));
 /// How a command line says on its standard error that a tool of its own failed.
 static OF_TOOL: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)tools::router|error executing tool (\w+)"));
 
@@ -309,7 +318,13 @@ impl Ears<'_> {
 
     /// Tells whether a tool of the command line's own, which is no server's, failed because a guard said no.
     fn is_by_guard(&self, tool: &str, text: &str) -> bool {
-        self.is_denial(text) || (!tool.starts_with("mcp") && OF_GUARD.is_match(text))
+        if OF_WORK.is_match(text) {
+            return false;
+        }
+        // What a server of tools may not do itself is for it to say.
+        let is_of_server = tool.starts_with("mcp");
+        let is_guards = || !is_of_server && OF_GUARD.is_match(&NAMED.replace_all(text, " "));
+        (self.is_denial(text) && !(is_of_server && OF_SYSTEM.is_match(text))) || is_guards()
     }
 
     /// What was not allowed is heard as such, and everything else as trouble.

@@ -19,6 +19,8 @@ const CALLS_MAX: usize = 1_000;
 const CHANGING: [&str; 5] = ["Bash", "Write", "Edit", "MultiEdit", "NotebookEdit"];
 /// What is said of a denial that nothing else is said of.
 const NOT_ALLOWED: &str = "it was not allowed";
+/// Why a model stops that had more to say.
+const CUT_SHORT: [&str; 3] = ["refusal", "max_tokens", "model_context_window_exceeded"];
 /// How the result of a command that failed begins.
 const EXITED: &str = "Exit code ";
 
@@ -30,6 +32,8 @@ pub(super) struct State {
     held: Held,
     /// What the command line called the last failure of a request.
     kind: Option<String>,
+    /// Whether the last words were put in the model's mouth.
+    is_put: bool,
 }
 
 impl State {
@@ -65,9 +69,9 @@ impl State {
             "permission_denied" => {
                 let id = str_of(value, "/tool_use_id").unwrap_or_default();
                 self.denied.insert(id.to_owned());
-                let input = self.calls.get(id).map_or(&Value::Null, |(_, input)| input);
+                let input = self.calls.get(id).map_or(Value::Null, |(_, input)| input.clone());
                 let said = str_of(value, "/message").unwrap_or(NOT_ALLOWED);
-                denied(str_of(value, "/tool_name"), input, said)
+                self.deny(str_of(value, "/tool_name"), &input, said)
             }
             _ => vec![],
         }
@@ -79,6 +83,8 @@ impl State {
             self.kind = str_of(value, "/error").map(str::to_owned);
             return vec![];
         }
+        self.kind = None;
+        self.is_put = str_of(value, "/message/model") == Some("<synthetic>");
         let blocks = value.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
         blocks.flat_map(|block| self.block(block, ears)).collect()
     }
@@ -117,6 +123,9 @@ impl State {
                     ["/command", "/file_path", "/notebook_path"].iter().find_map(|path| str_of(&input, path));
                 self.held.pass(step.unwrap_or_default());
             }
+            if tool == "Read" {
+                self.held.saw(str_of(&input, "/file_path").unwrap_or_default());
+            }
             return changed(&tool, &input).into_iter().chain([did]).collect();
         }
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(&text)))
@@ -127,12 +136,20 @@ impl State {
             self.held.keep(denied_by_output(&tool, command, &text));
         } else if !self.denied.contains(id) && ears.is_by_guard(&tool, &text) {
             self.denied.insert(id.to_owned());
-            heard.extend(denied(Some(&tool), &input, &text));
+            heard.extend(self.deny(Some(&tool), &input, &text));
         } else if OF_ROOM.is_match(&text) {
             let file = str_of(&input, "/file_path").unwrap_or_default();
             self.held.keep(denied_by_output(&tool, file, &text));
         }
         heard
+    }
+
+    /// Hears of a denial, which is told with the end of the turn where a later step may do the same.
+    fn deny(&mut self, tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
+        let name = tool.unwrap_or("a tool");
+        let told = not_allowed(format!("{name} was not allowed: {}", shown(reason)));
+        let denied = self.held.keep_guard(denied_tool(tool, input, reason));
+        [Some(told), denied.map(Heard::Denied)].into_iter().flatten().collect()
     }
 
     fn result(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
@@ -150,11 +167,12 @@ impl State {
             is_cost_of_process: true,
         })];
         let denials = value["permission_denials"].as_array().into_iter().flatten();
-        for denial in
-            denials.filter(|denial| str_of(denial, "/tool_use_id").is_none_or(|id| !self.denied.contains(id)))
-        {
+        for denial in denials {
+            if str_of(denial, "/tool_use_id").is_some_and(|id| self.denied.contains(id)) {
+                continue;
+            }
             let input = &denial["tool_input"];
-            heard.extend(denied(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
+            heard.extend(self.deny(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
         }
         heard.extend(self.held.tell(str_of(value, "/result").unwrap_or_default()));
         // An answer of a shape is what counts, whatever was said beside it.
@@ -163,16 +181,34 @@ impl State {
         }
         self.denied.clear();
         self.calls.clear();
-        heard.extend(end_of_turn(value, self.kind.take().as_deref(), ears));
+        let failure = Failure { kind: self.kind.take(), is_put: std::mem::take(&mut self.is_put) };
+        heard.extend(end_of_turn(value, &failure, ears));
         heard
     }
 }
 
+/// What is known of a failure before the turn is over.
+struct Failure {
+    kind: Option<String>,
+    is_put: bool,
+}
+
+impl Failure {
+    /// Tells whether an answer is what the command line says of a failed request, which no model said.
+    fn is_told_as_answer(&self, text: &str, ears: &Ears<'_>) -> bool {
+        (self.is_put || self.kind.is_some()) && ears.patterns.cause_of(text).is_some()
+    }
+}
+
 /// A failure may have the subtype `success`, and one that reached a limit of its own need not be called an error.
-fn end_of_turn(value: &Value, kind: Option<&str>, ears: &Ears<'_>) -> Vec<Heard> {
+fn end_of_turn(value: &Value, failure: &Failure, ears: &Ears<'_>) -> Vec<Heard> {
     let reason = str_of(value, "/terminal_reason").unwrap_or_default();
-    let is_cut_short = str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
-    if value["is_error"] != true && !is_cut_short {
+    let stopped = str_of(value, "/stop_reason").filter(|reason| CUT_SHORT.contains(reason));
+    let is_cut_short =
+        stopped.is_some() || str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
+    let kind = failure.kind.as_deref().filter(|kind| *kind != "unknown").or(stopped).or(Some(reason));
+    let is_told = || str_of(value, "/result").is_some_and(|text| failure.is_told_as_answer(text, ears));
+    if value["is_error"] != true && !is_cut_short && !is_told() {
         let answer = str_of(value, "/result").map_or_else(|| "ended a turn".to_owned(), shown);
         return vec![event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)];
     }
@@ -191,14 +227,6 @@ fn end_of_turn(value: &Value, kind: Option<&str>, ears: &Ears<'_>) -> Vec<Heard>
     let mut heard = ears.failed_of_kind(&text, kind, status);
     heard.push(Heard::Over(TurnEnd::Failed));
     heard
-}
-
-fn denied(tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
-    let name = tool.unwrap_or("a tool");
-    vec![
-        not_allowed(format!("{name} was not allowed: {}", shown(reason))),
-        Heard::Denied(denied_tool(tool, input, reason)),
-    ]
 }
 
 fn begun(tool: &str, input: &Value) -> Vec<Heard> {

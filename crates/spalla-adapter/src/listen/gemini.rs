@@ -25,6 +25,8 @@ static EXITED: LazyLock<Regex> =
 static STOPPED: LazyLock<Regex> =
     LazyLock::new(|| compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)"));
 
+/// How words begin that the command line says of a failed request, wherever it says them.
+const OF_REQUEST: &str = "[API Error: ";
 /// The kinds of a tool's failure that are no failure of the tool.
 const OF_DENIAL: [&str; 6] = [
     "tool_not_registered",
@@ -144,8 +146,7 @@ impl State {
         if is_of_denial || ears.is_denial(text) || is_by_guard() {
             heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
             let denied = denied_tool(Some(tool), input, text);
-            let told = if tool == "read_file" { self.held.keep_unread(denied) } else { Some(denied) };
-            heard.extend(told.map(Heard::Denied));
+            heard.extend(self.held.keep_guard(denied).map(Heard::Denied));
         }
         heard
     }
@@ -167,6 +168,11 @@ impl State {
                         .with("output", end_of(output));
                 vec![Heard::Event(finding)]
             }
+            "read_file" => {
+                let file = ["/absolute_path", "/file_path"].iter().find_map(|path| str_of(input, path));
+                self.held.saw(file.unwrap_or_default());
+                vec![]
+            }
             "run_shell_command" => {
                 self.held.pass(str_of(input, "/command").unwrap_or_default());
                 vec![]
@@ -183,6 +189,7 @@ fn init(value: &Value) -> Vec<Heard> {
 }
 
 fn result(value: &Value, answer: Option<String>, error: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
+    let error = error.or_else(|| answer.clone().filter(|answer| answer.trim_start().starts_with(OF_REQUEST)));
     let stats = &value["stats"];
     let spent = Spent {
         input_tokens: number_of(stats, "/input_tokens"),

@@ -27,7 +27,11 @@ static MISSING: LazyLock<Regex> = LazyLock::new(|| {
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compiled("\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”|«[^»\n]*»"));
 
 /// Programs that show what is in a file, as the tools do that a guard keeps from it.
-const SHOWING: [&str; 8] = ["cat", "head", "tail", "sed", "awk", "jq", "nl", "cp"];
+const SHOWING: [&str; 6] = ["cat", "head", "tail", "less", "jq", "nl"];
+/// Tools that do the same.
+const READING: [&str; 2] = ["Read", "read_file"];
+/// Tools that write a file.
+const WRITING: [&str; 6] = ["Write", "Edit", "MultiEdit", "NotebookEdit", "write_file", "replace"];
 
 /// Programs that look for something in many places, some of which nobody may see.
 const SEARCHING: [&str; 5] = ["find", "grep", "rg", "du", "locate"];
@@ -46,8 +50,8 @@ static MENDED: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     outputs: Vec<Denied>,
-    /// Files that a guard kept a tool from reading.
-    unread: Vec<Denied>,
+    /// What a guard denied.
+    guards: Vec<Denied>,
 }
 
 impl Held {
@@ -61,19 +65,19 @@ impl Held {
         self.outputs.push(denied);
     }
 
-    /// Keeps what a guard denied a tool that reads, where there is room; otherwise it is to be told at once.
-    pub(super) fn keep_unread(&mut self, denied: Denied) -> Option<Denied> {
-        if self.unread.len() >= HELD_MAX || denied.paths.is_empty() {
+    /// Keeps what a guard denied, if a later step could be seen to do the same; otherwise it is to be told at once.
+    pub(super) fn keep_guard(&mut self, denied: Denied) -> Option<Denied> {
+        if self.guards.len() >= HELD_MAX || (denied.input.is_none() && denied.paths.is_empty()) {
             return Some(denied);
         }
-        self.unread.push(denied);
+        self.guards.push(denied);
         None
     }
 
     /// A step that changes something succeeded: the denials that were about the same are behind the agent. Whether it is
     /// the same is seen from the words of both, and not from the program, which does many things.
     pub(super) fn pass(&mut self, step: &str) {
-        self.pass_unread(step);
+        self.pass_step(step);
         if self.outputs.is_empty() {
             return;
         }
@@ -86,31 +90,68 @@ impl Held {
         }
     }
 
-    /// A command that showed the very file is as good as the tool that was kept from it; nothing less is.
-    fn pass_unread(&mut self, step: &str) {
-        let mut words = step.split_whitespace();
-        let is_showing = words.next().is_some_and(|program| SHOWING.contains(&program));
-        if !is_showing || !is_one_command(step) {
-            return;
-        }
-        let shown: BTreeSet<&str> = words.map(|word| word.trim_matches(['\'', '"'])).collect();
-        for denied in &mut self.unread {
-            if denied.paths.iter().all(|path| shown.contains(path.as_str())) {
-                denied.by = DeniedBy::Output { was_passed: true };
-            }
+    /// A tool that reads has read this file.
+    pub(super) fn saw(&mut self, file: &str) {
+        self.pass_guards(|denied| is_same_file(&read_by(denied), &[file]));
+    }
+
+    /// What a guard denied is behind the agent only where a step did the very same: the same command, the same file
+    /// written, or the same file shown.
+    fn pass_step(&mut self, step: &str) {
+        let shown = shown_by(step);
+        self.pass_guards(|denied| {
+            let is_again = denied.input.as_deref() == Some(step);
+            let is_written = is_of(denied, &WRITING) && denied.paths.iter().all(|path| path == step);
+            is_again || (is_written && !denied.paths.is_empty()) || is_same_file(&read_by(denied), &shown)
+        });
+    }
+
+    fn pass_guards(&mut self, is_same: impl Fn(&Denied) -> bool) {
+        for denied in self.guards.iter_mut().filter(|denied| is_same(denied)) {
+            denied.by = DeniedBy::Output { was_passed: true };
         }
     }
 
     /// Tells all, at the end of a turn that had this answer.
     pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
-        let Self { outputs: mut told, mut unread } = std::mem::take(self);
+        let Self { outputs: mut told, mut guards } = std::mem::take(self);
         let own = QUOTED.replace_all(answer, "");
         if MISSING.is_match(&MENDED.replace_all(&own, "")) {
             told.iter_mut().for_each(|denied| denied.by = DeniedBy::Output { was_passed: false });
-            unread.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
+            guards.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
         }
-        told.into_iter().chain(unread).map(Heard::Denied).collect()
+        told.into_iter().chain(guards).map(Heard::Denied).collect()
     }
+}
+
+/// Tells whether the denial was one of these tools.
+fn is_of(denied: &Denied, tools: &[&str]) -> bool {
+    denied.tool.as_deref().is_some_and(|tool| tools.contains(&tool))
+}
+
+/// Returns the files that a denied step would have read, if it was one that reads.
+fn read_by(denied: &Denied) -> Vec<&str> {
+    match &denied.input {
+        Some(command) => shown_by(command),
+        None if is_of(denied, &READING) => denied.paths.iter().map(String::as_str).collect(),
+        None => vec![],
+    }
+}
+
+/// Returns the files that a command shows, if it does nothing but that.
+fn shown_by(command: &str) -> Vec<&str> {
+    let is_showing = program_of(command).is_some_and(|program| SHOWING.contains(&program));
+    if !is_showing || !is_one_command(command) {
+        return vec![];
+    }
+    inner_words(command).skip(1).filter(|word| word.contains(['/', '.']) && !word.starts_with('-')).collect()
+}
+
+/// Tells whether all files that were wanted are among those that were had: a path may be told from the workspace.
+fn is_same_file(wanted: &[&str], had: &[&str]) -> bool {
+    let is_end = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|head| head.ends_with('/'));
+    let is_same = |one: &str, other: &str| one == other || is_end(one, other) || is_end(other, one);
+    !wanted.is_empty() && wanted.iter().all(|one| had.iter().any(|other| is_same(one, other)))
 }
 
 /// Returns the program that a command starts, without its folder.
