@@ -200,7 +200,13 @@ impl Patterns {
         let guessed = signs::guess(text);
         let plainly = || guessed.filter(|guess| guess.is_plain).map(|guess| (guess.cause, Certainty::Vague));
         let barely = || guessed.map(|guess| (guess.cause, Certainty::Guessed));
-        let known = self.known(text).or_else(plainly).or_else(by_kind).or_else(by_status).or_else(barely);
+        // A name that was made for programs says more than words which are weak.
+        let by_name = || kind.and_then(|kind| cause_by_name(&names_in(kind), false));
+        let known = match self.known(text) {
+            Some(found) if found.1 == Certainty::Clear => Some(found),
+            found => by_name().or(found),
+        };
+        let known = known.or_else(plainly).or_else(by_kind).or_else(by_status).or_else(barely);
         let (cause, certainty) = known.unwrap_or((Cause::Unknown, Certainty::Guessed));
         let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
         let resets_at = limits.then(|| resets_at(text, now)).flatten();
@@ -212,6 +218,9 @@ impl Patterns {
 /// have to say it plainly.
 pub(crate) fn guessed(text: &str, is_of_any: bool, now: Timestamp) -> Option<Trouble> {
     let cause = signs::guess(text).filter(|guess| guess.is_plain || !is_of_any)?.cause;
+    if !signs::is_of_failure(text) {
+        return None;
+    }
     let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
     let resets_at = limits.then(|| resets_at(text, now)).flatten();
     let (text, is_final, certainty) = (text.to_owned(), false, Certainty::Guessed);

@@ -64,6 +64,8 @@ impl State {
                     (str_of(value, "/error").unwrap_or("unknown"), number_of(value, "/retry_delay_ms"));
                 let wait = wait.map(|ms| format!(", tried again in {ms} ms")).unwrap_or_default();
                 let status = number_of(value, "/error_status").and_then(|status| u16::try_from(status).ok());
+                // Who answers at all answers with a status.
+                let why = if why == "unknown" && status.is_none() { "connection error" } else { why };
                 ears.failed(&format!("the model's server: {why}{wait}"), status, false)
             }
             "permission_denied" => {

@@ -42,9 +42,15 @@ const RUNNING: [&str; 10] =
 /// What an answer says was put right, which is not missing.
 static MENDED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)\b(?:add(?:s|ed|ing)?|fix(?:es|ed|ing)?|repair(?:s|ed)?|correct(?:s|ed)?|resolv(?:es|ed)|handl(?:es|ed|ing)|cover(?:s|ed)?|implement(?:s|ed)?|creat(?:es|ed)|test(?:s|ed)?|no|0|zero|without|no longer)\s+(?:[\w`'-]+\s+){0,3}(?:missing|fail(?:s|ed|ing|ure|ures)?|permissions?|denied|refused|forbidden|blocked|skip(?:s|ped)?)\b",
+        r"(?i)\b(?:add(?:s|ed|ing)?|fix(?:es|ed|ing)?|repair(?:s|ed)?|correct(?:s|ed)?|resolv(?:es|ed)|handl(?:es|ed|ing)|cover(?:s|ed)?|implement(?:s|ed)?|creat(?:es|ed)|test(?:s|ed)?|no|0|zero|without|no longer)\s+(?:[\w`'-]+\s+){0,3}(?:missing|fail(?:s|ed|ing|ure|ures)?|permissions?|denied|refused|forbidden|blocked|skip(?:s|ped)?)\b|\bmissing (?:[\w`'-]+ ){1,5}(?:is|was|were|are|has been|have been) (?:now )?(?:added|fixed|there|handled|created|in place)\b",
     )
 });
+/// What an answer says of the program that it worked on: what that does in a case.
+static IN_A_CASE: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)\b(?:when|whenever|if|instead of|rather than)\s[^.;\n]{0,100}"));
+/// Whom it speaks of, if not of a program.
+static OF_PEOPLE: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"(?i)\b(?:i|me|my|we|us|you|your|grant\w*|approve\w*)\b"));
 
 /// What is told at the end of the turn.
 #[derive(Debug, Default)]
@@ -115,13 +121,23 @@ impl Held {
     /// Tells all, at the end of a turn that had this answer.
     pub(super) fn tell(&mut self, answer: &str) -> Vec<Heard> {
         let Self { outputs: mut told, mut guards } = std::mem::take(self);
-        let own = QUOTED.replace_all(answer, "");
-        if MISSING.is_match(&MENDED.replace_all(&own, "")) {
+        if is_missing(answer) {
             told.iter_mut().for_each(|denied| denied.by = DeniedBy::Output { was_passed: false });
             guards.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
         }
         told.into_iter().chain(guards).map(Heard::Denied).collect()
     }
+}
+
+/// Tells whether an answer says that something is missing.
+fn is_missing(answer: &str) -> bool {
+    let own = QUOTED.replace_all(answer, "");
+    let own =
+        IN_A_CASE.replace_all(&own, |found: &regex::Captures<'_>| match OF_PEOPLE.is_match(&found[0]) {
+            true => found[0].to_owned(),
+            false => String::new(),
+        });
+    MISSING.is_match(&MENDED.replace_all(&own, ""))
 }
 
 /// Tells whether the denial was one of these tools.

@@ -179,9 +179,12 @@ fn of_several_things_that_a_program_said_the_last_counts_that_is_not_vague() {
     for (troubles, wanted) in [
         ([said(Cause::Machine, Clear), said(Cause::BadRequest, Vague)], Cause::Machine),
         ([said(Cause::Machine, Clear), said(Cause::Network, Clear)], Cause::Network),
-        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Vague)], Cause::BadRequest),
-        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Guessed)], Cause::Auth),
-        ([said(Cause::Auth, Guessed), said(Cause::Usage, Guessed)], Cause::Usage),
+        ([said(Cause::Auth, Vague), said(Cause::ServerError, Vague)], Cause::ServerError),
+        ([said(Cause::Auth, Vague), said(Cause::Machine, Guessed)], Cause::Auth),
+        ([said(Cause::Auth, Guessed), said(Cause::Machine, Guessed)], Cause::Machine),
+        // Nothing was asked of a service yet, so that none can have called it wrong.
+        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Vague)], Cause::Usage),
+        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Clear)], Cause::BadRequest),
     ] {
         let ended = Ended { troubles: &troubles, ..silent };
         assert_eq!(diagnosed("gemini", &ended, &[]).cause, Some(wanted));

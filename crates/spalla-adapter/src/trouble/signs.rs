@@ -46,6 +46,7 @@ pub(super) struct Guess {
 #[serde(deny_unknown_fields)]
 struct File {
     wrappers: Vec<String>,
+    failure: Vec<String>,
     groups: BTreeMap<String, Vec<String>>,
     sign: Vec<Signs>,
 }
@@ -64,6 +65,8 @@ struct Table {
     /// Words around an error, which say nothing where more is said.
     wrappers: Vec<Regex>,
     signs: Vec<Sign>,
+    /// Words that say that something is wrong, one of which a line has to have that nobody called an error.
+    failure: Vec<String>,
 }
 
 /// Words that have to stand near each other.
@@ -89,6 +92,12 @@ pub(super) fn guess(text: &str) -> Option<Guess> {
     let is_known = most >= LEAST && most - next >= AHEAD && cause != Cause::Unknown;
     let is_plain = most >= PLAIN.0 && most - next >= PLAIN.1;
     is_known.then_some(Guess { cause, is_plain })
+}
+
+/// Tells whether a text says at all that something is wrong.
+pub(super) fn is_of_failure(text: &str) -> bool {
+    let words = words_of(text);
+    words.iter().any(|word| TABLE.failure.iter().any(|way| is_way(way, word)))
 }
 
 impl Sign {
@@ -145,5 +154,49 @@ fn table() -> Table {
             }
         }
     }
-    Table { wrappers: file.wrappers.iter().filter_map(wrapper).collect(), signs }
+    let of_groups = file.failure.iter().flat_map(|part| ways(part));
+    Table {
+        wrappers: file.wrappers.iter().filter_map(wrapper).collect(),
+        failure: of_groups.collect(),
+        signs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What words mean by their kinds.
+
+    use super::*;
+
+    #[test]
+    fn words_that_no_rule_has_mean_what_most_of_their_signs_say() {
+        assert!(!TABLE.wrappers.is_empty() && !TABLE.signs.is_empty());
+        for (text, wanted) in [
+            ("No usable shell could be located, a posix shell is required", Some(Cause::Machine)),
+            ("The prepaid credits of this team are all spent", Some(Cause::Quota)),
+            ("[API Error: That credential is one we no longer accept]", Some(Cause::Auth)),
+            ("stream disconnected before completion: the socket hung up on us", Some(Cause::Network)),
+            ("5 tests failed, the compiler is content", None),
+            ("Everything is fine", None),
+            ("", None),
+        ] {
+            assert_eq!(guess(text).map(|guess| guess.cause), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_and_addresses_and_names_for_programs_are_no_words() {
+        for text in [
+            "opened /srv/credential/login/key",
+            "see https://billing.example/credits/balance",
+            "my_credential_login_test",
+        ] {
+            assert_eq!(guess(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_cause_has_to_weigh_more_than_all_others() {
+        assert_eq!(guess("credential balance"), None);
+    }
 }
