@@ -146,12 +146,13 @@ impl State {
         heard
     }
 
-    /// Hears of a denial, which is told with the end of the turn where a later step may do the same.
+    /// Hears of a denial, and keeps it for the end of the turn, since a later step may do the same.
     fn deny(&mut self, tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
         let name = tool.unwrap_or("a tool");
         let told = not_allowed(format!("{name} was not allowed: {}", shown(reason)));
-        let denied = self.held.keep_guard(denied_tool(tool, input, reason));
-        [Some(told), denied.map(Heard::Denied)].into_iter().flatten().collect()
+        let denied = denied_tool(tool, input, reason);
+        self.held.keep_guard(&denied);
+        vec![told, Heard::Denied(denied)]
     }
 
     fn result(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {

@@ -115,9 +115,9 @@ impl State {
         let has_run = item["exit_code"].as_i64().is_some_and(|code| code >= 0);
         if str_of(item, "/status") == Some("declined") || (!has_run && ears.is_denial(output)) {
             let reason = if output.is_empty() { "it was declined" } else { output };
-            let denied = self.held.keep_guard(denied_tool(Some("shell"), item, reason));
-            let told = not_allowed(format!("{} was not allowed", shown(command)));
-            return [Some(told), denied.map(Heard::Denied)].into_iter().flatten().collect();
+            let denied = denied_tool(Some("shell"), item, reason);
+            self.held.keep_guard(&denied);
+            return vec![not_allowed(format!("{} was not allowed", shown(command))), Heard::Denied(denied)];
         }
         self.held.keep(denied_by_output("shell", command, output));
         let code = item["exit_code"].as_i64();

@@ -146,7 +146,8 @@ impl State {
         if is_of_denial || ears.is_denial(text) || is_by_guard() {
             heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
             let denied = denied_tool(Some(tool), input, text);
-            heard.extend(self.held.keep_guard(denied).map(Heard::Denied));
+            self.held.keep_guard(&denied);
+            heard.push(Heard::Denied(denied));
         }
         heard
     }

@@ -71,13 +71,11 @@ impl Held {
         self.outputs.push(denied);
     }
 
-    /// Keeps what a guard denied, if a later step could be seen to do the same; otherwise it is to be told at once.
-    pub(super) fn keep_guard(&mut self, denied: Denied) -> Option<Denied> {
-        if self.guards.len() >= HELD_MAX || (denied.input.is_none() && denied.paths.is_empty()) {
-            return Some(denied);
+    /// Keeps what a guard denied and was told at once, to tell once more where a later step did the same.
+    pub(super) fn keep_guard(&mut self, denied: &Denied) {
+        if self.guards.len() < HELD_MAX {
+            self.guards.push(denied.clone());
         }
-        self.guards.push(denied);
-        None
     }
 
     /// A step that changes something succeeded: the denials that were about the same are behind the agent. Whether it is
@@ -123,8 +121,9 @@ impl Held {
         let Self { outputs: mut told, mut guards } = std::mem::take(self);
         if is_missing(answer) {
             told.iter_mut().for_each(|denied| denied.by = DeniedBy::Output { was_passed: false });
-            guards.iter_mut().for_each(|denied| denied.by = DeniedBy::Guard);
+            guards.clear();
         }
+        guards.retain(|denied| denied.by != DeniedBy::Guard);
         told.into_iter().chain(guards).map(Heard::Denied).collect()
     }
 }

@@ -193,9 +193,12 @@ fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> 
 
 /// Tells whether what a guard denied is told once more of what was got past.
 fn is_passed(one: &Denied, all: &[Denied]) -> bool {
-    let is_same =
-        |other: &Denied| other.by == DeniedBy::Output { was_passed: true } && other.paths == one.paths;
-    !one.paths.is_empty() && all.iter().any(is_same)
+    let is_same = |other: &Denied| {
+        let is_of_paths = !one.paths.is_empty() && other.paths == one.paths;
+        let is_of_input = one.input.is_some() && other.input == one.input && other.tool == one.tool;
+        other.by == DeniedBy::Output { was_passed: true } && (is_of_paths || is_of_input)
+    };
+    all.iter().any(is_same)
 }
 
 /// The last trouble with a name that the turn did not end with; one that is vague counts where all are.
