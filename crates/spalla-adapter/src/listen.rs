@@ -38,7 +38,7 @@ const SHOWN_CHARS: usize = 400;
 /// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|^failed in sandbox|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|^failed in sandbox|blocked.by.(?:network.)?allow.?list|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
     )
 });
 /// How the system says that the machine has no room for what is written.
@@ -50,7 +50,7 @@ static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
 /// How a guard says no, where a tool of the command line's own failed and told nothing that a command printed.
 static OF_GUARD: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch|safety of|for safety|for security)\b",
+        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|permission (?:request|prompt|stream)|(?:stopped|prevented|refused|rejected) by (?:\S+ )?hook|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch|safety of|for safety|for security)\b",
     )
 });
 /// How a tool says that it was given something wrong, and quotes it; or that somebody far away answered.

@@ -13,6 +13,11 @@
 //! others reported were taken after that, each run once before anything was mended by it: of `reported` 43 of 58 (74.1 %),
 //! of `reported-later` 34 of 50 (68.0 %) and of `reported-last` 14 of 28 (50.0 %) were understood, the last of which has only what is
 //! unlike all before. There, too, no grant was too much and no turn wrongly taken as done.
+//!
+//! The `blind` set is of the three command lines again, by an author who knew no rule: at the first run 51 of 60 (85.0 %) of
+//! `blind-open` were understood and 52 of 60 (86.7 %) of `blind-closed`, with no grant too much and no turn wrongly taken as done. Rules
+//! were mended by the open half alone, and of the closed one nobody who mended them saw more than its figures, which the test
+//! keeps to itself: CLOSED are understood since then.
 
 use jiff::Timestamp;
 use serde::Deserialize;

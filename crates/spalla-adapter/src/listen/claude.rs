@@ -19,6 +19,10 @@ const CALLS_MAX: usize = 1_000;
 const CHANGING: [&str; 5] = ["Bash", "Write", "Edit", "MultiEdit", "NotebookEdit"];
 /// What is said of a denial that nothing else is said of.
 const NOT_ALLOWED: &str = "it was not allowed";
+/// Tools that are given a file or a folder.
+const OF_FILES: [&str; 8] = ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "Glob", "Grep", "LS"];
+/// How it says that nobody was there to be asked.
+const ASKED: &str = "requested permission";
 /// Why a model stops that had more to say.
 const CUT_SHORT: [&str; 3] = ["refusal", "max_tokens", "model_context_window_exceeded"];
 /// How the result of a command that failed begins.
@@ -32,6 +36,8 @@ pub(super) struct State {
     held: Held,
     /// What the command line called the last failure of a request.
     kind: Option<String>,
+    /// Where it works.
+    cwd: Option<String>,
     /// Whether the last words were put in the model's mouth.
     is_put: bool,
 }
@@ -52,6 +58,7 @@ impl State {
     fn system(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match str_of(value, "/subtype").unwrap_or_default() {
             "init" => {
+                self.cwd = str_of(value, "/cwd").map(str::to_owned);
                 let thread = str_of(value, "/session_id").map(|id| Heard::Thread(id.to_owned()));
                 let model = str_of(value, "/model").unwrap_or("an unknown model");
                 thread
@@ -150,7 +157,13 @@ impl State {
     fn deny(&mut self, tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
         let name = tool.unwrap_or("a tool");
         let told = not_allowed(format!("{name} was not allowed: {}", shown(reason)));
-        let denied = denied_tool(tool, input, reason);
+        let mut denied = denied_tool(tool, input, reason);
+        // It asks for a file beside its folder in the same words as for one within, and the folder is what is missing.
+        let is_beside = |cwd: &&String| denied.paths.iter().any(|path| !is_beneath(path, cwd));
+        let is_asked = tool.is_some_and(|tool| OF_FILES.contains(&tool)) && reason.contains(ASKED);
+        if let Some(cwd) = self.cwd.as_ref().filter(is_beside).filter(|_| is_asked) {
+            denied.reason = format!("{reason} Allowed working directories: {cwd}");
+        }
         self.held.keep_guard(&denied);
         vec![told, Heard::Denied(denied)]
     }
@@ -188,6 +201,12 @@ impl State {
         heard.extend(end_of_turn(value, &failure, ears));
         heard
     }
+}
+
+/// Tells whether a path is a folder or beneath it; one that is told from the folder is.
+fn is_beneath(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder.trim_end_matches('/'));
+    !path.starts_with('/') || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is known of a failure before the turn is over.

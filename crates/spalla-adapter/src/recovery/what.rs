@@ -87,7 +87,10 @@ fn of_a_whole_turn<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     if let Some(found) = by_guard(adapter, ended.denied) {
         return found;
     }
-    let is_output = |denied: &&Denied| matches!(denied.by, DeniedBy::Output { .. });
+    // What is told once more of a guard's denial only takes that back.
+    let is_twin =
+        |one: &Denied| ended.denied.iter().any(|other| other.by == DeniedBy::Guard && is_same(other, one));
+    let is_output = |one: &&Denied| matches!(one.by, DeniedBy::Output { .. }) && !is_twin(one);
     let outputs: Vec<&Denied> = ended.denied.iter().filter(is_output).collect();
     let open: Vec<&Denied> =
         outputs.iter().copied().filter(|denied| denied.by != DeniedBy::Output { was_passed: true }).collect();
@@ -193,12 +196,15 @@ fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> 
 
 /// Tells whether what a guard denied is told once more of what was got past.
 fn is_passed(one: &Denied, all: &[Denied]) -> bool {
-    let is_same = |other: &Denied| {
-        let is_of_paths = !one.paths.is_empty() && other.paths == one.paths;
-        let is_of_input = one.input.is_some() && other.input == one.input && other.tool == one.tool;
-        other.by == DeniedBy::Output { was_passed: true } && (is_of_paths || is_of_input)
-    };
-    all.iter().any(is_same)
+    all.iter().any(|other| other.by == DeniedBy::Output { was_passed: true } && is_same(one, other))
+}
+
+fn is_same(one: &Denied, other: &Denied) -> bool {
+    let is_of_paths = !one.paths.is_empty() && other.paths == one.paths;
+    let is_of_input = one.input.is_some() && other.input == one.input && other.tool == one.tool;
+    // The standard error tells the reason once more, with the name of the tool before it.
+    let is_of_reason = !other.reason.is_empty() && one.reason.contains(&other.reason);
+    is_of_reason && (is_of_paths || is_of_input)
 }
 
 /// The last trouble with a name that the turn did not end with; one that is vague counts where all are.
