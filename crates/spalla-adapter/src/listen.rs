@@ -21,7 +21,7 @@ use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
 use crate::tools::Used;
-use crate::trouble::{Cause, Patterns, Trouble, plain};
+use crate::trouble::{Cause, Patterns, Trouble, guessed, plain};
 use dialogue::Dialogue;
 use jiff::Timestamp;
 use regex::Regex;
@@ -38,7 +38,7 @@ const SHOWN_CHARS: usize = 400;
 /// command line's own says that it can't be set up, so that nothing can be run at all.
 static OF_SYSTEM: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
+        r"(?i)permission denied|read-only file system|operation not permitted|\b(?:EACCES|EPERM|EROFS)\b|^bwrap: |error running landlock|\blandlock(?:sandbox|restrict)|error building bubblewrap|^failed in sandbox|blocked.by.(?:network.)?allow.?list|seccomp(?:install|backend)|keine berechtigung|permission non accordée|permiso denegado|permesso negato|tunnel\w* (?:\S+ ){0,2}(?:failed|error)\W.{0,20}\b403\b",
     )
 });
 /// How the system says that the machine has no room for what is written.
@@ -47,6 +47,21 @@ static OF_ROOM: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b|no space left on device|disk quota exceeded|too many open files",
     )
 });
+/// How a guard says no, where a tool of the command line's own failed and told nothing that a command printed.
+static OF_GUARD: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\b(?:denied|disallowed|prohibited|blocked|not (?:allowed|permitted|approved)|(?:requires?|needs?|awaiting|no|without) (?:\w+ )?(?:approval|confirmation)|approval (?:is )?(?:required|needed)|permission (?:request|prompt|stream)|(?:stopped|prevented|refused|rejected) by (?:\S+ )?hook|no such tool|tool\b.{0,60}\b(?:not (?:found|available|registered|enabled)|disabled|unavailable)|plan mode|(?:allow|block|deny) ?list|sandbox polic\w+|safe to fetch|safety of|for safety|for security)\b",
+    )
+});
+/// How a tool says that it was given something wrong, and quotes it; or that somebody far away answered.
+static OF_WORK: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\boccurrences?\b|to replace (?:was )?not found|InputValidationError|must have required|\bfile\b.{0,200}\bnot (?:exist|found|been read)|no such file|(?:status|code|http\S*)\W{0,3}(?:code )?[45]\d\d\b",
+    )
+});
+/// Names in a text: paths, files and what stands in quotes.
+static NAMED: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r#"\S*[/\\]\S*|\S+\.[a-z]\w*|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`"#));
 /// How a command line says on its standard error that a tool of its own failed.
 static OF_TOOL: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)tools::router|error executing tool (\w+)"));
 
@@ -116,6 +131,8 @@ pub struct Listener {
     dialogue: Option<Dialogue>,
     uses: Uses,
     used: Vec<Used>,
+    /// Whether a line was heard that is one of its format.
+    has_begun: bool,
 }
 
 /// The most calls of tools that wait to be asked for.
@@ -125,9 +142,21 @@ impl Listener {
     /// Begins to listen; the patterns say what the words of a failure mean.
     pub fn new(format: Format, patterns: Patterns) -> Self {
         let (codex, claude, gemini, gemini_json) = Default::default();
-        let (uses, used) = Default::default();
+        let (uses, used, has_begun) = Default::default();
         let bounds = Bounds::default();
-        Self { format, patterns, bounds, codex, claude, gemini, gemini_json, dialogue: None, uses, used }
+        Self {
+            format,
+            patterns,
+            bounds,
+            codex,
+            claude,
+            gemini,
+            gemini_json,
+            dialogue: None,
+            uses,
+            used,
+            has_begun,
+        }
     }
 
     /// Reads lines as events up to these bounds from now on.
@@ -195,7 +224,12 @@ impl Listener {
             self.used.extend(self.uses.hear(self.format, value).into_iter().take(room));
         }
         let ears = Ears { patterns: &self.patterns, bounds, now };
-        let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| by_value(line, &value, hear);
+        // Whoever can't even begin says why in words, on whichever output.
+        self.has_begun |= value.is_ok();
+        let instead = if self.has_begun { vec![] } else { self.hear_error(line, now) };
+        let by_value = |hear: &mut dyn FnMut(&Value) -> Vec<Heard>| {
+            by_value(line, &value, hear).into_iter().chain(instead.clone()).collect::<Vec<_>>()
+        };
         if let Some(dialogue) = &mut self.dialogue {
             return by_value(&mut |value| dialogue.hear(value, &ears));
         }
@@ -233,7 +267,10 @@ impl Listener {
                 let trouble = self.patterns.trouble(&text, None, false, now);
                 Ears { patterns: &self.patterns, bounds: self.bounds, now }.trouble(trouble)
             }
-            None => vec![],
+            // Of what no rule knows nobody is told; it counts where nothing else was said of the end.
+            None => {
+                guessed(&text, self.format.has_words_by_line(), now).map(Heard::Trouble).into_iter().collect()
+            }
         }
     }
 }
@@ -269,9 +306,25 @@ impl Ears<'_> {
         self.trouble(self.patterns.trouble(text, status, is_final, self.now))
     }
 
+    /// Hears that something failed, which the command line gives a name of its kind.
+    fn failed_of_kind(&self, text: &str, kind: Option<&str>, status: Option<u16>) -> Vec<Heard> {
+        self.trouble(self.patterns.trouble_of_kind(text, kind, status, true, self.now))
+    }
+
     /// Tells whether a text says that something was not allowed.
     fn is_denial(&self, text: &str) -> bool {
         matches!(self.patterns.own_cause_of(text), Some(Cause::Denied | Cause::OutsideWorkspace))
+    }
+
+    /// Tells whether a tool of the command line's own, which is no server's, failed because a guard said no.
+    fn is_by_guard(&self, tool: &str, text: &str) -> bool {
+        if OF_WORK.is_match(text) {
+            return false;
+        }
+        // What a server of tools may not do itself is for it to say.
+        let is_of_server = tool.starts_with("mcp");
+        let is_guards = || !is_of_server && OF_GUARD.is_match(&NAMED.replace_all(text, " "));
+        (self.is_denial(text) && !(is_of_server && OF_SYSTEM.is_match(text))) || is_guards()
     }
 
     /// What was not allowed is heard as such, and everything else as trouble.

@@ -36,7 +36,7 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| {
 /// Where a refusal begins to list what is allowed.
 static ALLOWED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)(?:workspace|working|allowed|registered)[a-z ]* (?:director(?:y|ies)|dirs?|folders?|paths?|roots?)(?: for this session)?:|registered workspace directories|root directory \(",
+        r"(?i)(?:workspace|working|allowed|registered)[a-z ]* (?:director(?:y|ies)|dirs?|folders?|paths?|roots?)(?: for this session)?:|registered workspace directories|(?:root|working) directory \(",
     )
 });
 /// The program that speaks, at the beginning of a line: `/bin/bash: line 1: `.
@@ -56,7 +56,7 @@ pub(crate) fn allowed_in(words: &str) -> Vec<String> {
     let Some(from) = ALLOWED.find(words) else { return vec![] };
     let rest = &words[from.end()..];
     match from.as_str().ends_with('(') {
-        true => rest.split_once("):").map(|(folder, _)| folder.to_owned()).into_iter().collect(),
+        true => rest.split_once(')').map(|(folder, _)| folder.to_owned()).into_iter().collect(),
         false => all(rest),
     }
 }
@@ -88,7 +88,7 @@ pub(crate) fn input_of(parameters: &Value) -> Option<String> {
 fn head_of(words: &str) -> String {
     let Some(from) = ALLOWED.find(words) else { return words.to_owned() };
     let head = &words[..from.start()];
-    match (from.as_str().ends_with('('), words[from.end()..].split_once("):")) {
+    match (from.as_str().ends_with('('), words[from.end()..].split_once(')')) {
         (true, Some((_, behind))) => format!("{head} {behind}"),
         _ => head.to_owned(),
     }

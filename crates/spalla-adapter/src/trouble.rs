@@ -1,5 +1,7 @@
 //! What goes wrong around an agent's work, and by which words it is known.
 
+mod signs;
+
 use crate::pattern::compiled;
 use crate::reset::resets_at;
 use jiff::Timestamp;
@@ -58,8 +60,19 @@ pub struct Trouble {
     pub is_final: bool,
     /// When it is over, where that was said.
     pub resets_at: Option<Timestamp>,
-    /// Whether nothing but a status, or words that are weak, said so.
-    pub is_vague: bool,
+    /// How sure it is that this is why.
+    pub certainty: Certainty,
+}
+
+/// How sure it is why something went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// No rule fits: the kinds of its words alone say so.
+    Guessed,
+    /// Nothing but a status, or words that are weak, say so.
+    Vague,
+    /// Words or names say so that mean nothing else.
+    Clear,
 }
 
 /// By which words a cause is known.
@@ -77,6 +90,9 @@ pub struct Pattern {
     /// Whether it says more than what an adapter says of its own program; of use among what is known of all command lines.
     #[serde(default)]
     pub strong: bool,
+    /// Whether it fits what only wraps an error, so that the kinds of the words within say more.
+    #[serde(default)]
+    pub wrapper: bool,
 }
 
 /// What goes wrong around any command line.
@@ -96,6 +112,9 @@ struct Codes {
     /// Whether words say more.
     #[serde(default)]
     weak: bool,
+    /// Whether they count only where a command line tells them as the kind of an error.
+    #[serde(default)]
+    kind: bool,
 }
 
 /// Patterns in the order in which they are tried.
@@ -110,22 +129,49 @@ impl Patterns {
         self.known(text).map(|(cause, _)| cause)
     }
 
-    /// Returns what a text means, and whether what says so is weak.
-    fn known(&self, text: &str) -> Option<(Cause, bool)> {
+    /// Returns what a text means, and how sure it is. What stands within a wrapper says more than the wrapper: anything at all
+    /// where the wrapper is weak, and else what is clear.
+    fn known(&self, text: &str) -> Option<(Cause, Certainty)> {
+        for wrapper in self.0.iter().filter(|pattern| pattern.wrapper) {
+            let Some(inner) = inner(wrapper, text) else { continue };
+            let least = if wrapper.weak { Certainty::Vague } else { Certainty::Clear };
+            let found = self.known(inner).filter(|found| found.1 >= least);
+            let guessed = || signs::guess(inner).filter(|guess| guess.is_plain || wrapper.weak);
+            if let Some(found) = found.or_else(|| guessed().map(|guess| (guess.cause, Certainty::Vague))) {
+                return Some(found);
+            }
+        }
+        self.known_whole(text)
+    }
+
+    /// Returns what a text means with all that wraps it. What is called wrong without saying what is wrong is what the kinds of
+    /// its words say, where they are plain.
+    fn known_whole(&self, text: &str) -> Option<(Cause, Certainty)> {
         let names = names_in(text);
-        let first = |is_weak: bool| {
-            let mut all = self.0.iter().chain(&GENERAL.0).filter(|pattern| pattern.weak == is_weak);
-            all.find(|pattern| pattern.words.is_match(text)).map(|pattern| (pattern.cause, is_weak))
+        let clear =
+            || cause_by_name(&names, false).or_else(|| strong(text)).or_else(|| self.first(text, is_clear));
+        let weak = || cause_by_name(&names, true).or_else(|| self.first(text, is_weak));
+        if let Some(found) = clear() {
+            return Some(found);
+        }
+        let weak = weak();
+        let plain = || {
+            let guess = signs::guess(text).filter(|guess| guess.is_plain && guess.cause.is_of_service());
+            guess.map(|guess| (guess.cause, Certainty::Vague))
         };
-        let strong = || {
-            let found = GENERAL.0.iter().find(|pattern| pattern.strong && pattern.words.is_match(text));
-            found.map(|pattern| (pattern.cause, pattern.weak))
-        };
-        cause_by_name(&names, false)
-            .or_else(strong)
-            .or_else(|| first(false))
-            .or_else(|| cause_by_name(&names, true))
-            .or_else(|| first(true))
+        match weak {
+            Some((Cause::BadRequest, _)) => plain().or(weak),
+            Some(_) => weak,
+            None => {
+                self.first(text, |pattern| pattern.wrapper).map(|wrapper| within(text).unwrap_or(wrapper))
+            }
+        }
+    }
+
+    /// Returns the first of these patterns that fits.
+    fn first(&self, text: &str, is_wanted: impl Fn(&Pattern) -> bool) -> Option<(Cause, Certainty)> {
+        let mut all = self.0.iter().chain(&GENERAL.0).filter(|pattern| is_wanted(pattern));
+        all.find(|pattern| pattern.words.is_match(text)).map(found)
     }
 
     /// Returns what a text means by these patterns alone, the words of one program.
@@ -135,17 +181,59 @@ impl Patterns {
 
     /// Makes the trouble of a text, by a status of HTTP where there was one.
     pub fn trouble(&self, text: &str, status: Option<u16>, is_final: bool, now: Timestamp) -> Trouble {
+        self.trouble_of_kind(text, None, status, is_final, now)
+    }
+
+    /// Makes the trouble of a text that the command line itself told with a name for its kind.
+    pub fn trouble_of_kind(
+        &self,
+        text: &str,
+        kind: Option<&str>,
+        status: Option<u16>,
+        is_final: bool,
+        now: Timestamp,
+    ) -> Trouble {
         let text = &plain(text);
         // Words say more: that a quota is used up comes with the same status as a limit that passes soon.
-        let by_status = || status.and_then(Cause::of_status).map(|cause| (cause, true));
-        let (cause, is_vague) = self.known(text).or_else(by_status).unwrap_or((Cause::Unknown, true));
+        let by_kind = || kind.and_then(cause_of_kind).map(|cause| (cause, Certainty::Vague));
+        let by_status = || status.and_then(Cause::of_status).map(|cause| (cause, Certainty::Vague));
+        let guessed = signs::guess(text);
+        let plainly = || guessed.filter(|guess| guess.is_plain).map(|guess| (guess.cause, Certainty::Vague));
+        let barely = || guessed.map(|guess| (guess.cause, Certainty::Guessed));
+        // A name that was made for programs says more than words which are weak.
+        let by_name = || kind.and_then(|kind| cause_by_name(&names_in(kind), false));
+        let known = match self.known(text) {
+            Some(found) if found.1 == Certainty::Clear => Some(found),
+            found => by_name().or(found),
+        };
+        let known = known.or_else(plainly).or_else(by_kind).or_else(by_status).or_else(barely);
+        let (cause, certainty) = known.unwrap_or((Cause::Unknown, Certainty::Guessed));
         let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
         let resets_at = limits.then(|| resets_at(text, now)).flatten();
-        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at, is_vague }
+        Trouble { cause, text: text.clone().into_owned(), is_final, resets_at, certainty }
     }
 }
 
+/// Makes the trouble of words that no rule knows, if their kinds say something; of a program that prints anything at all they
+/// have to say it plainly.
+pub(crate) fn guessed(text: &str, is_of_any: bool, now: Timestamp) -> Option<Trouble> {
+    let cause = signs::guess(text).filter(|guess| guess.is_plain || !is_of_any)?.cause;
+    if !signs::is_of_failure(text) {
+        return None;
+    }
+    let limits = matches!(cause, Cause::RateLimit | Cause::Quota | Cause::Overloaded);
+    let resets_at = limits.then(|| resets_at(text, now)).flatten();
+    let (text, is_final, certainty) = (text.to_owned(), false, Certainty::Guessed);
+    Some(Trouble { cause, text, is_final, resets_at, certainty })
+}
+
 impl Cause {
+    /// Tells whether a service says so of what it is asked.
+    const fn is_of_service(self) -> bool {
+        use Cause::{Crashed, Denied, OutsideWorkspace, Unknown, Untrusted, Usage};
+        !matches!(self, Crashed | Denied | OutsideWorkspace | Unknown | Untrusted | Usage)
+    }
+
     /// Returns what a status of HTTP means.
     pub const fn of_status(status: u16) -> Option<Self> {
         Some(match status {
@@ -176,10 +264,48 @@ fn names_in(text: &str) -> HashSet<String> {
     text.split(is_between).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
 }
 
-fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<(Cause, bool)> {
-    let mut codes = CODES.iter().filter(|codes| codes.weak == is_weak);
+fn is_clear(pattern: &Pattern) -> bool {
+    !pattern.weak && !pattern.wrapper
+}
+
+fn is_weak(pattern: &Pattern) -> bool {
+    pattern.weak && !pattern.wrapper
+}
+
+fn found(by: &Pattern) -> (Cause, Certainty) {
+    (by.cause, certainty(by.weak))
+}
+
+const fn certainty(is_weak: bool) -> Certainty {
+    if is_weak { Certainty::Vague } else { Certainty::Clear }
+}
+
+/// Returns what stands behind a wrapper, if that is more than a word.
+fn inner<'t>(wrapper: &Pattern, text: &'t str) -> Option<&'t str> {
+    let inner = &text[wrapper.words.find(text)?.end()..];
+    inner.split_whitespace().nth(1).is_some().then_some(inner)
+}
+
+/// Returns what words within a wrapper mean.
+fn within(text: &str) -> Option<(Cause, Certainty)> {
+    signs::guess(text).map(|guess| (guess.cause, Certainty::Vague))
+}
+
+/// Returns what words mean that say more than an adapter's own.
+fn strong(text: &str) -> Option<(Cause, Certainty)> {
+    GENERAL.0.iter().find(|pattern| pattern.strong && pattern.words.is_match(text)).map(found)
+}
+
+fn cause_by_name(names: &HashSet<String>, is_weak: bool) -> Option<(Cause, Certainty)> {
+    let mut codes = CODES.iter().filter(|codes| codes.weak == is_weak && !codes.kind);
     let found = codes.find(|codes| codes.names.iter().any(|name| names.contains(name)));
-    found.map(|codes| (codes.cause, is_weak))
+    found.map(|codes| (codes.cause, certainty(is_weak)))
+}
+
+/// Returns what the name of a kind of errors means, as a command line tells it apart from the words.
+fn cause_of_kind(kind: &str) -> Option<Cause> {
+    let kind = kind.to_ascii_lowercase();
+    CODES.iter().find(|codes| codes.names.contains(&kind)).map(|codes| codes.cause)
 }
 
 /// Reads the names; a test keeps them readable.

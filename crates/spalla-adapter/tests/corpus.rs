@@ -13,6 +13,11 @@
 //! others reported were taken after that, each run once before anything was mended by it: of `reported` 43 of 58 (74.1 %),
 //! of `reported-later` 34 of 50 (68.0 %) and of `reported-last` 14 of 28 (50.0 %) were understood, the last of which has only what is
 //! unlike all before. There, too, no grant was too much and no turn wrongly taken as done.
+//!
+//! The `blind` set is of the three command lines again, by an author who knew no rule: at the first run 51 of 60 (85.0 %) of
+//! `blind-open` were understood and 52 of 60 (86.7 %) of `blind-closed`, with no grant too much and no turn wrongly taken as done. Rules
+//! were mended by the open half alone, and of the closed one nobody who mended them saw more than its figures, which the test
+//! keeps to itself: CLOSED are understood since then.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -110,10 +115,60 @@ fn the_turns_that_others_reported_last_are_understood() {
     check("reported-last");
 }
 
+#[test]
+fn the_turns_of_the_blind_set_that_rules_may_be_mended_by_are_understood() {
+    check("blind-open");
+}
+
+#[test]
+fn the_turns_of_the_blind_set_that_no_rule_was_mended_by_are_understood() {
+    check_unread("blind-closed");
+}
+
 fn check(half: &str) {
+    let figures = figures_of(half);
+    println!("{}", figures.misses.join("\n"));
+    figures.check(half);
+}
+
+/// Checks a set of which nobody who mends a rule may know what was missed: figures alone are printed.
+fn check_unread(half: &str) {
+    figures_of(half).check(half);
+}
+
+/// What came of a set.
+#[derive(Default)]
+struct Figures {
+    count: usize,
+    understood: usize,
+    /// How many ends of limits were read right.
+    resets: usize,
+    /// How many turns got a grant beyond what is right.
+    grants: usize,
+    /// How many turns were wrongly taken as done.
+    done: usize,
+    misses: Vec<String>,
+}
+
+impl Figures {
+    fn check(&self, half: &str) {
+        let Self { count, understood, resets, grants, done, .. } = *self;
+        println!(
+            "{half}: {understood} of {count} understood, {resets} resets, {grants} grants too much, {done} wrongly done"
+        );
+        assert!(count > 0, "no case in {half}");
+        assert!(understood * 100 >= count * 95, "{half}: {understood} of {count} understood");
+        assert_eq!(
+            (grants, done),
+            (0, 0),
+            "{half}: grants beyond the policy, and turns wrongly taken as done"
+        );
+    }
+}
+
+fn figures_of(half: &str) -> Figures {
     let turns = read(half);
-    let mut misses = vec![];
-    let (mut understood, mut resets, mut grants, mut done) = (0, 0, 0, 0);
+    let mut figures = Figures { count: turns.len(), ..Figures::default() };
     for turn in &turns {
         let found = found(turn);
         let (action, granted) = told(&found.action);
@@ -121,13 +176,13 @@ fn check(half: &str) {
         let is_understood = found.cause == wanted.cause && action == wanted.action;
         let is_too_much = granted.iter().any(|grant| !wanted.grants.contains(grant));
         let is_wrongly_done = found.may_succeed && !wanted.may_succeed;
-        understood += usize::from(is_understood);
-        resets += usize::from(found.resets_at == wanted.resets_at);
-        grants += usize::from(is_too_much);
-        done += usize::from(is_wrongly_done);
+        figures.understood += usize::from(is_understood);
+        figures.resets += usize::from(found.resets_at == wanted.resets_at);
+        figures.grants += usize::from(is_too_much);
+        figures.done += usize::from(is_wrongly_done);
         let is_same = granted == wanted.grants && found.may_succeed == wanted.may_succeed;
         if !is_understood || !is_same || found.resets_at != wanted.resets_at {
-            misses.push(format!(
+            figures.misses.push(format!(
                 "{}: wanted {:?} {} {:?} {:?} {}, found {:?} {action} {granted:?} {:?} {}: {}",
                 turn.name,
                 wanted.cause,
@@ -142,14 +197,7 @@ fn check(half: &str) {
             ));
         }
     }
-    let count = turns.len();
-    println!(
-        "{half}: {understood} of {count} understood, {resets} resets, {grants} grants too much, {done} wrongly done"
-    );
-    println!("{}", misses.join("\n"));
-    assert!(count > 0, "no case in {half}");
-    assert!(understood * 100 >= count * 95, "{half}: {understood} of {count} understood");
-    assert_eq!((grants, done), (0, 0), "{half}: grants beyond the policy, and turns wrongly taken as done");
+    figures
 }
 
 fn read(half: &str) -> Vec<Turn> {

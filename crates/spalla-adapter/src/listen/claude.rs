@@ -19,6 +19,12 @@ const CALLS_MAX: usize = 1_000;
 const CHANGING: [&str; 5] = ["Bash", "Write", "Edit", "MultiEdit", "NotebookEdit"];
 /// What is said of a denial that nothing else is said of.
 const NOT_ALLOWED: &str = "it was not allowed";
+/// Tools that are given a file or a folder.
+const OF_FILES: [&str; 8] = ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit", "Glob", "Grep", "LS"];
+/// How it says that nobody was there to be asked.
+const ASKED: &str = "requested permission";
+/// Why a model stops that had more to say.
+const CUT_SHORT: [&str; 3] = ["refusal", "max_tokens", "model_context_window_exceeded"];
 /// How the result of a command that failed begins.
 const EXITED: &str = "Exit code ";
 
@@ -28,6 +34,12 @@ pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     denied: BTreeSet<String>,
     held: Held,
+    /// What the command line called the last failure of a request.
+    kind: Option<String>,
+    /// Where it works.
+    cwd: Option<String>,
+    /// Whether the last words were put in the model's mouth.
+    is_put: bool,
 }
 
 impl State {
@@ -46,6 +58,7 @@ impl State {
     fn system(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         match str_of(value, "/subtype").unwrap_or_default() {
             "init" => {
+                self.cwd = str_of(value, "/cwd").map(str::to_owned);
                 let thread = str_of(value, "/session_id").map(|id| Heard::Thread(id.to_owned()));
                 let model = str_of(value, "/model").unwrap_or("an unknown model");
                 thread
@@ -58,24 +71,29 @@ impl State {
                     (str_of(value, "/error").unwrap_or("unknown"), number_of(value, "/retry_delay_ms"));
                 let wait = wait.map(|ms| format!(", tried again in {ms} ms")).unwrap_or_default();
                 let status = number_of(value, "/error_status").and_then(|status| u16::try_from(status).ok());
+                // Who answers at all answers with a status.
+                let why = if why == "unknown" && status.is_none() { "connection error" } else { why };
                 ears.failed(&format!("the model's server: {why}{wait}"), status, false)
             }
             "permission_denied" => {
                 let id = str_of(value, "/tool_use_id").unwrap_or_default();
                 self.denied.insert(id.to_owned());
-                let input = self.calls.get(id).map_or(&Value::Null, |(_, input)| input);
+                let input = self.calls.get(id).map_or(Value::Null, |(_, input)| input.clone());
                 let said = str_of(value, "/message").unwrap_or(NOT_ALLOWED);
-                denied(str_of(value, "/tool_name"), input, said)
+                self.deny(str_of(value, "/tool_name"), &input, said)
             }
             _ => vec![],
         }
     }
 
     fn assistant(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
-        // What the command line itself says of a failure comes once more with the result.
+        // What the command line itself says of a failure comes once more with the result, without its kind.
         if value.get("error").is_some_and(|error| !error.is_null()) {
+            self.kind = str_of(value, "/error").map(str::to_owned);
             return vec![];
         }
+        self.kind = None;
+        self.is_put = str_of(value, "/message/model") == Some("<synthetic>");
         let blocks = value.pointer("/message/content").and_then(Value::as_array).into_iter().flatten();
         blocks.flat_map(|block| self.block(block, ears)).collect()
     }
@@ -114,6 +132,9 @@ impl State {
                     ["/command", "/file_path", "/notebook_path"].iter().find_map(|path| str_of(&input, path));
                 self.held.pass(step.unwrap_or_default());
             }
+            if tool == "Read" {
+                self.held.saw(str_of(&input, "/file_path").unwrap_or_default());
+            }
             return changed(&tool, &input).into_iter().chain([did]).collect();
         }
         let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(&text)))
@@ -122,14 +143,29 @@ impl State {
         if tool == "Bash" && (text.starts_with(EXITED) || OF_SYSTEM.is_match(&text)) {
             let command = str_of(&input, "/command").unwrap_or_default();
             self.held.keep(denied_by_output(&tool, command, &text));
-        } else if !self.denied.contains(id) && ears.is_denial(&text) {
+        } else if !self.denied.contains(id) && ears.is_by_guard(&tool, &text) {
             self.denied.insert(id.to_owned());
-            heard.extend(denied(Some(&tool), &input, &text));
+            heard.extend(self.deny(Some(&tool), &input, &text));
         } else if OF_ROOM.is_match(&text) {
             let file = str_of(&input, "/file_path").unwrap_or_default();
             self.held.keep(denied_by_output(&tool, file, &text));
         }
         heard
+    }
+
+    /// Hears of a denial, and keeps it for the end of the turn, since a later step may do the same.
+    fn deny(&mut self, tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
+        let name = tool.unwrap_or("a tool");
+        let told = not_allowed(format!("{name} was not allowed: {}", shown(reason)));
+        let mut denied = denied_tool(tool, input, reason);
+        // It asks for a file beside its folder in the same words as for one within, and the folder is what is missing.
+        let is_beside = |cwd: &&String| denied.paths.iter().any(|path| !is_beneath(path, cwd));
+        let is_asked = tool.is_some_and(|tool| OF_FILES.contains(&tool)) && reason.contains(ASKED);
+        if let Some(cwd) = self.cwd.as_ref().filter(is_beside).filter(|_| is_asked) {
+            denied.reason = format!("{reason} Allowed working directories: {cwd}");
+        }
+        self.held.keep_guard(&denied);
+        vec![told, Heard::Denied(denied)]
     }
 
     fn result(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
@@ -147,11 +183,12 @@ impl State {
             is_cost_of_process: true,
         })];
         let denials = value["permission_denials"].as_array().into_iter().flatten();
-        for denial in
-            denials.filter(|denial| str_of(denial, "/tool_use_id").is_none_or(|id| !self.denied.contains(id)))
-        {
+        for denial in denials {
+            if str_of(denial, "/tool_use_id").is_some_and(|id| self.denied.contains(id)) {
+                continue;
+            }
             let input = &denial["tool_input"];
-            heard.extend(denied(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
+            heard.extend(self.deny(str_of(denial, "/tool_name"), input, NOT_ALLOWED));
         }
         heard.extend(self.held.tell(str_of(value, "/result").unwrap_or_default()));
         // An answer of a shape is what counts, whatever was said beside it.
@@ -160,15 +197,40 @@ impl State {
         }
         self.denied.clear();
         self.calls.clear();
-        heard.extend(end_of_turn(value, ears));
+        let failure = Failure { kind: self.kind.take(), is_put: std::mem::take(&mut self.is_put) };
+        heard.extend(end_of_turn(value, &failure, ears));
         heard
     }
 }
 
-/// A failure has the subtype `success` as well: only `is_error` tells.
-fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+/// Tells whether a path is a folder or beneath it; one that is told from the folder is.
+fn is_beneath(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder.trim_end_matches('/'));
+    !path.starts_with('/') || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What is known of a failure before the turn is over.
+struct Failure {
+    kind: Option<String>,
+    is_put: bool,
+}
+
+impl Failure {
+    /// Tells whether an answer is what the command line says of a failed request, which no model said.
+    fn is_told_as_answer(&self, text: &str, ears: &Ears<'_>) -> bool {
+        (self.is_put || self.kind.is_some()) && ears.patterns.cause_of(text).is_some()
+    }
+}
+
+/// A failure may have the subtype `success`, and one that reached a limit of its own need not be called an error.
+fn end_of_turn(value: &Value, failure: &Failure, ears: &Ears<'_>) -> Vec<Heard> {
     let reason = str_of(value, "/terminal_reason").unwrap_or_default();
-    if value["is_error"] != true {
+    let stopped = str_of(value, "/stop_reason").filter(|reason| CUT_SHORT.contains(reason));
+    let is_cut_short =
+        stopped.is_some() || str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
+    let kind = failure.kind.as_deref().filter(|kind| *kind != "unknown").or(stopped).or(Some(reason));
+    let is_told = || str_of(value, "/result").is_some_and(|text| failure.is_told_as_answer(text, ears));
+    if value["is_error"] != true && !is_cut_short && !is_told() {
         let answer = str_of(value, "/result").map_or_else(|| "ended a turn".to_owned(), shown);
         return vec![event(AgentEventType::Milestone, answer), Heard::Over(TurnEnd::Completed)];
     }
@@ -184,17 +246,9 @@ fn end_of_turn(value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
         (None, true) => subtype.to_owned(),
     };
     let status = number_of(value, "/api_error_status").and_then(|status| u16::try_from(status).ok());
-    let mut heard = ears.failed(&text, status, true);
+    let mut heard = ears.failed_of_kind(&text, kind, status);
     heard.push(Heard::Over(TurnEnd::Failed));
     heard
-}
-
-fn denied(tool: Option<&str>, input: &Value, reason: &str) -> Vec<Heard> {
-    let name = tool.unwrap_or("a tool");
-    vec![
-        not_allowed(format!("{name} was not allowed: {}", shown(reason))),
-        Heard::Denied(denied_tool(tool, input, reason)),
-    ]
 }
 
 fn begun(tool: &str, input: &Value) -> Vec<Heard> {

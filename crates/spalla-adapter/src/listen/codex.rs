@@ -6,8 +6,18 @@ use super::{
 };
 use crate::act::Act;
 use crate::heard::{Denied, DeniedBy, Heard, Spent, TurnEnd};
+use crate::pattern::compiled;
+use regex::Regex;
 use serde_json::Value;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
+use std::sync::LazyLock;
+
+/// How it says that a call was not let through.
+static OF_NOBODY: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\buser (?:cancel|reject|declin|den)\w+|(?:cancel|reject|declin|den)\w+ by (?:the )?(?:user|policy|review\w*|guard\w*)|(?:requires?|needs?|without) (?:\w+ )?approval",
+    )
+});
 
 /// What has to be remembered between lines.
 #[derive(Debug, Default)]
@@ -77,6 +87,13 @@ impl State {
             "file_change" => self.file_changes(item),
             "todo_list" => plan(item).into_iter().collect(),
             "error" => ears.failed(str_of(item, "/message").unwrap_or_default(), None, false),
+            "mcp_tool_call" if is_refused(item) => {
+                let name = |path| str_of(item, path).unwrap_or_default();
+                let tool = format!("mcp__{}__{}", name("/server"), name("/tool"));
+                let denied = denied_tool(Some(&tool), &item["arguments"], name("/error/message"));
+                self.held.keep_guard(&denied);
+                vec![not_allowed(format!("{tool} was not allowed")), Heard::Denied(denied)]
+            }
             other => {
                 let what = ["/tool", "/query", "/name"]
                     .iter()
@@ -116,6 +133,7 @@ impl State {
         if str_of(item, "/status") == Some("declined") || (!has_run && ears.is_denial(output)) {
             let reason = if output.is_empty() { "it was declined" } else { output };
             let denied = denied_tool(Some("shell"), item, reason);
+            self.held.keep_guard(&denied);
             return vec![not_allowed(format!("{} was not allowed", shown(command))), Heard::Denied(denied)];
         }
         self.held.keep(denied_by_output("shell", command, output));
@@ -149,6 +167,11 @@ impl State {
             .chain(declined)
             .collect()
     }
+}
+
+/// Tells whether nobody let a server's tool be called; what the server itself says is no denial.
+fn is_refused(item: &Value) -> bool {
+    str_of(item, "/error/message").is_some_and(|message| OF_NOBODY.is_match(message))
 }
 
 /// Returns what a completed item did. What a change of files changed is not told.

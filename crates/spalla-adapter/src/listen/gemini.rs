@@ -21,13 +21,20 @@ const WORDS_BYTES_MAX: usize = 1024 * 1024;
 static EXITED: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"Command exited with code: |(?m)^Exit Code: [1-9]"));
 
+/// What a warning says with which it stops by itself.
+static STOPPED: LazyLock<Regex> =
+    LazyLock::new(|| compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)"));
+
+/// How words begin that the command line says of a failed request, wherever it says them.
+const OF_REQUEST: &str = "[API Error: ";
 /// The kinds of a tool's failure that are no failure of the tool.
-const OF_DENIAL: [&str; 5] = [
+const OF_DENIAL: [&str; 6] = [
     "tool_not_registered",
     "execution_denied",
     "policy_violation",
     "permission_denied",
     "path_not_in_workspace",
+    "sandbox_expansion_required",
 ];
 
 /// What has to be remembered between lines.
@@ -36,6 +43,8 @@ pub(super) struct State {
     calls: BTreeMap<String, (String, Value)>,
     words: String,
     held: Held,
+    /// An error that nothing came after so far: the turn ends with it, whatever its result is called.
+    error: Option<String>,
 }
 
 impl State {
@@ -53,14 +62,22 @@ impl State {
             "init" => init(value),
             "tool_use" => self.tool_use(value),
             "tool_result" => self.tool_result(value, ears),
-            "error" => ears.failed(str_of(value, "/message").unwrap_or_default(), None, false),
+            "error" => self.error(value, ears),
             "result" => {
                 let denied = self.held.tell(answer.as_deref().unwrap_or_default());
-                denied.into_iter().chain(result(value, answer, ears)).collect()
+                denied.into_iter().chain(result(value, answer, self.error.take(), ears)).collect()
             }
             other => vec![unknown(value, other)],
         });
         heard
+    }
+
+    fn error(&mut self, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
+        let text = str_of(value, "/message").unwrap_or_default();
+        if str_of(value, "/severity") == Some("error") || STOPPED.is_match(text) {
+            self.error = Some(text.to_owned());
+        }
+        ears.failed(text, None, false)
     }
 
     fn message(&mut self, value: &Value) -> Vec<Heard> {
@@ -68,11 +85,13 @@ impl State {
         if str_of(value, "/role") == Some("assistant") && self.words.len() + content.len() <= WORDS_BYTES_MAX
         {
             self.words.push_str(content);
+            self.error = None;
         }
         vec![]
     }
 
     fn tool_use(&mut self, value: &Value) -> Vec<Heard> {
+        self.error = None;
         let (name, parameters) = (str_of(value, "/tool_name").unwrap_or_default(), &value["parameters"]);
         if let (Some(id), true) = (str_of(value, "/tool_id"), self.calls.len() < CALLS_MAX) {
             self.calls.insert(id.to_owned(), (name.to_owned(), parameters.clone()));
@@ -104,11 +123,32 @@ impl State {
                 if OF_ROOM.is_match(said) {
                     self.held.keep(denied_by_output(&tool, given, said));
                 }
-                failed((&tool, &input), said, value, ears)
+                self.failed((&tool, &input), said, value, ears)
             }
             _ => self.succeeded(&tool, &input, output),
         };
         heard.push(Heard::Did(did));
+        heard
+    }
+
+    fn failed(
+        &mut self,
+        (tool, input): (&str, &Value),
+        text: &str,
+        value: &Value,
+        ears: &Ears<'_>,
+    ) -> Vec<Heard> {
+        let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
+        let mut heard = vec![Heard::Event(finding)];
+        // What it may not use is not offered to the model at all.
+        let is_of_denial = str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind));
+        let is_by_guard = || !EXITED.is_match(text) && ears.is_by_guard(tool, text);
+        if is_of_denial || ears.is_denial(text) || is_by_guard() {
+            heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
+            let denied = denied_tool(Some(tool), input, text);
+            self.held.keep_guard(&denied);
+            heard.push(Heard::Denied(denied));
+        }
         heard
     }
 
@@ -129,6 +169,11 @@ impl State {
                         .with("output", end_of(output));
                 vec![Heard::Event(finding)]
             }
+            "read_file" => {
+                let file = ["/absolute_path", "/file_path"].iter().find_map(|path| str_of(input, path));
+                self.held.saw(file.unwrap_or_default());
+                vec![]
+            }
             "run_shell_command" => {
                 self.held.pass(str_of(input, "/command").unwrap_or_default());
                 vec![]
@@ -144,18 +189,8 @@ fn init(value: &Value) -> Vec<Heard> {
     thread.into_iter().chain([event(AgentEventType::Status, format!("began with {model}"))]).collect()
 }
 
-fn failed((tool, input): (&str, &Value), text: &str, value: &Value, ears: &Ears<'_>) -> Vec<Heard> {
-    let finding = AgentEvent::new(AgentEventType::Finding, format!("{tool} failed: {}", shown(text)));
-    let mut heard = vec![Heard::Event(finding)];
-    // What it may not use is not offered to the model at all.
-    if ears.is_denial(text) || str_of(value, "/error/type").is_some_and(|kind| OF_DENIAL.contains(&kind)) {
-        heard.push(not_allowed(format!("{tool} was not allowed: {}", shown(text))));
-        heard.push(Heard::Denied(denied_tool(Some(tool), input, text)));
-    }
-    heard
-}
-
-fn result(value: &Value, answer: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
+fn result(value: &Value, answer: Option<String>, error: Option<String>, ears: &Ears<'_>) -> Vec<Heard> {
+    let error = error.or_else(|| answer.clone().filter(|answer| answer.trim_start().starts_with(OF_REQUEST)));
     let stats = &value["stats"];
     let spent = Spent {
         input_tokens: number_of(stats, "/input_tokens"),
@@ -166,7 +201,10 @@ fn result(value: &Value, answer: Option<String>, ears: &Ears<'_>) -> Vec<Heard> 
     let mut heard = vec![Heard::Spent(spent)];
     if str_of(value, "/status") == Some("error") {
         let text = str_of(value, "/error/message").unwrap_or("the turn failed");
-        heard.extend(ears.failed(text, None, true));
+        heard.extend(ears.failed_of_kind(text, str_of(value, "/error/type"), None));
+        heard.push(Heard::Over(TurnEnd::Failed));
+    } else if let Some(text) = error {
+        heard.extend(ears.failed(&text, None, true));
         heard.push(Heard::Over(TurnEnd::Failed));
     } else {
         let answer = answer.unwrap_or_else(|| "ended a turn".to_owned());

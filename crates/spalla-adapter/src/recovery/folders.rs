@@ -3,6 +3,13 @@
 
 use crate::heard::Denied;
 use crate::named::allowed_in;
+use crate::pattern::compiled;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Commands whose path is a folder, as a guard that looks at commands calls them.
+static OF_FOLDERS_BY_COMMAND: LazyLock<Regex> =
+    LazyLock::new(|| compiled(r"^(?:ERROR: )?(?:cd to|ls in|find in) '"));
 
 /// Tools whose path is a folder, by the names that command lines have for them.
 const OF_FOLDERS: [&str; 9] = [
@@ -31,7 +38,7 @@ pub(super) fn grant(refused: &[&Denied], allowed: &[String]) -> Option<Vec<Strin
         for path in &denied.paths {
             let whole = from_workspace(path, &had);
             let path = whole.as_deref().unwrap_or(path);
-            folders.push(folder_of(path, denied.tool.as_deref(), &had, &allowed)?.to_owned());
+            folders.push(folder_of(path, is_of_folders(denied), &had, &allowed)?.to_owned());
         }
     }
     folders.sort_unstable();
@@ -43,6 +50,18 @@ pub(super) fn grant(refused: &[&Denied], allowed: &[String]) -> Option<Vec<Strin
         }
     }
     (!kept.is_empty()).then_some(kept)
+}
+
+/// Tells whether a guard named a path that is beside all folders which it says are allowed.
+pub(super) fn is_beside_what_was_allowed(denied: &Denied) -> bool {
+    let had = allowed_in(&denied.reason);
+    let is_beside = |path: &String| !had.iter().any(|folder| is_within(path, folder.trim_end_matches('/')));
+    !had.is_empty() && denied.paths.iter().any(is_beside)
+}
+
+fn is_of_folders(denied: &Denied) -> bool {
+    let is_tool = denied.tool.as_deref().is_some_and(|tool| OF_FOLDERS.contains(&tool));
+    is_tool || OF_FOLDERS_BY_COMMAND.is_match(&denied.reason)
 }
 
 /// Returns what a path that begins with steps up means from the workspace, which the command line names first. Steps up
@@ -59,14 +78,14 @@ fn from_workspace(path: &str, had: &[String]) -> Option<String> {
 
 /// Returns the folder that a path needs, if it is allowed: its own for what lists or searches folders, and otherwise the
 /// one above it.
-fn folder_of<'p>(path: &'p str, tool: Option<&str>, had: &[String], allowed: &[&str]) -> Option<&'p str> {
+fn folder_of<'p>(path: &'p str, is_of_folders: bool, had: &[String], allowed: &[&str]) -> Option<&'p str> {
     let path = plain(path)?;
     let is_allowed = |path: &str| allowed.iter().any(|folder| is_within(path, folder));
     // A path within a folder that was allowed already, and yet was refused, leads out of it: a link stands in it.
     if !is_allowed(path) || had.iter().filter_map(|had| plain(had)).any(|had| is_within(path, had)) {
         return None;
     }
-    if tool.is_some_and(|tool| OF_FOLDERS.contains(&tool)) {
+    if is_of_folders {
         return Some(path);
     }
     let above = path.rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty());

@@ -3,6 +3,7 @@
 use super::*;
 use crate::definition::built_in;
 use crate::heard::DeniedBy;
+use crate::trouble::Certainty::{self, Clear, Guessed, Vague};
 use std::sync::LazyLock;
 
 pub(super) static ADAPTERS: LazyLock<Vec<Definition>> = LazyLock::new(|| built_in().unwrap());
@@ -31,7 +32,7 @@ fn ended<'a>(troubles: &'a [Trouble], denied: &'a [Denied]) -> Ended<'a> {
 
 fn trouble(cause: Cause, wait_ms: Option<i64>) -> Trouble {
     let resets_at = wait_ms.map(|ms| now().checked_add(SignedDuration::from_millis(ms)).unwrap());
-    Trouble { cause, text: "what was said".into(), is_final: true, resets_at, is_vague: false }
+    Trouble { cause, text: "what was said".into(), is_final: true, resets_at, certainty: Certainty::Clear }
 }
 
 fn denied(tool: &str, paths: &[&str], input: Option<&str>, by: DeniedBy) -> Denied {
@@ -173,12 +174,17 @@ fn a_process_that_tells_nothing_is_known_by_how_it_ended() {
 
 #[test]
 fn of_several_things_that_a_program_said_the_last_counts_that_is_not_vague() {
-    let said = |cause, is_vague| Trouble { is_final: false, is_vague, ..trouble(cause, None) };
+    let said = |cause, certainty| Trouble { is_final: false, certainty, ..trouble(cause, None) };
     let silent = Ended { end: None, exit_code: Some(1), thread: None, ..ended(&[], &[]) };
     for (troubles, wanted) in [
-        ([said(Cause::Machine, false), said(Cause::BadRequest, true)], Cause::Machine),
-        ([said(Cause::Machine, false), said(Cause::Network, false)], Cause::Network),
-        ([said(Cause::Auth, true), said(Cause::BadRequest, true)], Cause::BadRequest),
+        ([said(Cause::Machine, Clear), said(Cause::BadRequest, Vague)], Cause::Machine),
+        ([said(Cause::Machine, Clear), said(Cause::Network, Clear)], Cause::Network),
+        ([said(Cause::Auth, Vague), said(Cause::ServerError, Vague)], Cause::ServerError),
+        ([said(Cause::Auth, Vague), said(Cause::Machine, Guessed)], Cause::Auth),
+        ([said(Cause::Auth, Guessed), said(Cause::Machine, Guessed)], Cause::Machine),
+        // Nothing was asked of a service yet, so that none can have called it wrong.
+        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Vague)], Cause::Usage),
+        ([said(Cause::Auth, Vague), said(Cause::BadRequest, Clear)], Cause::BadRequest),
     ] {
         let ended = Ended { troubles: &troubles, ..silent };
         assert_eq!(diagnosed("gemini", &ended, &[]).cause, Some(wanted));

@@ -1,11 +1,11 @@
 //! What a turn came to. Words count only where they are told as the end of a turn, on the standard error of a process
 //! that failed, or as a denial: an agent that writes about rate limits has none.
 
-use super::Ended;
+use super::{Ended, folders};
 use crate::definition::{Definition, Exit};
 use crate::heard::{Denied, DeniedBy, TurnEnd};
 use crate::listen::Format;
-use crate::trouble::{Cause, Trouble};
+use crate::trouble::{Cause, Certainty, Trouble};
 use jiff::Timestamp;
 
 /// Exit codes by which a shell or a launcher tells of a signal that ended the program, the ones of a crash or a kill.
@@ -53,19 +53,23 @@ pub(super) fn what<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
 /// The trouble that ended the turn, if it has a name. What was denied is looked at with the denials.
 fn told<'a>(troubles: &[Trouble]) -> Option<What<'a>> {
     let last = troubles.iter().rev().find(|trouble| trouble.is_final)?;
-    (last.cause != Cause::Unknown && !is_denial(last.cause)).then(|| of_trouble(last))
+    let is_known = last.cause != Cause::Unknown && last.certainty > Certainty::Guessed;
+    (is_known && !is_denial(last.cause)).then(|| of_trouble(last))
 }
 
 /// A command line that tells of the ends of its turns has to have told of this one. One that prints words or events of
 /// its own says with its exit code that it is done.
 fn is_over_well(adapter: &Definition, ended: &Ended<'_>) -> bool {
-    let tells_ends = !matches!(adapter.output, Format::Text | Format::JsonlEvents);
     match ended.end {
         // A process that is kept for further turns is ended by a signal, after the turn.
         Some(TurnEnd::Completed) => matches!(ended.exit_code, Some(0) | None),
-        None => !tells_ends && ended.exit_code == Some(0),
+        None => !tells_ends(adapter) && ended.exit_code == Some(0),
         Some(TurnEnd::Failed | TurnEnd::Interrupted) => false,
     }
+}
+
+fn tells_ends(adapter: &Definition) -> bool {
+    !matches!(adapter.output, Format::Text | Format::JsonlEvents)
 }
 
 /// What a turn that ended by itself was denied.
@@ -83,7 +87,10 @@ fn of_a_whole_turn<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
     if let Some(found) = by_guard(adapter, ended.denied) {
         return found;
     }
-    let is_output = |denied: &&Denied| matches!(denied.by, DeniedBy::Output { .. });
+    // What is told once more of a guard's denial only takes that back.
+    let is_twin =
+        |one: &Denied| ended.denied.iter().any(|other| other.by == DeniedBy::Guard && is_same(other, one));
+    let is_output = |one: &&Denied| matches!(one.by, DeniedBy::Output { .. }) && !is_twin(one);
     let outputs: Vec<&Denied> = ended.denied.iter().filter(is_output).collect();
     let open: Vec<&Denied> =
         outputs.iter().copied().filter(|denied| denied.by != DeniedBy::Output { was_passed: true }).collect();
@@ -116,7 +123,8 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
         return trouble(Cause::Crashed, format!("a signal ended the process{words}"));
     }
     if let Some(said) = said {
-        return behind(said, ended.denied).unwrap_or_else(|| of_trouble(said));
+        let before = || before_a_request(adapter, ended, said);
+        return behind(said, ended.denied).or_else(before).unwrap_or_else(|| of_trouble(said));
     }
     // A conversation that began and has no end broke off, whatever it was denied before.
     if is_told.is_none() && ended.end.is_none() && ended.thread.is_some() {
@@ -140,10 +148,22 @@ fn of_a_failure<'a>(adapter: &Definition, ended: &Ended<'a>) -> What<'a> {
             format!("the program was not found or may not be started: exit status {code}"),
         ),
         (None, code) => {
+            if let Some(guessed) =
+                ended.troubles.iter().rfind(|trouble| trouble.certainty == Certainty::Guessed)
+            {
+                return before_a_request(adapter, ended, guessed).unwrap_or_else(|| of_trouble(guessed));
+            }
             let code = code.map_or_else(String::new, |code| format!(", exit status {code}"));
             trouble(Cause::Unknown, format!("the process ended and said nothing of it{code}"))
         }
     }
+}
+
+/// What was called wrong before there was any conversation was called so by the command line itself, and no service.
+fn before_a_request<'a>(adapter: &Definition, ended: &Ended<'_>, said: &Trouble) -> Option<What<'a>> {
+    let is_before = tells_ends(adapter) && ended.thread.is_none() && ended.end.is_none();
+    let is_wrong = said.cause == Cause::BadRequest && said.certainty < Certainty::Clear;
+    (is_before && is_wrong).then(|| trouble(Cause::Usage, said.text.clone()))
 }
 
 /// What the system did not allow, where that is why a program broke, or why it could not read a file of its own.
@@ -161,9 +181,11 @@ fn behind<'a>(said: &Trouble, denied: &'a [Denied]) -> Option<What<'a>> {
 /// What guards denied. Where paths and tools were denied, the paths come first: without them a tool helps little. The
 /// tools come next time, with their own cause.
 fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> {
-    let is_outside =
-        |denied: &&Denied| adapter.trouble.own_cause_of(&denied.reason) == Some(Cause::OutsideWorkspace);
-    let by_guard = denied.iter().filter(|denied| denied.by == DeniedBy::Guard);
+    let is_outside = |denied: &&Denied| {
+        let is_called_so = adapter.trouble.own_cause_of(&denied.reason) == Some(Cause::OutsideWorkspace);
+        is_called_so || folders::is_beside_what_was_allowed(denied)
+    };
+    let by_guard = denied.iter().filter(|one| one.by == DeniedBy::Guard && !is_passed(one, denied));
     let (outside, other): (Vec<_>, Vec<_>) = by_guard.partition(is_outside);
     match (outside.is_empty(), other.is_empty()) {
         (true, true) => None,
@@ -172,12 +194,26 @@ fn by_guard<'a>(adapter: &Definition, denied: &'a [Denied]) -> Option<What<'a>> 
     }
 }
 
+/// Tells whether what a guard denied is told once more of what was got past.
+fn is_passed(one: &Denied, all: &[Denied]) -> bool {
+    all.iter().any(|other| other.by == DeniedBy::Output { was_passed: true } && is_same(one, other))
+}
+
+fn is_same(one: &Denied, other: &Denied) -> bool {
+    let is_of_paths = !one.paths.is_empty() && other.paths == one.paths;
+    let is_of_input = one.input.is_some() && other.input == one.input && other.tool == one.tool;
+    // The standard error tells the reason once more, with the name of the tool before it.
+    let is_of_reason = !other.reason.is_empty() && one.reason.contains(&other.reason);
+    is_of_reason && (is_of_paths || is_of_input)
+}
+
 /// The last trouble with a name that the turn did not end with; one that is vague counts where all are.
 fn last(troubles: &[Trouble], is_wanted: impl Fn(Cause) -> bool) -> Option<&Trouble> {
-    let is_wanted =
-        |trouble: &&Trouble| !trouble.is_final && trouble.cause != Cause::Unknown && is_wanted(trouble.cause);
+    let is_known =
+        |trouble: &&Trouble| trouble.cause != Cause::Unknown && trouble.certainty > Certainty::Guessed;
+    let is_wanted = |trouble: &&Trouble| !trouble.is_final && is_known(trouble) && is_wanted(trouble.cause);
     let wanted = || troubles.iter().rev().filter(is_wanted);
-    wanted().find(|trouble| !trouble.is_vague).or_else(|| wanted().next())
+    wanted().find(|trouble| trouble.certainty == Certainty::Clear).or_else(|| wanted().next())
 }
 
 fn is_denial(cause: Cause) -> bool {
