@@ -162,7 +162,8 @@ impl Reader<'_> {
         }
         match name {
             "eval" => {
-                let text = marks::plain(&arguments.join(" "));
+                let own = arguments.strip_prefix(&["--".to_owned()][..]).unwrap_or(arguments);
+                let text = marks::plain(&own.join(" "));
                 return Some(self.text_run(name, &text, flow));
             }
             "source" | "." => self.sourced(arguments, flow),

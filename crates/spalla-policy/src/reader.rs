@@ -7,6 +7,7 @@ use crate::nesting;
 use crate::policy::Policy;
 use crate::rewrite::Part;
 use crate::rules::{Event, Subject};
+use crate::simple::taker_of;
 use crate::state::{FOLDER, State};
 use crate::targets::Places;
 use crate::verdict::{Finding, Level, shortened};
@@ -263,7 +264,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn programs_of_list(&mut self, list: &CompoundList) -> Vec<String> {
+    pub(crate) fn programs_of_list(&mut self, list: &CompoundList) -> Vec<String> {
         let mut programs = Vec::new();
         for item in list.0.iter().take(8) {
             for command in item.0.first.seq.iter().take(8) {
@@ -282,8 +283,13 @@ impl<'a> Reader<'a> {
             Command::Compound(compound, redirects) => {
                 let mut flow = flow.clone();
                 let redirects = redirects.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
+                let takers: Vec<_> = redirects.iter().filter_map(taker_of).collect();
+                for taker in &takers {
+                    flow.into.extend(self.programs_of_list(&taker.list));
+                }
                 let is_written = self.redirects(redirects.iter(), &mut flow);
                 let output = self.compound(compound, &flow);
+                self.feed(&takers, &output);
                 if is_written { String::new() } else { output }
             }
             Command::Function(function) => {

@@ -6,8 +6,28 @@ use crate::rules::Event;
 use crate::state::State;
 use brush_parser::ast::{
     Assignment, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem as Item,
-    IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, SimpleCommand,
+    IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, ProcessSubstitutionKind, SimpleCommand,
+    SubshellCommand,
 };
+
+/// Returns the shells that take what a command writes: `>(…)` among its words, or in the place of a file.
+fn takers_of<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<&'a SubshellCommand> {
+    let taker = |item: &'a Item| match item {
+        Item::ProcessSubstitution(ProcessSubstitutionKind::Write, shell) => Some(shell),
+        Item::IoRedirect(redirect) => taker_of(redirect),
+        _ => None,
+    };
+    items.filter_map(taker).collect()
+}
+
+/// Returns the shell that takes what is written, in the place of a file.
+pub(crate) fn taker_of(redirect: &IoRedirect) -> Option<&SubshellCommand> {
+    use IoFileRedirectTarget::ProcessSubstitution;
+    match redirect {
+        IoRedirect::File(_, _, ProcessSubstitution(ProcessSubstitutionKind::Write, shell)) => Some(shell),
+        _ => None,
+    }
+}
 
 impl Reader<'_> {
     /// Expands the words of a command; assignments and redirections are left out.
@@ -81,8 +101,12 @@ impl Reader<'_> {
         self.taken_by = outer;
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
         let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);
+        let takers = takers_of(prefix.clone().chain(suffix.clone()));
+        for taker in &takers {
+            flow.into.extend(self.programs_of_list(&taker.list));
+        }
         for item in suffix.clone() {
-            if let Item::ProcessSubstitution(_, shell) = item {
+            if let Item::ProcessSubstitution(ProcessSubstitutionKind::Read, shell) = item {
                 let into = Flow { into: programs.clone(), ..Flow::default() };
                 flow.file = known(self.subshell(shell, &into));
             }
@@ -110,6 +134,7 @@ impl Reader<'_> {
         let before = (!names.is_empty()).then(|| self.state.clone());
         names.into_iter().for_each(|assignment| self.assign(assignment));
         let output = self.fields_run(&fields, &flow);
+        self.feed(&takers, &output);
         if let Some(before) = before {
             self.state = before;
         }
@@ -136,7 +161,11 @@ impl Reader<'_> {
                             self.event(Event::Write, &command, &targets);
                         }
                     }
-                    IoFileRedirectTarget::ProcessSubstitution(_, shell) => {
+                    // What takes the output is followed when that is known.
+                    IoFileRedirectTarget::ProcessSubstitution(ProcessSubstitutionKind::Write, _) => {
+                        is_written |= descriptor.unwrap_or(1) == 1;
+                    }
+                    IoFileRedirectTarget::ProcessSubstitution(ProcessSubstitutionKind::Read, shell) => {
                         let into = self.taken_by.clone();
                         let output = self.subshell(shell, &Flow { into, ..Flow::default() });
                         if matches!(kind, IoFileRedirectKind::Read) {
@@ -162,6 +191,14 @@ impl Reader<'_> {
             }
         }
         is_written
+    }
+
+    /// Follows the shells that take what was written.
+    pub(crate) fn feed(&mut self, takers: &[&SubshellCommand], output: &str) {
+        for taker in takers {
+            let fed = Flow { input: known(output.to_owned()), is_fed: true, ..Flow::default() };
+            self.subshell(taker, &fed);
+        }
     }
 
     fn assign(&mut self, assignment: &Assignment) {

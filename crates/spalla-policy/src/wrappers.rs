@@ -16,7 +16,6 @@ const WRAPPERS: &[Wrapper] = &[
         &[
             "builtin",
             "nohup",
-            "setsid",
             "coproc",
             "busybox",
             "toybox",
@@ -29,6 +28,8 @@ const WRAPPERS: &[Wrapper] = &[
         &["-f", "-o", "--format", "--output"],
         0,
     ),
+    // Its short options are letters alone, of which others take a value.
+    wrapper(&["setsid", "npx", "bunx", "corepack"], &["--package"], 0),
     wrapper(&["exec"], &["-a"], 0),
     Wrapper { assigns: true, ..wrapper(&["env"], &["-u", "-C", "-a", "--unset", "--chdir", "--argv0"], 0) },
     wrapper(&["nice"], &["-n", "--adjustment"], 0),

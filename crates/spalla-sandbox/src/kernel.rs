@@ -332,9 +332,8 @@ pub(crate) fn attempt(call: Call) -> io::Result<()> {
         // SAFETY: takes a number only: getpid with the bit of the x32 table.
         Call::X32 => unsafe { libc::syscall(0x4000_0000 | libc::SYS_getpid) },
         // SAFETY: a static string; what comes into being is a file in the given folder.
-        Call::MakeDevice => unsafe {
-            // The null device: major 1, minor 3.
-            let device = libc::makedev(1, 3);
+        Call::MakeDevice { major, minor } => unsafe {
+            let device = libc::makedev(major, minor);
             libc::syscall(libc::SYS_mknod, c"spalla-trial-device".as_ptr(), libc::S_IFCHR | 0o600, device)
         },
     };
@@ -385,5 +384,8 @@ pub(crate) enum Call {
         value: i32,
     },
     X32,
-    MakeDevice,
+    MakeDevice {
+        major: u32,
+        minor: u32,
+    },
 }

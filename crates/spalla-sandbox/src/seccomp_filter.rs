@@ -130,6 +130,16 @@ const MODES: &[(i64, u8)] = &[
     (libc::SYS_mknod, 1),
 ];
 
+/// The kinds of device files: with the numbers of none, the kernel lets everybody make one.
+const DEVICE_KINDS: [u32; 2] = [libc::S_IFCHR, libc::S_IFBLK];
+
+/// The calls that make files of all kinds, and which argument is the mode with the kind.
+const MAKERS: &[(i64, u8)] = &[
+    (libc::SYS_mknodat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, 1),
+];
+
 /// The families of sockets that a program may open; of netlink only what lists addresses.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
@@ -177,6 +187,13 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     for (call, argument) in MODES {
         let modes = SETUID_BITS.iter().map(|bits| bit(*argument, u64::from(*bits)));
         rules.insert(*call, modes.collect::<Result<_, _>>()?);
+    }
+    for (call, argument) in MAKERS {
+        for kind in DEVICE_KINDS {
+            let is_it = Compare::MaskedEq(u64::from(libc::S_IFMT));
+            let device = SeccompCondition::new(*argument, Length::Dword, is_it, u64::from(kind))?;
+            rules.entry(*call).or_default().push(SeccompRule::new(vec![device])?);
+        }
     }
     for (call, argument, is_huge) in HUGE {
         rules.insert(*call, vec![bit(*argument, *is_huge)?]);

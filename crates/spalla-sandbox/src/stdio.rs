@@ -1,5 +1,5 @@
-//! The three descriptors of a command, and descriptors that travel between init and supervisor. A command gets pipes or
-//! files, never the terminal or a socket of whoever started it.
+//! The three descriptors of a command, and descriptors that travel between init and supervisor. A command gets pipes, and
+//! files in memory, never a file of the disk, the terminal or a socket of whoever started it.
 
 use crate::identity::Identity;
 use crate::injection::{INJECTIONS_MAX, LISTEN_MAX};
@@ -10,9 +10,10 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, PipeReader, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, PipeReader, PipeWriter, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,10 +38,38 @@ pub struct Stdio {
 /// The other ends of a command's pipes.
 #[derive(Debug)]
 pub struct Pipes {
+    /// What the command reads, where that is a file.
+    input: Option<Input>,
     /// What the command writes.
     pub stdout: PipeReader,
     /// What it complains.
     pub stderr: PipeReader,
+}
+
+/// A file on its way to a command, which never has the file itself: whoever has a descriptor of their own file, even one to
+/// read, changes its mode, its times and its attributes by it.
+#[derive(Debug)]
+struct Input {
+    from: File,
+    to: PipeWriter,
+}
+
+impl Input {
+    /// Hands the file on from where it stands, which stays as it is for whoever else reads it.
+    fn hand_on(mut self) {
+        let Ok(mut at) = rustix::fs::tell(&self.from) else { return };
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            match self.from.read_at(&mut chunk, at) {
+                // When nobody reads any more, the rest is nobody's.
+                Ok(length) if length > 0 && self.to.write_all(&chunk[..length]).is_ok() => {
+                    at += length as u64
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
 }
 
 impl Stdio {
@@ -51,12 +80,16 @@ impl Stdio {
         let (stderr, complained) = io::pipe().map_err(piping())?;
         let own = io::stdin().as_fd().try_clone_to_owned().map_err(piping())?;
         let kind = rustix::fs::fstat(&own).map(|found| rustix::fs::FileType::from_raw_mode(found.st_mode));
-        let stdin = match kind {
-            Ok(rustix::fs::FileType::Fifo | rustix::fs::FileType::RegularFile) => own,
-            _ => File::open("/dev/null").map_err(piping())?.into(),
+        let (stdin, input) = match kind {
+            Ok(rustix::fs::FileType::Fifo) => (own, None),
+            Ok(rustix::fs::FileType::RegularFile) => {
+                let (stdin, to) = io::pipe().map_err(piping())?;
+                (stdin.into(), Some(Input { from: own.into(), to }))
+            }
+            _ => (File::open("/dev/null").map_err(piping())?.into(), None),
         };
         let stdio = Self { stdin, stdout: written.into(), stderr: complained.into() };
-        Ok((stdio, Pipes { stdout, stderr }))
+        Ok((stdio, Pipes { input, stdout, stderr }))
     }
 
     /// Makes the pipes the command's own, so that it can open them again by their names in `/dev`. A pipe that has a name
@@ -92,6 +125,9 @@ impl Pipes {
     /// Hands on what the command writes to what this process writes, in threads, so that a reader who waits never
     /// delays the watch over the command.
     pub(crate) fn relay(self) -> Relay {
+        if let Some(input) = self.input {
+            thread::spawn(move || input.hand_on());
+        }
         let (done, over) = sync_channel(2);
         let also_done = done.clone();
         thread::spawn(move || {

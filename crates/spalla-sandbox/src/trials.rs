@@ -155,6 +155,7 @@ pub(crate) const TRIALS: &[(&str, Attempt)] = &[
     ("mount", calls::mount),
     ("chroot", calls::chroot),
     ("mknod", calls::mknod),
+    ("empty-device", calls::empty_device),
     ("x32", calls::x32),
 ];
 

@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod bulk;
 mod complaint;
 mod depth;
+mod duplicate;
 #[cfg(test)]
 mod fuzz;
 mod id;

@@ -49,7 +49,7 @@ impl Hosts {
         let origin = self.origin(&parts.headers, &host)?;
         if origin == Origin::Own
             && is_mutating(&parts.method)
-            && parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+            && parts.headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site")
         {
             return Err(forbidden("cross_site", "the request comes from a page of another site"));
         }
@@ -194,6 +194,8 @@ mod tests {
         assert_eq!(status("GET", "/", &site("cross-site")), 200);
         assert_eq!(status("POST", "/", &site("cross-site")), 403);
         assert_eq!(status("POST", "/", &site("same-origin")), 200);
+        let both = [HOST, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(status("POST", "/", &both), 403);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod journals;
 mod left_behind;
 mod limits;
 mod look;
+mod masks;
 mod output;
 mod pace;
 mod programs;

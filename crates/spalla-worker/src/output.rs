@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod fuzz;
 
+use crate::masks::Masks;
 use crate::pace::Discarding;
 use crate::run_log::RunLog;
 use crate::sandbox::{CHUNK_BYTES, PipeReader};
@@ -20,7 +21,8 @@ const NOTICE_BYTES: usize = 100;
 /// does not wait for it; only one that writes without end is slowed down.
 pub(crate) async fn pump(mut pipe: PipeReader, stream: Stream, step: u32, log: &RunLog) {
     let mut buffer = vec![0; CHUNK_BYTES];
-    let (mut splitter, mut discarding) = (Splitter::of(log.line_bytes_max()), Discarding::default());
+    let (mut splitter, mut discarding) =
+        (Splitter::of(log.line_bytes_max(), log.masks()), Discarding::default());
     loop {
         let read = pipe.read(&mut buffer).await;
         let mut lines = Vec::new();
@@ -50,8 +52,8 @@ pub(crate) async fn follow(
     log: &RunLog,
 ) -> std::io::Result<()> {
     let mut reader = OutputReader::open(path)?;
-    let mut splitters =
-        [Stream::Stdout, Stream::Stderr].map(|stream| (stream, Splitter::of(log.line_bytes_max())));
+    let mut splitters = [Stream::Stdout, Stream::Stderr]
+        .map(|stream| (stream, Splitter::of(log.line_bytes_max(), log.masks())));
     let mut bytes = Vec::new();
     loop {
         let is_over = over.is_cancelled();
@@ -84,12 +86,14 @@ struct Splitter {
     line: Vec<u8>,
     cut_bytes: usize,
     bytes_max: usize,
+    masks: Masks,
 }
 
 impl Splitter {
     /// Keeps so much of a line: no more than the server takes, and no less than what says that it was cut.
-    fn of(bytes_max: usize) -> Self {
-        Self { line: Vec::new(), cut_bytes: 0, bytes_max: bytes_max.clamp(2 * NOTICE_BYTES, LINE_BYTES_MAX) }
+    fn of(bytes_max: usize, masks: &Masks) -> Self {
+        let bytes_max = bytes_max.clamp(2 * NOTICE_BYTES, LINE_BYTES_MAX);
+        Self { line: Vec::new(), cut_bytes: 0, bytes_max, masks: masks.clone() }
     }
 
     /// Adds bytes, and the lines that they end; returns how many bytes are not kept.
@@ -123,6 +127,10 @@ impl Splitter {
         let most = self.bytes_max;
         if bytes > most || text.len() > most {
             text.truncate(text.floor_char_boundary(most - NOTICE_BYTES));
+            // Behind the notice nobody would know any more that a secret begins here.
+            text = self.masks.cut_text(text);
+            // A mask may be longer than what it hides.
+            text.truncate(text.floor_char_boundary(most - NOTICE_BYTES));
             text.push_str(&format!(" … [cut: the line has {bytes} bytes, at most {most} are kept]"));
         }
         text
@@ -133,10 +141,11 @@ impl Splitter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use spalla_domain::secret::Secret;
 
     #[test]
     fn a_line_is_as_long_as_whoever_limits_it_says() {
-        let (mut splitter, mut lines) = (Splitter::of(256), Vec::new());
+        let (mut splitter, mut lines) = (Splitter::of(256, &Masks::default()), Vec::new());
         splitter.push(&[b'x'; 1_000], &mut lines);
         splitter.push(b"\nshort\n", &mut lines);
         assert!(
@@ -146,8 +155,20 @@ mod tests {
         assert_eq!(lines[1], "short");
     }
 
+    #[test]
+    fn a_secret_where_a_line_is_cut_is_not_shown_in_part() {
+        let masks = Masks::default();
+        masks.add([("KEY", &Secret::from("s3cret-0123456789"))]);
+        for before in 240 - NOTICE_BYTES..=260 - NOTICE_BYTES {
+            let (mut splitter, mut lines) = (Splitter::of(256, &masks), Vec::new());
+            let line = format!("{}s3cret-0123456789{}\n", "x".repeat(before), "y".repeat(500));
+            splitter.push(line.as_bytes(), &mut lines);
+            assert!(!lines[0].contains("s3") && lines[0].len() <= 256, "{before}: {lines:?}");
+        }
+    }
+
     fn split(chunks: &[&[u8]]) -> Vec<String> {
-        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
+        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX, &Masks::default()), Vec::new());
         for chunk in chunks {
             splitter.push(chunk, &mut lines);
         }
@@ -171,7 +192,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_with_a_notice_and_bounded_memory() {
         let chunk = vec![b'x'; 1 << 20];
-        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
+        let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX, &Masks::default()), Vec::new());
         for _ in 0..100 {
             splitter.push(&chunk, &mut lines);
             assert!(splitter.line.capacity() <= 4 * LINE_BYTES_MAX);

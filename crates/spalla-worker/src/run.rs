@@ -7,6 +7,7 @@ use crate::executors::agent::Memory;
 use crate::executors::recipe::State;
 use crate::left_behind;
 use crate::limits;
+use crate::masks::Masks;
 use crate::refusals::Refusals;
 use crate::run_log::RunLog;
 use crate::sandbox::{Sandbox, Walls};
@@ -83,6 +84,22 @@ pub enum End {
     Stopped(Stop),
     /// Nothing was carried out: the run waits for a person, and needs no worker meanwhile.
     Held,
+}
+
+impl End {
+    /// Takes out of what is told of it what is to be masked in the run.
+    fn mask(&mut self, masks: &Masks) {
+        match self {
+            Self::Succeeded { result } => masks.json(result),
+            Self::Failed(Failure { error, result, .. }) => {
+                error.message = masks.text(std::mem::take(&mut error.message));
+                if let Some(result) = result {
+                    masks.json(result);
+                }
+            }
+            Self::Stopped(_) | Self::Held => {}
+        }
+    }
 }
 
 /// How a run ended, and which walls stood around its commands.
@@ -216,7 +233,8 @@ impl<'a> Run<'a> {
     }
 
     /// Returns how the run ended, with the walls that stood around its commands.
-    pub(crate) fn finish(self, end: End) -> Finished {
+    pub(crate) fn finish(self, mut end: End) -> Finished {
+        end.mask(self.log.masks());
         let attested = self.attested.into_inner().unwrap_or_else(PoisonError::into_inner);
         let usage = self.used.into_inner().unwrap_or_else(PoisonError::into_inner);
         Finished { end, sandbox: attested.map(Box::new), usage }

@@ -5,6 +5,7 @@ use crate::backoff::Backoff;
 use crate::builtin::verifier::{Tally, Tests};
 use crate::control::{ControlSender, Stop};
 use crate::coordinator::{Coordinator, CoordinatorError};
+use crate::masks::Masks;
 use crate::pace::Turns;
 use crate::questions::Answer;
 use crate::spool::{Batch, Spool, cost_of_line};
@@ -12,7 +13,6 @@ use crate::worker::{Clock, Randomness};
 use futures_util::future::BoxFuture;
 use spalla_domain::claim::{Assignment, LogBatch};
 use spalla_domain::log::{LINE_BYTES_MAX, LogLine, Stream};
-use spalla_domain::redact::Redactor;
 use spalla_domain::{Fence, RunId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,7 +46,7 @@ pub struct RunLog {
     groups: mpsc::Sender<Written>,
     clock: Clock,
     kept: Arc<Kept>,
-    masks: Arc<OnceLock<Redactor>>,
+    masks: Masks,
     /// The last lines of each step and what its test runners tell, where somebody wants them.
     ends: Arc<OnceLock<Mutex<Ends>>>,
     is_terse: bool,
@@ -109,20 +109,18 @@ impl RunLog {
         self.system(Some(step), text.as_ref()).await;
     }
 
-    /// Masks values in all that is written from now on, before it leaves this process or is spooled.
+    /// Returns what is masked in all that is written from now on, before it leaves this process or is spooled.
+    pub(crate) const fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// Masks what a person answered.
     pub(crate) fn mask(&self, answer: &Answer) {
-        match Redactor::new(answer.iter().map(|(name, value)| (name.as_str(), value))) {
-            // A run asks once.
-            Ok(redactor) => drop(self.masks.set(redactor)),
-            Err(error) => tracing::error!(%error, "answered values can't be masked"),
-        }
+        self.masks.add(answer.iter().map(|(name, value)| (name.as_str(), value)));
     }
 
     pub(crate) fn masked(&self, text: String) -> String {
-        match self.masks.get() {
-            None => text,
-            Some(redactor) => redactor.redact(&text).into_owned(),
-        }
+        self.masks.text(text)
     }
 
     /// Waits until the server has all that was written so far, and returns the number of the line that comes next; none
@@ -245,7 +243,8 @@ impl RunLog {
         let at = (self.clock)();
         let line = |text: &str| {
             let text = text.trim_end_matches('\r');
-            let text = self.masked(text[..text.floor_char_boundary(LINE_BYTES_MAX)].to_owned());
+            let kept = text[..text.floor_char_boundary(LINE_BYTES_MAX)].to_owned();
+            let text = if kept.len() < text.len() { self.masks.cut_text(kept) } else { self.masked(kept) };
             LogLine { at, stream: Stream::System, step, text }
         };
         let lines: Vec<LogLine> = text.trim_end_matches('\n').split('\n').map(line).collect();
@@ -325,7 +324,7 @@ pub(crate) fn run_log(
         randomness,
         rejections: 0,
     };
-    (RunLog { groups: sender, clock, kept, masks: Arc::default(), ends: Arc::default(), is_terse }, shipper)
+    (RunLog { groups: sender, clock, kept, masks: Masks::default(), ends: Arc::default(), is_terse }, shipper)
 }
 
 impl Shipper {

@@ -7,6 +7,7 @@ mod harmless;
 mod hostile;
 mod levels;
 mod policies;
+mod tricks;
 
 use spalla_policy::{Level, Policy, Script, Verdict};
 use std::path::Path;

@@ -24,7 +24,10 @@ calls! {
     clone_user => Call::CloneUser,
     clone3 => Call::Clone3,
     chroot => Call::Chroot,
-    mknod => Call::MakeDevice,
+    // The null device.
+    mknod => Call::MakeDevice { major: 1, minor: 3 },
+    // One that leads nowhere, which the kernel lets everybody make.
+    empty_device => Call::MakeDevice { major: 0, minor: 0 },
     x32 => Call::X32,
 }
 

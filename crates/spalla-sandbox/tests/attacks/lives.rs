@@ -189,6 +189,42 @@ fn a_file_that_is_read_as_input_is_not_written_by_its_name() {
 }
 
 #[test]
+fn a_file_that_is_read_as_input_is_changed_by_nothing_that_its_descriptor_lets_its_owner_do() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let secret = arena.ground.outside.join("secret");
+        let found = |path: &std::path::Path| fs::metadata(path).unwrap();
+        let before = found(&secret);
+        // Open for both, so that the descriptor itself could be written to.
+        let both = || fs::OpenOptions::new().read(true).write(true).open(&secret).unwrap();
+        let script = "chmod 666 /dev/fd/0; touch -d @1 /dev/fd/0; echo planted >&0; exec cat";
+        let mut reader = arena.supervisor(&shell(&arena, script), &json!({}));
+        let output = reader.stdin(Stdio::from(both())).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "what nobody may know", "{who:?}: {output:?}");
+        let after = found(&secret);
+        assert_eq!(after.permissions().mode(), before.permissions().mode(), "{who:?}");
+        assert_eq!((after.mtime(), after.len()), (before.mtime(), before.len()), "{who:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_read_as_input_goes_on_where_it_stood_and_stands_there_afterwards() {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    for who in everybody() {
+        let arena = Arena::new(who);
+        let mut secret = fs::File::open(arena.ground.outside.join("secret")).unwrap();
+        secret.seek(SeekFrom::Start(5)).unwrap();
+        let mut reader = arena.supervisor(&shell(&arena, "head -c 6"), &json!({}));
+        let output = reader.stdin(Stdio::from(secret.try_clone().unwrap())).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "nobody", "{who:?}: {output:?}");
+        let mut rest = String::new();
+        secret.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "nobody may know", "{who:?}");
+    }
+}
+
+#[test]
 fn what_can_not_be_handed_on_is_told_and_is_no_success() {
     for who in everybody() {
         let arena = Arena::new(who);

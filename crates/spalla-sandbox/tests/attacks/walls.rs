@@ -78,6 +78,7 @@ attacks! { OF_EVERYBODY, everybody();
     no_file_of_huge_pages_is_made => "huge-file",
     nobody_is_asked_for_a_key => "ask-for-key",
     no_process_offers_itself_to_be_traced => "trace-me",
+    no_device_is_made_not_even_one_that_leads_nowhere => "empty-device",
     the_memory_of_a_process_outside_is_not_written_by_a_call_either => "memory-of-other-by-call",
 }
 

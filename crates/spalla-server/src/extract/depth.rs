@@ -21,7 +21,8 @@ pub(super) fn too_deep(json: &[u8]) -> Option<(u64, u64)> {
     None
 }
 
-fn place(before: &[u8]) -> (u64, u64) {
+/// Returns the line and the column, from 1, of what follows these bytes.
+pub(super) fn place(before: &[u8]) -> (u64, u64) {
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     (line as u64, column as u64)

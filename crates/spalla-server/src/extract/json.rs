@@ -1,7 +1,8 @@
 //! JSON bodies: their media type, their depth, and reading them into wire types.
 
 use super::complaint;
-use super::depth::{DEPTH_MAX, too_deep};
+use super::depth::{DEPTH_MAX, place, too_deep};
+use super::duplicate::{Duplicate, duplicate};
 use crate::problem::Problem;
 use crate::wire::object::Object;
 use crate::wire::problem::FieldProblem;
@@ -102,7 +103,15 @@ fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
         refused(&path, &error.into_inner())
     })?;
     reader.end().map_err(|error| refused(".", &error))?;
-    Ok(value)
+    // Of what is no structure the last one would count in silence.
+    match duplicate(json) {
+        None => Ok(value),
+        Some(Duplicate { path, name, at }) => {
+            let (line, column) = place(&json[..at]);
+            let error = FieldProblem::at_path(path, format!("duplicate field `{name}`"));
+            Err(Problem::invalid_at(FieldProblem { line: Some(line), column: Some(column), ..error }))
+        }
+    }
 }
 
 fn refused(path: &str, error: &serde_json::Error) -> Problem {
@@ -137,6 +146,9 @@ mod tests {
         #[serde(default, deserialize_with = "objects")]
         #[expect(dead_code, reason = "only the errors matter")]
         parts: Vec<Sample>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only the errors matter")]
+        free: serde_json::Value,
     }
 
     fn errors_of(json: &str) -> (u16, FieldProblem) {
@@ -160,6 +172,10 @@ mod tests {
             (r#"{"size": 1, "parts": [{}]}"#, "parts[0].size"),
             (r#"{"size": 1, "size": 2}"#, "size"),
             (r#"{"odd": {"deep": [1]}}"#, "odd"),
+            (
+                r#"{"size": 1, "parts": [{"size": 2}], "free": {"a": 1, "b": [{"c": 1, "c": 1}]}}"#,
+                "free.b[0].c",
+            ),
         ];
         for (json, path) in cases {
             let (status, error) = errors_of(json);

@@ -11,6 +11,8 @@ pub(crate) enum HeadFault {
     TwoLengths,
     /// The body's length is said, and that it comes in chunks.
     LengthAndChunks,
+    /// The body comes in another form than chunks, which nothing here reads, or that is said twice.
+    OtherCoding,
 }
 
 impl HeadFault {
@@ -19,6 +21,7 @@ impl HeadFault {
         match self {
             Self::TwoLengths => "the request has two Content-Lengths",
             Self::LengthAndChunks => "the request has both a Content-Length and a Transfer-Encoding",
+            Self::OtherCoding => "the request has a Transfer-Encoding other than chunked, or two of them",
         }
     }
 }
@@ -108,7 +111,7 @@ fn ends_with_empty_line(head: &[u8]) -> bool {
 
 /// Judges a whole head, and says what comes after it.
 fn read_head(head: &[u8]) -> (Option<HeadFault>, Place) {
-    let (mut lengths, mut length, mut is_encoded, mut is_chunked) = (0, 0, false, false);
+    let (mut lengths, mut length, mut codings, mut is_chunked) = (0, 0, 0, false);
     let mut is_upgrade = false;
     for line in head.split(|byte| *byte == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
@@ -117,18 +120,19 @@ fn read_head(head: &[u8]) -> (Option<HeadFault>, Place) {
             lengths += 1;
             length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()).unwrap_or(0);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            is_encoded = true;
-            is_chunked = value.to_ascii_lowercase().ends_with(b"chunked");
+            codings += 1;
+            is_chunked = value.eq_ignore_ascii_case(b"chunked");
         } else if name.eq_ignore_ascii_case(b"upgrade") {
             is_upgrade = true;
         }
     }
-    let fault = match (lengths, is_encoded) {
+    let fault = match (lengths, codings) {
         (2.., _) => Some(HeadFault::TwoLengths),
-        (1, true) => Some(HeadFault::LengthAndChunks),
+        (1, 1..) => Some(HeadFault::LengthAndChunks),
+        (0, 1..) if codings > 1 || !is_chunked => Some(HeadFault::OtherCoding),
         _ => None,
     };
-    let place = match (fault, is_encoded, length) {
+    let place = match (fault, codings > 0, length) {
         (Some(_), ..) => Place::Lost,
         // What follows may be no HTTP any more; where it still is, the entrance ends the connection.
         _ if is_upgrade => Place::Lost,
@@ -199,6 +203,20 @@ mod tests {
     fn two_lengths_are_seen_even_when_they_agree() {
         assert_eq!(judged(&[TWICE.as_bytes()]), [Some(HeadFault::TwoLengths)]);
         assert_eq!(judged(&[BOTH.as_bytes()]), [Some(HeadFault::LengthAndChunks)]);
+    }
+
+    #[test]
+    fn a_body_in_any_other_form_than_chunks_is_seen() {
+        for (codings, fault) in [
+            ("Transfer-Encoding: Chunked\r\n", None),
+            ("Transfer-Encoding: gzip, chunked\r\n", Some(HeadFault::OtherCoding)),
+            ("Transfer-Encoding: identity\r\n", Some(HeadFault::OtherCoding)),
+            ("Transfer-Encoding:\x0bchunked\r\n", Some(HeadFault::OtherCoding)),
+            ("Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n", Some(HeadFault::OtherCoding)),
+        ] {
+            let request = format!("POST / HTTP/1.1\r\n{codings}\r\n");
+            assert_eq!(judged(&[request.as_bytes()]), [fault], "{codings:?}");
+        }
     }
 
     #[test]

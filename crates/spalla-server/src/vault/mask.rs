@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// What is said where it is not known what has to be hidden.
 const WITHHELD: &str = "[withheld: the answers to this run can't be read, so that they can't be masked]";
 
+/// Which texts of an event are cut, and whether always.
+const CUT_TEXTS: [(&str, bool); 3] = [("text", false), ("file", false), ("excerpt", true)];
+
 /// Hides secrets in texts.
 #[derive(Debug, Clone)]
 pub(crate) enum Mask {
@@ -51,11 +54,15 @@ impl Mask {
         match self {
             Self::Nothing => {}
             Self::Secrets(redactor) => {
+                let cut: Vec<_> = cut_texts(members)
+                    .map(|(name, text)| (name.to_owned(), redactor.redact_cut(text)))
+                    .collect();
                 let mut whole = Value::Object(std::mem::take(members));
                 redactor.redact_json(&mut whole);
                 if let Value::Object(masked) = whole {
                     *members = masked;
                 }
+                members.extend(cut.into_iter().map(|(name, text)| (name, text.into())));
             }
             Self::Everything => {
                 *members = Map::new();
@@ -80,6 +87,13 @@ impl Mask {
     }
 }
 
+/// Returns the texts of an event that whoever told it cut before: a secret may begin at their ends.
+fn cut_texts(members: &Map<String, Value>) -> impl Iterator<Item = (&str, &str)> {
+    let was_cut = members.get("cut") == Some(&Value::Bool(true));
+    let names = CUT_TEXTS.iter().filter(move |(_, always)| was_cut || *always);
+    names.filter_map(|(name, _)| Some((*name, members.get(*name)?.as_str()?)))
+}
+
 /// Writes a value; one that was read before can always be written.
 fn raw(value: &Value) -> Box<RawValue> {
     to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
@@ -101,6 +115,21 @@ mod tests {
         assert_eq!(mask().json(plain.clone()).get(), plain.get());
         let told = from_str(r#"{"a": ["x hunter2-hunter2"], "n": 2.50}"#).unwrap();
         assert_eq!(mask().json(told).get(), r#"{"a":["x [redacted:PIN]"],"n":2.5}"#);
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_the_end_of_a_text_that_was_cut_is_hidden() {
+        let masked = |told: Value| {
+            let mut told = told.as_object().unwrap().clone();
+            mask().object(&mut told);
+            Value::Object(told)
+        };
+        let cut = serde_json::json!({"text": "say hunter2-hun", "file": "a/hunter2", "cut": true});
+        assert_eq!(masked(cut), serde_json::json!({"text": "say ", "file": "a", "cut": true}));
+        let excerpt = serde_json::json!({"text": "no JSON", "excerpt": "{hunter2-", "bytes": 900});
+        assert_eq!(masked(excerpt), serde_json::json!({"text": "no JSON", "excerpt": "{", "bytes": 900}));
+        let whole = serde_json::json!({"text": "say hunter2-hun"});
+        assert_eq!(masked(whole.clone()), whole);
     }
 
     #[test]

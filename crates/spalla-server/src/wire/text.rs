@@ -89,7 +89,7 @@ texts! {
     [] Word, word, |schema: ObjectBuilder| {
         schema.min_length(Some(1)).max_length(Some(WORD_CHARS_MAX)).pattern(Some(PLAIN))
     };
-    [] Repository, check_repository, |schema: ObjectBuilder| {
+    [] Repository, repository, |schema: ObjectBuilder| {
         schema.pattern(Some(REPOSITORY)).description(Some("an absolute local path or a git URL"))
     };
 }
@@ -102,12 +102,31 @@ const NOT_BLANK: &str = r"^[^\x00]*[^\x00\s][^\x00]*$";
 const PLAIN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$";
 /// No control character.
 const NO_CONTROL: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
-/// An absolute path, a URL, or `user@host:path`; the same as the domain's rule.
+/// An absolute path, a URL without a password, or `user@host:path`; the domain's rule and [`repository`].
 const REPOSITORY: &str = concat!(
     r"^(?:/[^\x00-\x1f\x7f-\x9f]*",
-    r"|(?:https?|ssh|git|file)://[^\x00-\x1f\x7f-\x9f]+",
+    r"|file://[^\x00-\x1f\x7f-\x9f]+",
+    r"|(?:https?|ssh|git)://[^/?#@\x00-\x1f\x7f-\x9f]+(?:[/?#][^\x00-\x1f\x7f-\x9f]*)?",
+    r"|(?:https?|ssh|git)://[^/?#@:\x00-\x1f\x7f-\x9f]*@[^/?#@\x00-\x1f\x7f-\x9f]*(?:[/?#][^\x00-\x1f\x7f-\x9f]*)?",
+    r"|(?:https?|ssh|git)://[/?#][^\x00-\x1f\x7f-\x9f]*",
     r"|(?:[^-:\x00-\x1f\x7f-\x9f][^:\x00-\x1f\x7f-\x9f]*)?@[^:\x00-\x1f\x7f-\x9f]*:[^\x00-\x1f\x7f-\x9f]+)$",
 );
+
+/// A project is shown to whoever may see it, and told of in logs and events: so its address holds no password.
+fn repository(text: &str) -> Result<(), String> {
+    check_repository(text)?;
+    let place =
+        ["https://", "http://", "ssh://", "git://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let Some(place) = place.and_then(|rest| rest.split(['/', '?', '#']).next()) else { return Ok(()) };
+    match place.rsplit_once('@') {
+        Some((user, _)) if user.contains([':', '@']) => Err(
+            "it holds a password, which everybody would see who sees the project; let git find it on the worker \
+             (a credential helper, or a key for ssh)"
+                .into(),
+        ),
+        _ => Ok(()),
+    }
+}
 
 fn at_most(text: &str, max: usize) -> Result<(), String> {
     match text.chars().count() {
@@ -145,3 +164,35 @@ impl PartialSchema for WorkerName {
 }
 
 impl ToSchema for WorkerName {}
+
+#[cfg(test)]
+mod tests {
+    //! Which addresses a project may have.
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_everybody_sees_holds_no_password() {
+        for good in [
+            "/srv/a:b@c",
+            "https://host/app.git",
+            "https://host:8443/a@b:c",
+            "https://me@host/app.git",
+            "ssh://git@host:22/app",
+            "git@host:app.git",
+            "file:///srv/a:b@c",
+            "http:///x?a:b@c",
+        ] {
+            assert_eq!(repository(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "https://me:word@host/app.git",
+            "http://:word@host",
+            "ssh://git:word@host/x",
+            "https://a@b@host/x",
+            "https://a:b@c?d",
+        ] {
+            assert!(repository(bad).unwrap_err().contains("password"), "{bad}");
+        }
+    }
+}

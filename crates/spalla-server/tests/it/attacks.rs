@@ -120,6 +120,31 @@ async fn bodies_beyond_what_is_read_are_refused() {
     assert_eq!(world.send(text).await.status, 415);
 }
 
+#[tokio::test]
+async fn a_member_that_an_object_has_twice_is_refused_wherever_that_is() {
+    let world = World::with(guarded()).await;
+    for (path, body, place) in [
+        ("/projects/", r#"{"name": "a", "name": "b"}"#, "name"),
+        ("/projects/", r#"{"name": "a", "limits": {"processes": 5, "processes": 6}}"#, "limits.processes"),
+        (
+            "/projects/",
+            r#"{"name": "a", "limits": {"processes": 5, "process\u0065s": 6}}"#,
+            "limits.processes",
+        ),
+        (
+            "/work-items/",
+            r#"{"project_id": 1, "title": "a", "limits": {"disk_mb": 5, "disk_mb": 6}}"#,
+            "limits.disk_mb",
+        ),
+        ("/scheduler/exchange", r#"{"x": [{"a": {"b": 1, "b": 1}}]}"#, "x"),
+    ] {
+        let request = world.request("POST", path).header("content-type", "application/json");
+        let errors = &world.send(request.body(body)).await.problem(422, "invalid")["errors"];
+        assert_eq!(errors[0]["path"], place, "{path} {body}: {errors}");
+    }
+    assert_eq!(world.get("/projects/").await.json(200), json!([]));
+}
+
 const INJECTIONS: [&str; 8] = [
     "'; drop table project; --",
     "\" or 1=1 --",
@@ -231,6 +256,8 @@ async fn a_request_that_somebody_in_front_could_read_otherwise_hides_no_other() 
     for (version, lines, body) in [
         ("1.1", "Transfer-Encoding: xchunked", "0\r\n\r\n"),
         ("1.1", "Transfer-Encoding: identity", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: gzip, chunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
         ("1.1", "Transfer-Encoding: chunked, identity", "0\r\n\r\n"),
         ("1.1", "Transfer-Encoding : chunked", "0\r\n\r\n"),
         ("1.1", "Transfer-Encoding:\u{b}chunked", "0\r\n\r\n"),

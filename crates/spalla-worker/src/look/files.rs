@@ -12,6 +12,8 @@ use std::path::Path;
 
 /// The most remarks about files that are not kept.
 const REMARKS_MAX: usize = 100;
+/// How much of a folder's path is shown where it can't be looked into, in bytes.
+const SHOWN_BYTES_MAX: usize = 200;
 /// The most files and folders that are looked at; above it the patterns are too wide.
 const LOOKED_AT_MAX: usize = 500_000;
 
@@ -44,7 +46,7 @@ pub(super) fn find(patterns: &[String], workspace: &Path) -> Found {
     let mut next = vec![String::new()];
     let mut looked_at = 0;
     while let Some(folder) = next.pop() {
-        for (path, is_folder) in entries(workspace, &folder) {
+        for (path, is_folder) in found.entries(workspace, &folder) {
             looked_at += 1;
             if looked_at > LOOKED_AT_MAX {
                 return found.over(format!("more than {LOOKED_AT_MAX} files; the rest was not looked at"));
@@ -82,6 +84,37 @@ impl Found {
         }
     }
 
+    /// Returns the regular files and the folders in a folder. Links, devices and pipes are neither, and git's own files are
+    /// nobody's artifacts. A name that is no text can't be written into a result, and that is said.
+    fn entries(&mut self, workspace: &Path, folder: &str) -> Vec<(String, bool)> {
+        let shown = if folder.is_empty() { "." } else { folder };
+        let read = match fs::read_dir(workspace.join(folder)) {
+            Ok(read) => read,
+            Err(error) => {
+                // The beginning tells where it is; one that is too deep to be opened has thousands of letters.
+                let beginning = &shown[..shown.floor_char_boundary(SHOWN_BYTES_MAX)];
+                self.remark(|| format!("looking into {beginning:?}: {error}"));
+                return Vec::new();
+            }
+        };
+        let mut entries = Vec::new();
+        for entry in read.filter_map(Result::ok) {
+            let Ok(kind) = entry.file_type() else { continue };
+            if !kind.is_file() && !kind.is_dir() {
+                continue;
+            }
+            match entry.file_name().into_string() {
+                Ok(name) if name == ".git" => {}
+                Ok(name) if folder.is_empty() => entries.push((name, kind.is_dir())),
+                Ok(name) => entries.push((format!("{folder}/{name}"), kind.is_dir())),
+                Err(name) => {
+                    self.remark(|| format!("{name:?} in {shown:?} can't be kept: its name is no text"));
+                }
+            }
+        }
+        entries
+    }
+
     fn add(&mut self, beneath: &Beneath, path: String) {
         if self.artifacts.len() as u64 >= ARTIFACTS_MAX {
             let remark = format!("more than {ARTIFACTS_MAX} files match; the rest is not kept");
@@ -113,18 +146,6 @@ pub(crate) fn globs_of(patterns: &[String]) -> Result<GlobSet, globset::Error> {
         set.add(recipe::glob(pattern)?);
     }
     set.build()
-}
-
-/// Returns the regular files and the folders in a folder. Links, devices and pipes are neither, and git's own files are
-/// nobody's artifacts. A name that is no text can't be written into a result.
-fn entries(workspace: &Path, folder: &str) -> Vec<(String, bool)> {
-    let read = fs::read_dir(workspace.join(folder)).into_iter().flatten().filter_map(Result::ok);
-    read.filter_map(|entry| {
-        let (name, kind) = (entry.file_name().into_string().ok()?, entry.file_type().ok()?);
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-        ((kind.is_file() || kind.is_dir()) && name != ".git").then_some((path, kind.is_dir()))
-    })
-    .collect()
 }
 
 fn size_of(beneath: &Beneath, path: &str) -> io::Result<u64> {
@@ -181,6 +202,27 @@ mod tests {
         assert_eq!(found.remarks.len(), 2, "{:?}", found.remarks);
         assert!(found.remarks[0].contains("can't be kept: path: it has a backslash"), "{:?}", found.remarks);
         assert_eq!(found.remarks[1], "\"none/*\" matches no file");
+    }
+
+    #[test]
+    fn what_can_not_be_named_or_reached_is_remarked() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let workspace = tempfile::tempdir().unwrap();
+        let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+        fs::write(workspace.path().join(odd), "x").unwrap();
+        // Deeper than any path that the kernel takes.
+        let mut folder = std::os::fd::OwnedFd::from(fs::File::open(workspace.path()).unwrap());
+        let name = "d".repeat(250);
+        for _ in 0..20 {
+            rustix::fs::mkdirat(&folder, &name, Mode::RWXU).unwrap();
+            let flags = rustix::fs::OFlags::DIRECTORY;
+            folder = rustix::fs::openat(&folder, &name, flags, Mode::empty()).unwrap();
+        }
+        let found = find(&["**".to_owned()], workspace.path());
+        let said = found.remarks.join("\n");
+        assert!(said.contains(r#""odd\xFF" in "." can't be kept: its name is no text"#), "{said}");
+        assert!(said.contains("looking into \"ddd") && said.contains("too long"), "{said}");
+        crate::scratchpad::remove_tree(&workspace.path().join(&name)).unwrap();
     }
 
     #[test]

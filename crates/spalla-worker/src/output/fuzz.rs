@@ -1,6 +1,7 @@
 //! What the output of a command can do to what cuts it into lines.
 
 use super::Splitter;
+use crate::masks::Masks;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -24,7 +25,7 @@ const PIECES: &[&[u8]] = &[
 ];
 
 fn split(chunks: &[&[u8]]) -> Vec<String> {
-    let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX), Vec::new());
+    let (mut splitter, mut lines) = (Splitter::of(LINE_BYTES_MAX, &Masks::default()), Vec::new());
     for chunk in chunks {
         splitter.push(chunk, &mut lines);
         assert!(splitter.line.len() <= LINE_BYTES_MAX, "more than a line is held");

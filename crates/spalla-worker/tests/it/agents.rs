@@ -109,6 +109,57 @@ echo "I was called with $*"
 }
 
 #[tokio::test]
+async fn what_opens_an_agents_model_is_found_in_nothing_that_is_kept_of_what_it_says() {
+    const KEY: &str = "sk-own-0123456789abcdef";
+    const LOGIN: &str = "login-0123456789abcdef";
+    let site = Site::new();
+    let repository = repository(&site);
+    let theirs = site.path("person/.mine");
+    fs::create_dir_all(&theirs).unwrap();
+    fs::write(theirs.join("auth.json"), format!("{{\"tokens\": {{\"access_token\": \"{LOGIN}\"}}}}"))
+        .unwrap();
+    // The key stands where a long text is cut, in the middle of a line that can't be read, and in the answer.
+    let script = r#"
+cat > /dev/null; env; env >&2; cat "$HOME/.mine/auth.json" >&2
+long=$(head -c 8180 /dev/zero | tr '\0' x)
+rest=$(head -c 70000 /dev/zero | tr '\0' y)
+echo '{"type":"finding","payload":{"text":"'$long$MINE_API_KEY$rest'"}}'
+echo '{"type":"finding","payload":{"'$MINE_API_KEY'":["'$MINE_API_KEY'"]}}'
+echo '{"type":"finding","payload":'$(head -c 160 /dev/zero | tr '\0' z)$MINE_API_KEY
+echo changed > file
+echo "I have $MINE_API_KEY and $(printf %s "$MINE_API_KEY" | base64)"
+"#;
+    let program = program(&site, "mine", script);
+    let more = "[environment]\nprefixes = ['MINE_']\n[home]\nfolder = '.mine'\nfiles = ['auth.json']\n";
+    let file = format!("{}{more}", file_of("mine", &program, "jsonl-events"));
+    let adapters = library(&[file]).definitions();
+    let mut worker = site.start_with(|options| {
+        options.adapters = Arc::new(adapters);
+        options.environment.insert("MINE_API_KEY".into(), KEY.into());
+        options.environment.insert("HOME".into(), site.path("person").display().to_string());
+    });
+    let run = site.fake.add(agent("mine", &repository));
+    let completion = site.fake.ended(run).await;
+    worker.stop().await;
+    let said: Vec<String> = [Stream::Stdout, Stream::Stderr, Stream::System]
+        .into_iter()
+        .flat_map(|stream| site.fake.lines(run, stream))
+        .collect();
+    let told = format!("{:?}", site.fake.state().told);
+    let events = fs::read_to_string(result(&completion)["events"].as_str().unwrap()).unwrap();
+    let all = format!("{said:?}\n{told}\n{events}\n{completion:?}");
+    assert!(told.contains("finding") || told.contains("Finding"), "{told}");
+    assert!(all.contains("[redacted:MINE_API_KEY]") && all.contains("[redacted:access_token]"), "{all}");
+    for hidden in [KEY, LOGIN, &KEY[..12]] {
+        assert!(!all.contains(hidden), "{hidden}: {all}");
+    }
+    let left = crate::site::bytes_beneath(&site.data());
+    let holds = |bytes: &[u8]| bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes());
+    let files: Vec<_> = left.iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path).collect();
+    assert!(files.is_empty(), "{files:?}");
+}
+
+#[tokio::test]
 async fn what_an_item_says_comes_before_the_settings_and_both_before_the_adapter() {
     let site = Site::new();
     let repository = repository(&site);

@@ -2,10 +2,11 @@
 
 use crate::fake::Wanted;
 use crate::site::Site;
+use serde_json::Value;
 use spalla_adapter::definition::Definition;
 use spalla_domain::agent_event::AgentEventType;
 use spalla_domain::limits::{Limit, Limits, Said, Source};
-use spalla_domain::run_event::RunEvent;
+use spalla_domain::run_event::{PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX, RunEvent};
 use spalla_domain::work_item::Executor;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -75,4 +76,37 @@ async fn an_event_beyond_the_bounds_of_its_item_is_told_as_an_error() {
     let errors: Vec<_> = of(AgentEventType::Error).map(text).collect();
     assert!(errors.iter().any(|error| error.contains("nested more than 4 deep")), "{errors:?}");
     assert!(errors.iter().any(|error| error.contains("at most 1024 are read")), "{errors:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_more_than_is_kept_is_told_with_its_beginning_and_the_reason() {
+    let site = Site::new();
+    // As much as is kept, and one byte or one level more.
+    let large = PAYLOAD_BYTES_MAX - r#"{"text":""}"#.len();
+    let deep = |levels| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let script = format!(
+        r#"x() {{ head -c $1 /dev/zero | tr '\0' x; }}
+        for n in {large} {}; do printf '{{"type":"finding","payload":{{"text":"'; x $n; echo '"}}}}'; done
+        echo '{{"type":"finding","payload":{{"text":"deep","more":{}}}}}'
+        echo '{{"type":"finding","payload":{{"text":"deeper","more":{}}}}}'"#,
+        large + 1,
+        deep(PAYLOAD_DEPTH_MAX - 1),
+        deep(PAYLOAD_DEPTH_MAX),
+    );
+    let definition = teller(&site, &script);
+    let run = site.fake.add(wanted());
+    let mut worker = site.start_with(|options| options.adapters = Arc::new(vec![definition]));
+    site.fake.ended(run).await;
+    worker.stop().await;
+    let state = site.fake.state();
+    let told: Vec<_> = state.told.iter().filter(|told| told.kind == AgentEventType::Finding).collect();
+    let reasons: Vec<_> =
+        told.iter().map(|told| told.payload.get("reason").and_then(Value::as_str)).collect();
+    let bytes =
+        format!("it has {} bytes of JSON; at most {PAYLOAD_BYTES_MAX} are kept", PAYLOAD_BYTES_MAX + 1);
+    let levels = format!("it is nested more than {PAYLOAD_DEPTH_MAX} deep");
+    assert_eq!(reasons, [None, Some(bytes.as_str()), None, Some(levels.as_str())]);
+    let texts: Vec<_> = told.iter().map(|told| told.payload["text"].as_str().unwrap()).collect();
+    assert_eq!((texts[0].len(), texts[2], texts[3]), (large, "deep", "deeper"));
+    assert!((1..large).contains(&texts[1].len()) && told[1].payload["cut"] == true, "{}", texts[1].len());
 }

@@ -49,16 +49,20 @@ fn what_was_left_is_collected_and_nothing_of_it_is_run() {
     let place = workspace(&home);
     repository::make(&place);
     let trap = home.path("trap");
-    let plant = format!("#!/bin/sh\ntouch {}\n", trap.display());
+    let plant = format!("#!/bin/sh\ntouch {} trapped\n", trap.display());
     fs::write(place.join("trap.sh"), plant).expect("a file");
     fs::set_permissions(place.join("trap.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("a mode");
-    for (name, value) in
-        [("core.fsmonitor", "./trap.sh"), ("diff.external", "./trap.sh"), ("filter.x.clean", "./trap.sh")]
-    {
+    for (name, value) in [
+        ("core.fsmonitor", "./trap.sh"),
+        ("diff.external", "./trap.sh"),
+        ("filter.x.clean", "./trap.sh"),
+        ("filter.y=.z.process", "./trap.sh"),
+        ("filter.y=.z.required", "true"),
+    ] {
         repository::git(&place, &["config", name, value]);
     }
-    fs::write(place.join(".gitattributes"), "* filter=x\n").expect("a file");
+    fs::write(place.join(".gitattributes"), "* filter=x\nsrc/* filter=y=.z\n").expect("a file");
     fs::write(place.join("src/main.rs"), "fn main() {}\n").expect("a file");
     let args = ["sandbox", "collect", "--json", "--workspace", text(&place)];
     let said: serde_json::Value = serde_json::from_str(&home.run(&args).good()).expect("JSON");
@@ -69,7 +73,8 @@ fn what_was_left_is_collected_and_nothing_of_it_is_run() {
     let files: Vec<_> =
         said["artifacts"].as_array().expect("a list").iter().map(|left| &left["path"]).collect();
     assert!(files.contains(&&json!("trap.sh")), "{said}");
-    assert!(!trap.exists() && !home.data().exists(), "{said}");
+    assert!(said["diff"].as_str().is_some_and(|diff| diff.contains("+fn main() {}")), "{said}");
+    assert!(!trap.exists() && !place.join("trapped").exists() && !home.data().exists(), "{said}");
 }
 
 /// Something outside that nobody is to read, in a repository of its own.

@@ -15,6 +15,7 @@ mod asked;
 mod call;
 mod home;
 mod judge;
+mod keys;
 mod least;
 mod lines;
 mod look;

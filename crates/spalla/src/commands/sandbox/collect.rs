@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use spalla_sandbox::{HostCredentials, Policy, Preset, SecretFiles};
 use spalla_worker::sandbox::{Captured, CommandSpec, Confined, How, Sandbox, Supervisor, Walls, child_env};
 use spalla_worker::{Refusals, look_for_files};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How long each look may take, in milliseconds.
@@ -20,6 +21,8 @@ const GRACE_MS: i64 = 1_000;
 const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How much of a difference is kept, in bytes.
 const DIFF_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most settings of filters that are replaced; no repository has as many.
+const SETTINGS_MAX: usize = 1_000;
 /// Settings that win over those of the workspace: nothing of it is run, not even inside.
 const GIT: [&str; 9] = [
     "-c",
@@ -104,8 +107,14 @@ impl Collect {
 }
 
 async fn collect(workspace: PathBuf, read: &[PathBuf], patterns: &[String]) -> Result<Collected> {
-    let looker = Looker::new(&workspace, read)?;
+    let mut looker = Looker::new(&workspace, read)?;
     let mut remarks = Vec::new();
+    match looker.switch_filters_off().await {
+        Ok(()) => {}
+        Err(Looked::Refused(failure)) => return Err(failure),
+        // Without a repository there is nothing to look at, which the next look says.
+        Err(Looked::Failed(_)) => {}
+    }
     let mut git = async |args: &[&str], bytes_max| match looker.git(args, bytes_max).await {
         Ok(captured) => Ok(Some(captured)),
         Err(Looked::Refused(failure)) => Err(failure),
@@ -155,6 +164,8 @@ struct Looker {
     program: String,
     confined: Confined,
     workspace: PathBuf,
+    /// Settings of the repository that are replaced, by their names.
+    settings: Vec<(String, &'static str)>,
 }
 
 /// Why a look failed.
@@ -178,7 +189,28 @@ impl Looker {
         let (outside, credentials) = (child_env(programs::variables()), HostCredentials::default());
         let (secret_files, refusals) = (SecretFiles::default(), Refusals::default());
         let confined = Confined { policy, outside, credentials, secret_files, journal: None, refusals };
-        Ok(Self { sandbox: Sandbox::new(supervisor), program, confined, workspace: workspace.to_owned() })
+        Ok(Self {
+            sandbox: Sandbox::new(supervisor),
+            program,
+            confined,
+            workspace: workspace.to_owned(),
+            settings: Vec::new(),
+        })
+    }
+
+    /// Takes the filters out of the repository's settings: each is a program that git would start for a file, and in a
+    /// workspace whoever worked there named it.
+    async fn switch_filters_off(&mut self) -> Result<(), Looked> {
+        let listed = self.git(&["config", "--list", "--name-only", "-z"], LIST_BYTES_MAX).await?;
+        let names = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let settings: BTreeMap<String, &'static str> =
+            names.split('\0').filter_map(|name| Some((name.to_owned(), without_filter(name)?))).collect();
+        if settings.len() > SETTINGS_MAX {
+            let reason = format!("its settings name {} filters, of which none is started", settings.len());
+            return Err(Looked::Refused(Failure::failed(reason).mend("remove them from .git/config")));
+        }
+        self.settings = settings.into_iter().collect();
+        Ok(())
     }
 
     async fn git(&self, args: &[&str], bytes_max: usize) -> Result<Captured, Looked> {
@@ -199,12 +231,18 @@ impl Looker {
 
     async fn look(&self, program: &str, args: Vec<String>, bytes_max: usize) -> Result<Captured, Looked> {
         let env = [("GIT_OPTIONAL_LOCKS", "0"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_NO_LAZY_FETCH", "1")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let count = ("GIT_CONFIG_COUNT".to_owned(), self.settings.len().to_string());
+        let settings = self.settings.iter().enumerate().flat_map(|(number, (name, value))| {
+            let name = (format!("GIT_CONFIG_KEY_{number}"), name.clone());
+            [name, (format!("GIT_CONFIG_VALUE_{number}"), (*value).to_owned())]
+        });
         let spec = CommandSpec {
             label: "collect".into(),
             program: program.to_owned(),
             args,
             cwd: self.workspace.clone(),
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            env: env.into_iter().chain([count]).chain(settings).collect(),
             stdin: Vec::new(),
             timeout_ms: Some(TIMEOUT_MS),
             grace_ms: GRACE_MS,
@@ -220,6 +258,16 @@ impl Looker {
                 Err(Looked::Failed(format!("{how}: {said}")))
             }
         }
+    }
+}
+
+/// Returns what takes the program out of a filter's setting; none for other settings.
+fn without_filter(name: &str) -> Option<&'static str> {
+    let (_, last) = name.strip_prefix("filter.")?.rsplit_once('.')?;
+    match last {
+        "clean" | "smudge" | "process" => Some(""),
+        "required" => Some("false"),
+        _ => None,
     }
 }
 

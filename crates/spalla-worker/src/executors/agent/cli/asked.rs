@@ -45,10 +45,11 @@ async fn judged(run: &Run<'_>, asked: &AskedCommand) -> Result<Permission, End> 
         });
     };
     let found = command_of_agent(run, command, Path::new(&asked.folder), freedom).await;
-    let Some(found) = found else {
+    let Some(mut found) = found else {
         return Ok(Permission::Refused("the command policy could not be asked about it".into()));
     };
-    for command in &found {
+    for command in &mut found {
+        mask(run, command);
         run.log.remark(words_of_command(command)).await;
     }
     let gravest = found.iter().map(|command| command.level).max();
@@ -64,6 +65,13 @@ async fn judged(run: &Run<'_>, asked: &AskedCommand) -> Result<Permission, End> 
     match found.iter().find(|command| command.level == Level::Blocked) {
         Some(blocked) => Ok(Permission::Refused(words_of_command(blocked))),
         None => until_decided(run, &found, answer).await,
+    }
+}
+
+/// What a person reads, and the audit keeps, shows nothing that opens something; a yes is bound to a hash of what is run.
+fn mask(run: &Run<'_>, found: &mut FoundCommand) {
+    for text in [&mut found.command, &mut found.folder, &mut found.reason] {
+        *text = run.log.masked(std::mem::take(text));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The private home of a run's agent: what of the person's own configuration it gets, and what of the environment. It is the
 //! run's alone and goes with it.
 
+use super::keys::{self, Keys};
 use super::pool::Seat;
 use super::tools::TOKEN_FILE;
 use crate::beneath::Beneath;
@@ -8,6 +9,7 @@ use crate::run::Run;
 use spalla_adapter::definition::{Definition, KeysOfFile};
 use spalla_adapter::listen::ToolServer;
 use spalla_crash::crash_point;
+use spalla_domain::secret::Secret;
 use spalla_sandbox::loopback_servers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -61,11 +63,14 @@ impl Home {
         remove_files(definition, &held.path())?;
         let outside = &run.options.environment;
         let theirs = configuration(definition, outside);
-        if let Some(theirs) = &theirs {
-            copy_files(definition, theirs, &held.path())?;
-        }
+        let mut opening = match &theirs {
+            Some(theirs) => copy_files(definition, theirs, &held.path())?,
+            None => Keys::new(),
+        };
         // What the files say is asked of the person's: the copies, an agent that had the home before may write.
         let mut env = variables(definition, theirs.as_deref(), outside);
+        opening.extend(keys::of_variables(&env, &named_variables(definition, theirs.as_deref())));
+        run.log.masks().add(opening.iter().map(|(name, value)| (name.as_str(), value)));
         env.insert("HOME".into(), folder.to_string_lossy().into_owned());
         if let Some(variable) = &definition.home.variable {
             let place = if definition.home.is_parent { &folder } else { &own };
@@ -172,28 +177,33 @@ fn remove_files(definition: &Definition, own: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn copy_files(definition: &Definition, from: &Path, to: &Path) -> io::Result<()> {
+/// Copies what matters; returns what is in it of what opens something.
+fn copy_files(definition: &Definition, from: &Path, to: &Path) -> io::Result<Keys> {
+    let mut opening = Keys::new();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
         let Some(text) = name.to_str() else { continue };
         if definition.home.files.iter().any(|pattern| fits(pattern, text)) {
-            copy_file(&entry.path(), &to.join(&name))?;
+            let bytes = copy_file(&entry.path(), &to.join(&name))?;
+            opening.extend(keys::of_file(text, bytes.expose()));
         }
     }
-    Ok(())
+    Ok(opening)
 }
 
 /// Copies an ordinary file; anything else in its place, and a file too large to be a configuration, is left out.
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_file(from: &Path, to: &Path) -> io::Result<Secret> {
     let data = fs::metadata(from)?;
     if !data.is_file() || data.len() > FILE_BYTES_MAX {
         tracing::warn!(file = %from.display(), "this file of an agent's configuration is not handed on");
-        return Ok(());
+        return Ok(Secret::from(Vec::new()));
     }
     let mut bytes = Vec::new();
     fs::File::open(from)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    write_file(to, &bytes)
+    let bytes = Secret::from(bytes);
+    write_file(to, bytes.expose())?;
+    Ok(bytes)
 }
 
 /// Writes a file that is its owner's alone, in the place of whatever is there; a link is not followed.
@@ -216,6 +226,11 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Returns the variables that files of its configuration name.
+fn named_variables(definition: &Definition, theirs: Option<&Path>) -> BTreeSet<String> {
+    values_of(&definition.environment.named_in, theirs).collect()
+}
+
 /// Chooses the variables that the program gets.
 fn variables(
     definition: &Definition,
@@ -223,7 +238,7 @@ fn variables(
     outside: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let environment = &definition.environment;
-    let named: BTreeSet<String> = values_of(&environment.named_in, theirs).collect();
+    let named = named_variables(definition, theirs);
     let is_theirs = |name: &str| {
         environment.prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
             || environment.names.iter().any(|wanted| wanted == name)

@@ -4,14 +4,14 @@
 use super::asked::unasked;
 use super::watch::ToolWatch;
 use crate::run::Run;
-use serde_json::json;
+use serde_json::{Value, json};
 use spalla_adapter::heard::Heard;
 use spalla_adapter::tools::Used;
 use spalla_crash::crash_point;
 use spalla_domain::agent_event::{AgentEvent, AgentEventType};
 use spalla_domain::log::{Stream, text_of};
 use spalla_domain::notified::{ALERT, NOTIFY};
-use spalla_domain::run_event::{REFUSED_TOOL, RunEvent};
+use spalla_domain::run_event::{REFUSED_TOOL, RunEvent, check_payload};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -114,7 +114,8 @@ impl<'a> Told<'a> {
     }
 
     /// Tells an event of Spalla's own about the agent.
-    pub(super) async fn own(&mut self, event: AgentEvent) {
+    pub(super) async fn own(&mut self, mut event: AgentEvent) {
+        self.run.log.masks().event(&mut event);
         self.line(&event).await;
         self.keep(&event);
     }
@@ -146,7 +147,7 @@ impl<'a> Told<'a> {
         let assignment = self.run.assignment;
         let id = format!("{}-{}-{}", assignment.run_id, assignment.fencing_token, self.count);
         let agent = Some(self.agent.clone()).filter(|name| !name.is_empty());
-        self.run.telling.add(RunEvent { agent, id: Some(id.clone()), ..RunEvent::of(event) });
+        self.run.telling.add(RunEvent { agent, id: Some(id.clone()), ..kept(event) });
         self.write(event, &id);
     }
 
@@ -172,4 +173,16 @@ impl<'a> Told<'a> {
             self.file = None;
         }
     }
+}
+
+/// Returns what the server keeps of an event: of one that is too large or too deep its beginning, and why that is all.
+fn kept(event: &AgentEvent) -> RunEvent {
+    let mut told = RunEvent::of(event);
+    if told.payload.get("cut") == Some(&true.into())
+        && let Ok(Value::Object(whole)) = serde_json::to_value(&event.payload)
+        && let Err(why) = check_payload(&whole)
+    {
+        told.payload.insert("reason".to_owned(), why.into());
+    }
+    told
 }

@@ -35,6 +35,7 @@ pub(super) async fn give(run: &Run<'_>, definition: &Definition, home: &mut Home
         return;
     }
     let Some((grant, places)) = granted(run).await else { return };
+    run.log.masks().add([("SPALLA_API_TOKEN", &grant.token)]);
     let env = variables(&grant);
     let is_remembered = definition.home.tool_servers.as_ref().is_some_and(|servers| servers.is_remembered);
     let told = match is_remembered {
