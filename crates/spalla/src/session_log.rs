@@ -139,11 +139,18 @@ mod tests {
         let mut log = SessionLog::default();
         assert!(log.write_all(b"heard by nobody\n").is_ok() && !log.is_open());
         log.set(Turning::new(&path, opened(&path), 12));
-        for line in ["one\n", "a line longer than a file\n", "two\n", "three\n", "four\n", "five\n", "six\n"] {
+        for line in ["one\n", "a line longer than a file\n", "two\n", "three\n", "four\n", "five\n", "six\n"]
+        {
             log.write_all(line.as_bytes()).unwrap();
         }
         let files = ["l", "l.1", "l.2", "l.3", "l.4"].map(|name| read(&path, name));
-        let wanted = [Some("six\n"), Some("four\nfive\n"), Some("two\nthree\n"), Some("a line longer than a file\n"), None];
+        let wanted = [
+            Some("six\n"),
+            Some("four\nfive\n"),
+            Some("two\nthree\n"),
+            Some("a line longer than a file\n"),
+            None,
+        ];
         assert_eq!(files.each_ref().map(Option::as_deref), wanted);
     }
 
@@ -157,6 +164,9 @@ mod tests {
         let say = |line: &str| of_process.make_writer().write_all(line.as_bytes()).unwrap();
         of_session.clone().hear(async { say("mine\n") }).await;
         say("else\n");
-        assert_eq!((read(&whole, "own").as_deref(), read(&whole, "whole").as_deref()), (Some("mine\n"), Some("else\n")));
+        assert_eq!(
+            (read(&whole, "own").as_deref(), read(&whole, "whole").as_deref()),
+            (Some("mine\n"), Some("else\n"))
+        );
     }
 }

@@ -114,15 +114,20 @@ async fn plan_script(_: Params<NoParams>) -> impl IntoResponse {
 
 /// Returns the links to the plans that wait for a person, as a part of a page; nothing where none does.
 pub(super) async fn waiting(app: &App, reach: &Reach) -> Result<String, Problem> {
-    let waiting = visible(app, reach).await?.into_iter().filter(|found| {
-        found.session.proposed().is_some() && found.session.ended_at.is_none()
-    });
+    let waiting = visible(app, reach)
+        .await?
+        .into_iter()
+        .filter(|found| found.session.proposed().is_some() && found.session.ended_at.is_none());
     let line = |found: Found| {
         let (id, goal) = (escaped(&found.session.id), found.session.goal.lines().next().unwrap_or_default());
         format!("<li><a href=\"/plan?session_id={id}\">{id}</a>: {}\n", escaped(goal))
     };
     let lines: String = waiting.map(line).collect();
-    Ok(if lines.is_empty() { lines } else { format!("<h2>Plans that wait for you</h2>\n<ul>\n{lines}</ul>\n") })
+    Ok(if lines.is_empty() {
+        lines
+    } else {
+        format!("<h2>Plans that wait for you</h2>\n<ul>\n{lines}</ul>\n")
+    })
 }
 
 fn proposed(found: &Found) -> Result<ProposedPlan, Problem> {

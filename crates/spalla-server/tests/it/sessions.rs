@@ -9,7 +9,8 @@ use spalla_domain::Timestamp;
 use spalla_domain::claim::Usage;
 use spalla_domain::review::{Decision, Opinion, Verdict};
 use spalla_domain::session::{
-    Decomposer, ItemKind, Proposal, Selector, Session, SessionDecision, SessionItem, SessionRun, SessionStatus, Vote,
+    Decomposer, ItemKind, Proposal, Selector, Session, SessionDecision, SessionItem, SessionRun,
+    SessionStatus, Vote,
 };
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_server::{Access, Control, Found, Sessions, Token, Unfollowed, Wanted};
@@ -149,7 +150,12 @@ fn found(id: &str, project: i64) -> Found {
             at: Timestamp::from_ms(3),
             decision: Decision::LogWarning,
             rule: "one concern".into(),
-            votes: vec![Vote { reviewer: "claude".into(), weight: 1.25, verdict: Some(verdict), absent: None }],
+            votes: vec![Vote {
+                reviewer: "claude".into(),
+                weight: 1.25,
+                verdict: Some(verdict),
+                absent: None,
+            }],
             by_rules: false,
         }],
         asked: vec![],
@@ -199,10 +205,7 @@ async fn a_plan_that_waits_is_shown_changed_on_its_page_and_agreed_with() {
     world.post("/api/session/plan", json!({"plan": "text"})).await.problem(422, "invalid");
     let waits = "orch_waits".to_owned();
     let sent = |plan: Option<&str>| (waits.clone(), plan.map(str::to_owned));
-    assert_eq!(
-        *kept.agreed.lock().unwrap(),
-        [sent(Some(r#"{"items":[]}"#)), sent(None), sent(Some("{}"))]
-    );
+    assert_eq!(*kept.agreed.lock().unwrap(), [sent(Some(r#"{"items":[]}"#)), sent(None), sent(Some("{}"))]);
 }
 
 #[tokio::test]

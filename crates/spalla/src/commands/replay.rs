@@ -126,8 +126,11 @@ mod tests {
         let both = of("orch_1", line("2", "two")) + &of("orch_2", line("2", "of another session"));
         fs::write(workspace.path().join("b.jsonl"), both).unwrap();
         fs::write(workspace.path().join("orchestrator.log"), "log\n").unwrap();
-        let texts: Vec<_> =
-            events(workspace.path(), "orch_1").unwrap().into_iter().filter_map(|(told, _)| told.payload.text).collect();
+        let texts: Vec<_> = events(workspace.path(), "orch_1")
+            .unwrap()
+            .into_iter()
+            .filter_map(|(told, _)| told.payload.text)
+            .collect();
         assert_eq!(texts, ["one", "two", "three"]);
     }
 

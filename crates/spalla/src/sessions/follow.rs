@@ -91,7 +91,16 @@ pub(crate) struct Followed {
 impl Followed {
     /// Begins with a work item of which nothing was seen.
     pub(crate) const fn new(id: i64, title: String) -> Self {
-        Self { id, title, run: None, earlier: Vec::new(), state: None, question: None, lines: 0, is_old: false }
+        Self {
+            id,
+            title,
+            run: None,
+            earlier: Vec::new(),
+            state: None,
+            question: None,
+            lines: 0,
+            is_old: false,
+        }
     }
 
     /// Says whether it was over when it was followed last: then nothing of it is told once more.

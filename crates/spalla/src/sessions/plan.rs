@@ -111,11 +111,8 @@ fn with_checks(piece: Piece) -> Vec<Piece> {
         return vec![piece];
     }
     let key = format!("{}{CHECKS}", piece.item.key);
-    let checks = Piece {
-        item: PlanItem { key, ..piece.item.clone() },
-        agent: VERIFIER.to_owned(),
-        ..piece.clone()
-    };
+    let checks =
+        Piece { item: PlanItem { key, ..piece.item.clone() }, agent: VERIFIER.to_owned(), ..piece.clone() };
     vec![piece, checks]
 }
 

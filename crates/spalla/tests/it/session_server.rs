@@ -87,7 +87,8 @@ async fn a_plan_waits_for_a_person_who_changes_it_and_nothing_begins_before() {
         (json!({"items": [{"key": "a", "prompt": "x", "agent": "clod"}]}), "there is no agent \"clod\""),
     ] {
         let body = json!({"plan": plan});
-        let (status, problem) = server.rest.call("POST", "/api/session/plan", Some(body)).await.expect("an answer");
+        let (status, problem) =
+            server.rest.call("POST", "/api/session/plan", Some(body)).await.expect("an answer");
         let detail = problem["detail"].as_str().unwrap_or_default();
         assert!(status == 422 && detail.contains(why), "{status} {problem}");
     }
@@ -95,7 +96,8 @@ async fn a_plan_waits_for_a_person_who_changes_it_and_nothing_begins_before() {
         {"key": "a", "prompt": "Write one line"}, {"key": "b", "prompt": "Write another", "depends_on": ["a"]}]});
     server.rest.post("/api/session/plan", json!({"session_id": begun["id"], "plan": plan})).await;
     let done = until_status(&server, "done").await;
-    let works: Vec<_> = done["items"].as_array().expect("items").iter().filter(|item| item["kind"] == "work").collect();
+    let works: Vec<_> =
+        done["items"].as_array().expect("items").iter().filter(|item| item["kind"] == "work").collect();
     assert_eq!((works.len(), &works[1]["key"]), (2, &json!("b")), "{done}");
     assert_eq!(server.rest.refused("/api/session/plan", json!({})).await, (409, "session_conflict".into()));
     let workspace = std::path::PathBuf::from(done["workspace"].as_str().expect("a folder"));
@@ -109,8 +111,18 @@ async fn an_agents_plan_waits_for_a_person_who_agrees_on_the_page_while_the_comm
     let place = Place::make();
     let server = place.up();
     place.let_go();
-    let args = ["orchestrate", "--yes", "--agents", "codex", "--decomposer", "llm", "--revise-plan=page", "--target"];
-    let mut command = place.command(&[&args[..], &[crate::process::text(&place.target), "Write it"]].concat());
+    let args = [
+        "orchestrate",
+        "--yes",
+        "--agents",
+        "codex",
+        "--decomposer",
+        "llm",
+        "--revise-plan=page",
+        "--target",
+    ];
+    let mut command =
+        place.command(&[&args[..], &[crate::process::text(&place.target), "Write it"]].concat());
     let command = command.stdout(std::process::Stdio::piped()).spawn().expect("the binary runs");
     let page = until("the page shows it", || async {
         let answer = reqwest::get(format!("{}/plan", server.rest.url)).await.expect("an answer");

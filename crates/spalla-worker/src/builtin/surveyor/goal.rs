@@ -87,9 +87,8 @@ const CHECKS: [&str; 14] = [
 
 /// By what it is asked whether checks pass, and how they are then.
 const ASKS: [&str; 4] = ["are", "is", "do", "does"];
-const PASSING: [&str; 11] = [
-    "pass", "passes", "passing", "green", "red", "fail", "fails", "failing", "succeed", "broken", "work",
-];
+const PASSING: [&str; 11] =
+    ["pass", "passes", "passing", "green", "red", "fail", "fails", "failing", "succeed", "broken", "work"];
 
 /// Tells whether a goal asks for the checks of a project to be carried out, and for nothing else than to be told of it.
 pub fn wants_checks(goal: &str) -> bool {
