@@ -79,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("GET", "/api/session/plan", R::Session, A::Read, Place::Named),
     rule("POST", "/api/session/plan", R::Session, A::Execute, Place::Named),
     rule("GET", "/plan", R::Session, A::Read, Place::Named),
-    rule("GET", "/plan.js", R::Document, A::Read, Place::Everywhere),
+    rule("GET", "/plan.js", R::Session, A::Read, Place::Named),
     rule("GET", "/api/workers", R::Session, A::Read, Place::Named),
     rule("GET", "/api/reviews", R::Session, A::Read, Place::Named),
     rule("GET", "/api/decisions", R::Session, A::Read, Place::Named),

@@ -6,17 +6,18 @@ use crate::access::Reach;
 use crate::api::Api;
 use crate::extract::{NoParams, Params, Wish};
 use crate::problem::Problem;
-use crate::sessions::{Found, Unfollowed};
+use crate::sessions::Found;
 use crate::state::App;
 use crate::wire::new_session::PlanBody;
 use crate::wire::session::Session;
 use crate::wire::text::Needle;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use spalla_domain::problem::Code;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
@@ -134,7 +135,7 @@ fn proposed(found: &Found) -> Result<ProposedPlan, Problem> {
     let session = &*found.session;
     let Some(plan) = session.proposed() else {
         let detail = format!("no plan of session {} waits for a person", session.id);
-        return Err(Unfollowed::Conflict(detail).into());
+        return Err(Problem::new(StatusCode::NOT_FOUND, Code::NotFound.as_str(), detail));
     };
     Ok(ProposedPlan {
         session_id: session.id.clone(),

@@ -179,8 +179,8 @@ async fn a_plan_that_waits_is_shown_changed_on_its_page_and_agreed_with() {
     let world = world(&kept).await;
     world.get("/api/session/plan").await.problem(404, "not_found");
     kept.all.lock().unwrap().push(found("orch_settled", 1));
-    world.get("/api/session/plan").await.problem(409, "session_conflict");
-    world.get("/plan").await.problem(409, "session_conflict");
+    world.get("/api/session/plan").await.problem(404, "not_found");
+    world.get("/plan").await.problem(404, "not_found");
     assert!(!world.get("/").await.page().contains("/plan?"), "no plan waits");
 
     let mut waiting = found("orch_waits", 1);
