@@ -134,8 +134,8 @@ impl Orchestrate {
         let mut settings = config.settings.clone();
         settings.policy.strict_tools |= self.strict_tools;
         let agents = agents.by(&Arc::new(Serving::open(&settings)?));
-        let trust = agents.weighed(trusted(&config.settings));
-        let agents = block_on_all_cores(async { Ok(trust.await) })?;
+        let weighed = agents.weighed(trusted(&config.settings));
+        let agents = block_on_all_cores(async { Ok(weighed.await) })?;
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&config.settings, &screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, config, &target, (plan, agents, screen)))
