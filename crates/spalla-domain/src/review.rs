@@ -1,6 +1,7 @@
 //! Peer review: what a reviewer says of a change, and what follows from what all of them say. The policy is data, so that a
 //! team can write its own.
 
+use crate::scorecard::TRUST_UNKNOWN;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -122,7 +123,7 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// How many reviewers have to answer; with fewer a person decides.
     pub quorum: u32,
-    /// What the word of a reviewer weighs; 1 where it is not said.
+    /// What the word of a reviewer weighs; where it is not said, what its record says, and 1 where it has none.
     pub weights: BTreeMap<String, f64>,
 }
 
@@ -162,6 +163,20 @@ impl Policy {
         odd.map(|(name, weight)| format!("the weight of {name} is {weight}; it is 0 to {WEIGHT_MAX}"))
     }
 
+    /// Has the words of reviewers weigh what their records say, as far as the team does not say it itself.
+    #[must_use]
+    pub fn by_records<'a>(&self, trust: impl IntoIterator<Item = (&'a String, f64)>) -> Self {
+        let mut weights: BTreeMap<String, f64> =
+            trust.into_iter().map(|(name, trust)| (name.clone(), weight_of(trust))).collect();
+        weights.extend(self.weights.clone());
+        Self { weights, ..self.clone() }
+    }
+
+    /// Returns what the word of a reviewer weighs.
+    pub fn weight(&self, reviewer: &str) -> f64 {
+        self.weights.get(reviewer).copied().unwrap_or(1.0)
+    }
+
     /// Decides by the first rule that applies. Where none does, or too few answered, a person has to.
     pub fn decide(&self, verdicts: &[(&str, &Verdict)]) -> Decided {
         let escalate = |rule: &str| Decided { decision: Decision::StopAndEscalate, rule: rule.to_owned() };
@@ -170,7 +185,7 @@ impl Policy {
         }
         let weight = |opinion: Opinion| -> f64 {
             let of_opinion = verdicts.iter().filter(|(_, verdict)| verdict.verdict == opinion);
-            of_opinion.map(|(name, _)| self.weights.get(*name).copied().unwrap_or(1.0)).sum()
+            of_opinion.map(|(name, _)| self.weight(name)).sum()
         };
         let (blockers, concerns, approved) =
             (weight(Opinion::Blocker), weight(Opinion::Concern), weight(Opinion::Approved));
@@ -183,6 +198,13 @@ impl Policy {
             None => escalate("no rule applies"),
         }
     }
+}
+
+/// Returns what the word of somebody with this trust weighs: from 1, for whoever has not proven better than unknown, to less than 2.
+/// So one blocker is always a blocker, one concern never two, and two always two, whoever has them.
+fn weight_of(trust: f64) -> f64 {
+    let proven = ((trust - TRUST_UNKNOWN) / (1.0 - TRUST_UNKNOWN)).clamp(0.0, 1.0);
+    1.0 + (proven * 99.0).floor() / 100.0
 }
 
 /// What the orchestrator looks at where no reviewer is there.
@@ -328,6 +350,35 @@ mod tests {
             assert!(serde_json::from_str::<Policy>(bad).unwrap().check().is_some(), "{bad}");
         }
         assert!(serde_json::from_str::<Policy>(r#"{"rule": []}"#).is_err());
+    }
+
+    #[test]
+    fn the_four_rules_decide_alike_whatever_reviewers_have_proven() {
+        use Opinion::{Approved, Blocker, Concern};
+        let names = ["codex", "claude", "gemini"].map(str::to_owned);
+        for trust in [0.0, 0.3, TRUST_UNKNOWN, 0.8, 1.0] {
+            let policy = Policy::default().by_records(names.iter().map(|name| (name, trust)));
+            let decision = |opinions: &[Opinion]| decide(&policy, opinions).decision;
+            assert_eq!(decision(&[Blocker, Approved]), Decision::StopAndEscalate, "{trust}");
+            assert_eq!(decision(&[Concern, Concern]), Decision::PauseAndClarify, "{trust}");
+            assert_eq!(decision(&[Concern, Approved]), Decision::LogWarning, "{trust}");
+            assert_eq!(decision(&[Approved, Approved]), Decision::Continue, "{trust}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_proven_weigh_more_unless_the_team_says_otherwise() {
+        let rule = r#"{"rules": [{"name": "heavy doubts", "when": {"concerns": 3}, "then": "STOP_AND_ESCALATE"},
+            {"name": "else", "then": "CONTINUE"}], "weights": {"gemini": 0.5}}"#;
+        let policy: Policy = serde_json::from_str(rule).unwrap();
+        let names = ["codex", "claude", "gemini"].map(str::to_owned);
+        let doubts = [Opinion::Concern, Opinion::Concern];
+        assert_eq!(decide(&policy, &doubts).rule, "else");
+        let proven = policy.by_records(names.iter().map(|name| (name, 0.95)));
+        assert_eq!(decide(&proven, &doubts).rule, "heavy doubts");
+        assert_eq!((proven.weight("gemini"), proven.weight("nobody")), (0.5, 1.0));
+        let weight = |trust| policy.by_records([(&names[0], trust)]).weight("codex");
+        assert_eq!([0.1, 0.5, 0.75, 1.0].map(weight), [1.0, 1.0, 1.49, 1.99]);
     }
 
     #[test]

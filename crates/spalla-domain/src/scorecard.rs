@@ -20,6 +20,10 @@ pub const CARDS_MAX: usize = 1_000;
 pub const WINDOW: usize = 20;
 /// Of how few nothing is concluded.
 pub const WINDOW_MIN: usize = 5;
+/// How many runs weigh as much as knowing nothing: so many without a failure are needed for trust to be half-way to full.
+const TRUST_PRIOR: f64 = 5.0;
+/// The trust in whoever nothing is known of.
+pub const TRUST_UNKNOWN: f64 = 0.5;
 /// By how much two durations in one bucket differ at most.
 const GAMMA: f64 = 1.1;
 /// The last bucket: more than the longest run in milliseconds.
@@ -350,6 +354,15 @@ impl Scorecard {
         (self.runs > 0.0).then(|| (of / self.runs).clamp(0.0, 1.0))
     }
 
+    /// Returns how far an agent is to be trusted, from 0 to 1: by how many of its runs succeed, and by what its peers think of its
+    /// work. Little that is known moves it little from the middle.
+    pub fn trust(&self) -> f64 {
+        let succeed = (self.successes + TRUST_UNKNOWN * TRUST_PRIOR) / (self.runs + TRUST_PRIOR);
+        let judged = self.approved + self.concerns + self.blockers;
+        let peers = (self.approved + 0.5 * self.concerns + 1.0) / (judged + 1.0);
+        (succeed * peers).clamp(0.0, 1.0)
+    }
+
     /// Returns how long a run takes on the average, in milliseconds.
     pub fn mean_ms(&self) -> Option<f64> {
         (self.runs > 0.0).then(|| self.latency_ms / self.runs)
@@ -409,6 +422,26 @@ mod tests {
 
     fn close(one: f64, other: f64) -> bool {
         (one - other).abs() <= other.abs() * 0.06 + 1e-9
+    }
+
+    #[test]
+    fn trust_begins_in_the_middle_grows_with_what_succeeds_and_falls_with_what_fails_or_peers_refuse() {
+        let card = |runs: f64, successes: f64, [approved, concerns, blockers]: [f64; 3]| Scorecard {
+            runs,
+            successes,
+            approved,
+            concerns,
+            blockers,
+            ..Scorecard::default()
+        };
+        let none = [0.0; 3];
+        assert!(close(Scorecard::default().trust(), TRUST_UNKNOWN));
+        let trust = |runs, successes, said| card(runs, successes, said).trust();
+        assert!(trust(1.0, 1.0, none) > TRUST_UNKNOWN && trust(1.0, 1.0, none) < trust(20.0, 20.0, none));
+        assert!(trust(20.0, 0.0, none) < trust(1.0, 0.0, none) && trust(20.0, 0.0, none) > 0.0);
+        assert!(trust(20.0, 20.0, [0.0, 0.0, 9.0]) < trust(20.0, 20.0, [0.0, 9.0, 0.0]));
+        assert!(trust(20.0, 20.0, [0.0, 9.0, 0.0]) < trust(20.0, 20.0, [9.0, 0.0, 0.0]));
+        assert!(trust(1e9, 1e9, [1e9, 0.0, 0.0]) <= 1.0);
     }
 
     #[test]

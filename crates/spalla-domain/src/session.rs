@@ -71,6 +71,9 @@ pub struct Session {
     /// What the target was; none for a session that changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// The plan that a person is still to agree with, or to change: until then nothing of it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     /// Its work.
     pub items: Vec<SessionItem>,
     /// The pieces of the goal that nobody here can do.
@@ -134,6 +137,16 @@ pub enum Decomposer {
     Tiny,
     /// The strongest planner there is.
     Cloud,
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The plan, in the form of a plan file; none as long as an agent makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Value>,
+    /// How its pieces go on.
+    pub pattern: String,
 }
 
 /// How a server was asked for a session.
@@ -344,7 +357,7 @@ pub struct SessionRun {
 }
 
 /// What was decided about a piece of work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionDecision {
     /// The key of the work.
     pub key: String,
@@ -362,16 +375,28 @@ pub struct SessionDecision {
 }
 
 /// What one reviewer said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
     /// Who.
     pub reviewer: String,
+    /// What the word weighs.
+    #[serde(default = "usual_weight", skip_serializing_if = "is_usual_weight")]
+    pub weight: f64,
     /// What; none where the reviewer failed, and counts as absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
     /// Why it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
+}
+
+const fn usual_weight() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_usual_weight(weight: &f64) -> bool {
+    (weight - usual_weight()).abs() < f64::EPSILON
 }
 
 /// How a session's work came into the target.
@@ -415,6 +440,11 @@ impl Session {
             self.looks.iter().find(is_of).map(|look| &look.work)
         };
         item.depends_on.first().or_else(looked_at).map(String::as_str)
+    }
+
+    /// Returns the plan that a person is to agree with, or to change, before anything begins.
+    pub fn proposed(&self) -> Option<&Value> {
+        self.proposal.as_ref()?.plan.as_ref()
     }
 
     /// Adds up what its runs used.
@@ -509,6 +539,7 @@ mod tests {
             ended_at: None,
             project_id: None,
             base: None,
+            proposal: None,
             items,
             left_out: vec![],
             decisions: vec![],

@@ -23,7 +23,8 @@ impl Tier {
             (false, true, true) => (4, "Claude and Codex".to_owned()),
             _ if agents.is_empty() => (
                 5,
-                "solo — no agent CLI is used; the built-in surveyor does the work, it only reads".to_owned(),
+                "solo — no agent CLI is used; the built-in agents measure and verify, and change nothing"
+                    .to_owned(),
             ),
             _ => {
                 let names = agents.join(" and ");

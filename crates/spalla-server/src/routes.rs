@@ -37,6 +37,7 @@ mod schedules;
 mod scorecards;
 mod scratchpads;
 mod session_parts;
+mod session_plan;
 mod sessions;
 #[cfg(feature = "oidc")]
 mod sign_in;
@@ -79,6 +80,7 @@ pub(crate) fn add_all(api: Api, people_sign_in: bool) -> Api {
         scratchpads::add,
         sessions::add,
         session_parts::add,
+        session_plan::add,
         route::add,
         agent_pool::add,
         scorecards::add,

@@ -33,6 +33,8 @@ pub struct Wanted {
     pub decomposer: Decomposer,
     /// Who says which agent takes a piece that names none.
     pub selector: Selector,
+    /// Whether a person agrees with the plan, or changes it, before anything of it begins.
+    pub revise: bool,
     /// What makes it safe to ask twice.
     pub request: Request,
     /// Whether everything in a folder that is no repository may be taken.
@@ -98,6 +100,9 @@ pub trait Sessions: Send + Sync {
         worker: Option<String>,
         control: Control,
     ) -> BoxFuture<'static, Result<Found, Unfollowed>>;
+
+    /// Lets a session begin whose plan waits for a person: with this one, as JSON, or with the one that waits.
+    fn agree(&self, id: String, plan: Option<String>) -> BoxFuture<'static, Result<Found, Unfollowed>>;
 }
 
 /// Where there are no sessions.
@@ -123,6 +128,10 @@ impl Sessions for NoSessions {
         _: Option<String>,
         _: Control,
     ) -> BoxFuture<'static, Result<Found, Unfollowed>> {
+        Box::pin(async { Err(Unfollowed::Unknown(id)) })
+    }
+
+    fn agree(&self, id: String, _: Option<String>) -> BoxFuture<'static, Result<Found, Unfollowed>> {
         Box::pin(async { Err(Unfollowed::Unknown(id)) })
     }
 }

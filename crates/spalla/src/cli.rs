@@ -5,6 +5,7 @@ use crate::config::{Config, LogFormat, Override, Sources};
 use crate::exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Color};
+use crate::session_log::SessionLog;
 use crate::telemetry;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use std::path::{Path, PathBuf};
@@ -94,7 +95,15 @@ impl Global {
 
     /// Starts to write log lines for a command that says `usual` where nobody wants more or less.
     pub(crate) fn listen(&self, config: &Config, usual: &str) -> Result<()> {
-        telemetry::start(self.telemetry(config, usual))
+        self.listen_for_session(config, usual).map(drop)
+    }
+
+    /// The same, of a process that pursues one session; returns the log of it, which is yet to be opened.
+    pub(crate) fn listen_for_session(&self, config: &Config, usual: &str) -> Result<SessionLog> {
+        let log = SessionLog::default();
+        let session = Some((log.clone(), config.settings.orchestrate.log_level.clone()));
+        telemetry::start(telemetry::Options { session, ..self.telemetry(config, usual) })?;
+        Ok(log)
     }
 
     /// Returns which log lines a command writes that reads no settings, and how.
@@ -103,17 +112,17 @@ impl Global {
             filter: self.filter("", usual).to_owned(),
             format: LogFormat::Text,
             color: output::stderr_has_color(),
-            file: None,
+            session: None,
         }
     }
 
     /// Returns which log lines are written, and how.
-    pub(crate) fn telemetry(&self, config: &Config, usual: &str) -> telemetry::Options {
+    fn telemetry(&self, config: &Config, usual: &str) -> telemetry::Options {
         telemetry::Options {
             filter: self.filter(&config.settings.log, usual).to_owned(),
             format: config.settings.log_format,
             color: output::stderr_has_color(),
-            file: None,
+            session: None,
         }
     }
 

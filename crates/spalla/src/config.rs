@@ -457,6 +457,17 @@ pub(crate) struct Shown {
     pub(crate) source: String,
     /// What it means.
     pub(crate) description: &'static str,
+    /// Why it has no effect in this version, where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) no_effect: Option<&'static str>,
+}
+
+impl Shown {
+    /// Returns its value for people, with whether it means anything.
+    pub(crate) fn value_in_words(&self) -> String {
+        let value = crate::output::cell(&self.value);
+        self.no_effect.map_or_else(|| value.clone(), |why| format!("{value} (no effect: {why})"))
+    }
 }
 
 impl Config {
@@ -483,9 +494,23 @@ impl Config {
             value: hidden(key, value),
             source: origin(&self.figment, key),
             description: key.doc,
+            no_effect: key.idle,
+        }
+    }
+
+    /// Says of each setting that somebody chose, and that has no effect in this version, that it has none.
+    pub(crate) fn tell_idle(&self) {
+        for (key, why) in KEYS.iter().filter_map(|key| Some((key, key.idle?))) {
+            let origin = origin(&self.figment, key);
+            if origin != DEFAULT {
+                tracing::warn!("{} ({origin}) has no effect: {why}", key.name);
+            }
         }
     }
 }
+
+/// Where a value came from that nobody chose.
+const DEFAULT: &str = "default";
 
 /// Returns who is trusted to vouch: whom this machine trusts, and the authorities of the file that a setting names.
 fn trust(setting: &str, file: &str) -> Result<WebhookTrust> {
@@ -511,7 +536,7 @@ fn check(figment: &Figment, key: &Key) -> Result<()> {
 fn origin(figment: &Figment, key: &Key) -> String {
     match figment.find_metadata(key.name) {
         Some(metadata) => metadata.name.to_string(),
-        None => "default".into(),
+        None => DEFAULT.into(),
     }
 }
 

@@ -7,6 +7,7 @@ mod remote;
 
 use crate::client::Client;
 use crate::failure::Result;
+pub(crate) use in_process::trust as trust_in;
 pub(crate) use question::Question;
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,9 +21,12 @@ use spalla_domain::session::Session;
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::work_item::{self, Executor, Policy};
 use spalla_engine::EngineHandle;
+use std::collections::BTreeMap;
 
 /// How many log lines are read at once.
 const LOG_LINES_MAX: usize = 500;
+/// How many runs of one work item are read: an agent's is tried again once, and people try some again.
+const RUNS_MAX: u32 = 100;
 
 /// A way to the control plane; cheap to clone.
 #[derive(Clone)]
@@ -223,9 +227,26 @@ impl Control {
 
     /// Returns the newest run of a work item.
     pub(crate) async fn newest_run(&self, item: i64) -> Result<Option<RunState>> {
+        let newest = match self {
+            Self::Remote(client) => remote::runs(client, item, 1).await?,
+            Self::InProcess(engine) => in_process::runs(engine, item, 1).await?,
+        };
+        Ok(newest.into_iter().next())
+    }
+
+    /// Returns the runs of a work item, the newest first, as many as one record has room for.
+    pub(crate) async fn runs(&self, item: i64) -> Result<Vec<RunState>> {
         match self {
-            Self::Remote(client) => remote::newest_run(client, item).await,
-            Self::InProcess(engine) => in_process::newest_run(engine, item).await,
+            Self::Remote(client) => remote::runs(client, item, RUNS_MAX).await,
+            Self::InProcess(engine) => in_process::runs(engine, item, RUNS_MAX).await,
+        }
+    }
+
+    /// Returns how far agents are trusted by their records, from 0 to 1; those without a record are left out.
+    pub(crate) async fn trust(&self) -> Result<BTreeMap<String, f64>> {
+        match self {
+            Self::Remote(client) => remote::trust(client).await,
+            Self::InProcess(engine) => in_process::trust(engine.store().read()).await,
         }
     }
 

@@ -77,6 +77,11 @@ impl DataFolder {
         &self.path
     }
 
+    /// Tells whether a server worked on it before.
+    pub(crate) fn was_used(&self) -> bool {
+        self.path.join(LOCK).is_file()
+    }
+
     /// Makes the folder where it is missing, and owns it until the answer is dropped.
     pub(crate) fn own(self) -> Result<Owned> {
         self.make()?;

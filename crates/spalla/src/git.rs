@@ -85,6 +85,12 @@ pub(crate) struct Head {
 /// Returns what a target has checked out; none where it is no repository, or one in which nothing was committed.
 pub(crate) async fn head_of(target: &Path) -> Result<Option<Head>> {
     let Ok(top) = call(target, &["rev-parse", "--show-toplevel"]).await else {
+        // What git keeps for itself is nobody's to change file by file: among it are programs that it runs.
+        let is_inside = call(target, &["rev-parse", "--is-inside-git-dir"]).await;
+        if is_inside.is_ok_and(|said| said.trim() == "true") {
+            let what = format!("the target {} is a git repository without files", target.display());
+            return Err(Failure::usage(what).mend("name a checkout of it with --target DIR"));
+        }
         return Ok(None);
     };
     let top = Path::new(top.trim_end_matches('\n'));

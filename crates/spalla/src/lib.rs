@@ -40,6 +40,7 @@ mod routing;
 mod saved;
 mod scratchpads;
 mod secret_key;
+mod session_log;
 mod sessions;
 mod signals;
 mod supervisor;

@@ -9,7 +9,7 @@ mod standing;
 
 pub(crate) use by_definition::{ByDefinition, Peers};
 pub(crate) use serving::Serving;
-pub(crate) use standing::follow as follow_standing;
+pub(crate) use standing::{follow as follow_standing, scorecards};
 
 use crate::config::{RoutingSettings, Settings};
 use crate::failure::in_words;

@@ -2,8 +2,8 @@
 
 use crate::config::LogFormat;
 use crate::failure::{Failure, Result};
-use std::fs::File;
-use std::sync::Mutex;
+use crate::session_log::SessionLog;
+use tracing_subscriber::filter::{FilterExt as _, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -17,8 +17,8 @@ pub(crate) struct Options {
     pub(crate) format: LogFormat,
     /// Whether lines on standard error may have colours.
     pub(crate) color: bool,
-    /// A file that gets lines as well, and which ones.
-    pub(crate) file: Option<(File, String)>,
+    /// The log of a session that gets lines as well, once it is open, and which ones.
+    pub(crate) session: Option<(SessionLog, String)>,
 }
 
 /// Starts to listen; once per process.
@@ -30,9 +30,11 @@ pub(crate) fn start(options: Options) -> Result<()> {
     };
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
         vec![stderr.with_filter(filter(&options.filter)?).boxed()];
-    if let Some((file, level)) = options.file {
-        let lines = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
-        layers.push(lines.with_filter(filter(&level)?).boxed());
+    if let Some((log, level)) = options.session {
+        let lines = fmt::layer().with_ansi(false).with_writer(log.clone());
+        // Nothing is put into words that nobody would read.
+        let is_read = filter(&level)?.and(dynamic_filter_fn(move |_, _| log.is_open()));
+        layers.push(lines.with_filter(is_read).boxed());
     }
     tracing_subscriber::registry()
         .with(layers)

@@ -71,6 +71,10 @@ pub(crate) const OUTSIDE_CRASH_POINTS: &[Exception] = &[
         reason: "a copy for the person's editor, before anything begins, which nothing reads back later",
     },
     Exception {
+        under: "crates/spalla/src/session_log.rs",
+        reason: "lines of a log, which nothing reads back; files that a killed process had half turned are turned by the next one",
+    },
+    Exception {
         under: "crates/spalla/src/saved.rs",
         reason: "a copy that a person asked for, which takes its place only when it is whole and nothing reads back",
     },

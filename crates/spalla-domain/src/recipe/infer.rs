@@ -73,6 +73,16 @@ pub enum NotInferred {
     },
 }
 
+impl NotInferred {
+    /// Returns what the workspace holds instead, in words.
+    pub fn found(&self) -> &str {
+        match self {
+            Self::UnknownVerb { found, .. } | Self::Nothing { found, .. } => found,
+            Self::Ambiguous { ways, .. } => ways,
+        }
+    }
+}
+
 /// What a title can ask for, in the order in which it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verb {

@@ -1,5 +1,7 @@
 //! The start page: plain HTML without script or style, so that it shows what matters in any browser.
 
+use super::session_plan;
+use crate::access::Reach;
 use crate::api::Api;
 use crate::api::routes;
 use crate::extract::Params;
@@ -60,7 +62,11 @@ async fn home(
     let depths = app.read().depths().await?;
     let runs =
         app.read().runs(RunFilter::default(), Page { limit: RUNS_SHOWN, before: None, offset: 0 }).await?;
-    let page = page(&app.version, depths, &runs);
+    let plans = match caller.sees_all(Resource::Session) {
+        true => session_plan::waiting(&app, &Reach::all()).await?,
+        false => String::new(),
+    };
+    let page = page(&app.version, depths, &runs) + &plans;
     Ok(match caller.session() {
         Some(session) => signed_in(&page, session),
         None => Html(html(&page)).into_response(),

@@ -46,7 +46,7 @@ pub(super) fn add(api: Api) -> Api {
         "goal": "Write a parser for dates", "target": "/home/ada/dates", "agents": ["codex", "claude"]})),
     responses((status = 201, description = "The session.", body = Session)))]
 async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result<impl IntoResponse, Problem> {
-    let NewSession { goal, target, agents, plan, decomposer, selector } = wish.body;
+    let NewSession { goal, target, agents, plan, decomposer, selector, revise } = wish.body;
     let goal = String::from(goal);
     if goal.trim().is_empty() {
         return Err(Problem::invalid("goal", "it is empty; say what is to be done"));
@@ -70,7 +70,8 @@ async fn begin_session(State(app): State<App>, wish: Wish<NewSession>) -> Result
     let plan = plan.map(|plan| serde_json::Value::from(plan).to_string());
     let decomposer = decomposer.map(Into::into).unwrap_or_default();
     let selector = selector.map(Into::into).unwrap_or_default();
-    let wanted = Wanted { goal, target, agents, plan, decomposer, selector, request, may_copy };
+    let revise = revise.unwrap_or_default();
+    let wanted = Wanted { goal, target, agents, plan, decomposer, selector, revise, request, may_copy };
     let found = app.sessions.begin(wanted).await?;
     Ok((StatusCode::CREATED, Json(Session::from(found))))
 }

@@ -36,9 +36,28 @@ pub(crate) struct NewSession {
     #[serde(default)]
     #[schema(inline)]
     pub(crate) selector: Option<Selector>,
+    /// Whether nothing begins before a person agreed with the plan, or changed it: `POST /api/session/plan`.
+    #[serde(default)]
+    pub(crate) revise: Option<bool>,
 }
 
 impl Body for NewSession {}
+
+/// A person's answer to the plan of a session.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanBody {
+    /// The session; the newest when left out.
+    #[serde(default)]
+    #[schema(inline)]
+    pub(crate) session_id: Option<Needle>,
+    /// The plan as it is to be, in the form of a plan file; the one that waits when left out.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) plan: Option<serde_json::Map<String, Value>>,
+}
+
+impl Body for PlanBody {}
 
 /// Who splits a goal into pieces.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

@@ -40,6 +40,8 @@ pub(crate) struct Measured {
     success_rate: Option<f64>,
     /// The share that failed, from 0 to 1; null where nothing is known.
     error_rate: Option<f64>,
+    /// How far the agent is trusted by what is known, from 0 to 1; 0.5 where nothing is. Reviewers' words and pieces of work weigh by it.
+    trust: f64,
     /// How long a run takes on the average, in milliseconds.
     average_latency_ms: Option<f64>,
     /// Within how many milliseconds half of the runs are over.
@@ -124,6 +126,7 @@ impl Measured {
             retries: card.retries,
             success_rate: card.share(card.successes),
             error_rate: card.share(card.runs - card.successes),
+            trust: card.trust(),
             average_latency_ms: card.mean_ms(),
             latency_p50_ms: card.quantile_ms(0.5),
             latency_p95_ms: card.quantile_ms(0.95),

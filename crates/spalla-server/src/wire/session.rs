@@ -191,6 +191,8 @@ pub(crate) struct Session {
     branch: Option<String>,
     /// The repository that has the branch; null for one that changes nothing.
     repository: Option<String>,
+    /// Whether its plan waits for a person, who agrees with it or changes it, before anything begins: `GET /api/session/plan`.
+    waits_for_plan: bool,
     /// Its work, reviews and merges.
     items: Vec<SessionItem>,
     /// The pieces of the goal that nobody in it can do.
@@ -325,6 +327,8 @@ pub(crate) struct Decision {
 pub(crate) struct Vote {
     /// Who.
     reviewer: String,
+    /// What its word weighs: what the policy says, or else from 1 to nearly 2, by its scorecard.
+    weight: f64,
     /// What it thinks; null where it failed, and counts as absent.
     verdict: Option<Opinion>,
     /// How bad it is, in its words.
@@ -377,6 +381,7 @@ impl From<Found> for Session {
             }),
             branch,
             repository: repository.map(|path| path.to_string_lossy().into_owned()),
+            waits_for_plan: record.proposal.is_some_and(|proposal| proposal.plan.is_some()),
             items: record.items.into_iter().map(Into::into).collect(),
             left_out: record.left_out.into_iter().map(Into::into).collect(),
             decisions,
@@ -463,6 +468,7 @@ impl From<&session::Vote> for Vote {
         let verdict = vote.verdict.as_ref();
         Self {
             reviewer: vote.reviewer.clone(),
+            weight: vote.weight,
             verdict: verdict.map(|verdict| verdict.verdict.into()),
             severity: verdict.and_then(|verdict| verdict.severity.clone()),
             text: verdict.map(|verdict| verdict.text.clone()),

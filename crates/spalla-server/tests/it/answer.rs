@@ -50,6 +50,13 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
+    /// Returns the text of a page, if it was shown.
+    #[track_caller]
+    pub(crate) fn page(self) -> String {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.text
+    }
+
     /// Returns the problem, if status and code are the expected ones.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {

@@ -9,7 +9,8 @@ use spalla_domain::Timestamp;
 use spalla_domain::claim::Usage;
 use spalla_domain::review::{Decision, Opinion, Verdict};
 use spalla_domain::session::{
-    Decomposer, ItemKind, Selector, Session, SessionDecision, SessionItem, SessionRun, SessionStatus, Vote,
+    Decomposer, ItemKind, Proposal, Selector, Session, SessionDecision, SessionItem, SessionRun,
+    SessionStatus, Vote,
 };
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_server::{Access, Control, Found, Sessions, Token, Unfollowed, Wanted};
@@ -25,6 +26,7 @@ struct Kept {
     all: Mutex<Vec<Found>>,
     wishes: Mutex<Vec<(String, Option<String>, Control)>>,
     split_by: Mutex<Vec<Decomposer>>,
+    agreed: Mutex<Vec<(String, Option<String>)>>,
 }
 
 impl Sessions for Kept {
@@ -65,6 +67,15 @@ impl Sessions for Kept {
         let found = self.find(Some(&id));
         self.wishes.lock().unwrap().push((id, worker, control));
         Box::pin(async { found })
+    }
+
+    fn agree(&self, id: String, plan: Option<String>) -> BoxFuture<'static, Result<Found, Unfollowed>> {
+        let agreed = match plan.as_deref() {
+            Some(plan) if !plan.contains("items") => Err(Unfollowed::Invalid("plan: it has no items".into())),
+            _ => self.find(Some(&id)),
+        };
+        self.agreed.lock().unwrap().push((id, plan));
+        Box::pin(async { agreed })
     }
 }
 
@@ -121,6 +132,7 @@ fn found(id: &str, project: i64) -> Found {
         ended_at: None,
         project_id: Some(project),
         base: None,
+        proposal: None,
         items: vec![
             item("1", ItemKind::Work, "codex", "succeeded", vec![run(7, recovered)]),
             item(
@@ -138,7 +150,12 @@ fn found(id: &str, project: i64) -> Found {
             at: Timestamp::from_ms(3),
             decision: Decision::LogWarning,
             rule: "one concern".into(),
-            votes: vec![Vote { reviewer: "claude".into(), verdict: Some(verdict), absent: None }],
+            votes: vec![Vote {
+                reviewer: "claude".into(),
+                weight: 1.25,
+                verdict: Some(verdict),
+                absent: None,
+            }],
             by_rules: false,
         }],
         asked: vec![],
@@ -154,6 +171,41 @@ fn found(id: &str, project: i64) -> Found {
 async fn world(kept: &Arc<Kept>) -> World {
     let access = Access::Token(Token::new(TOKEN));
     World::with(Setup { access, sessions: kept.clone(), ..Setup::default() }).await
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_is_shown_changed_on_its_page_and_agreed_with() {
+    let kept = Arc::new(Kept::default());
+    let world = world(&kept).await;
+    world.get("/api/session/plan").await.problem(404, "not_found");
+    kept.all.lock().unwrap().push(found("orch_settled", 1));
+    world.get("/api/session/plan").await.problem(404, "not_found");
+    world.get("/plan").await.problem(404, "not_found");
+    assert!(!world.get("/").await.page().contains("/plan?"), "no plan waits");
+
+    let mut waiting = found("orch_waits", 1);
+    let session = Arc::make_mut(&mut waiting.session);
+    session.goal = "</pre><script>alert(1)</script>".into();
+    let plan = json!({"items": [{"key": "1", "prompt": "</textarea><b>"}]});
+    session.proposal = Some(Proposal { plan: Some(plan.clone()), pattern: "parallel".into() });
+    kept.all.lock().unwrap().insert(0, waiting);
+    assert_eq!(world.get("/api/session").await.json(200)["waits_for_plan"], true);
+    let shown = world.get("/api/session/plan?session_id=orch_waits").await.json(200);
+    assert_eq!((&shown["plan"], &shown["agents"]), (&plan, &json!(["codex", "claude"])));
+    assert!(world.get("/").await.page().contains("/plan?session_id=orch_waits"));
+    let page = world.get("/plan?session_id=orch_waits").await.page();
+    assert!(page.contains("&lt;/textarea&gt;") && page.contains("src=\"/plan.js\""), "{page}");
+    assert!(!page.contains("<script>") && !page.contains("<b>"), "foreign words stay words: {page}");
+    assert!(world.get("/plan.js").await.page().contains("/api/session/plan"));
+
+    let body = json!({"session_id": "orch_waits", "plan": {"items": []}});
+    assert_eq!(world.post("/api/session/plan", body).await.json(200)["id"], "orch_waits");
+    world.post("/api/session/plan", json!({})).await.json(200);
+    world.post("/api/session/plan", json!({"plan": {}})).await.problem(422, "invalid");
+    world.post("/api/session/plan", json!({"plan": "text"})).await.problem(422, "invalid");
+    let waits = "orch_waits".to_owned();
+    let sent = |plan: Option<&str>| (waits.clone(), plan.map(str::to_owned));
+    assert_eq!(*kept.agreed.lock().unwrap(), [sent(Some(r#"{"items":[]}"#)), sent(None), sent(Some("{}"))]);
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub use conduct::survey;
 pub use coverage::Coverage;
 pub use entry_points::{EntryKind, EntryPoint};
 pub use findings::Finding;
-pub use goal::{Section, goal_needs_model, section_order, wants_change, wants_checks};
+pub use goal::{Section, goal_needs_model, section_order, wants_change, wants_checks, wants_checks_besides};
 pub use graph::{Edge, Graph, InternalDependencies, Node, Pictured};
 pub use history::{Area, Coupled, GIT_LOG_ARGS, GitHistory, HistoryReport, HotSpot, Knower, parse_git_log};
 pub use language::LanguageKind;

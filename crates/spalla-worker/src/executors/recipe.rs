@@ -22,7 +22,7 @@ use record::Record;
 use serde::{Deserialize, Serialize};
 use spalla_domain::Timestamp;
 use spalla_domain::claim::RunError;
-use spalla_domain::recipe::infer::{Inferred, Surroundings, infer};
+use spalla_domain::recipe::infer::{Inferred, NotInferred, Surroundings, infer};
 use spalla_domain::recipe::{self, Condition, Recipe, Step};
 use spalla_domain::retry::ErrorClass;
 use state::Progress;
@@ -113,7 +113,8 @@ pub(crate) enum Verified {
 /// Builds and tests a workspace as its files say.
 pub(crate) async fn verify(run: &Run<'_>, scratchpad: &Scratchpad) -> Result<Verified, End> {
     let inferred = match inferred(run, scratchpad, "", &[]).await {
-        Ok(inferred) => inferred,
+        Ok(Ok(inferred)) => inferred,
+        Ok(Err(why)) => return Ok(Verified::Unverified(why.to_string())),
         Err(failure) => return Ok(Verified::Unverified(failure.error.message)),
     };
     run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
@@ -140,8 +141,8 @@ pub(crate) async fn examine(
     let mut examined = Examined::default();
     let mut steps: Vec<Step> = Vec::new();
     for verb in verbs {
-        match inferred(run, scratchpad, verb, &[]).await {
-            Ok(inferred) => {
+        let nothing = match inferred(run, scratchpad, verb, &[]).await {
+            Ok(Ok(inferred)) => {
                 run.log.remark(format!("verified by what is inferred: {}", inferred.why)).await;
                 let new = inferred.steps.into_iter().map(|step| in_examination(verb, step));
                 for step in new {
@@ -149,12 +150,17 @@ pub(crate) async fn examine(
                         steps.push(step);
                     }
                 }
+                continue;
             }
-            Err(failure) => {
-                examined.unknown.push(verb);
-                examined.nothing.get_or_insert(failure.error.message);
-            }
-        }
+            Ok(Err(why)) => format!(
+                "the project's top folder does not say how to {} it ({}); a Makefile with such targets says it for any project",
+                verbs.join(", "),
+                why.found()
+            ),
+            Err(failure) => failure.error.message,
+        };
+        examined.unknown.push(verb);
+        examined.nothing.get_or_insert(nothing);
     }
     if steps.is_empty() {
         return Ok(examined);
@@ -244,6 +250,7 @@ async fn with_steps(run: &Run<'_>, mut recipe: Recipe, scratchpad: &Scratchpad) 
         return Ok(recipe);
     }
     let inferred = inferred(run, scratchpad, &run.assignment.title, &run.assignment.labels).await?;
+    let inferred = inferred.map_err(|why| Failure::new(ErrorClass::Validation, why.to_string()))?;
     run.log.remark(format!("steps inferred, since there is no recipe with steps: {}", inferred.why)).await;
     recipe.steps = inferred.steps;
     Ok(recipe)
@@ -254,7 +261,7 @@ async fn inferred(
     scratchpad: &Scratchpad,
     title: &str,
     labels: &[String],
-) -> Result<Inferred, Failure> {
+) -> Result<Result<Inferred, NotInferred>, Failure> {
     let seen = run.look_for_manifests(scratchpad).await;
     let seen = seen.map_err(|why| Failure::new(ErrorClass::Validation, why))?;
     let from = Surroundings {
@@ -264,7 +271,7 @@ async fn inferred(
         text: &|name| seen.texts.get(name).cloned(),
         installed: &|program| programs::find(program, &run.options.child_env).is_some(),
     };
-    infer(&from).map_err(|error| Failure::new(ErrorClass::Validation, error.to_string()))
+    Ok(infer(&from))
 }
 
 /// Runs the steps from one on, which may be under way already.

@@ -69,7 +69,7 @@ fn all(config: &Config, as_json: bool) -> Result<()> {
         let members = shown.into_iter().map(|shown| (shown.name, shown));
         return output::json(&members.collect::<BTreeMap<&str, Shown>>());
     }
-    let row = |shown: Shown| vec![shown.name.to_owned(), output::cell(&shown.value), shown.source];
+    let row = |shown: Shown| vec![shown.name.to_owned(), shown.value_in_words(), shown.source];
     output::table(&["setting", "value", "source"], shown.into_iter().map(row).collect())
 }
 
@@ -110,7 +110,7 @@ fn switches(settings: &Settings) -> Vec<(&'static str, bool, &'static str)> {
     ]
 }
 
-/// Which features are on; those that this version does not use yet say so in the whole list.
+/// Which features are on; those that have no effect in this version say so.
 fn summary(config: &Config, as_json: bool) -> Result<()> {
     let switches = switches(&config.settings);
     if as_json {
@@ -118,9 +118,12 @@ fn summary(config: &Config, as_json: bool) -> Result<()> {
         return output::json(&members.collect::<BTreeMap<_, _>>());
     }
     let shown = config.shown();
-    let source = |key: &str| shown.iter().find(|shown| shown.name == key).map(|shown| shown.source.clone());
     let row = |(name, on, key): (&str, bool, &str)| {
-        vec![name.to_owned(), on.to_string(), source(key).unwrap_or_default()]
+        let of_key = shown.iter().find(|shown| shown.name == key);
+        // Some are on where a number is not 0, so that their value says less.
+        let why = of_key.and_then(|shown| shown.no_effect).map(|why| format!(" (no effect: {why})"));
+        let source = of_key.map(|shown| shown.source.clone()).unwrap_or_default();
+        vec![name.to_owned(), format!("{on}{}", why.unwrap_or_default()), source]
     };
     output::table(&["switch", "value", "source"], switches.into_iter().map(row).collect())
 }

@@ -10,20 +10,30 @@ pub(super) use resume::{resume, review, wish};
 use super::block_on_all_cores;
 use crate::cli::{Global, path_flag};
 use crate::config::{Config, Settings};
+use crate::data_folder::DataFolder;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result, file};
 use crate::output;
 use crate::routing::Serving;
 use crate::sessions::{
-    self, Agents, Begun, Decomposer, Goal, Pattern, Planned, Revision, Screen, SessionFolder, Split,
-    introduce, one_by_one, refuse_second, settle,
+    self, Agents, Begun, Decomposer, Goal, Pattern, Planned, Pursuit, Revision, Screen, SessionFolder, Split,
+    Workspace, introduce, one_by_one, proposal_of, refuse_second, settle, trusted,
 };
 use crate::signals::Signals;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use reach::Reach;
 use spalla_domain::session::Selector;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Where a plan is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Revised {
+    /// In the person's editor
+    Editor,
+    /// On the page, or over HTTP
+    Page,
+}
 
 /// Pursues a goal and reports.
 #[derive(Debug, Args)]
@@ -59,9 +69,9 @@ pub(crate) struct Orchestrate {
     /// Who says which agent takes a piece that names none: heuristic, as balance.strategy spreads them; tiny, by what it is like
     #[arg(long, default_value = "heuristic", value_parser = selector, value_name = "heuristic|tiny")]
     pub(super) selector: Selector,
-    /// Opens the plan in your editor (VISUAL, EDITOR) before anything begins
-    #[arg(long)]
-    pub(super) revise_plan: bool,
+    /// Has you change the plan before anything begins: in your editor (VISUAL, EDITOR), or on the page while the session waits
+    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "editor")]
+    pub(super) revise_plan: Option<Revised>,
     /// Works in the target itself: one piece after another, and what is merged is brought there at once. Asks once
     #[arg(long)]
     pub(super) in_place: bool,
@@ -105,6 +115,11 @@ impl Orchestrate {
             return Err(Failure::usage(format!("the target {} is no folder", target.display()))
                 .mend("name one with --target DIR"));
         }
+        let has_page = !self.no_dashboard || DataFolder::at(&config.settings.data).server().is_some();
+        if self.revise_plan == Some(Revised::Page) && !has_page {
+            return Err(Failure::usage("--revise-plan=page: with --no-dashboard there is no page")
+                .mend("leave --no-dashboard out, or use --revise-plan=editor"));
+        }
         if self.in_place {
             self.pattern = one_by_one(&self.pattern)?;
             refuse_second(&config.settings.data, &target)?;
@@ -119,6 +134,8 @@ impl Orchestrate {
         let mut settings = config.settings.clone();
         settings.policy.strict_tools |= self.strict_tools;
         let agents = agents.by(&Arc::new(Serving::open(&settings)?));
+        let weighed = agents.weighed(trusted(&config.settings));
+        let agents = block_on_all_cores(async { Ok(weighed.await) })?;
         introduce(&screen, &target, &agents)?;
         let plan = self.planned(&config.settings, &screen, &agents, &target)?;
         block_on_all_cores(self.pursue(global, config, &target, (plan, agents, screen)))
@@ -142,7 +159,11 @@ impl Orchestrate {
                 }
             }
         };
-        settle(screen, items, agents, (&self.pattern, self.revision()), target).map(Planned::Pieces)
+        let (pattern, revision) = (&self.pattern, self.revision());
+        if revision == Revision::OnPage {
+            return Ok(Planned::Held(proposal_of(items, pattern)));
+        }
+        settle(screen, items, agents, (pattern, revision), target).map(Planned::Pieces)
     }
 
     /// Asks whether what comes of it may go into the target while it goes on, unless that was said.
@@ -168,9 +189,10 @@ impl Orchestrate {
 
     fn revision(&self) -> Revision {
         match (self.revise_plan, self.yes || self.ci.is_on()) {
-            (true, _) => Revision::Edit,
-            (false, true) => Revision::None,
-            (false, false) => Revision::Confirm,
+            (Some(Revised::Editor), _) => Revision::Edit,
+            (Some(Revised::Page), _) => Revision::OnPage,
+            (None, true) => Revision::None,
+            (None, false) => Revision::Confirm,
         }
     }
 
@@ -182,16 +204,22 @@ impl Orchestrate {
         (plan, agents, screen): (Planned, Agents, Screen),
     ) -> Result<(Exit, Option<SessionFolder>)> {
         let mut signals = Signals::listen()?;
-        let (settings, revision) = (&config.settings, self.revision());
-        let (in_place, by_server) = (self.in_place, None);
-        let begun = Begun { settings, goal: &self.goal, target, screen, revision, in_place, by_server };
-        let (mut pursuit, workspace) = begun.begin(plan, &agents).await?;
-        let mut telemetry = global.telemetry(config, "warn");
-        telemetry.file = Some((workspace.log_file()?, config.settings.orchestrate.log_level.clone()));
-        crate::telemetry::start(telemetry)?;
+        let log = global.listen_for_session(config, "warn")?;
+        config.tell_idle();
+        // First the server: where none can be had, nothing of the session stays behind.
         let mut reach = Reach::find(&config.settings, self.port, !self.no_dashboard).await?;
         reach.introduce(&screen)?;
-        pursuit.is_patient = !self.ci.is_on() && output::can_ask() && reach.has_page();
+        let revision = self.revision();
+        let (mut pursuit, workspace) = match self.begin(config, target, (plan, &agents, screen)).await {
+            Ok(begun) => begun,
+            Err(failure) => {
+                reach.leave(true, &mut signals).await;
+                return Err(failure);
+            }
+        };
+        workspace.open_log(&log)?;
+        let is_asked = revision == Revision::OnPage || output::can_ask();
+        pursuit.is_patient = !self.ci.is_on() && is_asked && reach.has_page();
         pursuit.red_fails = self.ci.is_on();
         let folder = pursuit.folder.clone();
         let control = reach.control();
@@ -201,6 +229,20 @@ impl Orchestrate {
         };
         reach.leave(matches!(exit, Ok(Exit::Interrupted | Exit::Waits)), &mut signals).await;
         exit.map(|exit| (exit, Some(folder)))
+    }
+}
+
+impl Orchestrate {
+    async fn begin(
+        &self,
+        config: &Config,
+        target: &Path,
+        (plan, agents, screen): (Planned, &Agents, Screen),
+    ) -> Result<(Pursuit, Workspace)> {
+        let (settings, revision) = (&config.settings, self.revision());
+        let (in_place, by_server) = (self.in_place, None);
+        let begun = Begun { settings, goal: &self.goal, target, screen, revision, in_place, by_server };
+        begun.begin(plan, agents).await
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Replay {
 #[derive(Debug, Deserialize)]
 struct Told {
     timestamp: Timestamp,
+    session_id: Option<String>,
     #[serde(default)]
     agent: String,
     #[serde(rename = "type", default)]
@@ -49,7 +50,7 @@ struct Payload {
 impl Replay {
     pub(crate) fn run(self, global: &Global) -> Result<Exit> {
         let session = self.which.find(global)?.read()?;
-        let events = events(Path::new(&session.workspace))?;
+        let events = events(Path::new(&session.workspace), &session.id)?;
         if events.is_empty() {
             return Err(Failure::failed(format!("session {} has no events of agents", session.id)));
         }
@@ -81,8 +82,9 @@ impl Replay {
     }
 }
 
-/// Reads the events of all agents, in the order in which they came. A line that can't be read is left out.
-fn events(workspace: &Path) -> Result<Vec<(Told, String)>> {
+/// Reads the events of all agents of a session, in the order in which they came. A line that can't be read is left out, and so is
+/// one of another session that has the same workspace.
+fn events(workspace: &Path, session: &str) -> Result<Vec<(Told, String)>> {
     let mut events = Vec::new();
     for entry in fs::read_dir(workspace).map_err(file("reading the workspace", workspace))? {
         let path = entry.map_err(file("reading the workspace", workspace))?.path();
@@ -90,7 +92,11 @@ fn events(workspace: &Path) -> Result<Vec<(Told, String)>> {
             continue;
         }
         let text = fs::read_to_string(&path).map_err(file("reading", &path))?;
-        let read = |line: &str| Some((serde_json::from_str::<Told>(line).ok()?, line.to_owned()));
+        let is_own = |told: &Told| told.session_id.as_ref().is_none_or(|id| id == session);
+        let read = |line: &str| {
+            let told = serde_json::from_str::<Told>(line).ok().filter(is_own)?;
+            Some((told, line.to_owned()))
+        };
         events.extend(text.lines().filter_map(read));
     }
     events.sort_by_key(|(told, _)| told.timestamp);
@@ -116,10 +122,15 @@ mod tests {
         };
         fs::write(workspace.path().join("a.jsonl"), line("1", "one") + "no json\n" + &line("3", "three"))
             .unwrap();
-        fs::write(workspace.path().join("b.jsonl"), line("2", "two")).unwrap();
+        let of = |id: &str, line: String| line.replacen('{', &format!("{{\"session_id\":\"{id}\","), 1);
+        let both = of("orch_1", line("2", "two")) + &of("orch_2", line("2", "of another session"));
+        fs::write(workspace.path().join("b.jsonl"), both).unwrap();
         fs::write(workspace.path().join("orchestrator.log"), "log\n").unwrap();
-        let texts: Vec<_> =
-            events(workspace.path()).unwrap().into_iter().filter_map(|(told, _)| told.payload.text).collect();
+        let texts: Vec<_> = events(workspace.path(), "orch_1")
+            .unwrap()
+            .into_iter()
+            .filter_map(|(told, _)| told.payload.text)
+            .collect();
         assert_eq!(texts, ["one", "two", "three"]);
     }
 

@@ -1,6 +1,6 @@
 //! `spalla run`: does one task in a folder and reports, without a question and without a page: for scripts and for CI.
 
-use super::orchestrate::{CiArgs, Orchestrate, goal_text};
+use super::orchestrate::{CiArgs, Orchestrate, Revised, goal_text};
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -64,7 +64,7 @@ impl Run {
             pattern,
             decomposer,
             selector: Selector::default(),
-            revise_plan,
+            revise_plan: revise_plan.then_some(Revised::Editor),
             in_place: false,
             strict_tools,
             yes: true,

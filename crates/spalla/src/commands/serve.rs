@@ -60,6 +60,7 @@ impl Serve {
 /// Runs a server until a signal comes, with a worker in it or without.
 pub(super) fn serve(global: &Global, config: &Config, worker: bool) -> Result<Exit> {
     global.listen(config, "info")?;
+    config.tell_idle();
     let settings = &config.settings;
     block_on_all_cores(async {
         // From here on a signal ends the server in order, also while it starts.

@@ -80,8 +80,8 @@ pub(crate) struct Resume {
 impl Resume {
     fn run(&self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
-        global.listen(&config, "warn")?;
-        let resumed = orchestrate::resume(&config.settings, &self.which.id, self.overrule, screen(global));
+        let seen = (screen(global), global.listen_for_session(&config, "warn")?);
+        let resumed = orchestrate::resume(&config.settings, &self.which.id, self.overrule, seen);
         block_on_all_cores(resumed)
     }
 }
@@ -99,8 +99,8 @@ pub(crate) struct Review {
 impl Review {
     fn run(self, global: &Global) -> Result<Exit> {
         let config = global.config(Vec::new())?;
-        global.listen(&config, "warn")?;
-        let reviewed = orchestrate::review(&config.settings, &self.which.id, self.worker, screen(global));
+        let seen = (screen(global), global.listen_for_session(&config, "warn")?);
+        let reviewed = orchestrate::review(&config.settings, &self.which.id, self.worker, seen);
         block_on_all_cores(reviewed)
     }
 }

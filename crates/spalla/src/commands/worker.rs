@@ -40,6 +40,7 @@ impl Worker {
         // An agent that has little context left reads only what went wrong.
         let is_terse = spalla_worker::is_context_low(&config.settings.worker.context_remaining);
         global.listen(&config, if is_terse { "warn" } else { "info" })?;
+        config.tell_idle();
         let client = self.server.client(&config)?;
         block_on_all_cores(execute(&config.settings, client))
     }

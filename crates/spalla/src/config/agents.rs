@@ -80,9 +80,10 @@ macro_rules! keys_of {
                 concat!($table, ".enable_caching"),
                 Kind::Flag,
                 "true",
-                "a prompt that was answered before is not asked again (takes effect where a cache of answers is built in)",
+                "a prompt that was answered before is not asked again",
             )
-            .env(&[concat!($prefix, "__ENABLE_CACHING")]),
+            .env(&[concat!($prefix, "__ENABLE_CACHING")])
+            .idle("this version keeps no answers of models"),
             key(
                 concat!($table, ".enable_process_reuse"),
                 Kind::Flag,
@@ -94,16 +95,18 @@ macro_rules! keys_of {
                 concat!($table, ".enable_task_batching"),
                 Kind::Flag,
                 "true",
-                "small work items are given to it together (takes effect where batches are built in)",
+                "small work items are given to it together",
             )
-            .env(&[concat!($prefix, "__ENABLE_TASK_BATCHING")]),
+            .env(&[concat!($prefix, "__ENABLE_TASK_BATCHING")])
+            .idle("this version gives each work item to an agent by itself"),
             key(
                 concat!($table, ".enable_adaptive_budgeting"),
                 Kind::Flag,
                 "true",
-                "budgets follow what earlier runs used (takes effect where budgets adapt)",
+                "budgets follow what earlier runs used",
             )
-            .env(&[concat!($prefix, "__ENABLE_ADAPTIVE_BUDGETING")]),
+            .env(&[concat!($prefix, "__ENABLE_ADAPTIVE_BUDGETING")])
+            .idle("in this version nothing is granted or refused by tokens"),
         ]
     };
 }

@@ -20,6 +20,8 @@ pub(crate) struct Key {
     pub(crate) env: &'static [&'static str],
     /// Whether its value is never shown.
     pub(crate) secret: bool,
+    /// Why it has no effect in this version; none where it has one.
+    pub(crate) idle: Option<&'static str>,
     /// What it means, in one line.
     pub(crate) doc: &'static str,
 }
@@ -187,12 +189,17 @@ pub(crate) fn in_words(value: &Value) -> String {
 }
 
 pub(super) const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { name, kind, default, env: &[], secret: false, doc }
+    Key { name, kind, default, env: &[], secret: false, idle: None, doc }
 }
 
 impl Key {
     pub(super) const fn env(mut self, env: &'static [&'static str]) -> Self {
         self.env = env;
+        self
+    }
+
+    pub(super) const fn idle(mut self, why: &'static str) -> Self {
+        self.idle = Some(why);
         self
     }
 
@@ -683,14 +690,16 @@ const OWN: &[Key] = &[
         "features.langcache_enabled",
         Kind::Flag,
         "false",
-        "answers to like prompts are shared through Redis LangCache (not yet in use)",
+        "answers to like prompts are shared through Redis LangCache",
     )
-    .env(&["LANGCACHE_ENABLED"]),
+    .env(&["LANGCACHE_ENABLED"])
+    .idle("this version keeps no answers of models"),
     key(
         "features.scratchpad_enabled",
         Kind::Flag,
         "true",
-        "a run works in a folder of its own (not yet in use: it always does)",
+        "a run works in a folder of its own",
     )
-    .env(&["SCRATCHPAD_ENABLED"]),
+    .env(&["SCRATCHPAD_ENABLED"])
+    .idle("in this version a run always does"),
 ];

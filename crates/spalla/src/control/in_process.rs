@@ -1,20 +1,24 @@
 //! The control plane in this process: commands to the engine, reads from the store.
 
 use super::{ItemState, LOG_LINES_MAX, NewItem, RunState, ToldEvent};
+use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
+use crate::routing::scorecards;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use spalla_domain::adapter::Adapter;
 use spalla_domain::event::{Event, Fact};
 use spalla_domain::project::NewProject;
+use spalla_domain::scorecard::Scorecard;
 use spalla_domain::session_event::{SessionChange, SessionNews};
 use spalla_domain::work_item::{Dependency, NewWorkItem, Policy, Spec, When};
 use spalla_domain::{EventSeq, ProjectId, Refusal, RunId, WorkItemId};
 use spalla_engine::EngineHandle;
 use spalla_store::command::{Delay, Requeued};
 use spalla_store::view::{EventFilter, LogFilter, Page, RunFilter, RunView, WorkItemFilter};
-use spalla_store::{Command, ExecuteError, Reply, StoreError};
+use spalla_store::{Clock as _, Command, ExecuteError, Read, Reply, StoreError};
+use std::collections::BTreeMap;
 
 /// How many projects are looked at for one with the repository: the newest.
 const PROJECTS_MAX: u32 = 500;
@@ -120,11 +124,26 @@ pub(super) async fn item(engine: &EngineHandle, item: i64) -> Result<ItemState> 
     Ok(ItemState { status: view.status, reason: view.reason.map(|code| code.as_str().to_owned()) })
 }
 
-pub(super) async fn newest_run(engine: &EngineHandle, item: i64) -> Result<Option<RunState>> {
+pub(super) async fn runs(engine: &EngineHandle, item: i64, most: u32) -> Result<Vec<RunState>> {
     let filter = RunFilter { work_item_id: Some(WorkItemId(item)), ..RunFilter::default() };
-    let page = Page { limit: 1, before: None, offset: 0 };
+    let page = Page { limit: most, before: None, offset: 0 };
     let runs = engine.store().read().runs(filter, page).await.map_err(unavailable)?;
-    runs.into_iter().next().map(state).transpose()
+    runs.into_iter().map(state).collect()
+}
+
+pub(crate) async fn trust(read: &dyn Read) -> Result<BTreeMap<String, f64>> {
+    let now = SystemClock.now();
+    let mut joined = BTreeMap::<String, Scorecard>::new();
+    for cards in scorecards(read).await.map_err(unavailable)? {
+        for (name, mut card) in cards.agents {
+            card.fade(now);
+            match joined.get_mut(&name) {
+                Some(known) => known.join(&card),
+                None => drop(joined.insert(name, card)),
+            }
+        }
+    }
+    Ok(joined.into_iter().map(|(name, card)| (name, card.trust())).collect())
 }
 
 fn state(run: RunView) -> Result<RunState> {

@@ -6,6 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{cell, elements};
 use serde_json::{Value, json};
 use spalla_domain::session_event::SessionChange;
+use std::collections::BTreeMap;
 
 /// How many projects are looked at for one with the repository: the newest, in one call.
 const PROJECTS_MAX: usize = 500;
@@ -105,9 +106,14 @@ pub(super) async fn item(client: &Client, item: i64) -> Result<ItemState> {
     client.get_as(&format!("/work-items/{item}")).await
 }
 
-pub(super) async fn newest_run(client: &Client, item: i64) -> Result<Option<RunState>> {
-    let runs: Vec<RunState> = client.get_as(&format!("/work-items/{item}/runs?limit=1")).await?;
-    Ok(runs.into_iter().next())
+pub(super) async fn runs(client: &Client, item: i64, most: u32) -> Result<Vec<RunState>> {
+    client.get_as(&format!("/work-items/{item}/runs?limit={most}")).await
+}
+
+pub(super) async fn trust(client: &Client) -> Result<BTreeMap<String, f64>> {
+    let known = client.get("/api/scorecards").await?;
+    let of = |card: &Value| Some((card["agent"].as_str()?.to_owned(), card["trust"].as_f64()?));
+    Ok(elements(&known["agents"]).iter().filter_map(of).collect())
 }
 
 pub(super) async fn events(client: &Client, run: i64, after: i64) -> Result<Vec<ToldEvent>> {

@@ -278,6 +278,7 @@ impl Watcher {
             plan: Some(plan.to_string()),
             decomposer: Decomposer::default(),
             selector: Selector::default(),
+            revise: false,
             request: Request {
                 key: Some(format!("github:{}#{}", self.repository, issue.number)),
                 fingerprint: None,

@@ -75,14 +75,15 @@ pub(crate) async fn follow(
             () = leave.cancelled() => return Ok(()),
             _ = rhythm.tick() => {}
         }
-        match records(store.read()).await {
+        match scorecards(store.read()).await {
             Ok(all) => serving.note_breakers(breakers(&all, &slos, clock.now())),
             Err(error) => tracing::warn!(%error, "the records of agents can't be read; it is tried again"),
         }
     }
 }
 
-async fn records(read: &dyn Read) -> Result<Vec<Scorecards>, StoreError> {
+/// Returns the measured records of all projects.
+pub(crate) async fn scorecards(read: &dyn Read) -> Result<Vec<Scorecards>, StoreError> {
     let filter = DocumentFilter { kind: Scorecards::KIND, owner: None, status: None };
     let mut all: Vec<Scorecards> = Vec::new();
     let mut page = Page { limit: AT_ONCE, before: None, offset: 0 };

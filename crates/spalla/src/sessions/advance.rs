@@ -96,6 +96,7 @@ fn review(
     if is_by_rules {
         let own = looked_at(result).into_iter().map(|verdict| Vote {
             reviewer: "rules".to_owned(),
+            weight: 1.0,
             verdict: Some(verdict),
             absent: None,
         });
@@ -114,8 +115,11 @@ fn review(
 pub(super) fn by_policy(
     policy: &Policy,
     (key, at): (String, Timestamp),
-    votes: Vec<Vote>,
+    mut votes: Vec<Vote>,
 ) -> SessionDecision {
+    for vote in &mut votes {
+        vote.weight = policy.weight(&vote.reviewer);
+    }
     let said = votes.iter().filter_map(|vote| Some((vote.reviewer.as_str(), vote.verdict.as_ref()?)));
     let Decided { decision, rule } = policy.decide(&said.collect::<Vec<_>>());
     SessionDecision { key, at, decision, rule, votes, by_rules: false }
@@ -349,7 +353,7 @@ pub(super) fn vote_of(item: &SessionItem) -> Vote {
             .map_or_else(|| "it did not answer".to_owned(), |error| error.message.clone())
     };
     let absent = if verdict.is_none() { Some(why()) } else { None };
-    Vote { reviewer: item.agent.clone(), verdict, absent }
+    Vote { reviewer: item.agent.clone(), weight: 1.0, verdict, absent }
 }
 
 pub(super) fn with_change(work: &SessionItem) -> Option<&SessionRun> {

@@ -53,6 +53,16 @@ impl Agents {
         Self { definitions: Some(Arc::clone(definitions)), ..self }
     }
 
+    /// Has pieces spread by what the records of agents say, where that matters; the records are asked for then.
+    #[must_use]
+    pub(crate) async fn weighed(self, trust: impl Future<Output = BTreeMap<String, f64>>) -> Self {
+        if self.names.len() < 2 || !self.balance.asks_for_records(self.selector) {
+            return self;
+        }
+        let balance = self.balance.by_records(&trust.await);
+        Self { balance, ..self }
+    }
+
     /// Returns the definition that a piece names in the place of an agent of the session; none where nobody has that name, and
     /// the reason where its work can't be done by it.
     pub(crate) fn pinned(&self, name: &str) -> Option<Result<ByDefinition, String>> {
@@ -120,6 +130,10 @@ impl Known {
             if !taken.contains(&name) {
                 taken.push(name);
             }
+        }
+        if taken.is_empty() {
+            return Err(Failure::usage("--agents names nobody")
+                .mend("name some of them, or leave it out: then those are taken that are installed and have a login"));
         }
         Ok(Agents { names: taken, notes: self.notes_of_broken(), ..Agents::default() })
     }
@@ -196,6 +210,7 @@ mod tests {
     #[test]
     fn an_agent_that_nobody_knows_is_named_with_those_that_are_known() {
         let error = known(&[("x.toml", "name = 1")]).named(&["clod".into()]).err().unwrap().to_string();
+        assert!(known(&[]).named(&["".into(), " ".into()]).is_err(), "who names nobody counts on somebody");
         let wanted = ["clod", "codex, claude, gemini", "x.toml is not used: line 1, name"];
         assert!(wanted.iter().all(|part| error.contains(part)), "{error}");
     }

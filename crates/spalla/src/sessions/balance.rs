@@ -4,16 +4,23 @@ use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use spalla_domain::Timestamp;
 use spalla_domain::balance::{Chosen, Instance, Strategy, choose};
+use spalla_domain::scorecard::TRUST_UNKNOWN;
+use spalla_domain::session::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest weight.
 const WEIGHT_MAX: u32 = 1_000;
+/// What of an agent's weight is one as people write it: records are finer.
+const ONE: u32 = 100;
 
 /// How work is spread, and who can't be called now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Balance {
     strategy: Strategy,
+    /// What the settings say.
     weights: BTreeMap<String, u32>,
+    /// How far agents are trusted by their records.
+    trust: BTreeMap<String, f64>,
     at_limit: BTreeSet<String>,
 }
 
@@ -25,7 +32,28 @@ impl Balance {
         // A clock beyond what a calendar holds knows no limits.
         let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
         let at_limit = spalla_worker::agents_at_limits(&settings.data, now).into_keys().collect();
-        Ok(Self { strategy: settings.balance.strategy, weights, at_limit })
+        Ok(Self { strategy: settings.balance.strategy, weights, trust: BTreeMap::new(), at_limit })
+    }
+
+    /// Has agents bear what their records say, as far as the settings do not say it.
+    #[must_use]
+    pub(crate) fn by_records(self, trust: &BTreeMap<String, f64>) -> Self {
+        Self { trust: trust.clone(), ..self }
+    }
+
+    /// Tells whether it matters what the records of agents say.
+    pub(crate) fn asks_for_records(&self, selector: Selector) -> bool {
+        self.strategy == Strategy::Weighted || selector == Selector::Tiny
+    }
+
+    /// Returns what an agent bears in comparison with others, in hundredths: as the settings say; else by its record, up to twice of
+    /// what somebody bears of whom nothing is known.
+    pub(super) fn weight(&self, name: &str) -> u32 {
+        let by_record = || {
+            let trust = self.trust.get(name).copied().unwrap_or(TRUST_UNKNOWN);
+            ((trust / TRUST_UNKNOWN * f64::from(ONE)).round() as u32).max(1)
+        };
+        self.weights.get(name).map_or_else(by_record, |weight| weight * ONE)
     }
 
     /// Tells whether an agent can be called now.
@@ -45,7 +73,7 @@ impl Balance {
             let make = |name: &String| Instance {
                 name: name.clone(),
                 active: load.get(name).copied().unwrap_or(0),
-                weight: self.weights.get(name).copied().unwrap_or(1),
+                weight: self.weight(name),
                 is_healthy: is_healthy(name),
             };
             names.iter().map(make).collect()
@@ -107,6 +135,25 @@ mod tests {
         };
         assert_eq!(spread(&walled(&["claude"]), &[], 3), ["codex", "gemini", "codex"]);
         assert_eq!(spread(&walled(&["claude", "codex", "gemini"]), &[], 3), ["claude", "codex", "gemini"]);
+    }
+
+    fn weighted(weights: &[(&str, u32)], trust: &[(&str, f64)]) -> Balance {
+        let weights = weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
+        let trust = trust.iter().map(|(name, trust)| ((*name).to_owned(), *trust)).collect();
+        Balance { strategy: Strategy::Weighted, weights, ..Balance::default() }.by_records(&trust)
+    }
+
+    #[test]
+    fn work_is_spread_by_what_records_say_as_far_as_the_settings_do_not_say_it() {
+        let count = |balance: &Balance| {
+            let spread = spread(balance, &[], 9);
+            names().map(|name| spread.iter().filter(|given| **given == name).count())
+        };
+        assert_eq!(count(&weighted(&[], &[])), [3, 3, 3]);
+        assert_eq!(count(&weighted(&[], &[("claude", 1.0), ("codex", 0.25)])), [5, 1, 3]);
+        assert_eq!(count(&weighted(&[("codex", 2)], &[("claude", 0.5), ("codex", 0.0)])), [2, 5, 2]);
+        assert_eq!(count(&weighted(&[], &[("claude", 0.0), ("codex", 0.0), ("gemini", 0.0)])), [3, 3, 3]);
+        assert_eq!(weighted(&[("codex", 0)], &[("codex", 1.0)]).weight("codex"), 0);
     }
 
     #[test]

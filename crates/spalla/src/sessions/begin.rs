@@ -1,10 +1,9 @@
 //! Begins a session: its folder, its repository, its workspace and its first record.
 
 use super::agents::Agents;
-use super::balance::Balance;
 use super::folder::SessionFolder;
 use super::plan::{Piece, items_of, left_out_of, needs_repository};
-use super::pursuit::Pursuit;
+use super::pursuit::{Means, Pursuit};
 use super::screen::Screen;
 use super::settle::Revision;
 use super::target;
@@ -14,7 +13,7 @@ use crate::clock::stamp;
 use crate::config::Settings;
 use crate::failure::{Failure, Result};
 use crate::git;
-use spalla_domain::session::{LeftOut, Request, Session, SessionItem, SessionStatus};
+use spalla_domain::session::{LeftOut, Proposal, Request, Session, SessionItem, SessionStatus};
 use spalla_store::Clock as _;
 use std::path::Path;
 
@@ -42,13 +41,15 @@ pub(crate) enum Planned {
     Pieces(Vec<Piece>),
     /// An agent plans first.
     First(Box<SessionItem>),
+    /// A person is to agree with the plan first.
+    Held(Proposal),
 }
 
 impl Planned {
     fn needs_repository(&self) -> bool {
         match self {
             Self::Pieces(pieces) => needs_repository(pieces),
-            Self::First(_) => true,
+            Self::First(_) | Self::Held(_) => true,
         }
     }
 
@@ -56,13 +57,25 @@ impl Planned {
         match self {
             Self::Pieces(pieces) => items_of(pieces),
             Self::First(planning) => vec![(**planning).clone()],
+            Self::Held(_) => Vec::new(),
         }
     }
 
     fn left_out(&self) -> Vec<LeftOut> {
         match self {
             Self::Pieces(pieces) => left_out_of(pieces),
-            Self::First(_) => Vec::new(),
+            Self::First(_) | Self::Held(_) => Vec::new(),
+        }
+    }
+
+    /// Returns what a person is to agree with, now or once an agent has made it.
+    fn proposal(&self, revision: Revision) -> Option<Proposal> {
+        match self {
+            Self::Held(proposal) => Some(proposal.clone()),
+            Self::First(_) if revision == Revision::OnPage => {
+                Some(Proposal { plan: None, pattern: String::new() })
+            }
+            Self::First(_) | Self::Pieces(_) => None,
         }
     }
 }
@@ -74,9 +87,15 @@ impl Begun<'_> {
         let path = target.to_str();
         let path =
             path.ok_or_else(|| Failure::usage(format!("the target {} is not UTF-8", target.display())))?;
+        let needs_repository = plan.needs_repository();
+        // What can't be used is said before anything of the session is there.
+        if needs_repository {
+            git::head_of(target).await?;
+        }
+        Workspace::make_named(settings)?;
         let (folder, id) = SessionFolder::make(&settings.data, &stamp())?;
         let workspace = Workspace::make(settings, &id)?;
-        let base = match plan.needs_repository() {
+        let base = match needs_repository {
             false => None,
             true => {
                 // Nobody is told where nobody looks on, and git asks the folder's own filters.
@@ -99,6 +118,7 @@ impl Begun<'_> {
             ended_at: None,
             project_id: None,
             base,
+            proposal: plan.proposal(revision),
             items: plan.items(),
             left_out: plan.left_out(),
             decisions: Vec::new(),
@@ -110,25 +130,9 @@ impl Begun<'_> {
             by_server: self.by_server.clone(),
         };
         folder.write(&session)?;
-        let (policy, looking) = (settings.review_policy()?, settings.looking());
-        let balance = Balance::of(settings, SystemClock.now())?;
-        let is_patient = screen == Screen::Nobody;
-        let why = None;
-        let definitions = agents.definitions.clone();
-        let pursuit = Pursuit {
-            folder,
-            session,
-            screen,
-            revision,
-            policy,
-            looking,
-            balance,
-            definitions,
-            is_patient,
-            why,
-            late: Vec::new(),
-            red_fails: false,
-        };
+        let (definitions, is_patient) = (agents.definitions.clone(), screen == Screen::Nobody);
+        let means = Means { settings, screen, revision, definitions, is_patient };
+        let pursuit = Pursuit::new((folder, session), means)?;
         Ok((pursuit, workspace))
     }
 }

@@ -6,12 +6,13 @@ use super::rounds;
 use crate::exit::Exit;
 use serde_json::Value;
 use spalla_domain::review::{Decision, Opinion};
-use spalla_domain::session::{ItemKind, Session, SessionDecision, SessionItem};
+use spalla_domain::session::{ItemKind, Session, SessionDecision, SessionItem, Vote};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// How good a try is: the least is the best.
-type Rank = (u8, Reverse<usize>, usize, u64);
+/// How good a try is: the least is the best. After the doubt, the shares of its reviewers' weight that approve and that have
+/// concerns, in thousandths, and the length.
+type Rank = (u8, Reverse<u64>, u64, u64);
 
 /// Has the best try of each contest merged that is decided.
 pub(super) fn advance(session: &Session, next: &mut Next) {
@@ -101,12 +102,16 @@ fn rank(session: &Session, work: &SessionItem, next: &Next) -> Option<Rank> {
         Decision::PauseAndClarify => 2,
         Decision::StopAndEscalate => return None,
     };
-    let count = |opinion| {
-        let said = decided.votes.iter().filter_map(|vote| vote.verdict.as_ref());
-        said.filter(|verdict| verdict.verdict == opinion).count()
+    // Each try has reviewers of its own: what counts is how much of their weight is for it. Who is absent is not.
+    let weight = |votes: &mut dyn Iterator<Item = &Vote>| votes.map(|vote| vote.weight).sum::<f64>();
+    let all = weight(&mut decided.votes.iter());
+    let share = |opinion| {
+        let is_of = |vote: &&Vote| vote.verdict.as_ref().is_some_and(|verdict| verdict.verdict == opinion);
+        let of_it = weight(&mut decided.votes.iter().filter(is_of));
+        if all > 0.0 { (of_it / all * 1e3).round() as u64 } else { 0 }
     };
     let lines = |name: &str| change.get(name).and_then(Value::as_u64).unwrap_or(0);
     // Of two that are as good, the shorter one is the better one.
     let length = lines("insertions").saturating_add(lines("deletions"));
-    Some((doubt, Reverse(count(Opinion::Approved)), count(Opinion::Concern), length))
+    Some((doubt, Reverse(share(Opinion::Approved)), share(Opinion::Concern), length))
 }

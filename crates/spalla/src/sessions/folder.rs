@@ -306,6 +306,7 @@ pub(super) mod tests {
             ended_at: None,
             project_id: None,
             base: None,
+            proposal: None,
             items: vec![],
             left_out: vec![],
             decisions: Vec::new(),

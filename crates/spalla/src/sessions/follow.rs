@@ -77,6 +77,8 @@ pub(crate) struct Followed {
     pub(crate) title: String,
     /// Its newest run.
     pub(crate) run: Option<RunState>,
+    /// The runs before that one, the newest first.
+    pub(crate) earlier: Vec<RunState>,
     /// Where it stood when it was looked at last.
     pub(crate) state: Option<ItemState>,
     /// What its run waits for a person to answer.
@@ -89,7 +91,16 @@ pub(crate) struct Followed {
 impl Followed {
     /// Begins with a work item of which nothing was seen.
     pub(crate) const fn new(id: i64, title: String) -> Self {
-        Self { id, title, run: None, state: None, question: None, lines: 0, is_old: false }
+        Self {
+            id,
+            title,
+            run: None,
+            earlier: Vec::new(),
+            state: None,
+            question: None,
+            lines: 0,
+            is_old: false,
+        }
     }
 
     /// Says whether it was over when it was followed last: then nothing of it is told once more.
@@ -239,6 +250,7 @@ impl<'a> Follower<'a> {
         let state = self.control.item(id).await?;
         let run = self.control.newest_run(id).await?;
         self.live.note(id, run.as_ref());
+        self.look_at_earlier(index, run.as_ref()).await?;
         let item = &mut self.items[index];
         if item.is_old && state.is_over() {
             (item.state, item.run) = (Some(state), run);
@@ -264,6 +276,18 @@ impl<'a> Follower<'a> {
         }
         self.look_for_question(index).await?;
         if is_news { self.announce(index) } else { Ok(()) }
+    }
+
+    /// Sees to the runs before a newest one that was not seen yet: one that failed is tried again without anybody being woken, and
+    /// what it used counts all the same.
+    async fn look_at_earlier(&mut self, index: usize, newest: Option<&RunState>) -> Result<()> {
+        let item = &self.items[index];
+        let is_new = |run: &&RunState| item.run.as_ref().is_none_or(|known| known.id != run.id);
+        let Some(newest) = newest.filter(|run| run.attempt > 1).filter(is_new) else { return Ok(()) };
+        let mut runs = self.control.runs(item.id).await?;
+        runs.retain(|run| run.id < newest.id);
+        self.items[index].earlier = runs;
+        Ok(())
     }
 
     /// Sees whether the run waits for a person, and says once what it asks.

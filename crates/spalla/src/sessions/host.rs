@@ -3,24 +3,25 @@
 
 use super::agents::Agents;
 use super::asked::ask;
-use super::balance::Balance;
 use super::begin::{Begun, Planned};
 use super::folder::{self, SessionFolder, Wish};
 use super::holding::hold;
 use super::known::KnownSessions;
 use super::pattern::Pattern;
 use super::plan::of_text;
-use super::pursuit::Pursuit;
+use super::pursuit::{Means, Pursuit};
 use super::screen::Screen;
 use super::settle::{Revision, settle};
 use super::split::{Goal, Split};
-use super::{Decomposer, Reached, leave, overruled};
+use super::workspace::Workspace;
+use super::{Decomposer, Reached, leave, overruled, proposal};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::control::Control;
 use crate::failure::{Failure, Result};
 use crate::git;
 use crate::routing::Serving;
+use crate::session_log::SessionLog;
 use crate::signals::Signals;
 use futures_util::future::BoxFuture;
 use spalla_domain::agent_pool::PoolState;
@@ -106,34 +107,24 @@ impl Host {
 
     /// A session that was left, as a server goes on with it.
     fn left(&self, folder: SessionFolder, session: Session) -> Result<Pursuit> {
-        let (screen, revision, looking) = (Screen::Nobody, Revision::None, self.0.settings.looking());
-        let policy = self.0.settings.review_policy()?;
-        let balance = Balance::of(&self.0.settings, SystemClock.now())?;
-        let why = None;
+        let settings = &self.0.settings;
+        let (screen, revision) = (Screen::Nobody, Revision::None);
         let definitions = Some(Arc::clone(&self.0.definitions));
-        let is_patient = true;
-        Ok(Pursuit {
-            folder,
-            session,
-            screen,
-            revision,
-            policy,
-            looking,
-            balance,
-            definitions,
-            is_patient,
-            why,
-            late: Vec::new(),
-            red_fails: false,
-        })
+        let means = Means { settings, screen, revision, definitions, is_patient: true };
+        Pursuit::new((folder, session), means)
     }
 
     fn pursue(&self, pursuit: Pursuit) {
         let own = self.clone();
+        let log = SessionLog::default();
+        // Without its log it goes on all the same.
+        if let Err(failure) = Workspace::of(&pursuit.session).open_log(&log) {
+            tracing::warn!("{failure}");
+        }
         self.0.tasks.spawn(async move {
             let id = pursuit.session.id.clone();
             let mut signals = Signals::none();
-            let pursued = pursuit.pursue(&own.0.control, &mut signals);
+            let pursued = log.hear(pursuit.pursue(&own.0.control, &mut signals));
             match own.0.leave.run_until_cancelled(pursued).await {
                 Some(Ok(exit)) => tracing::info!(session = id, status = exit.code(), "a session ended"),
                 Some(Err(failure)) => tracing::warn!(session = id, "a session is left: {failure}"),
@@ -181,8 +172,9 @@ impl Host {
     }
 
     async fn begin_new(&self, wanted: spalla_server::Wanted) -> Result<Pursuit> {
-        let spalla_server::Wanted { goal, target, agents, plan, decomposer, selector, request, may_copy } =
-            wanted;
+        let spalla_server::Wanted { goal, target, agents, plan, decomposer, selector, revise, .. } = wanted;
+        let (request, may_copy) = (wanted.request, wanted.may_copy);
+        let revision = if revise { Revision::OnPage } else { Revision::None };
         let target = self.target_at(&target, may_copy).await?;
         let agents = match agents.is_empty() {
             true => Agents::found(&self.0.settings)?,
@@ -193,11 +185,12 @@ impl Host {
             read.map_err(|error| Failure::failed(format!("reading the aliases: {error}")))?;
         }
         let agents = Agents { selector, ..agents }.by(&self.0.definitions);
+        let agents = agents.weighed(async { self.0.control.trust().await.unwrap_or_default() }).await;
         // Who a piece is for may stand in many files.
-        let planned =
-            tokio::task::block_in_place(|| self.planned(&goal, (plan, decomposer.into()), &agents, &target))?;
+        let wishes = (plan, decomposer.into(), revision);
+        let planned = tokio::task::block_in_place(|| self.planned(&goal, wishes, &agents, &target))?;
         let screen = Screen::Nobody;
-        let (settings, revision) = (&self.0.settings, Revision::None);
+        let settings = &self.0.settings;
         let by_server = Some(request);
         let in_place = false;
         let begun = Begun { settings, goal: &goal, target: &target, screen, revision, in_place, by_server };
@@ -211,7 +204,7 @@ impl Host {
     fn planned(
         &self,
         goal: &str,
-        (plan, decomposer): (Option<String>, Decomposer),
+        (plan, decomposer, revision): (Option<String>, Decomposer, Revision),
         agents: &Agents,
         target: &Path,
     ) -> Result<Planned> {
@@ -226,7 +219,34 @@ impl Host {
                 }
             }
         };
-        settle(&screen, items, agents, (pattern, Revision::None), target).map(Planned::Pieces)
+        if revision == Revision::OnPage {
+            return Ok(Planned::Held(proposal::proposal_of(items, pattern)));
+        }
+        settle(&screen, items, agents, (pattern, revision), target).map(Planned::Pieces)
+    }
+
+    /// Lets a session begin with the plan that a person sends, or with the one that waits for them.
+    async fn agree_one(&self, id: &str, plan: Option<String>) -> Result<Found, Unfollowed> {
+        let folder = find(&self.0.settings.data, id)?;
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        let Some(proposed) = session.proposed().map(ToString::to_string) else {
+            return Err(Unfollowed::Conflict("no plan of it waits for a person".to_owned()));
+        };
+        if !matches!(session.status, SessionStatus::Waiting | SessionStatus::Running) {
+            return Err(Unfollowed::Conflict("it is held or ended; let it go on first".to_owned()));
+        }
+        let text = plan.unwrap_or(proposed);
+        let pursuit = self.left(folder.clone(), session.clone()).map_err(|failure| broken(&failure))?;
+        let read = (text.as_str(), &session);
+        let wishes = (Screen::Nobody, Revision::None);
+        tokio::task::block_in_place(|| proposal::pieces_of(read, &pursuit.agents(), wishes))
+            .map_err(|failure| unfit(&failure))?;
+        proposal::leave(&folder, &text).map_err(|failure| broken(&failure))?;
+        if !folder.is_pursued() {
+            self.take_up(&folder, (false, false)).await?;
+        }
+        let session = folder.read().map_err(|failure| broken(&failure))?;
+        Ok(found(&folder, session))
     }
 
     /// Finds the target. Nothing of the data folder ever becomes one, and a folder that is no repository, of which everything
@@ -407,6 +427,11 @@ impl Sessions for Host {
     ) -> BoxFuture<'static, Result<Found, Unfollowed>> {
         let own = self.clone();
         Box::pin(async move { own.control_one(&id, worker, control).await })
+    }
+
+    fn agree(&self, id: String, plan: Option<String>) -> BoxFuture<'static, Result<Found, Unfollowed>> {
+        let own = self.clone();
+        Box::pin(async move { own.agree_one(&id, plan).await })
     }
 }
 

@@ -2,7 +2,6 @@
 //! review, with what the reviewer said.
 
 use super::advance::{is_over, vote_of};
-use super::follow::Followed;
 use super::workspace::Workspace;
 use crate::failure::{Result, file};
 use serde_json::{Value, json};
@@ -17,8 +16,8 @@ const REVIEWS: &str = "reviews";
 
 /// Writes the events of all runs that are known, agent by agent, in the order of the items, and the reviews. Doing so again gives
 /// the same.
-pub(super) fn write(workspace: &Workspace, session: &Session, items: &[Followed]) -> Result<()> {
-    write_events(workspace, &session.id, items)?;
+pub(super) fn write(workspace: &Workspace, session: &Session) -> Result<()> {
+    write_events(workspace, session)?;
     write_reviews(workspace, session)
 }
 
@@ -47,15 +46,14 @@ fn name_of(key: &str) -> String {
     key.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
 }
 
-fn write_events(workspace: &Workspace, session: &str, items: &[Followed]) -> Result<()> {
+fn write_events(workspace: &Workspace, session: &Session) -> Result<()> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let result = item.run.as_ref().and_then(|run| run.result.as_ref());
-        let Some(path) = result.and_then(|result| result["events"].as_str()) else { continue };
+    for run in session.items.iter().flat_map(|item| &item.runs) {
+        let Some(path) = run.result.as_ref().and_then(|result| result["events"].as_str()) else { continue };
         let Ok(text) = fs::read_to_string(path) else { continue };
         for line in text.lines() {
             let Ok(mut event) = serde_json::from_str::<Value>(line) else { continue };
-            event["session_id"] = Value::from(session);
+            event["session_id"] = Value::from(session.id.as_str());
             let agent = event["agent"].as_str().filter(|name| is_plain(name)).unwrap_or("agent").to_owned();
             let lines = files.entry(agent).or_default();
             lines.push_str(&event.to_string());
@@ -64,9 +62,19 @@ fn write_events(workspace: &Workspace, session: &str, items: &[Followed]) -> Res
     }
     for (agent, lines) in files {
         let path = workspace.path().join(format!("{agent}.jsonl"));
-        write_file(&path, &lines)?;
+        write_file(&path, &(of_others(&path, &session.id) + &lines))?;
     }
     Ok(())
+}
+
+/// Returns what stands in a file of events of other sessions, which had the same folder as their workspace.
+fn of_others(path: &Path, session: &str) -> String {
+    let Ok(text) = fs::read_to_string(path) else { return String::new() };
+    let is_other = |line: &&str| {
+        let event: Option<Value> = serde_json::from_str(line).ok();
+        event.is_some_and(|event| event["session_id"].as_str().is_some_and(|id| id != session))
+    };
+    text.lines().filter(is_other).map(|line| format!("{line}\n")).collect()
 }
 
 fn write_file(path: &Path, lines: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use spalla_domain::chosen::ChosenDefinition;
 use spalla_domain::plan::{PieceExecutor, PlanItem};
 use spalla_domain::session::{ItemKind, LeftOut, SessionItem};
-use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks};
+use spalla_worker::builtin::surveyor::{goal_needs_model, wants_checks, wants_checks_besides};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -91,6 +91,7 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
         })
     };
     let pieces: Vec<Piece> = items.into_iter().enumerate().map(piece).collect::<Result<_>>()?;
+    let pieces: Vec<Piece> = pieces.into_iter().flat_map(with_checks).collect();
     screen.say("plan:")?;
     for (number, piece) in (1..).zip(&pieces) {
         let means = piece.needs_model.map_or_else(|| who(piece), |why| format!("left out: {why}"));
@@ -98,6 +99,21 @@ pub(crate) fn lay_out(screen: &Screen, items: Vec<PlanItem>, agents: &Agents) ->
     }
     refuse_nothing(&pieces)?;
     Ok(pieces)
+}
+
+/// What stands behind the key of a piece whose checks are a piece of their own.
+const CHECKS: &str = "-checks";
+
+/// Returns a piece that is measured, and its checks beside it where it asks for them as well: without a model nobody does both.
+fn with_checks(piece: Piece) -> Vec<Piece> {
+    let is_both = piece.agent == SURVEYOR && piece.needs_model.is_none();
+    if !is_both || piece.item.agent.is_some() || !wants_checks_besides(&piece.item.prompt) {
+        return vec![piece];
+    }
+    let key = format!("{}{CHECKS}", piece.item.key);
+    let checks =
+        Piece { item: PlanItem { key, ..piece.item.clone() }, agent: VERIFIER.to_owned(), ..piece.clone() };
+    vec![piece, checks]
 }
 
 /// Refuses a piece that can't be done by the definition that it names, or is for.

@@ -1,23 +1,22 @@
 //! One goal from its plan to its report: makes the work items, follows them, gives back what could not be merged, and says how
 //! it ended. What it knows stands in the session's record after every step, so that another process may go on from there.
 
-use super::advance::{advance, is_over, is_ready, overruled};
-use super::agents::Agents;
+use super::advance::{advance, is_ready, overruled};
 use super::balance::Balance;
-use super::decompose::{Decomposed, decomposed};
+use super::decompose::decomposed;
 use super::folder::{SessionFolder, Wish};
 use super::follow::{Followed, Follower};
 use super::holding::said;
 use super::news::change_of;
-use super::plan::{items_of, left_out_of};
 use super::report::{self, Reported};
 use super::screen::Screen;
-use super::settle::{Revision, settle};
+use super::settle::Revision;
 use super::watch::{Looking, Noticed, Watch};
 use super::workspace::Workspace;
-use super::{asked, ends, looks, mirror, rounds};
+use super::{asked, ends, looks, mirror, proposal, rounds};
 use crate::clock::SystemClock;
-use crate::control::{Control, ItemState, RunState};
+use crate::config::Settings;
+use crate::control::Control;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
@@ -32,7 +31,6 @@ use spalla_domain::work_item::Status;
 use spalla_store::Clock as _;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +50,8 @@ enum Event {
     Wish(Wish),
     /// A person asks for a review.
     Asked,
+    /// A person agreed with a plan, which is this one.
+    Agreed(String),
     /// Something is noticed of the agents at work.
     Noticed(Noticed),
     /// This process is to end.
@@ -86,11 +86,45 @@ pub(crate) struct Pursuit {
     pub(crate) red_fails: bool,
 }
 
+/// With what a session is pursued, beside its record.
+pub(crate) struct Means<'a> {
+    /// The settings.
+    pub(crate) settings: &'a Settings,
+    /// What the person sees.
+    pub(crate) screen: Screen,
+    /// What the person does with a plan that an agent makes.
+    pub(crate) revision: Revision,
+    /// The definitions by which pieces are done that name no agent.
+    pub(crate) definitions: Option<Arc<Serving>>,
+    /// Whether it goes on to wait where a person has to do something.
+    pub(crate) is_patient: bool,
+}
+
 impl Pursuit {
+    /// Makes ready to pursue a session.
+    pub(crate) fn new((folder, session): (SessionFolder, Session), means: Means<'_>) -> Result<Self> {
+        let Means { settings, screen, revision, definitions, is_patient } = means;
+        Ok(Self {
+            folder,
+            session,
+            screen,
+            revision,
+            policy: settings.review_policy()?,
+            balance: Balance::of(settings, SystemClock.now())?,
+            definitions,
+            looking: settings.looking(),
+            is_patient,
+            why: None,
+            late: Vec::new(),
+            red_fails: false,
+        })
+    }
+
     /// Pursues the goal to its end, or until a signal comes.
     pub(crate) async fn pursue(mut self, control: &Control, signals: &mut Signals) -> Result<Exit> {
         let Some(_held) = self.folder.hold_patiently().await? else { return Err(self.taken()) };
         self.begin()?;
+        self.weigh(control).await;
         if self.folder.wish() != Some(Wish::Pause) {
             // Whoever held its runs may have gone before it could let them go on.
             self.let_runs_go_on(control).await;
@@ -138,9 +172,10 @@ impl Pursuit {
                     continue;
                 }
                 Event::Asked => self.session.asked = asked::all(&self.folder),
+                Event::Agreed(plan) => self.settle_plan(Some(&plan))?,
                 Event::Noticed(Noticed::Looks(looks)) => self.begin_looks(looks)?,
                 Event::Noticed(Noticed::Away(away)) => self.reckon(&away)?,
-                Event::News => {}
+                Event::News => self.mirror(),
             }
             if let Some(exit) = self.advance(control, &follower).await? {
                 if exit == Exit::Stopped {
@@ -188,6 +223,17 @@ impl Pursuit {
         self.folder.write(&self.session)
     }
 
+    /// Has words and pieces weigh what the records of agents say now.
+    async fn weigh(&mut self, control: &Control) {
+        match control.trust().await {
+            Ok(trust) => {
+                self.policy = self.policy.by_records(trust.iter().map(|(name, trust)| (name, *trust)));
+                self.balance = std::mem::take(&mut self.balance).by_records(&trust);
+            }
+            Err(failure) => tracing::warn!("the records of agents can't be read, all count alike: {failure}"),
+        }
+    }
+
     /// Waits for news of the items: where a person is waited for, until they did something; where the queue had no room for all of
     /// them, no longer than until that is tried again.
     async fn news(&self, follower: &mut Follower<'_>, had_room: bool) -> Result<()> {
@@ -224,6 +270,10 @@ impl Pursuit {
             }
             if asked::all(&self.folder).len() > self.session.asked.len() {
                 return Event::Asked;
+            }
+            let is_proposed = self.session.proposed().is_some();
+            if let Some(plan) = is_proposed.then(|| proposal::agreed(&self.folder).ok().flatten()).flatten() {
+                return Event::Agreed(plan);
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -266,8 +316,13 @@ impl Pursuit {
 
     /// Decides what comes next; returns how it ends where nothing does.
     async fn advance(&mut self, control: &Control, follower: &Follower<'_>) -> Result<Option<Exit>> {
+        if self.waits_for_plan(control).await? {
+            return Ok(None);
+        }
         if let Some(decomposed) = decomposed(&self.session) {
-            return self.lay_out(decomposed).map(|()| None);
+            self.lay_out(decomposed)?;
+            self.waits_for_plan(control).await?;
+            return Ok(None);
         }
         if let Some(exit) = self.bring().await? {
             return Ok(Some(exit));
@@ -357,55 +412,8 @@ impl Pursuit {
         self.folder.write(&self.session)
     }
 
-    /// Lays out what an agent planned, as far as the person agrees.
-    fn lay_out(&mut self, decomposed: Decomposed) -> Result<()> {
-        let screen = self.screen;
-        if let Some(why) = &decomposed.instead {
-            let why = output::plain(why);
-            screen.say(format_args!("no plan came of it ({why}); the goal is split as it is written"))?;
-        }
-        let (names, balance) = (self.session.agents.clone(), self.balance.clone());
-        let (definitions, selector) = (self.definitions.clone(), self.session.selector);
-        let agents = Agents { names, balance, definitions, selector, ..Agents::default() };
-        let wishes = (&decomposed.pattern, self.revision);
-        let target = Path::new(&self.session.target);
-        // A person may think about it for as long as they like.
-        let settled =
-            tokio::task::block_in_place(|| settle(&screen, decomposed.items, &agents, wishes, target));
-        let pieces = settled.inspect_err(|_| {
-            self.session.status = SessionStatus::Stopped;
-            let _ = self.folder.write(&self.session);
-        })?;
-        self.session.items.extend(items_of(&pieces));
-        self.session.left_out.extend(left_out_of(&pieces));
-        self.folder.write(&self.session)
-    }
-
     fn has_ready(&self) -> bool {
         self.session.items.iter().any(|item| item.work_item_id.is_none() && is_ready(&self.session, item))
-    }
-
-    fn followed(&self) -> Vec<Followed> {
-        let follow = |item: &SessionItem| {
-            Some(Followed::new(item.work_item_id?, item.title.clone()).that_was_over(is_over(item)))
-        };
-        self.session.items.iter().filter(|item| !self.is_late(item)).filter_map(follow).collect()
-    }
-
-    /// Writes down where the items stand and what their runs came to.
-    fn take_note(&mut self, items: &[Followed]) -> Result<()> {
-        for followed in items {
-            let item = self.session.items.iter_mut().find(|item| item.work_item_id == Some(followed.id));
-            let Some(item) = item else { continue };
-            item.status = followed.state.as_ref().map(|state: &ItemState| state.status.as_str().to_owned());
-            let Some(run) = &followed.run else { continue };
-            let run = as_recorded(run);
-            match item.runs.iter_mut().find(|known| known.run_id == run.run_id) {
-                Some(known) => *known = run,
-                None => item.runs.push(run),
-            }
-        }
-        self.folder.write(&self.session)
     }
 
     /// Stops what is under way and waits a little for its end; a second signal cuts that short.
@@ -428,7 +436,7 @@ impl Pursuit {
     /// Writes the report and says where it is.
     fn finish(&mut self, items: &[Followed], exit: Exit) -> Result<Exit> {
         let workspace = Workspace::of(&self.session);
-        mirror::write(&workspace, &self.session, items)?;
+        mirror::write(&workspace, &self.session)?;
         self.session.ended_at = Some(SystemClock.now());
         self.session.status = match exit {
             Exit::Done => SessionStatus::Done,
@@ -465,17 +473,4 @@ fn is_merged(item: &SessionItem) -> bool {
     item.kind == ItemKind::Merge
         && item.status.as_deref() == Some("succeeded")
         && item.runs.iter().any(commit)
-}
-
-fn as_recorded(run: &RunState) -> SessionRun {
-    SessionRun {
-        run_id: run.id,
-        attempt: run.attempt,
-        started_at: run.started_at,
-        ended_at: run.ended_at,
-        usage: run.usage.clone().and_then(|usage| serde_json::from_value(usage).ok()),
-        sandbox: run.sandbox.clone().and_then(|walls| serde_json::from_value(walls).ok()),
-        result: run.result.clone(),
-        error: run.error.clone(),
-    }
 }

@@ -41,8 +41,9 @@ fn editor() -> Result<String> {
     let chosen = chosen.map(|words| words.trim().to_owned()).find(|words| !words.is_empty());
     let usual = output::can_ask().then(|| "vi".to_owned());
     chosen.or(usual).ok_or_else(|| {
-        Failure::usage("--revise-plan: no editor is named, and there is no terminal for one")
-            .mend("set EDITOR, or hand the plan in with --plan FILE")
+        Failure::usage("--revise-plan: no editor is named, and there is no terminal for one").mend(
+            "set EDITOR, change it on the page with --revise-plan=page, or hand the plan in with --plan FILE",
+        )
     })
 }
 

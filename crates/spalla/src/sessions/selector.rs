@@ -28,8 +28,10 @@ const GOOD_AT: [(&str, &str); 3] = [
 /// What an agent is good at of which nothing is known.
 const ANY: &str = "implementation: implement a feature, add a function, write code, fix a bug, write tests";
 
-/// How much less alike an agent may be that has less to do and is taken all the same.
+/// How much less alike an agent may be that has less to do for what it bears and is taken all the same.
 const MARGIN: f32 = 0.05;
+/// In how fine parts of a piece it is compared what agents have to do.
+const BURDEN: u64 = 1_000_000;
 
 /// Names an agent for each piece that names none, where the session is asked to choose by meaning.
 pub(super) fn select(mut items: Vec<PlanItem>, agents: &Agents) -> Result<Vec<PlanItem>> {
@@ -58,9 +60,12 @@ fn choose(items: &mut [PlanItem], agents: &Agents, like: &dyn Fn(&str, &str) -> 
             called.iter().map(|name| (*name, like(&item.title, good_at(name)))).collect();
         let best = measured.iter().map(|(_, alike)| *alike).fold(f32::MIN, f32::max);
         let near = measured.iter().filter(|(_, alike)| best - alike <= MARGIN);
-        let Some((name, alike)) = near.min_by_key(|(name, _)| load.get(*name).copied().unwrap_or(0)) else {
-            continue;
+        // (pieces + 1) for what the agent bears, in whole numbers so that equals are equal.
+        let burden = |name: &String| {
+            let pieces = u64::from(load.get(name).copied().unwrap_or(0)) + 1;
+            pieces * BURDEN / u64::from(agents.balance.weight(name).max(1))
         };
+        let Some((name, alike)) = near.min_by_key(|(name, _)| burden(name)) else { continue };
         *load.entry((*name).clone()).or_default() += 1;
         item.why = Some(format!("tiny: it is {alike:.2} like what {name} is good at; the best is {best:.2}"));
         item.agent = Some((*name).clone());
@@ -93,6 +98,18 @@ mod tests {
             "Find out why the upload crashes",
         ];
         assert_eq!(chosen(&["claude", "codex", "gemini"], &titles), ["gemini", "claude", "codex"]);
+    }
+
+    #[test]
+    fn of_agents_that_are_as_good_the_proven_one_gets_more() {
+        let goal = "- Write one page\n- Write another page\n- Write a third page\n";
+        let items = spalla_domain::plan::heuristic(goal).unwrap().items;
+        let trust = BTreeMap::from([("mine".to_owned(), 0.1), ("yours".to_owned(), 0.9)]);
+        let names = ["mine", "yours"].map(str::to_owned).to_vec();
+        let balance = crate::sessions::balance::Balance::default().by_records(&trust);
+        let agents = Agents { names, selector: Selector::Tiny, balance, ..Agents::default() };
+        let given = select(items, &agents).unwrap().into_iter().map(|item| item.agent.unwrap());
+        assert_eq!(given.collect::<Vec<_>>(), ["yours", "yours", "yours"]);
     }
 
     #[test]

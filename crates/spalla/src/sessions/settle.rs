@@ -22,6 +22,8 @@ pub(crate) enum Revision {
     Confirm,
     /// They change it in their editor.
     Edit,
+    /// They change it on the page, or over HTTP, while the session waits.
+    OnPage,
 }
 
 /// Makes the pieces of a plan.

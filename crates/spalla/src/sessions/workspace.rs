@@ -4,9 +4,10 @@ use crate::cli::absolute;
 use crate::config::Settings;
 use crate::data_folder::DataFolder;
 use crate::failure::{Result, file};
+use crate::session_log::SessionLog;
 use spalla_crash::crash_point;
 use spalla_domain::session::Session;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,21 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Makes the folder that the settings name, or the session's own in the data folder.
     pub(crate) fn make(settings: &Settings, session: &str) -> Result<Self> {
-        let path = match settings.orchestrate.workspace.as_str() {
-            "" => DataFolder::at(&settings.data).folder("workspace")?.join(session),
-            named => absolute(Path::new(named))?,
-        };
+        match Self::make_named(settings)? {
+            Some(named) => Ok(named),
+            None => Self::at(DataFolder::at(&settings.data).folder("workspace")?.join(session)),
+        }
+    }
+
+    /// Makes the folder that the settings name; none where they name none.
+    pub(crate) fn make_named(settings: &Settings) -> Result<Option<Self>> {
+        match settings.orchestrate.workspace.as_str() {
+            "" => Ok(None),
+            named => Self::at(absolute(Path::new(named))?).map(Some),
+        }
+    }
+
+    fn at(path: PathBuf) -> Result<Self> {
         crash_point!("orchestrate.workspace.create", fs::create_dir_all(&path))
             .map_err(file("making the workspace", &path))?;
         Ok(Self { path })
@@ -38,14 +50,15 @@ impl Workspace {
         &self.path
     }
 
-    /// Opens the session's log file; what it holds stays.
-    pub(crate) fn log_file(&self) -> Result<File> {
+    /// Opens the session's log; what it holds stays.
+    pub(crate) fn open_log(&self, log: &SessionLog) -> Result<()> {
         let path = self.path.join("orchestrator.log");
         let opened = crash_point!(
             "orchestrate.workspace.log.create",
             OpenOptions::new().create(true).append(true).mode(0o600).open(&path)
         );
-        opened.map_err(file("writing", &path))
+        log.open(&path, opened.map_err(file("writing", &path))?);
+        Ok(())
     }
 
     /// Writes a file of the session.

@@ -2,6 +2,7 @@
 
 use crate::workshop::Workshop;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 fn writes(word: &str, path: &str, text: &str) -> Value {
     json!({ "when": { "user": word }, "then": [
@@ -204,4 +205,67 @@ async fn a_planned_piece_begins_on_what_was_merged_before_it() {
         asked.iter().any(|entry| format!("{entry:?}").contains("first.txt is there")),
         "reviewers know the acceptance"
     );
+}
+
+/// Returns numbers that nobody knows beforehand, and the seed by which they come again.
+fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
+        // Knuth's MMIX: good enough to choose moments.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_three_agents_that_is_killed_ten_times_ends_as_if_it_never_was() {
+    let workshop = Workshop::new(json!([
+        approves(),
+        writes("alpha", "alpha.txt", "a\n"),
+        writes("beta", "beta.txt", "b\n"),
+        writes("gamma", "gamma.txt", "c\n"),
+    ]));
+    let before = workshop.state();
+    let goal = "- Add alpha.txt\n- Add beta.txt\n- Add gamma.txt\n";
+    let begin = || workshop.orchestration("codex,claude,gemini", goal);
+    let resume = || workshop.command(&["session", "resume", "latest"]);
+    let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+    let mut number = random(seed);
+    let mut has_begun = false;
+    let mut kills = 0;
+    while kills < 10 {
+        let mut child = if has_begun { resume() } else { begin() }.spawn().expect("a process");
+        let mut said = BufReader::new(child.stdout.take().expect("its words")).lines();
+        let moment = 1 + number(25);
+        let mut lines = 0;
+        while lines < moment && said.next_line().await.expect("a line").is_some() {
+            lines += 1;
+        }
+        if lines < moment {
+            // It came to its end before, or was killed before there was anything to go on with.
+            let code = child.wait().await.expect("its end").code();
+            match (has_begun, code) {
+                (true, Some(2)) => has_begun = false,
+                (_, Some(0)) => break,
+                _ => panic!("seed {seed}: it ended with {code:?} after {lines} lines"),
+            }
+            continue;
+        }
+        child.kill().await.expect("it dies");
+        has_begun = true;
+        kills += 1;
+        assert_eq!(workshop.state(), before, "seed {seed}: the target was touched");
+    }
+    let last = workshop.end_of(resume()).await;
+    assert_eq!(last.code, Some(0), "seed {seed}: {last:?}");
+    let session = workshop.session().await;
+    assert_eq!(session["status"], "done", "seed {seed}: {session}");
+    let applied = workshop.spalla(&["session", "apply", "latest", "--yes"]).await;
+    assert_eq!(applied.code, Some(0), "seed {seed}: {applied:?}");
+    for (name, text) in [("alpha.txt", "a\n"), ("beta.txt", "b\n"), ("gamma.txt", "c\n")] {
+        assert_eq!(workshop.file(name).as_deref(), Some(text), "seed {seed}: {applied:?}");
+    }
+    let merged = workshop.git(&["log", "--format=%s", "--grep=Add "]);
+    assert_eq!(merged.lines().count(), 3, "seed {seed}: something was merged twice: {merged}");
+    workshop.world.is_deserted().await;
 }

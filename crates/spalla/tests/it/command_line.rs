@@ -315,10 +315,18 @@ fn the_summary_shows_each_switch_and_where_it_was_set() {
         let line = lines.lines().map(str::trim).find(|line| line.starts_with(switch)).expect("the switch");
         assert!(line.ends_with(source), "{line}");
     }
+    for idle in ["caching_enabled", "claude_task_batching_enabled", "gemini_adaptive_budgeting_enabled"] {
+        let line = lines.lines().map(str::trim).find(|line| line.starts_with(idle)).expect("the switch");
+        assert!(line.contains("(no effect: "), "{line}");
+    }
+    let reuse = lines.lines().map(str::trim).find(|line| line.starts_with("process_reuse_enabled"));
+    assert!(reuse.is_some_and(|line| !line.contains("no effect")), "{lines}");
     let whole = shown(&["--json"]).good();
     assert!(!whole.contains("very-secret"), "{whole}");
     let whole: Value = serde_json::from_str(&whole).expect("JSON");
     assert_eq!(whole["worker.secret_key"]["source"], "file .env AGENT_SECRET_KEY");
+    assert!(whole["codex.enable_caching"]["no_effect"].is_string(), "{whole}");
+    assert!(whole["codex.enable_process_reuse"].get("no_effect").is_none(), "{whole}");
 }
 
 #[test]

@@ -105,6 +105,36 @@ fn checks_are_carried_out_and_reported_without_a_model_and_without_a_trace_in_th
 }
 
 #[test]
+fn a_goal_that_is_measured_and_checked_gets_both_and_scripts_with_tests_are_tested() {
+    let home = Home::new();
+    let target = home.path("target");
+    fs::create_dir(&target).expect("a folder");
+    let test = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.assertTrue(True)\n";
+    fs::write(target.join("test_a.py"), test).expect("a file");
+    let goal = "Analyze the codebase structure and run the tests";
+    let ended = home.run(&["orchestrate", "--target", text(&target), "--no-dashboard", "--json", goal]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let said: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let of = |agent: &str| {
+        let items = said["items"].as_array().expect("items").iter();
+        items.filter(|item| item["agent"] == agent && item["status"] == "succeeded").count()
+    };
+    assert_eq!((of("surveyor"), of("verifier")), (1, 1), "{said}");
+}
+
+#[test]
+fn a_project_that_does_not_say_how_it_is_tested_is_told_what_would() {
+    let home = Home::new();
+    let target = home.path("target");
+    fs::create_dir(&target).expect("a folder");
+    fs::write(target.join("notes.txt"), "notes\n").expect("a file");
+    let ended = home.run(&["orchestrate", "--target", text(&target), "Run the tests and report"]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let said = "the project's top folder does not say how to build, test it (it holds no project file that is known)";
+    assert!(ended.stdout.contains(said) && !ended.stdout.contains("recipe"), "{ended:?}");
+}
+
+#[test]
 fn a_plan_that_cannot_be_used_is_told_whole_and_starts_nothing() {
     let home = Home::new();
     let target = home.path("target");

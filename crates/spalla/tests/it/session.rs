@@ -68,6 +68,21 @@ fn a_session_is_shown_with_its_usage_walls_and_branch() {
 }
 
 #[test]
+fn a_session_whose_process_died_is_told_from_one_that_goes_on() {
+    let made = Made::in_git(change);
+    let listed = || made.home.run(&["session", "list"]).good();
+    assert!(!listed().contains("(left)"), "{}", listed());
+    made.set("status", "running".into());
+    assert!(listed().contains("running (left)"), "{}", listed());
+    let page = made.home.run(&["session", "show"]).good();
+    assert!(page.contains("running (left)") && page.contains("session resume"), "{page}");
+    for verb in ["list", "show"] {
+        let said = made.home.run(&["session", verb, "--json"]).good();
+        assert!(said.contains(r#""is_pursued": false"#), "{said}");
+    }
+}
+
+#[test]
 fn a_diff_is_what_the_branch_changed_and_can_be_applied() {
     let made = Made::in_git(|folder| {
         change(folder);

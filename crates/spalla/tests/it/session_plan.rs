@@ -1,6 +1,7 @@
 //! Where the plan of a session comes from, and how its pieces are carried out: agents are played by scripts.
 
-use crate::process::{Ended, text};
+use crate::process::{Ended, ended, text};
+use crate::repository::git;
 use crate::scripted::Place;
 use serde_json::{Value, json};
 use std::fs;
@@ -85,6 +86,66 @@ fn a_person_changes_the_plan_before_anything_begins() {
     let ended = place.orchestrate("Write it", &flags, &[]);
     assert_eq!((ended.status, ended.stderr.contains("set EDITOR")), (Some(2), true), "{ended:?}");
     assert_eq!(place.home.run(&["session", "list", "--json"]).good().matches("\"id\"").count(), 1);
+}
+
+#[test]
+fn what_an_earlier_attempt_used_and_told_is_in_the_record() {
+    let place = Place::make();
+    let ended = place.orchestrate("Write once it may", &["--agents", "codex", "--yes"], &[]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let session = shown(&place);
+    let runs = session["items"][0]["runs"].as_array().expect("runs");
+    let attempts: Vec<_> = runs.iter().map(|run| run["attempt"].clone()).collect();
+    assert_eq!(attempts, [1, 2], "{session}");
+    assert_eq!(session["usage"]["total_tokens"], 24, "both were paid for: {session}");
+    let told = place.home.run(&["replay", "--speed", "0"]).good();
+    assert_eq!(told.matches("Codex CLI begins").count(), 2, "{told}");
+}
+
+#[test]
+fn sessions_that_share_a_workspace_are_told_apart_and_what_goes_on_is_logged_as_well() {
+    let place = Place::make();
+    place.let_go();
+    let workspace = place.home.path("shared-workspace");
+    let flags = ["--agents", "codex", "--yes", "--workspace", text(&workspace)];
+    place.orchestrate("Write one", &flags, &[]).good();
+    let first = shown(&place)["id"].as_str().expect("an id").to_owned();
+    place.orchestrate("Write two", &flags, &[]).good();
+    for id in [first.as_str(), "latest"] {
+        let told = place.home.run(&["replay", id, "--speed", "0"]).good();
+        assert_eq!(told.matches("Codex CLI begins").count(), 1, "{told}");
+    }
+    place.home.run(&["session", "review"]).good();
+    let log = fs::read_to_string(workspace.join("orchestrator.log")).expect("the log");
+    assert_eq!(log.matches("the session begins").count(), 3, "{log}");
+}
+
+#[tokio::test]
+async fn what_can_t_begin_leaves_no_session_behind() {
+    let place = Place::make();
+    let usual = ["orchestrate", "--no-dashboard", "--yes", "--agents", "codex", "--target"];
+    let refused = |target: &std::path::Path, more: &[&str], why: &str| {
+        let args = [&usual[..], &[text(target)], more, &["Write hello.txt"]].concat();
+        let ended = ended(place.command(&args).output().expect("the binary runs"));
+        assert_eq!((ended.status, ended.stderr.contains(why)), (Some(2), true), "{ended:?}");
+        let sessions = fs::read_dir(place.home.data().join("sessions"));
+        sessions.map_or(0, |all| all.count())
+    };
+    let bare = place.home.path("bare.git");
+    git(&place.target, &["clone", "--quiet", "--bare", ".", text(&bare)]);
+    assert_eq!(refused(&bare, &[], "without files"), 0);
+    assert_eq!(refused(&place.target.join(".git"), &[], "without files"), 0);
+    fs::create_dir(place.target.join("below")).expect("a folder");
+    assert_eq!(refused(&place.target.join("below"), &[], "inside the git repository"), 0);
+    assert_eq!(refused(&place.target, &["--workspace", "/proc/none"], "making the workspace"), 0);
+    assert_eq!(refused(&place.target, &["--revise-plan=page"], "there is no page"), 0);
+    // Another process works on the data folder, and listens nowhere.
+    let args = [&usual[..], &[text(&place.target), "Write hello.txt"]].concat();
+    let mut first = place.command(&args).spawn().expect("the binary runs");
+    place.until_begun().await;
+    assert_eq!(refused(&place.target, &[], "in use by process"), 1);
+    place.let_go();
+    assert!(first.wait().expect("its end").success());
 }
 
 #[test]

@@ -62,6 +62,82 @@ async fn a_server_is_asked_who_splits_the_goal_and_who_chooses_among_agents() {
 }
 
 #[tokio::test]
+async fn a_plan_waits_for_a_person_who_changes_it_and_nothing_begins_before() {
+    let place = Place::make();
+    let server = place.up();
+    place.let_go();
+    let mut wish = place.wish(&["codex"]);
+    wish["revise"] = json!(true);
+    let begun = server.rest.post("/api/sessions", wish).await;
+    let waiting = until_status(&server, "waiting").await;
+    assert_eq!((&waiting["waits_for_plan"], &waiting["items"]), (&json!(true), &json!([])));
+    let told = server.rest.event("session.waiting").await;
+    assert!(told["payload"]["why"].as_str().is_some_and(|why| why.contains("its plan waits")), "{told}");
+    // Whoever goes on with it waits as well.
+    server.process.kill();
+    let server = place.up();
+    let proposed = until("it waits again", || async {
+        let (status, shown) = server.rest.call("GET", "/api/session/plan", None).await.expect("an answer");
+        (status == 200).then_some(shown)
+    })
+    .await;
+    assert_eq!(proposed["plan"]["items"][0]["prompt"], "Write hello.txt", "{proposed}");
+    for (plan, why) in [
+        (json!({"items": []}), "items is empty"),
+        (json!({"items": [{"key": "a", "prompt": "x", "agent": "clod"}]}), "there is no agent \"clod\""),
+    ] {
+        let body = json!({"plan": plan});
+        let (status, problem) =
+            server.rest.call("POST", "/api/session/plan", Some(body)).await.expect("an answer");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 422 && detail.contains(why), "{status} {problem}");
+    }
+    let plan = json!({"items": [
+        {"key": "a", "prompt": "Write one line"}, {"key": "b", "prompt": "Write another", "depends_on": ["a"]}]});
+    server.rest.post("/api/session/plan", json!({"session_id": begun["id"], "plan": plan})).await;
+    let done = until_status(&server, "done").await;
+    let works: Vec<_> =
+        done["items"].as_array().expect("items").iter().filter(|item| item["kind"] == "work").collect();
+    assert_eq!((works.len(), &works[1]["key"]), (2, &json!("b")), "{done}");
+    assert_eq!(server.rest.refused("/api/session/plan", json!({})).await, (409, "session_conflict".into()));
+    let workspace = std::path::PathBuf::from(done["workspace"].as_str().expect("a folder"));
+    let log = std::fs::read_to_string(workspace.join("orchestrator.log")).expect("its log");
+    assert!(log.contains("the session begins") && log.contains("the session ends"), "{log}");
+    assert_eq!(place.applied(), "hello\nhello\n");
+}
+
+#[tokio::test]
+async fn an_agents_plan_waits_for_a_person_who_agrees_on_the_page_while_the_command_waits() {
+    let place = Place::make();
+    let server = place.up();
+    place.let_go();
+    let args = [
+        "orchestrate",
+        "--yes",
+        "--agents",
+        "codex",
+        "--decomposer",
+        "llm",
+        "--revise-plan=page",
+        "--target",
+    ];
+    let mut command =
+        place.command(&[&args[..], &[crate::process::text(&place.target), "Write it"]].concat());
+    let command = command.stdout(std::process::Stdio::piped()).spawn().expect("the binary runs");
+    let page = until("the page shows it", || async {
+        let answer = reqwest::get(format!("{}/plan", server.rest.url)).await.expect("an answer");
+        if answer.status() == 200 { Some(answer.text().await.expect("a page")) } else { None }
+    })
+    .await;
+    assert!(page.contains("Write hello") && page.contains("Begin with this plan"), "{page}");
+    server.rest.post("/api/session/plan", json!({})).await;
+    let ended = crate::process::ended(command.wait_with_output().expect("its end"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("its plan waits for a person"), "{ended:?}");
+    assert_eq!(place.applied(), "hello\nhello\n");
+}
+
+#[tokio::test]
 async fn asked_twice_with_one_key_it_begins_once() {
     let place = Place::make();
     let server = place.up();

@@ -52,6 +52,7 @@ pub(super) static ECOSYSTEMS: [Ecosystem; 9] = [
         words: &["python", "pytest", "ruff"],
         marker: |from| {
             from.first_of(&["pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "requirements.txt"])
+                .or_else(|| scripts_with_tests(from))
         },
         commands: python,
     },
@@ -216,10 +217,36 @@ fn python(from: &Surroundings<'_>, verb: Verb) -> Vec<String> {
             let folder = if from.has("tests") { "tests" } else { "test" };
             vec![format!("{prefix}python3 -m unittest discover {folder}")]
         }
+        Verb::Test if scripts_with_tests(from).is_some() => {
+            // What carries out tests of both kinds, where it is there.
+            let is_there = (from.installed)("pytest");
+            let runner = if is_there { "python3 -m pytest" } else { "python3 -m unittest discover" };
+            vec![format!("{prefix}{runner}")]
+        }
         Verb::Lint if flake8 && !ruff => vec![format!("{prefix}python3 -m flake8")],
         Verb::Lint => vec![format!("{prefix}ruff check .")],
         _ => Vec::new(),
     }
+}
+
+/// Returns the first file of tests beside scripts in Python, where nothing else says what the project is built by: many have no more.
+fn scripts_with_tests(from: &Surroundings<'_>) -> Option<String> {
+    const OTHERS: [&str; 9] = [
+        "Cargo.toml",
+        "package.json",
+        "go.mod",
+        "go.work",
+        "build.gradle",
+        "build.gradle.kts",
+        "settings.gradle",
+        "settings.gradle.kts",
+        "pom.xml",
+    ];
+    let is_test = |name: &&String| {
+        let stem = name.strip_suffix(".py");
+        stem.is_some_and(|stem| stem.starts_with("test_") || stem.ends_with("_test"))
+    };
+    from.names.iter().find(is_test).filter(|_| from.first_of(&OTHERS).is_none()).cloned()
 }
 
 fn go(from: &Surroundings<'_>, verb: Verb) -> Vec<String> {

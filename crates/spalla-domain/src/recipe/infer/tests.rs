@@ -39,6 +39,8 @@ fn each_ecosystem_has_its_own_words_for_a_verb() {
         ("test", &["pyproject.toml=[tool.pytest]"], &["python3 -m pytest"]),
         ("test", &["pyproject.toml=pytest", "uv.lock"], &["uv run python3 -m pytest"]),
         ("test", &["setup.py", "tests"], &["python3 -m unittest discover tests"]),
+        ("Run the tests", &["a.py", "test_a.py"], &["python3 -m pytest"]),
+        ("test", &["Cargo.toml", "test_a.py"], &["cargo test"]),
         ("lint", &["pyproject.toml"], &["ruff check ."]),
         ("build the package", &["setup.py"], &["python3 -m build"]),
         ("Build, test", &["go.mod"], &["go build ./...", "go test ./..."]),
@@ -138,7 +140,16 @@ fn two_ways_to_deploy_are_refused_unless_one_is_named() {
 }
 
 #[test]
+fn what_the_project_does_not_say_is_told_without_a_word_of_recipes() {
+    let unknown = lines("test", &["notes.txt"]).unwrap_err();
+    assert_eq!(unknown.found(), "it holds no project file that is known");
+    assert_eq!(lines("deploy", &["Cargo.toml"]).unwrap_err().found(), "Cargo.toml");
+}
+
+#[test]
 fn what_is_installed_decides_between_twins() {
+    let tests = inferred("test", &[], &["test_a.py"], &|_| false).unwrap();
+    assert_eq!(tests.steps[0].run, "python3 -m unittest discover");
     let plan = inferred("plan", &[], &["main.tf"], &|program| program == "terraform").unwrap();
     assert_eq!(plan.steps[1].run, "terraform plan -input=false");
     let build = inferred("build", &[], &["Dockerfile"], &|program| program == "podman").unwrap();

@@ -85,21 +85,43 @@ const CHECKS: [&str; 14] = [
     "compile", "compiles", "verify",
 ];
 
+/// By what it is asked whether checks pass, and how they are then.
+const ASKS: [&str; 4] = ["are", "is", "do", "does"];
+const PASSING: [&str; 11] =
+    ["pass", "passes", "passing", "green", "red", "fail", "fails", "failing", "succeed", "broken", "work"];
+
 /// Tells whether a goal asks for the checks of a project to be carried out, and for nothing else than to be told of it.
 pub fn wants_checks(goal: &str) -> bool {
     let clauses = clauses(goal);
-    let starts = |clause: &[String], verbs: &[&str]| {
-        let polite = clause.iter().find(|word| !["please", "then", "now", "just"].contains(&word.as_str()));
-        polite.is_some_and(|word| verbs.contains(&word.as_str()))
+    clauses.first().is_some_and(|first| asks_for_checks(first))
+        && clauses.iter().all(|clause| asks_for_checks(clause) || goes_on(clause))
+}
+
+/// Tells whether a goal asks for checks to be carried out, and for something that is measured besides.
+pub fn wants_checks_besides(goal: &str) -> bool {
+    let clauses = clauses(goal);
+    let is_measured = |clause: &Vec<String>| {
+        !asks_for_checks(clause) && !goes_on(clause) && judge(clause) == Verdict::Looks
     };
-    let is_check = |clause: &Vec<String>| clause.iter().any(|word| CHECKS.contains(&word.as_str()));
-    // "Build and test" is one wish, and so is "the tests, the linter".
-    let goes_on =
-        |clause: &Vec<String>| starts(clause, &["the", "all", "its", "whether", "what", "if", "which"]);
-    clauses.first().is_some_and(|first| starts(first, &RUNS) && is_check(first))
-        && clauses.iter().all(|clause| {
-            (starts(clause, &RUNS) && is_check(clause)) || starts(clause, &TELLS) || goes_on(clause)
-        })
+    clauses.iter().any(|clause| asks_for_checks(clause))
+        && clauses.iter().any(is_measured)
+        && goal_needs_model(goal).is_none()
+}
+
+fn asks_for_checks(clause: &[String]) -> bool {
+    let has = |words: &[&str]| clause.iter().any(|word| words.contains(&word.as_str()));
+    has(&CHECKS) && (starts(clause, &RUNS) || (starts(clause, &ASKS) && has(&PASSING)))
+}
+
+/// Tells whether a clause goes on with a wish for checks: "build and test" is one wish, and so is "the tests, the linter".
+fn goes_on(clause: &[String]) -> bool {
+    starts(clause, &TELLS) || starts(clause, &["the", "all", "its", "whether", "what", "if", "which"])
+}
+
+/// Tells whether a clause begins with one of these, politely or not.
+fn starts(clause: &[String], words: &[&str]) -> bool {
+    let polite = clause.iter().find(|word| !["please", "then", "now", "just"].contains(&word.as_str()));
+    polite.is_some_and(|word| words.contains(&word.as_str()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::routing::Serving;
-use crate::sessions::Balance;
+use crate::session_log::SessionLog;
 use crate::sessions::{
-    self, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
+    self, Means, Pursuit, Reached, Revision, Screen, SessionFolder, Wish, Workspace, ask, overruled,
 };
 use crate::signals::Signals;
 use spalla_domain::session::{Asked, Session, SessionStatus};
@@ -19,7 +19,12 @@ use std::sync::Arc;
 
 /// Goes on with the session. One that a process pursues is only let go on. What reviewers hold is merged only where a person
 /// overrules them.
-pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen: Screen) -> Result<Exit> {
+pub(crate) async fn resume(
+    settings: &Settings,
+    id: &str,
+    overrule: bool,
+    (screen, log): (Screen, SessionLog),
+) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     folder.leave_wish(None)?;
     if folder.is_pursued() {
@@ -35,7 +40,7 @@ pub(crate) async fn resume(settings: &Settings, id: &str, overrule: bool, screen
         screen.say(format_args!("session {} is done; there is nothing to go on with", session.id))?;
         return Ok(Exit::Done);
     }
-    go_on(settings, folder, session, screen).await
+    go_on(settings, (folder, session), (screen, log)).await
 }
 
 /// Asks for a review of what is changed by now, of one agent or of all. A session that nobody pursues is gone on with for it.
@@ -43,7 +48,7 @@ pub(crate) async fn review(
     settings: &Settings,
     id: &str,
     worker: Option<String>,
-    screen: Screen,
+    (screen, log): (Screen, SessionLog),
 ) -> Result<Exit> {
     let folder = SessionFolder::find(&settings.data, id)?;
     let session = folder.read()?;
@@ -56,40 +61,27 @@ pub(crate) async fn review(
         screen.say("the review is asked for; whoever pursues the session sees to it")?;
         return Ok(Exit::Done);
     }
-    go_on(settings, folder, session, screen).await
+    go_on(settings, (folder, session), (screen, log)).await
 }
 
-async fn go_on(settings: &Settings, folder: SessionFolder, session: Session, screen: Screen) -> Result<Exit> {
+async fn go_on(
+    settings: &Settings,
+    (folder, session): (SessionFolder, Session),
+    (screen, log): (Screen, SessionLog),
+) -> Result<Exit> {
     screen.say(format_args!(
         "going on with session {}: {}",
         session.id,
         crate::output::plain(&session.goal)
     ))?;
     let mut signals = Signals::listen()?;
-    // What it says goes to the session's log as well, where that can be written.
-    Workspace::of(&session).log_file()?;
+    Workspace::of(&session).open_log(&log)?;
     let mut reach = Reach::find(settings, None, false).await?;
     let control = reach.control();
-    let (revision, policy) = (Revision::Confirm, settings.review_policy()?);
-    let looking = settings.looking();
     let is_patient = output::can_ask() && reach.has_page();
-    let balance = Balance::of(settings, SystemClock.now())?;
-    let why = None;
     let definitions = Some(Arc::new(Serving::open(settings)?));
-    let mut pursuit = Pursuit {
-        folder,
-        session,
-        screen,
-        revision,
-        policy,
-        looking,
-        balance,
-        definitions,
-        is_patient,
-        why,
-        late: Vec::new(),
-        red_fails: false,
-    };
+    let means = Means { settings, screen, revision: Revision::Confirm, definitions, is_patient };
+    let mut pursuit = Pursuit::new((folder, session), means)?;
     pursuit.requeue_stopped(&control).await?;
     let exit = tokio::select! {
         exit = pursuit.pursue(&control, &mut signals) => exit,

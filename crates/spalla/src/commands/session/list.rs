@@ -4,10 +4,10 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output;
-use crate::sessions::{self, Newest};
+use crate::sessions::{self, Newest, SessionFolder};
 use clap::Args;
 use serde_json::{Value, json};
-use spalla_domain::session::{ItemKind, Session};
+use spalla_domain::session::{ItemKind, Session, SessionStatus};
 use spalla_domain::work_item::Status;
 
 /// How much of a goal a line has, in characters.
@@ -32,12 +32,12 @@ impl List {
         let config = global.config(Vec::new())?;
         global.listen(&config, "warn")?;
         let Newest { sessions, older } = sessions::newest(&config.settings.data, self.limit as usize)?;
-        let sessions = sessions.into_iter().map(|(_, session)| session);
+        let sessions = sessions.iter();
         if self.json {
-            output::json(&sessions.map(|session| as_json(&session)).collect::<Vec<_>>())?;
+            output::json(&sessions.map(|(folder, session)| as_json(folder, session)).collect::<Vec<_>>())?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<_> = sessions.map(|session| row(&session)).collect();
+        let rows: Vec<_> = sessions.map(|(folder, session)| row(folder, session)).collect();
         if rows.is_empty() {
             output::line(output::quiet("no sessions; `spalla orchestrate` begins one"))?;
             return Ok(Exit::Done);
@@ -51,11 +51,23 @@ impl List {
     }
 }
 
-fn row(session: &Session) -> Vec<String> {
+/// Says where a session stands, and whether whoever was to go on with it is gone.
+pub(super) fn standing(folder: &SessionFolder, session: &Session) -> String {
+    let status = session.status.as_str();
+    if is_left(folder, session) { format!("{status} (left)") } else { status.to_owned() }
+}
+
+/// Tells whether a session is to go on, and no process pursues it: its own died.
+pub(super) fn is_left(folder: &SessionFolder, session: &Session) -> bool {
+    let waits = session.status == SessionStatus::Waiting && session.ended_at.is_none();
+    (waits || session.status == SessionStatus::Running) && !folder.is_pursued()
+}
+
+fn row(folder: &SessionFolder, session: &Session) -> Vec<String> {
     let (done, all) = done_of(session);
     vec![
         session.id.clone(),
-        session.status.as_str().to_owned(),
+        standing(folder, session),
         session.created_at.to_string(),
         session.tier.to_string(),
         session.agents.join(", "),
@@ -65,10 +77,10 @@ fn row(session: &Session) -> Vec<String> {
     ]
 }
 
-fn as_json(session: &Session) -> Value {
+fn as_json(folder: &SessionFolder, session: &Session) -> Value {
     let (done, all) = done_of(session);
     json!({
-        "id": session.id, "status": session.status, "created_at": session.created_at,
+        "id": session.id, "status": session.status, "is_pursued": folder.is_pursued(), "created_at": session.created_at,
         "ended_at": session.ended_at, "tier": session.tier, "agents": session.agents,
         "target": session.target, "goal": session.goal, "items_done": done, "items": all,
         "is_applied": !session.applied.is_empty(),

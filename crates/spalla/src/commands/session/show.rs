@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::Which;
-use super::list::done_of;
+use super::list::{done_of, is_left, standing};
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -45,6 +45,7 @@ fn as_json(session: &Session, folder: &SessionFolder) -> Result<Value> {
         .map_err(|error| Failure::failed(format!("writing the session as JSON: {error}")))?;
     value["usage"] = json!(session.usage());
     value["sandbox"] = json!(session.sandbox());
+    value["is_pursued"] = json!(folder.is_pursued());
     value["branch"] = json!(session.base.is_some().then(|| session.branch()));
     value["repository"] = json!(session.base.is_some().then(|| folder.repository()));
     Ok(value)
@@ -64,6 +65,10 @@ fn page(session: &Session, folder: &SessionFolder) -> Result<()> {
         output::table(&headings, session.items.iter().map(row).collect())?;
     }
     complaints(session)?;
+    if is_left(folder, session) {
+        let id = &session.id;
+        output::line(output::quiet(format_args!("\ngo on with it: spalla session resume {id}")))?;
+    }
     next(session)
 }
 
@@ -73,7 +78,7 @@ fn facts(session: &Session, folder: &SessionFolder) -> Vec<(&'static str, String
     let only = |text: String| if has_branch { text } else { String::new() };
     let mut facts = vec![
         ("session", session.id.clone()),
-        ("status", format!("{}, {done} of {all} done", session.status.as_str())),
+        ("status", format!("{}, {done} of {all} done", standing(folder, session))),
         ("began", session.created_at.to_string()),
         ("ended", session.ended_at.map(|at| at.to_string()).unwrap_or_default()),
         ("tier", session.tier.to_string()),

@@ -18,6 +18,7 @@ fn session(agents: &[&str]) -> Session {
         ended_at: None,
         project_id: None,
         base: None,
+        proposal: None,
         items: vec![item("1".into(), ItemKind::Work, "t".into(), "the task".into(), agents[0])],
         left_out: vec![],
         decisions: vec![],

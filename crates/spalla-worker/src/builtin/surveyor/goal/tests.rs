@@ -153,6 +153,35 @@ fn a_goal_that_asks_for_checks_and_for_nothing_else_is_known() {
 }
 
 #[test]
+fn a_question_whether_checks_pass_is_a_wish_for_them() {
+    for goal in ["Are the tests green?", "Do all tests pass?", "Is the build broken?"] {
+        assert!(wants_checks(goal), "{goal}");
+    }
+    for goal in ["Are there tests?", "Does it have a build?", "Do the tests cover the parser?"] {
+        assert!(!wants_checks(goal), "{goal}");
+    }
+}
+
+#[test]
+fn checks_and_something_that_is_measured_are_two_wishes() {
+    for goal in [
+        "Analyze the codebase structure and run the tests",
+        "Run the tests and report, then analyze the codebase structure",
+        "List the dependencies; run the linter",
+    ] {
+        assert!(wants_checks_besides(goal) && !wants_checks(goal), "{goal}");
+    }
+    for goal in [
+        "Run the tests and report",
+        "Analyze the codebase structure",
+        "Analyze the codebase structure, run the tests and fix what fails",
+        "Build and test, tell what fails",
+    ] {
+        assert!(!wants_checks_besides(goal), "{goal}");
+    }
+}
+
+#[test]
 fn goals_in_other_languages_are_understood_where_their_words_are_known() {
     for goal in [
         "Analysiere die Struktur der Codebasis",
