@@ -4,6 +4,7 @@ use super::home::{escaped, html};
 use super::sessions::{find, visible};
 use crate::access::Reach;
 use crate::api::Api;
+use crate::api::routes;
 use crate::extract::{NoParams, Params, Wish};
 use crate::problem::Problem;
 use crate::sessions::Found;
@@ -19,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spalla_domain::problem::Code;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
 /// What the page may load and call: its own script, and this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
