@@ -59,7 +59,10 @@ fn approvals_and_time_hold_until_they_do_not() {
 fn what_an_agent_was_refused_in_the_middle_of_its_work_holds_nothing() {
     let log = Log::ready(&[1]).claimed(1, 1, 1).asked_in_turn(1, 1).answered(1, 1, Answer::Rejected);
     let log = log.failed(1, 1, 1, Failed).finished(1, Status::Failed).requeued(1).turns_ready(1);
-    keeps_every_law("refused in mid-turn", log.begun(1, 2, 2).succeeded(1, 2, None).finished(1, Status::Succeeded));
+    keeps_every_law(
+        "refused in mid-turn",
+        log.begun(1, 2, 2).succeeded(1, 2, None).finished(1, Status::Succeeded),
+    );
 }
 
 #[test]
