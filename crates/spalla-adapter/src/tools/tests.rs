@@ -20,6 +20,14 @@ fn nothing_said_and_everything_allowed_are_no_rules() {
 }
 
 #[test]
+fn where_all_are_restricted_none_may_be_used() {
+    assert_eq!(refused(&[], &["*"], "Read", None), Some(Refused::NotListed));
+    assert_eq!(refused(&["Read"], &["Bash", "*"], "Read", None), Some(Refused::NotListed));
+    assert_eq!(refused(&["Read"], &["Bash", "*"], "Bash", Some("ls")), Some(Refused::Restricted));
+    assert_eq!(rules(&["Read"], &["*"]).unwrap().built_in(), Some(vec![]));
+}
+
+#[test]
 fn one_tool_has_a_name_in_each_command_line() {
     for (entry, tool) in [
         ("Bash", "run_shell_command"),

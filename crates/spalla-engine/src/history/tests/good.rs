@@ -5,7 +5,7 @@ use super::{History, Rules, broken};
 use spalla_domain::approval::Status as Answer;
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::retry::ErrorClass::Network;
+use spalla_domain::retry::ErrorClass::{Failed, Network};
 use spalla_domain::work_item::Status;
 
 fn keeps_every_law(name: &str, log: Log) {
@@ -53,6 +53,16 @@ fn approvals_and_time_hold_until_they_do_not() {
     let log = Log::ready(&[1]).asked(1, 1).asked(1, 2).answered(1, 1, Answer::Approved);
     let log = log.answered(1, 2, Answer::Approved).turns_ready(1).queued_with(1, 0, 0, Some(9_000));
     keeps_every_law("approved", log.pass(8_000).turns_ready(1).done(1, 1, 1));
+}
+
+#[test]
+fn what_an_agent_was_refused_in_the_middle_of_its_work_holds_nothing() {
+    let log = Log::ready(&[1]).claimed(1, 1, 1).asked_in_turn(1, 1).answered(1, 1, Answer::Rejected);
+    let log = log.failed(1, 1, 1, Failed).finished(1, Status::Failed).requeued(1).turns_ready(1);
+    keeps_every_law(
+        "refused in mid-turn",
+        log.begun(1, 2, 2).succeeded(1, 2, None).finished(1, Status::Succeeded),
+    );
 }
 
 #[test]

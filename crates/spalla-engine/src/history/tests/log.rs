@@ -104,10 +104,13 @@ impl Log {
     }
 
     pub(super) fn asked(self, id: i64, approval: i64) -> Self {
-        self.say(
-            id,
-            Fact::ApprovalRequested { approval_id: ApprovalId(approval), kind: Kind::Start, in_turn: false },
-        )
+        let (approval_id, kind) = (ApprovalId(approval), Kind::Start);
+        self.say(id, Fact::ApprovalRequested { approval_id, kind, in_turn: false })
+    }
+
+    pub(super) fn asked_in_turn(self, id: i64, approval: i64) -> Self {
+        let (approval_id, kind) = (ApprovalId(approval), Kind::Command);
+        self.say(id, Fact::ApprovalRequested { approval_id, kind, in_turn: true })
     }
 
     pub(super) fn answered(self, id: i64, approval: i64, status: Answer) -> Self {
