@@ -21,7 +21,7 @@ use crate::heard::{Denied, DeniedBy, Heard};
 use crate::named::{input_of, paths_in, paths_of};
 use crate::pattern::compiled;
 use crate::tools::Used;
-use crate::trouble::{Cause, Patterns, Trouble, guessed, plain};
+use crate::trouble::{Cause, Certainty, Patterns, Trouble, guessed, plain};
 use dialogue::Dialogue;
 use jiff::Timestamp;
 use regex::Regex;
@@ -62,6 +62,12 @@ static OF_WORK: LazyLock<Regex> = LazyLock::new(|| {
 /// Names in a text: paths, files and what stands in quotes.
 static NAMED: LazyLock<Regex> =
     LazyLock::new(|| compiled(r#"\S*[/\\]\S*|\S+\.[a-z]\w*|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`"#));
+/// How a command line says on its standard error that it goes on without something.
+static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(
+        r"(?i)\bfall(?:ing|s)? ?back\b|\bfallback\b|\bnon-fatal\b|\bcontinuing\b|\bproceeding\b|\bignor(?:ed|ing)\b|\bwill be skipped\b",
+    )
+});
 /// How a command line says on its standard error that a tool of its own failed.
 static OF_TOOL: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?i)tools::router|error executing tool (\w+)"));
 
@@ -264,7 +270,12 @@ impl Listener {
         let text = plain(&text);
         match self.patterns.cause_of(&text) {
             Some(_) => {
-                let trouble = self.patterns.trouble(&text, None, false, now);
+                let mut trouble = self.patterns.trouble(&text, None, false, now);
+                // It says itself that it goes on.
+                if GOES_ON.is_match(&text) {
+                    trouble.certainty = Certainty::Guessed;
+                    return vec![Heard::Trouble(trouble)];
+                }
                 Ears { patterns: &self.patterns, bounds: self.bounds, now }.trouble(trouble)
             }
             // Of what no rule knows nobody is told; it counts where nothing else was said of the end.

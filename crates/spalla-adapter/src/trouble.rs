@@ -161,6 +161,7 @@ impl Patterns {
         };
         match weak {
             Some((Cause::BadRequest, _)) => plain().or(weak),
+            Some((Cause::Auth, _)) => plain().filter(|found| found.0 == Cause::Quota).or(weak),
             Some(_) => weak,
             None => {
                 self.first(text, |pattern| pattern.wrapper).map(|wrapper| within(text).unwrap_or(wrapper))

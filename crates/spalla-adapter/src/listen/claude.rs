@@ -25,6 +25,8 @@ const OF_FILES: [&str; 8] = ["Read", "Write", "Edit", "MultiEdit", "NotebookEdit
 const ASKED: &str = "requested permission";
 /// Why a model stops that had more to say.
 const CUT_SHORT: [&str; 3] = ["refusal", "max_tokens", "model_context_window_exceeded"];
+/// Why a turn is over that a person's own program stopped.
+const BY_HOOK: [&str; 2] = ["hook_stopped", "stop_hook_prevented"];
 /// How the result of a command that failed begins.
 const EXITED: &str = "Exit code ";
 
@@ -226,8 +228,9 @@ impl Failure {
 fn end_of_turn(value: &Value, failure: &Failure, ears: &Ears<'_>) -> Vec<Heard> {
     let reason = str_of(value, "/terminal_reason").unwrap_or_default();
     let stopped = str_of(value, "/stop_reason").filter(|reason| CUT_SHORT.contains(reason));
-    let is_cut_short =
-        stopped.is_some() || str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
+    let is_cut_short = BY_HOOK.contains(&reason)
+        || stopped.is_some()
+        || str_of(value, "/subtype").is_some_and(|subtype| subtype.starts_with("error_"));
     let kind = failure.kind.as_deref().filter(|kind| *kind != "unknown").or(stopped).or(Some(reason));
     let is_told = || str_of(value, "/result").is_some_and(|text| failure.is_told_as_answer(text, ears));
     if value["is_error"] != true && !is_cut_short && !is_told() {

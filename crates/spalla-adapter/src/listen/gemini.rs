@@ -22,8 +22,9 @@ static EXITED: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"Command exited with code: |(?m)^Exit Code: [1-9]"));
 
 /// What a warning says with which it stops by itself.
-static STOPPED: LazyLock<Regex> =
-    LazyLock::new(|| compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)"));
+static STOPPED: LazyLock<Regex> = LazyLock::new(|| {
+    compiled("(?i)stopp(?:ing|ed) (?:the )?(?:execution|turn|session)|execution (?:was )?(?:stopped|blocked)")
+});
 
 /// How words begin that the command line says of a failed request, wherever it says them.
 const OF_REQUEST: &str = "[API Error: ";

@@ -213,6 +213,54 @@ mod tests {
         matches!(&told[..], [Heard::Denied(denied)] if denied.by == DeniedBy::Output { was_passed: true })
     }
 
+    fn is_guard_passed(tool: &str, (path, input): (&str, Option<&str>), did: impl FnOnce(&mut Held)) -> bool {
+        let mut held = Held::default();
+        held.keep_guard(&Denied {
+            tool: Some(tool.into()),
+            reason: "no".into(),
+            paths: if path.is_empty() { vec![] } else { vec![path.into()] },
+            input: input.map(str::to_owned),
+            by: DeniedBy::Guard,
+        });
+        did(&mut held);
+        !held.tell("It is done.").is_empty()
+    }
+
+    #[test]
+    fn a_guards_no_is_passed_by_the_very_same_alone() {
+        let of_file = ("/srv/other/a.json", None);
+        for (step, wanted) in [
+            ("cat /srv/other/a.json", true),
+            ("head -n 5 '/srv/other/a.json'", true),
+            ("ls /srv/other/a.json", false),
+            ("cat /srv/other/b.json", false),
+            ("cat /srv/other/a.json; rm -rf /srv", false),
+            ("echo /srv/other/a.json", false),
+        ] {
+            assert_eq!(is_guard_passed("read_file", of_file, |held| held.pass(step)), wanted, "{step}");
+            assert!(!is_guard_passed("write_file", of_file, |held| held.pass(step)), "{step}");
+        }
+        let command = ("", Some("cat src/a.py"));
+        assert!(is_guard_passed("Bash", command, |held| held.saw("/srv/repos/app/src/a.py")));
+        assert!(is_guard_passed("Bash", command, |held| held.pass("cat src/a.py")));
+        assert!(!is_guard_passed("Bash", command, |held| held.saw("/srv/repos/app/lib/src_a.py")));
+        assert!(!is_guard_passed("Bash", ("", Some("git push")), |held| held.pass("git push --dry-run")));
+        assert!(is_guard_passed("Write", ("/w/a", None), |held| held.pass("/w/a")));
+        assert!(!is_guard_passed("Write", ("/w/a", None), |held| held.pass("/w/b")));
+    }
+
+    #[test]
+    fn what_an_answer_says_of_a_program_is_not_missing() {
+        for (answer, wanted) in [
+            ("It now answers 403 when permission is denied.", false),
+            ("The missing check was added, no test fails.", false),
+            ("I could not write it.", true),
+            ("I go on if you grant the permission.", true),
+        ] {
+            assert_eq!(is_missing(answer), wanted, "{answer}");
+        }
+    }
+
     #[test]
     fn a_denial_is_passed_by_a_step_about_the_same_alone() {
         for (command, step, wanted) in [

@@ -263,6 +263,37 @@ fn what_gemini_was_not_allowed_is_heard_though_it_ends_well() {
 }
 
 #[test]
+fn an_error_of_gemini_that_nothing_comes_after_ends_the_turn_whatever_its_result_is_called() {
+    let error = json!({"type": "error", "severity": "error", "message": "Maximum session turns exceeded"});
+    let words = json!({"type": "message", "role": "assistant", "content": "I go on."});
+    let result = json!({"type": "result", "status": "success", "stats": {}});
+    let is_failed = |heard: &[Heard]| heard.contains(&Heard::Over(TurnEnd::Failed));
+    assert!(is_failed(&heard("gemini", &[error.clone(), result.clone()])));
+    assert!(!is_failed(&heard("gemini", &[error, words, result])));
+}
+
+#[test]
+fn a_file_beside_the_folder_of_claude_needs_that_folder() {
+    let asked = |path: &str| {
+        let reason =
+            format!("Claude requested permissions to write to {path}, but you haven't granted it yet.");
+        let lines = [
+            json!({"type": "system", "subtype": "init", "cwd": "/w/app"}),
+            json!({"type": "assistant", "message": {"content": [
+                {"type": "tool_use", "id": "1", "name": "Write", "input": {"file_path": path}}]}}),
+            json!({"type": "user", "message": {"content": [
+                {"type": "tool_result", "tool_use_id": "1", "is_error": true, "content": reason}]}}),
+        ];
+        heard("claude", &lines).iter().any(
+            |heard| matches!(heard, Heard::Denied(denied) if denied.reason.ends_with("directories: /w/app")),
+        )
+    };
+    assert!(asked("/srv/x"));
+    assert!(asked("/w/application/x"));
+    assert!(!asked("/w/app/x"));
+}
+
+#[test]
 fn an_agent_emits_events_as_lines_of_its_words_or_of_its_output() {
     let line = r#"{"type":"blocker","payload":{"text":"no key","severity":"high"}}"#;
     let message = json!({"type": "item.completed", "item": {"type": "agent_message", "text": format!("I stop.\n{line}\nSorry.")}});
