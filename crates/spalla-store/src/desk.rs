@@ -502,7 +502,10 @@ impl<'t, T: Tx> Desk<'t, T> {
         // A row that only seems moved has to be refused at once: sent along, it would be refused later.
         let events = match is_last || overtaken.is_some() {
             // Whoever is asked before the commit may say no.
-            true => self.tx.write_last(changes, self.context.gate.is_none()).await?,
+            true => {
+                let may_commit = self.context.gate.is_none_or(|gate| !gate.may_refuse());
+                self.tx.write_last(changes, may_commit).await?
+            }
             false => self.tx.write(changes).await?,
         };
         match overtaken {
@@ -516,7 +519,7 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Lets one row seem moved by somebody else since it was loaded, where the gate wants it: one that does not come back
     /// into its table, where a key would be in the way before the token is looked at.
     fn overtake(&self, changes: &mut Changes) -> Option<WorkItemId> {
-        let gate = self.context.gate?;
+        let gate = self.context.gate.filter(|gate| gate.may_refuse())?;
         let table = |row: &PlaceRow| (row.placed.id, std::mem::discriminant(&row.placed.place));
         let entered: Vec<_> = changes.entered.iter().map(table).collect();
         let left = changes.left.iter_mut().filter(|row| !entered.contains(&table(row)));
