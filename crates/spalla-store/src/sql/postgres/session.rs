@@ -53,6 +53,10 @@ const READER: &str = "
     set jit = off;
 ";
 
+/// A notice is a transaction of its own, and goes out once that is committed. What it tells of is on disk already, so that
+/// it waits for no disk itself.
+const LISTENER: &str = "set synchronous_commit = off";
+
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -140,7 +144,10 @@ impl Session {
             Purpose::Setup => {}
             Purpose::Write => session.run_script(WRITER, "setting up a writing connection").await?,
             Purpose::Read => session.run_script(READER, "setting up a reading connection").await?,
-            Purpose::Listen => session.run_script("listen spalla", "listening to other servers").await?,
+            Purpose::Listen => {
+                session.run_script(LISTENER, "setting up a listening connection").await?;
+                session.run_script("listen spalla", "listening to other servers").await?;
+            }
         }
         Ok((session, noticed))
     }
