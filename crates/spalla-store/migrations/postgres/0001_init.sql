@@ -272,6 +272,12 @@ create table event_chunk (
     data bytea not null
 );
 
+-- Events are compressed already, and to compress a list of ids takes seven times as long as to store it; meanwhile everybody
+-- else waits for the next number.
+alter table event_chunk alter column projects set storage external;
+alter table event_chunk alter column runs set storage external;
+alter table event_chunk alter column data set storage external;
+
 -- In which stretches of 1024 event numbers a project has some: whoever follows a small one passes over the rest.
 create table event_stretch (
     project_id bigint not null,
@@ -287,6 +293,9 @@ create table log_chunk (
     data bytea not null,
     primary key (run_id, first_seq)
 );
+
+-- Compressed already.
+alter table log_chunk alter column data set storage external;
 
 -- What runs left to be kept, by path; each time that a path is written it gets another id.
 create table artifact (
