@@ -165,7 +165,9 @@ create table blocked (
 
 create index blocked_broken on blocked (work_item_id) where broken_reason is not null;
 
--- A run of it is not over. Nobody holds the run while worker is null.
+-- A run of it is not over. Nobody holds the run while worker is null. `revision` counts how often the row was written since:
+-- the row is written as well when the item or its entry is, so that a server that remembers both knows whether they still are
+-- as it left them.
 create table leased (
     work_item_id bigint not null primary key,
     run_id bigint not null unique,
@@ -183,6 +185,7 @@ create table leased (
     paused bigint not null check (paused in (0, 1)),
     created_at bigint not null,
     started_at bigint,
+    revision bigint not null default 0,
     check ((worker is null) = (until is null)),
     check (worker is null or (started_at is not null and fence > 0))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
