@@ -131,11 +131,12 @@ impl Loop {
         }
     }
 
-    /// Another server changed something, or commits went by unseen.
+    /// Another server changed something, or commits went by unseen. Who waits is served first: mostly there is something
+    /// new to claim, and what the clock makes eligible is heard of as any other commit is.
     async fn look_at_everything(&mut self) {
         self.tick_due = true;
-        self.keep_time().await;
         self.serve().await;
+        self.keep_time().await;
     }
 
     async fn serve(&mut self) {

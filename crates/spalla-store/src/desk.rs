@@ -22,7 +22,7 @@ use spalla_domain::event::{Event, Fact, NewEvent};
 use spalla_domain::plant::{self, Plant};
 use spalla_domain::project::Project;
 use spalla_domain::queue::{Place, Standing, Step};
-use spalla_domain::quota::{Used, UtcDay};
+use spalla_domain::quota::{Usage, Used, UtcDay};
 use spalla_domain::{ProjectId, Refusal, RunId, Timestamp, WorkItemId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +36,12 @@ pub(crate) enum Run {
     Live(WorkItemId),
     /// Over.
     Ended(Box<EndedRun>),
+}
+
+/// What there was before something that may be undone.
+pub(crate) struct Before {
+    facts: usize,
+    used: BTreeMap<ProjectId, Used>,
 }
 
 /// The rows of one batch.
@@ -434,17 +440,24 @@ impl<'t, T: Tx> Desk<'t, T> {
         self.waits_until = Some(self.waits_until.map_or(at, |known| known.min(at)));
     }
 
-    /// Begins something that happens as a whole or not at all: what was done before is written. Returns how many facts
-    /// there were.
-    pub(crate) async fn begin_whole(&mut self) -> Result<usize> {
+    /// Returns what a project used on the day of the batch, with what the batch adds.
+    pub(crate) async fn usage(&mut self, project_id: ProjectId) -> Result<Usage> {
+        let now = self.context.now;
+        let usage = self.tx.usage(project_id, UtcDay::of(now)).await?;
+        Ok(self.used.get(&project_id).map_or(usage, |used| usage.plus(*used, now)))
+    }
+
+    /// Begins something that happens as a whole or not at all: what was done before is written, or kept to be added at the
+    /// end.
+    pub(crate) async fn begin_whole(&mut self) -> Result<Before> {
         self.write_rows().await?;
-        Ok(self.staged.events.len())
+        Ok(Before { facts: self.staged.events.len(), used: self.used.clone() })
     }
 
     /// Undoes what was done since: nothing of it was written, so that what is on the desk is just forgotten.
-    pub(crate) fn abandon(&mut self, facts: usize) {
+    pub(crate) fn abandon(&mut self, before: Before) {
         let mut events = std::mem::take(&mut self.staged).events;
-        events.truncate(facts);
+        events.truncate(before.facts);
         self.staged.events = events;
         self.context.timekeeper.crew.forget();
         self.projects.clear();
@@ -455,7 +468,7 @@ impl<'t, T: Tx> Desk<'t, T> {
         self.below.clear();
         self.log_ends.clear();
         self.queues = None;
-        self.used.clear();
+        self.used = before.used;
         self.approvals.clear();
         self.documents.clear();
     }
@@ -485,11 +498,16 @@ impl<'t, T: Tx> Desk<'t, T> {
         for approval in changes.approvals_made.iter().chain(&changes.approvals_decided) {
             self.approvals.remove(&approval.work_item_id);
         }
+        let rewritten: BTreeSet<_> = changes.items_changed.iter().map(|(_, item)| item.id).collect();
         for item in self.items.values_mut().flatten() {
-            compare(item, &mut changes);
+            compare(item, rewritten.contains(&item.head.id), &mut changes);
         }
-        let today = UtcDay::of(self.context.now);
-        changes.used.extend(std::mem::take(&mut self.used).into_iter().map(|(id, used)| (id, today, used)));
+        if is_last {
+            // Whoever else adds to the same day waits from here to the commit, so that this comes at the end.
+            let today = UtcDay::of(self.context.now);
+            let used = std::mem::take(&mut self.used).into_iter();
+            changes.used.extend(used.map(|(id, used)| (id, today, used)));
+        }
         for row in changes.entered.iter().chain(changes.moved_within.iter().map(|(_, after)| after)) {
             if let Some(at) = waits_until(&row.placed.place) {
                 self.wait_until(at);
@@ -502,7 +520,10 @@ impl<'t, T: Tx> Desk<'t, T> {
         // A row that only seems moved has to be refused at once: sent along, it would be refused later.
         let events = match is_last || overtaken.is_some() {
             // Whoever is asked before the commit may say no.
-            true => self.tx.write_last(changes, self.context.gate.is_none()).await?,
+            true => {
+                let may_commit = self.context.gate.is_none_or(|gate| !gate.may_refuse());
+                self.tx.write_last(changes, may_commit).await?
+            }
             false => self.tx.write(changes).await?,
         };
         match overtaken {
@@ -516,7 +537,7 @@ impl<'t, T: Tx> Desk<'t, T> {
     /// Lets one row seem moved by somebody else since it was loaded, where the gate wants it: one that does not come back
     /// into its table, where a key would be in the way before the token is looked at.
     fn overtake(&self, changes: &mut Changes) -> Option<WorkItemId> {
-        let gate = self.context.gate?;
+        let gate = self.context.gate.filter(|gate| gate.may_refuse())?;
         let table = |row: &PlaceRow| (row.placed.id, std::mem::discriminant(&row.placed.place));
         let entered: Vec<_> = changes.entered.iter().map(table).collect();
         let left = changes.left.iter_mut().filter(|row| !entered.contains(&table(row)));

@@ -107,6 +107,12 @@ pub trait CommitGate: Send + Sync {
         None
     }
 
+    /// Tells whether it may refuse a commit. One that never does need not be asked, so that the commit is sent along with
+    /// the last statements, as it is in the shipped program.
+    fn may_refuse(&self) -> bool {
+        true
+    }
+
     /// Is asked when everything is written and nothing committed; an error rolls it back.
     fn before(&self) -> Result<(), StoreError>;
 

@@ -23,6 +23,7 @@ use spalla_domain::work_item::{Executor, Policy, When, WorkItem};
 use spalla_domain::{
     ApprovalId, ArtifactId, Fence, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId,
 };
+use std::collections::BTreeSet;
 
 /// The result of everything that touches a store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -430,8 +431,12 @@ pub(crate) struct Foreseen {
     pub enqueued: Vec<WorkItemId>,
     /// Projects.
     pub projects: Vec<ProjectId>,
-    /// The queues.
+    /// The queues, with what waits in them.
     pub queues: bool,
+    /// The queues that new items belong to.
+    pub places_items: bool,
+    /// The first claim, by whom and of how many runs, where nothing but new items comes before it.
+    pub claim: Option<(WorkerId, u32)>,
     /// How many ids of which sequence.
     pub ids: Vec<(Sequence, usize)>,
 }
@@ -554,6 +559,12 @@ pub(crate) trait Tx: Send {
 
     /// Loads the queues that claimers choose from.
     fn queues(&mut self) -> impl Future<Output = Result<Queues>> + Send;
+
+    /// Returns queues by their keys without asking the database, where all of them are remembered: without their caps, and
+    /// without what waits in them.
+    fn remembered_queues(&mut self, _keys: &BTreeSet<QueueKey>) -> Option<Vec<KnownQueue>> {
+        None
+    }
 
     /// Finds queues by their keys.
     fn find_queues(&mut self, keys: &[QueueKey]) -> impl Future<Output = Result<Vec<KnownQueue>>> + Send;

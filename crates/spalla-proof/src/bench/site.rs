@@ -153,6 +153,10 @@ impl Node {
 struct Commits(AtomicU64);
 
 impl CommitGate for Commits {
+    fn may_refuse(&self) -> bool {
+        false
+    }
+
     fn before(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -165,7 +165,9 @@ create table blocked (
 
 create index blocked_broken on blocked (work_item_id) where broken_reason is not null;
 
--- A run of it is not over. Nobody holds the run while worker is null.
+-- A run of it is not over. Nobody holds the run while worker is null. `revision` counts how often the row was written since:
+-- the row is written as well when the item or its entry is, so that a server that remembers both knows whether they still are
+-- as it left them.
 create table leased (
     work_item_id bigint not null primary key,
     run_id bigint not null unique,
@@ -183,6 +185,7 @@ create table leased (
     paused bigint not null check (paused in (0, 1)),
     created_at bigint not null,
     started_at bigint,
+    revision bigint not null default 0,
     check ((worker is null) = (until is null)),
     check (worker is null or (started_at is not null and fence > 0))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
@@ -272,6 +275,12 @@ create table event_chunk (
     data bytea not null
 );
 
+-- Events are compressed already, and to compress a list of ids takes seven times as long as to store it; meanwhile everybody
+-- else waits for the next number.
+alter table event_chunk alter column projects set storage external;
+alter table event_chunk alter column runs set storage external;
+alter table event_chunk alter column data set storage external;
+
 -- In which stretches of 1024 event numbers a project has some: whoever follows a small one passes over the rest.
 create table event_stretch (
     project_id bigint not null,
@@ -287,6 +296,9 @@ create table log_chunk (
     data bytea not null,
     primary key (run_id, first_seq)
 );
+
+-- Compressed already.
+alter table log_chunk alter column data set storage external;
 
 -- What runs left to be kept, by path; each time that a path is written it gets another id.
 create table artifact (

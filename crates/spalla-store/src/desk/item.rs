@@ -86,12 +86,13 @@ pub(super) fn waits_until(place: &Place) -> Option<Timestamp> {
     }
 }
 
-/// Adds to the changes what differs from how the item was, and takes the present as how it was.
-pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
-    compare_entry(item, changes);
+/// Adds to the changes what differs from how the item was, and takes the present as how it was. Where the item itself is
+/// rewritten or its entry changed, a run that goes on is written as well: whoever remembers its item finds out by that.
+pub(super) fn compare(item: &mut Item, is_rewritten: bool, changes: &mut Changes) {
+    let is_told = (compare_entry(item, changes) || is_rewritten) && matches!(item.place, Place::Leased(_));
     let Saved { queue, priority: saved, standing, place, .. } = &item.saved;
     let is_in_line = *queue == item.head.queue && *saved == priority(&item.head);
-    if is_in_line && *standing == item.standing && *place == item.place {
+    if is_in_line && *standing == item.standing && *place == item.place && !is_told {
         return;
     }
     let before = std::mem::replace(&mut item.saved.place, item.place.clone());
@@ -109,8 +110,8 @@ pub(super) fn compare(item: &mut Item, changes: &mut Changes) {
     item.saved.standing = item.standing;
 }
 
-/// An entry is written anew where it changed, or is to be found elsewhere in line.
-fn compare_entry(item: &mut Item, changes: &mut Changes) {
+/// An entry is written anew where it changed, or is to be found elsewhere in line. Tells whether it is.
+fn compare_entry(item: &mut Item, changes: &mut Changes) -> bool {
     let line = Line { queue: item.head.queue, prio: item.standing.prio };
     let is_elsewhere = item.place == Place::Ready && item.saved.line != Some(line);
     match (&item.saved.entry, &item.head.entry) {
@@ -118,10 +119,11 @@ fn compare_entry(item: &mut Item, changes: &mut Changes) {
         (Some(old), Some(new)) if old != new || is_elsewhere => {
             changes.entries_changed.push((line, new.clone()))
         }
-        _ => return,
+        _ => return false,
     }
     item.saved.entry = item.head.entry.clone();
     item.saved.line = Some(line);
+    true
 }
 
 /// Tells whether a row can be changed where it is: in a table whose key stays the same.

@@ -174,13 +174,22 @@ impl<T: Tx> Desk<'_, T> {
 
     /// Looks for the queues of these keys together, where not all are known.
     pub(crate) async fn look_for_queues(&mut self, keys: impl IntoIterator<Item = QueueKey>) -> Result<()> {
-        self.queues().await?;
-        let Some(known) = self.queues.as_ref().filter(|known| !known.is_whole) else { return Ok(()) };
-        let missing: BTreeSet<_> = keys.into_iter().filter(|key| !known.ids.contains_key(key)).collect();
+        let is_known = |known: &KnownQueues, key: &QueueKey| known.is_whole || known.ids.contains_key(key);
+        let is_missing = |key: &QueueKey| self.queues.as_ref().is_none_or(|known| !is_known(known, key));
+        let missing: BTreeSet<_> = keys.into_iter().filter(is_missing).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let found = self.tx.find_queues(&missing.into_iter().collect::<Vec<_>>()).await?;
+        if let Some(found) = self.tx.remembered_queues(&missing) {
+            found.into_iter().for_each(|queue| self.note_queue(queue));
+            return Ok(());
+        }
+        let known = self.queues().await?;
+        let missing: Vec<_> = missing.into_iter().filter(|key| !known.contains_key(key)).collect();
+        if missing.is_empty() || self.queues.as_ref().is_some_and(|known| known.is_whole) {
+            return Ok(());
+        }
+        let found = self.tx.find_queues(&missing).await?;
         found.into_iter().for_each(|queue| self.note_queue(queue));
         Ok(())
     }

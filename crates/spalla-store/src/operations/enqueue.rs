@@ -38,7 +38,7 @@ pub(crate) async fn enqueue<T: Tx>(
 
 /// Puts several items into the queue, all or none.
 pub(crate) async fn enqueue_all<T: Tx>(desk: &mut Desk<'_, T>, wishes: &[EnqueueWish]) -> Answer<Reply> {
-    let facts = desk.begin_whole().await?;
+    let before = desk.begin_whole().await?;
     let mut entries = Vec::with_capacity(wishes.len());
     for (place, wish) in wishes.iter().enumerate() {
         let EnqueueWish { work_item_id, depends_on, priority, delay_ms } = *wish;
@@ -46,7 +46,7 @@ pub(crate) async fn enqueue_all<T: Tx>(desk: &mut Desk<'_, T>, wishes: &[Enqueue
             Ok(Reply::Entry { id, .. }) => entries.push(id),
             Ok(_) => {}
             Err(ExecuteError::Refused(mut refusal)) => {
-                desk.abandon(facts);
+                desk.abandon(before);
                 refusal.detail = format!("entry {place}: {}", refusal.detail);
                 return Err(refusal.into());
             }

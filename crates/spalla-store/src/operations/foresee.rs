@@ -3,6 +3,7 @@
 use super::picks;
 use crate::command::{Command, Request, Sender};
 use crate::tx::{Foreseen, Sequence};
+use spalla_domain::claim::CLAIM_RUNS_MAX;
 
 /// Returns what a batch is sure to ask for.
 pub(crate) fn foresee(requests: &[Request]) -> Foreseen {
@@ -19,7 +20,8 @@ pub(crate) fn foresee(requests: &[Request]) -> Foreseen {
             _ => {}
         }
     }
-    foreseen.queues = items > 0 || requests.iter().any(|request| picks(&request.command));
+    foreseen.queues = requests.iter().any(|request| picks(&request.command));
+    foreseen.places_items = items > 0;
     let ids = [(Sequence::WorkItem, items), (Sequence::Entry, entries)];
     foreseen.ids = ids.into_iter().filter(|(_, count)| *count > 0).collect();
     ascend(&mut foreseen.runs);
@@ -28,6 +30,12 @@ pub(crate) fn foresee(requests: &[Request]) -> Foreseen {
     ascend(&mut foreseen.items);
     ascend(&mut foreseen.enqueued);
     ascend(&mut foreseen.projects);
+    if foreseen.runs.is_empty() && foreseen.items.is_empty() {
+        foreseen.claim = requests.iter().find_map(|request| match &request.command {
+            Command::Claim(claim) => Some((claim.worker_id.clone(), claim.max.min(CLAIM_RUNS_MAX))),
+            _ => None,
+        });
+    }
     foreseen
 }
 

@@ -9,7 +9,7 @@ use crate::document::ProjectQuota;
 use crate::tx::{EndedRun, Placed, Result, Tx};
 use spalla_domain::event::Fact;
 use spalla_domain::problem::Code;
-use spalla_domain::quota::{self, Active, Held, MicroUsd, Quota, Used, UtcDay};
+use spalla_domain::quota::{self, Active, Held, MicroUsd, Quota, Used};
 use spalla_domain::work_item::check_not_archived;
 use spalla_domain::{ProjectId, QueueId, Refusal};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ async fn room<T: Tx>(desk: &mut Desk<'_, T>, project_id: ProjectId) -> Result<Ro
         None => 0,
     };
     let now = desk.context.now;
-    let usage = desk.tx.usage(project_id, UtcDay::of(now)).await?;
+    let usage = desk.usage(project_id).await?;
     if let Some(held) = quota::hold(&quota, usage, Active::runs(active), now) {
         return Ok(Room::Held(held));
     }

@@ -3,7 +3,8 @@
 //! - `:name` is a scalar parameter. Scalars are numbered in the order in which they first appear, and a call gives
 //!   them in that order; a name that appears again is the same parameter.
 //! - `:rows(a, b text, c blob)` stands where a table stands, is always called `rows` there, and holds the rows of the
-//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement; on SQLite a one-row `select`,
+//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement, and a column that is the same in
+//!   all rows a parameter of its own; on SQLite a one-row `select`,
 //!   and the statement runs once for each row, which costs no round trip there. Columns are integers unless they say
 //!   `text` or `blob`; their parameters are numbered after all scalars, wherever these stand.
 //! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
@@ -21,7 +22,10 @@
 //! for Postgres, or `cast(:name as bigint)`, which both understand. Answers hold integers, booleans (as 0 and 1), text
 //! and bytes; `sum` and the like are numeric on Postgres and want `cast(… as bigint)`.
 
+mod same;
+
 use crate::error::StoreError;
+pub(crate) use same::Same;
 use std::fmt::Write as _;
 
 /// A value of one of the three kinds that both databases share.
@@ -124,7 +128,16 @@ impl Statement {
             Dialect::Sqlite => self.sqlite,
             Dialect::Postgres => self.postgres,
         };
-        compile(dialect, text).map_err(|why| StoreError::Corrupt(format!("statement {}: {why}", self.name)))
+        self.said(compile(dialect, text))
+    }
+
+    /// Translates the statement for rows on Postgres of which these columns are the same in all.
+    pub(crate) fn compile_for(&self, same: Same) -> Result<Compiled, StoreError> {
+        self.said(translate(Dialect::Postgres, self.postgres, same))
+    }
+
+    fn said(&self, compiled: Result<Compiled, String>) -> Result<Compiled, StoreError> {
+        compiled.map_err(|why| StoreError::Corrupt(format!("statement {}: {why}", self.name)))
     }
 }
 
@@ -143,6 +156,10 @@ impl Compiled {
 
 /// Translates a text for a database, or says what is wrong with it.
 pub(crate) fn compile(dialect: Dialect, text: &str) -> Result<Compiled, String> {
+    translate(dialect, text, Same::NONE)
+}
+
+fn translate(dialect: Dialect, text: &str, same: Same) -> Result<Compiled, String> {
     let mut scalars: Vec<String> = Vec::new();
     let mut table = None;
     let pieces = split(text)?;
@@ -157,7 +174,7 @@ pub(crate) fn compile(dialect: Dialect, text: &str) -> Result<Compiled, String> 
         }
     }
     let render = |rows: usize| {
-        let sql: String = pieces.iter().map(|piece| piece.render(dialect, &scalars, rows)).collect();
+        let sql: String = pieces.iter().map(|piece| piece.render(dialect, &scalars, rows, same)).collect();
         sql.trim().to_owned()
     };
     let takes_many = dialect == Dialect::Sqlite
@@ -221,8 +238,8 @@ impl Shape {
 }
 
 impl Piece<'_> {
-    /// Writes the piece for so many rows at once.
-    fn render(&self, dialect: Dialect, scalars: &[String], rows: usize) -> String {
+    /// Writes the piece for so many rows at once, of which some columns are the same.
+    fn render(&self, dialect: Dialect, scalars: &[String], rows: usize, same: Same) -> String {
         match self {
             Self::Plain(text) => (*text).to_owned(),
             Self::Scalar(name) => {
@@ -234,11 +251,11 @@ impl Piece<'_> {
             }
             Self::Table(table) => match (table.shape, dialect) {
                 (Shape::Rows, Dialect::Sqlite) => table.as_select(scalars.len() + 1),
-                (Shape::Rows, Dialect::Postgres) => table.as_unnest(scalars.len() + 1),
+                (Shape::Rows, Dialect::Postgres) => table.as_rows(scalars.len() + 1, same),
                 (Shape::Values, Dialect::Sqlite) => {
                     format!("values {}", table.each(scalars.len() + 1, rows, Table::as_row).join(", "))
                 }
-                (Shape::Values, Dialect::Postgres) => table.as_selected(scalars.len() + 1),
+                (Shape::Values, Dialect::Postgres) => table.as_selected(scalars.len() + 1, same),
                 (Shape::Row, _) => table.as_row(scalars.len() + 1),
                 (Shape::Among, _) => {
                     format!("({})", table.each(scalars.len() + 1, rows, Table::as_condition).join(" or "))
@@ -275,19 +292,52 @@ impl Table {
         format!("({})", numbers.join(", "))
     }
 
-    fn as_selected(&self, first: usize) -> String {
-        let names: Vec<String> = self.columns.iter().map(|column| format!("rows.{}", column.name)).collect();
-        "select ".to_owned() + &names.join(", ") + " from " + &self.as_unnest(first)
+    /// Writes them as a table of Postgres.
+    fn as_rows(&self, first: usize, same: Same) -> String {
+        if same == Same::NONE {
+            return self.as_unnest(first, |_| true);
+        }
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        let named = self.cells(first, same).into_iter().zip(names);
+        let named = named.map(|(cell, name)| match cell.starts_with('$') {
+            true => format!("{cell} as {name}"),
+            false => cell,
+        });
+        let cells: Vec<String> = named.collect();
+        format!("(select {}{}) as rows", cells.join(", "), self.from_those_that_differ(first, same))
     }
 
-    fn as_unnest(&self, first: usize) -> String {
-        let array = |(number, column): (usize, &Column)| match column.kind {
-            Kind::Int => format!("${number}::bigint[]"),
-            Kind::Text => format!("${number}::text[]"),
-            Kind::Blob => format!("${number}::bytea[]"),
+    /// Writes them as what an insert of Postgres takes.
+    fn as_selected(&self, first: usize, same: Same) -> String {
+        format!("select {}{}", self.cells(first, same).join(", "), self.from_those_that_differ(first, same))
+    }
+
+    fn cells(&self, first: usize, same: Same) -> Vec<String> {
+        let cell = |(at, column): (usize, &Column)| match (same.has(at), column.kind) {
+            (false, _) => format!("rows.{}", column.name),
+            (true, Kind::Int) => format!("${}::bigint", first + at),
+            (true, Kind::Text) => format!("${}::text", first + at),
+            (true, Kind::Blob) => format!("${}::bytea", first + at),
         };
-        let arrays: Vec<String> = (first..).zip(&self.columns).map(array).collect();
-        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        self.columns.iter().enumerate().map(cell).collect()
+    }
+
+    fn from_those_that_differ(&self, first: usize, same: Same) -> String {
+        if (0..self.columns.len()).all(|at| same.has(at)) {
+            return String::new();
+        }
+        " from ".to_owned() + &self.as_unnest(first, |at| !same.has(at))
+    }
+
+    fn as_unnest(&self, first: usize, is_wanted: impl Fn(usize) -> bool) -> String {
+        let wanted = || self.columns.iter().enumerate().filter(|(at, _)| is_wanted(*at));
+        let array = |(at, column): (usize, &Column)| match column.kind {
+            Kind::Int => format!("${}::bigint[]", first + at),
+            Kind::Text => format!("${}::text[]", first + at),
+            Kind::Blob => format!("${}::bytea[]", first + at),
+        };
+        let arrays: Vec<String> = wanted().map(array).collect();
+        let names: Vec<&str> = wanted().map(|(_, column)| column.name.as_str()).collect();
         format!("unnest({}) as rows({})", arrays.join(", "), names.join(", "))
     }
 }

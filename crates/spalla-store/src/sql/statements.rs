@@ -45,6 +45,7 @@ statements! {
         INSERT = both "project/insert";
         UPDATE = both "project/update";
         LOAD = each "project/load";
+        CONFIRM = each "project/confirm";
         IS_ACTIVE = both "project/is_active";
         FIND = both "project/find";
         LIST = both "project/list";

@@ -4,7 +4,9 @@
 mod ahead;
 pub(super) mod call;
 mod foresee;
+mod guesses;
 mod pipeline;
+mod remembered;
 mod scribe;
 mod spare;
 mod warm;
@@ -27,16 +29,20 @@ use crate::tx::{
 };
 use ahead::Ahead;
 use call::{by_ids, by_rows, once};
+use guesses::Guesses;
 use pipeline::Pipeline;
+use remembered::{Projects, Remembered};
 use scribe::Scribe;
 use spalla_domain::approval::Approval;
 use spalla_domain::artifact::{Artifact, ArtifactPath, Totals};
 use spalla_domain::audit::chain::Head as AuditHead;
 use spalla_domain::event::Event;
 use spalla_domain::project::Project;
+use spalla_domain::queue::Place;
 use spalla_domain::quota::{Usage, UtcDay};
 use spalla_domain::{ApprovalId, ProjectId, QueueId, RunId, Timestamp, WorkItemId, WorkerId};
 use spare::Spare;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use warm::Warm;
 
@@ -45,6 +51,10 @@ pub(crate) struct SqlTx<D> {
     driver: Pipeline<D>,
     ahead: Ahead,
     shared: Arc<Shared>,
+    /// It made queues, which nobody else may hear of before the commit.
+    has_made_queues: bool,
+    /// The first claim, until it picks.
+    claim: Option<(WorkerId, u32)>,
 }
 
 /// What the transactions of a process share.
@@ -52,23 +62,44 @@ pub(crate) struct SqlTx<D> {
 pub(crate) struct Shared {
     /// Ids that they hand on to each other; used where others write as well.
     spare: Spare,
-    /// Rows that they hand on to each other; used where nobody else writes.
+    /// Rows that they hand on to each other.
     warm: Warm,
+    /// The queues that they saw.
+    queues: Remembered,
+    /// The projects that they read; used where others write as well.
+    projects: Projects,
+    /// From which queues workers were served.
+    guesses: Guesses,
     /// Who prepares large changes; used where the database is in this process.
     scribe: Scribe,
 }
 
 impl Shared {
+    /// Forgets what is about to be written.
+    fn forget_changed(&self, changes: &Changes) {
+        self.warm.forget_changed(changes);
+        if !changes.projects_changed.is_empty() {
+            self.projects.forget();
+        }
+    }
+
     /// Forgets what was handed on: a transaction that saw it was not committed.
     pub(super) fn forget(&self) {
         self.warm.forget();
+        self.projects.forget();
     }
 }
 
 impl<D: Driver> SqlTx<D> {
     /// Makes it over a driver whose transaction is open.
     pub(crate) fn new(driver: D, shared: Arc<Shared>) -> Self {
-        Self { driver: Pipeline::new(driver), ahead: Ahead::default(), shared }
+        Self {
+            driver: Pipeline::new(driver),
+            ahead: Ahead::default(),
+            shared,
+            has_made_queues: false,
+            claim: None,
+        }
     }
 
     /// Runs one call and returns its rows.
@@ -111,6 +142,17 @@ impl<D: Driver> SqlTx<D> {
     async fn read_bodies(&mut self, ids: &[WorkItemId]) -> Result<()> {
         let rows = self.rows(by_ids(&sql::work_item::BODIES, ids)).await?;
         self.keep_bodies(ids.iter().copied(), rows)
+    }
+
+    /// Loads the queues, and picks along what is most likely picked next.
+    async fn load_queues_and_guess(&mut self) -> Result<Queues> {
+        let guess = self.claim.as_ref().and_then(|claim| foresee::guess_of(&self.shared, claim));
+        let mut calls = vec![once(&sql::queue::LOAD, vec![])];
+        calls.extend(guess.iter().flat_map(foresee::picks));
+        let mut answers = self.driver.run(calls).await?.into_iter();
+        let queues = project::read_queues(rows_of(answers.next()))?;
+        foresee::keep_picks(&mut self.ahead, guess, &mut answers)?;
+        Ok(queues)
     }
 
     /// Loads the places of items by their live runs where nobody else writes: as the last transactions left them, or else
@@ -196,7 +238,8 @@ impl<D: Driver> Tx for SqlTx<D> {
         if !self.driver.is_shared() {
             return Ok(vec![]);
         }
-        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared.spare, foreseen).await
+        self.claim.clone_from(&foreseen.claim);
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared, foreseen).await
     }
 
     fn give_back(&mut self, sequence: Sequence, ids: Ids) {
@@ -210,10 +253,10 @@ impl<D: Driver> Tx for SqlTx<D> {
             return Ok(ids.start);
         }
         let first = self.take(sequence_name(sequence), count).await?;
-        let count = count as i64;
-        let ids = self.shared.spare.join(sequence, first..first + count);
-        self.give_back(sequence, ids.start + count..ids.end);
-        Ok(ids.start)
+        if !self.driver.is_shared() {
+            return Ok(first);
+        }
+        Ok(self.shared.spare.receive(sequence, count, first..first + count as i64).start)
     }
 
     async fn projects(&mut self, ids: &[ProjectId]) -> Result<Vec<Project>> {
@@ -280,7 +323,7 @@ impl<D: Driver> Tx for SqlTx<D> {
             return Ok(places);
         }
         let runs = Foreseen { runs: ids.to_vec(), ..Foreseen::default() };
-        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared.spare, &runs).await?;
+        foresee::foresee(&mut self.driver, &mut self.ahead, &self.shared, &runs).await?;
         Ok(self.ahead.live.answer(ids).unwrap_or_default())
     }
 
@@ -398,10 +441,19 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn queues(&mut self) -> Result<Queues> {
-        if let Some(queues) = self.ahead.queues.take() {
-            return Ok(queues);
+        let queues = match self.ahead.queues.take() {
+            Some(queues) => queues,
+            None => self.load_queues_and_guess().await?,
+        };
+        if !self.has_made_queues {
+            self.shared.queues.keep(&queues.found);
         }
-        project::read_queues(self.rows(once(&sql::queue::LOAD, vec![])).await?)
+        Ok(queues)
+    }
+
+    fn remembered_queues(&mut self, keys: &BTreeSet<QueueKey>) -> Option<Vec<KnownQueue>> {
+        // Where they are loaded already, more is known of them than is remembered.
+        if self.ahead.queues.is_some() { None } else { self.shared.queues.find(keys) }
     }
 
     async fn find_queues(&mut self, keys: &[QueueKey]) -> Result<Vec<KnownQueue>> {
@@ -441,6 +493,18 @@ impl<D: Driver> Tx for SqlTx<D> {
         then_ready: bool,
     ) -> Result<Vec<Candidate>> {
         let then_ready = then_ready && self.driver.is_shared();
+        if let Some((worker, _)) = self.claim.take()
+            && then_ready
+        {
+            self.shared.guesses.note(&worker, queues);
+        }
+        if let Some((asked, most, pending)) = self.ahead.pending.take()
+            && then_ready
+            && asked == queues
+            && most == limit
+        {
+            return Ok(pending);
+        }
         let mut calls = vec![pick(&sql::leased::PICK_PENDING, queues, limit)];
         calls.extend(then_ready.then(|| pick(&sql::ready::PICK, queues, limit)));
         let mut answers = self.driver.run(calls).await?.into_iter();
@@ -490,16 +554,26 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     fn hands_on(&self) -> bool {
-        !self.driver.is_shared()
+        true
     }
 
     fn hand_on(&mut self, head: Head, placed: Placed) {
-        self.shared.warm.keep(head, placed);
+        let revision = match &placed.place {
+            _ if !self.driver.is_shared() => Some(0),
+            Place::Leased(run) => self.ahead.revisions.get(&run.id).copied(),
+            _ => None,
+        };
+        // Of a run that was not loaded by its id nobody knows how often its row was written.
+        if let Some(revision) = revision {
+            self.shared.warm.keep(head, placed, revision);
+        }
     }
 
     async fn write(&mut self, changes: Changes) -> Result<Vec<Event>> {
         self.ahead.forget();
-        self.shared.warm.forget_changed(&changes);
+        self.ahead.note_written(&changes);
+        self.has_made_queues |= !changes.queues_made.is_empty();
+        self.shared.forget_changed(&changes);
         if self.driver.is_shared() && changes.events.is_empty() {
             return write::send_along(&mut self.driver, changes).map(|()| vec![]);
         }
@@ -507,7 +581,8 @@ impl<D: Driver> Tx for SqlTx<D> {
     }
 
     async fn write_last(&mut self, changes: Changes, may_commit: bool) -> Result<Vec<Event>> {
-        self.shared.warm.forget_changed(&changes);
+        self.ahead.note_written(&changes);
+        self.shared.forget_changed(&changes);
         write::write(&mut self.driver, &self.shared.scribe, changes, may_commit).await
     }
 }

@@ -6,7 +6,7 @@ use super::target::Target;
 use super::value::{parameters, row};
 use crate::error::StoreError;
 use crate::sql::driver::Driver;
-use crate::sql::statement::{Answer, Call, Compiled, Dialect};
+use crate::sql::statement::{Answer, Call, Compiled, Same};
 use crate::tx::Result;
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join_all, maybe_done, poll_immediate};
@@ -53,6 +53,10 @@ const READER: &str = "
     set jit = off;
 ";
 
+/// A notice is a transaction of its own, and goes out once that is committed. What it tells of is on disk already, so that
+/// it waits for no disk itself.
+const LISTENER: &str = "set synchronous_commit = off";
+
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -72,6 +76,8 @@ pub(super) struct Session {
     /// Drives the socket; ends with the session.
     connection: JoinSet<()>,
     prepared: HashMap<Key, Prepared>,
+    /// In which shapes a statement is prepared.
+    shapes: HashMap<(&'static str, bool), Vec<Same>>,
     /// The transaction begins with its first statements, which saves it a round trip.
     begins: bool,
     /// It was committed with its last statements, which saves another one.
@@ -79,12 +85,12 @@ pub(super) struct Session {
     has_failed: bool,
 }
 
-/// A statement's name, and whether it has to write all its rows.
-type Key = (&'static str, bool);
+/// In how many shapes a statement is prepared at most; further ones are served by what is closest. Rows differ from batch to
+/// batch in few ways, and each shape takes some room in the database's process.
+const SHAPES_MAX: usize = 6;
 
-fn key(call: &Call) -> Key {
-    (call.statement.name, call.writes_all)
-}
+/// A statement's name, whether it has to write all its rows, and which columns of these are the same.
+type Key = (&'static str, bool, Same);
 
 /// Lets a statement that writes fail by itself where it did not write as many rows as it was given: what is behind it may
 /// be on its way already, and has to fail with it.
@@ -132,6 +138,7 @@ impl Session {
             client,
             connection: tasks,
             prepared: HashMap::new(),
+            shapes: HashMap::new(),
             begins: false,
             is_committed: false,
             has_failed: false,
@@ -140,7 +147,10 @@ impl Session {
             Purpose::Setup => {}
             Purpose::Write => session.run_script(WRITER, "setting up a writing connection").await?,
             Purpose::Read => session.run_script(READER, "setting up a reading connection").await?,
-            Purpose::Listen => session.run_script("listen spalla", "listening to other servers").await?,
+            Purpose::Listen => {
+                session.run_script(LISTENER, "setting up a listening connection").await?;
+                session.run_script("listen spalla", "listening to other servers").await?;
+            }
         }
         Ok((session, noticed))
     }
@@ -209,7 +219,7 @@ impl Session {
     /// Sends all calls at once and returns the answers in order.
     pub(super) async fn run_calls(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
         let answers = match self.prepare(calls).await {
-            Ok(()) => self.pipeline(calls, false).await,
+            Ok(keys) => self.pipeline(calls, &keys, false).await,
             Err(error) => Err(error),
         };
         self.has_failed |= answers.is_err();
@@ -220,22 +230,22 @@ impl Session {
     /// connection breaks meanwhile, nobody knows what happened.
     pub(super) async fn run_last_calls(&mut self, calls: &[Call]) -> Result<Vec<Answer>> {
         let answers = match self.prepare(calls).await {
-            Ok(()) => self.pipeline(calls, true).await.map_err(maybe_committed),
+            Ok(keys) => self.pipeline(calls, &keys, true).await.map_err(maybe_committed),
             Err(error) => Err(error),
         };
         (self.has_failed, self.is_committed) = (self.has_failed || answers.is_err(), answers.is_ok());
         answers
     }
 
-    async fn pipeline(&mut self, calls: &[Call], commits: bool) -> Result<Vec<Answer>> {
+    async fn pipeline(&mut self, calls: &[Call], keys: &[Key], commits: bool) -> Result<Vec<Answer>> {
         let begins = std::mem::take(&mut self.begins);
         let mut begun = pin!(maybe_done(self.send_begin()));
         if begins {
             poll_immediate(begun.as_mut()).await;
         }
         let mut sent = Vec::with_capacity(calls.len());
-        for call in calls {
-            let mut answer = Box::pin(maybe_done(self.answer(call)));
+        for (call, key) in calls.iter().zip(keys) {
+            let mut answer = Box::pin(maybe_done(self.answer(call, *key)));
             // The first look sends the call: all of them are on their way, in order, before the first answer is
             // waited for.
             poll_immediate(answer.as_mut()).await;
@@ -268,13 +278,15 @@ impl Session {
         begun.map_err(|error| fault("beginning a transaction", &error))
     }
 
-    /// Prepares what is new, all at once: the transaction may hold locks meanwhile.
-    async fn prepare(&mut self, calls: &[Call]) -> Result<()> {
+    /// Prepares what is new, all at once: the transaction may hold locks meanwhile. Returns what each call runs.
+    async fn prepare(&mut self, calls: &[Call]) -> Result<Vec<Key>> {
         let mut compiled = BTreeMap::new();
+        let mut keys = Vec::with_capacity(calls.len());
         for call in calls {
-            let key = key(call);
+            let key = self.key(call, &compiled);
+            keys.push(key);
             if !self.prepared.contains_key(&key) && !compiled.contains_key(&key) {
-                let mut statement = call.statement.compile(Dialect::Postgres)?;
+                let mut statement = call.statement.compile_for(key.2)?;
                 if call.writes_all {
                     statement.sql = writing_all(&statement);
                 }
@@ -285,25 +297,38 @@ impl Session {
         for ((key, compiled), statement) in compiled.into_iter().zip(statements) {
             // The first error is the cause; what follows it says only that the transaction is aborted.
             let statement = statement.map_err(|error| fault(&format!("preparing {}", key.0), &error))?;
+            self.shapes.entry((key.0, key.1)).or_default().push(key.2);
             self.prepared.insert(key, Prepared { statement, compiled });
         }
-        for call in calls {
-            if let Some(why) = self.prepared[&key(call)].compiled.misfit(call) {
+        for (call, key) in calls.iter().zip(&keys) {
+            if let Some(why) = self.prepared[key].compiled.misfit(call) {
                 return Err(StoreError::Corrupt(format!("statement {}: {why}", call.statement.name)));
             }
         }
-        Ok(())
+        Ok(keys)
     }
 
-    async fn answer(&self, call: &Call) -> Result<Answer> {
+    /// Chooses the shape of a call: its own, or the closest one where there are enough.
+    fn key(&self, call: &Call, new: &BTreeMap<Key, Compiled>) -> Key {
+        let (name, writes_all) = (call.statement.name, call.writes_all);
+        let wanted = Same::of(&call.rows);
+        let known = self.shapes.get(&(name, writes_all)).map_or(&[][..], Vec::as_slice);
+        let is_new = |same| new.contains_key(&(name, writes_all, same));
+        // One row is what most batches of a quiet server bring.
+        let may_be_new = known.len() < SHAPES_MAX || call.rows.len() == 1 || is_new(wanted);
+        let same = if may_be_new { wanted } else { wanted.closest(known.iter().copied()) };
+        (name, writes_all, same)
+    }
+
+    async fn answer(&self, call: &Call, key: Key) -> Result<Answer> {
         let name = call.statement.name;
-        let Prepared { statement, compiled } = &self.prepared[&key(call)];
+        let Prepared { statement, compiled } = &self.prepared[&key];
         if compiled.columns.is_some() && call.rows.is_empty() {
             return Ok(Answer::default());
         }
         let odd = |why: String| StoreError::Corrupt(format!("statement {name}: {why}"));
         let doing = |error: &tokio_postgres::Error| fault(&format!("statement {name}"), error);
-        let mut parameters = parameters(compiled, statement.params(), call).map_err(odd)?;
+        let mut parameters = parameters(compiled, statement.params(), call, key.2).map_err(odd)?;
         if call.writes_all {
             parameters.push(Box::new(call.rows.len() as i64));
         }

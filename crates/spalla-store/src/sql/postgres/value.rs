@@ -1,23 +1,29 @@
 //! Values on their way to Postgres and back: three kinds on our side, the types of parameters and columns on its.
 
-use crate::sql::statement::{Call, Compiled, Kind, Row, Value};
+use crate::sql::statement::{Call, Compiled, Kind, Row, Same, Value};
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
 /// A parameter as the driver takes it.
 pub(super) type Parameter<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
-/// Returns the parameters of a call: the scalars, then one array for each column of its rows.
+/// Returns the parameters of a call: the scalars, then for each column of its rows one array, or the value that it has in
+/// all of them.
 pub(super) fn parameters<'a>(
     compiled: &Compiled,
     types: &[Type],
     call: &'a Call,
+    same: Same,
 ) -> Result<Vec<Parameter<'a>>, String> {
     let scalars = call.scalars.iter().zip(types).zip(&compiled.scalars);
     let scalars =
         scalars.map(|((value, ty), name)| scalar(value, ty).map_err(|why| format!(":{name} {why}")));
     let columns = compiled.columns.iter().flatten().enumerate();
     let arrays = columns.map(|(at, (name, kind))| {
-        array(&call.rows, at, *kind).ok_or_else(|| format!("column {name} of the rows is not of its kind"))
+        let parameter = match call.rows.first().and_then(|row| row.get(at)).filter(|_| same.has(at)) {
+            Some(value) => scalar(value, &type_of(*kind)).ok(),
+            None => array(&call.rows, at, *kind),
+        };
+        parameter.ok_or_else(|| format!("column {name} of the rows is not of its kind"))
     });
     scalars.chain(arrays).collect()
 }
@@ -35,6 +41,14 @@ fn scalar<'a>(value: &'a Value, ty: &Type) -> Result<Parameter<'a>, String> {
         (Value::Blob(bytes), &Type::BYTEA) => Box::new(bytes.as_slice()),
         _ => return Err(misfit()),
     })
+}
+
+const fn type_of(kind: Kind) -> Type {
+    match kind {
+        Kind::Int => Type::INT8,
+        Kind::Text => Type::TEXT,
+        Kind::Blob => Type::BYTEA,
+    }
 }
 
 fn null<'a>(ty: &Type) -> Option<Parameter<'a>> {

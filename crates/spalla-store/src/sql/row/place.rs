@@ -85,6 +85,11 @@ pub(crate) fn read_leased(fields: &mut Fields) -> Result<Placed> {
     })
 }
 
+/// Reads a leased item, and how often its row was written.
+pub(crate) fn read_leased_with_revision(fields: &mut Fields) -> Result<(Placed, i64)> {
+    Ok((read_leased(fields)?, fields.int("revision")?))
+}
+
 fn read_lease(fields: &mut Fields) -> Result<Option<Lease>> {
     match (fields.maybe_worker("worker")?, fields.maybe_time("until")?) {
         (Some(worker), Some(until)) => Ok(Some(Lease { worker, until })),

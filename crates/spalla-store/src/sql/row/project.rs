@@ -22,6 +22,11 @@ pub(crate) fn read(fields: &mut Fields) -> Result<Project> {
     })
 }
 
+/// Reads a project, and which version of it this is.
+pub(crate) fn read_with_version(fields: &mut Fields) -> Result<(Project, i64)> {
+    Ok((read(fields)?, fields.int("version")?))
+}
+
 /// Writes a new project.
 pub(crate) fn new(project: Project) -> Result<Row> {
     let Project { id, name, description, repository, limits, created_at, archived_at } = project;

@@ -1,7 +1,7 @@
 //! What becomes of a statement's text in either dialect.
 
 use super::Dialect::{Postgres, Sqlite};
-use super::{Call, Compiled, Kind, Statement, Value, compile};
+use super::{Call, Compiled, Kind, Same, Statement, Value, compile};
 
 fn sql(dialect: super::Dialect, text: &str) -> String {
     compile(dialect, text).unwrap().sql
@@ -41,6 +41,39 @@ fn values_are_what_an_insert_takes() {
     assert_eq!(
         sql(Postgres, text),
         "insert into t (x, y)\nselect rows.a, rows.b from unnest($1::bigint[], $2::text[]) as rows(a, b)"
+    );
+}
+
+#[test]
+fn what_is_the_same_in_all_rows_is_one_parameter_on_postgres() {
+    static BOTH: Statement = Statement {
+        name: "t",
+        sqlite: "",
+        postgres: "insert into t (x, y, z) :values(a, b text, c blob) on conflict (x) do nothing",
+    };
+    static JOINED: Statement =
+        Statement { name: "t", sqlite: "", postgres: "from :rows(a, b text) where rows.a = :a" };
+    let rows = |rows: &[[i64; 3]]| {
+        let row = |row: &[i64; 3]| row.iter().map(|value| Value::Int(*value)).collect();
+        Same::of(&rows.iter().map(row).collect::<Vec<_>>())
+    };
+    let sql = |statement: &Statement, same| statement.compile_for(same).unwrap().sql;
+    assert_eq!(
+        sql(&BOTH, rows(&[[1, 2, 3], [1, 4, 3]])),
+        "insert into t (x, y, z) select $1::bigint, rows.b, $3::bytea from unnest($2::text[]) as rows(b) on conflict \
+         (x) do nothing"
+    );
+    assert_eq!(
+        sql(&BOTH, rows(&[[1, 2, 3]])),
+        "insert into t (x, y, z) select $1::bigint, $2::text, $3::bytea on conflict (x) do nothing"
+    );
+    assert_eq!(
+        sql(&JOINED, rows(&[[1, 2, 0], [1, 3, 0]])),
+        "from (select $2::bigint as a, rows.b from unnest($3::text[]) as rows(b)) as rows where rows.a = $1"
+    );
+    assert_eq!(
+        sql(&JOINED, rows(&[[1, 2, 0]])),
+        "from (select $2::bigint as a, $3::text as b) as rows where rows.a = $1"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::ALL;
 use crate::sql::postgres_fixture::Cluster;
-use crate::sql::statement::{Dialect, MANY};
+use crate::sql::statement::{Dialect, MANY, Same, Value};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,8 +52,14 @@ async fn every_statement_prepares_on_postgres() {
     }
     for statement in ALL {
         let compiled = statement.compile(Dialect::Postgres).unwrap();
-        let prepared = client.prepare(&compiled.sql).await;
-        prepared.unwrap_or_else(|error| panic!("{}: {error:?}\n{}", statement.name, compiled.sql));
+        let width = compiled.columns.as_ref().map_or(0, Vec::len);
+        // Rows that differ in all columns, rows that differ in the last one, and a single row.
+        let row = |last| [vec![Value::Int(0); width.saturating_sub(1)], vec![Value::Int(last)]].concat();
+        for same in [Same::NONE, Same::of(&[row(0), row(1)]), Same::of(&[row(0)])] {
+            let compiled = statement.compile_for(same).unwrap();
+            let prepared = client.prepare(&compiled.sql).await;
+            prepared.unwrap_or_else(|error| panic!("{}: {error:?}\n{}", statement.name, compiled.sql));
+        }
     }
 }
 

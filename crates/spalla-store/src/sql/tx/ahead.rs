@@ -1,11 +1,12 @@
 //! What was loaded before it was asked for. On a shared database every answer costs a round trip, so what is sure to
 //! be asked next is sent along with what is asked now. It holds until something is written.
 
-use crate::tx::{Body, Candidate, EdgeRow, Head, Placed, Queues};
+use crate::tx::{Body, Candidate, Changes, EdgeRow, Head, PlaceRow, Placed, Queues};
 use spalla_domain::approval::Approval;
 use spalla_domain::project::Project;
+use spalla_domain::queue::Place;
 use spalla_domain::{ProjectId, QueueId, RunId, WorkItemId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Answers to questions to come. The rows behind them are locked, so they can't change meanwhile.
 #[derive(Debug, Default)]
@@ -22,9 +23,13 @@ pub(super) struct Ahead {
     pub(super) below: Known<WorkItemId, EdgeRow>,
     pub(super) approvals: Known<WorkItemId, Approval>,
     pub(super) queues: Option<Queues>,
+    /// The best of what nobody holds, with the queues that were asked for and how many.
+    pub(super) pending: Option<(Vec<QueueId>, u32, Vec<Candidate>)>,
     /// The best of what is ready, with the queues that were asked for.
     pub(super) ready: Option<(Vec<QueueId>, Vec<Candidate>)>,
     picked: BTreeSet<WorkItemId>,
+    /// How often the rows of live runs were written; what this transaction writes is counted on.
+    pub(super) revisions: HashMap<RunId, i64>,
 }
 
 impl Ahead {
@@ -47,9 +52,23 @@ impl Ahead {
         known - self.picked.len() == ids.len()
     }
 
-    /// Forgets everything: what was written may have changed it.
+    /// Forgets everything but the revisions: what was written may have changed it.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self { revisions: std::mem::take(&mut self.revisions), ..Self::default() };
+    }
+
+    /// Counts on how often the rows of live runs are written.
+    pub(super) fn note_written(&mut self, changes: &Changes) {
+        let run_of = |row: &PlaceRow| match &row.placed.place {
+            Place::Leased(run) => Some(run.id),
+            _ => None,
+        };
+        self.revisions.extend(changes.entered.iter().filter_map(|row| Some((run_of(row)?, 0))));
+        for (_, row) in &changes.moved_within {
+            if let Some(revision) = run_of(row).and_then(|run| self.revisions.get_mut(&run)) {
+                *revision += 1;
+            }
+        }
     }
 }
 

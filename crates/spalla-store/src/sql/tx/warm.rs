@@ -1,5 +1,7 @@
 //! Rows that the next transactions are sure to ask for: items with a run that is not over, as the last transaction left
-//! them. Only where this process alone writes: a commit of any other connection makes all of it forgotten.
+//! them. Where this process alone writes, a commit of any other connection makes all of it forgotten. Where others write as
+//! well, the row of the run is read and locked in any case, and tells how often it was written: an item holds as long as that
+//! is as it was left.
 
 use crate::tx::{Changes, Head, Placed};
 use spalla_domain::queue::Place;
@@ -18,8 +20,22 @@ pub(crate) struct Warm(Mutex<Known>);
 struct Known {
     /// What the database said when it was last asked whether others wrote.
     version: Option<i64>,
-    items: HashMap<WorkItemId, (Head, Placed)>,
+    items: HashMap<WorkItemId, Kept>,
     runs: HashMap<RunId, WorkItemId>,
+}
+
+impl Known {
+    fn of(&self, run: RunId) -> Option<&Kept> {
+        self.items.get(self.runs.get(&run)?)
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    head: Head,
+    placed: Placed,
+    /// How often the run's row was written since it was made; not counted where this process alone writes.
+    revision: i64,
 }
 
 impl Warm {
@@ -40,13 +56,26 @@ impl Warm {
     /// Returns the items of these runs, where all are kept.
     pub(super) fn of_runs(&self, runs: &[RunId]) -> Option<Vec<(Head, Placed)>> {
         self.with(|known| {
-            let item = |run| known.items.get(known.runs.get(run)?).cloned();
-            runs.iter().map(item).collect()
+            let item = |kept: &Kept| (kept.head.clone(), kept.placed.clone());
+            runs.iter().map(|run| known.of(*run).map(item)).collect()
         })
     }
 
-    /// Keeps an item whose run goes on, as it is written.
-    pub(super) fn keep(&self, head: Head, placed: Placed) {
+    /// Tells whether the items of all these runs are kept, as they once were.
+    pub(super) fn knows(&self, runs: &[RunId]) -> bool {
+        self.with(|known| runs.iter().all(|run| known.of(*run).is_some()))
+    }
+
+    /// Returns of the items of runs those that are as they were left, going by how often the runs' rows were written.
+    pub(super) fn heads(&self, runs: impl IntoIterator<Item = (RunId, i64)>) -> Vec<Head> {
+        self.with(|known| {
+            let kept = |(run, revision)| known.of(run).filter(|kept| kept.revision == revision);
+            runs.into_iter().filter_map(kept).map(|kept| kept.head.clone()).collect()
+        })
+    }
+
+    /// Keeps an item whose run goes on, as it is written, and how often that run's row was.
+    pub(super) fn keep(&self, head: Head, placed: Placed, revision: i64) {
         let Place::Leased(run) = &placed.place else { return };
         let run = run.id;
         self.with(|known| {
@@ -55,7 +84,7 @@ impl Warm {
                 known.runs.clear();
             }
             known.runs.insert(run, head.id);
-            known.items.insert(head.id, (head, placed));
+            known.items.insert(head.id, Kept { head, placed, revision });
         });
     }
 
@@ -71,7 +100,9 @@ impl Warm {
                 return;
             }
             for id in items.chain(entries).chain(moved) {
-                if let Some((_, Placed { place: Place::Leased(run), .. })) = known.items.remove(&id) {
+                if let Some(Kept { placed: Placed { place: Place::Leased(run), .. }, .. }) =
+                    known.items.remove(&id)
+                {
                     known.runs.remove(&run.id);
                 }
             }

@@ -230,7 +230,6 @@ fn rows(changes: Changes, calls: &mut impl Sink) -> Result<Vec<NewEvent>> {
     let gone = artifact_chunks_gone.into_iter().map(|id| row![id]).collect();
     calls.any(&sql::artifact_chunk::DELETE, gone);
     calls.add(&sql::artifact_chunk::INSERT, artifact_chunks.into_iter().map(artifact::chunk).collect());
-    calls.add(&sql::usage::ADD, used.into_iter().map(project::used).collect());
     calls.add(&sql::document::PUT, last_of_each(documents, |d| (d.kind, d.id), document::put));
     calls.any(&sql::document::DELETE, documents_gone.into_iter().map(document::gone).collect());
     let gone = workers_heard.iter().map(|worker| worker.heard_at.plus_ms(-WORKER_KEPT_MS)).min();
@@ -240,6 +239,8 @@ fn rows(changes: Changes, calls: &mut impl Sink) -> Result<Vec<NewEvent>> {
     calls.add(&sql::reply::INSERT, replies.into_iter().map(reply).collect());
     calls.all(&sql::audit_head::MOVE, audit::moved_head(&audited).into_iter().collect());
     calls.add(&sql::audit::INSERT, audited.into_iter().map(audit::new).collect());
+    // All who start runs of a project add to one row, so that it is locked as late as possible.
+    calls.add(&sql::usage::ADD, used.into_iter().map(project::used).collect());
     Ok(events)
 }
 

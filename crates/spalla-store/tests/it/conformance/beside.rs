@@ -1,10 +1,11 @@
 //! Beside: what another process writes counts at once, however lately this one knew it otherwise.
 
 use crate::fixture::Fixture;
-use crate::fixture::verbs::{LEASE_MS, complete, exchange, hand_back};
+use crate::fixture::verbs::{LEASE_MS, complete, exchange, hand_back, item};
 use spalla_domain::problem::Code;
 use spalla_domain::work_item::{Policy, Status};
-use spalla_store::Command;
+use spalla_store::{Command, Reply};
+use std::collections::BTreeSet;
 
 crate::fixture::claims!(
     a_run_that_another_process_cancelled_is_not_completed,
@@ -12,6 +13,8 @@ crate::fixture::claims!(
     a_policy_that_another_process_changed_counts_when_the_run_fails,
     what_this_process_wrote_since_counts_as_well,
     a_batch_of_runs_is_completed_by_those_that_go_on,
+    a_project_that_another_process_archived_takes_no_more_items,
+    items_of_two_processes_stand_in_one_queue_and_are_numbered_apart,
 );
 
 async fn a_run_that_another_process_cancelled_is_not_completed(f: Fixture) {
@@ -70,4 +73,30 @@ async fn a_batch_of_runs_is_completed_by_those_that_go_on(f: Fixture) {
         let expected = if id == gone.work_item_id { Status::Cancelled } else { Status::Succeeded };
         assert_eq!(f.standing(id).await.0, expected);
     }
+}
+
+async fn a_project_that_another_process_archived_takes_no_more_items(f: Fixture) {
+    let id = f.project().await;
+    f.make([item(id), item(id)]).await;
+    f.make_one(item(id)).await;
+    let beside = f.opened_beside().await;
+    beside.execute(Command::ArchiveProject { id }).await.unwrap();
+    let more = Command::CreateWorkItems { items: vec![item(id).into()], enqueue: false };
+    assert_eq!(f.refused(more).await, Code::ProjectArchived);
+}
+
+async fn items_of_two_processes_stand_in_one_queue_and_are_numbered_apart(f: Fixture) {
+    let project = f.project().await;
+    let beside = f.opened_beside().await;
+    let mut made = vec![];
+    for _ in 0..40 {
+        for store in [&f.store, &beside] {
+            let new = Command::CreateWorkItems { items: vec![item(project).into()], enqueue: true };
+            let Ok(Reply::WorkItems(ids)) = store.execute(new).await else { panic!("no items") };
+            made.extend(ids);
+        }
+    }
+    assert_eq!(made.iter().collect::<BTreeSet<_>>().len(), 80);
+    let claimed: Vec<_> = f.claim("w", 100).await.into_iter().map(|run| run.work_item_id).collect();
+    assert_eq!(claimed.iter().collect::<BTreeSet<_>>(), made.iter().collect::<BTreeSet<_>>());
 }
