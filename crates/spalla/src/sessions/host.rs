@@ -124,7 +124,7 @@ impl Host {
         self.0.tasks.spawn(async move {
             let id = pursuit.session.id.clone();
             let mut signals = Signals::none();
-            let pursued = log.hear(pursuit.pursue(&own.0.control, &mut signals));
+            let pursued = Box::pin(log.hear(pursuit.pursue(&own.0.control, &mut signals)));
             match own.0.leave.run_until_cancelled(pursued).await {
                 Some(Ok(exit)) => tracing::info!(session = id, status = exit.code(), "a session ended"),
                 Some(Err(failure)) => tracing::warn!(session = id, "a session is left: {failure}"),
