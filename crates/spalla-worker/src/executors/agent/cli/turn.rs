@@ -8,7 +8,7 @@ use crate::run::{End, Failure, Run};
 use crate::sandbox::Ended;
 use spalla_adapter::heard::{Denied, Heard, Spent, TurnEnd};
 use spalla_adapter::listen::Format;
-use spalla_adapter::trouble::{Cause, Trouble};
+use spalla_adapter::trouble::{Cause, Certainty, Trouble};
 use spalla_domain::agent_event::AgentEventType;
 use spalla_domain::claim::Usage;
 use spalla_domain::retry::ErrorClass;
@@ -359,6 +359,11 @@ impl Hearing {
             Heard::Thread(name) => self.thread = Some(name),
             Heard::Spent(spent) => self.spent = Some(spent),
             Heard::Denied(denied) if self.denied.len() < KEPT_MAX => self.denied.push(denied),
+            // Of what is only guessed the last counts, and many lines of a log may look like it.
+            Heard::Trouble(trouble) if trouble.certainty == Certainty::Guessed && !trouble.is_final => {
+                self.troubles.retain(|kept| kept.certainty > Certainty::Guessed || kept.is_final);
+                self.troubles.push(trouble);
+            }
             Heard::Trouble(trouble) if self.troubles.len() < KEPT_MAX || trouble.is_final => {
                 self.troubles.push(trouble);
             }
