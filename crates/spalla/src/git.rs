@@ -112,6 +112,7 @@ pub(crate) async fn head_of(target: &Path) -> Result<Option<Head>> {
 
 /// Tells whether a target has changes that are in no commit.
 pub(crate) async fn has_uncommitted(target: &Path) -> bool {
-    let status = ["status", "--porcelain", "--untracked-files=no"];
+    // Whoever only looks leaves the index as it is: git would write it anew where it is in doubt of times.
+    let status = ["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"];
     call(target, &status).await.is_ok_and(|said| !said.trim().is_empty())
 }

@@ -1,7 +1,7 @@
 //! Tells a project that fails from a machine that lacks something: a program, a package, a module, the network. What could
 //! not be tried says nothing about the project, and is never counted as its failure.
 
-use super::tally::Tests;
+use super::tally::{Counts, Tests};
 use super::{Outcome, Step};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -37,6 +37,10 @@ static NO_TOOLCHAIN: LazyLock<Regex> = LazyLock::new(|| {
 pub fn judge(steps: &mut [Step]) {
     let mut missing: Option<String> = None;
     for step in steps {
+        if has_found_none(step) {
+            step.outcome = Outcome::Unverified("it found no tests".to_owned());
+            continue;
+        }
         let Outcome::Failed(error) = &step.outcome else { continue };
         let lack = lack(step).or_else(|| {
             let before = missing.as_ref()?;
@@ -49,6 +53,16 @@ pub fn judge(steps: &mut [Step]) {
             step.outcome = Outcome::Unverified(lack);
         }
     }
+}
+
+/// Tells whether a step that looks for tests itself ended well because it found none: that says nothing about the project.
+fn has_found_none(step: &Step) -> bool {
+    let is_none = |tests: &Tests| {
+        let Counts { passed, failed, skipped } = tests.counts;
+        (passed, failed, skipped) == (0, 0, 0)
+    };
+    let looks = step.command.contains("unittest discover") && step.outcome == Outcome::Passed;
+    looks && step.tests.as_ref().is_some_and(is_none)
 }
 
 /// Returns what a failed step lacked; none where the failure is the project's own.
@@ -126,6 +140,16 @@ mod tests {
     fn judged(mut steps: Vec<Step>) -> Vec<Outcome> {
         judge(&mut steps);
         steps.into_iter().map(|step| step.outcome).collect()
+    }
+
+    #[test]
+    fn a_runner_that_found_no_tests_says_nothing_of_the_project() {
+        let ran = |output: &str| {
+            let step = step("python3 -m unittest discover", 0, output);
+            judged(vec![Step { outcome: Outcome::Passed, ..step }])
+        };
+        assert_eq!(ran("Ran 0 tests in 0.000s\n\nOK"), [Outcome::Unverified("it found no tests".to_owned())]);
+        assert_eq!(ran("Ran 1 test in 0.001s\n\nOK"), [Outcome::Passed]);
     }
 
     #[test]
