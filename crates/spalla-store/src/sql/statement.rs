@@ -3,12 +3,13 @@
 //! - `:name` is a scalar parameter. Scalars are numbered in the order in which they first appear, and a call gives
 //!   them in that order; a name that appears again is the same parameter.
 //! - `:rows(a, b text, c blob)` stands where a table stands, is always called `rows` there, and holds the rows of the
-//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement, and a column that is the same in
-//!   all rows a parameter of its own; on SQLite a one-row `select`,
-//!   and the statement runs once for each row, which costs no round trip there. Columns are integers unless they say
-//!   `text` or `blob`; their parameters are numbered after all scalars, wherever these stand.
+//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement, and a single row a parameter for
+//!   each column; on SQLite a one-row `select`, and the statement runs once for each row, which costs no round trip
+//!   there. Columns are integers unless they say `text` or `blob`; their parameters are numbered after all scalars,
+//!   wherever these stand.
 //! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
-//!   the statement alone, and a `select` from the rows on Postgres.
+//!   the statement alone, and a `select` from the rows on Postgres, where a column that is the same in all rows is one
+//!   parameter.
 //! - `:row(a, b)`, for SQLite alone, is the row itself: a value, or several in brackets to compare columns with.
 //! - `:among(a, t.b)`, for SQLite alone, stands where a condition stands: these columns hold what a row of the call does.
 //!
@@ -120,6 +121,11 @@ impl Statement {
     pub(crate) fn is_list(&self) -> bool {
         let verb = self.name.split_once('/').map_or(self.name, |(_, verb)| verb);
         ["list", "search", "count"].iter().any(|start| verb.starts_with(start))
+    }
+
+    /// Tells whether its rows are added as they are, and joined with nothing.
+    pub(crate) fn adds_values(&self) -> bool {
+        self.postgres.contains(":values(")
     }
 
     /// Translates the statement for a database.
