@@ -310,12 +310,12 @@ impl Table {
             false => cell,
         });
         let cells: Vec<String> = named.collect();
-        format!("(select {}{}) as rows", cells.join(", "), self.from_those_that_differ(first, same))
+        format!("(select {}{}) as rows", cells.join(", "), self.those_that_differ(first, same))
     }
 
     /// Writes them as what an insert of Postgres takes.
     fn as_selected(&self, first: usize, same: Same) -> String {
-        format!("select {}{}", self.cells(first, same).join(", "), self.from_those_that_differ(first, same))
+        format!("select {}{}", self.cells(first, same).join(", "), self.those_that_differ(first, same))
     }
 
     fn cells(&self, first: usize, same: Same) -> Vec<String> {
@@ -328,7 +328,7 @@ impl Table {
         self.columns.iter().enumerate().map(cell).collect()
     }
 
-    fn from_those_that_differ(&self, first: usize, same: Same) -> String {
+    fn those_that_differ(&self, first: usize, same: Same) -> String {
         if (0..self.columns.len()).all(|at| same.has(at)) {
             return String::new();
         }
