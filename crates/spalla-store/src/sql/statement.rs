@@ -3,12 +3,13 @@
 //! - `:name` is a scalar parameter. Scalars are numbered in the order in which they first appear, and a call gives
 //!   them in that order; a name that appears again is the same parameter.
 //! - `:rows(a, b text, c blob)` stands where a table stands, is always called `rows` there, and holds the rows of the
-//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement, and a column that is the same in
-//!   all rows a parameter of its own; on SQLite a one-row `select`,
-//!   and the statement runs once for each row, which costs no round trip there. Columns are integers unless they say
-//!   `text` or `blob`; their parameters are numbered after all scalars, wherever these stand.
+//!   call. On Postgres it becomes one `unnest` of arrays, so a batch is one statement, and a single row a parameter for
+//!   each column; on SQLite a one-row `select`, and the statement runs once for each row, which costs no round trip
+//!   there. Columns are integers unless they say `text` or `blob`; their parameters are numbered after all scalars,
+//!   wherever these stand.
 //! - `:values(a, b text)` stands behind `insert into t (…)`: `values (…)` on SQLite, which needs no copy there to undo
-//!   the statement alone, and a `select` from the rows on Postgres.
+//!   the statement alone, and a `select` from the rows on Postgres, where a column that is the same in all rows is one
+//!   parameter.
 //! - `:row(a, b)`, for SQLite alone, is the row itself: a value, or several in brackets to compare columns with.
 //! - `:among(a, t.b)`, for SQLite alone, stands where a condition stands: these columns hold what a row of the call does.
 //!
@@ -120,6 +121,11 @@ impl Statement {
     pub(crate) fn is_list(&self) -> bool {
         let verb = self.name.split_once('/').map_or(self.name, |(_, verb)| verb);
         ["list", "search", "count"].iter().any(|start| verb.starts_with(start))
+    }
+
+    /// Tells whether its rows are added as they are, and joined with nothing.
+    pub(crate) fn adds_values(&self) -> bool {
+        self.postgres.contains(":values(")
     }
 
     /// Translates the statement for a database.
@@ -304,16 +310,12 @@ impl Table {
             false => cell,
         });
         let cells: Vec<String> = named.collect();
-        format!("(select {}{}) as rows", cells.join(", "), self.selection_of_those_that_differ(first, same))
+        format!("(select {}{}) as rows", cells.join(", "), self.those_that_differ(first, same))
     }
 
     /// Writes them as what an insert of Postgres takes.
     fn as_selected(&self, first: usize, same: Same) -> String {
-        format!(
-            "select {}{}",
-            self.cells(first, same).join(", "),
-            self.selection_of_those_that_differ(first, same)
-        )
+        format!("select {}{}", self.cells(first, same).join(", "), self.those_that_differ(first, same))
     }
 
     fn cells(&self, first: usize, same: Same) -> Vec<String> {
@@ -326,7 +328,7 @@ impl Table {
         self.columns.iter().enumerate().map(cell).collect()
     }
 
-    fn selection_of_those_that_differ(&self, first: usize, same: Same) -> String {
+    fn those_that_differ(&self, first: usize, same: Same) -> String {
         if (0..self.columns.len()).all(|at| same.has(at)) {
             return String::new();
         }

@@ -311,7 +311,10 @@ impl Session {
     /// Chooses the shape of a call: its own, or the closest one where there are enough.
     fn key(&self, call: &Call, new: &BTreeMap<Key, Compiled>) -> Key {
         let (name, writes_all) = (call.statement.name, call.writes_all);
-        let wanted = Same::of(&call.rows);
+        // Where rows are joined with a table, a column that is the same in all would lead the planner to everything in the
+        // table that has it, for each of them.
+        let may_be_same = call.rows.len() == 1 || call.statement.adds_values();
+        let wanted = if may_be_same { Same::of(&call.rows) } else { Same::NONE };
         let known = self.shapes.get(&(name, writes_all)).map_or(&[][..], Vec::as_slice);
         let is_new = |same| new.contains_key(&(name, writes_all, same));
         // One row is what most batches of a quiet server bring.
