@@ -232,7 +232,7 @@ async fn a_piece_waits_while_the_queue_of_its_alias_is_full_and_is_done_when_the
     let server = place.up_with(&[("SPALLA_ALIASES", CAREFUL)]);
     place.let_go();
     let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
-    let others = fill(&server, &project).await;
+    let others = fill(&server, &project, 10).await;
     let mut wish = place.wish(&["codex"]);
     wish["plan"] = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "careful"}]});
     server.rest.post("/api/sessions", wish).await;
@@ -258,10 +258,10 @@ async fn a_piece_waits_while_the_queue_of_its_alias_is_full_and_is_done_when_the
 const CAREFUL: &str =
     r#"{"careful": {"id": "poet", "overrides": {"runtime": {"concurrency": {"max_parallel_tasks": 1}}}}}"#;
 
-/// Fills the queue of the alias: what waits there is for it, as whoever makes it says, and for a day to come.
-async fn fill(server: &Server, project: &Value) -> Vec<Value> {
+/// Puts so much into the queue of the alias: it is for it, as whoever makes it says, and for a day to come.
+async fn fill(server: &Server, project: &Value, count: usize) -> Vec<Value> {
     let mut all = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..count {
         let body = json!({"project_id": project, "title": "a", "executor": "recipe", "recipe": "steps: [{run: 'true'}]",
             "labels": ["alias:careful"]});
         let id = server.rest.post("/work-items/", body).await["id"].clone();
@@ -280,11 +280,14 @@ async fn empty(server: &Server, all: Vec<Value>) {
 /// Begins a session with one piece for the alias, stops it, and fills the queue; returns the piece, and what fills the queue.
 async fn stopped_with_a_full_queue(place: &Place, server: &Server) -> (i64, Vec<Value>) {
     let project = server.rest.post("/projects/", json!({"name": "p"})).await["id"].clone();
+    // There is room for one more, which is the piece; what waits is counted now and then, and it counts until then.
+    let mut others = fill(server, &project, 9).await;
     let mut wish = place.wish(&["codex"]);
     wish["plan"] = json!({"items": [{"key": "a", "prompt": "Write hello.txt", "agent": "careful"}]});
     server.rest.post("/api/sessions", wish).await;
     place.until_begun().await;
-    server.rest.post("/api/control/stop", json!({})).await;
+    // It may have stopped before that is answered, which is as well.
+    server.rest.call("POST", "/api/control/stop", Some(json!({}))).await.expect("an answer");
     until("it is stopped", || async {
         (server.rest.get("/api/session").await["status"] == "stopped").then_some(())
     })
@@ -292,7 +295,8 @@ async fn stopped_with_a_full_queue(place: &Place, server: &Server) -> (i64, Vec<
     let piece =
         server.rest.get("/api/session").await["items"][0]["work_item_id"].as_i64().expect("its piece");
     place.let_go();
-    (piece, fill(server, &project).await)
+    others.extend(fill(server, &project, 1).await);
+    (piece, others)
 }
 
 #[tokio::test]
