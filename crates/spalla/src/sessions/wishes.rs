@@ -26,7 +26,9 @@ pub(crate) async fn leave(folder: &SessionFolder, wish: Wish) -> Result<Reached>
     let session = folder.read()?;
     if is_over(&session) {
         folder.leave_wish(None)?;
-        return Ok(Reached::Nobody);
+        // One that was to stop did, as it was wished.
+        let is_heard = wish == Wish::Stop && session.status == SessionStatus::Stopped;
+        return Ok(if is_heard { Reached::Pursuer } else { Reached::Nobody });
     }
     let status = match wish {
         Wish::Pause => SessionStatus::Paused,
