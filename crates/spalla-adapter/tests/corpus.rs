@@ -17,7 +17,8 @@
 //! The `blind` set is of the three command lines again, by an author who knew no rule: at the first run 51 of 60 (85.0 %) of
 //! `blind-open` were understood and 52 of 60 (86.7 %) of `blind-closed`, with no grant too much and no turn wrongly taken as done. Rules
 //! were mended by the open half alone, and of the closed one nobody who mended them saw more than its figures, which the test
-//! keeps to itself: 56 of 60 (93.3 %) are understood since then.
+//! keeps to itself: 56 of 60 (93.3 %) are understood since then. `blind-later` was written after that, by an author who knew no rule
+//! either, of stops as most people meet them: 72 of 75 (96.0 %) at its first run, and nothing was mended by it.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -123,6 +124,11 @@ fn the_turns_of_the_blind_set_that_rules_may_be_mended_by_are_understood() {
 #[test]
 fn the_turns_of_the_blind_set_that_no_rule_was_mended_by_are_understood() {
     check_unread("blind-closed", 56);
+}
+
+#[test]
+fn the_turns_of_the_last_blind_set_are_understood() {
+    check_unread("blind-later", 72);
 }
 
 fn check(half: &str) {
