@@ -17,7 +17,7 @@ pub mod installed;
 pub mod library;
 pub mod listen;
 mod named;
-mod pattern;
+pub mod pattern;
 mod place;
 pub mod recovery;
 pub mod reset;

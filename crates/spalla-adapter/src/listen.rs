@@ -65,7 +65,7 @@ static NAMED: LazyLock<Regex> =
 /// How a command line says on its standard error that it goes on without something.
 static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
-        r"(?i)\bfall(?:ing|s)? ?back\b|\bfallback\b|\bnon-fatal\b|\bcontinuing\b|\bproceeding\b|\bignor(?:ed|ing)\b|\bwill be skipped\b",
+        r"(?i)\bfall(?:ing|s)? ?back\b|\bfallback\b|\bin the meantime\b|\bnon-fatal\b|\bcontinuing\b|\bproceeding\b|\bignor(?:ed|ing)\b|\bwill be skipped\b",
     )
 });
 /// How a command line says on its standard error that a tool of its own failed.

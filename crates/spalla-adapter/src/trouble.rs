@@ -2,7 +2,7 @@
 
 mod signs;
 
-use crate::pattern::compiled;
+use crate::pattern::{Words, compiled};
 use crate::reset::resets_at;
 use jiff::Timestamp;
 use regex::Regex;
@@ -80,8 +80,8 @@ pub enum Certainty {
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// A regular expression, without regard to case.
-    #[serde(rename = "match", deserialize_with = "regex")]
-    pub words: Regex,
+    #[serde(rename = "match")]
+    pub words: Words,
     /// What it means.
     pub cause: Cause,
     /// Whether what is known of all command lines says more.
@@ -167,6 +167,14 @@ impl Patterns {
                 self.first(text, |pattern| pattern.wrapper).map(|wrapper| within(text).unwrap_or(wrapper))
             }
         }
+    }
+
+    /// Tells whether each can be used.
+    ///
+    /// # Errors
+    /// Says which can't.
+    pub fn check(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|pattern| pattern.words.check())
     }
 
     /// Returns the first of these patterns that fits.
@@ -333,11 +341,6 @@ fn general() -> Patterns {
     read.map_or_else(|_| Patterns::default(), |file| file.trouble)
 }
 
-fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    regex::RegexBuilder::new(&text).case_insensitive(true).build().map_err(serde::de::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,6 +374,7 @@ mod tests {
     #[test]
     fn what_one_program_says_comes_first_and_what_says_little_comes_last() {
         assert!(!GENERAL.0.is_empty() && !CODES.is_empty());
+        assert_eq!(GENERAL.check(), Ok(()));
         let own: Patterns = toml::from_str::<std::collections::BTreeMap<String, Patterns>>(
             r#"
             [[trouble]]

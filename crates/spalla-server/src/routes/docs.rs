@@ -8,6 +8,8 @@ use crate::state::App;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
+use std::io::Read;
 use std::sync::Arc;
 use utoipa_swagger_ui::Config;
 
@@ -64,13 +66,27 @@ async fn docs_file(Path(file): Path<String>, _: Params<NoParams>) -> Result<Resp
     // A badge would be asked for at a foreign host.
     let config = Config::new(["/openapi.json"]).validator_url("none");
     match utoipa_swagger_ui::serve(&file, Arc::new(config)) {
-        Ok(Some(found)) => Ok((page_headers(found.content_type), found.bytes.into_owned()).into_response()),
+        Ok(Some(found)) => {
+            let headers = page_headers(found.content_type);
+            Ok((headers, if found.gzpipped { unpacked(&found.bytes)? } else { found.bytes.into_owned() })
+                .into_response())
+        }
         Ok(None) => Err(Problem::not_found("documentation file", file)),
         Err(error) => {
             tracing::error!(%error, file, "a file of the documentation can't be made");
             Err(Problem::internal())
         }
     }
+}
+
+/// Files lie packed in the binary; a program that reads one need not know how to unpack it.
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut file = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut file).map_err(|error| {
+        tracing::error!(%error, "a file of the documentation can't be unpacked");
+        Problem::internal()
+    })?;
+    Ok(file)
 }
 
 fn page_headers(content_type: String) -> [(HeaderName, String); 2] {
