@@ -20,11 +20,15 @@ pub use vector::{DIMENSIONS, Vector};
 /// The digest of the payload of the table that is shipped: BLAKE3, in hexadecimal digits.
 pub const SHIPPED_DIGEST: &str = "bb0e37e1189bbe19721600948eb7f13df976d8b40feba1f7c3c5da5e08466f51";
 
+/// A static, since a constant of 6 MB may lie in the binary as often as there are places that use it.
+#[cfg(feature = "shipped")]
+static SHIPPED: &[u8] = include_bytes!("../assets/minilm-256.bin");
+
 /// Returns the table that the binary carries; none where it was built without the feature `shipped`.
 #[must_use]
-pub const fn shipped() -> Option<&'static [u8]> {
+pub fn shipped() -> Option<&'static [u8]> {
     #[cfg(feature = "shipped")]
-    return Some(include_bytes!("../assets/minilm-256.bin"));
+    return Some(SHIPPED);
     #[cfg(not(feature = "shipped"))]
     None
 }
