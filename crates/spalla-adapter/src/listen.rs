@@ -279,6 +279,7 @@ impl Listener {
                 Ears { patterns: &self.patterns, bounds: self.bounds, now }.trouble(trouble)
             }
             // Of what no rule knows nobody is told; it counts where nothing else was said of the end.
+            None if GOES_ON.is_match(&text) => vec![],
             None => {
                 guessed(&text, self.format.has_words_by_line(), now).map(Heard::Trouble).into_iter().collect()
             }
