@@ -19,18 +19,24 @@ fn approves() -> Value {
     json!({ "when": { "user": "You review another agent" }, "then": [{ "json": verdict("approved") }] })
 }
 
-#[tokio::test]
-async fn three_pieces_are_done_by_three_agents_merged_and_applied() {
-    let workshop = Workshop::new(json!([
+/// A goal of three pieces that need nothing of each other.
+const THREE_PIECES: &str = "- Add alpha.txt\n- Add beta.txt\n- Add gamma.txt\n";
+
+/// A model that does these pieces, and approves of each.
+fn with_three_pieces() -> Workshop {
+    Workshop::new(json!([
         approves(),
         writes("alpha", "alpha.txt", "a\n"),
         writes("beta", "beta.txt", "b\n"),
         writes("gamma", "gamma.txt", "c\n"),
-    ]));
+    ]))
+}
+
+#[tokio::test]
+async fn three_pieces_are_done_by_three_agents_merged_and_applied() {
+    let workshop = with_three_pieces();
     let before = workshop.state();
-    let done = workshop
-        .orchestrate("codex,claude,gemini", "- Add alpha.txt\n- Add beta.txt\n- Add gamma.txt\n")
-        .await;
+    let done = workshop.orchestrate("codex,claude,gemini", THREE_PIECES).await;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.starts_with("tier 1: "), "{done:?}");
     assert_eq!(workshop.state(), before);
@@ -219,15 +225,9 @@ fn random(seed: u64) -> impl FnMut(u64) -> u64 {
 
 #[tokio::test]
 async fn a_session_of_three_agents_that_is_killed_ten_times_ends_as_if_it_never_was() {
-    let workshop = Workshop::new(json!([
-        approves(),
-        writes("alpha", "alpha.txt", "a\n"),
-        writes("beta", "beta.txt", "b\n"),
-        writes("gamma", "gamma.txt", "c\n"),
-    ]));
+    let workshop = with_three_pieces();
     let before = workshop.state();
-    let goal = "- Add alpha.txt\n- Add beta.txt\n- Add gamma.txt\n";
-    let begin = || workshop.orchestration("codex,claude,gemini", goal);
+    let begin = || workshop.orchestration("codex,claude,gemini", THREE_PIECES);
     let resume = || workshop.command(&["session", "resume", "latest"]);
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
     let mut number = random(seed);
